@@ -1,0 +1,8 @@
+//! The heart of the appliance: transports, registrar, trunks, calls, the office.
+//!
+//! > A call is one task that owns its legs, timers and media by value; everybody else holds an id
+//! > and sends a message. What is to be kept is stated as traits in [`keep`]; no SQL, HTTP or AWS.
+
+pub mod event;
+pub mod failure;
+pub mod keep;
