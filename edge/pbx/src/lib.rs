@@ -6,3 +6,6 @@
 pub mod event;
 pub mod failure;
 pub mod keep;
+pub mod metrics;
+pub mod stack;
+pub mod transport;

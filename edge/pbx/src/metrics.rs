@@ -1,0 +1,103 @@
+//! Counters and gauges as plain atomics; the daemon exports them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number that only grows, or a gauge that goes both ways.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// One more.
+    pub fn inc(&self) {
+        self.add(1);
+    }
+
+    /// `n` more.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// Sets a gauge.
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// One less, of a gauge.
+    pub fn dec(&self) {
+        let _ = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |v| Some(v.saturating_sub(1)));
+    }
+
+    /// The value.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+macro_rules! metrics {
+    ($($(#[doc = $doc:literal])+ $name:ident: $kind:ident,)+) => {
+        /// Everything that is counted. One instance, shared.
+        #[derive(Debug, Default)]
+        pub struct Metrics { $($(#[doc = $doc])+ pub $name: Counter,)+ }
+
+        /// Whether a metric only grows.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(missing_docs)]
+        pub enum Kind { Counter, Gauge }
+
+        impl Metrics {
+            /// Name, help text, kind and value of every metric.
+            pub fn all(&self) -> Vec<(&'static str, &'static str, Kind, u64)> {
+                vec![$((stringify!($name), concat!($($doc),+), Kind::$kind, self.$name.get())),+]
+            }
+        }
+    };
+}
+
+metrics! {
+    /// SIP messages received.
+    sip_received: Counter,
+    /// SIP messages sent.
+    sip_sent: Counter,
+    /// Messages that could not be read.
+    sip_malformed: Counter,
+    /// Datagrams that are no SIP at all, and stray responses.
+    sip_stray: Counter,
+    /// Packets and connections of banned sources, dropped unread.
+    sip_banned_dropped: Counter,
+    /// Messages that could not be sent.
+    sip_send_failed: Counter,
+    /// Requests answered 503 because a table or queue of ours was full.
+    sip_overloaded: Counter,
+    /// Events lost because their owner's mailbox was full.
+    mailbox_overflows: Counter,
+    /// Client transactions under way.
+    client_transactions: Gauge,
+    /// Server transactions under way.
+    server_transactions: Gauge,
+    /// Dialogs in the map.
+    dialogs: Gauge,
+    /// TCP and TLS connections open.
+    connections: Gauge,
+    /// Connections refused by a limit.
+    connections_refused: Counter,
+    /// TLS handshakes that failed.
+    tls_handshakes_failed: Counter,
+    /// Contacts registered now.
+    bindings: Gauge,
+    /// REGISTER requests answered 200.
+    registrations: Counter,
+    /// Requests with wrong credentials.
+    auth_failures: Counter,
+    /// Addresses banned now.
+    bans: Gauge,
+    /// MWI subscriptions now.
+    subscriptions: Gauge,
+    /// Trunks that answer their OPTIONS.
+    trunks_up: Gauge,
+    /// DNS lookups sent to a resolver.
+    dns_lookups: Counter,
+    /// DNS lookups that failed.
+    dns_failures: Counter,
+}

@@ -1,0 +1,258 @@
+//! The address we tell a peer: our own on its side of the NAT, the operator's external one beyond.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::{Mutex, PoisonError};
+
+use offhook_sip::flow::{Flow, Transport};
+use offhook_sip::uri::{Host, HostPort, Params, SipUri};
+
+use crate::stack::MediaAddress;
+
+/// Sources that were found for destinations; more are asked from the kernel again.
+const MAX_CACHED_SOURCES: usize = 4_096;
+
+/// One listening socket, as far as addresses matter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenAddress {
+    /// Protocol.
+    pub transport: Transport,
+    /// Where it is really bound (port 0 replaced).
+    pub bound: SocketAddr,
+    /// What peers beyond the local network shall use instead; the port only when it differs.
+    pub external: Option<(IpAddr, Option<u16>)>,
+}
+
+/// All our addresses. Shared; answers without waiting.
+#[derive(Debug)]
+pub struct Addresses {
+    listeners: Vec<ListenAddress>,
+    external: Vec<IpAddr>,
+    local_nets: Vec<Network>,
+    sources: Mutex<HashMap<IpAddr, IpAddr>>,
+}
+
+/// An address range, `192.0.2.0/24`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Network {
+    base: IpAddr,
+    bits: u8,
+}
+
+impl Network {
+    /// From base address and prefix length; host bits are cleared.
+    pub fn new(base: IpAddr, bits: u8) -> Option<Self> {
+        let widest = if base.is_ipv4() { 32 } else { 128 };
+        (bits <= widest).then(|| Self { base: mask(base, bits), bits })
+    }
+
+    /// A range of one address.
+    pub fn host(address: IpAddr) -> Self {
+        let address = address.to_canonical();
+        Self { base: address, bits: if address.is_ipv4() { 32 } else { 128 } }
+    }
+
+    /// Whether the address lies in it. A v4-mapped v6 address counts as v4.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        address.is_ipv4() == self.base.is_ipv4() && mask(address, self.bits) == self.base
+    }
+}
+
+impl std::str::FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no address or range such as 192.0.2.0/24");
+        match text.split_once('/') {
+            None => text.parse().map(Self::host).map_err(|_| wrong()),
+            Some((base, bits)) => {
+                let base = base.parse().map_err(|_| wrong())?;
+                Self::new(base, bits.parse().map_err(|_| wrong())?).ok_or_else(wrong)
+            }
+        }
+    }
+}
+
+fn mask(address: IpAddr, bits: u8) -> IpAddr {
+    match address {
+        IpAddr::V4(ip) => {
+            let keep = u32::MAX.checked_shl(32 - u32::from(bits)).unwrap_or(0);
+            IpAddr::V4(Ipv4Addr::from_bits(ip.to_bits() & keep))
+        }
+        IpAddr::V6(ip) => {
+            let keep = u128::MAX.checked_shl(128 - u32::from(bits)).unwrap_or(0);
+            IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & keep))
+        }
+    }
+}
+
+/// Loopback, link-local, RFC 1918, RFC 4193 and carrier-grade NAT (RFC 6598) addresses: such a
+/// peer sits on our side of the NAT.
+pub fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(ip) => {
+            let [a, b, ..] = ip.octets();
+            ip.is_loopback()
+                || ip.is_private()
+                || ip.is_link_local()
+                || ip.is_unspecified()
+                || (a == 100 && (64..128).contains(&b))
+        }
+        IpAddr::V6(ip) => {
+            ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.is_unique_local()
+                || ip.is_unicast_link_local()
+        }
+    }
+}
+
+impl Addresses {
+    /// `external`: at most one per address family is used. `local_nets`: further ranges that reach
+    /// us without the NAT.
+    pub fn new(
+        listeners: Vec<ListenAddress>,
+        external: Vec<IpAddr>,
+        local_nets: Vec<Network>,
+    ) -> Self {
+        Self { listeners, external, local_nets, sources: Mutex::default() }
+    }
+
+    /// The listeners.
+    pub fn listeners(&self) -> &[ListenAddress] {
+        &self.listeners
+    }
+
+    /// The listener that serves a transport and family: the one to send from.
+    pub fn listener_for(&self, transport: Transport, remote: IpAddr) -> Option<&ListenAddress> {
+        let fits = |l: &&ListenAddress| {
+            l.transport == transport && l.bound.is_ipv4() == remote.to_canonical().is_ipv4()
+        };
+        let candidates = || self.listeners.iter().filter(fits);
+        // A loopback listener cannot reach other hosts, nor a wire listener be reached from ::1.
+        let source = self.source_toward(remote);
+        candidates()
+            .find(|l| l.bound.ip() == source)
+            .or_else(|| candidates().find(|l| l.bound.ip().is_unspecified()))
+            .or_else(|| candidates().find(|l| l.bound.ip().is_loopback() == remote.is_loopback()))
+            .or_else(|| candidates().next())
+    }
+
+    /// Host and port for Via and Contact on a flow.
+    pub fn sent_by(&self, flow: &Flow) -> HostPort {
+        let listener = self.listener_of(flow);
+        let port = listener.map_or(flow.local.port(), |l| l.bound.port());
+        let local = self.concrete(flow.local.ip(), flow.remote.ip());
+        if self.is_local(flow.remote.ip()) {
+            return HostPort { host: Host::Ip(local), port: Some(port) };
+        }
+        match listener.and_then(|l| l.external) {
+            Some((ip, outer)) => HostPort { host: Host::Ip(ip), port: Some(outer.unwrap_or(port)) },
+            None => HostPort { host: Host::Ip(self.beyond(local)), port: Some(port) },
+        }
+    }
+
+    /// A Contact URI for a flow.
+    pub fn contact_uri(&self, flow: &Flow, user: Option<&str>) -> SipUri {
+        let mut params = Params::default();
+        if flow.transport != Transport::Udp {
+            params.set("transport", Some(flow.transport.param_name()));
+        }
+        SipUri {
+            secure: false,
+            user: user.map(Into::into),
+            host_port: self.sent_by(flow),
+            params,
+            headers: None,
+        }
+    }
+
+    /// Where media on a flow's interface is bound and what SDP says.
+    pub fn media(&self, flow: &Flow) -> MediaAddress {
+        let bind = self.concrete(flow.local.ip(), flow.remote.ip());
+        let outer = || {
+            let own = self.listener_of(flow).and_then(|l| l.external);
+            own.map_or_else(|| self.beyond(bind), |(ip, _)| ip)
+        };
+        let advertised = if self.is_local(flow.remote.ip()) { bind } else { outer() };
+        MediaAddress { bind, advertised }
+    }
+
+    /// Whether a request's host and port mean us.
+    pub fn is_ours(&self, address: IpAddr, port: u16) -> bool {
+        self.listeners.iter().any(|l| {
+            let ports = l.bound.port() == port || l.external.is_some_and(|(_, p)| p == Some(port));
+            let own = l.bound.ip() == address
+                || l.external.is_some_and(|(ip, _)| ip == address)
+                || self.external.contains(&address)
+                || (l.bound.ip().is_unspecified() && self.source_toward(address) == address);
+            ports && own
+        })
+    }
+
+    fn listener_of(&self, flow: &Flow) -> Option<&ListenAddress> {
+        let same = |l: &&ListenAddress| l.transport == flow.transport;
+        let by = |want: SocketAddr| self.listeners.iter().filter(same).find(|l| l.bound == want);
+        by(flow.local)
+            // An accepted connection has our concrete address where the listener has a wildcard.
+            .or_else(|| {
+                self.listeners.iter().filter(same).find(|l| {
+                    l.bound.port() == flow.local.port()
+                        && l.bound.is_ipv4() == flow.local.is_ipv4()
+                        && l.bound.ip().is_unspecified()
+                })
+            })
+            // One that we opened has an ephemeral port: others reach us at the listener.
+            .or_else(|| {
+                let near = |l: &&ListenAddress| {
+                    l.bound.ip() == flow.local.ip()
+                        || (l.bound.ip().is_unspecified()
+                            && l.bound.is_ipv4() == flow.local.is_ipv4())
+                };
+                self.listeners.iter().filter(same).find(near)
+            })
+    }
+
+    fn is_local(&self, remote: IpAddr) -> bool {
+        is_private(remote) || self.local_nets.iter().any(|net| net.contains(remote))
+    }
+
+    /// Our address as hosts beyond the NAT see it.
+    fn beyond(&self, local: IpAddr) -> IpAddr {
+        self.external.iter().find(|ip| ip.is_ipv4() == local.is_ipv4()).copied().unwrap_or(local)
+    }
+
+    fn concrete(&self, local: IpAddr, remote: IpAddr) -> IpAddr {
+        if local.is_unspecified() { self.source_toward(remote) } else { local.to_canonical() }
+    }
+
+    /// The address the kernel would send from. Connecting a datagram socket sends nothing.
+    fn source_toward(&self, remote: IpAddr) -> IpAddr {
+        let remote = remote.to_canonical();
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(source) = sources.get(&remote) {
+            return *source;
+        }
+        let any: IpAddr = match remote {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let asked = UdpSocket::bind((any, 0)).and_then(|socket| {
+            socket.connect((remote, 9))?;
+            socket.local_addr()
+        });
+        let Ok(source) = asked else {
+            return if remote.is_ipv4() {
+                Ipv4Addr::LOCALHOST.into()
+            } else {
+                Ipv6Addr::LOCALHOST.into()
+            };
+        };
+        if sources.len() >= MAX_CACHED_SOURCES {
+            sources.clear();
+        }
+        sources.insert(remote, source.ip());
+        source.ip()
+    }
+}

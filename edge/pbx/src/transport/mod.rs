@@ -1,0 +1,3 @@
+//! Sockets: what carries SIP messages, and which address we give others.
+
+pub mod advertise;
