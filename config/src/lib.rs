@@ -1,1 +1,19 @@
-//! .
+//! What the operator writes: schema, defaults, check with line and column, diff for reload.
+//!
+//! > A configuration is a snapshot: parsed whole or refused whole, with every problem's line,
+//! > column and remedy; never changed afterwards. A reload makes another snapshot.
+
+pub mod net;
+pub mod problem;
+pub mod schema;
+pub mod secret;
+pub mod target;
+pub mod trunk;
+pub mod voice_connector;
+
+pub use net::{IpNet, PortRange};
+pub use problem::Problem;
+pub use schema::*;
+pub use secret::Secret;
+pub use target::{Origin, Pattern, RuleOrigin, Target};
+pub use trunk::{DialTemplate, HostPort, Register, Trunk, TrunkCredentials, TrunkKind};
