@@ -1,1 +1,18 @@
-//! .
+//! The media room: RTP in and out of sockets, and everything done to it on the way.
+//!
+//! > Between receiving an RTP packet and sending it there is no heap, no lock and no await.
+//!
+//! * [`engine`] owns sockets and threads: open a [`engine::MediaPort`], tell it the peer with
+//!   [`engine::MediaPort::set_stream`], then bridge, play, record or send digits.
+//! * The packet logic ([`rtp`], [`rtcp`], [`srtp`], [`dtmf`], [`latch`], [`relay`], [`codec`]) has
+//!   neither socket nor clock; it is given bytes and instants.
+
+pub mod clip;
+pub mod codec;
+pub mod dtmf;
+pub mod engine;
+pub mod latch;
+pub mod relay;
+pub mod rtcp;
+pub mod rtp;
+pub mod srtp;

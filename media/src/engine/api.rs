@@ -1,0 +1,265 @@
+//! What callers say to a port and hear from it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clip::Clip;
+use crate::codec::Codec;
+use crate::dtmf::{Digit, DigitSet};
+use crate::srtp::SrtpKeys;
+
+/// Names a port for the life of the process; never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PortId(pub(crate) u64);
+
+impl fmt::Display for PortId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "port-{}", self.0)
+    }
+}
+
+/// Dynamic payload types of `telephone-event` (RFC 4733), which may differ by direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TelephoneEvent {
+    /// The number the peer chose: we send with it.
+    pub send_pt: u8,
+    /// The number we announced: the peer sends with it.
+    pub recv_pt: u8,
+}
+
+/// What offer and answer agreed on for one leg.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamConfig {
+    /// Where the peer said it listens for RTP.
+    pub remote_rtp: SocketAddr,
+    /// Where the peer said it listens for RTCP (`a=rtcp`, RFC 3605); `None` = RTP port + 1.
+    pub remote_rtcp: Option<SocketAddr>,
+    /// The codec we send. Both G.711 laws are understood when received.
+    pub codec: Codec,
+    /// Payload type we send the codec with.
+    pub send_pt: u8,
+    /// Payload type the peer sends the codec with.
+    pub recv_pt: u8,
+    /// Digits as events, when agreed.
+    pub telephone_event: Option<TelephoneEvent>,
+    /// Whether the peer takes comfort noise, payload type 13 (RFC 3389).
+    pub comfort_noise: bool,
+    /// Packet length for what we make ourselves (prompts), in ms: 10-60.
+    pub ptime_ms: u16,
+    /// Whether we may send (false: the peer holds us, or said inactive).
+    pub send: bool,
+    /// Whether we listen (false: we hold the peer).
+    pub receive: bool,
+    /// Keys, when the leg is RTP/SAVP.
+    pub srtp: Option<SrtpKeys>,
+    /// RTCP on the RTP port (RFC 5761), when agreed.
+    pub rtcp_mux: bool,
+}
+
+impl StreamConfig {
+    /// A plain two-way stream of `codec` at its static payload type, 20 ms, no digits.
+    pub fn new(remote_rtp: SocketAddr, codec: Codec) -> Self {
+        Self {
+            remote_rtp,
+            remote_rtcp: None,
+            codec,
+            send_pt: codec.static_payload_type(),
+            recv_pt: codec.static_payload_type(),
+            telephone_event: None,
+            comfort_noise: false,
+            ptime_ms: 20,
+            send: true,
+            receive: true,
+            srtp: None,
+            rtcp_mux: false,
+        }
+    }
+}
+
+/// How often a playback is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// All clips once.
+    Once,
+    /// All clips this many times; 0 is taken as 1.
+    Times(u32),
+    /// Until stopped (music on hold, ringback).
+    Forever,
+}
+
+/// Clips to play to the peer, one after the other.
+#[derive(Debug, Clone)]
+pub struct Playback {
+    /// Returned in [`PortEventKind::PlayEnded`].
+    pub id: u64,
+    /// What to play. An empty list, or only empty clips, ends at once.
+    pub clips: Vec<Arc<Clip>>,
+    /// How often.
+    pub repeat: Repeat,
+    /// Digits of the peer that stop it, at the press.
+    pub stop_on: DigitSet,
+}
+
+/// Takes recorded audio: 8 kHz mono PCM16. Called on a media thread: must not block.
+pub trait SampleSink: Send {
+    /// The next samples, gaps already filled with silence.
+    fn push(&mut self, samples: &[i16]);
+
+    /// Nothing more comes. Called exactly once, also when the port is dropped.
+    fn finish(self: Box<Self>) {}
+}
+
+/// Ends a recording after a stretch without speech.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SilenceRule {
+    /// Mean absolute amplitude of a 20 ms frame below which it counts as silence, 0-32767.
+    pub threshold: u16,
+    /// How long it must last. Counted from the start too, so a caller who says nothing ends it.
+    pub duration: Duration,
+}
+
+impl SilenceRule {
+    /// A threshold that line noise does not reach and quiet speech does (about -44 dBFS).
+    pub const DEFAULT_THRESHOLD: u16 = 200;
+
+    /// The rule with the default threshold.
+    pub const fn after(duration: Duration) -> Self {
+        Self { threshold: Self::DEFAULT_THRESHOLD, duration }
+    }
+}
+
+/// Records what the peer says. Digits and comfort noise are recorded as silence.
+pub struct Recording {
+    /// Returned in [`PortEventKind::RecordEnded`].
+    pub id: u64,
+    /// Where the samples go.
+    pub to: Box<dyn SampleSink>,
+    /// Longest length; the sink never gets more.
+    pub max: Option<Duration>,
+    /// Ends after silence.
+    pub silence: Option<SilenceRule>,
+    /// Digits of the peer that end it, at the press.
+    pub terminators: DigitSet,
+}
+
+impl fmt::Debug for Recording {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recording")
+            .field("id", &self.id)
+            .field("max", &self.max)
+            .field("silence", &self.silence)
+            .field("terminators", &self.terminators)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Something a port tells its owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortEvent {
+    /// Whose.
+    pub port: PortId,
+    /// What.
+    pub kind: PortEventKind,
+}
+
+/// What happened on a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PortEventKind {
+    /// The peer pressed and released a key; once per press. When the key stopped a playback or a
+    /// recording, that was told earlier, at the press.
+    Digit {
+        /// Which key.
+        digit: Digit,
+        /// How long it was held.
+        duration: Duration,
+    },
+    /// A playback is over.
+    PlayEnded {
+        /// Of [`Playback::id`].
+        id: u64,
+        /// Why.
+        by: PlayEnd,
+    },
+    /// A recording is over; its sink is finished. Not sent when the port was dropped.
+    RecordEnded {
+        /// Of [`Recording::id`].
+        id: u64,
+        /// Why.
+        by: RecordEnd,
+        /// Length of what the sink got.
+        duration: Duration,
+        /// How much of it was louder than the silence threshold.
+        speech: Duration,
+    },
+    /// All of [`super::MediaPort::send_digits`] has been sent.
+    DigitsSent,
+    /// The first acceptable packet since the last `set_stream` that changed the peer.
+    FirstPacket {
+        /// Its source: the peer's address from here on.
+        from: SocketAddr,
+    },
+    /// Several packets in a row failed authentication: wrong key. Told once per key.
+    SrtpFailed,
+    /// Nothing was heard for a while although the peer should be sending. Told once per silence.
+    NoMedia {
+        /// How long.
+        silent_for: Duration,
+    },
+}
+
+/// Why a playback ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlayEnd {
+    /// Played to its end.
+    End,
+    /// A digit of `stop_on` was pressed.
+    Digit(Digit),
+    /// `stop_play`, or replaced by another playback.
+    Stopped,
+}
+
+/// Why a recording ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordEnd {
+    /// A digit of `terminators` was pressed.
+    Terminator(Digit),
+    /// The silence rule.
+    Silence,
+    /// The longest length.
+    Length,
+    /// `stop_record`, or replaced by another recording.
+    Stopped,
+}
+
+/// A snapshot of a port's counters since it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PortCounters {
+    /// RTP packets accepted.
+    pub received: u64,
+    /// RTP packets sent.
+    pub sent: u64,
+    /// RTP packets the peer sent that never came (RFC 3550 A.3). May fall when late ones arrive.
+    pub lost: u64,
+    /// Packets refused: malformed, unknown payload type, or not wanted in this direction.
+    pub dropped: u64,
+    /// Packets refused for their source address.
+    pub strangers: u64,
+    /// Packets that failed SRTP authentication or replay check.
+    pub srtp_failures: u64,
+    /// Packets we could not send (socket full, peer unreachable).
+    pub send_errors: u64,
+    /// Events dropped because their receiver was full.
+    pub events_dropped: u64,
+    /// RTCP packets accepted.
+    pub rtcp_received: u64,
+    /// RTCP packets sent.
+    pub rtcp_sent: u64,
+    /// Interarrival jitter in microseconds (RFC 3550 A.8).
+    pub jitter_us: u64,
+    /// Packets the peer says it did not get from us, from its RTCP.
+    pub remote_lost: u64,
+    /// Round trip in microseconds from RTCP (RFC 3550 §6.4.1); 0 while unknown.
+    pub round_trip_us: u64,
+}
