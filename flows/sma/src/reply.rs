@@ -1,0 +1,122 @@
+//! Replies: what an application answers, and what is wrong with one that makes no sense.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::action::{Action, KNOWN_ACTIONS};
+
+/// Most actions in one reply.
+pub const MAX_ACTIONS: usize = 10;
+/// Most key/value pairs of transaction attributes.
+pub const MAX_ATTRIBUTES: usize = 100;
+/// Most bytes of them as JSON.
+pub const MAX_ATTRIBUTE_BYTES: usize = 20 * 1024;
+
+/// An application's answer.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Reply {
+    /// Always [`crate::SCHEMA_VERSION`].
+    pub schema_version: String,
+    /// `None`: go on with what runs. Empty: stop it, stay in the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actions: Option<Vec<Action>>,
+    /// `None`: keep what is kept. Otherwise it replaces all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction_attributes: Option<Map<String, Value>>,
+}
+
+impl Reply {
+    /// These actions, attributes unchanged.
+    pub fn actions(actions: Vec<Action>) -> Self {
+        Self {
+            schema_version: crate::SCHEMA_VERSION.to_owned(),
+            actions: Some(actions),
+            transaction_attributes: None,
+        }
+    }
+
+    /// Goes on with what runs.
+    pub fn nothing() -> Self {
+        Self { schema_version: crate::SCHEMA_VERSION.to_owned(), ..Self::default() }
+    }
+
+    /// Reads a reply that came as JSON.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, in AWS's words.
+    pub fn parse(json: &[u8]) -> Result<Self, ReplyError> {
+        let value: Value = match serde_json::from_slice(json) {
+            Ok(Value::Null) => return Err(ReplyError::Blank),
+            Ok(value) => value,
+            Err(_) if json.iter().all(u8::is_ascii_whitespace) => return Err(ReplyError::Blank),
+            Err(e) => return Err(ReplyError::Unreadable(e.to_string())),
+        };
+        if value.get("SchemaVersion").and_then(Value::as_str) != Some(crate::SCHEMA_VERSION) {
+            return Err(ReplyError::SchemaVersion);
+        }
+        if let Some(Value::Array(actions)) = value.get("Actions") {
+            if actions.len() > MAX_ACTIONS {
+                return Err(ReplyError::TooManyActions);
+            }
+            for action in actions {
+                let name = action.get("Type").and_then(Value::as_str).unwrap_or_default();
+                if !KNOWN_ACTIONS.contains(&name) {
+                    return Err(ReplyError::UnsupportedAction(name.to_owned()));
+                }
+            }
+        }
+        let reply: Self =
+            serde_json::from_value(value).map_err(|e| ReplyError::Unreadable(e.to_string()))?;
+        reply.check_attributes()?;
+        Ok(reply)
+    }
+
+    fn check_attributes(&self) -> Result<(), ReplyError> {
+        let Some(attributes) = &self.transaction_attributes else { return Ok(()) };
+        if attributes.len() > MAX_ATTRIBUTES {
+            return Err(ReplyError::TooManyAttributes);
+        }
+        match serde_json::to_string(attributes) {
+            Ok(json) if json.len() <= MAX_ATTRIBUTE_BYTES => Ok(()),
+            _ => Err(ReplyError::AttributesTooLong),
+        }
+    }
+}
+
+/// What is wrong with a reply; the texts are those AWS writes to its log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum ReplyError {
+    #[error("Response is blank or empty")]
+    Blank,
+    #[error("Error while reading actions list. {0}")]
+    Unreadable(String),
+    #[error(
+        "The schema version in the invocation request does not match the schema version in the response."
+    )]
+    SchemaVersion,
+    #[error("Unsupported action name specified: {0}")]
+    UnsupportedAction(String),
+    #[error("Too many actions specified in a response.")]
+    TooManyActions,
+    #[error(
+        "Transaction Attributes has too many mappings. Maximum number of mappings is {MAX_ATTRIBUTES}"
+    )]
+    TooManyAttributes,
+    #[error("Transaction Attributes are longer than {MAX_ATTRIBUTE_BYTES} bytes")]
+    AttributesTooLong,
+}
+
+impl ReplyError {
+    /// `ErrorType` of the `INVALID_LAMBDA_RESPONSE` that it leads to, when it does not end the
+    /// call at once.
+    pub fn error_type(&self) -> Option<&'static str> {
+        match self {
+            Self::TooManyAttributes | Self::AttributesTooLong => {
+                Some("TransactionAttributesInvalidMapSize")
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What goes over the wire to and from an application.
+
+use std::time::{Duration, Instant};
+
+use offhook_sma::action::*;
+use offhook_sma::digits::{Collector, Verdict};
+use offhook_sma::event::*;
+use offhook_sma::reply::ReplyError;
+use offhook_sma::session::{Script, Transaction};
+use offhook_sma::{Reply, SCHEMA_VERSION};
+use serde_json::json;
+
+fn details() -> CallDetails {
+    CallDetails {
+        transaction_id: "23fe0cf1-fc36-4bdc-976d-3520c0a3ac86".into(),
+        transaction_attributes: None,
+        aws_account_id: "111122223333".into(),
+        aws_region: "us-east-1".into(),
+        sip_rule_id: None,
+        sip_media_application_id: "8a912ad2-67aa-4852-a892-34a454d370c7".into(),
+        participants: vec![Participant {
+            call_id: "f06dd26d-fcaf-411e-9cdb-05ac726e1b9a".into(),
+            participant_tag: LegTag::A,
+            to: "+18005551212".into(),
+            from: "+15551234567".into(),
+            direction: Direction::Inbound,
+            start_time_in_milliseconds: "1648477951790".into(),
+            status: None,
+            sip_headers: [("X-CallId".to_owned(), "56983520".to_owned())].into(),
+        }],
+    }
+}
+
+#[test]
+fn the_first_event_looks_as_aws_logs_it() {
+    let event = Transaction::new(details()).event(EventType::NewInboundCall, None);
+    let json = serde_json::to_value(&event).unwrap();
+    assert_eq!(
+        json,
+        json!({"SchemaVersion": "1.0", "Sequence": 1, "InvocationEventType": "NEW_INBOUND_CALL",
+            "CallDetails": {"TransactionId": "23fe0cf1-fc36-4bdc-976d-3520c0a3ac86",
+              "AwsAccountId": "111122223333", "AwsRegion": "us-east-1",
+              "SipMediaApplicationId": "8a912ad2-67aa-4852-a892-34a454d370c7",
+              "Participants": [{"CallId": "f06dd26d-fcaf-411e-9cdb-05ac726e1b9a",
+                "ParticipantTag": "LEG-A", "To": "+18005551212", "From": "+15551234567",
+                "Direction": "Inbound", "StartTimeInMilliseconds": "1648477951790",
+                "SipHeaders": {"X-CallId": "56983520"}}]}})
+    );
+    assert_eq!(serde_json::from_value::<InvocationEvent>(json).unwrap(), event);
+}
+
+#[test]
+fn numbers_written_as_text_are_read() {
+    let reply = Reply::parse(
+        json!({"SchemaVersion": "1.0", "Actions": [
+            {"Type": "CallAndBridge", "Parameters": {"CallTimeoutSeconds": "20",
+              "CallerIdNumber": "+15550100", "Endpoints": [{"BridgeEndpointType": "PSTN", "Uri": "+15550101"}]}},
+            {"Type": "Pause", "Parameters": {"ParticipantTag": "LEG-A", "DurationInMilliseconds": "3000"}},
+            {"Type": "Hangup", "Parameters": {"SipResponseCode": "0", "CallId": "x"}}]})
+        .to_string()
+        .as_bytes(),
+    )
+    .unwrap();
+    let actions = reply.actions.unwrap();
+    assert!(matches!(&actions[0], Action::CallAndBridge(c) if c.call_timeout_seconds == 20));
+    assert!(matches!(&actions[1], Action::Pause(p) if p.duration_in_milliseconds == 3000));
+    assert_eq!(actions[2].target().call_id.as_deref(), Some("x"));
+}
+
+#[test]
+fn an_action_is_echoed_with_its_defaults() {
+    let action: Action = serde_json::from_value(json!({"Type": "PlayAudio", "Parameters": {
+        "AudioSource": {"Type": "S3", "BucketName": "b", "Key": "k.wav"}}}))
+    .unwrap();
+    let json = serde_json::to_value(ActionData::of(action)).unwrap();
+    assert_eq!(
+        json,
+        json!({"Type": "PlayAudio", "Parameters": {"Repeat": 1,
+        "AudioSource": {"Type": "S3", "BucketName": "b", "Key": "k.wav"}}})
+    );
+}
+
+#[test]
+fn a_reply_that_makes_no_sense_is_refused_in_the_words_of_aws() {
+    assert_eq!(Reply::parse(b"null"), Err(ReplyError::Blank));
+    assert_eq!(Reply::parse(b"{\"SchemaVersion\":\"2\"}"), Err(ReplyError::SchemaVersion));
+    let eleven = vec![json!({"Type": "Pause", "Parameters": {"DurationInMilliseconds": 1}}); 11];
+    let text = json!({"SchemaVersion": SCHEMA_VERSION, "Actions": eleven}).to_string();
+    assert_eq!(Reply::parse(text.as_bytes()), Err(ReplyError::TooManyActions));
+    let text = json!({"SchemaVersion": "1.0", "Actions": [{"Type": "Dance"}]}).to_string();
+    assert_eq!(Reply::parse(text.as_bytes()), Err(ReplyError::UnsupportedAction("Dance".into())));
+    let many: serde_json::Map<_, _> = (0..101).map(|i| (format!("k{i}"), json!("v"))).collect();
+    let text = json!({"SchemaVersion": "1.0", "TransactionAttributes": many}).to_string();
+    assert_eq!(
+        Reply::parse(text.as_bytes()).unwrap_err().error_type(),
+        Some("TransactionAttributesInvalidMapSize")
+    );
+}
+
+#[test]
+fn one_event_ends_a_list_and_a_failure_drops_the_rest() {
+    let pause =
+        |ms| Action::Pause(Pause { target: Target::default(), duration_in_milliseconds: ms });
+    let mut script = Script::default();
+    script.take(Reply::actions(vec![pause(1), pause(2), pause(3)]));
+    assert_eq!(script.start_next().cloned(), Some(pause(1)));
+    assert_eq!(script.start_next(), None);
+    assert_eq!(script.succeeded(), None);
+    script.start_next();
+    assert_eq!(script.failed(), Some(pause(2)));
+    assert!(script.is_idle());
+    script.take(Reply::actions(vec![pause(4)]));
+    script.start_next();
+    script.take(Reply::nothing());
+    assert_eq!(script.succeeded(), Some(pause(4)));
+}
+
+fn prompt(min: u64, max: u64, regex: Option<&str>) -> PlayAudioAndGetDigits {
+    serde_json::from_value(json!({"AudioSource": {"Type": "Builtin", "Name": "x"},
+        "MinNumberOfDigits": min, "MaxNumberOfDigits": max, "InputDigitsRegex": regex,
+        "RepeatDurationInMilliseconds": 4000, "InBetweenDigitsDurationInMilliseconds": 1000}))
+    .unwrap()
+}
+
+#[test]
+fn digits_end_by_count_by_terminator_and_by_time() {
+    let now = Instant::now();
+    let mut c = Collector::for_prompt(&prompt(1, 2, None)).unwrap();
+    assert_eq!(c.digit(now, '1'), Verdict::Waiting);
+    assert_eq!(c.digit(now, '2'), Verdict::Accepted("12".into()));
+    assert_eq!(c.digit(now, '1'), Verdict::Waiting);
+    assert_eq!(c.digit(now, '#'), Verdict::Accepted("1".into()));
+    c.start(now, Duration::from_secs(4));
+    assert_eq!(c.expired(now + Duration::from_secs(3)), Verdict::Waiting);
+    assert_eq!(c.expired(now + Duration::from_secs(4)), Verdict::Refused);
+    let mut c = Collector::for_prompt(&prompt(1, 5, Some(r"^\d{2}#$"))).unwrap();
+    c.digit(now, '1');
+    c.digit(now, '2');
+    assert_eq!(c.digit(now, '#'), Verdict::Accepted("12#".into()));
+}
+
+#[test]
+fn listening_reports_what_fits_and_flushes_the_rest() {
+    let now = Instant::now();
+    let listen = ReceiveDigits {
+        target: Target::default(),
+        input_digits_regex: r"^\d{2}$".into(),
+        in_between_digits_duration_in_milliseconds: 1000,
+        flush_digits_duration_in_milliseconds: 5000,
+    };
+    let mut c = Collector::for_listening(&listen).unwrap();
+    c.digit(now, '1');
+    c.digit(now, '1');
+    assert_eq!(c.expired(now + Duration::from_secs(1)), Verdict::Accepted("11".into()));
+    c.digit(now, '9');
+    assert_eq!(c.expired(now + Duration::from_secs(1)), Verdict::Waiting);
+    assert_eq!(c.expired(now + Duration::from_secs(5)), Verdict::Accepted("9".into()));
+}
