@@ -1,1 +1,9 @@
-//! .
+//! What whole-program tests stand on: the real daemon as a process, real user agents beside it,
+//! each test on loopback addresses of its own, and ears that tell which tone a file holds.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+
+pub mod appliance;
+pub mod baresip;
+pub mod net;
+pub mod sipp;
+pub mod tone;

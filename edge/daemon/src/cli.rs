@@ -1,0 +1,161 @@
+//! The command line: what there is to say to `offhook`.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The phone appliance for offices that live with Amazon Chime SDK and Amazon Connect.
+#[derive(Debug, Parser)]
+#[command(name = "offhook", version, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Which appliance a command speaks of.
+#[derive(Debug, Clone, Args)]
+pub struct Place {
+    /// Configuration file; without it the embedded defaults are used.
+    #[arg(long, short, env = "OFFHOOK_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder for the database, secrets and voicemail; overrides `[server] data_dir`.
+    #[arg(long, env = "OFFHOOK_DATA", value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Runs the appliance until SIGTERM; SIGHUP reloads the configuration.
+    Serve(Place),
+    /// Starts on embedded defaults in FOLDER, proves itself with two real calls, then serves.
+    Run {
+        /// Folder for the database, secrets and voicemail.
+        #[arg(long, default_value = "offhook-data", value_name = "FOLDER")]
+        data: PathBuf,
+        /// Address to listen on for phones and trunks.
+        #[arg(long, default_value = "127.0.0.1:5060")]
+        listen: std::net::SocketAddr,
+    },
+    /// Plays the main job on a throw-away folder; exits 0 only if every step really happened.
+    Demo,
+    /// Checks a configuration file and prints every problem with its line and column.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Desk phones.
+    #[command(subcommand)]
+    Phone(PhoneCommand),
+    /// What the running appliance is doing.
+    Status {
+        #[command(flatten)]
+        place: Place,
+        /// JSON instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Call records and timelines.
+    #[command(subcommand)]
+    Calls(CallsCommand),
+    /// Addresses that are banned for a while.
+    #[command(subcommand)]
+    Bans(BansCommand),
+}
+
+/// `offhook phone …`
+#[derive(Debug, Subcommand)]
+pub enum PhoneCommand {
+    /// Adds a phone (or gives an existing one a new password) and prints what to type into it.
+    Add {
+        #[command(flatten)]
+        place: Place,
+        /// Extension number, also the phone's user name.
+        number: String,
+        /// Name shown to others.
+        #[arg(long)]
+        name: Option<String>,
+        /// Password instead of a generated one: `-` reads it from standard input.
+        #[arg(long, value_name = "-")]
+        password: Option<String>,
+        /// PIN for voicemail from other phones, 4 to 10 digits: `-` reads it from standard input.
+        #[arg(long, value_name = "PIN")]
+        pin: Option<String>,
+        /// No voicemail for this phone.
+        #[arg(long)]
+        no_voicemail: bool,
+    },
+    /// Lists phones and where they are registered.
+    List {
+        #[command(flatten)]
+        place: Place,
+        /// JSON instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Removes a phone; its registrations end at once.
+    Remove {
+        #[command(flatten)]
+        place: Place,
+        /// Extension number.
+        number: String,
+    },
+    /// Turns do-not-disturb on or off.
+    Dnd {
+        #[command(flatten)]
+        place: Place,
+        /// Extension number.
+        number: String,
+        /// on or off.
+        #[arg(value_parser = ["on", "off"])]
+        state: String,
+    },
+}
+
+/// `offhook calls …`
+#[derive(Debug, Subcommand)]
+pub enum CallsCommand {
+    /// The newest calls.
+    List {
+        #[command(flatten)]
+        place: Place,
+        /// How many.
+        #[arg(long, short = 'n', default_value_t = 20)]
+        limit: usize,
+        /// JSON instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// One call: its ladder, and in words why it failed and what to do.
+    Show {
+        #[command(flatten)]
+        place: Place,
+        /// Call id, or as much of its beginning as is unique.
+        id: String,
+        /// JSON instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `offhook bans …`
+#[derive(Debug, Subcommand)]
+pub enum BansCommand {
+    /// Lists bans.
+    List {
+        #[command(flatten)]
+        place: Place,
+        /// JSON instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Lifts a ban.
+    Lift {
+        #[command(flatten)]
+        place: Place,
+        /// The banned address.
+        address: IpAddr,
+    },
+}

@@ -1,0 +1,85 @@
+//! The control socket: how the command line speaks with a running daemon. HTTP/1.1 with JSON over
+//! a Unix socket in the data folder, so that the file system says who may.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// Where the socket lives.
+pub fn socket_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("control.sock")
+}
+
+/// Why the daemon could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// Nothing listens there.
+    #[error("no appliance is running on {0} (start it with `offhook serve`)")]
+    NotRunning(PathBuf),
+    /// It listens and does not answer as it should.
+    #[error("the appliance did not answer as expected: {0}")]
+    Broken(String),
+    /// It answered that it will not.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Largest answer that is read, bytes.
+const MAX_ANSWER: u64 = 64 << 20;
+
+/// Asks the daemon that runs on `data_dir`.
+pub fn ask(data_dir: &Path, method: &str, path: &str) -> Result<Value, ControlError> {
+    let socket = socket_path(data_dir);
+    let mut stream = UnixStream::connect(&socket)
+        .map_err(|_| ControlError::NotRunning(data_dir.to_path_buf()))?;
+    let broken = |e: std::io::Error| ControlError::Broken(e.to_string());
+    stream.set_read_timeout(Some(Duration::from_secs(30))).map_err(broken)?;
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: offhook\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).map_err(broken)?;
+    let mut answer = Vec::new();
+    stream.take(MAX_ANSWER).read_to_end(&mut answer).map_err(broken)?;
+    parse_answer(&answer)
+}
+
+fn parse_answer(answer: &[u8]) -> Result<Value, ControlError> {
+    let text = String::from_utf8_lossy(answer);
+    let (head, body) =
+        text.split_once("\r\n\r\n").ok_or_else(|| ControlError::Broken("no HTTP answer".into()))?;
+    let status = head.split_whitespace().nth(1).unwrap_or("");
+    let body = if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+        return Err(ControlError::Broken("a chunked answer".into()));
+    } else {
+        body
+    };
+    let value: Value =
+        serde_json::from_str(body).unwrap_or_else(|_| Value::String(body.trim().to_owned()));
+    if status.starts_with('2') {
+        Ok(value)
+    } else {
+        let said = value.get("error").and_then(Value::as_str).map(str::to_owned);
+        Err(ControlError::Refused(said.unwrap_or_else(|| body.trim().to_owned())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_in_the_daemons_words() {
+        let answer = b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\n{\"error\":\"no such ban\"}";
+        assert_eq!(parse_answer(answer).unwrap_err().to_string(), "no such ban");
+    }
+
+    #[test]
+    fn a_missing_daemon_is_named_with_the_remedy() {
+        let folder = std::env::temp_dir().join("offhook-no-such-folder");
+        let error = ask(&folder, "GET", "/status").unwrap_err().to_string();
+        assert!(error.contains("offhook serve"), "{error}");
+    }
+}

@@ -1,0 +1,157 @@
+//! A call's timeline as a ladder: one column for us, one for each leg, time running down.
+
+use std::fmt::Write as _;
+use std::time::SystemTime;
+
+use offhook_pbx::event::{CallEvent, CallEventKind, Direction};
+
+const COLUMN: usize = 34;
+
+/// Draws the ladder. `started` is the zero of the time column (seconds).
+pub fn draw(started: SystemTime, events: &[CallEvent]) -> String {
+    let legs = legs(events);
+    let mut out = String::new();
+    head(&mut out, &legs, events);
+    for event in events {
+        let after = event.at.duration_since(started).unwrap_or_default().as_secs_f64();
+        let column = event.leg.as_ref().and_then(|l| legs.iter().position(|x| x == l));
+        match (&event.kind, column) {
+            (CallEventKind::Sip { direction, line, cseq, body, .. }, Some(column)) => {
+                let label = sip_label(line, cseq, body.as_deref());
+                let _ = writeln!(out, "{after:8.3}  {}", arrow(column, legs.len(), *direction, &label));
+            }
+            (kind, _) => {
+                let leg = event.leg.as_deref().map_or_else(String::new, |l| format!("{l}: "));
+                let _ = writeln!(out, "{after:8.3}  · {leg}{}", words(kind));
+            }
+        }
+    }
+    out
+}
+
+/// The legs in order of appearance.
+fn legs(events: &[CallEvent]) -> Vec<String> {
+    let mut legs: Vec<String> = Vec::new();
+    for leg in events.iter().filter_map(|e| e.leg.as_ref()) {
+        if !legs.contains(leg) {
+            legs.push(leg.clone());
+        }
+    }
+    legs
+}
+
+/// Names of the columns: the legs' parties.
+fn head(out: &mut String, legs: &[String], events: &[CallEvent]) {
+    let mut line = format!("{:8}  {:<COLUMN$}", "", "Offhook");
+    for leg in legs {
+        let party = events.iter().find_map(|e| match &e.kind {
+            CallEventKind::Leg { party } if e.leg.as_ref() == Some(leg) => Some(party.as_str()),
+            _ => None,
+        });
+        let _ = write!(line, "{:<COLUMN$}", format!("{leg} {}", party.unwrap_or("")));
+    }
+    let _ = writeln!(out, "{}", line.trim_end());
+}
+
+fn sip_label(line: &str, cseq: &str, body: Option<&str>) -> String {
+    // A response says which request it answers; a request's method is its first word anyway.
+    let method = cseq.split_whitespace().nth(1).unwrap_or("");
+    let mut label = if line.starts_with(|c: char| c.is_ascii_digit()) {
+        format!("{line} ({method})")
+    } else {
+        line.to_owned()
+    };
+    if let Some(body) = body {
+        let _ = write!(label, " +{}", body.rsplit('/').next().unwrap_or(body));
+    }
+    label
+}
+
+/// One arrow between our column and the leg's.
+fn arrow(column: usize, legs: usize, direction: Direction, label: &str) -> String {
+    let width = COLUMN * (column + 1) - 2;
+    let label: String = label.chars().take(COLUMN - 6).collect();
+    let dashes = width.saturating_sub(label.chars().count() + 4);
+    let (left, right) = (dashes / 2, dashes - dashes / 2);
+    let mut out = match direction {
+        Direction::Out => format!("|{} {label} {}>|", "-".repeat(left), "-".repeat(right)),
+        Direction::In => format!("|<{} {label} {}|", "-".repeat(left), "-".repeat(right)),
+    };
+    for _ in column + 1..legs {
+        let _ = write!(out, "{:>COLUMN$}", "|");
+    }
+    out
+}
+
+fn words(kind: &CallEventKind) -> String {
+    match kind {
+        CallEventKind::Leg { party } => format!("leg for {party}"),
+        CallEventKind::Application { name, told, actions } if actions.is_empty() => {
+            format!("{name} told {told}")
+        }
+        CallEventKind::Application { name, told, actions } => {
+            format!("{name} told {told}, asks for {}", actions.join(", "))
+        }
+        CallEventKind::Media { codec, direction, protection, remote } => {
+            format!("media {codec} {direction} {protection} with {remote}")
+        }
+        CallEventKind::MediaSummary { received, sent, lost, dropped } => {
+            format!("media ended: {received} packets in, {sent} out, {lost} lost, {dropped} dropped")
+        }
+        CallEventKind::Digit => "a digit".to_owned(),
+        CallEventKind::Prompt { name } => format!("prompt {name}"),
+        CallEventKind::Recorded { duration_ms, ended_by } => {
+            format!("recorded {:.1} s, ended by {ended_by}", *duration_ms as f64 / 1000.0)
+        }
+        CallEventKind::HungUp { by, why } => format!("{by} hung up: {why}"),
+        CallEventKind::Failure { code, sip_status, detail } => match sip_status {
+            Some(status) => format!("FAILED {code} (SIP {status}): {detail}"),
+            None => format!("FAILED {code}: {detail}"),
+        },
+        CallEventKind::Note { text } => text.clone(),
+        other => format!("{other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn event(ms: u64, leg: &str, kind: CallEventKind) -> CallEvent {
+        CallEvent {
+            at: SystemTime::UNIX_EPOCH + Duration::from_millis(ms),
+            leg: Some(leg.to_owned()),
+            kind,
+        }
+    }
+
+    fn sip(direction: Direction, line: &str, cseq: &str) -> CallEventKind {
+        CallEventKind::Sip {
+            direction,
+            line: line.into(),
+            cseq: cseq.into(),
+            peer: "UDP 127.0.0.1:5060".into(),
+            body: None,
+        }
+    }
+
+    #[test]
+    fn arrows_point_from_the_sender_to_the_receiver() {
+        let drawn = draw(
+            SystemTime::UNIX_EPOCH,
+            &[
+                event(0, "A", CallEventKind::Leg { party: "trunk:connect".into() }),
+                event(0, "A", sip(Direction::In, "INVITE", "1 INVITE")),
+                event(5, "B", CallEventKind::Leg { party: "extension:101".into() }),
+                event(5, "B", sip(Direction::Out, "INVITE", "1 INVITE")),
+                event(1250, "A", sip(Direction::Out, "200 OK", "1 INVITE")),
+            ],
+        );
+        let lines: Vec<&str> = drawn.lines().collect();
+        assert!(lines[0].contains("A trunk:connect") && lines[0].contains("B extension:101"));
+        assert!(lines[2].contains("|<-") && lines[2].contains(" INVITE "));
+        assert!(lines[4].contains("->|") && lines[4].len() > lines[2].trim_end().len() - 4);
+        assert!(lines[5].starts_with("   1.250") && lines[5].contains("200 OK (INVITE)"));
+    }
+}

@@ -1,0 +1,207 @@
+//! Debian's baresip as a desk phone: a tone goes in at its microphone, what its loudspeaker would
+//! play is recorded, and its control port presses the keys.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::net::eventually;
+
+/// How a phone is set up.
+#[derive(Debug, Clone)]
+pub struct Setup<'a> {
+    /// Address it listens on (a loopback address of the test's own).
+    pub ip: Ipv4Addr,
+    /// SIP server, `host:port`.
+    pub server: String,
+    /// User name, also its extension.
+    pub user: &'a str,
+    /// Password.
+    pub password: &'a str,
+    /// `udp`, `tcp` or `tls`.
+    pub transport: &'a str,
+    /// Extra account parameters, e.g. `;answermode=auto` or `;mediaenc=srtp-mand`.
+    pub account: &'a str,
+    /// Tone of its microphone, hertz.
+    pub tone: u32,
+    /// Registers for so many seconds; 0: not at all.
+    pub regint: u32,
+}
+
+/// A running baresip. Dropping it kills it.
+#[derive(Debug)]
+pub struct Baresip {
+    folder: TempDir,
+    child: Child,
+    control: TcpStream,
+    pending: Vec<u8>,
+    /// Every event seen so far.
+    pub events: Vec<Value>,
+    /// Events before this one have been expected already.
+    next: usize,
+}
+
+impl Baresip {
+    /// Starts it and waits for its control port.
+    pub fn start(setup: &Setup<'_>) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let wav = folder.path().join("microphone.wav");
+        write_tone(&wav, setup.tone, 60);
+        fs::create_dir(folder.path().join("heard")).expect("a folder");
+        fs::write(folder.path().join("config"), config(setup, folder.path(), &wav)).expect("file");
+        fs::write(folder.path().join("contacts"), "").expect("file");
+        let account = format!(
+            "<sip:{user}@{server};transport={transport}>;auth_user={user};auth_pass={password};regint={regint}{extra}\n",
+            user = setup.user,
+            server = setup.server,
+            transport = setup.transport,
+            password = setup.password,
+            regint = setup.regint,
+            extra = setup.account
+        );
+        fs::write(folder.path().join("accounts"), account).expect("file");
+        let log = fs::File::create(folder.path().join("log")).expect("file");
+        let child = Command::new("baresip")
+            .args(["-v", "-f"])
+            .arg(folder.path())
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("log"))
+            .stderr(log)
+            .spawn()
+            .expect("baresip is installed (make test does it)");
+        let control = eventually("baresip's control port", Duration::from_secs(10), || {
+            TcpStream::connect((setup.ip, 4444)).ok()
+        });
+        control.set_read_timeout(Some(Duration::from_millis(50))).expect("timeout");
+        Self { folder, child, control, pending: Vec::new(), events: Vec::new(), next: 0 }
+    }
+
+    /// Sends a command (`dial`, `accept`, `hangup`, `hold`, `resume`, …).
+    pub fn command(&mut self, command: &str, params: &str) {
+        let text =
+            serde_json::json!({"command": command, "params": params, "token": "t"}).to_string();
+        let frame = format!("{}:{text},", text.len());
+        self.control.write_all(frame.as_bytes()).expect("control port");
+    }
+
+    /// Waits for an event of this type and gives it back. A later call looks at later events only.
+    pub fn expect(&mut self, kind: &str) -> Value {
+        let limit = Instant::now() + Duration::from_secs(20);
+        loop {
+            self.read();
+            let found = self.events[self.next..].iter().position(|e| e["type"] == kind);
+            if let Some(at) = found {
+                self.next += at + 1;
+                return self.events[self.next - 1].clone();
+            }
+            let log = tail(&self.folder.path().join("log"));
+            assert!(Instant::now() < limit, "no {kind}, only {:?}\n{log}", self.kinds());
+        }
+    }
+
+    /// Whether an event of this type has been seen.
+    pub fn saw(&mut self, kind: &str) -> bool {
+        self.read();
+        self.events.iter().any(|e| e["type"] == kind)
+    }
+
+    fn kinds(&self) -> Vec<&str> {
+        self.events.iter().filter_map(|e| e["type"].as_str()).collect()
+    }
+
+    /// Reads netstrings of JSON off the control port.
+    fn read(&mut self) {
+        let mut buffer = [0; 8192];
+        while let Ok(n) = self.control.read(&mut buffer) {
+            if n == 0 {
+                break;
+            }
+            self.pending.extend_from_slice(&buffer[..n]);
+        }
+        while let Some(colon) = self.pending.iter().position(|b| *b == b':') {
+            let length: usize =
+                String::from_utf8_lossy(&self.pending[..colon]).parse().expect("a netstring");
+            let end = colon + 1 + length;
+            if self.pending.len() <= end {
+                break;
+            }
+            if let Ok(value) = serde_json::from_slice(&self.pending[colon + 1..end]) {
+                self.events.push(value);
+            }
+            self.pending.drain(..=end);
+        }
+    }
+
+    /// WAV files of what it heard, one a call, oldest first. Complete once the call has ended.
+    pub fn heard(&self) -> Vec<PathBuf> {
+        let mut files: Vec<PathBuf> = fs::read_dir(self.folder.path().join("heard"))
+            .expect("folder")
+            .filter_map(|e| Some(e.ok()?.path()))
+            .filter(|p| p.to_string_lossy().ends_with("-dec.wav"))
+            .collect();
+        files.sort();
+        files
+    }
+
+    /// What it printed (SIP messages are not among it).
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Baresip {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("---- baresip ----\n{}", tail(&self.folder.path().join("log")));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn tail(path: &Path) -> String {
+    let text = fs::read(path).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text[text.len().saturating_sub(3000)..]).into_owned();
+    text.lines().filter(|l| !l.contains("(bit/s)")).collect::<Vec<_>>().join("\n")
+}
+
+fn config(setup: &Setup<'_>, folder: &Path, wav: &Path) -> String {
+    let ip = setup.ip;
+    format!(
+        "poll_method epoll\nsip_listen {ip}:5060\nnet_interface lo\ncall_local_timeout 120\n\
+         call_max_calls 4\naudio_player aubridge,sink\naudio_source aufile,{wav}\n\
+         audio_alert aubridge,alert\nausrc_srate 8000\nauplay_srate 8000\naudio_buffer 20-160\n\
+         jitter_buffer_delay 1-2\nmodule_path /usr/lib/baresip/modules\nmodule g711.so\n\
+         module aufile.so\nmodule aubridge.so\nmodule sndfile.so\nmodule srtp.so\n\
+         module_tmp uuid.so\nmodule_tmp account.so\nmodule_app ctrl_tcp.so\n\
+         module_app menu.so\nmodule_app mwi.so\nctrl_tcp_listen {ip}:4444\nsnd_path {heard}\n\
+         rtp_ports 40000-49999\nsip_verify_server no\n",
+        wav = wav.display(),
+        heard = folder.join("heard").display(),
+    )
+}
+
+/// Writes a mono 8 kHz WAV of a sine.
+pub fn write_tone(path: &Path, frequency: u32, seconds: u32) {
+    let samples = 8000 * seconds;
+    let mut bytes = Vec::with_capacity(44 + samples as usize * 2);
+    bytes.extend_from_slice(b"RIFF");
+    bytes.extend_from_slice(&(36 + samples * 2).to_le_bytes());
+    bytes.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    bytes.extend_from_slice(&8000u32.to_le_bytes());
+    bytes.extend_from_slice(&16000u32.to_le_bytes());
+    bytes.extend_from_slice(b"\x02\0\x10\0data");
+    bytes.extend_from_slice(&(samples * 2).to_le_bytes());
+    for n in 0..samples {
+        let phase = f64::from(n) / 8000.0 * f64::from(frequency) * std::f64::consts::TAU;
+        bytes.extend_from_slice(&((phase.sin() * 12000.0) as i16).to_le_bytes());
+    }
+    fs::write(path, bytes).expect("file");
+}
