@@ -30,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     // Tests may look into every room.
-    ("offhook-tests", &["offhook-sip"]),
+    ("offhook-tests", &[]),
 ];
 
 /// Libraries that a room must not know, because its law forbids what they are for.
