@@ -1,0 +1,224 @@
+//! Judging an offer and making the answer; judging an answer to our offer.
+
+use super::remote::{Remote, codec_names};
+use super::sdes::CryptoLine;
+use super::{Agreed, CodecOrder, Local, NegotiateError, Ours, Refused, Slot, SrtpPolicy, agree};
+use crate::codec::Codec;
+use crate::sdp::{Direction, Media, SessionDescription};
+
+/// Answers an offer. `before` is what we said when we last agreed.
+pub(super) fn answer(
+    local: &Local,
+    before: Option<&Ours>,
+    offer: &SessionDescription,
+    wish: Direction,
+) -> Result<(Ours, Agreed), NegotiateError> {
+    let (index, mut remote, codec) = choose_stream(local, before, offer)?;
+    let crypto = answer_crypto(local, before, &mut remote)?;
+    let (codec, pt) = codec;
+    let ours = Ours {
+        slots: slots(offer, index),
+        profile: remote.profile,
+        // One codec only: the peer cannot change it without asking (RFC 3264 §10.2 has the two-codec race).
+        codecs: vec![(codec, pt)],
+        // The same numbers as in the offer (RFC 3264 §6.1), so both directions are alike.
+        telephone_event: remote.telephone_event,
+        comfort_noise: local.comfort_noise && remote.comfort_noise,
+        crypto: crypto.into_iter().collect(),
+        ptime_ms: remote.packet_time(local.ptime_ms),
+        // RFC 3264 §6.1: sendonly is answered with recvonly, inactive with inactive.
+        direction: wish.and(remote.direction.reversed()),
+    };
+    let agreed = agree(&ours, &remote, (codec, pt, pt));
+    Ok((ours, agreed))
+}
+
+/// The best audio stream of the offer. One that was ours before is tried first, then the encrypted
+/// ones if we may choose. When none will do, the error is that of the first.
+fn choose_stream(
+    local: &Local,
+    before: Option<&Ours>,
+    offer: &SessionDescription,
+) -> Result<(usize, Remote, (Codec, u8)), NegotiateError> {
+    let ours_before = before.and_then(|ours| ours.slots.iter().position(|s| *s == Slot::Audio));
+    let mut candidates: Vec<(usize, &Media)> = offer
+        .media
+        .iter()
+        .enumerate()
+        .filter(|(_, media)| media.kind.eq_ignore_ascii_case("audio") && media.port != 0)
+        .collect();
+    let prefer_srtp = local.srtp != SrtpPolicy::Off;
+    candidates.sort_by_key(|(index, media)| {
+        let secure = media.has("crypto");
+        (Some(*index) != ours_before, prefer_srtp && !secure)
+    });
+    let mut first_fault = None;
+    for (index, media) in candidates {
+        match judge(local, offer, media) {
+            Ok((remote, codec)) => return Ok((index, remote, codec)),
+            Err(fault) => {
+                first_fault.get_or_insert(fault);
+            }
+        }
+    }
+    Err(first_fault.unwrap_or(NegotiateError::NoAudio))
+}
+
+fn judge(
+    local: &Local,
+    offer: &SessionDescription,
+    media: &Media,
+) -> Result<(Remote, (Codec, u8)), NegotiateError> {
+    let remote = Remote::read(offer, media, local.rtp.ip())?;
+    let codec = choose_codec(local, &remote, media)?;
+    match local.srtp {
+        SrtpPolicy::Off if remote.profile.secure => Err(NegotiateError::SrtpOff),
+        SrtpPolicy::Required if !remote.profile.secure && !media.has("crypto") => {
+            Err(NegotiateError::SrtpRequired)
+        }
+        SrtpPolicy::Optional if !remote.profile.secure => Ok((remote, codec)),
+        SrtpPolicy::Optional | SrtpPolicy::Required if remote.cryptos.is_empty() => {
+            Err(remote.crypto_fault())
+        }
+        SrtpPolicy::Off | SrtpPolicy::Optional | SrtpPolicy::Required => Ok((remote, codec)),
+    }
+}
+
+fn choose_codec(
+    local: &Local,
+    remote: &Remote,
+    media: &Media,
+) -> Result<(Codec, u8), NegotiateError> {
+    let chosen = match local.order {
+        CodecOrder::Ours => local
+            .codecs
+            .iter()
+            .find_map(|ours| remote.codecs.iter().find(|(theirs, _)| theirs == ours)),
+        CodecOrder::Theirs => {
+            remote.codecs.iter().find(|(theirs, _)| local.codecs.contains(theirs))
+        }
+    };
+    chosen.copied().ok_or_else(|| no_common_codec(local, media))
+}
+
+fn no_common_codec(local: &Local, media: &Media) -> NegotiateError {
+    let ours: Vec<&str> = local.codecs.iter().map(|codec| codec.encoding_name()).collect();
+    NegotiateError::NoCommonCodec { theirs: codec_names(media), ours: ours.join(", ") }
+}
+
+/// Our line for the answer: tag and suite of the first offered line we know (RFC 4568 §5.1.2), our
+/// own key, which stays the same over re-INVITEs as long as the suite does.
+fn answer_crypto(
+    local: &Local,
+    before: Option<&Ours>,
+    remote: &mut Remote,
+) -> Result<Option<CryptoLine>, NegotiateError> {
+    if local.srtp == SrtpPolicy::Off {
+        return Ok(None);
+    }
+    // The suite in use is kept when it is offered again, wherever it stands in the list.
+    let kept = before.and_then(|ours| ours.crypto.first());
+    let same = kept.and_then(|k| remote.cryptos.iter().find(|c| c.key.suite() == k.key.suite()));
+    let Some(theirs) = same.or(remote.cryptos.first()).cloned() else {
+        return if remote.profile.secure { Err(remote.crypto_fault()) } else { Ok(None) };
+    };
+    let mut line = CryptoLine::fresh(theirs.tag, theirs.key.suite());
+    if let Some(kept) = kept.filter(|kept| kept.key.suite() == theirs.key.suite()) {
+        line.key = kept.key.clone();
+    }
+    line.name.clone_from(&theirs.name);
+    remote.crypto = Some(theirs);
+    Ok(Some(line))
+}
+
+/// The places of the answer: ours is the chosen one, the others are refused (RFC 3264 §6).
+fn slots(offer: &SessionDescription, chosen: usize) -> Vec<Slot> {
+    offer
+        .media
+        .iter()
+        .enumerate()
+        .map(|(index, media)| if index == chosen { Slot::Audio } else { refused(media) })
+        .collect()
+}
+
+fn refused(media: &Media) -> Slot {
+    Slot::Refused(Refused {
+        kind: media.kind.clone(),
+        proto: media.proto.clone(),
+        formats: media.formats.clone(),
+    })
+}
+
+/// Judges the answer to what we offered.
+pub(super) fn accept(
+    local: &Local,
+    offered: &Ours,
+    answer: &SessionDescription,
+) -> Result<(Ours, Agreed), NegotiateError> {
+    let media = answered_stream(offered, answer)?;
+    let mut remote = Remote::read(answer, media, local.rtp.ip())?;
+    let mut ours = offered.clone();
+    let codec = accept_codec(&ours, &remote)
+        .ok_or_else(|| no_common_codec(&with_codecs(local, &ours), media))?;
+    accept_crypto(&mut ours, &mut remote)?;
+    // The answerer's direction may only take away from ours, whatever it wrote.
+    ours.direction = ours.direction.and(remote.direction.reversed());
+    let agreed = agree(&ours, &remote, codec);
+    let agreed = Agreed {
+        // Who listens no more although we wanted to send is holding us; who answers our own hold is not.
+        remote_hold: offered.direction.sends() && remote.hold(),
+        ..agreed
+    };
+    // The direction is what is agreed now; the next offer says its own. The agreed codec leads.
+    ours.codecs.sort_by_key(|(c, _)| *c != codec.0);
+    Ok((ours, agreed))
+}
+
+/// The stream at our place; a peer that lost count is given the benefit of its first audio stream.
+fn answered_stream<'a>(
+    offered: &Ours,
+    answer: &'a SessionDescription,
+) -> Result<&'a Media, NegotiateError> {
+    let place = offered.slots.iter().position(|slot| *slot == Slot::Audio).unwrap_or(0);
+    let is_audio = |media: &&Media| media.kind.eq_ignore_ascii_case("audio");
+    let media = answer
+        .media
+        .get(place)
+        .filter(is_audio)
+        .or_else(|| answer.media.iter().find(is_audio))
+        .ok_or(NegotiateError::NoAudio)?;
+    if media.port == 0 { Err(NegotiateError::Refused) } else { Ok(media) }
+}
+
+/// The answer's first codec that we offered: codec, the peer's number, ours.
+fn accept_codec(ours: &Ours, remote: &Remote) -> Option<(Codec, u8, u8)> {
+    remote.codecs.iter().find_map(|(codec, send_pt)| {
+        let (_, recv_pt) = ours.codecs.iter().find(|(offered, _)| offered == codec)?;
+        Some((*codec, *send_pt, *recv_pt))
+    })
+}
+
+fn with_codecs(local: &Local, ours: &Ours) -> Local {
+    Local { codecs: ours.codecs.iter().map(|(codec, _)| *codec).collect(), ..local.clone() }
+}
+
+/// Leaves in `ours` the line that the answer chose (RFC 4568 §5.1.3).
+fn accept_crypto(ours: &mut Ours, remote: &mut Remote) -> Result<(), NegotiateError> {
+    if ours.crypto.is_empty() {
+        return if remote.profile.secure {
+            Err(NegotiateError::Mismatch("RTP/SAVP in answer to RTP/AVP"))
+        } else {
+            Ok(())
+        };
+    }
+    if !remote.profile.secure && remote.cryptos.is_empty() {
+        return Err(NegotiateError::Mismatch("RTP in clear in answer to SRTP"));
+    }
+    let theirs = remote.cryptos.first().cloned().ok_or_else(|| remote.crypto_fault())?;
+    ours.crypto.retain(|line| line.tag == theirs.tag && line.key.suite() == theirs.key.suite());
+    if ours.crypto.is_empty() {
+        return Err(NegotiateError::Mismatch("its a=crypto line was not offered"));
+    }
+    remote.crypto = Some(theirs);
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! What the operator allows on a leg.
+
+use std::net::SocketAddr;
+
+use crate::codec::Codec;
+
+/// Whether media is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum SrtpPolicy {
+    /// Never.
+    Off,
+    /// When the peer offers it.
+    #[default]
+    Optional,
+    /// Always; a peer without SRTP is refused.
+    Required,
+}
+
+/// Whose order of codecs counts in our answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum CodecOrder {
+    /// The operator's.
+    #[default]
+    Ours,
+    /// The peer's.
+    Theirs,
+}
+
+/// Our side of a leg.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Local {
+    /// Where the peer shall send RTP: the advertised address, not the bound one.
+    pub rtp: SocketAddr,
+    /// Where the peer shall send RTCP.
+    pub rtcp: SocketAddr,
+    /// Allowed codecs, the preferred first.
+    pub codecs: Vec<Codec>,
+    /// Whose order counts.
+    pub order: CodecOrder,
+    /// Encryption.
+    pub srtp: SrtpPolicy,
+    /// With [`SrtpPolicy::Optional`]: whether our own offers are encrypted. A peer without SRTP
+    /// refuses such an offer.
+    pub offer_secure: bool,
+    /// Whether the peer may send comfort noise instead of silence. Off unless a peer insists: an
+    /// even stream of packets is easier on every device behind.
+    pub comfort_noise: bool,
+    /// Milliseconds of audio in a packet.
+    pub ptime_ms: u16,
+}
+
+impl Local {
+    /// RTCP on the next port, 20 ms, SRTP when the peer offers it.
+    #[must_use]
+    pub fn new(rtp: SocketAddr, codecs: Vec<Codec>) -> Self {
+        Self {
+            rtp,
+            rtcp: SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1)),
+            codecs,
+            order: CodecOrder::Ours,
+            srtp: SrtpPolicy::Optional,
+            offer_secure: false,
+            comfort_noise: false,
+            ptime_ms: 20,
+        }
+    }
+
+    pub(super) fn offers_srtp(&self) -> bool {
+        match self.srtp {
+            SrtpPolicy::Off => false,
+            SrtpPolicy::Optional => self.offer_secure,
+            SrtpPolicy::Required => true,
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Offer and answer (RFC 3264) for one audio stream: G.711, telephone events, SDES.
+//!
+//! A [`Negotiator`] belongs to one leg and lives as long as its dialog. It prints our descriptions
+//! with our own address only, remembers what both sides agreed on, and keeps payload types, stream
+//! order and keys the same over re-INVITEs. It does no I/O and knows no SIP.
+
+mod answer;
+mod error;
+mod local;
+mod print;
+mod remote;
+mod sdes;
+#[cfg(test)]
+mod tests;
+
+pub use error::NegotiateError;
+pub use local::{CodecOrder, Local, SrtpPolicy};
+
+use crate::codec::Codec;
+use crate::engine::{StreamConfig, TelephoneEvent};
+use crate::sdp::{Direction, SessionDescription};
+use crate::srtp::SrtpKeys;
+use remote::Remote;
+use sdes::CryptoLine;
+
+/// The payload type we propose for telephone events; 101 is what nearly everybody uses.
+const TELEPHONE_EVENT_PT: u8 = 101;
+/// Comfort noise has a static number (RFC 3389 §4).
+const COMFORT_NOISE_PT: u8 = 13;
+
+/// What both sides agreed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agreed {
+    /// For the media port.
+    pub stream: StreamConfig,
+    /// Our direction.
+    pub direction: Direction,
+    /// The peer does not listen, whether it said `sendonly`, `inactive` or address 0.0.0.0.
+    pub remote_hold: bool,
+}
+
+/// Transport of a stream that carries RTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Profile {
+    /// `S`: SRTP is a must.
+    secure: bool,
+    /// `F`: RTCP feedback (RFC 4585); allowed, not used by us.
+    feedback: bool,
+}
+
+impl Profile {
+    fn named(proto: &str) -> Option<Self> {
+        let (secure, feedback) = match proto.to_ascii_uppercase().as_str() {
+            "RTP/AVP" => (false, false),
+            "RTP/AVPF" => (false, true),
+            "RTP/SAVP" => (true, false),
+            "RTP/SAVPF" => (true, true),
+            _ => return None,
+        };
+        Some(Self { secure, feedback })
+    }
+
+    const fn name(self) -> &'static str {
+        match (self.secure, self.feedback) {
+            (false, false) => "RTP/AVP",
+            (false, true) => "RTP/AVPF",
+            (true, false) => "RTP/SAVP",
+            (true, true) => "RTP/SAVPF",
+        }
+    }
+}
+
+/// A refused stream, which keeps its place in every later description (RFC 3264 §8).
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Refused {
+    kind: String,
+    proto: String,
+    formats: Vec<String>,
+}
+
+/// A place in the list of streams.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Slot {
+    /// Ours.
+    Audio,
+    Refused(Refused),
+}
+
+/// One side's view of the session: what we say in our description.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Ours {
+    slots: Vec<Slot>,
+    profile: Profile,
+    /// Codecs with their payload types, the preferred first.
+    codecs: Vec<(Codec, u8)>,
+    telephone_event: Option<u8>,
+    comfort_noise: bool,
+    /// Empty: RTP in clear.
+    crypto: Vec<CryptoLine>,
+    ptime_ms: u16,
+    direction: Direction,
+}
+
+/// Offer and answer for one leg.
+#[derive(Debug, Clone)]
+pub struct Negotiator {
+    local: Local,
+    session_id: u64,
+    /// The version last printed, 0 before the first description.
+    version: u64,
+    /// What was last printed; decides whether the version is raised (RFC 3264 §8).
+    last: Option<SessionDescription>,
+    /// Our offer that waits for its answer, or was the last to be answered: a 200 repeats the answer
+    /// that a 183 gave.
+    offered: Option<Ours>,
+    /// The last state both sides agreed on.
+    agreed: Option<(Ours, Agreed)>,
+}
+
+impl Negotiator {
+    /// For a new leg. `session_id` goes into `o=`: any number, unique enough.
+    #[must_use]
+    pub fn new(local: Local, session_id: u64) -> Self {
+        Self { local, session_id, version: 0, last: None, offered: None, agreed: None }
+    }
+
+    /// What was last agreed, if anything.
+    #[must_use]
+    pub fn agreed(&self) -> Option<&Agreed> {
+        self.agreed.as_ref().map(|(_, agreed)| agreed)
+    }
+
+    /// The local side.
+    #[must_use]
+    pub fn local(&self) -> &Local {
+        &self.local
+    }
+
+    /// Changes the local side (another port, another address, other codecs) from the next
+    /// description on.
+    pub fn local_mut(&mut self) -> &mut Local {
+        &mut self.local
+    }
+
+    /// Prints an offer. The version in `o=` rises when something differs from what was said last.
+    pub fn offer(&mut self, direction: Direction) -> String {
+        let ours = match &self.agreed {
+            Some((ours, _)) => self.next_offer(ours.clone(), direction),
+            None => self.first_offer(direction),
+        };
+        let text = self.print(&ours);
+        self.offered = Some(ours);
+        text
+    }
+
+    /// Reads the peer's offer and prints the answer. Nothing is changed when it is refused.
+    ///
+    /// # Errors
+    /// What [`NegotiateError`] says, with the SIP status to refuse the request with.
+    pub fn answer(
+        &mut self,
+        offer: &[u8],
+        direction: Direction,
+    ) -> Result<(String, Agreed), NegotiateError> {
+        let offer = SessionDescription::parse(offer)?;
+        let before = self.agreed.as_ref().map(|(ours, _)| ours);
+        let (ours, agreed) = answer::answer(&self.local, before, &offer, direction)?;
+        let text = self.print(&ours);
+        self.offered = None;
+        self.agreed = Some((ours, agreed.clone()));
+        Ok((text, agreed))
+    }
+
+    /// Reads the answer to our last offer. May be called again for the same offer (a 183, then a 200).
+    ///
+    /// # Errors
+    /// What [`NegotiateError`] says; [`NegotiateError::NoOffer`] when we made none.
+    pub fn accept_answer(&mut self, answer: &[u8]) -> Result<Agreed, NegotiateError> {
+        let offered = self.offered.as_ref().ok_or(NegotiateError::NoOffer)?;
+        let answer = SessionDescription::parse(answer)?;
+        let (ours, agreed) = answer::accept(&self.local, offered, &answer)?;
+        self.agreed = Some((ours, agreed.clone()));
+        Ok(agreed)
+    }
+
+    /// Our offer was refused or lost: what was agreed before holds on (RFC 3261 §14.1).
+    pub fn offer_failed(&mut self) {
+        self.offered = None;
+    }
+
+    fn first_offer(&self, direction: Direction) -> Ours {
+        let secure = self.local.offers_srtp();
+        Ours {
+            slots: vec![Slot::Audio],
+            profile: Profile { secure, feedback: false },
+            codecs: self.local.codecs.iter().map(|c| (*c, c.static_payload_type())).collect(),
+            telephone_event: Some(TELEPHONE_EVENT_PT),
+            comfort_noise: self.local.comfort_noise,
+            crypto: if secure { sdes::fresh_lines() } else { Vec::new() },
+            ptime_ms: self.local.ptime_ms,
+            direction,
+        }
+    }
+
+    /// An offer inside a session: same places, same payload types, same transport, same key; the
+    /// agreed codec first, the operator's others behind it.
+    fn next_offer(&self, mut ours: Ours, direction: Direction) -> Ours {
+        for codec in &self.local.codecs {
+            if ours.codecs.iter().all(|(known, _)| known != codec) {
+                let pt = codec.static_payload_type();
+                if ours.codecs.iter().all(|(_, taken)| *taken != pt) {
+                    ours.codecs.push((*codec, pt));
+                }
+            }
+        }
+        let taken = |pt: u8| ours.codecs.iter().any(|(_, used)| *used == pt);
+        let free = (TELEPHONE_EVENT_PT..128).chain(96..TELEPHONE_EVENT_PT).find(|pt| !taken(*pt));
+        ours.telephone_event = ours.telephone_event.or(free);
+        ours.direction = direction;
+        ours
+    }
+}
+
+/// Joins our description and the peer's into what the media port needs.
+fn agree(ours: &Ours, remote: &Remote, (codec, send_pt, recv_pt): (Codec, u8, u8)) -> Agreed {
+    let keys = match (ours.crypto.first(), &remote.crypto) {
+        (Some(tx), Some(rx)) => Some(SrtpKeys { tx: tx.key.clone(), rx: rx.key.clone() }),
+        _ => None,
+    };
+    let telephone_event = match (ours.telephone_event, remote.telephone_event) {
+        (Some(recv_pt), Some(send_pt)) => Some(TelephoneEvent { send_pt, recv_pt }),
+        _ => None,
+    };
+    let stream = StreamConfig {
+        remote_rtp: remote.rtp,
+        remote_rtcp: remote.rtcp,
+        codec,
+        send_pt,
+        recv_pt,
+        telephone_event,
+        comfort_noise: ours.comfort_noise && remote.comfort_noise,
+        ptime_ms: remote.packet_time(ours.ptime_ms),
+        send: ours.direction.sends(),
+        receive: ours.direction.receives(),
+        srtp: keys,
+        rtcp_mux: false,
+    };
+    Agreed { stream, direction: ours.direction, remote_hold: remote.hold() }
+}

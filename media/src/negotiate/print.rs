@@ -1,0 +1,86 @@
+//! Printing our descriptions.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::{COMFORT_NOISE_PT, Negotiator, Ours, Refused, Slot};
+use crate::sdp::{Line, Media, SessionDescription};
+
+impl Negotiator {
+    /// Prints `ours`; raises the version when it is not what was said last (RFC 3264 §8).
+    pub(super) fn print(&mut self, ours: &Ours) -> String {
+        let media: Vec<Media> = ours
+            .slots
+            .iter()
+            .map(|slot| match slot {
+                Slot::Audio => audio(ours, self.local.rtp, self.local.rtcp),
+                Slot::Refused(refused) => refusal(refused),
+            })
+            .collect();
+        let ip = self.local.rtp.ip().to_canonical();
+        // Nothing of the other leg shows: no user name, no session name, no foreign address.
+        let lines = vec![
+            Line::new('v', "0"),
+            Line::new('o', ""),
+            Line::new('s', "-"),
+            Line::new('c', in_words(ip)),
+            Line::new('t', "0 0"),
+        ];
+        let mut description = SessionDescription { lines, media };
+        if self.last.as_ref() != Some(&description) {
+            self.version += 1;
+            self.last = Some(description.clone());
+        }
+        if let Some(origin) = description.lines.iter_mut().find(|line| line.letter == 'o') {
+            origin.value = format!("- {} {} {}", self.session_id, self.version, in_words(ip));
+        }
+        description.to_string()
+    }
+}
+
+fn in_words(ip: IpAddr) -> String {
+    format!("IN {} {ip}", if ip.is_ipv4() { "IP4" } else { "IP6" })
+}
+
+fn audio(ours: &Ours, rtp: SocketAddr, rtcp: SocketAddr) -> Media {
+    let mut media = Media::new("audio", rtp.port(), ours.profile.name(), Vec::new());
+    for (codec, pt) in &ours.codecs {
+        media.formats.push(pt.to_string());
+        media.push_attribute(format!("rtpmap:{pt} {codec}/{}", codec.clock_rate()));
+    }
+    if ours.comfort_noise {
+        media.formats.push(COMFORT_NOISE_PT.to_string());
+        media.push_attribute(format!("rtpmap:{COMFORT_NOISE_PT} CN/8000"));
+    }
+    if let Some(pt) = ours.telephone_event {
+        media.formats.push(pt.to_string());
+        media.push_attribute(format!("rtpmap:{pt} telephone-event/8000"));
+        // Digits, star, hash, A-D: all that a telephone has (RFC 4733 §3.2).
+        media.push_attribute(format!("fmtp:{pt} 0-15"));
+    }
+    media.push_attribute(format!("ptime:{}", ours.ptime_ms));
+    for line in &ours.crypto {
+        media.push_attribute(line.to_attribute());
+    }
+    push_rtcp(&mut media, rtp, rtcp);
+    media.push_attribute(ours.direction.name());
+    media
+}
+
+/// RFC 3605: said only where the default, the next port, would be wrong.
+fn push_rtcp(media: &mut Media, rtp: SocketAddr, rtcp: SocketAddr) {
+    if rtcp.ip().to_canonical() != rtp.ip().to_canonical() {
+        let address = in_words(rtcp.ip().to_canonical());
+        media.push_attribute(format!("rtcp:{} {address}", rtcp.port()));
+    } else if Some(rtcp.port()) != rtp.port().checked_add(1) {
+        media.push_attribute(format!("rtcp:{}", rtcp.port()));
+    }
+}
+
+fn refusal(refused: &Refused) -> Media {
+    let mut formats = refused.formats.clone();
+    if formats.is_empty() {
+        // The grammar of RFC 8866 §5.14 wants one.
+        formats.push("0".to_owned());
+    }
+    Media::new(&refused.kind, 0, &refused.proto, formats)
+}

@@ -1,0 +1,161 @@
+//! What a peer's stream says, judged by what we allow.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::sdes::CryptoLine;
+use super::{COMFORT_NOISE_PT, NegotiateError, Profile};
+use crate::codec::Codec;
+use crate::sdp::{Direction, Media, SessionDescription};
+
+/// The parts of a peer's audio stream that matter.
+#[derive(Debug, Clone)]
+pub(super) struct Remote {
+    pub(super) rtp: SocketAddr,
+    pub(super) rtcp: Option<SocketAddr>,
+    pub(super) profile: Profile,
+    /// Codecs of ours in the peer's order, each with the peer's number.
+    pub(super) codecs: Vec<(Codec, u8)>,
+    pub(super) telephone_event: Option<u8>,
+    pub(super) comfort_noise: bool,
+    /// The usable lines, in the peer's order.
+    pub(super) cryptos: Vec<CryptoLine>,
+    /// Why the others are not usable.
+    pub(super) crypto_faults: Vec<String>,
+    /// The line that was chosen.
+    pub(super) crypto: Option<CryptoLine>,
+    /// The peer's, with the old hold of address 0.0.0.0 taken into account.
+    pub(super) direction: Direction,
+    ptime: Option<u16>,
+    maxptime: Option<u16>,
+}
+
+impl Remote {
+    /// Reads one audio stream whose port is not 0.
+    pub(super) fn read(
+        session: &SessionDescription,
+        media: &Media,
+        local: IpAddr,
+    ) -> Result<Self, NegotiateError> {
+        let profile = Profile::named(&media.proto)
+            .ok_or_else(|| NegotiateError::Transport(shortened(&media.proto)))?;
+        let ip = address(session, media)?;
+        let mut direction = session.direction_of(media);
+        if ip.is_unspecified() {
+            // Hold as RFC 2543 had it (RFC 3264 §8.4): nothing may be sent there.
+            direction = direction.and(Direction::SendOnly);
+        } else if ip.is_ipv4() != local.to_canonical().is_ipv4() {
+            return Err(NegotiateError::AddressFamily { remote: ip, local });
+        }
+        let (cryptos, crypto_faults) = crypto_lines(media);
+        Ok(Self {
+            rtp: SocketAddr::new(ip, media.port),
+            rtcp: media.rtcp().map(|rtcp| SocketAddr::new(rtcp.ip.unwrap_or(ip), rtcp.port)),
+            profile,
+            codecs: codecs(media),
+            telephone_event: telephone_event(media),
+            comfort_noise: media.payload_types().any(|pt| pt == COMFORT_NOISE_PT),
+            cryptos,
+            crypto_faults,
+            crypto: None,
+            direction,
+            ptime: media.ptime(),
+            maxptime: media.maxptime(),
+        })
+    }
+
+    /// The peer does not listen.
+    pub(super) fn hold(&self) -> bool {
+        !self.direction.receives()
+    }
+
+    /// Milliseconds in the packets we send: what the peer asks for, else `ours`; never more than it
+    /// takes (RFC 8866 §6.4-6.5). Only multiples of 10 up to 60 are made.
+    pub(super) fn packet_time(&self, ours: u16) -> u16 {
+        let usable = |ms: &u16| matches!(ms, 10 | 20 | 30 | 40 | 50 | 60);
+        let wanted = self.ptime.filter(usable).unwrap_or(ours);
+        self.maxptime.map_or(wanted, |most| wanted.min(most / 10 * 10).max(10))
+    }
+
+    /// Why no crypto line can be used, in words.
+    pub(super) fn crypto_fault(&self) -> NegotiateError {
+        let faults = if self.crypto_faults.is_empty() {
+            "there is none; DTLS-SRTP is not supported".to_owned()
+        } else {
+            self.crypto_faults.join("; ")
+        };
+        NegotiateError::Crypto(faults)
+    }
+}
+
+/// The codecs of the peer's list, in words, for a refusal.
+pub(super) fn codec_names(media: &Media) -> String {
+    let names: Vec<String> = media
+        .payload_types()
+        .filter_map(|pt| match media.rtpmap(pt) {
+            Some(map) if is_no_codec(map.name) => None,
+            Some(map) => Some(format!("{}/{}", shortened(map.name), map.clock)),
+            None => Some(format!("payload type {pt}")),
+        })
+        .take(16)
+        .collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+fn is_no_codec(name: &str) -> bool {
+    ["telephone-event", "CN"].iter().any(|other| other.eq_ignore_ascii_case(name))
+}
+
+/// Cuts a peer's word so that it may go into a header of ours.
+pub(super) fn shortened(word: &str) -> String {
+    word.chars().filter(|c| c.is_ascii_graphic() && *c != '"' && *c != '\\').take(32).collect()
+}
+
+fn address(session: &SessionDescription, media: &Media) -> Result<IpAddr, NegotiateError> {
+    let connection = session
+        .connection_of(media)
+        .ok_or_else(|| NegotiateError::Address("there is no c= line".to_owned()))?;
+    let ip = connection.ip().ok_or_else(|| {
+        NegotiateError::Address(format!("{} is a name", shortened(connection.address)))
+    })?;
+    let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
+    if ip.is_multicast() || broadcast {
+        return Err(NegotiateError::Address(format!("{ip} is more than one host")));
+    }
+    Ok(ip)
+}
+
+fn codecs(media: &Media) -> Vec<(Codec, u8)> {
+    let mut found: Vec<(Codec, u8)> = Vec::new();
+    for pt in media.payload_types() {
+        let Some(map) = media.rtpmap(pt) else { continue };
+        let Some(codec) = Codec::from_encoding_name(map.name) else { continue };
+        let fits = map.is(codec.encoding_name(), codec.clock_rate());
+        if fits && found.iter().all(|(known, _)| *known != codec) {
+            found.push((codec, pt));
+        }
+    }
+    found
+}
+
+/// The events that run at the codec's clock (RFC 4733 §2.1 wants one clock in a stream).
+fn telephone_event(media: &Media) -> Option<u8> {
+    media
+        .payload_types()
+        .find(|pt| media.rtpmap(*pt).is_some_and(|map| map.is("telephone-event", 8000)))
+}
+
+fn crypto_lines(media: &Media) -> (Vec<CryptoLine>, Vec<String>) {
+    let mut usable = Vec::new();
+    let mut faults = Vec::new();
+    for value in media.attributes("crypto").take(16) {
+        match CryptoLine::parse(value) {
+            Ok(line) => usable.push(line),
+            Err(fault) => faults.push(shortened_text(&fault.to_string())),
+        }
+    }
+    (usable, faults)
+}
+
+fn shortened_text(text: &str) -> String {
+    text.chars().filter(|c| (' '..='~').contains(c) && *c != '"' && *c != '\\').take(120).collect()
+}

@@ -1,0 +1,204 @@
+//! SDES: SRTP keys carried in the description (RFC 4568, suites of RFC 6188 too).
+//!
+//! A key is never shown: `Debug` of everything here leaves it out, and the only way to text is
+//! [`CryptoLine::to_attribute`], which is called where a description is printed for the peer.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use crate::srtp::{SrtpKey, SrtpSuite};
+
+/// Padding is written, and forgiven when it is missing.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The suites we offer, best understood first. `_32` has no 256-bit twin here: who asks for 256 bits
+/// does not want the short tag.
+pub(super) const OFFERED: [SrtpSuite; 3] = [
+    SrtpSuite::AesCm128HmacSha1_80,
+    SrtpSuite::AesCm128HmacSha1_32,
+    SrtpSuite::Aes256CmHmacSha1_80,
+];
+
+/// Fresh lines for an offer, tagged from 1.
+pub(super) fn fresh_lines() -> Vec<CryptoLine> {
+    (1..).zip(OFFERED).map(|(tag, suite)| CryptoLine::fresh(tag, suite)).collect()
+}
+
+/// Names some peers write for the 256-bit suites (Voice Connector's manual among them).
+const ALIASES: [(SrtpSuite, &str); 2] = [
+    (SrtpSuite::Aes256CmHmacSha1_80, "AES_CM_256_HMAC_SHA1_80"),
+    (SrtpSuite::Aes256CmHmacSha1_32, "AES_CM_256_HMAC_SHA1_32"),
+];
+
+/// The suite of this name or alias.
+fn suite_named(name: &str) -> Option<SrtpSuite> {
+    let alias = ALIASES.iter().find(|(_, alias)| alias.eq_ignore_ascii_case(name));
+    SrtpSuite::from_name(name).or(alias.map(|(suite, _)| *suite))
+}
+
+/// Why a crypto line cannot be used. Never says anything of the key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum CryptoError {
+    #[error("malformed a=crypto line")]
+    Malformed,
+    #[error("unknown suite {0}")]
+    UnknownSuite(String),
+    #[error("the key has the wrong length for {0}")]
+    KeyLength(SrtpSuite),
+    #[error("a master key identifier (MKI) is not supported")]
+    Mki,
+    #[error("several keys in one a=crypto line are not supported")]
+    SeveralKeys,
+    #[error("the session parameter {0} is not supported")]
+    Parameter(String),
+}
+
+/// One usable `a=crypto` line.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct CryptoLine {
+    pub(super) tag: u32,
+    /// The suite's name as the peer wrote it; the answer repeats it (RFC 4568 §5.1.2).
+    pub(super) name: String,
+    pub(super) key: SrtpKey,
+}
+
+impl fmt::Debug for CryptoLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CryptoLine {{ tag: {}, suite: {}, key: <secret> }}", self.tag, self.name)
+    }
+}
+
+impl CryptoLine {
+    /// A line of ours with a fresh random key.
+    pub(super) fn fresh(tag: u32, suite: SrtpSuite) -> Self {
+        Self { tag, name: suite.name().to_owned(), key: SrtpKey::generate(suite) }
+    }
+
+    /// Reads the value of `a=crypto:` (RFC 4568 §9.1): `tag suite inline:key[|lifetime][|mki:len] params`.
+    pub(super) fn parse(value: &str) -> Result<Self, CryptoError> {
+        let mut words = value.split_ascii_whitespace();
+        let tag = words.next().and_then(read_tag).ok_or(CryptoError::Malformed)?;
+        let name = words.next().ok_or(CryptoError::Malformed)?;
+        let keys = words.next().ok_or(CryptoError::Malformed)?;
+        let suite = suite_named(name)
+            .ok_or_else(|| CryptoError::UnknownSuite(name.chars().take(64).collect()))?;
+        let key = read_key(keys, suite)?;
+        // An unknown session parameter refuses the line unless it begins with '-' (RFC 4568 §6.3.7).
+        if let Some(parameter) = words.find(|word| !word.starts_with('-') && !is_harmless(word)) {
+            return Err(CryptoError::Parameter(parameter.chars().take(64).collect()));
+        }
+        Ok(Self { tag, name: name.to_owned(), key })
+    }
+
+    /// The attribute text with the key in clear: for the peer's eyes only.
+    pub(super) fn to_attribute(&self) -> String {
+        format!("crypto:{} {} inline:{}", self.tag, self.name, self.key.to_base64())
+    }
+}
+
+/// RFC 4568 §9.1: 1 to 9 digits. A tag of 0 is written by some devices and does no harm.
+fn read_tag(text: &str) -> Option<u32> {
+    (text.len() <= 9 && text.bytes().all(|b| b.is_ascii_digit()))
+        .then(|| text.parse().ok())
+        .flatten()
+}
+
+/// Parameters that change nothing for us: the key derivation rate 0 and the window hint.
+fn is_harmless(parameter: &str) -> bool {
+    let upper = parameter.to_ascii_uppercase();
+    upper == "KDR=0" || upper.starts_with("WSH=")
+}
+
+/// `inline:key||salt[|lifetime][|mki:length]` (RFC 4568 §6.1).
+fn read_key(text: &str, suite: SrtpSuite) -> Result<SrtpKey, CryptoError> {
+    if text.contains(';') {
+        return Err(CryptoError::SeveralKeys);
+    }
+    let (method, rest) = text.split_once(':').ok_or(CryptoError::Malformed)?;
+    if !method.eq_ignore_ascii_case("inline") {
+        return Err(CryptoError::Malformed);
+    }
+    let mut parts = rest.split('|');
+    let encoded = parts.next().unwrap_or_default();
+    // What holds a colon is an MKI, what holds none is a lifetime, which a telephone call never reaches.
+    if parts.any(|part| part.contains(':')) {
+        return Err(CryptoError::Mki);
+    }
+    let secret = BASE64.decode(encoded).map_err(|_| CryptoError::Malformed)?;
+    SrtpKey::new(suite, &secret).map_err(|_| CryptoError::KeyLength(suite))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
+
+    #[test]
+    fn a_crypto_line_is_read_with_lifetime_and_printed_back() {
+        let line =
+            CryptoLine::parse(&format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|2^20")).unwrap();
+        assert_eq!((line.tag, line.key.suite()), (1, SrtpSuite::AesCm128HmacSha1_80));
+        assert_eq!(line.to_attribute(), format!("crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}"));
+    }
+
+    #[test]
+    fn every_suite_makes_a_key_that_reads_back_the_same() {
+        for suite in SrtpSuite::ALL {
+            let ours = CryptoLine::fresh(7, suite);
+            let text = ours.to_attribute();
+            assert!(text.contains(suite.name()));
+            assert_eq!(CryptoLine::parse(text.strip_prefix("crypto:").unwrap()).unwrap(), ours);
+        }
+    }
+
+    #[test]
+    fn missing_base64_padding_is_forgiven() {
+        let full = CryptoLine::fresh(1, SrtpSuite::Aes256CmHmacSha1_80).to_attribute();
+        let bare = full.trim_end_matches('=').strip_prefix("crypto:").unwrap().to_owned();
+        assert!(CryptoLine::parse(&bare).is_ok());
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_used_says_why_and_never_the_key() {
+        for (line, error) in [
+            (format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|2^20|1:4"), CryptoError::Mki),
+            (
+                format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY};inline:{KEY}"),
+                CryptoError::SeveralKeys,
+            ),
+            (
+                format!("1 AEAD_AES_128_GCM inline:{KEY}"),
+                CryptoError::UnknownSuite("AEAD_AES_128_GCM".into()),
+            ),
+            (format!("x AES_CM_128_HMAC_SHA1_80 inline:{KEY}"), CryptoError::Malformed),
+            (format!("1 AES_CM_128_HMAC_SHA1_80 outline:{KEY}"), CryptoError::Malformed),
+            (
+                format!("1 AES_256_CM_HMAC_SHA1_80 inline:{KEY}"),
+                CryptoError::KeyLength(SrtpSuite::Aes256CmHmacSha1_80),
+            ),
+            (
+                format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY} UNENCRYPTED_SRTP"),
+                CryptoError::Parameter("UNENCRYPTED_SRTP".into()),
+            ),
+        ] {
+            let refusal = CryptoLine::parse(&line).unwrap_err();
+            assert_eq!(refusal, error);
+            assert!(!format!("{refusal} {refusal:?}").contains(KEY));
+        }
+    }
+
+    #[test]
+    fn harmless_session_parameters_are_accepted() {
+        for parameter in ["KDR=0", "WSH=128", "-experimental"] {
+            let line = format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY} {parameter}");
+            assert!(CryptoLine::parse(&line).is_ok(), "{parameter}");
+        }
+    }
+}
