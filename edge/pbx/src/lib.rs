@@ -3,9 +3,12 @@
 //! > A call is one task that owns its legs, timers and media by value; everybody else holds an id
 //! > and sends a message. What is to be kept is stated as traits in [`keep`]; no SQL, HTTP or AWS.
 
+pub mod app;
 pub mod event;
 pub mod failure;
 pub mod keep;
+pub mod mask;
 pub mod metrics;
+pub mod pin;
 pub mod stack;
 pub mod transport;

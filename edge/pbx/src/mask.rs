@@ -59,7 +59,10 @@ mod tests {
     #[test]
     fn numbers_are_covered_and_extensions_are_not() {
         assert_eq!(mask("+15551234567").to_string(), "+1555•••4567");
-        assert_eq!(mask("sip:+4989123456789@192.0.2.1:5060").to_string(), "sip:+4989•••••6789@192.0.2.1:5060");
+        assert_eq!(
+            mask("sip:+4989123456789@192.0.2.1:5060").to_string(),
+            "sip:+4989•••••6789@192.0.2.1:5060"
+        );
         assert_eq!(mask("5551234").to_string(), "55•••34");
         assert_eq!(mask("101 calls 112, answered 200").to_string(), "101 calls 112, answered 200");
         assert_eq!(format!("{:?}", mask("Müller +15551234567")), "\"Müller +1555•••4567\"");

@@ -1,0 +1,185 @@
+//! The voicemail menu (`*97`): hears, saves and deletes messages.
+//!
+//! Keys while a message plays and after it: `1` again, `2` save, `3` delete, `#` next, `*` end.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use offhook_sma::action::{Action, AudioSource, LegTag, PlayAudioAndGetDigits, Target};
+use offhook_sma::event::{EventType, InvocationEvent};
+use offhook_sma::reply::Reply;
+
+use super::{AppError, Application, builtin, hang_up, hung_up_leg, play};
+use crate::keep::{Keep, Voicemail};
+use crate::pin;
+
+/// Wrong PINs before the call ends.
+const TRIES: u32 = 3;
+
+/// Told when a mailbox's counts changed, to set the lamp right.
+pub type Lamp = Arc<dyn Fn(&str) + Send + Sync>;
+
+enum State {
+    /// Nothing asked yet.
+    Start,
+    /// Waits for a mailbox's number.
+    Number,
+    /// Waits for its PIN.
+    Pin { tries: u32 },
+    /// Plays a message, or waits for a key after it (`asked`).
+    Message { asked: bool },
+    /// Says good-bye.
+    Over,
+}
+
+/// The menu.
+pub struct VoicemailMenu {
+    keep: Arc<dyn Keep>,
+    lamp: Lamp,
+    mailbox: String,
+    /// Whether the call comes from the mailbox's own phone: no PIN then.
+    own: bool,
+    state: State,
+    /// What is still to be heard, next first.
+    messages: Vec<Voicemail>,
+}
+
+impl VoicemailMenu {
+    /// `own`: the authenticated extension that calls; `None`: a call from outside.
+    pub fn new(own: Option<String>, keep: Arc<dyn Keep>, lamp: Lamp) -> Self {
+        Self {
+            keep,
+            lamp,
+            own: own.is_some(),
+            mailbox: own.unwrap_or_default(),
+            state: State::Start,
+            messages: Vec::new(),
+        }
+    }
+
+    async fn answer(&mut self, event: InvocationEvent) -> Result<Reply, AppError> {
+        if hung_up_leg(&event).is_some() {
+            return Ok(Reply::nothing());
+        }
+        let digits = match event.invocation_event_type {
+            EventType::ActionSuccessful => {
+                event.action_data.and_then(|d| d.received_digits).unwrap_or_default()
+            }
+            EventType::NewInboundCall | EventType::ActionFailed => String::new(),
+            _ => return Ok(Reply::nothing()),
+        };
+        match self.state {
+            State::Start if self.own => self.open().await,
+            State::Start => {
+                self.state = State::Number;
+                Ok(ask(builtin("enter-mailbox"), "#", 1, 20))
+            }
+            State::Number if digits.is_empty() => Ok(self.end("goodbye")),
+            State::Number => {
+                self.mailbox = digits;
+                self.state = State::Pin { tries: 1 };
+                Ok(ask(builtin("enter-pin"), "#", 1, 16))
+            }
+            State::Pin { tries } => self.check_pin(&digits, tries).await,
+            State::Message { asked } => self.key(&digits, asked).await,
+            State::Over => Ok(Reply::actions(vec![hang_up(LegTag::A, 0)])),
+        }
+    }
+
+    async fn check_pin(&mut self, digits: &str, tries: u32) -> Result<Reply, AppError> {
+        // The same words and the same time for a box that there is not: it must not be told.
+        let known = self.keep.load_extensions().await.map_err(kept)?;
+        let stored = known.iter().find(|e| e.number == self.mailbox).and_then(|e| e.pin.as_deref());
+        if stored.is_some_and(|stored| pin::verify(stored, digits)) {
+            return self.open().await;
+        }
+        if tries >= TRIES {
+            return Ok(self.end("wrong-pin"));
+        }
+        self.state = State::Pin { tries: tries + 1 };
+        Ok(ask(builtin("wrong-pin"), "#", 1, 16))
+    }
+
+    async fn open(&mut self) -> Result<Reply, AppError> {
+        let mut messages = self.keep.list_voicemails(self.mailbox.clone()).await.map_err(kept)?;
+        // New ones first, each kind oldest first; taken from the end.
+        messages.sort_by_key(|m| (m.heard, m.received));
+        messages.reverse();
+        self.messages = messages;
+        if self.messages.is_empty() {
+            return Ok(self.end("no-messages"));
+        }
+        Ok(self.play_message())
+    }
+
+    fn play_message(&mut self) -> Reply {
+        let Some(message) = self.messages.last() else { return self.end("no-more-messages") };
+        self.state = State::Message { asked: false };
+        let path = message.file.to_string_lossy().into_owned();
+        ask(AudioSource::File { path }, "", 1, 1)
+    }
+
+    async fn key(&mut self, digits: &str, asked: bool) -> Result<Reply, AppError> {
+        let Some(message) = self.messages.last().cloned() else {
+            return Ok(self.end("no-more-messages"));
+        };
+        match digits {
+            "1" => return Ok(self.play_message()),
+            "3" => {
+                self.keep.delete_voicemail(message.id).await.map_err(kept)?;
+            }
+            "" if !asked => {
+                self.heard(&message, message.saved).await?;
+                self.state = State::Message { asked: true };
+                return Ok(ask(builtin("message-menu"), "", 1, 1));
+            }
+            other => self.heard(&message, message.saved || other == "2").await?,
+        }
+        (self.lamp)(&self.mailbox);
+        self.messages.pop();
+        Ok(if digits == "*" { self.end("goodbye") } else { self.play_message() })
+    }
+
+    async fn heard(&mut self, message: &Voicemail, saved: bool) -> Result<(), AppError> {
+        self.keep.mark_voicemail(message.id.clone(), true, saved).await.map_err(kept)?;
+        (self.lamp)(&self.mailbox);
+        Ok(())
+    }
+
+    fn end(&mut self, prompt: &str) -> Reply {
+        self.state = State::Over;
+        Reply::actions(vec![play(builtin(prompt)), hang_up(LegTag::A, 0)])
+    }
+}
+
+#[allow(clippy::needless_pass_by_value)]
+fn kept(error: crate::keep::KeepError) -> AppError {
+    AppError::Failed(error.to_string())
+}
+
+/// Plays and collects; ended by `terminator` when it is not empty, else by `most` digits.
+fn ask(source: AudioSource, terminator: &str, fewest: u64, most: u64) -> Reply {
+    let terminators = if terminator.is_empty() { vec![] } else { vec![terminator.to_owned()] };
+    Reply::actions(vec![Action::PlayAudioAndGetDigits(PlayAudioAndGetDigits {
+        target: Target::tag(LegTag::A),
+        audio_source: source,
+        failure_audio_source: None,
+        input_digits_regex: None,
+        min_number_of_digits: fewest,
+        max_number_of_digits: most,
+        terminator_digits: terminators,
+        in_between_digits_duration_in_milliseconds: Some(4_000),
+        repeat: 1,
+        repeat_duration_in_milliseconds: if most == 1 { 3_000 } else { 6_000 },
+    })])
+}
+
+impl Application for VoicemailMenu {
+    fn name(&self) -> &'static str {
+        "voicemail-menu"
+    }
+
+    fn handle(&mut self, event: InvocationEvent) -> BoxFuture<'_, Result<Reply, AppError>> {
+        Box::pin(self.answer(event))
+    }
+}

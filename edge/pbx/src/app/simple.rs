@@ -1,0 +1,103 @@
+//! Small applications: play a file, record, refuse.
+
+use offhook_sma::action::{
+    Action, AudioSource, LegTag, PlayAudio, RecordAudio, RecordingDestination, Target,
+};
+use offhook_sma::event::{EventType, InvocationEvent};
+use offhook_sma::reply::Reply;
+
+use super::{Immediate, hang_up};
+
+/// Plays a file to the caller, then hangs up.
+#[derive(Debug)]
+pub struct Play {
+    path: String,
+    /// How many times; 0: until the caller hangs up.
+    repeat: u64,
+}
+
+impl Play {
+    /// A file that symphonia understands.
+    pub fn new(path: impl Into<String>, repeat: u64) -> Self {
+        Self { path: path.into(), repeat }
+    }
+}
+
+impl Immediate for Play {
+    fn name(&self) -> &'static str {
+        "play"
+    }
+
+    fn reply(&mut self, event: &InvocationEvent) -> Reply {
+        match event.invocation_event_type {
+            EventType::NewInboundCall => Reply::actions(vec![
+                Action::PlayAudio(PlayAudio {
+                    target: Target::tag(LegTag::A),
+                    audio_source: AudioSource::File { path: self.path.clone() },
+                    repeat: self.repeat,
+                    playback_terminators: Vec::new(),
+                }),
+                hang_up(LegTag::A, 0),
+            ]),
+            EventType::ActionFailed => Reply::actions(vec![hang_up(LegTag::A, 500)]),
+            _ => Reply::nothing(),
+        }
+    }
+}
+
+/// Records the caller into a folder until the caller hangs up or presses `#`.
+#[derive(Debug)]
+pub struct Record {
+    folder: String,
+}
+
+impl Record {
+    /// Into this folder.
+    pub fn new(folder: impl Into<String>) -> Self {
+        Self { folder: folder.into() }
+    }
+}
+
+impl Immediate for Record {
+    fn name(&self) -> &'static str {
+        "record"
+    }
+
+    fn reply(&mut self, event: &InvocationEvent) -> Reply {
+        match event.invocation_event_type {
+            EventType::NewInboundCall => Reply::actions(vec![
+                super::play(super::builtin("beep")),
+                Action::RecordAudio(RecordAudio {
+                    target: Target::tag(LegTag::A),
+                    duration_in_seconds: None,
+                    silence_duration_in_seconds: None,
+                    silence_threshold: 200,
+                    recording_terminators: vec!["#".to_owned()],
+                    recording_destination: RecordingDestination::Folder {
+                        path: self.folder.clone(),
+                    },
+                }),
+                hang_up(LegTag::A, 0),
+            ]),
+            EventType::ActionFailed => Reply::actions(vec![hang_up(LegTag::A, 500)]),
+            _ => Reply::nothing(),
+        }
+    }
+}
+
+/// Refuses the call with a status.
+#[derive(Debug)]
+pub struct Refuse(pub u16);
+
+impl Immediate for Refuse {
+    fn name(&self) -> &'static str {
+        "refuse"
+    }
+
+    fn reply(&mut self, event: &InvocationEvent) -> Reply {
+        match event.invocation_event_type {
+            EventType::NewInboundCall => Reply::actions(vec![hang_up(LegTag::A, self.0)]),
+            _ => Reply::nothing(),
+        }
+    }
+}

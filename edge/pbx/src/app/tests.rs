@@ -1,0 +1,69 @@
+use offhook_sma::action::{CallAndBridge, EndpointType};
+use offhook_sma::event::{CallDetails, Direction, Participant, Status};
+use offhook_sma::session::Transaction;
+
+use super::*;
+
+fn transaction() -> Transaction {
+    Transaction::new(CallDetails {
+        transaction_id: "t".into(),
+        transaction_attributes: None,
+        aws_account_id: "000000000000".into(),
+        aws_region: "local".into(),
+        sip_rule_id: None,
+        sip_media_application_id: "dial".into(),
+        participants: vec![Participant {
+            call_id: "a".into(),
+            participant_tag: LegTag::A,
+            to: "101".into(),
+            from: "+15551234567".into(),
+            direction: Direction::Inbound,
+            start_time_in_milliseconds: "0".into(),
+            status: Some(Status::Connected),
+            sip_headers: Default::default(),
+        }],
+    })
+}
+
+async fn tell(app: &mut dyn Application, kind: EventType, data: Option<ActionData>) -> Vec<Action> {
+    let event = transaction().event(kind, data);
+    app.handle(event).await.unwrap().actions.unwrap_or_default()
+}
+
+fn failed(action: &Action, status: u16) -> Option<ActionData> {
+    let mut data = ActionData::of(action.clone());
+    data.sip_status = Some(status);
+    Some(data)
+}
+
+fn dialled(actions: &[Action]) -> &CallAndBridge {
+    match actions {
+        [Action::CallAndBridge(c)] => c,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_sequence_tries_one_after_the_other_and_reports_what_says_most() {
+    let steps = ["101", "102", "103"].map(|e| Step::one(EndpointType::Extension, e, 15)).to_vec();
+    let mut app = Dial::new(steps, None);
+    let mut actions = tell(&mut app, EventType::NewInboundCall, None).await;
+    for (extension, status) in [("101", 480), ("102", 486), ("103", 480)] {
+        assert_eq!(dialled(&actions).endpoints[0].uri, extension);
+        let data = failed(&actions[0], status);
+        actions = tell(&mut app, EventType::ActionFailed, data).await;
+    }
+    assert_eq!(actions, [hang_up(LegTag::A, 486)]);
+}
+
+#[tokio::test]
+async fn when_one_side_hangs_up_the_other_is_hung_up() {
+    let mut app = Dial::new(vec![Step::one(EndpointType::Extension, "101", 15)], None);
+    let actions = tell(&mut app, EventType::NewInboundCall, None).await;
+    let data = Some(ActionData::of(actions[0].clone()));
+    assert!(tell(&mut app, EventType::ActionSuccessful, data).await.is_empty());
+    for (gone, other) in [(LegTag::A, LegTag::B), (LegTag::B, LegTag::A)] {
+        let data = Some(ActionData::of(hang_up(gone, 0)));
+        assert_eq!(tell(&mut app, EventType::Hangup, data).await, [hang_up(other, 0)]);
+    }
+}
