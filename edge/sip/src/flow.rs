@@ -33,6 +33,13 @@ impl Transport {
         }
     }
 
+    /// Reads either spelling, without case.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Udp, Self::Tcp, Self::Tls]
+            .into_iter()
+            .find(|t| name.eq_ignore_ascii_case(t.via_name()))
+    }
+
     /// Whether the transport itself retransmits, so that transactions need not (RFC 3261 §17.1.1.1).
     pub fn is_reliable(self) -> bool {
         !matches!(self, Self::Udp)

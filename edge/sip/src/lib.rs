@@ -14,5 +14,6 @@ pub mod flow;
 pub mod header;
 pub mod ids;
 pub mod message;
+mod params;
 pub mod parse;
 pub mod uri;

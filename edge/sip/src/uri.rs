@@ -1,7 +1,17 @@
 //! URIs: sip, sips and tel (RFC 3261 §19.1, RFC 3966), and any other kept as text.
 
+use std::borrow::Cow;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
+
+use crate::flow::Transport;
+use crate::params::is_uri_text;
+pub use crate::params::{ParamError, Params};
+
+mod compare;
+#[cfg(test)]
+mod tests;
 
 /// A host as in a URI or Via: a name or an address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -19,47 +29,6 @@ pub struct HostPort {
     pub host: Host,
     /// The port, when one is written.
     pub port: Option<u16>,
-}
-
-/// `;name=value` parameters in order, names compared without case, text kept as written.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Params(pub(crate) Vec<(Box<str>, Option<Box<str>>)>);
-
-impl Params {
-    /// `None`: absent. `Some(None)`: present without a value.
-    pub fn get(&self, name: &str) -> Option<Option<&str>> {
-        let (_, value) = self.0.iter().find(|(n, _)| n.eq_ignore_ascii_case(name))?;
-        Some(value.as_deref())
-    }
-
-    /// The value of a parameter that is present and has one.
-    pub fn value(&self, name: &str) -> Option<&str> {
-        self.get(name).flatten()
-    }
-
-    /// Whether the parameter is there, with a value or without.
-    pub fn has(&self, name: &str) -> bool {
-        self.get(name).is_some()
-    }
-
-    /// Sets or replaces a parameter.
-    pub fn set(&mut self, name: &str, value: Option<&str>) {
-        let value = value.map(Box::from);
-        match self.0.iter_mut().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
-            Some((_, v)) => *v = value,
-            None => self.0.push((name.into(), value)),
-        }
-    }
-
-    /// Takes a parameter out.
-    pub fn remove(&mut self, name: &str) {
-        self.0.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
-    }
-
-    /// All in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        self.0.iter().map(|(n, v)| (&**n, v.as_deref()))
-    }
 }
 
 /// A `sip:` or `sips:` URI.
@@ -94,8 +63,79 @@ pub enum Uri {
     Sip(SipUri),
     /// `tel:`.
     Tel(TelUri),
-    /// Another scheme, whole text as written.
+    /// Another scheme, whole text as written. To be answered 416 by who cannot use it.
     Other(Box<str>),
+}
+
+/// Why a URI could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UriError {
+    /// No `scheme:` in front, or nothing behind it.
+    #[error("no scheme, or nothing behind it")]
+    Scheme,
+    /// White space, a control, a quote or an angle bracket.
+    #[error("character that must be escaped")]
+    Char,
+    /// An empty or impossible host, such as an IPv6 address without brackets.
+    #[error("malformed host")]
+    Host,
+    /// Not a number in 0..=65535.
+    #[error("malformed port")]
+    Port,
+    /// An empty user before the `@`.
+    #[error("empty user")]
+    User,
+    /// A malformed parameter.
+    #[error(transparent)]
+    Param(#[from] ParamError),
+}
+
+impl Host {
+    /// The address, when it is one.
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Ip(ip) => Some(*ip),
+            Self::Name(_) => None,
+        }
+    }
+
+    /// Equal names without case, or equal addresses.
+    pub fn equivalent(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Name(a), Self::Name(b)) => {
+                a.trim_end_matches('.').eq_ignore_ascii_case(b.trim_end_matches('.'))
+            }
+            _ => self == other,
+        }
+    }
+}
+
+impl From<IpAddr> for Host {
+    fn from(ip: IpAddr) -> Self {
+        Self::Ip(ip)
+    }
+}
+
+impl FromStr for Host {
+    type Err = UriError;
+
+    fn from_str(text: &str) -> Result<Self, UriError> {
+        if let Some(inner) = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
+            // RFC 3261 §25.1 IPv6reference.
+            return Ipv6Addr::from_str(inner)
+                .map(|ip| Self::Ip(ip.into()))
+                .map_err(|_| UriError::Host);
+        }
+        if let Ok(ip) = Ipv4Addr::from_str(text) {
+            return Ok(Self::Ip(ip.into()));
+        }
+        // Underscores are no host name, but Windows names have them.
+        let name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+        if text.is_empty() || text.starts_with('.') || !text.bytes().all(name) {
+            return Err(UriError::Host);
+        }
+        Ok(Self::Name(text.into()))
+    }
 }
 
 impl fmt::Display for Host {
@@ -108,6 +148,50 @@ impl fmt::Display for Host {
     }
 }
 
+impl HostPort {
+    /// A host, with or without a port.
+    pub fn new(host: Host, port: Option<u16>) -> Self {
+        Self { host, port }
+    }
+
+    /// Same host (without case) and same written port.
+    pub fn equivalent(&self, other: &Self) -> bool {
+        self.port == other.port && self.host.equivalent(&other.host)
+    }
+}
+
+impl From<SocketAddr> for HostPort {
+    fn from(addr: SocketAddr) -> Self {
+        Self { host: Host::Ip(addr.ip()), port: Some(addr.port()) }
+    }
+}
+
+impl FromStr for HostPort {
+    type Err = UriError;
+
+    fn from_str(text: &str) -> Result<Self, UriError> {
+        // The colon of a port follows the bracket of an IPv6 reference; without brackets a second
+        // colon is an IPv6 address written wrongly (RFC 5118 §4.2) and fails as a host.
+        let from = text.find(']').unwrap_or(0);
+        let colon = text.get(from..).and_then(|t| t.rfind(':')).map(|i| i + from);
+        let (host, port) = match colon {
+            Some(at) => {
+                let (host, port) = text.split_at(at);
+                (host, Some(parse_port(port.trim_start_matches(':'))?))
+            }
+            None => (text, None),
+        };
+        Ok(Self { host: host.parse()?, port })
+    }
+}
+
+fn parse_port(text: &str) -> Result<u16, UriError> {
+    if !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(UriError::Port);
+    }
+    text.parse().map_err(|_| UriError::Port)
+}
+
 impl fmt::Display for HostPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.port {
@@ -115,4 +199,244 @@ impl fmt::Display for HostPort {
             None => write!(f, "{}", self.host),
         }
     }
+}
+
+impl SipUri {
+    /// `sip:host`, nothing else.
+    pub fn new(host: impl Into<HostPort>) -> Self {
+        Self {
+            secure: false,
+            user: None,
+            host_port: host.into(),
+            params: Params::new(),
+            headers: None,
+        }
+    }
+
+    /// With a user given as plain text: what may not stand there is escaped (RFC 3261 §19.1.2).
+    #[must_use]
+    pub fn with_user(mut self, user: &str) -> Self {
+        self.user = Some(escape_user(user).into_owned().into());
+        self
+    }
+
+    /// With a parameter.
+    #[must_use]
+    pub fn with_param(mut self, name: &str, value: Option<&str>) -> Self {
+        self.params.set(name, value);
+        self
+    }
+
+    /// The user without password, escapes decoded, octets that are no UTF-8 replaced.
+    pub fn user_decoded(&self) -> Option<Cow<'_, str>> {
+        let user = self.user.as_deref()?;
+        Some(unescape(user.split_once(':').map_or(user, |(name, _)| name)))
+    }
+
+    /// The `transport` parameter, when it names one we speak.
+    pub fn transport(&self) -> Option<Transport> {
+        Transport::from_name(self.params.value("transport")?)
+    }
+
+    /// The host.
+    pub fn host(&self) -> &Host {
+        &self.host_port.host
+    }
+
+    /// The port, when one is written.
+    pub fn port(&self) -> Option<u16> {
+        self.host_port.port
+    }
+
+    fn parse(secure: bool, text: &str) -> Result<Self, UriError> {
+        if !text.bytes().all(is_uri_text) {
+            return Err(UriError::Char);
+        }
+        // The user part may hold `?` and `;` unescaped (user-unreserved), so `@` is looked for first.
+        let (user, rest) = match text.split_once('@') {
+            Some(("", _)) => return Err(UriError::User),
+            Some((user, rest)) => (Some(user), rest),
+            None => (None, text),
+        };
+        let (rest, headers) = match rest.split_once('?') {
+            Some((rest, headers)) => (rest, Some(headers)),
+            None => (rest, None),
+        };
+        let (host_port, params) = match rest.split_once(';') {
+            Some((host_port, params)) => (host_port, Params::of_uri(params)?),
+            None => (rest, Params::new()),
+        };
+        Ok(Self {
+            secure,
+            user: user.map(Box::from),
+            host_port: host_port.parse()?,
+            params,
+            headers: headers.map(Box::from),
+        })
+    }
+}
+
+impl From<Host> for HostPort {
+    fn from(host: Host) -> Self {
+        Self { host, port: None }
+    }
+}
+
+impl From<SipUri> for Uri {
+    fn from(uri: SipUri) -> Self {
+        Self::Sip(uri)
+    }
+}
+
+impl fmt::Display for SipUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.secure { "sips:" } else { "sip:" })?;
+        if let Some(user) = &self.user {
+            write!(f, "{user}@")?;
+        }
+        write!(f, "{}{}", self.host_port, self.params)?;
+        match &self.headers {
+            Some(headers) => write!(f, "?{headers}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl TelUri {
+    /// The number without visual separators (RFC 3966 §3).
+    pub fn digits(&self) -> String {
+        self.number.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')')).collect()
+    }
+
+    fn parse(text: &str) -> Result<Self, UriError> {
+        if !text.bytes().all(is_uri_text) {
+            return Err(UriError::Char);
+        }
+        let (number, params) = match text.split_once(';') {
+            Some((number, params)) => (number, Params::of_uri(params)?),
+            None => (text, Params::new()),
+        };
+        if number.is_empty() {
+            return Err(UriError::User);
+        }
+        Ok(Self { number: number.into(), params })
+    }
+}
+
+impl fmt::Display for TelUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tel:{}{}", self.number, self.params)
+    }
+}
+
+impl Uri {
+    /// The SIP URI, when it is one.
+    pub fn as_sip(&self) -> Option<&SipUri> {
+        match self {
+            Self::Sip(uri) => Some(uri),
+            Self::Tel(_) | Self::Other(_) => None,
+        }
+    }
+
+    /// Same, for changing it.
+    pub fn as_sip_mut(&mut self) -> Option<&mut SipUri> {
+        match self {
+            Self::Sip(uri) => Some(uri),
+            Self::Tel(_) | Self::Other(_) => None,
+        }
+    }
+
+    /// The scheme as written, or in lower case for those we know.
+    pub fn scheme(&self) -> &str {
+        match self {
+            Self::Sip(uri) if uri.secure => "sips",
+            Self::Sip(_) => "sip",
+            Self::Tel(_) => "tel",
+            Self::Other(text) => text.split(':').next().unwrap_or(""),
+        }
+    }
+
+    /// The decoded user of a SIP URI or the number of a tel URI.
+    pub fn user_decoded(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Sip(uri) => uri.user_decoded(),
+            Self::Tel(uri) => Some(Cow::Borrowed(&uri.number)),
+            Self::Other(_) => None,
+        }
+    }
+}
+
+impl FromStr for Uri {
+    type Err = UriError;
+
+    fn from_str(text: &str) -> Result<Self, UriError> {
+        let (scheme, rest) = text.split_once(':').ok_or(UriError::Scheme)?;
+        let scheme_char = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+        if !scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            || !scheme.bytes().all(scheme_char)
+            || rest.is_empty()
+        {
+            return Err(UriError::Scheme);
+        }
+        if scheme.eq_ignore_ascii_case("sip") {
+            SipUri::parse(false, rest).map(Self::Sip)
+        } else if scheme.eq_ignore_ascii_case("sips") {
+            SipUri::parse(true, rest).map(Self::Sip)
+        } else if scheme.eq_ignore_ascii_case("tel") {
+            TelUri::parse(rest).map(Self::Tel)
+        } else if rest.bytes().all(is_uri_text) {
+            Ok(Self::Other(text.into()))
+        } else {
+            Err(UriError::Char)
+        }
+    }
+}
+
+impl fmt::Display for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sip(uri) => uri.fmt(f),
+            Self::Tel(uri) => uri.fmt(f),
+            Self::Other(text) => f.write_str(text),
+        }
+    }
+}
+
+/// `%HH` decoded. Malformed escapes stay, octets that are no UTF-8 are replaced.
+pub fn unescape(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&b, tail)) = rest.split_first() {
+        match compare::hex_pair(rest) {
+            Some((byte, after)) => {
+                out.push(byte);
+                rest = after;
+            }
+            None => {
+                out.push(b);
+                rest = tail;
+            }
+        }
+    }
+    Cow::Owned(String::from_utf8_lossy(&out).into_owned())
+}
+
+/// Plain text as the user part of a SIP URI (RFC 3261 §25.1 `user`).
+pub fn escape_user(text: &str) -> Cow<'_, str> {
+    let plain = |b: u8| compare::is_unreserved(b) || matches!(b, b'&' | b'=' | b'+' | b'$' | b',');
+    if text.bytes().all(plain) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for b in text.bytes() {
+        if plain(b) {
+            out.push(char::from(b));
+        } else {
+            out.push_str(&format!("%{b:02X}"));
+        }
+    }
+    Cow::Owned(out)
 }

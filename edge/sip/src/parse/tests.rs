@@ -1,0 +1,67 @@
+use super::*;
+use crate::header::{Contact, From_, HeaderName, Supported, To, Via};
+use crate::message::{Method, Response, StatusCode};
+
+const REGISTER: &str = "REGISTER sip:example.com SIP/2.0\r\n\
+    v: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKa;rport, SIP/2.0/TCP [2001:db8::1]:5070;branch=z9hG4bKb\r\n\
+    Max-Forwards: 70\r\n\
+    f: \"A \\\"B\\\" <c>\" <sip:a@example.com;x=1>;tag=ft\r\n\
+    To: sip:a@example.com;tag=tt;y\r\n\
+    i: abc@host\r\n\
+    CSeq: 7 REGISTER\r\n\
+    m: <sip:a@192.0.2.1>;expires=60, sip:b@192.0.2.2;q=0.5\r\n\
+    k: path\r\n\
+    Supported: gruu, outbound\r\n\
+    X-Odd: a\r\n  b\r\n\
+    l: 3\r\n\r\nabc";
+
+#[test]
+fn a_request_is_read_and_printed() {
+    let Ok(Message::Request(request)) = datagram(Bytes::from_static(REGISTER.as_bytes())) else {
+        panic!("no request");
+    };
+    assert_eq!(request.method, Method::Register);
+    assert_eq!(request.call_id().as_deref(), Some("abc@host"));
+    assert_eq!(request.from_tag().as_deref(), Some("ft"));
+    assert_eq!(request.to_tag().as_deref(), Some("tt"));
+    let from: From_ = request.headers.typed().unwrap().unwrap();
+    assert_eq!(from.display.as_deref(), Some("A \"B\" <c>"));
+    assert_eq!(from.uri.to_string(), "sip:a@example.com;x=1");
+    let to: To = request.headers.typed().unwrap().unwrap();
+    assert!(to.params.has("y"));
+    let vias = request.headers.typed_list::<Via>().unwrap();
+    assert_eq!(vias.len(), 2);
+    assert_eq!(vias[0].rport(), Some(None));
+    assert_eq!(vias[1].sent_by.port, Some(5070));
+    let contacts = request.headers.typed_list::<Contact>().unwrap();
+    assert_eq!(contacts[0].expires(), Some(60));
+    assert_eq!(contacts[1].q(), 500);
+    let supported: Supported = request.headers.typed().unwrap().unwrap();
+    assert!(supported.has("path") && supported.has("outbound"));
+    assert_eq!(&*request.body, b"abc");
+    let printed = request.to_bytes();
+    assert!(printed.ends_with(b"X-Odd: a\r\n  b\r\nContent-Length: 3\r\n\r\nabc"));
+    assert_eq!(datagram(printed), Ok(Message::Request(request)));
+}
+
+#[test]
+fn an_answer_copies_what_it_must_and_gets_a_tag() {
+    let text = REGISTER.replace(";tag=tt", "");
+    let Ok(Message::Request(request)) = datagram(text.into()) else { panic!("no request") };
+    let mut answer = Response::to_request(&request, StatusCode::OK, None);
+    answer.ensure_to_tag("mine");
+    assert_eq!(answer.to_tag().as_deref(), Some("mine"));
+    answer.headers.remove_first_value(&HeaderName::Via);
+    assert_eq!(answer.headers.typed_list::<Via>().unwrap().len(), 1);
+    assert!(answer.to_bytes().starts_with(b"SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP [2001:db8::1]"));
+}
+
+#[test]
+fn a_missing_header_is_answered_400_and_an_ack_is_not() {
+    let text = REGISTER.replace("i: abc@host\r\n", "");
+    let rejected = datagram(text.clone().into()).unwrap_err();
+    assert_eq!(rejected.error.kind, ErrorKind::Missing(HeaderName::CallId));
+    assert_eq!(rejected.reply.unwrap().status, StatusCode::BAD_REQUEST);
+    let ack = text.replace("REGISTER", "ACK");
+    assert_eq!(datagram(ack.into()).unwrap_err().reply, None);
+}
