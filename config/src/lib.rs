@@ -3,6 +3,9 @@
 //! > A configuration is a snapshot: parsed whole or refused whole, with every problem's line,
 //! > column and remedy; never changed afterwards. A reload makes another snapshot.
 
+pub mod check;
+pub mod dialplan;
+pub mod diff;
 pub mod net;
 pub mod problem;
 pub mod schema;
@@ -11,6 +14,9 @@ pub mod target;
 pub mod trunk;
 pub mod voice_connector;
 
+pub use check::{Surroundings, System, check, check_in, load, load_in};
+pub use dialplan::{Dialled, Route};
+pub use diff::{Change, Effect, diff};
 pub use net::{IpNet, PortRange};
 pub use problem::Problem;
 pub use schema::*;

@@ -69,11 +69,12 @@ impl<'a> Problems<'a> {
         format!("line {}", position(self.text, offset).0)
     }
 
-    /// All, in the order of the file.
-    pub(crate) fn into_sorted(mut self) -> Vec<Problem> {
-        self.found.sort_by_key(|(offset, _)| *offset);
-        self.found.dedup_by(|(_, a), (_, b)| a == b);
-        self.found.into_iter().map(|(_, problem)| problem).collect()
+    /// All so far, in the order of the file.
+    pub(crate) fn take_sorted(&mut self) -> Vec<Problem> {
+        let mut found = std::mem::take(&mut self.found);
+        found.sort_by_key(|(offset, _)| *offset);
+        found.dedup_by(|(_, a), (_, b)| a == b);
+        found.into_iter().map(|(_, problem)| problem).collect()
     }
 }
 

@@ -125,8 +125,7 @@ impl FromStr for Pattern {
             return Err("must not be empty");
         }
         let start = start.replace([' ', '-', '(', ')', '.'], "");
-        if let Some(bad) = start.chars().find(|c| !is_dialable(*c)) {
-            let _ = bad;
+        if !start.chars().all(is_dialable) {
             return Err("may hold digits, letters, `+`, `*`, `#`, `_` and a last `*`");
         }
         Ok(if prefix { Self::Prefix(start) } else { Self::Exact(start) })

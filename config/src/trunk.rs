@@ -156,6 +156,12 @@ impl DialTemplate {
     pub fn uri(&self, number: &str) -> String {
         format!("{}{number}{}", self.before, self.after)
     }
+
+    /// Host and port that calls go to, when they are plainly written.
+    pub fn host(&self) -> Option<HostPort> {
+        let (_, host) = self.after.split_once('@')?;
+        host.split([';', '?']).next()?.parse().ok()
+    }
 }
 
 impl std::str::FromStr for DialTemplate {
