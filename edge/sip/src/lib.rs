@@ -11,6 +11,7 @@
 //! * [`digest`]: authentication (RFC 3261 §22, RFC 7616, RFC 8760).
 
 pub mod flow;
+pub mod framing;
 pub mod header;
 pub mod ids;
 pub mod message;

@@ -59,7 +59,7 @@ impl NameAddr {
         match rest.strip_prefix('<') {
             Some(after) => {
                 let (uri, params) = after.split_once('>').ok_or(Problem::Angle)?;
-                // Spaces inside the brackets: RFC 4475 §3.1.2.15 lets us ignore them.
+                // Spaces inside the brackets: RFC 4475 §3.1.2.14 lets us ignore them.
                 Self::of_parts(display, trim(uri), params)
             }
             None => Self::of_spec(rest),
@@ -67,7 +67,7 @@ impl NameAddr {
     }
 
     /// Without brackets what follows the first `;` belongs to the header, and a URI with `?` or
-    /// `,` must not stand so (RFC 3261 §20, RFC 4475 §3.1.2.14).
+    /// `,` must not stand so (RFC 3261 §20, RFC 4475 §3.1.2.13).
     fn of_spec(text: &str) -> Result<Self, Problem> {
         let (uri, params) = text.split_at(text.find([';', ' ', '\t']).unwrap_or(text.len()));
         if uri.contains(',') {

@@ -1,7 +1,7 @@
 //! Verdicts on what is no message.
 
 use crate::header::{HeaderError, HeaderName};
-use crate::message::{Response, StatusCode};
+use crate::message::{Method, Response, StatusCode};
 use crate::uri::UriError;
 
 /// What is wrong, and where.
@@ -21,6 +21,9 @@ pub enum ErrorKind {
     #[error("nothing but a keep-alive")]
     Empty,
     /// The first line is neither a request line nor a status line.
+    #[error("not SIP")]
+    NotSip,
+    /// The first line is one, but malformed.
     #[error("malformed start line: {0}")]
     StartLine(&'static str),
     /// The Request-URI.
@@ -67,10 +70,12 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// How a request with that error is answered (RFC 3261 §21.4.1, §21.5.6).
-    pub fn status(&self) -> StatusCode {
-        match self {
-            Self::Version => StatusCode::VERSION_NOT_SUPPORTED,
+    /// How a request of that method with that error is answered (RFC 3261 §21.4.1, §21.5.6).
+    pub fn status(&self, method: &Method) -> StatusCode {
+        match (self, method) {
+            (Self::Version, _) => StatusCode::VERSION_NOT_SUPPORTED,
+            // RFC 4475 §3.1.2.18: better than 400 for methods still to come.
+            (Self::MethodMismatch, Method::Other(_)) => StatusCode::NOT_IMPLEMENTED,
             _ => StatusCode::BAD_REQUEST,
         }
     }

@@ -24,8 +24,10 @@ pub(crate) struct Head {
     pub(crate) method: Option<Method>,
     /// Without Content-Length.
     pub(crate) headers: Headers,
-    /// `None`: absent (or malformed, see `error`).
+    /// `None`: absent, or malformed.
     pub(crate) content_length: Option<usize>,
+    /// Whether there is a malformed Content-Length, or different ones.
+    pub(crate) bad_length: bool,
     /// The first error among the header lines.
     pub(crate) error: Option<ParseError>,
     /// Address of the first octet, to tell offsets of slices.
@@ -47,6 +49,7 @@ impl Head {
             method,
             headers: Headers(Vec::with_capacity(16)),
             content_length: None,
+            bad_length: false,
             error: None,
             base: bytes.as_ptr() as usize,
         };
@@ -55,6 +58,7 @@ impl Head {
         {
             let length = field_len(rest);
             if let Err(kind) = head.field(bytes, at, length) {
+                head.bad_length |= kind == ErrorKind::ContentLength;
                 head.error.get_or_insert(ParseError { kind, offset: at });
             }
             at += length + 2;
@@ -150,7 +154,7 @@ fn start_line(line: &Bytes) -> (Result<Start, ErrorKind>, Option<Method>) {
     };
     let (method, rest) = text.split_at(token_len(text));
     let Some(method) = Method::parse(method.as_bytes()).filter(|_| rest.starts_with(' ')) else {
-        return (Err(ErrorKind::StartLine("method")), None);
+        return (Err(ErrorKind::NotSip), None);
     };
     let start = request_line(rest).map(|uri| Start::Request { method: method.clone(), uri });
     (start, Some(method))
@@ -159,8 +163,8 @@ fn start_line(line: &Bytes) -> (Result<Start, ErrorKind>, Option<Method>) {
 /// ` Request-URI SIP-Version`: one space each, nothing behind (RFC 3261 §7.1, RFC 4475
 /// §3.1.2.8 to §3.1.2.10).
 fn request_line(rest: &str) -> Result<Uri, ErrorKind> {
-    let rest = rest.strip_prefix(' ').ok_or(ErrorKind::StartLine("method"))?;
-    let (uri, version) = rest.rsplit_once(' ').ok_or(ErrorKind::StartLine("three words"))?;
+    let rest = rest.strip_prefix(' ').ok_or(ErrorKind::NotSip)?;
+    let (uri, version) = rest.rsplit_once(' ').ok_or(ErrorKind::NotSip)?;
     if version.is_empty() || uri.starts_with(' ') || uri.ends_with(' ') {
         return Err(ErrorKind::StartLine("more than one space"));
     }
@@ -168,7 +172,7 @@ fn request_line(rest: &str) -> Result<Uri, ErrorKind> {
         let sip = version.get(..4).is_some_and(|p| p.eq_ignore_ascii_case("SIP/"));
         let number = |b: u8| b.is_ascii_digit() || b == b'.';
         let versioned = sip && version.len() > 4 && version.bytes().skip(4).all(number);
-        return Err(if versioned { ErrorKind::Version } else { ErrorKind::StartLine("version") });
+        return Err(if versioned { ErrorKind::Version } else { ErrorKind::NotSip });
     }
     let uri: Uri = uri.parse().map_err(ErrorKind::RequestUri)?;
     // Headers are not allowed in a Request-URI (RFC 3261 §19.1.1 table 1).

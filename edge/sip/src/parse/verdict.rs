@@ -46,7 +46,7 @@ impl Head {
         let reply = self
             .method
             .filter(|method| *method != Method::Ack)
-            .and_then(|_| reply(&self.headers, error.kind.status()));
+            .and_then(|method| reply(&self.headers, error.kind.status(&method)));
         Rejected { error, reply: reply.map(Box::new) }
     }
 
