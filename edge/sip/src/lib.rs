@@ -10,6 +10,7 @@
 //!   offers and answers, PRACK, UPDATE, re-INVITE with glare, session timers.
 //! * [`digest`]: authentication (RFC 3261 §22, RFC 7616, RFC 8760).
 
+pub mod dialog;
 pub mod flow;
 pub mod framing;
 pub mod header;
@@ -17,4 +18,5 @@ pub mod ids;
 pub mod message;
 mod params;
 pub mod parse;
+pub mod session;
 pub mod uri;

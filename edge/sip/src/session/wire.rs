@@ -1,0 +1,177 @@
+//! Reading and writing of the header fields that sessions and dialogs live on.
+
+use bytes::Bytes;
+
+use crate::header::{CSeq, Contact, HeaderName, HeaderValue, Headers, NameAddr, RecordRoute};
+use crate::message::{Method, Request, Response, StatusCode};
+use crate::uri::Uri;
+
+/// Bytes of a multipart body we are ready to look through for its SDP part.
+const MAX_PARTS: usize = 16;
+
+/// Whether a comma list of tokens (Supported, Require, Allow …) has the token, without case.
+pub(crate) fn has_token(headers: &Headers, name: &HeaderName, token: &str) -> bool {
+    tokens(headers, name).any(|t| t.eq_ignore_ascii_case(token))
+}
+
+/// All tokens of a comma list header, over all its fields.
+pub(crate) fn tokens<'a>(
+    headers: &'a Headers,
+    name: &'a HeaderName,
+) -> impl Iterator<Item = String> + 'a {
+    headers.get_all(name).flat_map(|value| {
+        let text = value.to_text().into_owned();
+        text.split(',').map(|t| t.trim().to_owned()).filter(|t| !t.is_empty()).collect::<Vec<_>>()
+    })
+}
+
+/// The number a header starts with (`Min-SE: 90;x=y`).
+pub(crate) fn number(headers: &Headers, name: &HeaderName) -> Option<u32> {
+    let text = headers.text(name)?;
+    let digits = text.trim().split(|c: char| !c.is_ascii_digit()).next()?;
+    digits.parse().ok()
+}
+
+/// CSeq, when it can be read.
+pub(crate) fn cseq(headers: &Headers) -> Option<CSeq> {
+    headers.typed::<CSeq>().ok().flatten()
+}
+
+/// The URI of the first Contact, parameters untouched.
+pub(crate) fn contact(headers: &Headers) -> Option<Uri> {
+    headers.typed::<Contact>().ok().flatten()?.uri().cloned()
+}
+
+/// Record-Route in the order of the message.
+pub(crate) fn record_routes(headers: &Headers) -> Vec<NameAddr> {
+    let list = headers.typed_list::<RecordRoute>().unwrap_or_default();
+    list.into_iter().map(|route| route.0).collect()
+}
+
+/// All values of Reason (RFC 3326).
+pub(crate) fn reasons(headers: &Headers) -> Vec<HeaderValue> {
+    headers.get_all(&HeaderName::Reason).cloned().collect()
+}
+
+/// The body is of a kind we cannot read.
+#[derive(Debug)]
+pub(crate) struct UnknownBody;
+
+/// The session description in a message: the whole body, or the first `application/sdp` part of a
+/// multipart one (RFC 5621 §3). No body: `None`.
+pub(crate) fn sdp(headers: &Headers, body: &Bytes) -> Result<Option<Bytes>, UnknownBody> {
+    if body.is_empty() {
+        return Ok(None);
+    }
+    let Some(kind) = headers.text(&HeaderName::ContentType) else {
+        // RFC 3261 §20.15 demands the header; a body that begins like SDP is taken for it.
+        return if body.starts_with(b"v=0") { Ok(Some(body.clone())) } else { Err(UnknownBody) };
+    };
+    let media = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match media.as_str() {
+        "application/sdp" => Ok(Some(body.clone())),
+        _ if media.starts_with("multipart/") => {
+            boundary(&kind).and_then(|b| sdp_part(body, &b)).map(Some).ok_or(UnknownBody)
+        }
+        _ => Err(UnknownBody),
+    }
+}
+
+fn boundary(content_type: &str) -> Option<String> {
+    let (_, value) = content_type
+        .split(';')
+        .filter_map(|param| param.split_once('='))
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("boundary"))?;
+    let value = value.trim().trim_matches('"');
+    (!value.is_empty()).then(|| format!("--{value}"))
+}
+
+fn sdp_part(body: &Bytes, boundary: &str) -> Option<Bytes> {
+    let marks: Vec<usize> =
+        memchr::memmem::find_iter(body, boundary.as_bytes()).take(MAX_PARTS + 1).collect();
+    marks.windows(2).find_map(|pair| {
+        let (&from, &to) = (pair.first()?, pair.get(1)?);
+        let part = body.get(from + boundary.len()..to)?;
+        let blank = memchr::memmem::find(part, b"\r\n\r\n")?;
+        let head = String::from_utf8_lossy(part.get(..blank)?).to_ascii_lowercase();
+        if !head.contains("application/sdp") {
+            return None;
+        }
+        let start = from + boundary.len() + blank + 4;
+        // The line break before the boundary belongs to the boundary (RFC 2046 §5.1.1), yet an
+        // SDP line needs one: keep it.
+        (start <= to).then(|| body.slice(start..to))
+    })
+}
+
+/// The lenient view of a body: what is no SDP is no SDP.
+pub(crate) fn sdp_or_none(headers: &Headers, body: &Bytes) -> Option<Bytes> {
+    sdp(headers, body).ok().flatten()
+}
+
+/// Puts a session description into a message.
+pub(crate) fn set_sdp(headers: &mut Headers, body: &mut Bytes, sdp: Option<&Bytes>) {
+    headers.remove(&HeaderName::ContentType);
+    *body = match sdp {
+        Some(sdp) => {
+            headers.push(HeaderName::ContentType, "application/sdp");
+            sdp.clone()
+        }
+        None => Bytes::new(),
+    };
+}
+
+/// Copies headers of the owner after those of the session, but never the ones that steer the
+/// dialog or the message: these are ours alone.
+pub(crate) fn add_extra(headers: &mut Headers, extra: &Headers) {
+    for header in extra.iter() {
+        if !is_ours(&header.name) {
+            headers.push(header.name.clone(), header.value.clone());
+        }
+    }
+}
+
+fn is_ours(name: &HeaderName) -> bool {
+    matches!(
+        name,
+        HeaderName::Via
+            | HeaderName::From
+            | HeaderName::To
+            | HeaderName::CallId
+            | HeaderName::CSeq
+            | HeaderName::MaxForwards
+            | HeaderName::Route
+            | HeaderName::RecordRoute
+            | HeaderName::Contact
+            | HeaderName::ContentType
+            | HeaderName::ContentLength
+            | HeaderName::RSeq
+            | HeaderName::RAck
+            | HeaderName::SessionExpires
+            | HeaderName::MinSe
+    )
+}
+
+/// A bare response to a request, outside of any session state.
+pub(crate) fn bare(request: &Request, status: StatusCode, tag: &str) -> Response {
+    let mut response = Response::to_request(request, status, None);
+    response.ensure_to_tag(tag);
+    response
+}
+
+/// `Contact: <uri>`.
+pub(crate) fn set_contact(headers: &mut Headers, uri: &Uri) {
+    headers.set(HeaderName::Contact, format!("<{uri}>"));
+}
+
+/// The Allow value.
+pub(crate) fn allow_list(methods: &[Method]) -> String {
+    methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// The RSeq of a provisional response that demands a PRACK (RFC 3262 §4).
+pub(crate) fn reliable_rseq(response: &Response) -> Option<u32> {
+    has_token(&response.headers, &HeaderName::Require, "100rel")
+        .then(|| number(&response.headers, &HeaderName::RSeq))
+        .flatten()
+}
