@@ -1,8 +1,18 @@
-//! Placeholder of `mediafiles`' clip: decoded audio, 8 kHz mono. Replaced by its owner.
+//! Clips: audio files decoded once, to 8 kHz mono, and kept ready to send.
+
+mod decode;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+pub use decode::{ClipError, Limits, decode, decode_bytes, decode_bytes_with, decode_with};
 
 use crate::codec::Codec;
+
+/// Samples in a second.
+pub const RATE: u32 = 8000;
 
 /// Decoded audio: 8 kHz, mono, PCM16, with its G.711 forms cached.
 #[derive(Debug, Default)]
@@ -14,11 +24,20 @@ pub struct Clip {
 
 impl Clip {
     /// Wraps samples at 8 kHz.
+    #[must_use]
     pub fn from_samples(samples: Vec<i16>) -> Self {
         Self { samples, ..Self::default() }
     }
 
+    /// That much silence.
+    #[must_use]
+    pub fn silence(duration: Duration) -> Self {
+        let samples = duration.as_millis().min(3_600_000) as usize * RATE as usize / 1000;
+        Self::from_samples(vec![0; samples])
+    }
+
     /// The samples, 8 kHz mono.
+    #[must_use]
     pub fn samples(&self) -> &[i16] {
         &self.samples
     }
@@ -30,5 +49,17 @@ impl Clip {
             Codec::Pcma => &self.pcma,
         };
         cell.get_or_init(|| self.samples.iter().map(|&s| codec.encode(s)).collect()).clone()
+    }
+
+    /// How long it plays.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        Duration::from_micros(self.samples.len() as u64 * 125)
+    }
+
+    /// Bytes it takes in memory once both G.711 forms are made.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.samples.len() * 4
     }
 }

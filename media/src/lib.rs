@@ -8,11 +8,13 @@
 //!   neither socket nor clock; it is given bytes and instants.
 
 pub mod clip;
+pub mod clip_cache;
 pub mod codec;
 pub mod dtmf;
 pub mod engine;
 pub mod latch;
 pub mod negotiate;
+pub mod prompts;
 pub mod recorder;
 pub mod relay;
 pub mod resample;
@@ -20,4 +22,5 @@ pub mod rtcp;
 pub mod rtp;
 pub mod sdp;
 pub mod srtp;
+pub mod tone;
 pub mod wav;

@@ -73,7 +73,7 @@ impl Resampler {
             self.done.extend(samples.iter().copied().map(to_i16));
             return Ok(());
         }
-        self.waiting.extend_from_slice(samples);
+        self.waiting.extend(samples.iter().copied().map(sane));
         self.run()
     }
 
@@ -135,6 +135,11 @@ impl std::fmt::Debug for Resampler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Resampler").field("from", &self.from).finish_non_exhaustive()
     }
+}
+
+/// A broken file of floating-point samples holds anything; the filter panics on what is not finite.
+fn sane(sample: f32) -> f32 {
+    if sample.is_finite() { sample.clamp(-8.0, 8.0) } else { 0.0 }
 }
 
 /// Rounds; what is louder than full scale is held there (`as` saturates, NaN becomes silence).
@@ -220,6 +225,17 @@ pub(crate) mod tests {
         let out = resampler.finish().unwrap();
         let peak = out.iter().enumerate().max_by_key(|(_, s)| s.unsigned_abs()).unwrap().0;
         assert!(peak.abs_diff(4000) <= 1, "{peak}");
+    }
+
+    #[test]
+    fn samples_that_are_no_numbers_do_no_harm() {
+        for rate in [8000, 48_000] {
+            let mut resampler = Resampler::new(rate).unwrap();
+            for broken in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN] {
+                resampler.push(&vec![broken; 10_000]).unwrap();
+            }
+            assert!(!resampler.finish().unwrap().is_empty());
+        }
     }
 
     #[test]

@@ -136,6 +136,13 @@ impl WavWriter {
         Ok(Self { file, format, data: 0, scratch: Vec::new() })
     }
 
+    /// A writer whose every append fails.
+    #[cfg(test)]
+    pub(crate) fn failing_after_header(path: &Path, format: Format) -> io::Result<Self> {
+        let writer = Self::create(path, format)?;
+        Ok(Self { file: File::open(path)?, ..writer })
+    }
+
     /// Samples in the file.
     #[must_use]
     pub fn samples(&self) -> u64 {

@@ -18,6 +18,7 @@ const ROOM_EVERY: u64 = 80_000;
 /// The writer looks around at least this often, in case a wake-up found the queue full.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+#[expect(clippy::large_enum_variant, reason = "frames go by value: media threads do not allocate")]
 pub(super) enum Job {
     Frame {
         id: u64,
@@ -53,7 +54,7 @@ impl Recordings {
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
         loop {
             match jobs.recv_timeout(LOOK_EVERY) {
-                Ok(job) => self.take(job),
+                Ok(job) => self.take(&job),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -71,19 +72,20 @@ impl Recordings {
             open.inner.closed.store(true, Ordering::SeqCst);
         }
         while let Ok(job) = jobs.try_recv() {
-            self.take(job);
+            self.take(&job);
         }
         let ids: Vec<u64> = self.open.keys().copied().collect();
         ids.into_iter().for_each(|id| self.finish(id));
     }
 
-    fn take(&mut self, job: Job) {
+    fn take(&mut self, job: &Job) {
         let Job::Frame { id, len, frame } = job else { return };
+        let id = *id;
         if !self.open.contains_key(&id) {
             self.read_news();
         }
         let Some(open) = self.open.get_mut(&id) else { return };
-        open.batch.extend_from_slice(frame.get(..usize::from(len)).unwrap_or_default());
+        open.batch.extend_from_slice(frame.get(..usize::from(*len)).unwrap_or_default());
         if open.batch.len() >= BATCH {
             open.write();
         }

@@ -8,7 +8,7 @@
 mod direction;
 mod media;
 #[cfg(test)]
-mod real_life;
+pub(crate) mod real_life;
 #[cfg(test)]
 mod tests;
 
@@ -53,8 +53,8 @@ pub enum SdpError {
     },
 }
 
-/// One line `letter=value`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One line `letter=value`. `Debug` hides the keys of `a=crypto`; `Display` is for the peer.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Line {
     /// The type letter.
     pub letter: char,
@@ -73,6 +73,10 @@ impl Line {
         Self { letter, value }
     }
 
+    fn is_crypto(&self) -> bool {
+        self.attribute().is_some_and(|(name, _)| name.eq_ignore_ascii_case("crypto"))
+    }
+
     /// `a=name:value` gives `(name, Some(value))`, `a=name` gives `(name, None)`, others nothing.
     #[must_use]
     pub fn attribute(&self) -> Option<(&str, Option<&str>)> {
@@ -80,6 +84,17 @@ impl Line {
             Some((name, value)) => (name.trim(), Some(value.trim())),
             None => (self.value.trim(), None),
         })
+    }
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Wherever the word stands: a mangled line may hold a key just as well.
+        if self.value.to_ascii_lowercase().contains("inline:") || self.is_crypto() {
+            write!(f, "{}=crypto:<hidden>", self.letter)
+        } else {
+            write!(f, "{}={:?}", self.letter, self.value)
+        }
     }
 }
 

@@ -1,0 +1,196 @@
+//! SDES (RFC 4568).
+
+use super::*;
+use crate::srtp::SrtpSuite;
+
+const KEY: &str = "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
+const KEY_2: &str = "PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR";
+
+fn with(srtp: SrtpPolicy) -> Local {
+    Local { srtp, ..local() }
+}
+
+fn crypto(tag: u32, suite: &str, key: &str) -> String {
+    format!("a=crypto:{tag} {suite} inline:{key}\r\n")
+}
+
+fn crypto_line(text: &str) -> String {
+    text.lines().find(|line| line.starts_with("a=crypto")).unwrap().to_owned()
+}
+
+fn key_of(text: &str) -> String {
+    crypto_line(text).split("inline:").nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn a_secure_offer_is_answered_with_its_tag_and_suite_and_our_own_key() {
+    let offer = theirs("RTP/SAVP 0", &crypto(3, "AES_CM_128_HMAC_SHA1_80", KEY));
+    for policy in [SrtpPolicy::Optional, SrtpPolicy::Required] {
+        let (text, agreed) = answer(with(policy), &offer);
+        assert!(text.contains("m=audio 10000 RTP/SAVP 0\r\n"));
+        assert!(crypto_line(&text).starts_with("a=crypto:3 AES_CM_128_HMAC_SHA1_80 inline:"));
+        let keys = agreed.stream.srtp.unwrap();
+        assert_eq!(keys.rx.to_base64(), KEY);
+        assert_eq!(keys.tx.to_base64(), key_of(&text));
+        assert_ne!(keys.tx.to_base64(), KEY);
+    }
+}
+
+#[test]
+fn the_first_known_suite_is_taken_and_unknown_ones_passed_over() {
+    let lines = [
+        crypto(1, "AEAD_AES_256_GCM", KEY),
+        format!("a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|2^20|1:4\r\n"),
+        crypto(3, "AES_CM_128_HMAC_SHA1_32", KEY),
+        crypto(4, "AES_CM_128_HMAC_SHA1_80", KEY),
+    ];
+    let (text, agreed) = answer(local(), &theirs("RTP/SAVP 0", &lines.concat()));
+    assert!(crypto_line(&text).contains("crypto:3 AES_CM_128_HMAC_SHA1_32"));
+    assert_eq!(agreed.stream.srtp.unwrap().rx.suite(), SrtpSuite::AesCm128HmacSha1_32);
+    assert_eq!(text.matches("a=crypto").count(), 1);
+}
+
+#[test]
+fn only_unknown_suites_are_488_with_words() {
+    let lines = crypto(1, "AEAD_AES_256_GCM", KEY) + &crypto(2, "AES_192_CM_HMAC_SHA1_80", KEY);
+    for policy in [SrtpPolicy::Optional, SrtpPolicy::Required] {
+        let error = refusal(with(policy), &theirs("RTP/SAVP 0", &lines));
+        assert_eq!(error.sip_status(), 488);
+        assert!(error.text().contains("unknown suite AEAD_AES_256_GCM"), "{error}");
+        assert!(!error.text().contains(KEY));
+    }
+    let dtls = refusal(local(), &theirs("RTP/SAVP 0", "a=fingerprint:sha-256 00\r\n"));
+    assert!(dtls.text().contains("DTLS-SRTP is not supported"), "{dtls}");
+}
+
+#[test]
+fn each_policy_refuses_what_it_must() {
+    let clear = theirs("RTP/AVP 0", "");
+    let secure = theirs("RTP/SAVP 0", &crypto(1, "AES_CM_128_HMAC_SHA1_80", KEY));
+    assert_eq!(refusal(with(SrtpPolicy::Required), &clear), NegotiateError::SrtpRequired);
+    assert_eq!(refusal(with(SrtpPolicy::Off), &secure), NegotiateError::SrtpOff);
+    assert!(answer(with(SrtpPolicy::Optional), &clear).1.stream.srtp.is_none());
+}
+
+#[test]
+fn crypto_beside_clear_rtp_is_used_when_allowed() {
+    let offer = theirs("RTP/AVP 0", &crypto(1, "AES_CM_128_HMAC_SHA1_80", KEY));
+    for (policy, secure) in
+        [(SrtpPolicy::Off, false), (SrtpPolicy::Optional, true), (SrtpPolicy::Required, true)]
+    {
+        let (text, agreed) = answer(with(policy), &offer);
+        assert!(text.contains("m=audio 10000 RTP/AVP 0\r\n"), "the transport of the offer");
+        assert_eq!((agreed.stream.srtp.is_some(), text.contains("a=crypto")), (secure, secure));
+    }
+    let unusable = theirs("RTP/AVP 0", &crypto(1, "AEAD_AES_256_GCM", KEY));
+    assert!(answer(with(SrtpPolicy::Optional), &unusable).1.stream.srtp.is_none());
+    assert!(matches!(refusal(with(SrtpPolicy::Required), &unusable), NegotiateError::Crypto(_)));
+}
+
+#[test]
+fn of_two_audio_streams_the_secure_one_is_taken_and_the_other_refused() {
+    let secure =
+        format!("m=audio 4002 RTP/SAVP 0\r\n{}", crypto(1, "AES_CM_128_HMAC_SHA1_80", KEY));
+    let offer = theirs("RTP/AVP 0", &secure);
+    for (policy, ports) in [
+        (SrtpPolicy::Off, [10000, 0]),
+        (SrtpPolicy::Optional, [0, 10000]),
+        (SrtpPolicy::Required, [0, 10000]),
+    ] {
+        let mut us = us(with(policy));
+        let (text, _) = us.answer(offer.as_bytes(), Direction::SendRecv).unwrap();
+        let found: Vec<u16> = parse(&text).media.iter().map(|media| media.port).collect();
+        assert_eq!(found, ports, "{policy:?}");
+        let again = us.answer(offer.as_bytes(), Direction::SendRecv).unwrap().0;
+        assert_eq!(again, text, "a refresh changes nothing, not even the version");
+    }
+}
+
+#[test]
+fn we_offer_srtp_when_it_is_required_or_wanted() {
+    for (policy, wanted, secure) in [
+        (SrtpPolicy::Off, true, false),
+        (SrtpPolicy::Optional, false, false),
+        (SrtpPolicy::Optional, true, true),
+        (SrtpPolicy::Required, false, true),
+    ] {
+        let text = us(Local { offer_secure: wanted, ..with(policy) }).offer(Direction::SendRecv);
+        assert_eq!(text.contains("RTP/SAVP "), secure);
+        assert_eq!(text.matches("a=crypto").count(), if secure { 3 } else { 0 });
+    }
+}
+
+#[test]
+fn the_answer_to_our_secure_offer_chooses_the_key_by_its_tag() {
+    let mut us = us(with(SrtpPolicy::Required));
+    let offer = us.offer(Direction::SendRecv);
+    let second = offer.lines().filter(|l| l.starts_with("a=crypto")).nth(1).unwrap();
+    let text = theirs("RTP/SAVP 0", &crypto(2, "AES_CM_128_HMAC_SHA1_32", KEY));
+    let keys = us.accept_answer(text.as_bytes()).unwrap().stream.srtp.unwrap();
+    assert!(second.ends_with(&keys.tx.to_base64()));
+    assert_eq!(keys.rx.to_base64(), KEY);
+}
+
+#[test]
+fn an_answer_must_not_take_the_encryption_away_or_invent_a_line() {
+    for answer in [
+        theirs("RTP/AVP 0", ""),
+        theirs("RTP/SAVP 0", ""),
+        theirs("RTP/SAVP 0", &crypto(9, "AES_CM_128_HMAC_SHA1_80", KEY)),
+        theirs("RTP/SAVP 0", &crypto(1, "AES_CM_128_HMAC_SHA1_32", KEY)),
+        theirs("RTP/SAVP 0", &crypto(1, "AEAD_AES_256_GCM", KEY)),
+    ] {
+        let mut us = us(with(SrtpPolicy::Required));
+        us.offer(Direction::SendRecv);
+        assert!(us.accept_answer(answer.as_bytes()).is_err(), "{answer}");
+    }
+    let mut plain = us(local());
+    plain.offer(Direction::SendRecv);
+    let secure = theirs("RTP/SAVP 0", &crypto(1, "AES_CM_128_HMAC_SHA1_80", KEY));
+    assert!(plain.accept_answer(secure.as_bytes()).is_err());
+}
+
+#[test]
+fn our_key_stays_over_re_invites_and_the_peers_may_change() {
+    let mut us = us(local());
+    let offer = |key| theirs("RTP/SAVP 0", &crypto(1, "AES_CM_128_HMAC_SHA1_80", key));
+    let (first, _) = us.answer(offer(KEY).as_bytes(), Direction::SendRecv).unwrap();
+    let (second, agreed) = us.answer(offer(KEY_2).as_bytes(), Direction::SendRecv).unwrap();
+    assert_eq!(first, second);
+    assert_eq!(agreed.stream.srtp.unwrap().rx.to_base64(), KEY_2);
+    let ours = us.offer(Direction::SendOnly);
+    assert_eq!(key_of(&ours), key_of(&first));
+    assert_eq!(ours.matches("a=crypto").count(), 1);
+}
+
+#[test]
+fn a_new_suite_gets_a_new_key() {
+    let mut us = us(local());
+    let offer = |suite| theirs("RTP/SAVP 0", &crypto(1, suite, KEY));
+    let (first, _) =
+        us.answer(offer("AES_CM_128_HMAC_SHA1_80").as_bytes(), Direction::SendRecv).unwrap();
+    let (second, agreed) =
+        us.answer(offer("AES_CM_128_HMAC_SHA1_32").as_bytes(), Direction::SendRecv).unwrap();
+    assert_ne!(key_of(&first), key_of(&second));
+    assert_eq!(agreed.stream.srtp.unwrap().tx.suite(), SrtpSuite::AesCm128HmacSha1_32);
+}
+
+#[test]
+fn no_key_is_ever_in_debug_output_or_in_an_error() {
+    let mut us = us(with(SrtpPolicy::Required));
+    let offer = us.offer(Direction::SendRecv);
+    let mut secrets: Vec<String> =
+        offer.lines().filter_map(|line| line.split("inline:").nth(1)).map(str::to_owned).collect();
+    secrets.push(KEY.to_owned());
+    let text = theirs("RTP/SAVP 0", &crypto(1, "AES_CM_128_HMAC_SHA1_80", KEY));
+    let agreed = us.accept_answer(text.as_bytes()).unwrap();
+    let broken =
+        theirs("RTP/SAVP 0", &format!("a=crypto:1 AES_256_CM_HMAC_SHA1_80 inline:{KEY}\r\n"));
+    let error = us.answer(broken.as_bytes(), Direction::SendRecv).unwrap_err();
+    // The last description is kept, too: it is compared, never shown.
+    let shown = format!("{us:?} {agreed:?} {error:?} {error} {us:#?}");
+    for secret in secrets {
+        assert!(!shown.contains(&secret));
+        assert!(!shown.contains(&secret[..12]));
+    }
+}
