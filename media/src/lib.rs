@@ -6,6 +6,9 @@
 //!   [`engine::MediaPort::set_stream`], then bridge, play, record or send digits.
 //! * The packet logic ([`rtp`], [`rtcp`], [`srtp`], [`dtmf`], [`latch`], [`relay`], [`codec`]) has
 //!   neither socket nor clock; it is given bytes and instants.
+//! * [`sdp`] and [`negotiate`] are offer and answer: text in, [`engine::StreamConfig`] out.
+//! * [`clip`], [`clip_cache`], [`prompts`] and [`tone`] make what is played; [`recorder`] and [`wav`]
+//!   keep what is recorded, right on the disk at every instant.
 
 pub mod clip;
 pub mod clip_cache;
