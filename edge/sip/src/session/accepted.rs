@@ -55,7 +55,8 @@ impl Session {
                 // §15.1.1: the transaction has timed out, now the BYE may go.
                 self.send_late_bye(now);
             } else {
-                self.terminate(now, EndedBy::AckTimeout, Some(status), Headers::new());
+                let reason = wire::reason(408, "ACK timeout");
+                self.terminate(now, EndedBy::AckTimeout, Some(status), reason);
             }
         }
     }

@@ -140,12 +140,16 @@ impl Session {
         sdp: Option<Bytes>,
         headers: Headers,
     ) -> Result<(), Refused> {
+        let early = self.local_sdp.clone();
         let callee = self.ringing()?;
         if callee.queue.iter().any(|queued| matches!(queued, Queued::Accept { .. })) {
             return Err(Refused::NotNow);
         }
         let settled = matches!(callee.first, FirstOffer::OursOpen | FirstOffer::Done)
             || callee.queue.iter().any(|q| matches!(q, Queued::Provisional { sdp: Some(_), .. }));
+        // Sent as early media in a plain provisional before: the same again (RFC 3261 §13.2.1).
+        let sent_early = callee.last_provisional.as_ref().is_some_and(|r| !r.body.is_empty());
+        let sdp = sdp.or_else(|| early.filter(|_| sent_early));
         if sdp.is_none() && !settled {
             return Err(Refused::NeedsSdp);
         }

@@ -243,6 +243,8 @@ impl Session {
                     self.offer_failed(response);
                 }
             }
+            // A change without description in an early dialog has no outcome.
+            _ if change.refresh && self.phase != Phase::Live => {}
             _ if change.refresh => self.on_refresh_refused(now, by_update, change, response),
             _ => self.offer_failed(response),
         }
@@ -318,7 +320,5 @@ impl Session {
 
 /// RFC 3326: why the BYE of an expired session comes.
 fn timer_reason() -> Headers {
-    let mut headers = Headers::new();
-    headers.push(HeaderName::Reason, "SIP;cause=408;text=\"Session timer expired\"");
-    headers
+    wire::reason(408, "Session timer expired")
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::dialog::{self, Dialog};
 use crate::header::{CSeq, HeaderName, Headers};
 use crate::ids::Ids;
-use crate::message::{Method, Request, Response};
+use crate::message::{Method, Request, Response, StatusCode};
 
 impl Session {
     /// Places a call. The INVITE is the first output.
@@ -184,9 +184,7 @@ impl Session {
         leg.agreed = true;
         self.leg = Some(Box::new(leg));
         self.timer.agreed(now, &response.headers);
-        if let Open::Remote { token, .. } = std::mem::replace(&mut self.open, Open::None) {
-            self.emit(SessionEvent::OfferWithdrawn { token });
-        }
+        self.withdraw_early_offer(&tag);
         let response_event = response.clone();
         if agreed {
             self.send_ack(cseq, None);
@@ -215,6 +213,22 @@ impl Session {
         self.emit(SessionEvent::Answered { sdp: None, remote_tag: tag, response: response_event });
         let carrier = Carrier::Answer { cseq, offer: offer.clone() };
         self.ask_owner(Some(offer), OfferKind::Answer, carrier);
+    }
+
+    /// What was open on an early dialog is void, unless it is an UPDATE on the chosen one.
+    fn withdraw_early_offer(&mut self, chosen: &str) {
+        match std::mem::replace(&mut self.open, Open::None) {
+            Open::Remote { token, carrier: Carrier::Provisional { .. } } => {
+                self.emit(SessionEvent::OfferWithdrawn { token });
+            }
+            Open::Remote { token, carrier: Carrier::Update { tx, template, tag, .. } }
+                if *tag != *chosen =>
+            {
+                self.refuse(tx, template, StatusCode::REQUEST_TERMINATED);
+                self.emit(SessionEvent::OfferWithdrawn { token });
+            }
+            other => self.open = other,
+        }
     }
 
     /// A 2xx of another fork, or one that crossed our CANCEL: ACK, then BYE (§13.2.2.4, §15).

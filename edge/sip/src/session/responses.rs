@@ -41,6 +41,13 @@ impl Session {
                 self.end(now, EndedBy::Failure(failure), None, Vec::new());
             }
             // RFC 3261 §12.2.1.2: no answer to a request in a dialog counts as 408.
+            ClientKind::Update(change) if self.phase != Phase::Live => {
+                if change.sdp.is_some() && self.phase != Phase::Over {
+                    self.open = Open::None;
+                    let status = StatusCode::REQUEST_TIMEOUT;
+                    self.emit(SessionEvent::OfferRejected { status, response: None });
+                }
+            }
             ClientKind::ReInvite(_) | ClientKind::Update(_) => {
                 self.terminate(now, EndedBy::Failure(failure), None, Headers::new());
             }

@@ -1,1 +1,9 @@
-//! Behaviour of sessions; see the modules.
+//! Behaviour of sessions. [`lab`] holds the two ends and the messages of a scripted peer.
+
+mod callee;
+mod caller;
+mod changes;
+mod lab;
+mod random;
+mod rfc3665;
+mod timers;

@@ -143,6 +143,8 @@ fn is_ours(name: &HeaderName) -> bool {
             | HeaderName::Route
             | HeaderName::RecordRoute
             | HeaderName::Contact
+            | HeaderName::Allow
+            | HeaderName::Supported
             | HeaderName::ContentType
             | HeaderName::ContentLength
             | HeaderName::RSeq
@@ -174,4 +176,11 @@ pub(crate) fn reliable_rseq(response: &Response) -> Option<u32> {
     has_token(&response.headers, &HeaderName::Require, "100rel")
         .then(|| number(&response.headers, &HeaderName::RSeq))
         .flatten()
+}
+
+/// A Reason header (RFC 3326) for a BYE or CANCEL.
+pub(crate) fn reason(cause: u16, text: &str) -> Headers {
+    let mut headers = Headers::new();
+    headers.push(HeaderName::Reason, format!("SIP;cause={cause};text=\"{text}\""));
+    headers
 }
