@@ -2,8 +2,6 @@
 
 mod print;
 mod status;
-#[cfg(test)]
-mod tests;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -121,10 +121,7 @@ impl FromStr for Host {
 
     fn from_str(text: &str) -> Result<Self, UriError> {
         if let Some(inner) = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
-            // RFC 3261 §25.1 IPv6reference.
-            return Ipv6Addr::from_str(inner)
-                .map(|ip| Self::Ip(ip.into()))
-                .map_err(|_| UriError::Host);
+            return ipv6(inner).map(|ip| Self::Ip(ip.into())).ok_or(UriError::Host);
         }
         if let Ok(ip) = Ipv4Addr::from_str(text) {
             return Ok(Self::Ip(ip.into()));
@@ -183,6 +180,15 @@ impl FromStr for HostPort {
         };
         Ok(Self { host: host.parse()?, port })
     }
+}
+
+/// The grammar of RFC 3261 §25.1 allows a third colon before an IPv4 part; RFC 5118 §4.10 asks to
+/// tolerate it.
+fn ipv6(text: &str) -> Option<Ipv6Addr> {
+    text.parse().ok().or_else(|| {
+        let (before, after) = text.split_once(":::")?;
+        after.contains('.').then(|| format!("{before}::{after}").parse().ok())?
+    })
 }
 
 fn parse_port(text: &str) -> Result<u16, UriError> {

@@ -61,7 +61,10 @@ impl Head {
         if self.each::<Via>()? == 0 {
             return Err(ParseError { kind: ErrorKind::Missing(HeaderName::Via), offset: 0 });
         }
-        self.each::<Contact>()?;
+        if self.method.is_some() {
+            // Only in requests: dropping a response would be worse than what its Contact may do.
+            self.each::<Contact>()?;
+        }
         Ok(cseq)
     }
 

@@ -36,10 +36,13 @@ impl SipUri {
         // "never match if only one has it": the components with a default, and those named there.
         const BOTH: [&str; 5] = ["user", "ttl", "method", "maddr", "transport"];
         BOTH.iter().all(|name| self.params.has(name) == other.params.has(name))
-            && self.params.iter().all(|(name, value)| match (value, other.params.get(name)) {
-                (_, None) => true,
-                (Some(a), Some(Some(b))) => normal(a).eq_ignore_ascii_case(&normal(b)),
-                (a, Some(b)) => a == b,
+            // Of a name that is there twice, against §19.1.1, the first counts on both sides.
+            && self.params.iter().all(|(name, _)| {
+                match (self.params.value(name), other.params.get(name)) {
+                    (_, None) => true,
+                    (Some(a), Some(Some(b))) => normal(a).eq_ignore_ascii_case(&normal(b)),
+                    (a, Some(b)) => a == b,
+                }
             })
     }
 }
@@ -50,9 +53,11 @@ impl TelUri {
         // a parameter on one side only makes them differ.
         self.digits().eq_ignore_ascii_case(&other.digits())
             && self.params.len() == other.params.len()
-            && self.params.iter().all(|(name, value)| match (value, other.params.get(name)) {
-                (Some(a), Some(Some(b))) => a.eq_ignore_ascii_case(b),
-                (a, b) => Some(a) == b,
+            && self.params.iter().all(|(name, _)| {
+                match (self.params.value(name), other.params.get(name)) {
+                    (Some(a), Some(Some(b))) => a.eq_ignore_ascii_case(b),
+                    (a, b) => Some(a) == b,
+                }
             })
     }
 }
