@@ -9,8 +9,10 @@
 //! * [`dialog`], [`session`]: dialogs (§12) and the INVITE usage on top of them: early dialogs,
 //!   offers and answers, PRACK, UPDATE, re-INVITE with glare, session timers.
 //! * [`digest`]: authentication (RFC 3261 §22, RFC 7616, RFC 8760).
+//! * [`subscription`], [`refer`]: event notification (RFC 6665) and transfer (RFC 3515).
 
 pub mod dialog;
+pub mod digest;
 pub mod flow;
 pub mod framing;
 pub mod header;
@@ -18,5 +20,8 @@ pub mod ids;
 pub mod message;
 mod params;
 pub mod parse;
+pub mod refer;
 pub mod session;
+pub mod subscription;
+pub mod transaction;
 pub mod uri;

@@ -1,0 +1,247 @@
+//! Challenging, and verifying the answers.
+
+use std::borrow::Cow;
+use std::time::{Duration, Instant};
+
+use constant_time_eq::constant_time_eq;
+
+use super::hash::{self, Algorithm, Ha1, Hash, Qop, Terms};
+use super::nonce::{Mint, Used};
+use crate::header::{Authorization, Challenge, Credentials, Headers, ProxyAuthorization};
+use crate::header::{HeaderName, TypedHeader};
+use crate::ids::Ids;
+use crate::message::Method;
+use crate::uri::Uri;
+
+/// Limits of a [`Server`].
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How long a nonce is good for.
+    pub nonce_lifetime: Duration,
+    /// How far a nonce-count may lag behind the highest one, since requests overtake each other;
+    /// 64 at most.
+    pub nc_window: u32,
+    /// How many used nonces are remembered; beyond that the oldest become stale early.
+    pub max_nonces: usize,
+    /// What is offered, strongest first (RFC 8760 §2.3).
+    pub hashes: Vec<Hash>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            nonce_lifetime: Duration::from_secs(300),
+            nc_window: 64,
+            max_nonces: 65_536,
+            hashes: vec![Hash::Sha256, Hash::Md5],
+        }
+    }
+}
+
+/// What credentials are worth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Right.
+    Ok {
+        /// Whose they are.
+        user: Box<str>,
+    },
+    /// Right password, but the nonce is too old, not ours, or was used before: challenge again
+    /// with `stale`.
+    Stale,
+    /// Wrong password.
+    Wrong {
+        /// Whose name they bear.
+        user: Box<str>,
+    },
+    /// No such user. To be answered as [`Verdict::Wrong`] is.
+    UnknownUser,
+    /// Not understood: 400, or a new challenge.
+    Malformed,
+}
+
+/// One realm's side that asks.
+#[derive(Debug)]
+pub struct Server {
+    realm: Box<str>,
+    config: Config,
+    ids: Ids,
+    mint: Mint,
+    used: Used,
+    opaque: String,
+    /// Verified against when there is no such user, to take the same time.
+    nobody: [Ha1; 3],
+}
+
+impl Server {
+    /// `ids` makes the secret that signs nonces; those of an earlier run are stale.
+    pub fn new(realm: &str, mut ids: Ids, now: Instant, config: Config) -> Self {
+        let mint = Mint::new(&ids.bytes::<32>(), now);
+        let password = ids.tag();
+        let nobody = [Hash::Md5, Hash::Sha256, Hash::Sha512_256]
+            .map(|hash| Ha1::new(hash, "", realm, &password));
+        Self {
+            realm: realm.into(),
+            used: Used::new(config.max_nonces, config.nc_window),
+            opaque: ids.tag(),
+            config,
+            ids,
+            mint,
+            nobody,
+        }
+    }
+
+    /// The realm.
+    pub fn realm(&self) -> &str {
+        &self.realm
+    }
+
+    /// One challenge for each hash offered, all with the same new nonce. Keeps nothing.
+    pub fn challenges(&mut self, now: Instant, stale: bool) -> Vec<Challenge> {
+        let nonce = self.mint.issue(now, &mut self.ids);
+        let challenge = |hash: &Hash| {
+            let mut challenge = Challenge::new("Digest");
+            let params = &mut challenge.params;
+            params.set_quoted("realm", &self.realm);
+            params.set_quoted("nonce", &nonce);
+            params.set_quoted("opaque", &self.opaque);
+            if stale {
+                params.set("stale", Some("true"));
+            }
+            params.set("algorithm", Some(hash.as_str()));
+            params.set_quoted("qop", "auth");
+            challenge
+        };
+        self.config.hashes.iter().map(challenge).collect()
+    }
+
+    /// The credentials for this realm among the `Authorization` fields, or the
+    /// `Proxy-Authorization` fields when `proxy`. Those for other realms and malformed ones are
+    /// passed over.
+    pub fn credentials(&self, headers: &Headers, proxy: bool) -> Option<Credentials> {
+        let name = if proxy { HeaderName::ProxyAuthorization } else { HeaderName::Authorization };
+        let parse = |text: &str| match proxy {
+            true => ProxyAuthorization::parse_value(text).map(|a| a.0),
+            false => Authorization::parse_value(text).map(|a| a.0),
+        };
+        headers
+            .get_all(&name)
+            .filter_map(|value| parse(&value.to_text()).ok())
+            .find(|c| c.is("Digest") && c.param("realm").as_deref() == Some(&*self.realm))
+    }
+
+    /// Judges the credentials of a request of `method` to `request_uri`. `lookup` gives the stored
+    /// HA1 of a user for a hash.
+    ///
+    /// A nonce-count that was seen before makes [`Verdict::Stale`]; retransmissions never come
+    /// here, because the transaction layer answers them.
+    pub fn verify(
+        &mut self,
+        now: Instant,
+        method: &Method,
+        credentials: &Credentials,
+        request_uri: &Uri,
+        lookup: impl FnOnce(&str, Hash) -> Option<Ha1>,
+    ) -> Verdict {
+        let Some(claim) = Claim::of(credentials) else { return Verdict::Malformed };
+        if claim.realm != *self.realm
+            || !self.config.hashes.contains(&claim.hash)
+            || !same_target(&claim.uri, request_uri)
+        {
+            return Verdict::Malformed;
+        }
+        let known = lookup(&claim.user, claim.hash).filter(|ha1| ha1.hash() == claim.hash);
+        let [md5, sha256, sha512] = &self.nobody;
+        let nobody = match claim.hash {
+            Hash::Md5 => md5,
+            Hash::Sha256 => sha256,
+            Hash::Sha512_256 => sha512,
+        };
+        let terms = Terms {
+            method: method.as_str(),
+            uri: &claim.uri,
+            nonce: &claim.nonce,
+            qop: claim.counted.as_ref().map(|(nc, cnonce, _)| Qop { nc, cnonce, body: None }),
+        };
+        let ha1 = known.as_ref().unwrap_or(nobody).as_hex();
+        let expected = hash::response(claim.hash, ha1, &terms);
+        let given = claim.response.to_ascii_lowercase();
+        let right = constant_time_eq(expected.as_bytes(), given.as_bytes());
+        match (known, right) {
+            (None, _) => return Verdict::UnknownUser,
+            (Some(_), false) => return Verdict::Wrong { user: (*claim.user).into() },
+            (Some(_), true) => {}
+        }
+        // Only now the nonce: `stale` tells a client that its password was right (RFC 7616 §3.3).
+        if self.use_nonce(now, &claim.nonce, claim.counted.as_ref().map(|(_, _, nc)| *nc)) {
+            Verdict::Ok { user: (*claim.user).into() }
+        } else {
+            Verdict::Stale
+        }
+    }
+
+    fn use_nonce(&mut self, now: Instant, nonce: &str, nc: Option<u32>) -> bool {
+        let Self { mint, used, config, .. } = self;
+        let too_old = |id| mint.age(now, id) > config.nonce_lifetime;
+        used.expire(too_old);
+        mint.read(nonce).is_some_and(|id| !too_old(id) && used.accept(id, nc))
+    }
+
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        self.used.len()
+    }
+}
+
+/// What credentials say.
+struct Claim<'a> {
+    user: Cow<'a, str>,
+    realm: Cow<'a, str>,
+    nonce: Cow<'a, str>,
+    uri: Cow<'a, str>,
+    response: Cow<'a, str>,
+    hash: Hash,
+    /// With qop=auth: nc as written, cnonce, nc as a number.
+    counted: Option<(Cow<'a, str>, Cow<'a, str>, u32)>,
+}
+
+impl<'a> Claim<'a> {
+    fn of(credentials: &'a Credentials) -> Option<Self> {
+        if !credentials.is("Digest") {
+            return None;
+        }
+        let algorithm = Algorithm::parse(credentials.param("algorithm").as_deref())?;
+        if algorithm.session {
+            return None;
+        }
+        let counted = match credentials.param("qop").as_deref() {
+            None => None,
+            Some(qop) if qop.eq_ignore_ascii_case("auth") => {
+                let nc = credentials.param("nc")?;
+                let number = u32::from_str_radix(&nc, 16).ok()?;
+                Some((nc, credentials.param("cnonce")?, number))
+            }
+            Some(_) => return None,
+        };
+        Some(Self {
+            user: credentials.param("username")?,
+            realm: credentials.param("realm")?,
+            nonce: credentials.param("nonce")?,
+            uri: credentials.param("uri")?,
+            response: credentials.param("response")?,
+            hash: algorithm.hash,
+            counted,
+        })
+    }
+}
+
+/// Whether the `uri` of credentials means the Request-URI. Same user and host will do: phones
+/// leave out or add ports and parameters, and gateways rewrite them (RFC 3261 §22.4 (5) wants the
+/// same resource, not the same text).
+fn same_target(claimed: &str, request_uri: &Uri) -> bool {
+    let Ok(claimed) = claimed.parse::<Uri>() else { return false };
+    match (claimed.as_sip(), request_uri.as_sip()) {
+        (Some(a), Some(b)) => a.host().equivalent(b.host()) && a.user_decoded() == b.user_decoded(),
+        _ => claimed.equivalent(request_uri),
+    }
+}
