@@ -6,7 +6,10 @@ use std::fmt;
 /// `;name=value` parameters in order, names compared without case, text kept as written (a quoted
 /// value keeps its quotes: see [`Params::unquoted`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Params(pub(crate) Vec<(Box<str>, Option<Box<str>>)>);
+pub struct Params(List);
+
+/// More parameters than any honest value has; lookups are linear.
+pub const MAX_PARAMS: usize = 64;
 
 /// Why parameters could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +26,9 @@ pub enum ParamError {
     /// An URI parameter with a character that must be escaped.
     #[error("character that must be escaped")]
     Char,
+    /// More than [`MAX_PARAMS`].
+    #[error("too many parameters")]
+    TooMany,
 }
 
 impl Params {
@@ -71,6 +77,11 @@ impl Params {
         self.0.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
     }
 
+    /// Appends one, whether the name is there already or not.
+    pub(crate) fn append(&mut self, name: &str, value: Option<&str>) -> Result<(), ParamError> {
+        push(&mut self.0, name, value)
+    }
+
     /// All in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         self.0.iter().map(|(n, v)| (&**n, v.as_deref()))
@@ -93,7 +104,7 @@ impl Params {
         let mut rest = trim(text);
         while let Some(after) = rest.strip_prefix(';') {
             let (name, value, tail) = header_param(trim_start(after))?;
-            list.push((name.into(), value.map(Box::from)));
+            push(&mut list, name, value)?;
             rest = trim_start(tail);
         }
         if rest.is_empty() { Ok(Self(list)) } else { Err(ParamError::Trailing) }
@@ -113,10 +124,20 @@ impl Params {
             if !param.bytes().all(is_uri_text) || param.contains(['@', ',']) {
                 return Err(ParamError::Char);
             }
-            list.push((name.into(), value.map(Box::from)));
+            push(&mut list, name, value)?;
         }
         Ok(Self(list))
     }
+}
+
+type List = Vec<(Box<str>, Option<Box<str>>)>;
+
+fn push(list: &mut List, name: &str, value: Option<&str>) -> Result<(), ParamError> {
+    if list.len() >= MAX_PARAMS {
+        return Err(ParamError::TooMany);
+    }
+    list.push((name.into(), value.map(Box::from)));
+    Ok(())
 }
 
 impl fmt::Display for Params {

@@ -19,6 +19,9 @@ use crate::message::Message;
 /// More header fields than any honest message has.
 pub const MAX_HEADERS: usize = 256;
 
+/// More values of Via, or of Contact, than any honest message has.
+pub const MAX_VALUES: usize = 128;
+
 /// One datagram is one message (RFC 3261 §18.3): what follows Content-Length octets of body is
 /// dropped, fewer are an error, and without Content-Length the body is the rest.
 ///

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use crate::flow::Transport;
 use crate::params::is_uri_text;
-pub use crate::params::{ParamError, Params};
+pub use crate::params::{MAX_PARAMS, ParamError, Params};
 
 mod compare;
 #[cfg(test)]

@@ -20,7 +20,7 @@ fn auth_params(text: &str) -> Result<Params, Problem> {
         }
         let (name, value, tail) = header_param(rest)?;
         let value = value.ok_or(Problem::Syntax("auth-param"))?;
-        params.0.push((name.into(), Some(value.into())));
+        params.append(name, Some(value))?;
         rest = trim_start(tail);
         if !rest.is_empty() && !rest.starts_with(',') {
             return Err(Problem::Syntax("comma between auth-params"));

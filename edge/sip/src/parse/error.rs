@@ -41,6 +41,9 @@ pub enum ErrorKind {
     /// More than [`super::MAX_HEADERS`].
     #[error("too many header fields")]
     TooManyHeaders,
+    /// More values than [`super::MAX_VALUES`].
+    #[error("too many values of {0}")]
+    TooManyValues(HeaderName),
     /// No empty line after the header fields.
     #[error("no empty line after the header fields")]
     NoEmptyLine,

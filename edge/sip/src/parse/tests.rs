@@ -65,3 +65,48 @@ fn a_missing_header_is_answered_400_and_an_ack_is_not() {
     let ack = text.replace("REGISTER", "ACK");
     assert_eq!(datagram(ack.into()).unwrap_err().reply, None);
 }
+
+#[test]
+fn hostile_numbers_of_fields_values_and_parameters_are_refused() {
+    let with = |text: &str| REGISTER.replace("Max-Forwards: 70\r\n", text);
+    let kind = |text: String| datagram(text.into()).unwrap_err().error.kind;
+    assert_eq!(kind(with(&"X: y\r\n".repeat(MAX_HEADERS + 1))), ErrorKind::TooManyHeaders);
+    let vias = format!("Via: {}SIP/2.0/UDP h\r\n", "SIP/2.0/UDP h, ".repeat(MAX_VALUES));
+    assert_eq!(kind(with(&vias)), ErrorKind::TooManyValues(HeaderName::Via));
+    let params = format!("Via: SIP/2.0/UDP h{}\r\n", ";a=b".repeat(crate::uri::MAX_PARAMS + 1));
+    assert!(matches!(kind(with(&params)), ErrorKind::Header(_)));
+}
+
+#[test]
+fn keep_alive_datagrams_are_no_messages_and_not_answered() {
+    for octets in ["", "\r\n", "\r\n\r\n", "\0\0\0\0"] {
+        let rejected = datagram(octets.into()).unwrap_err();
+        assert_eq!((rejected.error.kind, rejected.reply), (ErrorKind::Empty, None), "{octets:?}");
+    }
+}
+
+#[test]
+fn lines_that_are_no_fields_are_refused() {
+    let with = |text: &str| REGISTER.replace("Max-Forwards: 70\r\n", text);
+    for line in
+        ["no colon\r\n", ": no name\r\n", "a b: c\r\n", "X: a\rb\r\n", "X: a\nb\r\n", "é: x\r\n"]
+    {
+        let rejected = datagram(with(line).into()).unwrap_err();
+        assert!(matches!(rejected.error.kind, ErrorKind::HeaderLine(_)), "{line:?}: {rejected}");
+        assert!(rejected.reply.is_some(), "{line:?}");
+        assert!(rejected.error.offset > 0, "{line:?}");
+    }
+    let open = REGISTER.replace("\r\n\r\nabc", "\r\n");
+    assert_eq!(datagram(open.into()).unwrap_err().error.kind, ErrorKind::NoEmptyLine);
+}
+
+#[test]
+fn an_answer_to_the_same_request_has_the_same_tag() {
+    let bad = REGISTER.replace("CSeq: 7", "CSeq: x").replace(";tag=tt;y", "");
+    let tag = |text: &str| {
+        datagram(Bytes::copy_from_slice(text.as_bytes())).unwrap_err().reply.unwrap().to_tag()
+    };
+    assert!(tag(&bad).is_some());
+    assert_eq!(tag(&bad), tag(&bad));
+    assert_ne!(tag(&bad), tag(&bad.replace("abc@host", "abd@host")));
+}

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::head::{Head, Start};
-use super::{ErrorKind, ParseError, Rejected};
+use super::{ErrorKind, MAX_VALUES, ParseError, Rejected};
 use crate::header::{
     CSeq, CallId, Contact, From_, HeaderName, HeaderValue, Headers, MaxForwards, To, TypedHeader,
     Via,
@@ -90,6 +90,10 @@ impl Head {
             for element in split_list(&value.to_text()) {
                 self.value::<T>(value, element)?;
                 count += 1;
+                if count > MAX_VALUES {
+                    let kind = ErrorKind::TooManyValues(T::NAME);
+                    return Err(ParseError { kind, offset: self.offset(value) });
+                }
             }
         }
         Ok(count)
