@@ -1,1 +1,295 @@
-//! .
+//! One continuous RTP stream towards the peer, out of sources that come and go.
+
+use std::time::Instant;
+
+/// RFC 3550 A.1: a jump forward of more than this is a restarted sender, not a loss.
+const MAX_DROPOUT: u16 = 3000;
+
+/// How late a packet may come and still be passed on, in packets.
+const WINDOW: u16 = 64;
+
+/// Ticks of the RTP clock in a second, for every codec we have.
+pub const CLOCK: u64 = 8000;
+
+/// Who feeds the stream at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The far leg of a bridge, by the SSRC of its sender.
+    Relay(u32),
+    /// A playback, by a number of its own.
+    Play(u32),
+    /// Digits we were told to send, by a number of their own.
+    Digits(u32),
+}
+
+/// Where a packet goes in the outgoing stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Outgoing sequence number.
+    pub sequence: u16,
+    /// Outgoing timestamp.
+    pub timestamp: u32,
+    /// The first packet of this source: it carries the marker (RFC 3551 §4.1).
+    pub first: bool,
+}
+
+/// Sequence numbers and timestamps of what we send, under an SSRC of our own.
+///
+/// A source's own loss and reordering stay visible to the peer; a change of source does not. No
+/// sequence number is ever used twice, which SRTP's keystream depends on (RFC 3711 §9.1).
+#[derive(Debug, Clone)]
+pub struct OutStream {
+    ssrc: u32,
+    /// Highest sequence number sent, or the one before the first.
+    sequence: u16,
+    /// Highest timestamp sent and when it was first used.
+    anchor: Option<(u32, Instant)>,
+    first_timestamp: u32,
+    source: Option<Mapping>,
+    packets: u32,
+    octets: u32,
+}
+
+#[derive(Debug, Clone)]
+struct Mapping {
+    source: Source,
+    sequence_offset: u16,
+    timestamp_offset: u32,
+    /// Highest sequence number of the source seen.
+    highest: u16,
+    /// How far `highest` is from the source's first packet, saturating.
+    age: u16,
+    /// Bit n: `highest - n` has been sent.
+    seen: u64,
+}
+
+impl OutStream {
+    /// A stream with the given identity; all three should be random (RFC 3550 §5.1, §8).
+    pub const fn new(ssrc: u32, sequence: u16, timestamp: u32) -> Self {
+        Self {
+            ssrc,
+            // RFC 3711 §3.3.1 wants the first sequence number below 2^15: a loss at the start then
+            // cannot make the receiver guess a wrong rollover counter.
+            sequence: sequence & 0x7fff,
+            anchor: None,
+            first_timestamp: timestamp,
+            source: None,
+            packets: 0,
+            octets: 0,
+        }
+    }
+
+    /// Our SSRC towards this peer.
+    pub const fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    /// Packets and payload octets sent, for the sender report.
+    pub const fn sent(&self) -> (u32, u32) {
+        (self.packets, self.octets)
+    }
+
+    /// The next packet is placed as of a new source, whatever it says.
+    pub fn forget_source(&mut self) {
+        self.source = None;
+    }
+
+    /// Counts a sent packet.
+    #[inline]
+    pub fn count(&mut self, payload: usize) {
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(u32::try_from(payload).unwrap_or(u32::MAX));
+    }
+
+    /// The timestamp that belongs to `now`; `None` while nothing was sent.
+    pub fn timestamp_at(&self, now: Instant) -> Option<u32> {
+        self.anchor.map(|(timestamp, at)| timestamp.wrapping_add(ticks_between(at, now)))
+    }
+
+    /// Places a packet with the source's own numbering. `None`: a duplicate, or too late.
+    #[inline]
+    pub fn place(
+        &mut self,
+        now: Instant,
+        source: Source,
+        sequence: u16,
+        timestamp: u32,
+    ) -> Option<Place> {
+        let mut first = false;
+        let known = match &mut self.source {
+            Some(mapping) if mapping.source == source => mapping.follow(sequence),
+            _ => Follow::Restarted,
+        };
+        match known {
+            Follow::Ok => {}
+            Follow::Drop => return None,
+            Follow::Restarted => {
+                self.switch(now, source, sequence, timestamp);
+                first = true;
+            }
+        }
+        let mapping = self.source.as_ref()?;
+        let place = Place {
+            sequence: sequence.wrapping_add(mapping.sequence_offset),
+            timestamp: timestamp.wrapping_add(mapping.timestamp_offset),
+            first,
+        };
+        if place.sequence.wrapping_sub(self.sequence) < 0x8000 {
+            self.sequence = place.sequence;
+        }
+        let newer = |(t, _): &(u32, Instant)| {
+            place.timestamp != *t && place.timestamp.wrapping_sub(*t) < 0x8000_0000
+        };
+        if self.anchor.as_ref().is_none_or(newer) {
+            self.anchor = Some((place.timestamp, now));
+        }
+        Some(place)
+    }
+
+    /// Takes a new source: its first packet gets the next sequence number, and the timestamp that
+    /// the clock has reached, at least one more than the last.
+    fn switch(&mut self, now: Instant, source: Source, sequence: u16, timestamp: u32) {
+        let next_timestamp = match self.anchor {
+            Some((last, at)) => last.wrapping_add(ticks_between(at, now).max(1)),
+            None => self.first_timestamp,
+        };
+        self.source = Some(Mapping {
+            source,
+            sequence_offset: self.sequence.wrapping_add(1).wrapping_sub(sequence),
+            timestamp_offset: next_timestamp.wrapping_sub(timestamp),
+            highest: sequence,
+            age: 0,
+            seen: 1,
+        });
+    }
+}
+
+enum Follow {
+    Ok,
+    Drop,
+    Restarted,
+}
+
+impl Mapping {
+    #[inline]
+    fn follow(&mut self, sequence: u16) -> Follow {
+        let ahead = sequence.wrapping_sub(self.highest);
+        if ahead != 0 && ahead < MAX_DROPOUT {
+            self.seen = self.seen.checked_shl(u32::from(ahead)).unwrap_or(0) | 1;
+            self.age = self.age.saturating_add(ahead);
+            self.highest = sequence;
+            return Follow::Ok;
+        }
+        let behind = self.highest.wrapping_sub(sequence);
+        if behind < WINDOW {
+            let bit = 1u64 << behind;
+            // Before the source's first packet lie the numbers of the source before it.
+            if behind > self.age || self.seen & bit != 0 {
+                return Follow::Drop;
+            }
+            self.seen |= bit;
+            return Follow::Ok;
+        }
+        if behind < MAX_DROPOUT { Follow::Drop } else { Follow::Restarted }
+    }
+}
+
+/// RTP clock ticks between two instants, cut to 32 bits as the timestamp is.
+pub fn ticks_between(from: Instant, to: Instant) -> u32 {
+    let ticks = to.saturating_duration_since(from).as_micros() * u128::from(CLOCK) / 1_000_000;
+    // Truncation is the arithmetic of timestamps.
+    (ticks & 0xffff_ffff) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    #[test]
+    fn loss_and_reordering_of_a_source_stay_visible() {
+        let now = Instant::now();
+        let mut out = OutStream::new(7, 99, 1000);
+        let mut place = |seq: u16| {
+            out.place(now, Source::Relay(1), seq, u32::from(seq) * 160)
+                .map(|p| (p.sequence, p.timestamp.wrapping_sub(1000), p.first))
+        };
+        assert_eq!(place(500), Some((100, 0, true)));
+        assert_eq!(place(501), Some((101, 160, false)));
+        assert_eq!(place(504), Some((104, 640, false)), "two are lost");
+        assert_eq!(place(502), Some((102, 320, false)), "one of them was late");
+        assert_eq!(place(502), None, "a duplicate");
+        assert_eq!(place(499), None, "older than the source");
+        assert_eq!(place(505), Some((105, 800, false)));
+    }
+
+    #[test]
+    fn a_new_source_continues_numbers_and_time() {
+        let t0 = Instant::now();
+        let mut out = OutStream::new(7, 9, 0);
+        out.place(t0, Source::Relay(1), 60_000, 5).unwrap();
+        out.place(t0 + ms(20), Source::Relay(1), 60_001, 165).unwrap();
+        let p = out.place(t0 + ms(520), Source::Play(1), 0, 0).unwrap();
+        assert_eq!(p, Place { sequence: 12, timestamp: 160 + 4000, first: true });
+        let p = out.place(t0 + ms(540), Source::Relay(2), 3, 77).unwrap();
+        assert_eq!(p, Place { sequence: 13, timestamp: 160 + 4160, first: true });
+    }
+
+    #[test]
+    fn a_sender_that_restarts_its_numbers_is_followed() {
+        let t0 = Instant::now();
+        let mut out = OutStream::new(7, 9, 0);
+        out.place(t0, Source::Relay(1), 100, 0).unwrap();
+        let p = out.place(t0 + ms(20), Source::Relay(1), 40_000, 9_999_999).unwrap();
+        assert_eq!(p, Place { sequence: 11, timestamp: 160, first: true });
+    }
+
+    #[test]
+    fn numbers_wrap_around() {
+        let now = Instant::now();
+        let mut out = OutStream::new(7, 0x7ffe, u32::MAX - 100);
+        let mut last = 0x7ffe_u16;
+        for i in 0..200_000u32 {
+            let p = out.place(now, Source::Relay(1), i as u16, i.wrapping_mul(160)).unwrap();
+            assert_eq!(p.sequence, last.wrapping_add(1));
+            last = p.sequence;
+        }
+    }
+
+    #[test]
+    fn no_outgoing_number_is_used_twice() {
+        // Whatever the sources do, within half the number space.
+        let t0 = Instant::now();
+        let mut out = OutStream::new(7, 0, 0);
+        let mut used = std::collections::HashSet::new();
+        let mut x = 12345u32;
+        for i in 0..5000u64 {
+            x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let source = Source::Relay((x >> 30) & 1);
+            let seq = (i as u16).wrapping_add(((x >> 8) & 0x1f) as u16);
+            if let Some(p) = out.place(t0 + ms(i), source, seq, x) {
+                if used.len() > 20_000 {
+                    break;
+                }
+                assert!(used.insert(p.sequence), "{} used twice", p.sequence);
+            }
+        }
+        assert!(used.len() > 1000);
+    }
+
+    #[test]
+    fn a_frozen_timestamp_does_not_stop_the_clock() {
+        let t0 = Instant::now();
+        let mut out = OutStream::new(7, 0, 0);
+        for i in 0..10u16 {
+            out.place(t0 + ms(u64::from(i) * 20), Source::Digits(1), i, 0).unwrap();
+        }
+        let p = out.place(t0 + ms(200), Source::Relay(1), 0, 0).unwrap();
+        assert_eq!(p.timestamp, 1600);
+    }
+}

@@ -1,17 +1,32 @@
 //! The RTP engine: threads that own sockets, and handles to talk to them.
 
 mod api;
+mod counters;
+mod leg;
+mod numbers;
+mod play;
+mod record;
+mod timer;
+mod worker;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::mpsc;
 
 pub use api::*;
 
+use self::counters::Counters;
+use self::leg::Leg;
+use self::numbers::PortNumbers;
+use self::worker::{Command, Order, Port, Remote, Worker};
+use crate::codec::Codec;
 use crate::dtmf::Digit;
 
 /// How to run the engine.
@@ -65,10 +80,28 @@ pub enum OpenError {
     },
 }
 
-/// A handle on the media threads; clones share them.
+/// A handle on the media threads; clones share them. The threads end with the last handle and
+/// [`MediaPort`], or by [`Engine::shutdown`].
 #[derive(Clone)]
 pub struct Engine {
-    _shared: Arc<()>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    workers: Vec<Remote>,
+    /// Ports on each worker.
+    load: Vec<AtomicUsize>,
+    numbers: Mutex<PortNumbers>,
+    next_id: AtomicU64,
+    stopped: AtomicBool,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    dscp: u8,
+    no_media_after: Duration,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A holder that panicked left numbers behind, not a broken structure.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Engine {
@@ -77,8 +110,28 @@ impl Engine {
     /// # Errors
     /// When the system refuses a thread, an epoll or a timer.
     pub fn start(config: EngineConfig) -> io::Result<Self> {
-        let _ = config;
-        Err(io::ErrorKind::Unsupported.into())
+        let EngineConfig { threads: count, ports, max_ports, drain, dscp, no_media_after } = config;
+        let count = count.max(1);
+        let mut workers = Vec::with_capacity(count);
+        let mut threads = Vec::with_capacity(count);
+        for i in 0..count {
+            let (worker, remote) = Worker::new()?;
+            let name = format!("media-{i}");
+            threads.push(std::thread::Builder::new().name(name).spawn(move || worker.run())?);
+            workers.push(remote);
+        }
+        Ok(Self {
+            shared: Arc::new(Shared {
+                load: workers.iter().map(|_| AtomicUsize::new(0)).collect(),
+                workers,
+                numbers: Mutex::new(PortNumbers::new(&ports, max_ports, drain)),
+                next_id: AtomicU64::new(1),
+                stopped: AtomicBool::new(false),
+                threads: Mutex::new(threads),
+                dscp,
+                no_media_after,
+            }),
+        })
     }
 
     /// Opens an even port for RTP and the next for RTCP on `bind`. Events go to `events` and are
@@ -91,35 +144,155 @@ impl Engine {
         bind: IpAddr,
         events: mpsc::Sender<PortEvent>,
     ) -> Result<MediaPort, OpenError> {
-        let _ = (bind, events);
-        Err(OpenError::Stopped)
+        let shared = &self.shared;
+        if shared.stopped.load(Ordering::Acquire) {
+            return Err(OpenError::Stopped);
+        }
+        let (rtp, rtcp) = self.bind_pair(bind)?;
+        let id = PortId(shared.next_id.fetch_add(1, Ordering::Relaxed));
+        let counters = Arc::new(Counters::default());
+        let (rtp_addr, rtcp_addr) = (rtp.1, rtcp.1);
+        let leg = Leg::new(Instant::now(), id, events, counters.clone(), shared.no_media_after);
+        let home = shared.least_loaded();
+        shared.send(home, Command::Adopt(Box::new(Port::new(leg, rtp.0, rtcp.0))));
+        shared.add_load(home, 1);
+        Ok(MediaPort {
+            shared: shared.clone(),
+            id,
+            rtp: rtp_addr,
+            rtcp: rtcp_addr,
+            counters,
+            home: Mutex::new(home),
+            codec: AtomicU8::new(Codec::Pcmu.static_payload_type()),
+        })
+    }
+
+    /// Takes free numbers until a pair can be bound: others may use ports of our range.
+    #[allow(clippy::type_complexity)]
+    fn bind_pair(
+        &self,
+        ip: IpAddr,
+    ) -> Result<((UdpSocket, SocketAddr), (UdpSocket, SocketAddr)), OpenError> {
+        let tries = lock(&self.shared.numbers).pairs();
+        for _ in 0..tries {
+            let now = Instant::now();
+            let number = lock(&self.shared.numbers).take(now, ip, rand::random_range(0..=0xffff));
+            let port = number.ok_or(OpenError::Exhausted)?;
+            let (rtp, rtcp) = (SocketAddr::new(ip, port), SocketAddr::new(ip, port + 1));
+            match bind(rtp, self.shared.dscp).and_then(|a| Ok((a, bind(rtcp, self.shared.dscp)?))) {
+                Ok((a, b)) => return Ok(((a, rtp), (b, rtcp))),
+                Err(source) => {
+                    // Drains, so that the next try takes another number.
+                    lock(&self.shared.numbers).release(now, ip, port);
+                    if source.kind() != io::ErrorKind::AddrInUse {
+                        return Err(OpenError::Bind { addr: ip, source });
+                    }
+                }
+            }
+        }
+        Err(OpenError::Exhausted)
     }
 
     /// Pairs open now; exact at once after a [`MediaPort`] is dropped.
     pub fn open_ports(&self) -> usize {
-        0
+        lock(&self.shared.numbers).open()
     }
 
     /// Relays between the two ports, both directions, until one is unbridged, bridged elsewhere or
-    /// dropped.
+    /// dropped. A port on another thread moves to the first one's.
     pub fn bridge(&self, a: &MediaPort, b: &MediaPort) {
-        let _ = (a, b);
+        if a.id == b.id {
+            return;
+        }
+        let home = *lock(&a.home);
+        {
+            let mut other = lock(&b.home);
+            if *other != home {
+                let Some(to) = self.shared.workers.get(home).cloned() else { return };
+                // Orders for `b` go to its new thread from here on, which keeps them until it comes.
+                self.shared.send(home, Command::Expect(b.id));
+                self.shared.send(*other, Command::Port(b.id, Order::Move(to)));
+                self.shared.add_load(home, 1);
+                self.shared.add_load(*other, -1);
+                *other = home;
+            }
+        }
+        self.shared.send(home, Command::Port(a.id, Order::Bridge(b.id)));
     }
 
     /// Ends the bridge `a` is part of.
     pub fn unbridge(&self, a: &MediaPort) {
-        let _ = a;
+        a.order(Order::Unbridge);
     }
 
-    /// Stops the threads and closes every socket. Handles stay valid and do nothing.
-    pub fn shutdown(&self) {}
+    /// Stops the threads and closes every socket; running recordings are finished. Handles stay
+    /// valid and do nothing.
+    pub fn shutdown(&self) {
+        self.shared.stop();
+        for thread in lock(&self.shared.threads).drain(..) {
+            // A media thread that panicked has nothing more to say.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn send(&self, worker: usize, command: Command) {
+        if let Some(remote) = self.workers.get(worker) {
+            remote.send(command);
+        }
+    }
+
+    fn least_loaded(&self) -> usize {
+        let load = |i: &usize| self.load.get(*i).map_or(usize::MAX, |l| l.load(Ordering::Relaxed));
+        (0..self.load.len()).min_by_key(load).unwrap_or(0)
+    }
+
+    fn add_load(&self, worker: usize, change: isize) {
+        if let Some(load) = self.load.get(worker) {
+            load.fetch_add(change.cast_unsigned(), Ordering::Relaxed);
+        }
+    }
+
+    fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        for remote in &self.workers {
+            remote.send(Command::Stop);
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn bind(addr: SocketAddr, dscp: u8) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    let tos = u32::from(dscp & 0x3f) << 2;
+    // A container may forbid marking; calls work without.
+    let _ = if addr.is_ipv4() { socket.set_tos_v4(tos) } else { socket.set_tclass_v6(tos) };
+    if addr.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&addr.into())?;
+    Ok(socket.into())
 }
 
 /// An open pair of sockets. Dropping it closes them; a recording is finished.
 pub struct MediaPort {
+    shared: Arc<Shared>,
     id: PortId,
     rtp: SocketAddr,
     rtcp: SocketAddr,
+    counters: Arc<Counters>,
+    /// The worker that has the port. Held while an order is sent, so that a move and the orders
+    /// after it arrive in order.
+    home: Mutex<usize>,
+    /// Static payload type of the codec last set: clips are encoded by the caller, not the thread.
+    codec: AtomicU8,
 }
 
 impl MediaPort {
@@ -138,36 +311,67 @@ impl MediaPort {
         self.rtcp
     }
 
+    fn order(&self, order: Order) {
+        let home = lock(&self.home);
+        self.shared.send(*home, Command::Port(self.id, order));
+    }
+
     /// Sets what offer and answer agreed on. When the peer's address or key changed, the latch is
     /// opened again; nothing else opens it.
     pub fn set_stream(&self, stream: StreamConfig) {
-        let _ = stream;
+        self.codec.store(stream.codec.static_payload_type(), Ordering::Relaxed);
+        self.order(Order::SetStream(Box::new(stream)));
     }
 
     /// Plays from now on, in place of a running playback and of a bridge's audio.
     pub fn play(&self, playback: Playback) {
-        let _ = playback;
+        if let Some(codec) = Codec::from_static_payload_type(self.codec.load(Ordering::Relaxed)) {
+            for clip in &playback.clips {
+                clip.encoded(codec);
+            }
+        }
+        self.order(Order::Play(playback));
     }
 
     /// Stops the running playback, if any.
-    pub fn stop_play(&self) {}
+    pub fn stop_play(&self) {
+        self.order(Order::StopPlay);
+    }
 
     /// Records from now on, in place of a running recording.
     pub fn record(&self, recording: Recording) {
-        let _ = recording;
+        self.order(Order::Record(recording));
     }
 
     /// Ends the running recording, if any.
-    pub fn stop_record(&self) {}
+    pub fn stop_record(&self) {
+        self.order(Order::StopRecord);
+    }
 
     /// Sends digits as telephone events, each `tone` long and `gap` apart, after those still
-    /// waiting. Does nothing on a leg without telephone-event.
+    /// waiting; at most 64 wait. Audio pauses meanwhile. On a leg without telephone-event, or held,
+    /// the time passes and nothing is sent.
     pub fn send_digits(&self, digits: &[Digit], tone: Duration, gap: Duration) {
-        let _ = (digits, tone, gap);
+        self.order(Order::SendDigits(digits.to_vec(), tone, gap));
     }
 
     /// What was counted so far.
     pub fn counters(&self) -> PortCounters {
-        PortCounters::default()
+        self.counters.snapshot()
+    }
+}
+
+impl std::fmt::Debug for MediaPort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MediaPort").field("id", &self.id).field("rtp", &self.rtp).finish()
+    }
+}
+
+impl Drop for MediaPort {
+    fn drop(&mut self) {
+        let home = *lock(&self.home);
+        self.shared.send(home, Command::Port(self.id, Order::Close));
+        self.shared.add_load(home, -1);
+        lock(&self.shared.numbers).release(Instant::now(), self.rtp.ip(), self.rtp.port());
     }
 }

@@ -1,0 +1,274 @@
+//! Received audio put in order and in time, and the rules that end a recording. No socket, no clock.
+
+use std::time::{Duration, Instant};
+
+use super::api::{RecordEnd, Recording, SampleSink, SilenceRule};
+use crate::codec::Codec;
+use crate::dtmf::{Digit, DigitSet};
+use crate::relay::ticks_between;
+
+/// How long a packet that came too early waits for the missing ones.
+const REORDER: Duration = Duration::from_millis(60);
+const REORDER_TICKS: u32 = 480;
+
+/// Most packets waiting.
+const MAX_WAITING: usize = 8;
+
+/// A step back of more than this is a new timeline, not a late packet.
+const MAX_LATE: u32 = 16_000;
+
+/// How much longer than the time that passed a gap may be filled with silence.
+const FILL_SLACK: u32 = 4_000;
+
+/// A running recording.
+pub(super) struct Recorder {
+    pub(super) id: u64,
+    sink: Option<Box<dyn SampleSink>>,
+    max: Option<u64>,
+    silence: Option<SilenceRule>,
+    terminators: DigitSet,
+    started: Instant,
+    last_loud: Instant,
+    last_write: Instant,
+    written: u64,
+    loud: u64,
+    ssrc: u32,
+    /// Timestamp of the next sample to write.
+    expected: Option<u32>,
+    waiting: Vec<Waiting>,
+    mute: Option<Mute>,
+}
+
+struct Waiting {
+    timestamp: u32,
+    came: Instant,
+    samples: Vec<i16>,
+}
+
+/// Timestamps whose audio is a key's tone.
+#[derive(Debug, Clone, Copy)]
+struct Mute {
+    from: u32,
+    until: Option<u32>,
+}
+
+/// Length and end of a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Taken {
+    pub(super) id: u64,
+    pub(super) by: RecordEnd,
+    pub(super) duration: Duration,
+    pub(super) speech: Duration,
+}
+
+fn samples_in(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros() / 125).unwrap_or(u64::MAX)
+}
+
+fn duration_of(samples: u64) -> Duration {
+    Duration::from_micros(samples.saturating_mul(125))
+}
+
+impl Recorder {
+    pub(super) fn new(now: Instant, recording: Recording) -> Self {
+        Self {
+            id: recording.id,
+            sink: Some(recording.to),
+            max: recording.max.map(samples_in),
+            silence: recording.silence,
+            terminators: recording.terminators,
+            started: now,
+            last_loud: now,
+            last_write: now,
+            written: 0,
+            loud: 0,
+            ssrc: 0,
+            expected: None,
+            waiting: Vec::new(),
+            mute: None,
+        }
+    }
+
+    /// Takes a packet of audio.
+    pub(super) fn audio(
+        &mut self,
+        now: Instant,
+        ssrc: u32,
+        timestamp: u32,
+        codec: Codec,
+        payload: &[u8],
+    ) {
+        if ssrc != self.ssrc {
+            self.drain_all(now);
+            self.ssrc = ssrc;
+            self.expected = None;
+            self.mute = None;
+        }
+        let table = codec.decode_table();
+        let muted = self.is_muted(timestamp);
+        let mut frame = [0i16; 2048];
+        let mut loudness = 0u64;
+        let length = payload.len().min(frame.len());
+        if !muted {
+            for (sample, &byte) in frame.iter_mut().zip(payload) {
+                *sample = table[usize::from(byte)];
+                loudness += u64::from(sample.unsigned_abs());
+            }
+        }
+        let samples = frame.get(..length).unwrap_or_default();
+        let threshold = self.silence.map_or(SilenceRule::DEFAULT_THRESHOLD, |rule| rule.threshold);
+        if length > 0 && loudness / length as u64 > u64::from(threshold) {
+            self.last_loud = now;
+            self.loud += length as u64;
+        }
+        self.arrange(now, timestamp, samples);
+    }
+
+    fn arrange(&mut self, now: Instant, timestamp: u32, samples: &[i16]) {
+        let expected = *self.expected.get_or_insert(timestamp);
+        let ahead = timestamp.wrapping_sub(expected);
+        if ahead == 0 {
+            self.write_at(now, timestamp, samples);
+            self.drain_ready(now);
+        } else if ahead < 0x8000_0000 {
+            if self.waiting.len() >= MAX_WAITING {
+                self.drain_one(now);
+            }
+            self.waiting.push(Waiting { timestamp, came: now, samples: samples.to_vec() });
+            let expected = self.expected.unwrap_or(expected);
+            let oldest = self.waiting.iter().map(|w| w.timestamp.wrapping_sub(expected)).min();
+            if ahead.saturating_sub(oldest.unwrap_or(ahead)) >= REORDER_TICKS {
+                self.drain_one(now);
+            }
+        } else if expected.wrapping_sub(timestamp) > MAX_LATE {
+            self.drain_all(now);
+            self.write_at(now, timestamp, samples);
+        }
+    }
+
+    /// A key went down at this timestamp. When it is a terminator the recording is to be ended.
+    pub(super) fn pressed(&mut self, digit: Digit, timestamp: u32) -> Option<RecordEnd> {
+        self.mute = Some(Mute { from: timestamp, until: None });
+        self.terminators.contains(digit).then_some(RecordEnd::Terminator(digit))
+    }
+
+    /// The key went up, so many ticks after it went down.
+    pub(super) fn released(&mut self, ticks: u32) {
+        if let Some(mute) = &mut self.mute {
+            mute.until = Some(mute.from.wrapping_add(ticks));
+        }
+    }
+
+    fn is_muted(&self, timestamp: u32) -> bool {
+        self.mute.is_some_and(|mute| {
+            let after_start = timestamp.wrapping_sub(mute.from) < 0x8000_0000;
+            let before_end = mute
+                .until
+                .is_none_or(|until| until.wrapping_sub(timestamp).wrapping_sub(1) < 0x8000_0000);
+            after_start && before_end
+        })
+    }
+
+    /// Writes what waited long enough, and tells when a rule ends the recording.
+    pub(super) fn poll(&mut self, now: Instant) -> Option<RecordEnd> {
+        while self.waiting.iter().any(|w| now.saturating_duration_since(w.came) >= REORDER) {
+            self.drain_one(now);
+        }
+        // A peer that sends nothing must not record forever: the clock counts too.
+        let elapsed = samples_in(now.saturating_duration_since(self.started));
+        if self.max.is_some_and(|max| self.written >= max || elapsed > max + u64::from(FILL_SLACK))
+        {
+            return Some(RecordEnd::Length);
+        }
+        let quiet = now.saturating_duration_since(self.last_loud);
+        self.silence.filter(|rule| quiet >= rule.duration).map(|_| RecordEnd::Silence)
+    }
+
+    /// Writes what waits and finishes the sink.
+    pub(super) fn finish(mut self, now: Instant, by: RecordEnd) -> Taken {
+        self.drain_all(now);
+        if let Some(sink) = self.sink.take() {
+            sink.finish();
+        }
+        Taken {
+            id: self.id,
+            by,
+            duration: duration_of(self.written),
+            speech: duration_of(self.loud.min(self.written)),
+        }
+    }
+
+    fn drain_ready(&mut self, now: Instant) {
+        while let Some(expected) = self.expected {
+            let ready = self
+                .waiting
+                .iter()
+                .position(|w| w.timestamp.wrapping_sub(expected).wrapping_sub(1) >= 0x7fff_ffff);
+            let Some(at) = ready else { return };
+            let frame = self.waiting.swap_remove(at);
+            if frame.timestamp == expected {
+                self.write_at(now, frame.timestamp, &frame.samples);
+            }
+        }
+    }
+
+    fn drain_one(&mut self, now: Instant) {
+        let Some(expected) = self.expected else { return self.waiting.clear() };
+        let earliest = (0..self.waiting.len()).min_by_key(|&i| {
+            self.waiting.get(i).map_or(u32::MAX, |w| w.timestamp.wrapping_sub(expected))
+        });
+        let Some(at) = earliest else { return };
+        let frame = self.waiting.swap_remove(at);
+        let gap = frame.timestamp.wrapping_sub(expected);
+        // A gap is filled for as long as really passed: a jump of the sender's clock is no pause.
+        let passed = ticks_between(self.last_write, now).saturating_add(FILL_SLACK);
+        self.write_silence(gap.min(passed));
+        self.write_at(now, frame.timestamp, &frame.samples);
+        self.drain_ready(now);
+    }
+
+    fn drain_all(&mut self, now: Instant) {
+        while !self.waiting.is_empty() {
+            self.drain_one(now);
+        }
+    }
+
+    fn write_at(&mut self, now: Instant, timestamp: u32, samples: &[i16]) {
+        self.write(samples);
+        self.last_write = now;
+        // A payload is shorter than a datagram.
+        self.expected = Some(timestamp.wrapping_add(samples.len() as u32));
+    }
+
+    fn write_silence(&mut self, mut count: u32) {
+        static SILENCE: [i16; 160] = [0; 160];
+        while count > 0 {
+            let n = count.min(160);
+            self.write(SILENCE.get(..n as usize).unwrap_or_default());
+            count -= n;
+        }
+    }
+
+    fn write(&mut self, samples: &[i16]) {
+        let room = self.max.map_or(u64::MAX, |max| max.saturating_sub(self.written));
+        let n = usize::try_from(room).unwrap_or(usize::MAX).min(samples.len());
+        let Some(samples) = samples.get(..n).filter(|s| !s.is_empty()) else { return };
+        if let Some(sink) = &mut self.sink {
+            sink.push(samples);
+            self.written += samples.len() as u64;
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        // The port went away: what was said until then is kept.
+        self.drain_all(self.last_write);
+        if let Some(sink) = self.sink.take() {
+            sink.finish();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

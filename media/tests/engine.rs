@@ -1,0 +1,321 @@
+//! The engine over real sockets on loopback: what peers hear, never when.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use offhook_media::clip::Clip;
+use offhook_media::codec::Codec;
+use offhook_media::dtmf::{Digit, DigitSet};
+use offhook_media::engine::{
+    Engine, EngineConfig, MediaPort, OpenError, PlayEnd, Playback, PortEvent, PortEventKind,
+    RecordEnd, Recording, Repeat, SampleSink, StreamConfig, TelephoneEvent,
+};
+use offhook_media::rtp::{self, Header};
+use offhook_media::srtp::{SrtpKey, SrtpKeys, SrtpSession, SrtpSuite, Unprotected};
+use tokio::sync::mpsc;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn engine(threads: usize) -> Engine {
+    Engine::start(EngineConfig { threads, ..EngineConfig::default() }).unwrap()
+}
+
+/// A peer with a socket, and the port that serves it.
+struct Leg {
+    socket: UdpSocket,
+    port: MediaPort,
+    events: mpsc::Receiver<PortEvent>,
+    sequence: u16,
+    srtp: Option<SrtpSession>,
+}
+
+impl Leg {
+    fn at(engine: &Engine, ip: IpAddr, change: impl FnOnce(&mut StreamConfig)) -> Self {
+        let socket = UdpSocket::bind((ip, 0)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        let (sender, events) = mpsc::channel(64);
+        let port = engine.open(ip, sender).unwrap();
+        let mut stream = StreamConfig::new(socket.local_addr().unwrap(), Codec::Pcmu);
+        stream.telephone_event = Some(TelephoneEvent { send_pt: 101, recv_pt: 101 });
+        change(&mut stream);
+        let srtp = stream
+            .srtp
+            .clone()
+            .map(|keys| SrtpSession::new(SrtpKeys { tx: keys.rx, rx: keys.tx }).unwrap());
+        port.set_stream(stream);
+        Self { socket, port, events, sequence: 0, srtp }
+    }
+
+    fn new(engine: &Engine, change: impl FnOnce(&mut StreamConfig)) -> Self {
+        Self::at(engine, Ipv4Addr::LOCALHOST.into(), change)
+    }
+
+    fn say(&mut self, payload_type: u8, payload: &[u8]) {
+        self.sequence += 1;
+        let timestamp = u32::from(self.sequence) * 160;
+        self.say_at(payload_type, timestamp, payload);
+    }
+
+    fn say_at(&mut self, payload_type: u8, timestamp: u32, payload: &[u8]) {
+        self.sequence += 1;
+        let header =
+            Header { marker: false, payload_type, sequence: self.sequence, timestamp, ssrc: 42 };
+        let mut wire = [&header.to_bytes()[..], payload].concat();
+        if let Some(srtp) = &mut self.srtp {
+            let n = wire.len();
+            wire.resize(n + 20, 0);
+            let at = srtp.protect_rtp(&mut wire, 0..n).unwrap();
+            wire.truncate(at.end);
+        }
+        self.socket.send_to(&wire, self.port.rtp_addr()).unwrap();
+    }
+
+    /// The next packet: payload type, payload, and where it came from.
+    fn hear(&mut self) -> Option<(u8, Vec<u8>, SocketAddr)> {
+        let mut wire = [0; 2000];
+        let (n, from) = self.socket.recv_from(&mut wire).ok()?;
+        let n = match &mut self.srtp {
+            None => n,
+            Some(srtp) => match srtp.unprotect_rtp(&mut wire[..n]) {
+                Unprotected::Plain(n) => n,
+                Unprotected::Refused { .. } => panic!("the peer cannot read what it got"),
+            },
+        };
+        let view = rtp::parse(&wire[..n]).unwrap();
+        Some((view.payload_type, wire[view.payload].to_vec(), from))
+    }
+
+    fn event(&mut self) -> PortEventKind {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            if let Ok(event) = self.events.try_recv() {
+                assert_eq!(event.port, self.port.id());
+                return event.kind;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        panic!("no event came");
+    }
+}
+
+/// Says a packet until the other hears it; loopback may drop, and commands take a moment.
+fn reaches(from: &mut Leg, to: &mut Leg, payload_type: u8, payload: &[u8]) -> (u8, Vec<u8>) {
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
+        from.say(payload_type, payload);
+        if let Some((payload_type, payload, source)) = to.hear() {
+            assert_eq!(source, to.port.rtp_addr(), "symmetric RTP");
+            return (payload_type, payload);
+        }
+    }
+    panic!("nothing was relayed");
+}
+
+/// Until a bench is settled some packets of before may be under way.
+fn quiet(leg: &mut Leg) {
+    while leg.hear().is_some() {}
+}
+
+#[test]
+fn two_peers_hear_each_other_and_a_stranger_nobody() {
+    let engine = engine(1);
+    let (mut a, mut b) = (Leg::new(&engine, |_| {}), Leg::new(&engine, |_| {}));
+    engine.bridge(&a.port, &b.port);
+    assert_eq!(reaches(&mut a, &mut b, 0, &[1; 160]), (0, vec![1; 160]));
+    assert_eq!(reaches(&mut b, &mut a, 0, &[2; 240]), (0, vec![2; 240]));
+    let from = a.socket.local_addr().unwrap();
+    assert_eq!(a.event(), PortEventKind::FirstPacket { from });
+    quiet(&mut b);
+    let stranger = UdpSocket::bind("127.0.0.66:0").unwrap();
+    let header = Header { marker: false, payload_type: 0, sequence: 9, timestamp: 1, ssrc: 42 };
+    for _ in 0..20 {
+        let packet = [&header.to_bytes()[..], &[0x66; 160]].concat();
+        stranger.send_to(&packet, a.port.rtp_addr()).unwrap();
+    }
+    assert_eq!(reaches(&mut a, &mut b, 0, &[3; 160]).1, [3; 160], "not the stranger's");
+    engine.unbridge(&b.port);
+    quiet(&mut b);
+    a.say(0, &[4; 160]);
+    assert_eq!(b.hear(), None);
+}
+
+#[test]
+fn ipv6_and_two_threads_and_two_laws_relay_too() {
+    let engine = engine(2);
+    let localhost = Ipv6Addr::LOCALHOST.into();
+    let mut a = Leg::at(&engine, localhost, |_| {});
+    let mut b = Leg::at(&engine, localhost, |s| {
+        (s.codec, s.send_pt, s.recv_pt) = (Codec::Pcma, 8, 8);
+    });
+    engine.bridge(&a.port, &b.port);
+    assert_eq!(reaches(&mut a, &mut b, 0, &[0xff; 160]), (8, vec![0xd5; 160]));
+    // A-law has no zero; its smallest step is mu-law's first.
+    assert_eq!(reaches(&mut b, &mut a, 8, &[0xd5; 160]), (0, vec![0xfe; 160]));
+    let mut c = Leg::at(&engine, localhost, |_| {});
+    engine.bridge(&b.port, &c.port);
+    assert_eq!(reaches(&mut c, &mut b, 0, &[0xff; 160]).0, 8);
+}
+
+#[test]
+fn a_secured_phone_talks_to_a_plain_trunk() {
+    let engine = engine(1);
+    let key = || SrtpKey::generate(SrtpSuite::AesCm128HmacSha1_80);
+    let mut phone = Leg::new(&engine, |s| s.srtp = Some(SrtpKeys { tx: key(), rx: key() }));
+    let mut trunk = Leg::new(&engine, |_| {});
+    engine.bridge(&phone.port, &trunk.port);
+    for n in 0..10 {
+        assert_eq!(reaches(&mut phone, &mut trunk, 0, &[n; 160]).1, [n; 160]);
+        assert_eq!(reaches(&mut trunk, &mut phone, 0, &[!n; 160]).1, [!n; 160]);
+    }
+    assert_eq!(phone.port.counters().srtp_failures, 0);
+}
+
+#[test]
+fn digits_travel_and_are_told_once() {
+    let engine = engine(1);
+    let (mut a, mut b) = (
+        Leg::new(&engine, |_| {}),
+        Leg::new(&engine, |s| {
+            s.telephone_event = Some(TelephoneEvent { send_pt: 96, recv_pt: 96 });
+        }),
+    );
+    engine.bridge(&a.port, &b.port);
+    reaches(&mut a, &mut b, 0, &[1; 160]);
+    a.event();
+    quiet(&mut b);
+    for (flags, duration) in [(10, 160), (10, 320), (0x8a, 480), (0x8a, 480), (0x8a, 480)] {
+        let [d0, d1] = u16::to_be_bytes(duration);
+        a.say_at(101, 90_000, &[11, flags, d0, d1]);
+    }
+    let digit = Digit::from_char('#').unwrap();
+    assert_eq!(a.event(), PortEventKind::Digit { digit, duration: Duration::from_millis(60) });
+    let (payload_type, payload, _) = b.hear().unwrap();
+    assert_eq!((payload_type, payload[0]), (96, 11));
+    assert!(a.events.try_recv().is_err());
+    // And from us to the peer.
+    quiet(&mut b);
+    b.port.send_digits(&[digit], Duration::from_millis(60), Duration::from_millis(60));
+    assert_eq!(b.event(), PortEventKind::DigitsSent);
+    let sent: Vec<_> = std::iter::from_fn(|| b.hear()).collect();
+    assert_eq!(sent.len(), 5);
+    assert!(sent.iter().all(|(pt, payload, _)| *pt == 96 && payload[0] == 11));
+}
+
+#[test]
+fn a_prompt_is_heard_whole() {
+    let engine = engine(1);
+    let mut a = Leg::new(&engine, |_| {});
+    let clip = Arc::new(Clip::from_samples((0..1600).map(|i| i * 20).collect()));
+    a.port.play(Playback {
+        id: 3,
+        clips: vec![clip.clone()],
+        repeat: Repeat::Once,
+        stop_on: DigitSet::NONE,
+    });
+    assert_eq!(a.event(), PortEventKind::PlayEnded { id: 3, by: PlayEnd::End });
+    let heard: Vec<u8> = std::iter::from_fn(|| a.hear()).flat_map(|(_, p, _)| p).collect();
+    assert_eq!(heard, *clip.encoded(Codec::Pcmu));
+    assert_eq!(a.port.counters().sent, 10);
+}
+
+#[derive(Clone, Default)]
+struct Tape(Arc<Mutex<(Vec<i16>, u32)>>);
+
+impl SampleSink for Tape {
+    fn push(&mut self, samples: &[i16]) {
+        self.0.lock().unwrap().0.extend_from_slice(samples);
+    }
+    fn finish(self: Box<Self>) {
+        self.0.lock().unwrap().1 += 1;
+    }
+}
+
+fn recording(tape: &Tape) -> Recording {
+    Recording {
+        id: 8,
+        to: Box::new(tape.clone()),
+        max: Some(Duration::from_secs(60)),
+        silence: None,
+        terminators: DigitSet::of("#"),
+    }
+}
+
+#[test]
+fn what_the_peer_says_is_recorded_until_the_key() {
+    let engine = engine(1);
+    let mut a = Leg::new(&engine, |_| {});
+    let tape = Tape::default();
+    a.port.record(recording(&tape));
+    let loud = [Codec::Pcmu.encode(8000); 160];
+    a.say_at(0, 1000, &loud);
+    a.event();
+    a.say_at(0, 1160, &loud);
+    a.say_at(101, 1320, &[11, 10, 0, 160]);
+    let PortEventKind::RecordEnded { id, by, duration, speech } = a.event() else {
+        panic!("not ended")
+    };
+    assert_eq!((id, by), (8, RecordEnd::Terminator(Digit::from_char('#').unwrap())));
+    assert_eq!((duration, speech), (Duration::from_millis(40), Duration::from_millis(40)));
+    let tape = tape.0.lock().unwrap();
+    assert_eq!((tape.0.len(), tape.1), (320, 1));
+    assert!(tape.0.iter().all(|&s| s == Codec::Pcmu.decode(loud[0])));
+}
+
+#[test]
+fn a_dropped_port_is_gone_at_once_and_its_recording_finished() {
+    let engine = engine(1);
+    let mut a = Leg::new(&engine, |_| {});
+    let tape = Tape::default();
+    a.port.record(recording(&tape));
+    a.say_at(0, 1000, &[0; 160]);
+    a.event();
+    assert_eq!(engine.open_ports(), 1);
+    drop(a);
+    assert_eq!(engine.open_ports(), 0);
+    engine.shutdown();
+    let tape = tape.0.lock().unwrap();
+    assert_eq!((tape.0.len(), tape.1), (160, 1));
+}
+
+#[test]
+fn full_is_said_and_ports_taken_by_others_are_passed_over() {
+    let ip: IpAddr = "127.0.0.77".parse().unwrap();
+    let other = UdpSocket::bind((ip, 40_003)).unwrap();
+    let engine = Engine::start(EngineConfig {
+        ports: 40_000..=40_005,
+        drain: Duration::from_secs(60),
+        ..EngineConfig::default()
+    })
+    .unwrap();
+    let open = || engine.open(ip, mpsc::channel(1).0);
+    let ports = [open().unwrap(), open().unwrap()];
+    assert!(matches!(open(), Err(OpenError::Exhausted)));
+    for port in &ports {
+        assert_eq!(port.rtp_addr().port() % 2, 0);
+        assert_eq!(port.rtcp_addr().port(), port.rtp_addr().port() + 1);
+        assert_ne!(port.rtp_addr().port(), 40_002);
+    }
+    drop((ports, other));
+    assert!(matches!(open(), Err(OpenError::Exhausted)), "they drain");
+    engine.shutdown();
+    assert!(matches!(open(), Err(OpenError::Stopped)));
+}
+
+#[test]
+fn a_peer_whose_port_is_closed_does_no_harm() {
+    let engine = engine(1);
+    let (mut a, mut b) = (Leg::new(&engine, |_| {}), Leg::new(&engine, |_| {}));
+    engine.bridge(&a.port, &b.port);
+    reaches(&mut a, &mut b, 0, &[1; 160]);
+    reaches(&mut b, &mut a, 0, &[1; 160]);
+    // b's socket goes away, as when a phone restarts; ICMP comes back; then it is there again.
+    let place = b.socket.local_addr().unwrap();
+    b.socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for _ in 0..20 {
+        a.say(0, &[2; 160]);
+    }
+    b.socket = UdpSocket::bind(place).unwrap();
+    b.socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    assert_eq!(reaches(&mut a, &mut b, 0, &[3; 160]).0, 0);
+}
