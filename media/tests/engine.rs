@@ -1,5 +1,7 @@
 //! The engine over real sockets on loopback: what peers hear, never when.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
