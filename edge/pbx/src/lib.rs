@@ -4,11 +4,13 @@
 //! > and sends a message. What is to be kept is stated as traits in [`keep`]; no SQL, HTTP or AWS.
 
 pub mod app;
+pub mod bans;
 pub mod event;
 pub mod failure;
 pub mod keep;
 pub mod mask;
 pub mod metrics;
 pub mod pin;
+pub mod resolve;
 pub mod stack;
 pub mod transport;

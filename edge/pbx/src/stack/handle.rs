@@ -7,14 +7,12 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use offhook_sip::flow::Flow;
 use offhook_sip::header::Headers;
 use offhook_sip::message::{Request, Response};
+use offhook_sip::transaction::ServerTx;
 use offhook_sip::uri::{HostPort, SipUri, Uri};
 use tokio::sync::mpsc;
 
+use crate::resolve::Locator;
 use crate::transport::advertise::Addresses;
-
-/// Stands in until `offhook_sip::transaction` lands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ServerTx(pub u64);
 
 /// A Contact URI with this host in a request given to [`SipHandle::send`] gets the advertised
 /// host, port and transport of the flow that the request really takes. The user part and other
@@ -113,6 +111,9 @@ pub enum SendFailure {
     /// Our own table is full.
     #[error("too many requests under way")]
     Overloaded,
+    /// Cancelled by its owner before anything was sent.
+    #[error("cancelled")]
+    Cancelled,
 }
 
 /// Where a request goes.
@@ -186,6 +187,7 @@ pub struct SipHandle {
     /// always get through, and [`SipHandle::send`] is what meets the limit.
     waiting: Arc<AtomicUsize>,
     addresses: Arc<Addresses>,
+    locator: Arc<Locator>,
 }
 
 impl SipHandle {
@@ -193,8 +195,9 @@ impl SipHandle {
         orders: mpsc::UnboundedSender<Order>,
         waiting: Arc<AtomicUsize>,
         addresses: Arc<Addresses>,
+        locator: Arc<Locator>,
     ) -> Self {
-        Self { orders, waiting, addresses }
+        Self { orders, waiting, addresses, locator }
     }
 
     fn order(&self, order: Order) {
@@ -268,10 +271,23 @@ impl SipHandle {
     /// # Errors
     /// [`SendFailure::Resolve`] when the name leads nowhere, `Transport` when no listener fits.
     pub async fn flow_for(&self, target: &Target) -> Result<Flow, SendFailure> {
-        match target {
-            Target::Flow(flow) => Ok(*flow),
-            Target::Uri(_) | Target::Peers { .. } => Err(SendFailure::Transport),
+        let uris = match target {
+            Target::Flow(flow) => return Ok(*flow),
+            Target::Uri(uri) => std::slice::from_ref(uri),
+            Target::Peers { uris } => uris.as_slice(),
+        };
+        let mut failure = SendFailure::Transport;
+        for uri in uris {
+            match self.locator.locate(uri).await {
+                Ok(hops) => {
+                    if let Some(hop) = hops.first() {
+                        return Ok(self.addresses.flow_to(hop.transport, hop.address));
+                    }
+                }
+                Err(e) => failure = SendFailure::Resolve(e.to_string()),
+            }
         }
+        Err(failure)
     }
 }
 

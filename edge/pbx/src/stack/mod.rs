@@ -5,12 +5,28 @@
 //! > it arrives in the mailbox of the [`Owner`] that was named in the order.
 //!
 //! A request that belongs to no dialog and no transaction comes out of the receiver that
-//! [`Stack::spawn`](task::Stack::spawn) gives back, for the office to hand on.
+//! [`Stack::spawn`] gives back, for the office to hand on.
 
+mod contact;
 mod handle;
+mod orphan;
+mod receive;
+mod sends;
+mod stamp;
+mod sticky;
+mod task;
+#[cfg(test)]
+mod tests;
 
-pub use handle::ServerTx;
 pub use handle::{
     CONTACT_PLACEHOLDER, DialogGuard, DialogKey, MediaAddress, NewRequest, Owner, SendFailure,
     SipEvent, SipHandle, Target,
 };
+pub use offhook_sip::transaction::ServerTx;
+pub use task::{Parts, Stack, StackConfig};
+
+/// Methods we take, for Allow (RFC 3261 §20.5).
+pub const ALLOW: &str =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, SUBSCRIBE, NOTIFY, REFER";
+/// Extensions we know, for Supported (§20.37).
+pub const SUPPORTED: &str = "100rel, timer, replaces, path";

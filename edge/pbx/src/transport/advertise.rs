@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Mutex, PoisonError};
 
+use offhook_config::IpNet;
 use offhook_sip::flow::{Flow, Transport};
 use offhook_sip::uri::{Host, HostPort, Params, SipUri};
 
@@ -28,63 +29,8 @@ pub struct ListenAddress {
 pub struct Addresses {
     listeners: Vec<ListenAddress>,
     external: Vec<IpAddr>,
-    local_nets: Vec<Network>,
+    local_nets: Vec<IpNet>,
     sources: Mutex<HashMap<IpAddr, IpAddr>>,
-}
-
-/// An address range, `192.0.2.0/24`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Network {
-    base: IpAddr,
-    bits: u8,
-}
-
-impl Network {
-    /// From base address and prefix length; host bits are cleared.
-    pub fn new(base: IpAddr, bits: u8) -> Option<Self> {
-        let widest = if base.is_ipv4() { 32 } else { 128 };
-        (bits <= widest).then(|| Self { base: mask(base, bits), bits })
-    }
-
-    /// A range of one address.
-    pub fn host(address: IpAddr) -> Self {
-        let address = address.to_canonical();
-        Self { base: address, bits: if address.is_ipv4() { 32 } else { 128 } }
-    }
-
-    /// Whether the address lies in it. A v4-mapped v6 address counts as v4.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        address.is_ipv4() == self.base.is_ipv4() && mask(address, self.bits) == self.base
-    }
-}
-
-impl std::str::FromStr for Network {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no address or range such as 192.0.2.0/24");
-        match text.split_once('/') {
-            None => text.parse().map(Self::host).map_err(|_| wrong()),
-            Some((base, bits)) => {
-                let base = base.parse().map_err(|_| wrong())?;
-                Self::new(base, bits.parse().map_err(|_| wrong())?).ok_or_else(wrong)
-            }
-        }
-    }
-}
-
-fn mask(address: IpAddr, bits: u8) -> IpAddr {
-    match address {
-        IpAddr::V4(ip) => {
-            let keep = u32::MAX.checked_shl(32 - u32::from(bits)).unwrap_or(0);
-            IpAddr::V4(Ipv4Addr::from_bits(ip.to_bits() & keep))
-        }
-        IpAddr::V6(ip) => {
-            let keep = u128::MAX.checked_shl(128 - u32::from(bits)).unwrap_or(0);
-            IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & keep))
-        }
-    }
 }
 
 /// Loopback, link-local, RFC 1918, RFC 4193 and carrier-grade NAT (RFC 6598) addresses: such a
@@ -114,7 +60,7 @@ impl Addresses {
     pub fn new(
         listeners: Vec<ListenAddress>,
         external: Vec<IpAddr>,
-        local_nets: Vec<Network>,
+        local_nets: Vec<IpNet>,
     ) -> Self {
         Self { listeners, external, local_nets, sources: Mutex::default() }
     }
@@ -137,6 +83,16 @@ impl Addresses {
             .or_else(|| candidates().find(|l| l.bound.ip().is_unspecified()))
             .or_else(|| candidates().find(|l| l.bound.ip().is_loopback() == remote.is_loopback()))
             .or_else(|| candidates().next())
+    }
+
+    /// The flow of a request to an address that names no connection yet.
+    pub fn flow_to(&self, transport: Transport, remote: SocketAddr) -> Flow {
+        let any: SocketAddr = match remote {
+            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        };
+        let local = self.listener_for(transport, remote.ip()).map_or(any, |l| l.bound);
+        Flow { transport, local, remote, connection: None }
     }
 
     /// Host and port for Via and Contact on a flow.

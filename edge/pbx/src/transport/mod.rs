@@ -1,3 +1,21 @@
 //! Sockets: what carries SIP messages, and which address we give others.
+//!
+//! * [`wire`]: the border to the stack task.
+//! * [`net`]: the real wire. [`udp`], [`stream`] (TCP and TLS), [`tls`] (certificates).
+//! * [`advertise`]: our addresses as peers must see them.
+//!
+//! > Each socket has a task of its own, so that one bad transport never takes another down; what
+//! > they read goes into one bounded inbox.
 
 pub mod advertise;
+mod limits;
+pub mod net;
+mod stream;
+#[cfg(test)]
+mod tests;
+pub mod tls;
+mod udp;
+pub mod wire;
+
+pub use limits::Limits;
+pub use net::{ListenProblem, Net, NetConfig, Started};

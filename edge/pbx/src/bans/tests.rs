@@ -1,0 +1,85 @@
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Bans, Offence, Policy};
+use crate::metrics::Metrics;
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn bans() -> Bans {
+    let policy = Policy {
+        failures: 3,
+        window: Duration::from_secs(60),
+        ban: Duration::from_secs(600),
+        never: vec!["10.0.0.0/8".parse().unwrap()],
+    };
+    Bans::new(policy, None, Arc::new(Metrics::default()), None)
+}
+
+#[tokio::test(start_paused = true)]
+async fn three_failures_in_the_window_ban_for_ten_minutes() {
+    let bans = bans();
+    let source = ip("203.0.113.7");
+    bans.failure(source, Offence::Credentials);
+    bans.failure(source, Offence::Credentials);
+    assert!(!bans.is_banned(source));
+    bans.failure(source, Offence::Stranger);
+    assert!(bans.is_banned(source));
+    assert_eq!(bans.list().len(), 1);
+    tokio::time::advance(Duration::from_secs(601)).await;
+    assert!(!bans.is_banned(source));
+    assert!(bans.list().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_failures_and_forgiven_ones_do_not_ban() {
+    let bans = bans();
+    let source = ip("203.0.113.7");
+    for _ in 0..5 {
+        bans.failure(source, Offence::Credentials);
+        tokio::time::advance(Duration::from_secs(61)).await;
+    }
+    for _ in 0..5 {
+        bans.failure(source, Offence::Credentials);
+        bans.failure(source, Offence::Credentials);
+        bans.success(source);
+    }
+    assert!(!bans.is_banned(source));
+}
+
+#[tokio::test(start_paused = true)]
+async fn operator_ranges_and_trunk_peers_are_never_banned() {
+    let bans = bans();
+    bans.set_trunk_networks(vec!["3.80.16.0/23".parse().unwrap()]);
+    for source in ["10.1.2.3", "3.80.17.9"] {
+        bans.failure(ip(source), Offence::Scanner);
+        assert!(!bans.is_banned(ip(source)));
+    }
+    bans.failure(ip("198.51.100.1"), Offence::Scanner);
+    assert!(bans.is_banned(ip("198.51.100.1")));
+    bans.set_trunk_networks(vec!["198.51.100.0/24".parse().unwrap()]);
+    assert!(!bans.is_banned(ip("198.51.100.1")), "a ban of what became a trunk ends");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_v6_host_is_banned_with_its_whole_64() {
+    let bans = bans();
+    bans.failure(ip("2001:db8:1:2::1"), Offence::Scanner);
+    assert!(bans.is_banned(ip("2001:db8:1:2:ffff::9")));
+    assert!(!bans.is_banned(ip("2001:db8:1:3::1")));
+    assert!(bans.lift(ip("2001:db8:1:2::7")));
+    assert!(!bans.is_banned(ip("2001:db8:1:2::1")));
+    assert!(!bans.lift(ip("2001:db8:1:2::7")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_sources_stays_within_its_table() {
+    let bans = bans();
+    for n in 0..100_000u32 {
+        bans.failure(std::net::Ipv4Addr::from_bits(0xC000_0000 + n).into(), Offence::Scanner);
+    }
+    assert!(bans.list().len() <= super::MAX_BANNED);
+}

@@ -1,0 +1,189 @@
+//! What comes in: the gate, and to whom it goes.
+
+use offhook_sip::flow::Flow;
+use offhook_sip::header::HeaderName;
+use offhook_sip::message::{Message, Method, Request, Response, StatusCode};
+use offhook_sip::parse::{self, Rejected};
+use offhook_sip::transaction::{Event, ServerTx, TxId};
+use tokio::time::Instant;
+
+use super::stamp::stamp;
+use super::task::{Invited, Stack};
+use super::{DialogKey, NewRequest, Owner, SipEvent};
+use crate::bans::Offence;
+use crate::transport::wire::Incoming;
+
+/// Words in the User-Agent of tools that look for open boxes. Nobody's phone calls itself so.
+const SCANNERS: [&str; 8] = [
+    "friendly-scanner",
+    "sipvicious",
+    "sipcli",
+    "sip-scan",
+    "sipsak-scan",
+    "vaxsipuseragent",
+    "pplsip",
+    "sundayddr",
+];
+
+impl Stack {
+    pub(super) fn incoming(&mut self, incoming: Incoming) {
+        match incoming {
+            Incoming::Datagram { flow, bytes } => {
+                if self.bans.is_banned(flow.remote.ip()) {
+                    return self.metrics.sip_banned_dropped.inc();
+                }
+                // Keep-alives of phones: CRLF, a NUL, or a few blanks.
+                if bytes.len() < 16 || bytes.len() > self.config.max_datagram {
+                    return self.metrics.sip_stray.inc();
+                }
+                match parse::datagram(bytes) {
+                    Ok(message) => self.message(flow, message),
+                    Err(rejected) => self.rejected(flow, rejected),
+                }
+            }
+            Incoming::Message { flow, message } => {
+                if self.bans.is_banned(flow.remote.ip()) {
+                    return self.metrics.sip_banned_dropped.inc();
+                }
+                self.message(flow, message);
+            }
+            Incoming::Bad { flow, rejected } => self.rejected(flow, rejected),
+            Incoming::Lost { flow } => {
+                self.layer.transport_failed(Instant::now().into_std(), &flow);
+            }
+        }
+    }
+
+    fn message(&mut self, flow: Flow, mut message: Message) {
+        self.metrics.sip_received.inc();
+        let reply_flow = match &mut message {
+            Message::Response(_) => Some(flow),
+            Message::Request(request) => {
+                if is_scanner(request) {
+                    return self.bans.failure(flow.remote.ip(), Offence::Scanner);
+                }
+                stamp(request, flow)
+            }
+        };
+        match reply_flow {
+            Some(flow) => self.layer.receive(Instant::now().into_std(), message, flow),
+            None => self.malformed(flow),
+        }
+    }
+
+    fn malformed(&mut self, flow: Flow) {
+        self.metrics.sip_malformed.inc();
+        self.bans.failure(flow.remote.ip(), Offence::Malformed);
+    }
+
+    fn rejected(&mut self, flow: Flow, rejected: Rejected) {
+        self.malformed(flow);
+        if let Some(reply) = rejected.reply {
+            let _ = self.wire.send(&flow, reply.to_bytes());
+        }
+    }
+
+    pub(super) fn event(&mut self, event: Event) {
+        match event {
+            Event::Request { tx, request, flow } => self.request(tx, request, flow),
+            Event::Ack { request, flow } => {
+                if let Some(owner) = self.dialog_owner(&request) {
+                    self.tell(&owner, SipEvent::Ack { request, flow });
+                }
+            }
+            Event::Cancel { invite, request, .. } => {
+                let Some(invited) = self.invites.get_mut(&invite) else { return };
+                match invited.owner.clone() {
+                    Some(owner) => self.tell(&owner, SipEvent::Cancel { invite, request }),
+                    None => invited.cancelled = Some(request),
+                }
+            }
+            Event::Response { tx, response, flow } => self.response(tx, response, flow),
+            Event::StrayResponse { .. } => self.metrics.sip_stray.inc(),
+            Event::Timeout { tx } => self.failed(tx, super::SendFailure::Timeout),
+            Event::TransportError { tx } => self.failed(tx, super::SendFailure::Transport),
+            Event::AckTimeout { .. } => {}
+            Event::Terminated { tx: TxId::Client(tx) } => self.client_gone(tx),
+            Event::Terminated { tx: TxId::Server(tx) } => {
+                self.invites.remove(&tx);
+            }
+        }
+    }
+
+    fn request(&mut self, tx: ServerTx, request: Request, flow: Flow) {
+        let invite = request.method == Method::Invite;
+        if request.to_tag().is_none() {
+            return self.new_request(tx, request, flow);
+        }
+        let Some(owner) = self.dialog_owner(&request) else {
+            // A REGISTER is never in a dialog, whatever tag a phone writes.
+            if request.method == Method::Register {
+                return self.new_request(tx, request, flow);
+            }
+            return self.refuse(tx, &request, StatusCode::CALL_DOES_NOT_EXIST);
+        };
+        if invite {
+            self.invites.insert(tx, Invited { owner: Some(owner.clone()), cancelled: None });
+        }
+        if let Err(SipEvent::Request { tx, request, .. }) =
+            owner.tell(SipEvent::Request { tx, request, flow })
+        {
+            self.metrics.mailbox_overflows.inc();
+            self.refuse(tx, &request, StatusCode::SERVICE_UNAVAILABLE);
+        }
+    }
+
+    fn new_request(&mut self, tx: ServerTx, request: Request, flow: Flow) {
+        if request.method == Method::Options {
+            return self.options(tx, &request);
+        }
+        if request.method == Method::Invite {
+            self.invites.insert(tx, Invited::default());
+        }
+        if let Err(refused) = self.office.try_send(NewRequest { tx, request, flow }) {
+            let NewRequest { tx, request, .. } = refused.into_inner();
+            self.refuse(tx, &request, StatusCode::SERVICE_UNAVAILABLE);
+        }
+    }
+
+    /// RFC 3261 §11.2, without looking at whom it asks for: that would tell scanners who exists.
+    fn options(&mut self, tx: ServerTx, request: &Request) {
+        let mut response = Response::to_request(request, StatusCode::OK, None);
+        let headers = &mut response.headers;
+        headers.set(HeaderName::Allow, super::ALLOW);
+        headers.set(HeaderName::Accept, "application/sdp");
+        headers.set(HeaderName::Supported, super::SUPPORTED);
+        headers.set(HeaderName::Server, self.config.server.as_str());
+        self.respond(tx, response);
+    }
+
+    fn dialog_owner(&self, request: &Request) -> Option<Owner> {
+        let call_id = request.call_id()?;
+        let local_tag = request.to_tag()?;
+        let key = DialogKey::new(call_id.as_ref(), local_tag.as_ref());
+        self.dialogs.get(&key).cloned()
+    }
+
+    pub(super) fn claim(&mut self, tx: ServerTx, owner: Owner) {
+        let Some(invited) = self.invites.get_mut(&tx) else { return };
+        let cancelled = invited.cancelled.take();
+        invited.owner = Some(owner.clone());
+        if let Some(request) = cancelled {
+            self.tell(&owner, SipEvent::Cancel { invite: tx, request });
+        }
+    }
+
+    pub(super) fn tell(&self, owner: &Owner, event: SipEvent) {
+        if owner.tell(event).is_err() {
+            self.metrics.mailbox_overflows.inc();
+        }
+    }
+}
+
+fn is_scanner(request: &Request) -> bool {
+    let Some(agent) = request.headers.text(&HeaderName::UserAgent) else {
+        return false;
+    };
+    let agent = agent.to_ascii_lowercase();
+    SCANNERS.iter().any(|word| agent.contains(word))
+}

@@ -1,0 +1,134 @@
+//! Certificates: ours, which can change while connections live on, and those we trust.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rustls::client::ClientConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::server::{ClientHello, ResolvesServerCert, ServerConfig};
+use rustls::sign::CertifiedKey;
+use rustls::RootCertStore;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+/// What is wrong with a certificate, key or CA file.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The file cannot be read, or is no PEM.
+    #[error("{}: {problem}", file.display())]
+    File {
+        /// Which.
+        file: PathBuf,
+        /// What.
+        problem: String,
+    },
+    /// Key and certificate do not fit, or are of a kind that is not supported.
+    #[error("{}: {problem}", file.display())]
+    Key {
+        /// The certificate file.
+        file: PathBuf,
+        /// What.
+        problem: rustls::Error,
+    },
+    /// rustls refuses the settings.
+    #[error("TLS cannot be set up: {0}")]
+    Setup(#[from] rustls::Error),
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// Our certificate. [`Certificate::reload`] changes it for handshakes to come; connections that
+/// are up keep theirs.
+#[derive(Debug)]
+pub struct Certificate {
+    files: RwLock<(PathBuf, PathBuf)>,
+    current: RwLock<Arc<CertifiedKey>>,
+}
+
+impl Certificate {
+    /// Reads chain and key.
+    ///
+    /// # Errors
+    /// When a file cannot be read or the two do not belong together.
+    pub fn load(chain: &Path, key: &Path) -> Result<Arc<Self>, TlsError> {
+        let current = RwLock::new(Arc::new(read(chain, key)?));
+        Ok(Arc::new(Self { files: RwLock::new((chain.into(), key.into())), current }))
+    }
+
+    /// Reads both files again. On an error the old certificate stays.
+    ///
+    /// # Errors
+    /// As [`Certificate::load`].
+    pub fn reload(&self) -> Result<(), TlsError> {
+        let (chain, key) = self.files.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let fresh = Arc::new(read(&chain, &key)?);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        Ok(())
+    }
+}
+
+impl ResolvesServerCert for Certificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+fn read(chain: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
+    let wrong = |file: &Path, problem: String| TlsError::File { file: file.into(), problem };
+    let certificates = read_certificates(chain)?;
+    if certificates.is_empty() {
+        return Err(wrong(chain, "holds no certificate".into()));
+    }
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|e| wrong(key, e.to_string()))?;
+    CertifiedKey::from_der(certificates, key, &provider())
+        .map_err(|problem| TlsError::Key { file: chain.into(), problem })
+}
+
+fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let wrong = |e: rustls_pki_types::pem::Error| TlsError::File {
+        file: file.into(),
+        problem: e.to_string(),
+    };
+    CertificateDer::pem_file_iter(file).map_err(wrong)?.collect::<Result<_, _>>().map_err(wrong)
+}
+
+/// Settings of a listening socket. Asks for no client certificate: Voice Connector would answer
+/// with one of a private authority.
+///
+/// # Errors
+/// When rustls refuses the settings.
+pub fn server_config(certificate: Arc<Certificate>) -> Result<Arc<ServerConfig>, TlsError> {
+    let config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(certificate);
+    Ok(Arc::new(config))
+}
+
+/// Settings of outgoing connections: the system's authorities, and those in `ca_files`. Reads
+/// files: not for the signalling thread.
+///
+/// # Errors
+/// When a CA file cannot be read.
+pub fn client_config(ca_files: &[PathBuf]) -> Result<Arc<ClientConfig>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    let native = rustls_native_certs::load_native_certs();
+    for error in &native.errors {
+        tracing::warn!(%error, "a certificate of the system cannot be read");
+    }
+    roots.add_parsable_certificates(native.certs);
+    for file in ca_files {
+        for certificate in read_certificates(file)? {
+            roots
+                .add(certificate)
+                .map_err(|problem| TlsError::Key { file: file.clone(), problem })?;
+        }
+    }
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
