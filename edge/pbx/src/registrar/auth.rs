@@ -1,0 +1,150 @@
+//! Who sent a request: a phone that proves it, a trunk's peer, or nobody we know.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use offhook_config::Trunk;
+use offhook_sip::digest;
+use offhook_sip::flow::Flow;
+use offhook_sip::header::WwwAuthenticate;
+use offhook_sip::ids::Ids;
+use offhook_sip::message::{Method, Request, Response, StatusCode};
+use tokio::time::Instant;
+
+use super::directory::Directory;
+use crate::bans::{Bans, Offence};
+use crate::keep::Extension;
+use crate::metrics::Metrics;
+use crate::trunk::Peers;
+
+/// The outcome.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// A phone that knows the password of this extension.
+    Extension(Arc<Extension>),
+    /// A peer of this trunk.
+    Trunk(Arc<Trunk>),
+    /// Send this 401 and wait for the request to come again.
+    Challenge(Response),
+    /// Send this 403.
+    Refuse(Response),
+}
+
+/// Judges requests. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Authenticator {
+    server: Arc<Mutex<digest::Server>>,
+    realm: Arc<str>,
+    directory: Directory,
+    peers: Peers,
+    bans: Bans,
+    metrics: Arc<Metrics>,
+}
+
+impl Authenticator {
+    /// For a realm. Nonces of an earlier run are stale.
+    pub fn new(
+        realm: &str,
+        ids: Ids,
+        directory: Directory,
+        peers: Peers,
+        bans: Bans,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let now = Instant::now().into_std();
+        let server = digest::Server::new(realm, ids, now, digest::Config::default());
+        Self {
+            server: Arc::new(Mutex::new(server)),
+            realm: realm.into(),
+            directory,
+            peers,
+            bans,
+            metrics,
+        }
+    }
+
+    /// The accounts.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Peers of trunks, and addresses of phones.
+    pub(super) fn peers(&self) -> &Peers {
+        &self.peers
+    }
+
+    /// Judges a request that begins something: INVITE, REFER, SUBSCRIBE, MESSAGE out of dialog.
+    ///
+    /// Credentials count first, so that a phone and a trunk may share an address (a test, a
+    /// gateway). Then the address: a trunk's peer needs no credentials.
+    pub fn authenticate(&self, request: &Request, flow: &Flow) -> Verdict {
+        if let Some(verdict) = self.by_credentials(request, flow) {
+            return verdict;
+        }
+        let source = flow.remote;
+        let phone = self.peers.is_phone(source);
+        if !phone && let Some(trunk) = self.peers.recognise(source.ip(), request) {
+            return Verdict::Trunk(trunk);
+        }
+        // The first try without credentials is how digest works, but one that never has any comes
+        // from somebody who dials through open boxes.
+        if !phone && request.method == Method::Invite {
+            self.bans.failure(source.ip(), Offence::Stranger);
+        }
+        Verdict::Challenge(self.challenge(request, false))
+    }
+
+    /// Judges a request that only a phone sends: REGISTER, SUBSCRIBE for a lamp.
+    pub fn phone(&self, request: &Request, flow: &Flow) -> Verdict {
+        self.by_credentials(request, flow)
+            .unwrap_or_else(|| Verdict::Challenge(self.challenge(request, false)))
+    }
+
+    /// `None`: there are no credentials for our realm.
+    fn by_credentials(&self, request: &Request, flow: &Flow) -> Option<Verdict> {
+        let now = Instant::now().into_std();
+        let verdict = {
+            let mut server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+            let credentials = server.credentials(&request.headers, false)?;
+            let lookup = |user: &str, hash| self.directory.ha1(user, &self.realm, hash);
+            server.verify(now, &request.method, &credentials, &request.uri, lookup)
+        };
+        let source = flow.remote.ip();
+        Some(match verdict {
+            digest::Verdict::Ok { user } => match self.directory.get(&user) {
+                Some(extension) => {
+                    self.bans.success(source);
+                    Verdict::Extension(extension)
+                }
+                // Removed within this very moment.
+                None => Verdict::Refuse(refusal(request)),
+            },
+            digest::Verdict::Stale => Verdict::Challenge(self.challenge(request, true)),
+            // An unknown user and a wrong password look the same from outside, in words and in
+            // time: who exists is nobody's business.
+            digest::Verdict::Wrong { .. } | digest::Verdict::UnknownUser => {
+                self.metrics.auth_failures.inc();
+                self.bans.failure(source, Offence::Credentials);
+                Verdict::Refuse(refusal(request))
+            }
+            digest::Verdict::Malformed => {
+                self.bans.failure(source, Offence::Credentials);
+                Verdict::Challenge(self.challenge(request, false))
+            }
+        })
+    }
+
+    /// RFC 3261 §22.1: as a UAS we challenge with 401.
+    fn challenge(&self, request: &Request, stale: bool) -> Response {
+        let now = Instant::now().into_std();
+        let mut response = Response::to_request(request, StatusCode::UNAUTHORIZED, None);
+        let mut server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+        for challenge in server.challenges(now, stale) {
+            response.headers.push_typed(&WwwAuthenticate(challenge));
+        }
+        response
+    }
+}
+
+fn refusal(request: &Request) -> Response {
+    Response::to_request(request, StatusCode::FORBIDDEN, None)
+}

@@ -1,0 +1,19 @@
+//! Registrations (RFC 3261 §10.3), accounts, and who somebody is.
+//!
+//! * [`directory`]: the accounts.
+//! * [`auth`]: from a request to an extension, a trunk, a challenge or a refusal.
+//! * [`bindings`]: the table of contacts, without clocks or sockets.
+//! * [`service`]: REGISTER, from the request to the 200 that is sent when the store has it.
+
+pub mod auth;
+pub mod bindings;
+pub mod directory;
+mod request;
+pub mod service;
+#[cfg(test)]
+mod tests;
+
+pub use auth::{Authenticator, Verdict};
+pub use bindings::Contact;
+pub use directory::Directory;
+pub use service::{Registrar, RegistrarConfig, RegistrationChange};

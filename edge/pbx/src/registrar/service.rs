@@ -1,0 +1,419 @@
+//! REGISTER: judged, ordered, kept, and only then answered.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, SystemTime};
+
+use offhook_sip::flow::Flow;
+use offhook_sip::header::HeaderName;
+use offhook_sip::message::{Request, Response, StatusCode};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
+
+use super::auth::{Authenticator, Verdict};
+use super::bindings::{Contact, Table, Wish};
+use super::request::{self, Asked, Register};
+use crate::keep::{Binding, BindingChange, Bindings, KeepError};
+use crate::metrics::Metrics;
+use crate::stack::{NewRequest, ServerTx, SipHandle};
+use crate::transport::wire::Wire;
+
+/// Answers that may wait for the store.
+const MAX_PENDING: usize = 8_192;
+/// Changes handed to the store at once.
+const MAX_BATCH: usize = 512;
+
+/// Limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistrarConfig {
+    /// Shorter ones are refused with 423.
+    pub min_expires: Duration,
+    /// Longer ones are shortened.
+    pub max_expires: Duration,
+    /// When the phone names none.
+    pub default_expires: Duration,
+    /// Contacts of one extension.
+    pub max_contacts: usize,
+    /// Text of the Server header.
+    pub server: String,
+}
+
+impl From<&offhook_config::Config> for RegistrarConfig {
+    fn from(config: &offhook_config::Config) -> Self {
+        let registrar = &config.registrar;
+        Self {
+            min_expires: registrar.min_expires,
+            max_expires: registrar.max_expires,
+            default_expires: registrar.default_expires,
+            max_contacts: registrar.max_contacts,
+            server: config.server.user_agent.clone(),
+        }
+    }
+}
+
+/// An extension's contacts changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RegistrationChange {
+    /// A contact was added or refreshed.
+    Registered {
+        /// Extension number.
+        aor: String,
+        /// Whether it had not been there before.
+        fresh: bool,
+    },
+    /// The last contact went.
+    Unregistered {
+        /// Extension number.
+        aor: String,
+    },
+}
+
+/// The registrar. Cheap to clone.
+#[derive(Clone)]
+pub struct Registrar(Arc<Inner>);
+
+struct Inner {
+    config: Mutex<Arc<RegistrarConfig>>,
+    keep: Arc<dyn Bindings>,
+    auth: Authenticator,
+    sip: SipHandle,
+    wire: Arc<dyn Wire>,
+    metrics: Arc<Metrics>,
+    state: Mutex<State>,
+    earlier: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    table: Table,
+    pending: VecDeque<Pending>,
+    writing: bool,
+    listeners: Vec<mpsc::Sender<RegistrationChange>>,
+}
+
+/// An answer that waits for the store.
+struct Pending {
+    changes: Vec<BindingChange>,
+    answer: Option<(ServerTx, Request, Response)>,
+}
+
+impl std::fmt::Debug for Registrar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registrar").finish_non_exhaustive()
+    }
+}
+
+impl Registrar {
+    /// Without contacts; starts the one task that sees to expiry, on the current runtime.
+    pub fn new(
+        config: RegistrarConfig,
+        keep: Arc<dyn Bindings>,
+        auth: Authenticator,
+        sip: SipHandle,
+        wire: Arc<dyn Wire>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let inner = Arc::new(Inner {
+            config: Mutex::new(Arc::new(config)),
+            keep,
+            auth,
+            sip,
+            wire,
+            metrics,
+            state: Mutex::default(),
+            earlier: Notify::new(),
+        });
+        tokio::spawn(expire(Arc::downgrade(&inner)));
+        Self(inner)
+    }
+
+    /// Takes up the contacts of before a restart. Before the first request.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn load(&self) -> Result<usize, KeepError> {
+        let bindings = self.0.keep.load_bindings().await?;
+        let wall = SystemTime::now();
+        let mut state = self.0.state();
+        for binding in bindings {
+            if let Ok(left) = binding.expires.duration_since(wall) {
+                self.0.auth.peers().add_phone(binding.received);
+                state.table.restore(binding, left);
+            }
+        }
+        self.0.metrics.bindings.set(state.table.len() as u64);
+        self.0.earlier.notify_one();
+        Ok(state.table.len())
+    }
+
+    /// New limits, by a reload.
+    pub fn set_config(&self, config: RegistrarConfig) {
+        *self.0.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+
+    /// Hears of changes from now on. What does not fit the channel is lost.
+    pub fn listen(&self, capacity: usize) -> mpsc::Receiver<RegistrationChange> {
+        let (sender, receiver) = mpsc::channel(capacity.max(1));
+        self.0.state().listeners.push(sender);
+        receiver
+    }
+
+    /// Where an extension can be reached, newest first. Empty: it is not registered.
+    pub fn lookup(&self, aor: &str) -> Vec<Contact> {
+        let wire = &self.0.wire;
+        self.0.state().table.lookup(aor, |flow| wire.is_alive(flow))
+    }
+
+    /// All contacts, for the command line.
+    pub fn list(&self) -> Vec<Binding> {
+        self.0.state().table.all()
+    }
+
+    /// Forgets all contacts of an extension (its account is removed).
+    pub fn forget(&self, aor: &str) {
+        let mut state = self.0.state();
+        let changes = state.table.remove_all(aor);
+        if !changes.is_empty() {
+            self.0.tell(&mut state, RegistrationChange::Unregistered { aor: aor.into() });
+            self.0.enqueue(state, Pending { changes, answer: None });
+        }
+    }
+
+    /// Handles a REGISTER to its answer. Never waits.
+    pub fn handle(&self, new: NewRequest) {
+        let NewRequest { tx, request, flow } = new;
+        match self.0.judge(&request, &flow) {
+            Ok(register) => self.0.register(tx, request, flow, register),
+            Err(response) => self.0.answer(tx, *response),
+        }
+    }
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn config(&self) -> Arc<RegistrarConfig> {
+        Arc::clone(&self.config.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn answer(&self, tx: ServerTx, mut response: Response) {
+        response.headers.set(HeaderName::Server, self.config().server.as_str());
+        self.sip.respond(tx, response);
+    }
+
+    /// §10.3 steps 3 to 5: who it is comes before what it asks for.
+    fn judge(&self, request: &Request, flow: &Flow) -> Result<Register, Box<Response>> {
+        let extension = match self.auth.phone(request, flow) {
+            Verdict::Extension(extension) => extension,
+            Verdict::Challenge(response) | Verdict::Refuse(response) => {
+                return Err(Box::new(response));
+            }
+            Verdict::Trunk(_) => {
+                return Err(Box::new(Response::to_request(request, StatusCode::FORBIDDEN, None)));
+            }
+        };
+        let register = request::read(request, &self.config())?;
+        if register.aor != extension.number {
+            // §10.3 step 4: nobody registers for somebody else.
+            return Err(Box::new(Response::to_request(request, StatusCode::FORBIDDEN, None)));
+        }
+        Ok(register)
+    }
+
+    fn register(&self, tx: ServerTx, request: Request, flow: Flow, register: Register) {
+        let config = self.config();
+        let mut state = self.state();
+        if state.pending.len() >= MAX_PENDING {
+            drop(state);
+            self.metrics.sip_overloaded.inc();
+            return self.answer(tx, unavailable(&request));
+        }
+        let before = state.table.listed(&register.aor, Instant::now()).len();
+        let Some(changes) = change(&mut state.table, &register, &flow, config.max_contacts) else {
+            drop(state);
+            let status = StatusCode::SERVER_INTERNAL_ERROR;
+            let reason = Some("CSeq out of order");
+            return self.answer(tx, Response::to_request(&request, status, reason));
+        };
+        self.note_sources(&changes, flow.remote, &state.table);
+        let response = self.ok(&request, &register, &state.table);
+        let after = state.table.listed(&register.aor, Instant::now()).len();
+        self.metrics.bindings.set(state.table.len() as u64);
+        self.earlier.notify_one();
+        if changes.is_empty() {
+            drop(state);
+            return self.answer(tx, response);
+        }
+        let aor = register.aor;
+        let change = if after == 0 {
+            RegistrationChange::Unregistered { aor }
+        } else {
+            RegistrationChange::Registered { aor, fresh: after > before }
+        };
+        self.tell(&mut state, change);
+        self.enqueue(state, Pending { changes, answer: Some((tx, request, response)) });
+    }
+
+    fn note_sources(&self, changes: &[BindingChange], source: SocketAddr, table: &Table) {
+        let added = changes.iter().any(|c| matches!(c, BindingChange::Put(_)));
+        if added {
+            self.auth.peers().add_phone(source);
+        } else if !table.is_source(source) {
+            self.auth.peers().remove_phone(source);
+        }
+    }
+
+    /// §10.3 step 8: all contacts that are bound now, with what is left of each.
+    fn ok(&self, request: &Request, register: &Register, table: &Table) -> Response {
+        let mut response = Response::to_request(request, StatusCode::OK, None);
+        for (contact, left) in table.listed(&register.aor, Instant::now()) {
+            response.headers.push(HeaderName::Contact, format!("<{contact}>;expires={left}"));
+        }
+        for path in &register.path {
+            response.headers.push(HeaderName::Path, path.as_str());
+        }
+        response
+    }
+
+    fn tell(&self, state: &mut State, change: RegistrationChange) {
+        use mpsc::error::TrySendError;
+        state.listeners.retain(|listener| {
+            !matches!(listener.try_send(change.clone()), Err(TrySendError::Closed(_)))
+        });
+    }
+
+    /// Leaves changes for the store. One write is under way at a time and takes all that has
+    /// gathered, so that a storm of registrations shares its disk syncs.
+    fn enqueue(self: &Arc<Self>, mut state: MutexGuard<'_, State>, pending: Pending) {
+        state.pending.push_back(pending);
+        if !state.writing {
+            state.writing = true;
+            tokio::spawn(write(Arc::clone(self)));
+        }
+    }
+
+    /// The next batch, or the end of writing.
+    fn gather(&self) -> Vec<Pending> {
+        let mut state = self.state();
+        let mut batch = Vec::new();
+        let mut count = 0;
+        while count < MAX_BATCH
+            && let Some(pending) = state.pending.pop_front()
+        {
+            count += pending.changes.len();
+            batch.push(pending);
+        }
+        state.writing = !batch.is_empty();
+        batch
+    }
+}
+
+async fn write(inner: Arc<Inner>) {
+    loop {
+        let mut batch = inner.gather();
+        if batch.is_empty() {
+            return;
+        }
+        let changes = batch.iter_mut().flat_map(|p| std::mem::take(&mut p.changes)).collect();
+        let kept = inner.keep.change_bindings(changes).await;
+        if let Err(error) = &kept {
+            tracing::warn!(%error, "registrations could not be kept");
+        }
+        for (tx, request, response) in batch.into_iter().filter_map(|p| p.answer) {
+            match &kept {
+                Ok(()) => {
+                    inner.metrics.registrations.inc();
+                    inner.answer(tx, response);
+                }
+                // What was not kept must not be confirmed. The phone comes again.
+                Err(_) => inner.answer(tx, unavailable(&request)),
+            }
+        }
+    }
+}
+
+fn unavailable(request: &Request) -> Response {
+    let mut response = Response::to_request(request, StatusCode::SERVICE_UNAVAILABLE, None);
+    response.headers.set(HeaderName::RetryAfter, "5");
+    response
+}
+
+/// Applies what is asked for; `None`: out of order, nothing was changed.
+fn change(
+    table: &mut Table,
+    register: &Register,
+    flow: &Flow,
+    max: usize,
+) -> Option<Vec<BindingChange>> {
+    let Register { aor, call_id, cseq, .. } = register;
+    let wishes: Vec<_> = match &register.asked {
+        Asked::Query => return Some(Vec::new()),
+        Asked::RemoveAll => {
+            let late = table.any_later(aor, call_id, *cseq);
+            return (!late).then(|| table.remove_all(aor));
+        }
+        Asked::Change(list) => list
+            .iter()
+            .map(|(asked, lasts)| Wish {
+                uri: asked.uri.clone(),
+                instance: asked.instance.clone(),
+                lasts: *lasts,
+            })
+            .collect(),
+    };
+    table.check_order(aor, call_id, *cseq, &wishes).ok()?;
+    let template = Binding {
+        aor: aor.clone(),
+        contact: String::new(),
+        call_id: call_id.clone(),
+        cseq: *cseq,
+        expires: SystemTime::now(),
+        transport: flow.transport,
+        received: flow.remote,
+        local: flow.local,
+        user_agent: register.user_agent.clone(),
+        path: register.path.clone(),
+        instance: None,
+    };
+    Some(wishes.into_iter().flat_map(|wish| table.apply(&template, wish, flow, max)).collect())
+}
+
+/// Takes out what expires, when it does. Ends with the registrar.
+async fn expire(inner: Weak<Inner>) {
+    loop {
+        let Some(strong) = inner.upgrade() else { return };
+        let next = strong.state().table.next_expiry();
+        let sleep = async {
+            match next {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        let earlier = strong.earlier.notified();
+        tokio::select! {
+            () = sleep => {}
+            () = earlier => continue,
+        }
+        let mut state = strong.state();
+        let gone = state.table.expire(Instant::now());
+        strong.metrics.bindings.set(state.table.len() as u64);
+        if gone.is_empty() {
+            continue;
+        }
+        for binding in &gone {
+            if !state.table.is_source(binding.received) {
+                strong.auth.peers().remove_phone(binding.received);
+            }
+            if state.table.listed(&binding.aor, Instant::now()).is_empty() {
+                let aor = binding.aor.clone();
+                strong.tell(&mut state, RegistrationChange::Unregistered { aor });
+            }
+        }
+        let remove = |b: Binding| BindingChange::Remove { aor: b.aor, contact: b.contact };
+        let changes = gone.into_iter().map(remove).collect();
+        strong.enqueue(state, Pending { changes, answer: None });
+    }
+}
