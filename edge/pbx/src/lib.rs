@@ -11,6 +11,8 @@ pub mod keep;
 pub mod mask;
 pub mod metrics;
 pub mod pin;
+pub mod registrar;
 pub mod resolve;
 pub mod stack;
 pub mod transport;
+pub mod trunk;

@@ -94,6 +94,11 @@ impl Table {
         if late { Err(OutOfOrder) } else { Ok(()) }
     }
 
+    /// Contacts of one extension.
+    pub(super) fn count(&self, aor: &str) -> usize {
+        self.entries(aor).len()
+    }
+
     fn entries(&self, aor: &str) -> &[Entry] {
         self.by_aor.get(aor).map_or(&[], Vec::as_slice)
     }

@@ -81,7 +81,8 @@ struct Inner {
     wire: Arc<dyn Wire>,
     metrics: Arc<Metrics>,
     state: Mutex<State>,
-    earlier: Notify,
+    /// The next expiry is earlier than it was.
+    earlier: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -122,7 +123,7 @@ impl Registrar {
             wire,
             metrics,
             state: Mutex::default(),
-            earlier: Notify::new(),
+            earlier: Arc::default(),
         });
         tokio::spawn(expire(Arc::downgrade(&inner)));
         Self(inner)
@@ -190,6 +191,13 @@ impl Registrar {
     }
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Wakes the task of expiry, which then finds nobody.
+        self.earlier.notify_one();
+    }
+}
+
 impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -223,7 +231,7 @@ impl Inner {
         Ok(register)
     }
 
-    fn register(&self, tx: ServerTx, request: Request, flow: Flow, register: Register) {
+    fn register(self: &Arc<Self>, tx: ServerTx, request: Request, flow: Flow, register: Register) {
         let config = self.config();
         let mut state = self.state();
         if state.pending.len() >= MAX_PENDING {
@@ -231,7 +239,8 @@ impl Inner {
             self.metrics.sip_overloaded.inc();
             return self.answer(tx, unavailable(&request));
         }
-        let before = state.table.listed(&register.aor, Instant::now()).len();
+        let before = state.table.count(&register.aor);
+        let next = state.table.next_expiry();
         let Some(changes) = change(&mut state.table, &register, &flow, config.max_contacts) else {
             drop(state);
             let status = StatusCode::SERVER_INTERNAL_ERROR;
@@ -240,9 +249,11 @@ impl Inner {
         };
         self.note_sources(&changes, flow.remote, &state.table);
         let response = self.ok(&request, &register, &state.table);
-        let after = state.table.listed(&register.aor, Instant::now()).len();
+        let after = state.table.count(&register.aor);
         self.metrics.bindings.set(state.table.len() as u64);
-        self.earlier.notify_one();
+        if state.table.next_expiry() < next || next.is_none() {
+            self.earlier.notify_one();
+        }
         if changes.is_empty() {
             drop(state);
             return self.answer(tx, response);
@@ -386,17 +397,20 @@ async fn expire(inner: Weak<Inner>) {
     loop {
         let Some(strong) = inner.upgrade() else { return };
         let next = strong.state().table.next_expiry();
+        let earlier = Arc::clone(&strong.earlier);
+        // Asleep it holds nothing, so that the registrar can end.
+        drop(strong);
         let sleep = async {
             match next {
                 Some(at) => tokio::time::sleep_until(at).await,
                 None => std::future::pending().await,
             }
         };
-        let earlier = strong.earlier.notified();
         tokio::select! {
             () = sleep => {}
-            () = earlier => continue,
+            () = earlier.notified() => continue,
         }
+        let Some(strong) = inner.upgrade() else { return };
         let mut state = strong.state();
         let gone = state.table.expire(Instant::now());
         strong.metrics.bindings.set(state.table.len() as u64);
@@ -407,7 +421,7 @@ async fn expire(inner: Weak<Inner>) {
             if !state.table.is_source(binding.received) {
                 strong.auth.peers().remove_phone(binding.received);
             }
-            if state.table.listed(&binding.aor, Instant::now()).is_empty() {
+            if state.table.count(&binding.aor) == 0 {
                 let aor = binding.aor.clone();
                 strong.tell(&mut state, RegistrationChange::Unregistered { aor });
             }

@@ -84,7 +84,6 @@ pub struct Stack {
     pub(super) addresses: Arc<Addresses>,
     pub(super) bans: Bans,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) ids: Ids,
     pub(super) office: mpsc::Sender<NewRequest>,
     /// Requests under way, by our own number.
     pub(super) sends: HashMap<u64, Sending>,
@@ -137,19 +136,16 @@ impl Stack {
             Arc::clone(&parts.addresses),
             Arc::clone(&parts.locator),
         );
-        let mut ids = parts.ids;
-        let layer_ids = Ids::from_seed(u64::from_le_bytes(ids.bytes()));
         let inboxes =
             Inboxes { incoming: parts.incoming, orders: order_inbox, located: located_inbox, waiting };
         let stack = Self {
-            layer: TransactionLayer::new(config.transactions.clone(), layer_ids),
+            layer: TransactionLayer::new(config.transactions.clone(), parts.ids),
             config,
             wire: parts.wire,
             locator: parts.locator,
             addresses: parts.addresses,
             bans: parts.bans,
             metrics: parts.metrics,
-            ids,
             office,
             sends: HashMap::new(),
             next_send: 0,

@@ -150,7 +150,7 @@ async fn read<R: AsyncRead + Unpin>(
     accepted: bool,
 ) {
     let mut parser =
-        StreamParser::new(framing::Limits { max_message: limits.message, ..Default::default() });
+        StreamParser::new(framing::Limits { head: limits.message, body: limits.message });
     let mut buffer = BytesMut::with_capacity(CHUNK);
     // Runs while a message is incomplete, or when none has come yet on an accepted connection.
     let mut patience = accepted.then(|| Instant::now() + limits.patience);
@@ -192,7 +192,7 @@ async fn read<R: AsyncRead + Unpin>(
             }
         }
         patience = match patience {
-            _ if !parser.is_mid_message() => None,
+            _ if parser.is_idle() => None,
             Some(at) if !whole => Some(at),
             _ => Some(Instant::now() + limits.patience),
         };

@@ -1,0 +1,15 @@
+//! Trunks: who calls in, whom to call out, and whether they are there.
+//!
+//! * [`peers`]: which trunk an address belongs to.
+//! * [`service`]: selection by order and health, and the state of each trunk.
+//! * [`health`], [`register`]: one task each per trunk that wants it.
+
+mod health;
+pub mod peers;
+mod register;
+pub mod service;
+#[cfg(test)]
+mod tests;
+
+pub use peers::Peers;
+pub use service::{CallSlot, TrunkConfig, TrunkStatus, TrunkTarget, Trunks};
