@@ -137,12 +137,8 @@ impl Bans {
         metrics: Arc<Metrics>,
         listener: Option<Listener>,
     ) -> Self {
-        let table = Table {
-            policy,
-            trunks: Vec::new(),
-            suspects: HashMap::new(),
-            banned: HashMap::new(),
-        };
+        let table =
+            Table { policy, trunks: Vec::new(), suspects: HashMap::new(), banned: HashMap::new() };
         Self(Arc::new(Shared {
             table: Mutex::new(table),
             banned: AtomicUsize::new(0),

@@ -116,8 +116,7 @@ impl Table {
         let aor = template.aor.as_str();
         let mut changes = Vec::new();
         let contact = wish.uri.to_string();
-        let same: Vec<_> =
-            self.entries(aor).iter().filter(|e| e.is(&wish)).map(|e| e.id).collect();
+        let same: Vec<_> = self.entries(aor).iter().filter(|e| e.is(&wish)).map(|e| e.id).collect();
         for id in same {
             if let Some(old) = self.take(id)
                 && (wish.lasts.is_zero() || old.contact != contact)
@@ -212,8 +211,7 @@ impl Table {
 
     /// All contacts, for the command line.
     pub(super) fn all(&self) -> Vec<Binding> {
-        let mut all: Vec<_> =
-            self.by_aor.values().flatten().map(|e| e.binding.clone()).collect();
+        let mut all: Vec<_> = self.by_aor.values().flatten().map(|e| e.binding.clone()).collect();
         all.sort_by(|a, b| (&a.aor, &a.contact).cmp(&(&b.aor, &b.contact)));
         all
     }
@@ -258,7 +256,9 @@ impl Entry {
 /// The way to a phone that registered over `flow`.
 fn way(uri: &Uri, flow: Flow, alive: &impl Fn(&Flow) -> bool) -> Target {
     let named = uri.as_sip().and_then(|sip| match sip.host() {
-        Host::Ip(ip) => Some(SocketAddr::new(*ip, sip.port().unwrap_or(flow.transport.default_port()))),
+        Host::Ip(ip) => {
+            Some(SocketAddr::new(*ip, sip.port().unwrap_or(flow.transport.default_port())))
+        }
         Host::Name(_) => None,
     });
     if flow.transport == Transport::Udp {

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::time::Instant;
 
-use super::{Answer, ResolveError, Resolver, Question};
+use super::{Answer, Question, ResolveError, Resolver};
 use crate::metrics::Metrics;
 
 /// Nobody waits longer than this for DNS.

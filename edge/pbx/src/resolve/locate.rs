@@ -167,9 +167,11 @@ impl Locator {
         names: Vec<(String, Transport)>,
     ) -> Result<Vec<Hop>, ResolveError> {
         let usable: Vec<_> = names.into_iter().filter(|(_, t)| self.abilities.can(*t)).collect();
-        let answers = join_all(usable.iter().map(|(name, _)| {
-            self.resolver.lookup(Question::new(name, RecordKind::Srv))
-        }));
+        let answers = join_all(
+            usable
+                .iter()
+                .map(|(name, _)| self.resolver.lookup(Question::new(name, RecordKind::Srv))),
+        );
         let mut hops = Vec::new();
         for ((_, transport), answer) in usable.iter().zip(answers.await) {
             // One silent service record leaves the others and the address records to try.

@@ -136,8 +136,12 @@ impl Stack {
             Arc::clone(&parts.addresses),
             Arc::clone(&parts.locator),
         );
-        let inboxes =
-            Inboxes { incoming: parts.incoming, orders: order_inbox, located: located_inbox, waiting };
+        let inboxes = Inboxes {
+            incoming: parts.incoming,
+            orders: order_inbox,
+            located: located_inbox,
+            waiting,
+        };
         let stack = Self {
             layer: TransactionLayer::new(config.transactions.clone(), parts.ids),
             config,
@@ -256,10 +260,16 @@ impl Stack {
     }
 
     fn transmit(&mut self, flow: &offhook_sip::flow::Flow, bytes: bytes::Bytes) {
+        let is_response = bytes.starts_with(b"SIP/2.0 ");
         match self.wire.send(flow, bytes) {
             Ok(()) => self.metrics.sip_sent.inc(),
             Err(error) => {
                 self.metrics.sip_send_failed.inc();
+                // A response that cannot be sent says nothing about requests of ours: its address
+                // is what a stranger wrote.
+                if is_response {
+                    return;
+                }
                 // A full queue is like a lost datagram: retransmissions see to it. On a stream
                 // nothing is sent again, so that it counts as the transport's failure.
                 let lost = flow.transport.is_reliable()

@@ -17,10 +17,10 @@ use tokio_rustls::TlsAcceptor;
 
 use super::advertise::{Addresses, ListenAddress};
 use super::limits::Limits;
+use super::stream;
 use super::tls::{self, Certificate, TlsError};
 use super::udp::{self, Udp};
 use super::wire::{Incoming, Wire, WireError};
-use super::stream;
 use crate::bans::Bans;
 use crate::metrics::Metrics;
 
@@ -305,8 +305,7 @@ impl Net {
         let mut table = self.table();
         let source = flow.remote.ip();
         let of_source = table.per_source.get(&source).copied().unwrap_or(0);
-        if table.connections.len() >= self.limits.connections
-            || of_source >= self.limits.per_source
+        if table.connections.len() >= self.limits.connections || of_source >= self.limits.per_source
         {
             return Err(WireError::TooMany);
         }

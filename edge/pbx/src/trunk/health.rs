@@ -17,12 +17,7 @@ use crate::stack::{Owner, SipEvent, Target};
 const SOON: Duration = Duration::from_secs(5);
 
 /// Asks until the trunk or all trunks are gone. The first question comes at once.
-pub(super) async fn watch(
-    inner: Weak<Inner>,
-    trunk: Arc<Trunk>,
-    interval: Duration,
-    mut ids: Ids,
-) {
+pub(super) async fn watch(inner: Weak<Inner>, trunk: Arc<Trunk>, interval: Duration, mut ids: Ids) {
     let Ok(uri) = trunk.health_uri().parse::<Uri>() else { return };
     let (owner, mut mailbox) = Owner::channel(8);
     let mut token = 0;

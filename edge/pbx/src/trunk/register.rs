@@ -84,10 +84,7 @@ impl Registration {
     }
 
     /// One registration with its challenges; how long it holds, and who answered.
-    async fn round(
-        &mut self,
-        inner: &Weak<Inner>,
-    ) -> Result<(Duration, std::net::IpAddr), String> {
+    async fn round(&mut self, inner: &Weak<Inner>) -> Result<(Duration, std::net::IpAddr), String> {
         for _ in 0..MAX_TRIES {
             self.seq += 1;
             let mut request = self.request();

@@ -258,8 +258,7 @@ impl Trunks {
     pub fn status(&self) -> Vec<TrunkStatus> {
         let state = self.0.state();
         let calls = |name: &str| state.calls.get(name).map_or(0, |c| c.load(Ordering::Relaxed));
-        let with_calls =
-            |k: &Kept| TrunkStatus { calls: calls(&k.trunk.name), ..k.status.clone() };
+        let with_calls = |k: &Kept| TrunkStatus { calls: calls(&k.trunk.name), ..k.status.clone() };
         state.trunks.iter().map(with_calls).collect()
     }
 }
