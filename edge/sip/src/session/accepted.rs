@@ -6,7 +6,7 @@ use super::state::{Accepted, Open, Phase, Retransmit, Tick};
 use super::{EndedBy, Session, SessionEvent, wire};
 use crate::header::Headers;
 use crate::message::{Request, Response, StatusCode};
-use crate::session::ServerTx;
+use crate::transaction::ServerTx;
 
 impl Session {
     /// Sends a 2xx and keeps it until its ACK comes.

@@ -8,7 +8,7 @@ use super::state::{Carrier, ClientKind, Open, Phase};
 use super::{Session, wire};
 use crate::header::{HeaderValue, Headers};
 use crate::message::{Method, Request, Response, StatusCode};
-use crate::session::ServerTx;
+use crate::transaction::ServerTx;
 
 impl Session {
     /// Ends the call in whatever state it is: CANCEL before the answer, 480 to an unanswered

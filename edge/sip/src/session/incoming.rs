@@ -15,7 +15,7 @@ use crate::dialog::{Dialog, DialogError};
 use crate::header::{HeaderName, Headers, NameAddr};
 use crate::ids::Ids;
 use crate::message::{Request, Response, StatusCode};
-use crate::session::ServerTx;
+use crate::transaction::ServerTx;
 use crate::uri::Uri;
 
 /// Most responses that may wait for a PRACK.
@@ -36,49 +36,20 @@ impl Session {
         contact: Uri,
     ) -> Result<Self, Response> {
         let tag = ids.tag();
-        let refuse = |status, name: Option<(HeaderName, String)>| {
-            let mut response = wire::bare(invite, status, &tag);
-            if let Some((name, value)) = name {
-                response.headers.push(name, value);
-            }
-            response
-        };
         let dialog = Dialog::from_request(invite, &tag).map_err(|DialogError::Header(name)| {
-            let mut response = refuse(StatusCode::BAD_REQUEST, None);
+            let mut response = wire::bare(invite, StatusCode::BAD_REQUEST, &tag);
             response.reason = Bytes::from(format!("Bad or missing {name}"));
             response
         })?;
-        let Some(cseq) = wire::cseq(&invite.headers) else {
-            return Err(refuse(StatusCode::BAD_REQUEST, None));
-        };
-        let unknown = unsupported(&config, &invite.headers);
-        if !unknown.is_empty() {
-            let field = (HeaderName::Unsupported, unknown.join(", "));
-            return Err(refuse(StatusCode::BAD_EXTENSION, Some(field)));
-        }
-        let Ok(offer) = wire::sdp(&invite.headers, &invite.body) else {
-            let field = (HeaderName::Accept, "application/sdp".to_owned());
-            return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, Some(field)));
-        };
-        let demanded = wire::has_token(&invite.headers, &HeaderName::Require, "100rel");
-        let able = demanded || wire::has_token(&invite.headers, &HeaderName::Supported, "100rel");
-        let reliably = match config.reliable_provisionals {
-            // RFC 3262 §3: a caller that requires it gets it in any case.
-            ReliableProvisionals::Never => demanded,
-            ReliableProvisionals::IfOffered => able,
-            ReliableProvisionals::Always if !able => {
-                let field = (HeaderName::Require, "100rel".to_owned());
-                return Err(refuse(StatusCode::EXTENSION_REQUIRED, Some(field)));
-            }
-            ReliableProvisionals::Always => true,
-        };
+        let Screened { cseq, offer, reliably } = screen(&config, invite)
+            .map_err(|(status, field)| refusal(invite, &tag, status, field))?;
 
         let call_id = dialog.id().call_id.clone();
         let mut session = Self::bare(config, Role::Callee, ids, &call_id, &tag, contact);
         let agreement =
             session.timer.consider(&session.config, &invite.headers).map_err(|TooSmall(min)| {
-                let field = (HeaderName::MinSe, min.to_string());
-                refuse(StatusCode::SESSION_INTERVAL_TOO_SMALL, Some(field))
+                let field = Some((HeaderName::MinSe, min.to_string()));
+                refusal(invite, &tag, StatusCode::SESSION_INTERVAL_TOO_SMALL, field)
             })?;
         let mut template = wire::bare(invite, StatusCode::OK, &tag);
         // RFC 3261 §12.1.1: Record-Route as it came, for the dialog-forming responses.
@@ -93,7 +64,7 @@ impl Session {
         session.callee = Some(Box::new(Callee {
             tx,
             template,
-            cseq: cseq.seq,
+            cseq,
             first: if offer.is_some() { FirstOffer::Theirs } else { FirstOffer::OursDue },
             reliably,
             next_rseq: ids.sequence(),
@@ -165,6 +136,7 @@ impl Session {
     /// Refuses the call with a 400..699 and ends the session. `reason`: another reason phrase.
     ///
     /// Errors: not ringing (any more), no 400..699.
+    #[allow(clippy::needless_pass_by_value)] // as its sisters do
     pub fn reject(
         &mut self,
         now: Instant,
@@ -184,6 +156,7 @@ impl Session {
     /// Refers the caller to other addresses with a 3xx and ends the session.
     ///
     /// Errors: not ringing (any more), no 3xx.
+    #[allow(clippy::needless_pass_by_value)] // as its sisters do
     pub fn redirect(
         &mut self,
         now: Instant,
@@ -327,6 +300,51 @@ impl Session {
         wire::add_extra(&mut response.headers, headers);
         self.respond_now(callee.tx, response);
     }
+}
+
+/// What an INVITE that we can serve asks for.
+struct Screened {
+    cseq: u32,
+    offer: Option<Bytes>,
+    reliably: bool,
+}
+
+type Field = Option<(HeaderName, String)>;
+
+/// RFC 3261 §8.2.2.3 (extensions), §8.2.3 (body), RFC 3262 §3 (100rel).
+fn screen(config: &SessionConfig, invite: &Request) -> Result<Screened, (StatusCode, Field)> {
+    let headers = &invite.headers;
+    let cseq = wire::cseq(headers).ok_or((StatusCode::BAD_REQUEST, None))?.seq;
+    let unknown = unsupported(config, headers);
+    if !unknown.is_empty() {
+        let field = (HeaderName::Unsupported, unknown.join(", "));
+        return Err((StatusCode::BAD_EXTENSION, Some(field)));
+    }
+    let Ok(offer) = wire::sdp(headers, &invite.body) else {
+        let field = (HeaderName::Accept, "application/sdp".to_owned());
+        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, Some(field)));
+    };
+    let demanded = wire::has_token(headers, &HeaderName::Require, "100rel");
+    let able = demanded || wire::has_token(headers, &HeaderName::Supported, "100rel");
+    let reliably = match config.reliable_provisionals {
+        // A caller that requires it gets it in any case.
+        ReliableProvisionals::Never => demanded,
+        ReliableProvisionals::IfOffered => able,
+        ReliableProvisionals::Always if !able => {
+            let field = (HeaderName::Require, "100rel".to_owned());
+            return Err((StatusCode::EXTENSION_REQUIRED, Some(field)));
+        }
+        ReliableProvisionals::Always => true,
+    };
+    Ok(Screened { cseq, offer, reliably })
+}
+
+fn refusal(invite: &Request, tag: &str, status: StatusCode, field: Field) -> Response {
+    let mut response = wire::bare(invite, status, tag);
+    if let Some((name, value)) = field {
+        response.headers.push(name, value);
+    }
+    response
 }
 
 /// Option tags in Require that we do not know (RFC 3261 §8.2.2.3).

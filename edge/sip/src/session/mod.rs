@@ -30,7 +30,6 @@ mod session_timer;
 mod state;
 #[cfg(test)]
 mod tests;
-mod tx;
 pub(crate) mod wire;
 
 use std::collections::VecDeque;
@@ -50,11 +49,11 @@ pub use self::state::Phase;
 use self::state::{
     Accepted, Callee, Caller, Challenged, Client, ClientKind, Deferred, Inbound, Leg, Open, Role,
 };
-pub use self::tx::ServerTx;
 use crate::dialog::Dialog;
 use crate::header::Headers;
 use crate::ids::Ids;
 use crate::message::{Request, Response};
+pub use crate::transaction::ServerTx;
 use crate::uri::Uri;
 
 /// One call leg. See the module.

@@ -283,7 +283,7 @@ impl Session {
             self.terminate(now, EndedBy::SessionTimer, None, timer_reason());
             return;
         }
-        if !self.timer.refresh_at.is_some_and(|at| now >= at) {
+        if self.timer.refresh_at.is_none_or(|at| now < at) {
             return;
         }
         self.timer.refresh_at = None;

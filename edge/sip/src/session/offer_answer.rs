@@ -11,7 +11,7 @@ use super::state::{Carrier, ClientKind, FirstOffer, Open, Phase};
 use super::{Session, wire};
 use crate::header::{HeaderName, Headers};
 use crate::message::{Request, Response, StatusCode};
-use crate::session::ServerTx;
+use crate::transaction::ServerTx;
 
 /// Whose offer stands in the way of a new one of the peer.
 enum Conflict {

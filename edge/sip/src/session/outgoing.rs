@@ -200,7 +200,7 @@ impl Session {
                 }
                 // An answer without a description to our offer: no media can come of it.
                 None => {
-                    self.terminate(now, EndedBy::Protocol, Some(response.status), Headers::new())
+                    self.terminate(now, EndedBy::Protocol, Some(response.status), Headers::new());
                 }
             }
             return;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::header::{HeaderValue, Headers, NameAddr};
 use crate::message::{Method, Request, Response, StatusCode};
-use crate::session::ServerTx;
+use crate::transaction::ServerTx;
 use crate::uri::Uri;
 
 /// A client transaction the session asked for; the owner maps it to its own. Unique in a session.
@@ -130,7 +130,8 @@ pub enum SendFailure {
     Overloaded,
 }
 
-/// News from a session. `Ended` comes exactly once; after it at most `Challenge` follows.
+/// News from a session. `Ended` comes exactly once; after it only `Challenge`, `Response` and
+/// `RequestFailed` may follow, for what was under way.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant)]
 pub enum SessionEvent {

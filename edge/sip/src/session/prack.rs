@@ -10,7 +10,7 @@ use super::state::{Carrier, ClientKind, FirstOffer, Open, Queued, Tick};
 use super::{Session, wire};
 use crate::header::{HeaderName, Headers, RAck};
 use crate::message::{Method, Request, Response, StatusCode};
-use crate::session::ServerTx;
+use crate::transaction::ServerTx;
 
 impl Session {
     /// A reliable 1xx to our initial INVITE on the branch `tag` (§4).

@@ -12,7 +12,7 @@ use super::{Session, wire};
 use crate::dialog::Sequence;
 use crate::header::{HeaderName, Headers};
 use crate::message::{Method, Request, Response, StatusCode};
-use crate::session::ServerTx;
+use crate::transaction::ServerTx;
 
 impl Session {
     /// A request of the peer that carries our tag. ACK and CANCEL have calls of their own.

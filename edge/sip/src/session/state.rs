@@ -9,7 +9,7 @@ use super::session_timer::Agreement;
 use crate::dialog::Dialog;
 use crate::header::{HeaderName, Headers};
 use crate::message::{Request, Response, StatusCode};
-use crate::session::ServerTx;
+use crate::transaction::ServerTx;
 use crate::uri::Uri;
 
 /// Which end of the call we are. The caller chose the Call-ID (RFC 3261 §14.1 asks for it).

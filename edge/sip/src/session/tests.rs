@@ -4,6 +4,7 @@ mod callee;
 mod caller;
 mod changes;
 mod lab;
+mod lossy;
 mod random;
 mod rfc3665;
 mod timers;

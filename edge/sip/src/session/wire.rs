@@ -124,7 +124,7 @@ pub(crate) fn set_sdp(headers: &mut Headers, body: &mut Bytes, sdp: Option<&Byte
 /// Copies headers of the owner after those of the session, but never the ones that steer the
 /// dialog or the message: these are ours alone.
 pub(crate) fn add_extra(headers: &mut Headers, extra: &Headers) {
-    for header in extra.iter() {
+    for header in extra {
         if !is_ours(&header.name) {
             headers.push(header.name.clone(), header.value.clone());
         }

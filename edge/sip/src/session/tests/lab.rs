@@ -59,18 +59,18 @@ pub(super) fn with_via(mut request: Request, branch: u64) -> Request {
     request
         .headers
         .push_front(HeaderName::Via, format!("SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK{branch}"));
-    parsed(request)
+    parsed(&request)
 }
 
 /// Prints and reads again, so that the tests see what goes over the wire.
-pub(super) fn parsed(request: Request) -> Request {
+pub(super) fn parsed(request: &Request) -> Request {
     match crate::parse::datagram(request.to_bytes()).unwrap() {
         Message::Request(request) => request,
         Message::Response(_) => panic!("a request was printed"),
     }
 }
 
-pub(super) fn parsed_response(response: Response) -> Response {
+pub(super) fn parsed_response(response: &Response) -> Response {
     match crate::parse::datagram(response.to_bytes()).unwrap() {
         Message::Response(response) => response,
         Message::Request(_) => panic!("a response was printed"),
@@ -96,7 +96,7 @@ pub(super) fn answer(
         response.headers.push(HeaderName::ContentType, "application/sdp");
         response.body = body(sdp);
     }
-    parsed_response(response)
+    parsed_response(&response)
 }
 
 /// A message of a scripted peer, from its lines.
@@ -251,7 +251,7 @@ pub(super) fn responded(outputs: &[Output]) -> Response {
 }
 
 pub(super) fn text(headers: &Headers, name: &HeaderName) -> String {
-    headers.text(name).map(|t| t.into_owned()).unwrap_or_default()
+    headers.text(name).map(std::borrow::Cow::into_owned).unwrap_or_default()
 }
 
 /// One side of a [`Pair`].
@@ -467,7 +467,7 @@ impl Pair {
                     let again = self.finals.insert(tx, true).is_some();
                     assert!(!again || response.status.is_success(), "one final response");
                 }
-                let (now, response) = (self.now, parsed_response(response));
+                let (now, response) = (self.now, parsed_response(&response));
                 if let Some(session) = &mut self.sides[to].session {
                     session.handle_response(now, token, &response);
                 }
