@@ -11,6 +11,8 @@ const WINDOW: u16 = 64;
 /// Ticks of the RTP clock in a second, for every codec we have.
 pub const CLOCK: u64 = 8000;
 
+const TICK_NS: u64 = 1_000_000_000 / CLOCK;
+
 /// Who feeds the stream at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
@@ -196,7 +198,8 @@ impl Mapping {
 
 /// RTP clock ticks between two instants, cut to 32 bits as the timestamp is.
 pub fn ticks_between(from: Instant, to: Instant) -> u32 {
-    let ticks = to.saturating_duration_since(from).as_micros() * u128::from(CLOCK) / 1_000_000;
+    let passed = to.saturating_duration_since(from);
+    let ticks = passed.as_secs().wrapping_mul(CLOCK) + u64::from(passed.subsec_nanos()) / TICK_NS;
     // Truncation is the arithmetic of timestamps.
     (ticks & 0xffff_ffff) as u32
 }

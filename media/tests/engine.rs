@@ -321,3 +321,21 @@ fn a_peer_whose_port_is_closed_does_no_harm() {
     b.socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
     assert_eq!(reaches(&mut a, &mut b, 0, &[3; 160]).0, 0);
 }
+
+#[test]
+fn a_new_answer_moves_the_stream_to_another_address() {
+    let engine = engine(1);
+    let (mut a, mut b) = (Leg::new(&engine, |_| {}), Leg::new(&engine, |_| {}));
+    engine.bridge(&a.port, &b.port);
+    reaches(&mut a, &mut b, 0, &[1; 160]);
+    reaches(&mut b, &mut a, 0, &[1; 160]);
+    let mut old = std::mem::replace(&mut b.socket, UdpSocket::bind("127.0.0.9:0").unwrap());
+    b.socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    b.port.set_stream(StreamConfig::new(b.socket.local_addr().unwrap(), Codec::Pcmu));
+    assert_eq!(reaches(&mut a, &mut b, 0, &[2; 160]).1, [2; 160]);
+    assert_eq!(reaches(&mut b, &mut a, 0, &[3; 160]).1, [3; 160]);
+    quiet(&mut a);
+    std::mem::swap(&mut old, &mut b.socket);
+    b.say(0, &[4; 160]);
+    assert_eq!(a.hear(), None, "the old address is a stranger now");
+}

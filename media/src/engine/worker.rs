@@ -437,3 +437,6 @@ impl Worker {
         Some(port)
     }
 }
+
+#[cfg(test)]
+mod tests;

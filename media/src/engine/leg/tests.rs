@@ -3,9 +3,11 @@
 use super::*;
 use crate::clip::Clip;
 use crate::dtmf::DigitSet;
+use crate::engine::api::PlayEnd;
 use crate::engine::api::{Repeat, TelephoneEvent};
-use crate::rtp::RtpView;
-use crate::srtp::{SrtpKey, SrtpKeys, SrtpSuite};
+use crate::rtcp::{self, MAX_REPORT, SenderInfo};
+use crate::rtp::{self, Header, RtpView};
+use crate::srtp::{SrtpKey, SrtpKeys, SrtpSuite, Unprotected};
 
 fn ms(n: u64) -> Duration {
     Duration::from_millis(n)

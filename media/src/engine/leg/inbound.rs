@@ -1,0 +1,207 @@
+//! Packets that come in: admitted, decrypted, understood.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::super::api::{PlayEnd, PortEventKind, StreamConfig};
+use super::{Buffer, COMFORT_NOISE, Kind, Leg, Media};
+use crate::codec::Codec;
+use crate::dtmf::KeyEvent;
+use crate::srtp::Unprotected;
+use crate::{rtcp, rtp};
+
+impl Leg {
+    /// Takes an RTP datagram in `buffer[..length]`. What may be relayed comes back, its payload
+    /// plain and in the buffer.
+    #[inline]
+    pub(in crate::engine) fn receive(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        buffer: &mut Buffer,
+        length: usize,
+    ) -> Option<Media> {
+        let Some(stream) = &self.stream else {
+            self.counters.dropped.bump();
+            return None;
+        };
+        if !self.latch.admits(from) {
+            self.counters.strangers.bump();
+            return None;
+        }
+        let (secured, listening) = (stream.srtp.is_some(), stream.receive);
+        let length = if secured { self.unprotect(buffer, length, false)? } else { length };
+        let parsed = buffer.get(..length).and_then(rtp::parse);
+        let classified = parsed.and_then(|view| {
+            Some((stream_kind(self.stream.as_deref()?, view.payload_type)?, view))
+        });
+        let Some((kind, view)) = classified else {
+            self.counters.dropped.bump();
+            return None;
+        };
+        if self.latch.confirm(from) {
+            (self.attention, self.moved) = (true, true);
+            self.tell(PortEventKind::FirstPacket { from });
+        }
+        self.count(now, kind, &view);
+        if !listening {
+            self.counters.dropped.bump();
+            return None;
+        }
+        let payload = buffer.get(view.payload.clone())?;
+        match kind {
+            Kind::Audio(codec) => {
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.audio(now, view.ssrc, view.timestamp, codec, payload);
+                }
+            }
+            Kind::Event => self.receive_event(now, &view, payload),
+            Kind::Noise => {}
+        }
+        Some(Media {
+            kind,
+            marker: view.marker,
+            sequence: view.sequence,
+            timestamp: view.timestamp,
+            ssrc: view.ssrc,
+            payload: view.payload,
+        })
+    }
+
+    fn unprotect(&mut self, buffer: &mut Buffer, length: usize, rtcp: bool) -> Option<usize> {
+        let outcome = match (&mut self.srtp, buffer.get_mut(..length)) {
+            (Some(session), Some(packet)) if rtcp => session.unprotect_rtcp(packet),
+            (Some(session), Some(packet)) => session.unprotect_rtp(packet),
+            _ => Unprotected::Refused { tell: false },
+        };
+        match outcome {
+            Unprotected::Plain(length) => Some(length),
+            Unprotected::Refused { tell } => {
+                self.counters.srtp_failures.bump();
+                if tell {
+                    self.tell(PortEventKind::SrtpFailed);
+                }
+                None
+            }
+        }
+    }
+
+    #[inline]
+    fn count(&mut self, now: Instant, kind: Kind, view: &rtp::RtpView) {
+        if view.ssrc != self.sender_ssrc {
+            self.sender_ssrc = view.ssrc;
+            if let Some(release) = self.keys.reset() {
+                self.on_key(now, release);
+            }
+        }
+        self.counters.received.bump();
+        self.last_received = now;
+        self.silence_told = false;
+        let timestamp = matches!(kind, Kind::Audio(_)).then_some(view.timestamp);
+        self.reception.receive(now, view.ssrc, view.sequence, timestamp);
+        self.counters.lost.set(self.reception.lost());
+        self.counters.jitter_us.set(u64::from(self.reception.jitter()) * 125);
+    }
+
+    fn receive_event(&mut self, now: Instant, view: &rtp::RtpView, payload: &[u8]) {
+        // At most three: the release of a key before, a press, its release.
+        let mut heard = [None; 3];
+        let mut room = heard.iter_mut();
+        self.keys.receive(now, view.marker, view.timestamp, payload, |event| {
+            if let Some(slot) = room.next() {
+                *slot = Some(event);
+            }
+        });
+        for event in heard.into_iter().flatten() {
+            self.on_key(now, event);
+        }
+        self.attention |= self.keys.is_down();
+    }
+
+    pub(super) fn on_key(&mut self, now: Instant, event: KeyEvent) {
+        match event {
+            KeyEvent::Pressed(digit, timestamp) => {
+                if self.player.as_ref().is_some_and(|p| p.stop_on.contains(digit)) {
+                    self.end_play(PlayEnd::Digit(digit));
+                }
+                let end = self.recorder.as_mut().and_then(|r| r.pressed(digit, timestamp));
+                if let Some(by) = end {
+                    self.end_record(now, by);
+                }
+            }
+            KeyEvent::Released(digit, ticks) => {
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.released(ticks);
+                }
+                let duration = Duration::from_micros(u64::from(ticks) * 125);
+                self.tell(PortEventKind::Digit { digit, duration });
+            }
+        }
+    }
+
+    /// Takes an RTCP datagram in `buffer[..length]`, from its own port or (`mux`) the RTP port.
+    pub(in crate::engine) fn receive_rtcp(
+        &mut self,
+        now: Instant,
+        ntp: u64,
+        from: SocketAddr,
+        mux: bool,
+        buffer: &mut Buffer,
+        length: usize,
+    ) {
+        let Some(stream) = self.stream.as_ref().filter(|s| s.rtcp_mux || !mux) else {
+            self.counters.dropped.bump();
+            return;
+        };
+        let known_host = [self.latch.target().ip(), self.rtcp_latch.announced().ip()];
+        let latch = if mux { &self.latch } else { &self.rtcp_latch };
+        if !latch.admits(from) || !known_host.contains(&from.ip()) {
+            self.counters.strangers.bump();
+            return;
+        }
+        let length = if stream.srtp.is_some() {
+            let Some(length) = self.unprotect(buffer, length, true) else { return };
+            length
+        } else {
+            length
+        };
+        let packet = buffer.get(..length).unwrap_or_default();
+        let ssrc = self.out.ssrc();
+        let Some(feedback) = rtcp::receive(now, middle(ntp), ssrc, packet, &mut self.reception)
+        else {
+            self.counters.dropped.bump();
+            return;
+        };
+        if !mux {
+            self.rtcp_latch.confirm(from);
+        }
+        self.counters.rtcp_received.bump();
+        if let Some(lost) = feedback.lost {
+            self.counters.remote_lost.set(u64::from(lost));
+        }
+        if let Some(round_trip) = feedback.round_trip {
+            self.counters.round_trip_us.set(u64::from(round_trip) * 1_000_000 / 65_536);
+        }
+    }
+}
+
+/// What a payload type means. Both static G.711 types are always understood: a peer may send any
+/// codec of its answer (RFC 3264 §7), and some send the other one regardless.
+#[inline]
+fn stream_kind(stream: &StreamConfig, payload_type: u8) -> Option<Kind> {
+    if payload_type == stream.recv_pt {
+        return Some(Kind::Audio(stream.codec));
+    }
+    if stream.telephone_event.is_some_and(|events| events.recv_pt == payload_type) {
+        return Some(Kind::Event);
+    }
+    if payload_type == COMFORT_NOISE {
+        return Some(Kind::Noise);
+    }
+    Codec::from_static_payload_type(payload_type).map(Kind::Audio)
+}
+
+/// The middle 32 bits of an NTP time, as LSR has them.
+fn middle(ntp: u64) -> u32 {
+    ((ntp >> 16) & 0xffff_ffff) as u32
+}

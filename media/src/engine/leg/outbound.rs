@@ -1,0 +1,182 @@
+//! Packets that go out: relayed, played, dialled, reported.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use super::super::api::{PlayEnd, PortEventKind};
+use super::super::play::{MAX_FRAME, Step};
+use super::{Buffer, COMFORT_NOISE, Kind, Leg, Media};
+use crate::relay::Source;
+use crate::rtcp::{self, MAX_REPORT, SenderInfo};
+use crate::rtp::{HEADER_LEN, Header};
+
+/// Time between our RTCP reports (RFC 3550 §6.2 asks for five seconds at least).
+pub(super) const REPORT_INTERVAL: Duration = Duration::from_secs(5);
+
+impl Leg {
+    /// Turns a packet that `self`'s partner received into one for our peer, in place. Returns where
+    /// in the buffer it lies; `None` when we may not or cannot send it.
+    #[inline]
+    pub(in crate::engine) fn relay(
+        &mut self,
+        now: Instant,
+        media: &Media,
+        buffer: &mut Buffer,
+    ) -> Option<Range<usize>> {
+        let stream = self.stream.as_deref()?;
+        if !stream.send || self.player.is_some() || self.digits.is_some() {
+            return None;
+        }
+        let payload_type = match media.kind {
+            Kind::Audio(codec) => {
+                if let Some(table) = codec.conversion(stream.codec) {
+                    for byte in buffer.get_mut(media.payload.clone())? {
+                        *byte = table[usize::from(*byte)];
+                    }
+                }
+                stream.send_pt
+            }
+            Kind::Event => stream.telephone_event?.send_pt,
+            Kind::Noise if stream.comfort_noise => COMFORT_NOISE,
+            Kind::Noise => return None,
+        };
+        let source = Source::Relay(media.ssrc);
+        let numbers = (media.sequence, media.timestamp);
+        self.seal(now, source, numbers, media.marker, payload_type, buffer, media.payload.clone())
+    }
+
+    /// Writes the header before the payload and encrypts on a secured leg.
+    #[inline]
+    #[allow(clippy::too_many_arguments)]
+    fn seal(
+        &mut self,
+        now: Instant,
+        source: Source,
+        (sequence, timestamp): (u16, u32),
+        marker: bool,
+        payload_type: u8,
+        buffer: &mut Buffer,
+        payload: Range<usize>,
+    ) -> Option<Range<usize>> {
+        let place = self.out.place(now, source, sequence, timestamp)?;
+        let header = Header {
+            marker: marker || place.first,
+            payload_type,
+            sequence: place.sequence,
+            timestamp: place.timestamp,
+            ssrc: self.out.ssrc(),
+        };
+        let at = header.write_before(buffer, &payload)?;
+        self.out.count(payload.len());
+        if self.stream.as_ref().is_some_and(|s| s.srtp.is_some()) {
+            // Without a session nothing is sent: never plain on a secured leg.
+            return self.srtp.as_mut()?.protect_rtp(buffer, at);
+        }
+        Some(at)
+    }
+
+    /// Makes the next packet of ours that is due. Call until `None`.
+    pub(in crate::engine) fn poll(
+        &mut self,
+        now: Instant,
+        buffer: &mut Buffer,
+    ) -> Option<Range<usize>> {
+        loop {
+            if let Some(sender) = &mut self.digits {
+                let packet = sender.poll(now);
+                if sender.is_idle() {
+                    self.digits = None;
+                    self.tell(PortEventKind::DigitsSent);
+                }
+                if let Some(packet) = packet {
+                    let stream = self.stream.as_deref().filter(|s| s.send);
+                    let Some(events) = stream.and_then(|s| s.telephone_event) else { continue };
+                    let payload = put(buffer, &packet.payload)?;
+                    return self.seal(
+                        now,
+                        Source::Digits(self.runs),
+                        (packet.sequence, packet.timestamp),
+                        packet.marker,
+                        events.send_pt,
+                        buffer,
+                        payload,
+                    );
+                }
+            }
+            let mut frame = [0; MAX_FRAME];
+            match self.player.as_mut()?.poll(now, &mut frame) {
+                Step::Wait => return None,
+                Step::End => {
+                    self.end_play(PlayEnd::End);
+                    return None;
+                }
+                Step::Send(made) => {
+                    let stream = self.stream.as_deref().filter(|s| s.send);
+                    let (Some(stream), None) = (stream, &self.digits) else {
+                        // Not sent, so not counted as lost either: a new source when it goes on.
+                        self.runs = self.runs.wrapping_add(1);
+                        if let Some(player) = &mut self.player {
+                            player.run = self.runs;
+                        }
+                        continue;
+                    };
+                    let payload_type = stream.send_pt;
+                    let source = Source::Play(self.player.as_ref()?.run);
+                    let payload = put(buffer, frame.get(..made.length)?)?;
+                    let numbers = (made.sequence, made.timestamp);
+                    return self.seal(now, source, numbers, false, payload_type, buffer, payload);
+                }
+            }
+        }
+    }
+
+    /// Ends what the clock ends. For the fast grid.
+    pub(in crate::engine) fn handle_timeout(&mut self, now: Instant) {
+        if let Some(release) = self.keys.handle_timeout(now) {
+            self.on_key(now, release);
+        }
+        if let Some(by) = self.recorder.as_mut().and_then(|r| r.poll(now)) {
+            self.end_record(now, by);
+        }
+    }
+
+    /// Looks for silence of the network. For the slow sweep.
+    pub(in crate::engine) fn sweep(&mut self, now: Instant) {
+        let silent_for = now.saturating_duration_since(self.last_received);
+        let expected = self.stream.as_ref().is_some_and(|s| s.receive) && self.target().is_some();
+        if expected && !self.silence_told && silent_for >= self.no_media_after {
+            self.silence_told = true;
+            self.tell(PortEventKind::NoMedia { silent_for });
+        }
+    }
+
+    /// Makes our RTCP report when it is due, in `buffer[..n]`.
+    pub(in crate::engine) fn report(
+        &mut self,
+        now: Instant,
+        ntp: u64,
+        buffer: &mut Buffer,
+    ) -> Option<usize> {
+        if now < self.next_report {
+            return None;
+        }
+        self.next_report = now + REPORT_INTERVAL;
+        let secured = self.stream.as_ref()?.srtp.is_some();
+        let sender = self.out.timestamp_at(now).map(|timestamp| {
+            let (packets, octets) = self.out.sent();
+            SenderInfo { ntp, timestamp, packets, octets }
+        });
+        let mut report = [0; MAX_REPORT];
+        let ssrc = self.out.ssrc();
+        let n =
+            rtcp::write_report(now, &mut report, ssrc, &self.cname, sender, &mut self.reception);
+        buffer.get_mut(..n)?.copy_from_slice(report.get(..n)?);
+        if secured { self.srtp.as_mut()?.protect_rtcp(buffer, n) } else { Some(n) }
+    }
+}
+
+fn put(buffer: &mut Buffer, payload: &[u8]) -> Option<Range<usize>> {
+    let range = HEADER_LEN..HEADER_LEN + payload.len();
+    buffer.get_mut(range.clone())?.copy_from_slice(payload);
+    Some(range)
+}
