@@ -124,12 +124,10 @@ pub fn refer_to(target: &NameAddr, replaces: Option<&Replaces>) -> ReferTo {
 fn escape_header(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     for b in text.bytes() {
-        match b {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => out.push(char::from(b)),
-            b'-' | b'_' | b'.' | b'!' | b'~' | b'*' | b'\'' | b'(' | b')' => {
-                out.push(char::from(b))
-            }
-            _ => out.push_str(&format!("%{b:02X}")),
+        if b.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&b) {
+            out.push(char::from(b));
+        } else {
+            out.push_str(&format!("%{b:02X}"));
         }
     }
     out
@@ -178,4 +176,122 @@ pub fn accepted(request: &Request, refer: &Refer) -> Response {
         response.headers.push(name, "false");
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::header::SubscriptionState;
+
+    fn refer(refer_to: &str, extra: &[(HeaderName, &str)]) -> Request {
+        let mut request = Request::new(Method::Refer, "sip:101@office.example".parse().unwrap())
+            .with(HeaderName::ReferTo, refer_to)
+            .with(HeaderName::CSeq, "42 REFER");
+        for (name, value) in extra {
+            request.headers.push(name.clone(), *value);
+        }
+        request
+    }
+
+    #[test]
+    fn a_blind_transfer_names_its_target() {
+        let by = [(HeaderName::ReferredBy, "<sip:101@office.example>")];
+        let refer =
+            Refer::of(&refer("\"Bob\" <sip:102@office.example;method=INVITE>", &by)).unwrap();
+        assert_eq!(refer.target.to_string(), "\"Bob\" <sip:102@office.example>");
+        assert_eq!(refer.replaces, None);
+        assert!(refer.referred_by.is_some());
+        assert_eq!(refer.cseq, 42);
+        let tel = Refer::of(&self::refer("<tel:+12125551101>", &[])).unwrap();
+        assert_eq!(tel.target.to_string(), "<tel:+12125551101>", "tel stays tel");
+    }
+
+    #[test]
+    fn an_attended_transfer_names_the_dialog_to_replace() {
+        let text = "<sip:102@office.example?Subject=x&Replaces=a%40b%3Bto-tag%3Dt%3Bfrom-tag%3Df>";
+        let refer = Refer::of(&refer(text, &[])).unwrap();
+        let replaces = refer.replaces.unwrap();
+        assert_eq!((&*replaces.call_id, &*replaces.to_tag, &*replaces.from_tag), ("a@b", "t", "f"));
+        assert_eq!(refer.target.to_string(), "<sip:102@office.example>");
+    }
+
+    #[test]
+    fn what_we_ask_for_reads_as_we_meant_it() {
+        let target: NameAddr = "<sip:102@office.example>".parse().unwrap();
+        let replaces = Replaces {
+            call_id: "a@b;c".replace(';', "-").into(),
+            to_tag: "t".into(),
+            from_tag: "f".into(),
+            early_only: true,
+        };
+        let header = refer_to(&target, Some(&replaces));
+        let read = Refer::of(&refer(&header.to_string(), &[])).unwrap();
+        assert_eq!(read.replaces, Some(replaces));
+        assert_eq!(read.target, target);
+    }
+
+    #[test]
+    fn a_refer_that_cannot_be_followed_is_refused() {
+        let two = [(HeaderName::ReferTo, "<sip:103@office.example>")];
+        let none = Request::new(Method::Refer, "sip:a@b".parse().unwrap());
+        let cases = [
+            (refer("<sip:102@office.example>", &two), 400),
+            (none, 400),
+            (refer("<sip:102@office.example;method=BYE>", &[]), 501),
+            (refer("<sip:102@office.example?Replaces=nonsense>", &[]), 400),
+        ];
+        for (request, code) in cases {
+            assert_eq!(Refer::of(&request).unwrap_err().status().code(), code);
+        }
+    }
+
+    #[test]
+    fn progress_is_reported_as_fragments_until_a_final_one() {
+        let now = Instant::now();
+        let request = refer("<sip:102@office.example>", &[]);
+        let refer = Refer::of(&request).unwrap();
+        let mut subscription = refer.subscription(now);
+        for (code, body, over) in [
+            (100, "SIP/2.0 100 Trying\r\n", false),
+            (180, "SIP/2.0 180 Ringing\r\n", false),
+            (200, "SIP/2.0 200 OK\r\n", true),
+        ] {
+            let mut notify = Request::new(Method::Notify, "sip:a@b".parse().unwrap());
+            let status = StatusCode::new(code).unwrap();
+            fill_report(now, &mut subscription, &mut notify, status, None);
+            assert_eq!(notify.body, body);
+            assert_eq!(reported(&notify.body), Some(status));
+            assert_eq!(notify.headers.text(&HeaderName::ContentType).as_deref(), Some(SIPFRAG));
+            let event = notify.headers.text(&HeaderName::Event);
+            assert_eq!(event.as_deref(), Some("refer;id=42"));
+            assert_eq!(subscription.is_finished(), over);
+            let state = notify.headers.typed::<SubscriptionState>().unwrap().unwrap();
+            assert_eq!(state.reason.as_deref() == Some("noresource"), over);
+        }
+        assert_eq!(accepted(&request, &refer).status, StatusCode::ACCEPTED);
+    }
+
+    #[test]
+    fn a_sender_may_want_no_reports() {
+        let name = HeaderName::parse(b"Refer-Sub").unwrap();
+        let request = refer("<sip:102@office.example>", &[(name.clone(), "false")]);
+        let refer = Refer::of(&request).unwrap();
+        assert!(refer.silent);
+        let answer = accepted(&request, &refer);
+        assert_eq!(answer.headers.text(&name).as_deref(), Some("false"));
+    }
+
+    #[test]
+    fn reports_that_are_none_are_not_read() {
+        for body in ["", "INVITE sip:a@b SIP/2.0", "SIP/2.0 20 x", "SIP/2.0 999 x", "\u{fe}"] {
+            assert_eq!(reported(body.as_bytes()), None, "{body}");
+        }
+        assert_eq!(reported(b"\r\nSIP/2.0 486\r\nTo: x\r\n").map(StatusCode::code), Some(486));
+    }
+
+    #[test]
+    fn a_reason_phrase_cannot_break_out_of_its_line() {
+        let body = sipfrag(StatusCode::OK, Some("fine\r\nVia: x"));
+        assert_eq!(body, "SIP/2.0 200 fineVia: x\r\n");
+    }
 }

@@ -16,6 +16,8 @@ pub struct Subscriber {
     /// Seconds to ask for.
     wish: u32,
     state: State,
+    /// Until then the first NOTIFY must have come (Timer N).
+    first_notify_by: Option<Instant>,
     expires_at: Option<Instant>,
     refresh_at: Option<Instant>,
 }
@@ -70,7 +72,8 @@ impl Subscriber {
             accept: accept.into(),
             wish: seconds,
             state: State::Waiting,
-            expires_at: Some(now + 64 * t1),
+            first_notify_by: Some(now + 64 * t1),
+            expires_at: None,
             refresh_at: None,
         }
     }
@@ -88,6 +91,7 @@ impl Subscriber {
     pub fn unsubscribe(&mut self, now: Instant, wait: Duration) {
         if self.state != State::Over {
             self.state = State::Leaving;
+            self.first_notify_by = None;
             self.refresh_at = None;
             self.expires_at = Some(now + wait);
         }
@@ -155,14 +159,15 @@ impl Subscriber {
             return Notified::Last { retry: retry(&told).filter(|_| !leaving) };
         }
         if self.state != State::Leaving {
-            // The notifier may have cut the time short (§4.1.3); it may not prolong it.
-            let left = self.expires_at.filter(|_| self.state == State::Up);
-            let told = told.expires.unwrap_or(self.wish);
-            let sooner = now + Duration::from_secs(told.into());
-            if left.is_none_or(|at| sooner < at) {
-                self.granted(now, told);
-            }
             self.state = State::Up;
+            self.first_notify_by = None;
+            // The notifier may cut the time short (§4.1.3), not prolong it.
+            let named = told.expires.map(|s| now + Duration::from_secs(s.into()));
+            match (self.expires_at, named) {
+                (Some(at), Some(named)) if named >= at => {}
+                (Some(_), None) => {}
+                _ => self.granted(now, told.expires.unwrap_or(self.wish)),
+            }
         }
         Notified::State
     }
@@ -171,19 +176,13 @@ impl Subscriber {
     fn granted(&mut self, now: Instant, seconds: u32) {
         let whole = Duration::from_secs(seconds.into());
         let early = (whole / 10).max(Duration::from_secs(32)).min(whole / 2);
-        // While the first NOTIFY is waited for, Timer N stays.
-        if self.state == State::Up || seconds > 0 {
-            self.refresh_at = Some(now + (whole - early));
-        }
-        if self.state == State::Up {
-            self.expires_at = Some(now + whole);
-        } else {
-            self.expires_at = self.expires_at.map(|timer_n| timer_n.min(now + whole));
-        }
+        self.refresh_at = Some(now + (whole - early));
+        self.expires_at = Some(now + whole);
     }
 
     fn over(&mut self, retry: Option<Duration>) -> SubscriberEvent {
         self.state = State::Over;
+        self.first_notify_by = None;
         self.refresh_at = None;
         self.expires_at = None;
         SubscriberEvent::Over { retry }
@@ -196,19 +195,20 @@ impl Subscriber {
 
     /// When [`Self::handle_timeout`] wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        match (self.refresh_at, self.expires_at) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        [self.first_notify_by, self.refresh_at, self.expires_at].into_iter().flatten().min()
     }
 
     /// Refresh due, or run out.
     pub fn handle_timeout(&mut self, now: Instant) -> SubscriberEvent {
-        if self.expires_at.is_some_and(|at| now >= at) {
+        let due = |at: Option<Instant>| at.is_some_and(|at| now >= at);
+        if due(self.first_notify_by) {
+            return self.over(Some(RETRY));
+        }
+        if due(self.expires_at) {
             let leaving = self.state == State::Leaving;
             return self.over((!leaving).then_some(Duration::ZERO));
         }
-        if self.refresh_at.is_some_and(|at| now >= at) {
+        if due(self.refresh_at) {
             self.refresh_at = None;
             return SubscriberEvent::Refresh;
         }

@@ -138,7 +138,7 @@ impl Invite {
     /// The CANCEL (§9.1), with `extra` fields.
     pub(super) fn cancel(&self, extra: &Headers) -> Request {
         let mut cancel = self.derive(Method::Cancel);
-        for header in extra.iter() {
+        for header in extra {
             cancel.headers.push(header.name.clone(), header.value.clone());
         }
         cancel

@@ -39,10 +39,10 @@ pub struct TransactionLayer {
 
 impl TransactionLayer {
     /// Empty tables. `ids` makes branches and tags.
-    pub fn new(config: Config, ids: Ids) -> Self {
+    pub fn new(mut config: Config, ids: Ids) -> Self {
         // A T1 of zero would retransmit without end.
-        let t1 = config.t1.max(Duration::from_millis(1));
-        let config = Config { t1, t2: config.t2.max(t1), ..config };
+        config.t1 = config.t1.max(Duration::from_millis(1));
+        config.t2 = config.t2.max(config.t1);
         Self {
             config,
             ids,

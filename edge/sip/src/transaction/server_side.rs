@@ -258,6 +258,7 @@ impl TransactionLayer {
         // the same CSeq, credentials added, is wrong but not forked.
         if input == Some(Input::Failure)
             && let Some(merge) = server.merge.take()
+            && self.merges.get(&merge) == Some(&tx)
         {
             self.merges.remove(&merge);
         }

@@ -44,8 +44,6 @@ fn ms(millis: u64) -> Duration {
 
 /// A received request; `extra` are further header lines.
 fn request(method: &str, branch: &str, extra: &str) -> Request {
-    let cseq = if matches!(method, "ACK" | "CANCEL") { "INVITE" } else { method };
-    let cseq = if method == "CANCEL" || method == "ACK" { method } else { cseq };
     let text = format!(
         "{method} sip:100@192.0.2.1 SIP/2.0\r\n\
          Via: SIP/2.0/UDP 198.51.100.7:5060;branch={branch};rport=5060\r\n\
@@ -53,7 +51,7 @@ fn request(method: &str, branch: &str, extra: &str) -> Request {
          From: <sip:101@192.0.2.1>;tag=from-{branch}\r\n\
          To: <sip:100@192.0.2.1>\r\n\
          Call-ID: call-{branch}\r\n\
-         CSeq: 7 {cseq}\r\n\
+         CSeq: 7 {method}\r\n\
          {extra}Content-Length: 0\r\n\r\n"
     );
     match parse::datagram(Bytes::from(text)).unwrap() {
