@@ -4,8 +4,8 @@
 //! > call [`TransactionLayer::poll_transmit`] and [`TransactionLayer::poll_event`] are drained.
 //!
 //! Each kind of transaction is one table, `step(state, input) -> (state, actions)`, in a file of
-//! its own: [`client_invite`], [`client_non_invite`], [`server_invite`], [`server_non_invite`].
-//! The tables know nothing of reliable transports: [`timers`] says which timer runs for how long
+//! its own: `client_invite`, `client_non_invite`, `server_invite`, `server_non_invite`.
+//! The tables know nothing of reliable transports: `timers` says which timer runs for how long
 //! on which transport, and a timer that lasts no time at all fires at once.
 //!
 //! What an entry keeps is what it may have to send again, never more: a request until it is
