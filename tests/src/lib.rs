@@ -5,5 +5,6 @@
 pub mod appliance;
 pub mod baresip;
 pub mod net;
+pub mod sim;
 pub mod sipp;
 pub mod tone;

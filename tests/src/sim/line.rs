@@ -1,0 +1,266 @@
+//! One call of an agent, played like a script: tell it what to do, see what happens to it.
+
+use std::fmt;
+
+use bytes::Bytes;
+use offhook_sip::header::{HeaderName, Headers, NameAddr};
+use offhook_sip::message::{Method, Request, Response, StatusCode};
+use offhook_sip::session::{EndedBy, SessionEvent};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::agent::Order;
+use super::sdp::Direction;
+
+/// What a line is told to do.
+#[derive(Debug)]
+pub(super) enum Act {
+    /// Status, with an early answer, more headers.
+    Ring(StatusCode, bool, Headers),
+    Answer(Headers),
+    Reject(StatusCode, Headers),
+    Redirect(Vec<NameAddr>),
+    /// Port of our audio, direction.
+    Reinvite(u16, Direction),
+    ReinviteWithoutOffer,
+    Update(Direction),
+    HangUp(Headers),
+    Send(Method, Headers, Option<(&'static str, Bytes)>),
+    /// From now on offers get this answer instead of an obliging one.
+    Refuse(StatusCode),
+}
+
+/// How a call ended for one side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// When.
+    pub at: Instant,
+    /// Who or what.
+    pub by: EndedBy,
+    /// The status that ended it, if any.
+    pub status: Option<u16>,
+    /// Reason headers of the peer, in text.
+    pub reasons: Vec<String>,
+    /// When it was answered, if it ever was.
+    pub answered: Option<Instant>,
+}
+
+/// One call of an agent. What is told to a call that is over has no effect.
+pub struct Line {
+    pub(super) key: u64,
+    pub(super) agent: mpsc::UnboundedSender<Order>,
+    pub(super) events: mpsc::UnboundedReceiver<(Instant, SessionEvent)>,
+    /// The INVITE that began it, for calls that came in.
+    pub invite: Option<Request>,
+    answered: Option<Instant>,
+    end: Option<End>,
+    log: Vec<String>,
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Line").field("key", &self.key).field("log", &self.log).finish()
+    }
+}
+
+impl Line {
+    pub(super) fn new(
+        key: u64,
+        agent: mpsc::UnboundedSender<Order>,
+        events: mpsc::UnboundedReceiver<(Instant, SessionEvent)>,
+        invite: Option<Request>,
+    ) -> Self {
+        Self { key, agent, events, invite, answered: None, end: None, log: Vec::new() }
+    }
+
+    fn act(&self, act: Act) {
+        let _ = self.agent.send(Order::Act { line: self.key, act });
+    }
+
+    /// A 180 without a description.
+    pub fn ring(&self) {
+        self.progress(180, false);
+    }
+
+    /// Any 101..199, with or without an early answer.
+    pub fn progress(&self, status: u16, early_media: bool) {
+        self.act(Act::Ring(code(status), early_media, Headers::new()));
+    }
+
+    /// 200.
+    pub fn answer(&self) {
+        self.act(Act::Answer(Headers::new()));
+    }
+
+    /// A 4xx..6xx.
+    pub fn reject(&self, status: u16) {
+        self.act(Act::Reject(code(status), Headers::new()));
+    }
+
+    /// A 4xx..6xx with one more header.
+    pub fn reject_with(&self, status: u16, name: HeaderName, value: &str) {
+        let mut headers = Headers::new();
+        headers.push(name, value);
+        self.act(Act::Reject(code(status), headers));
+    }
+
+    /// 302 to a URI.
+    pub fn redirect(&self, to: &str) {
+        let uri: offhook_sip::uri::Uri = to.parse().expect("a URI");
+        self.act(Act::Redirect(vec![NameAddr::new(uri)]));
+    }
+
+    /// re-INVITE with this direction of ours.
+    pub fn reinvite(&self, direction: Direction) {
+        self.act(Act::Reinvite(super::agent::AUDIO_PORT, direction));
+    }
+
+    /// re-INVITE with another port for our audio: the phone moved.
+    pub fn move_audio(&self, port: u16) {
+        self.act(Act::Reinvite(port, Direction::SendRecv));
+    }
+
+    /// re-INVITE that asks the peer to offer.
+    pub fn ask_for_offer(&self) {
+        self.act(Act::ReinviteWithoutOffer);
+    }
+
+    /// UPDATE with this direction of ours.
+    pub fn update(&self, direction: Direction) {
+        self.act(Act::Update(direction));
+    }
+
+    /// CANCEL, 480 or BYE, whatever ends the call now.
+    pub fn hang_up(&self) {
+        self.act(Act::HangUp(Headers::new()));
+    }
+
+    /// A request of another kind in the dialog.
+    pub fn send(&self, method: Method, headers: Headers, body: Option<(&'static str, Bytes)>) {
+        self.act(Act::Send(method, headers, body));
+    }
+
+    /// From now on offers of the peer are refused.
+    pub fn refuse_offers(&self, status: u16) {
+        self.act(Act::Refuse(code(status)));
+    }
+
+    /// What happens next; `None` after the end.
+    pub async fn next(&mut self) -> Option<SessionEvent> {
+        if self.end.is_some() {
+            return None;
+        }
+        let (at, event) = self.events.recv().await?;
+        self.log.push(short(&event));
+        match &event {
+            SessionEvent::Answered { .. } => self.answered = Some(at),
+            // For the side that answers, the call is up when the ACK is there.
+            SessionEvent::Confirmed => self.answered = Some(at),
+            SessionEvent::Ended { by, status, reasons } => {
+                let reasons = reasons.iter().map(|r| r.to_text().into_owned()).collect();
+                let status = status.map(StatusCode::code);
+                let answered = self.answered;
+                self.end = Some(End { at, by: *by, status, reasons, answered });
+            }
+            _ => {}
+        }
+        Some(event)
+    }
+
+    /// Waits for an event that `pick` takes; panics when the call ends first.
+    pub async fn until<T>(&mut self, pick: impl Fn(&SessionEvent) -> Option<T>) -> T {
+        while let Some(event) = self.next().await {
+            if let Some(found) = pick(&event) {
+                return found;
+            }
+        }
+        panic!("the call ended first: {:?}", self.log);
+    }
+
+    /// Waits for a provisional response of this status.
+    pub async fn progressed(&mut self, wanted: u16) -> Response {
+        self.until(|event| match event {
+            SessionEvent::Provisional { status, response, .. } if status.code() == wanted => {
+                Some(response.clone())
+            }
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits for the 2xx to our INVITE.
+    pub async fn answered(&mut self) -> Response {
+        self.until(|event| match event {
+            SessionEvent::Answered { response, .. } => Some(response.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits for the ACK to our 2xx.
+    pub async fn confirmed(&mut self) {
+        self.until(|event| matches!(event, SessionEvent::Confirmed).then_some(())).await;
+    }
+
+    /// Waits for an offer of the peer (answered obligingly already) and gives its direction.
+    pub async fn offered(&mut self) -> Direction {
+        self.until(|event| match event {
+            SessionEvent::Offer { sdp, .. } => {
+                Some(sdp.as_ref().map_or(Direction::SendRecv, |sdp| Direction::of(sdp)))
+            }
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits for the peer's answer to an offer of ours.
+    pub async fn offer_accepted(&mut self) -> Bytes {
+        self.until(|event| match event {
+            SessionEvent::OfferAccepted { sdp } => Some(sdp.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits for the final response that refuses our INVITE.
+    pub async fn rejected(&mut self) -> Response {
+        self.until(|event| match event {
+            SessionEvent::Rejected { response } => Some(response.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits for the end.
+    pub async fn ended(&mut self) -> End {
+        while self.next().await.is_some() {}
+        self.end.clone().unwrap_or_else(|| panic!("the agent is gone: {:?}", self.log))
+    }
+
+    /// Whether the call is answered and has not ended, as far as the events that were taken say.
+    pub fn is_up(&self) -> bool {
+        self.answered.is_some() && self.end.is_none()
+    }
+
+    /// What was seen so far, in short.
+    pub fn log(&self) -> &[String] {
+        &self.log
+    }
+}
+
+pub(super) fn code(status: u16) -> StatusCode {
+    StatusCode::new(status).expect("a status code")
+}
+
+fn short(event: &SessionEvent) -> String {
+    match event {
+        SessionEvent::Provisional { status, .. } => status.code().to_string(),
+        SessionEvent::Answered { .. } => "answered".to_owned(),
+        SessionEvent::Rejected { response } => format!("rejected {}", response.status.code()),
+        SessionEvent::Ended { by, status, .. } => {
+            format!("ended {by:?} {:?}", status.map(StatusCode::code))
+        }
+        SessionEvent::OfferRejected { status, .. } => format!("offer refused {}", status.code()),
+        other => format!("{other:?}").split([' ', '{', '(']).next().unwrap_or_default().to_owned(),
+    }
+}
