@@ -8,8 +8,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::SystemTime;
 
-/// Re-exported for those who keep a [`Binding`] and have no other business with SIP.
-pub use offhook_sip::flow::Transport;
+use offhook_sip::flow::Transport;
 
 use crate::event::CallEvent;
 

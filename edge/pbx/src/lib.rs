@@ -5,11 +5,13 @@
 
 pub mod app;
 pub mod bans;
+pub mod call;
 pub mod event;
 pub mod failure;
 pub mod keep;
 pub mod mask;
 pub mod metrics;
+pub mod office;
 pub mod pin;
 pub mod registrar;
 pub mod resolve;

@@ -151,9 +151,9 @@ pub enum AudioSource {
         #[serde(rename = "Key")]
         key: String,
     },
-    /// Offhook: a prompt that came with the program (`beep`, `greeting`, …).
+    /// Offhook: prompts that came with the program (`beep`, `vm-greeting`, …).
     Builtin {
-        /// Its name.
+        /// Its name, or several with spaces between them: one after the other.
         #[serde(rename = "Name")]
         name: String,
     },

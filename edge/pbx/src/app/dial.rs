@@ -88,8 +88,11 @@ impl Dial {
         if let Some(reply) = self.next() {
             return Ok(reply);
         }
-        if self.mailbox.is_some() {
+        if let Some(mailbox) = &mut self.mailbox {
             self.in_mailbox = true;
+            if self.status == Some(486) {
+                mailbox.is_busy();
+            }
             return self.mailbox_answer(event).await;
         }
         Ok(Reply::actions(vec![hang_up(LegTag::A, self.status.unwrap_or(480))]))

@@ -26,6 +26,8 @@ enum State {
     Number,
     /// Waits for its PIN.
     Pin { tries: u32 },
+    /// Says how many there are.
+    Counted,
     /// Plays a message, or waits for a key after it (`asked`).
     Message { asked: bool },
     /// Says good-bye.
@@ -72,15 +74,16 @@ impl VoicemailMenu {
             State::Start if self.own => self.open().await,
             State::Start => {
                 self.state = State::Number;
-                Ok(ask(builtin("enter-mailbox"), "#", 1, 20))
+                Ok(ask(builtin("vm-enter-mailbox"), "#", 1, 20))
             }
             State::Number if digits.is_empty() => Ok(self.end("goodbye")),
             State::Number => {
                 self.mailbox = digits;
                 self.state = State::Pin { tries: 1 };
-                Ok(ask(builtin("enter-pin"), "#", 1, 16))
+                Ok(ask(builtin("vm-enter-pin"), "#", 1, 16))
             }
             State::Pin { tries } => self.check_pin(&digits, tries).await,
+            State::Counted => Ok(self.play_message()),
             State::Message { asked } => self.key(&digits, asked).await,
             State::Over => Ok(Reply::actions(vec![hang_up(LegTag::A, 0)])),
         }
@@ -94,10 +97,10 @@ impl VoicemailMenu {
             return self.open().await;
         }
         if tries >= TRIES {
-            return Ok(self.end("wrong-pin"));
+            return Ok(self.end("vm-wrong-pin"));
         }
         self.state = State::Pin { tries: tries + 1 };
-        Ok(ask(builtin("wrong-pin"), "#", 1, 16))
+        Ok(ask(builtin("vm-wrong-pin"), "#", 1, 16))
     }
 
     async fn open(&mut self) -> Result<Reply, AppError> {
@@ -107,13 +110,16 @@ impl VoicemailMenu {
         messages.reverse();
         self.messages = messages;
         if self.messages.is_empty() {
-            return Ok(self.end("no-messages"));
+            return Ok(self.end("vm-no-messages"));
         }
-        Ok(self.play_message())
+        let count = |heard| self.messages.iter().filter(|m| m.heard == heard).count();
+        let said = spoken_counts(count(false), count(true));
+        self.state = State::Counted;
+        Ok(Reply::actions(vec![play(builtin(&said))]))
     }
 
     fn play_message(&mut self) -> Reply {
-        let Some(message) = self.messages.last() else { return self.end("no-more-messages") };
+        let Some(message) = self.messages.last() else { return self.end("vm-no-more") };
         self.state = State::Message { asked: false };
         let path = message.file.to_string_lossy().into_owned();
         ask(AudioSource::File { path }, "", 1, 1)
@@ -121,7 +127,7 @@ impl VoicemailMenu {
 
     async fn key(&mut self, digits: &str, asked: bool) -> Result<Reply, AppError> {
         let Some(message) = self.messages.last().cloned() else {
-            return Ok(self.end("no-more-messages"));
+            return Ok(self.end("vm-no-more"));
         };
         match digits {
             "1" => return Ok(self.play_message()),
@@ -131,13 +137,22 @@ impl VoicemailMenu {
             "" if !asked => {
                 self.heard(&message, message.saved).await?;
                 self.state = State::Message { asked: true };
-                return Ok(ask(builtin("message-menu"), "", 1, 1));
+                return Ok(ask(builtin("vm-message-menu"), "", 1, 1));
             }
             other => self.heard(&message, message.saved || other == "2").await?,
         }
         (self.lamp)(&self.mailbox);
         self.messages.pop();
-        Ok(if digits == "*" { self.end("goodbye") } else { self.play_message() })
+        let mut reply = if digits == "*" { self.end("goodbye") } else { self.play_message() };
+        let said = match digits {
+            "2" => Some("vm-kept"),
+            "3" => Some("vm-deleted"),
+            _ => None,
+        };
+        if let (Some(said), Some(actions)) = (said, &mut reply.actions) {
+            actions.insert(0, play(builtin(said)));
+        }
+        Ok(reply)
     }
 
     async fn heard(&mut self, message: &Voicemail, saved: bool) -> Result<(), AppError> {
@@ -150,6 +165,39 @@ impl VoicemailMenu {
         self.state = State::Over;
         Reply::actions(vec![play(builtin(prompt)), hang_up(LegTag::A, 0)])
     }
+}
+
+/// Names of prompts, one after the other: "You have | 2 | new messages | and | 1 | old message".
+fn spoken_counts(new: usize, old: usize) -> String {
+    let part = |count: usize, what: &str| {
+        let plural = if count == 1 { "" } else { "s" };
+        format!("{} vm-{what}-message{plural}", spoken_number(count))
+    };
+    match (new, old) {
+        (new, 0) => format!("vm-you-have {}", part(new, "new")),
+        (0, old) => format!("vm-you-have {}", part(old, "old")),
+        (new, old) => format!("vm-you-have {} vm-and {}", part(new, "new"), part(old, "old")),
+    }
+}
+
+/// English, up to 999; a mailbox holds no more.
+fn spoken_number(number: usize) -> String {
+    let mut words = Vec::new();
+    let (hundreds, rest) = (number / 100 % 10, number % 100);
+    if hundreds > 0 {
+        words.push(format!("{hundreds} 100"));
+    }
+    match rest {
+        0 if hundreds > 0 => {}
+        0..=20 => words.push(rest.to_string()),
+        _ => {
+            words.push((rest / 10 * 10).to_string());
+            if rest % 10 > 0 {
+                words.push((rest % 10).to_string());
+            }
+        }
+    }
+    words.join(" ")
 }
 
 #[allow(clippy::needless_pass_by_value)]
@@ -172,6 +220,25 @@ fn ask(source: AudioSource, terminator: &str, fewest: u64, most: u64) -> Reply {
         repeat: 1,
         repeat_duration_in_milliseconds: if most == 1 { 3_000 } else { 6_000 },
     })])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_said_in_words_that_there_are_prompts_for() {
+        assert_eq!(spoken_counts(1, 0), "vm-you-have 1 vm-new-message");
+        assert_eq!(
+            spoken_counts(2, 47),
+            "vm-you-have 2 vm-new-messages vm-and 40 7 vm-old-messages"
+        );
+        for (number, said) in
+            [(0, "0"), (20, "20"), (21, "20 1"), (100, "1 100"), (213, "2 100 13")]
+        {
+            assert_eq!(spoken_number(number), said);
+        }
+    }
 }
 
 impl Application for VoicemailMenu {

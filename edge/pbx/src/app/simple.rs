@@ -101,3 +101,20 @@ impl Immediate for Refuse {
         }
     }
 }
+
+/// The echo test: refused with 501 until the media engine can loop a line back.
+#[derive(Debug)]
+pub struct Echo;
+
+impl Immediate for Echo {
+    fn name(&self) -> &'static str {
+        "echo"
+    }
+
+    fn reply(&mut self, event: &InvocationEvent) -> Reply {
+        match event.invocation_event_type {
+            EventType::NewInboundCall => Reply::actions(vec![hang_up(LegTag::A, 501)]),
+            _ => Reply::nothing(),
+        }
+    }
+}

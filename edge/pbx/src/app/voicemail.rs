@@ -17,6 +17,8 @@ use crate::keep::Keep;
 pub enum Greeting {
     /// The one that came with the program.
     Default,
+    /// The same for a box whose owner is on the phone.
+    Busy,
     /// A sound file: the extension's own, or the office's.
     File(PathBuf),
 }
@@ -24,7 +26,8 @@ pub enum Greeting {
 impl Greeting {
     fn source(&self) -> AudioSource {
         match self {
-            Self::Default => builtin("greeting"),
+            Self::Default => builtin("vm-greeting"),
+            Self::Busy => builtin("vm-greeting-busy"),
             Self::File(path) => AudioSource::File { path: path.to_string_lossy().into_owned() },
         }
     }
@@ -67,6 +70,13 @@ impl Voicemail {
         Self { mailbox, keep, apologised: false }
     }
 
+    /// The owner is on the phone: the greeting says so, unless it is a file.
+    pub(super) fn is_busy(&mut self) {
+        if self.mailbox.greeting == Greeting::Default {
+            self.mailbox.greeting = Greeting::Busy;
+        }
+    }
+
     /// Whether the mailbox takes another message. When the store cannot say, it tries to.
     async fn has_room(&self) -> bool {
         let kept = self.keep.list_voicemails(self.mailbox.extension.clone()).await;
@@ -103,17 +113,17 @@ impl Voicemail {
                 if !matches!(done.audio_source, AudioSource::Builtin { .. }) =>
             {
                 // A greeting that cannot be played must not cost the caller the message.
-                self.script(builtin("greeting"))
+                self.script(builtin("vm-greeting"))
             }
             (EventType::ActionFailed, Some((_, Action::PlayAudio(_) | Action::RecordAudio(_)))) => {
                 self.apologised = true;
-                Reply::actions(vec![play(builtin("sorry")), bye])
+                Reply::actions(vec![play(builtin("error")), bye])
             }
             (EventType::NewInboundCall | EventType::ActionFailed, _) => {
                 if self.has_room().await {
                     self.script(self.mailbox.greeting.source())
                 } else {
-                    Reply::actions(vec![play(builtin("mailbox-full")), bye])
+                    Reply::actions(vec![play(builtin("vm-full")), bye])
                 }
             }
             _ => Reply::nothing(),

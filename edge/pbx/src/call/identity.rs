@@ -1,0 +1,304 @@
+//! Who calls, what the called phone is shown, and which headers pass. Pure.
+
+use std::collections::BTreeMap;
+
+use offhook_config::dialplan::is_e164;
+use offhook_config::{Config, Trunk};
+use offhook_sip::header::{HeaderName, Headers, NameAddr};
+use offhook_sip::message::Request;
+use offhook_sip::uri::{Host, HostPort, SipUri, Uri, escape_user};
+
+/// Where Amazon Connect and our own trunks put the number of who really calls.
+pub(crate) const ORIGINAL_CALLER: &str = "X-Original-Calling-Number";
+/// Custom headers that pass a call.
+const MAX_PASSED: usize = 32;
+/// Octets of one such header (what AWS allows).
+const MAX_PASSED_VALUE: usize = 2048;
+/// Beginnings of names that Voice Connector keeps for itself and refuses from others.
+const RESERVED: [&str; 5] = ["x-amzn", "x-vine", "x-vc", "x-canary", "x-voice"];
+/// Longest number that is shown.
+const MAX_NUMBER: usize = 32;
+
+/// Where a call came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// An authenticated extension.
+    Phone(String),
+    /// A trunk's peer.
+    Trunk(String),
+}
+
+impl Source {
+    /// `extension:101`, `trunk:connect`.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Phone(number) => format!("extension:{number}"),
+            Self::Trunk(name) => format!("trunk:{name}"),
+        }
+    }
+}
+
+/// Who calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Where from.
+    pub source: Source,
+    /// From user; the authenticated number for a phone.
+    pub number: String,
+    /// Name to be shown with it.
+    pub name: Option<String>,
+    /// [`ORIGINAL_CALLER`], believed: only a trunk's.
+    pub original: Option<String>,
+    /// Headers that go on to the other leg, as they came.
+    pub passed: Headers,
+}
+
+impl Caller {
+    /// Reads an INVITE. `known_name`: the name in a phone's account, which comes before what the
+    /// phone says of itself.
+    pub fn of(request: &Request, source: Source, known_name: Option<&str>) -> Self {
+        let from = request.headers.text(&HeaderName::From).and_then(|t| t.parse::<NameAddr>().ok());
+        let said = from.as_ref().and_then(|f| f.display.as_deref()).map(str::to_owned);
+        let user = from.as_ref().and_then(|f| f.uri.user_decoded());
+        let user = user.map_or_else(|| "anonymous".to_owned(), |u| number_of(&u));
+        let trusted = matches!(source, Source::Trunk(_));
+        let (number, name) = match &source {
+            Source::Phone(number) => (number.clone(), known_name.map(str::to_owned).or(said)),
+            Source::Trunk(_) => (user, said),
+        };
+        Self {
+            number,
+            name,
+            original: if trusted { original_caller(request) } else { None },
+            passed: passed_headers(&request.headers, trusted),
+            source,
+        }
+    }
+
+    /// What the person at the phone is to see.
+    pub fn shown(&self) -> &str {
+        self.original.as_deref().unwrap_or(&self.number)
+    }
+
+    /// Custom headers as an application sees them.
+    pub fn sip_headers(&self) -> BTreeMap<String, String> {
+        let pair = |(name, value): (String, String)| {
+            (value.len() <= MAX_PASSED_VALUE).then_some((name, value))
+        };
+        let all = self
+            .passed
+            .iter()
+            .map(|h| (h.name.as_str().to_owned(), h.value.to_text().into_owned()));
+        all.filter_map(pair).collect()
+    }
+}
+
+/// The value may be a number, a URI, or a name and an address; whatever else is no number.
+fn original_caller(request: &Request) -> Option<String> {
+    let value = request.headers.text(&HeaderName::Other(ORIGINAL_CALLER.into()))?;
+    let value = value.trim();
+    let addr: Option<NameAddr> = value.parse().ok();
+    let user = addr.as_ref().and_then(|a| match &a.uri {
+        Uri::Other(_) => None,
+        uri => uri.user_decoded(),
+    });
+    let number = number_of(user.as_deref().unwrap_or(value));
+    let digits = number.strip_prefix('+').unwrap_or(&number);
+    let fits = !digits.is_empty()
+        && number.len() <= MAX_NUMBER
+        && digits.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'#'));
+    fits.then_some(number)
+}
+
+/// The number in a user part: visual separators and telephone-subscriber parameters
+/// (`;phone-context=…`, RFC 3261 §19.1.6) taken off.
+pub(crate) fn number_of(user: &str) -> String {
+    let bare = user.split(';').next().unwrap_or_default().trim();
+    if bare.bytes().any(|b| b.is_ascii_alphabetic()) {
+        return bare.to_owned();
+    }
+    bare.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')' | ' ')).collect()
+}
+
+/// Custom headers, `User-to-User` and `Diversion`; nothing else of one leg is shown to another.
+fn passed_headers(headers: &Headers, trusted: bool) -> Headers {
+    let mut out = Headers::new();
+    let passes = |name: &HeaderName| match name {
+        HeaderName::UserToUser | HeaderName::Diversion => true,
+        HeaderName::Other(name) => {
+            starts_with(name, "x-") && (trusted || !name.eq_ignore_ascii_case(ORIGINAL_CALLER))
+        }
+        _ => false,
+    };
+    let fitting = headers.iter().filter(|h| passes(&h.name));
+    for header in fitting.filter(|h| h.value.as_bytes().len() <= MAX_PASSED_VALUE).take(MAX_PASSED)
+    {
+        out.push(header.name.clone(), header.value.clone());
+    }
+    out
+}
+
+fn starts_with(name: &str, lower: &str) -> bool {
+    name.get(..lower.len()).is_some_and(|start| start.eq_ignore_ascii_case(lower))
+}
+
+/// What stands in an INVITE of ours.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Identity {
+    pub(crate) from: NameAddr,
+    pub(crate) headers: Headers,
+}
+
+/// For a desk phone: it shows the original caller's number where there is one.
+pub(crate) fn toward_phone(caller: &Caller, host: &Host) -> Identity {
+    let number = caller.shown();
+    let name = match &caller.original {
+        Some(original) => Some(original.as_str()),
+        None => caller.name.as_deref(),
+    };
+    let uri = address(number, host);
+    let mut headers = caller.passed.clone();
+    // RFC 3325 §9.1: we are the trusted domain that the phone belongs to.
+    let mut asserted = NameAddr::new(uri.clone());
+    let mut from = NameAddr::new(uri);
+    if let Some(name) = name {
+        from = from.with_display(name);
+        asserted = asserted.with_display(name);
+    }
+    headers.push(HeaderName::PAssertedIdentity, asserted.to_string());
+    Identity { from, headers }
+}
+
+/// For a trunk. The number shown is one that we own, since carriers refuse others; the original
+/// one goes along in a header.
+pub(crate) fn toward_trunk(
+    caller: &Caller,
+    trunk: &Trunk,
+    extension_caller_id: Option<&str>,
+    host: &Host,
+) -> Identity {
+    let passed_on = matches!(caller.source, Source::Trunk(_));
+    let keep = passed_on && trunk.keep_caller;
+    let owned = extension_caller_id.or(trunk.caller_id.as_deref());
+    let number = match owned {
+        Some(owned) if !keep => owned,
+        _ => caller.shown(),
+    };
+    let mut headers = Headers::new();
+    let reserved = |name: &HeaderName| RESERVED.iter().any(|r| starts_with(name.as_str(), r));
+    let original = HeaderName::Other(ORIGINAL_CALLER.into());
+    for header in caller.passed.iter().filter(|h| !reserved(&h.name) && h.name != original) {
+        headers.push(header.name.clone(), header.value.clone());
+    }
+    if passed_on && number != caller.shown() {
+        headers.push(original, caller.shown().to_owned());
+    }
+    // An extension's number and name are nobody's business outside.
+    let from = NameAddr::new(address(number, host));
+    Identity { from, headers }
+}
+
+/// `sip:number@host`.
+pub(crate) fn address(number: &str, host: &Host) -> Uri {
+    let host = HostPort { host: host.clone(), port: None };
+    Uri::Sip(SipUri::new(host).with_user(&escape_user(number)))
+}
+
+/// The host for From, To and P-Asserted-Identity: the office's domain, or our address.
+pub(crate) fn our_host(config: &Config, local: &HostPort) -> Host {
+    match config.server.domains.first().and_then(|d| d.parse().ok()) {
+        Some(host) => host,
+        None => local.host.clone(),
+    }
+}
+
+/// E.164 where the dial plan can make it so; what a record keeps.
+pub(crate) fn recorded_number(config: &Config, number: &str) -> String {
+    if is_e164(number) || number.len() < 7 {
+        return number.to_owned();
+    }
+    config.dialplan.to_e164(number).unwrap_or_else(|| number.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use offhook_sip::message::Message;
+
+    use super::*;
+
+    fn invite(more: &str) -> Request {
+        let text = format!(
+            "INVITE sip:101@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 3.80.16.1;branch=z9hG4bK1\r\n\
+             From: \"Connect\" <sip:+15550001111@10.0.58.47>;tag=a\r\nTo: <sip:101@192.0.2.1>\r\n\
+             Call-ID: c\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\n{more}\r\n"
+        );
+        match offhook_sip::parse::datagram(Bytes::from(text)).unwrap() {
+            Message::Request(request) => request,
+            Message::Response(_) => panic!(),
+        }
+    }
+
+    fn host() -> Host {
+        "192.0.2.1".parse().unwrap()
+    }
+
+    fn trunk_caller(more: &str) -> Caller {
+        Caller::of(&invite(more), Source::Trunk("connect".into()), None)
+    }
+
+    #[test]
+    fn the_phone_shows_the_original_number_of_a_trunk_call() {
+        for value in ["+15551234567", "sip:+15551234567@x", "\"Ann\" <sip:+1-555-123-4567@x>;a=b"] {
+            let caller = trunk_caller(&format!("X-Original-Calling-Number: {value}\r\n"));
+            let id = toward_phone(&caller, &host());
+            assert_eq!(id.from.to_string(), "\"+15551234567\" <sip:+15551234567@192.0.2.1>");
+            let asserted = id.headers.text(&HeaderName::PAssertedIdentity).unwrap();
+            assert!(asserted.contains("+15551234567"));
+            let passed = id.headers.text(&HeaderName::Other("x-original-calling-number".into()));
+            assert_eq!(passed.unwrap(), value);
+        }
+    }
+
+    #[test]
+    fn without_the_header_the_phone_shows_the_caller() {
+        let id = toward_phone(&trunk_caller(""), &host());
+        assert_eq!(id.from.to_string(), "\"Connect\" <sip:+15550001111@192.0.2.1>");
+        let odd = trunk_caller("X-Original-Calling-Number: <script>\r\n");
+        assert_eq!(odd.original, None);
+    }
+
+    #[test]
+    fn a_phone_cannot_claim_an_original_number() {
+        let request = invite("X-Original-Calling-Number: +15551234567\r\nX-Case: 7\r\n");
+        let caller = Caller::of(&request, Source::Phone("102".into()), Some("Bob"));
+        assert_eq!((caller.original.as_deref(), caller.number.as_str()), (None, "102"));
+        let id = toward_phone(&caller, &host());
+        assert_eq!(id.from.to_string(), "\"Bob\" <sip:102@192.0.2.1>");
+        let names: Vec<_> = id.headers.iter().map(|h| h.name.as_str().to_owned()).collect();
+        assert_eq!(names, ["X-Case", "P-Asserted-Identity"]);
+    }
+
+    #[test]
+    fn a_trunk_gets_an_owned_number_and_the_original_in_a_header() {
+        let caller = trunk_caller("X-Amzn-TargetArn: a\r\nUser-to-User: 00;encoding=hex\r\n");
+        let mut trunk = test_trunk();
+        let id = toward_trunk(&caller, &trunk, None, &host());
+        assert_eq!(id.from.to_string(), "<sip:+15559990000@192.0.2.1>");
+        let original = HeaderName::Other(ORIGINAL_CALLER.into());
+        assert_eq!(id.headers.text(&original).unwrap(), "+15550001111");
+        assert!(id.headers.get(&HeaderName::UserToUser).is_some());
+        assert!(id.headers.get(&HeaderName::Other("X-Amzn-TargetArn".into())).is_none());
+        trunk.keep_caller = true;
+        let id = toward_trunk(&caller, &trunk, None, &host());
+        assert_eq!(id.from.to_string(), "<sip:+15550001111@192.0.2.1>");
+        assert!(id.headers.get(&original).is_none());
+    }
+
+    fn test_trunk() -> Trunk {
+        let text = "[[trunk]]\nname = \"vc\"\ntype = \"voice_connector\"\nregion = \"us-east-1\"\n\
+             host = \"abcdefghijklmnopqrstuv.voiceconnector.chime.aws\"\ncaller_id = \"+15559990000\"\n";
+        let config = offhook_config::check(text, std::path::Path::new("t.toml"));
+        config.unwrap().trunks.remove(0)
+    }
+}

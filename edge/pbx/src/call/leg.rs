@@ -1,0 +1,266 @@
+//! One leg of a call: its session, its way over the network, its media.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use bytes::Bytes;
+use offhook_config::{Codec as ConfigCodec, Config, Srtp};
+use offhook_media::codec::Codec;
+use offhook_media::engine::{MediaPort, StreamConfig};
+use offhook_media::negotiate::{Local, NegotiateError, Negotiator, SrtpPolicy};
+use offhook_media::sdp::Direction;
+use offhook_sip::digest;
+use offhook_sip::flow::Flow;
+use offhook_sip::message::Request;
+use offhook_sip::session::{RequestToken, Session};
+use offhook_sip::uri::{Host, Uri};
+use offhook_sma::action::LegTag;
+
+use crate::stack::{DialogGuard, MediaAddress, Target};
+use crate::transport::advertise::is_private;
+use crate::trunk::CallSlot;
+
+/// Names a leg within its call; never used again there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct LegId(pub(crate) u32);
+
+/// Whom a leg is with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Party {
+    Phone(String),
+    Trunk(String),
+}
+
+impl Party {
+    pub(crate) fn label(&self) -> String {
+        match self {
+            Self::Phone(number) => format!("extension:{number}"),
+            Self::Trunk(name) => format!("trunk:{name}"),
+        }
+    }
+
+    pub(crate) fn srtp(&self, config: &Config) -> Srtp {
+        match self {
+            Self::Phone(_) => config.media.srtp_phones,
+            Self::Trunk(name) => config.trunk(name).map_or(Srtp::Optional, |t| t.srtp),
+        }
+    }
+}
+
+/// What a leg is in the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// LEG-A.
+    Caller,
+    /// Rings for a `CallAndBridge`.
+    Branch,
+    /// LEG-B.
+    Callee,
+    /// Over, or to be: nothing that happens on it matters to the call any more.
+    Gone,
+}
+
+/// Which way requests of ours go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Way {
+    /// Always this one: a desk phone is reached where it registered or called from, since it may
+    /// sit behind NAT (RFC 3581, RFC 5626).
+    Flow(Flow),
+    /// Where the dialog says: the route set, else the remote target. `seen`: where it came from.
+    ByUri { seen: Option<Flow> },
+}
+
+/// One leg.
+pub(crate) struct Leg {
+    pub(crate) id: LegId,
+    /// `A`, `B`, `C`, … in the timeline.
+    pub(crate) label: char,
+    pub(crate) part: Part,
+    pub(crate) party: Party,
+    /// A GUID, as applications know it.
+    pub(crate) call_id: String,
+    pub(crate) session: Session,
+    pub(crate) way: Way,
+    pub(crate) media: Option<LegMedia>,
+    /// Its 2xx went out or came in.
+    pub(crate) answered: bool,
+    /// A 2xx of ours was acknowledged, or we acknowledged theirs.
+    pub(crate) confirmed: bool,
+    pub(crate) digest: Option<Box<digest::Client>>,
+    pub(crate) _dialog: DialogGuard,
+    /// Where its first INVITE goes, when that is not what the URI says.
+    pub(crate) first: Option<Target>,
+    pub(crate) _slot: Option<CallSlot>,
+}
+
+impl Leg {
+    pub(crate) fn tag(&self) -> Option<LegTag> {
+        match self.part {
+            Part::Caller => Some(LegTag::A),
+            Part::Callee => Some(LegTag::B),
+            Part::Branch | Part::Gone => None,
+        }
+    }
+
+    /// Our name for a client transaction in the call's one mailbox.
+    pub(crate) fn wire_token(&self, token: RequestToken) -> u64 {
+        u64::from(self.id.0) << 32 | (token.0 & 0xffff_ffff)
+    }
+
+    /// Whether a request is of this leg's dialog.
+    pub(crate) fn owns(&self, request: &Request) -> bool {
+        request.call_id().is_some_and(|id| *id == *self.session.call_id())
+            && request.to_tag().is_some_and(|tag| *tag == *self.session.local_tag())
+    }
+
+    /// Where a request of ours goes.
+    pub(crate) fn target(&self, next_hop: &Uri) -> Target {
+        match self.way {
+            Way::Flow(flow) => Target::Flow(flow),
+            Way::ByUri { .. } if self.first.is_some() && self.session.dialog().is_none() => {
+                self.first.clone().unwrap_or_else(|| Target::Uri(next_hop.clone()))
+            }
+            Way::ByUri { seen: Some(flow) } if unreachable_from_here(next_hop, &flow) => {
+                Target::Flow(flow)
+            }
+            Way::ByUri { .. } => Target::Uri(next_hop.clone()),
+        }
+    }
+
+    /// For the timeline.
+    pub(crate) fn peer(&self, next_hop: Option<&Uri>) -> String {
+        match (self.way, next_hop) {
+            (Way::Flow(flow) | Way::ByUri { seen: Some(flow) }, _) => {
+                super::timeline::peer_of(&flow)
+            }
+            (_, Some(Uri::Sip(uri))) => uri.host_port.to_string(),
+            _ => String::new(),
+        }
+    }
+
+    pub(crate) fn port(&self) -> Option<&MediaPort> {
+        self.media.as_ref().and_then(|m| m.port.as_ref())
+    }
+}
+
+/// A peer on the open internet whose Contact is a private address and that records no route: it
+/// does not know its own address, so it is answered where it speaks from.
+fn unreachable_from_here(next_hop: &Uri, seen: &Flow) -> bool {
+    let Uri::Sip(uri) = next_hop else { return false };
+    let Host::Ip(ip) = uri.host_port.host else { return false };
+    is_private(ip) && !is_private(seen.remote.ip())
+}
+
+/// Offer, answer and the port of one leg.
+pub(crate) struct LegMedia {
+    pub(crate) negotiator: Negotiator,
+    /// `None` while branches of a fork share one.
+    pub(crate) port: Option<MediaPort>,
+    /// Our description that the peer has, or gets.
+    pub(crate) said: Option<Bytes>,
+    /// The peer holds us.
+    pub(crate) held: bool,
+}
+
+impl LegMedia {
+    pub(crate) fn new(config: &Config, party: &Party, rtp: SocketAddr, session_id: u64) -> Self {
+        let mut local = Local::new(rtp, codecs(config));
+        local.srtp = match party.srtp(config) {
+            Srtp::Off => SrtpPolicy::Off,
+            Srtp::Optional => SrtpPolicy::Optional,
+            Srtp::Required => SrtpPolicy::Required,
+        };
+        let negotiator = Negotiator::new(local, session_id);
+        Self { negotiator, port: None, said: None, held: false }
+    }
+
+    /// Our offer.
+    pub(crate) fn offer(&mut self, direction: Direction) -> Bytes {
+        let sdp = Bytes::from(self.negotiator.offer(direction));
+        self.said = Some(sdp.clone());
+        sdp
+    }
+
+    /// Answers an offer and sets the port right.
+    pub(crate) fn answer(&mut self, offer: &[u8]) -> Result<(Bytes, StreamConfig), NegotiateError> {
+        let (sdp, agreed) = self.negotiator.answer(offer, Direction::SendRecv)?;
+        let sdp = Bytes::from(sdp);
+        self.said = Some(sdp.clone());
+        self.held = agreed.remote_hold;
+        self.apply(&agreed.stream);
+        Ok((sdp, agreed.stream))
+    }
+
+    /// Reads the answer to our offer and sets the port right.
+    pub(crate) fn accept(&mut self, answer: &[u8]) -> Result<StreamConfig, NegotiateError> {
+        let agreed = self.negotiator.accept_answer(answer)?;
+        self.held = agreed.remote_hold;
+        self.apply(&agreed.stream);
+        Ok(agreed.stream)
+    }
+
+    pub(crate) fn apply(&self, stream: &StreamConfig) {
+        if let Some(port) = &self.port {
+            port.set_stream(stream.clone());
+        }
+    }
+
+    /// Puts a codec first, so that both legs speak the same and packets are only relayed.
+    pub(crate) fn prefer(&mut self, codec: Codec) {
+        let codecs = &mut self.negotiator.local_mut().codecs;
+        if let Some(at) = codecs.iter().position(|c| *c == codec) {
+            let codec = codecs.remove(at);
+            codecs.insert(0, codec);
+        }
+    }
+
+    pub(crate) fn codec(&self) -> Option<Codec> {
+        self.negotiator.agreed().map(|a| a.stream.codec)
+    }
+}
+
+fn codecs(config: &Config) -> Vec<Codec> {
+    let of = |c: &ConfigCodec| match c {
+        ConfigCodec::Pcmu => Codec::Pcmu,
+        ConfigCodec::Pcma => Codec::Pcma,
+    };
+    config.media.codecs.iter().map(of).collect()
+}
+
+/// Where media of a leg is bound and advertised.
+pub(crate) fn media_bind(config: &Config, address: MediaAddress) -> IpAddr {
+    config.media.address.unwrap_or(address.bind)
+}
+
+/// The codec that a description names first among those we know: what to offer the other side
+/// first. Static payload types are enough to know it (RFC 3551 §6).
+pub(crate) fn first_codec(sdp: &[u8]) -> Option<Codec> {
+    let text = std::str::from_utf8(sdp).ok()?;
+    let audio = text.lines().find_map(|l| l.strip_prefix("m=audio "))?;
+    audio.split_ascii_whitespace().skip(2).find_map(|pt| match pt {
+        "0" => Some(Codec::Pcmu),
+        "8" => Some(Codec::Pcma),
+        _ => None,
+    })
+}
+
+/// What the timeline says of an agreement; never a key.
+pub(crate) fn media_fact(stream: &StreamConfig) -> crate::event::CallEventKind {
+    let direction = Direction::of(stream.send, stream.receive);
+    crate::event::CallEventKind::Media {
+        codec: stream.codec.to_string(),
+        direction: direction.to_string(),
+        protection: match &stream.srtp {
+            None => "RTP/AVP".to_owned(),
+            Some(_) => "RTP/SAVP".to_owned(),
+        },
+        remote: stream.remote_rtp.to_string(),
+    }
+}
+
+/// Passes time into a session when it is due.
+pub(crate) fn tick(session: &mut Session, now: Instant) {
+    if session.poll_timeout().is_some_and(|at| at <= now) {
+        session.handle_timeout(now);
+    }
+}

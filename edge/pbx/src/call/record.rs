@@ -1,0 +1,354 @@
+//! `RecordAudio`: into a mailbox or a folder. Nothing that was said is lost, whoever hangs up.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use offhook_media::dtmf::Digit;
+use offhook_media::engine::{MediaPort, RecordEnd, SilenceRule};
+use offhook_media::recorder::{Format, RecordingDone, RecordingHandle};
+use offhook_sma::action::{LegTag, RecordAudio, RecordingDestination};
+use offhook_sma::event::{ActionError, error_type};
+use tokio::sync::oneshot;
+
+use super::leg::LegId;
+use super::runner::{Running, digit_set, gone};
+use super::{Call, Done, guid};
+use crate::event::CallEventKind;
+use crate::failure;
+use crate::keep::Voicemail;
+
+/// Longest recording of a caller who may talk for ever.
+const LONGEST: Duration = Duration::from_secs(4 * 3600);
+/// How long the media thread may take to hand over the last packets of a leg that is gone.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// A recording that runs.
+pub(super) struct Recording {
+    run: u64,
+    leg: LegId,
+    action: RecordAudio,
+    file: Option<File>,
+    /// The leg's port, when the leg is gone: the media thread may still have its last packets.
+    port: Option<MediaPort>,
+    /// When the recording is finished whatever the media thread says.
+    give_up: Option<Instant>,
+}
+
+impl Recording {
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.give_up
+    }
+}
+
+/// A file that is being written, and what it is for.
+struct File {
+    handle: RecordingHandle,
+    /// A message's id and mailbox.
+    message: Option<(String, String)>,
+}
+
+/// The file is open, and a message is announced to the store.
+pub(super) struct Started {
+    handle: RecordingHandle,
+    message: Option<(String, String)>,
+}
+
+/// All of it is written and kept.
+pub(super) struct Recorded {
+    path: PathBuf,
+    duration: Duration,
+    ended_by: &'static str,
+    terminator: Option<Digit>,
+    kept: Result<bool, String>,
+    mailbox: Option<String>,
+}
+
+impl Call {
+    pub(super) fn start_recording(&mut self, now: Instant, leg: LegId, action: RecordAudio) {
+        let id = guid(&mut self.ids);
+        let (path, message) = match &action.recording_destination {
+            RecordingDestination::Mailbox { mailbox } => {
+                if mailbox.is_empty() || !mailbox.bytes().all(|b| b.is_ascii_alphanumeric()) {
+                    return self.action_failed(now, &invalid_destination());
+                }
+                let folder = self.config().voicemail_folder().join(mailbox);
+                let path = folder.join(format!("{id}.wav"));
+                let message = self.message(id, mailbox.clone(), path.clone());
+                (path, Some(message))
+            }
+            RecordingDestination::Folder { path } => {
+                (PathBuf::from(path).join(format!("{}-{id}.wav", self.record.id)), None)
+            }
+            RecordingDestination::S3 { .. } => {
+                return self.action_failed(now, &invalid_destination());
+            }
+        };
+        let run = self.run_id();
+        let recording = Recording { run, leg, action, file: None, port: None, give_up: None };
+        self.running = Running::Recording(Box::new(recording));
+        let services = Arc::clone(&self.services);
+        self.work.push(Box::pin(async move {
+            let started = begin(&services, path, message).await;
+            Done::Started { run, started }
+        }));
+    }
+
+    fn message(&self, id: String, mailbox: String, file: PathBuf) -> Voicemail {
+        Voicemail {
+            id,
+            mailbox,
+            caller: self.caller.number.clone(),
+            original_caller: self.caller.original.clone(),
+            call_id: self.record.id.clone(),
+            received: SystemTime::now(),
+            duration_ms: 0,
+            file,
+            heard: false,
+            saved: false,
+        }
+    }
+
+    pub(super) fn on_recording_started(
+        &mut self,
+        now: Instant,
+        wanted: u64,
+        started: Result<Started, String>,
+    ) {
+        let current = match &mut self.running {
+            Running::Recording(recording) if recording.run == wanted => Some(recording),
+            _ => None,
+        };
+        let (recording, started) = match (current, started) {
+            (Some(recording), Ok(started)) => (recording, started),
+            (Some(_), Err(error)) => {
+                self.fail(now, failure::STORE_FAILED, None, &error);
+                let error = ActionError::new(error_type::SYSTEM_EXCEPTION, error);
+                return self.action_failed(now, &error);
+            }
+            // The caller was gone before the file was there: nothing was said.
+            (None, Ok(started)) => return self.write(0, started, "hangup", None, Duration::ZERO),
+            (None, Err(_)) => return,
+        };
+        let Started { handle, message } = started;
+        let sink = handle.sink();
+        recording.file = Some(File { handle, message });
+        let action = &recording.action;
+        let seconds = action.duration_in_seconds.map(Duration::from_secs);
+        let silence = action.silence_duration_in_seconds.map(|seconds| SilenceRule {
+            threshold: u16::try_from(action.silence_threshold).unwrap_or(u16::MAX),
+            duration: Duration::from_secs(seconds),
+        });
+        let order = offhook_media::engine::Recording {
+            id: wanted,
+            to: sink,
+            max: Some(seconds.unwrap_or(LONGEST).min(LONGEST)),
+            silence,
+            terminators: digit_set(&action.recording_terminators),
+        };
+        let leg = recording.leg;
+        match self.leg_ref(leg).and_then(super::leg::Leg::port) {
+            Some(port) => port.record(order),
+            None => self.action_failed(now, &gone()),
+        }
+    }
+
+    /// The media thread says that the recording is over.
+    pub(super) fn on_record_ended(
+        &mut self,
+        now: Instant,
+        id: u64,
+        by: RecordEnd,
+        speech: Duration,
+    ) {
+        let Running::Recording(recording) = &self.running else { return };
+        if recording.run != id {
+            return;
+        }
+        let (ended_by, digit) = match by {
+            RecordEnd::Terminator(digit) => ("terminator", Some(digit)),
+            RecordEnd::Silence => ("silence", None),
+            RecordEnd::Length => ("length", None),
+            RecordEnd::Stopped => ("hangup", None),
+        };
+        // Five seconds of nobody speaking are no message.
+        let said = if by == RecordEnd::Silence { speech } else { Duration::MAX };
+        self.finish_recording(now, ended_by, digit, said);
+    }
+
+    fn finish_recording(
+        &mut self,
+        now: Instant,
+        ended_by: &'static str,
+        terminator: Option<Digit>,
+        said: Duration,
+    ) {
+        let Running::Recording(recording) = &mut self.running else { return };
+        let run = recording.run;
+        recording.give_up = None;
+        let gone = recording.port.take().is_some();
+        let Some(File { handle, message }) = recording.file.take() else { return };
+        if gone {
+            // The leg is gone: nobody waits for this action.
+            self.running = Running::Nothing;
+        }
+        let _ = now;
+        self.write(run, Started { handle, message }, ended_by, terminator, said);
+    }
+
+    /// The leg of the running recording is gone; its port is kept for its last packets.
+    pub(super) fn keep_last_words(&mut self, now: Instant, port: MediaPort) {
+        if let Running::Recording(recording) = &mut self.running
+            && recording.file.is_some()
+        {
+            port.stop_record();
+            recording.port = Some(port);
+            recording.give_up = Some(now + LAST_WORDS);
+        }
+    }
+
+    /// The action ended because its leg did. With a file open it goes on until the last packet.
+    pub(super) fn finish_recording_later(&mut self, recording: Recording) {
+        if recording.port.is_some() {
+            self.running = Running::Recording(Box::new(recording));
+        } else if let Some(File { handle, message }) = recording.file {
+            self.write(recording.run, Started { handle, message }, "hangup", None, Duration::MAX);
+        }
+    }
+
+    pub(super) fn recording_timeout(&mut self, now: Instant) {
+        let due = match &self.running {
+            Running::Recording(recording) => recording.give_up.is_some_and(|at| at <= now),
+            _ => false,
+        };
+        if due {
+            self.finish_recording(now, "hangup", None, Duration::MAX);
+        }
+    }
+
+    /// Closes the file, then tells the store; until both are done the call's task lives.
+    fn write(
+        &mut self,
+        run: u64,
+        started: Started,
+        ended_by: &'static str,
+        terminator: Option<Digit>,
+        said: Duration,
+    ) {
+        let services = Arc::clone(&self.services);
+        let shortest = self.config().voicemail.min;
+        let Started { handle, message } = started;
+        self.work.push(Box::pin(async move {
+            let done = close(handle).await;
+            let duration = done.duration();
+            let worth = duration >= shortest && said > Duration::ZERO;
+            let mailbox = message.as_ref().map(|(_, mailbox)| mailbox.clone());
+            let kept = match (message, done.error) {
+                (Some((id, mailbox)), error) => {
+                    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+                    let millis = if worth { millis } else { 0 };
+                    let kept = services.keep.finish_voicemail(id, millis).await;
+                    (services.lamp)(&mailbox);
+                    match (kept, error) {
+                        (Err(error), _) => Err(error.to_string()),
+                        (Ok(()), Some(error)) if !worth => Err(error.to_string()),
+                        (Ok(()), _) => Ok(worth),
+                    }
+                }
+                (None, Some(error)) => Err(error.to_string()),
+                (None, None) => Ok(true),
+            };
+            let path = done.path;
+            let recorded = Recorded { path, duration, ended_by, terminator, kept, mailbox };
+            Done::Recorded { run, recorded }
+        }));
+    }
+
+    pub(super) fn on_recorded(&mut self, now: Instant, run: u64, recorded: Recorded) {
+        let duration_ms = u64::try_from(recorded.duration.as_millis()).unwrap_or(u64::MAX);
+        let ended_by = recorded.ended_by.to_owned();
+        self.timeline.add(now, Some('A'), CallEventKind::Recorded { duration_ms, ended_by });
+        let waiting =
+            matches!(&self.running, Running::Recording(r) if r.run == run && r.port.is_none());
+        match recorded.kept {
+            Err(error) => {
+                self.fail(now, failure::STORE_FAILED, None, &error);
+                if waiting {
+                    let error = ActionError::new(error_type::SYSTEM_EXCEPTION, error);
+                    self.action_failed(now, &error);
+                }
+            }
+            Ok(kept) => {
+                if !kept {
+                    self.timeline.note(now, None, "too short or silent: no message was kept");
+                }
+                if !waiting {
+                    return;
+                }
+                let folder = recorded.path.to_string_lossy().into_owned();
+                self.action_done(now, |data| {
+                    data.recording_terminator_used =
+                        recorded.terminator.map(|digit| digit.to_string());
+                    data.recording_destination = Some(match recorded.mailbox {
+                        Some(mailbox) => RecordingDestination::Mailbox { mailbox },
+                        None => RecordingDestination::Folder { path: folder },
+                    });
+                });
+            }
+        }
+    }
+
+    /// Whether LEG-A and LEG-B hear each other.
+    pub(super) fn is_bridged(&self) -> bool {
+        self.bridging.is_none() && self.legs.iter().any(|leg| leg.tag() == Some(LegTag::B))
+    }
+}
+
+/// Opens the file and announces the message, in this order: a message that was announced has a
+/// file, and a file without a message is found by nobody.
+async fn begin(
+    services: &super::Services,
+    path: PathBuf,
+    message: Option<Voicemail>,
+) -> Result<Started, String> {
+    let recorder = Arc::clone(&services.recorder);
+    let to = path.clone();
+    let opened = tokio::task::spawn_blocking(move || {
+        if let Some(folder) = to.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        recorder.create(&to, Format::Pcm16)
+    })
+    .await;
+    let handle = match opened {
+        Ok(Ok(handle)) => handle,
+        Ok(Err(error)) => return Err(format!("{}: {error}", path.display())),
+        Err(_) => return Err("the recorder failed".to_owned()),
+    };
+    let message = match message {
+        None => None,
+        Some(message) => {
+            let names = (message.id.clone(), message.mailbox.clone());
+            services.keep.begin_voicemail(message).await.map_err(|e| e.to_string())?;
+            Some(names)
+        }
+    };
+    Ok(Started { handle, message })
+}
+
+/// Everything pushed is on the disk when this returns.
+async fn close(handle: RecordingHandle) -> RecordingDone {
+    let (tell, told) = oneshot::channel();
+    let path = handle.path().to_owned();
+    handle.finish(Box::new(move |done| {
+        let _ = tell.send(done);
+    }));
+    told.await.unwrap_or(RecordingDone { path, samples: 0, dropped: 0, error: None })
+}
+
+fn invalid_destination() -> ActionError {
+    ActionError::new(
+        error_type::INVALID_ACTION_PARAMETER,
+        "RecordingDestination parameter value is invalid.",
+    )
+}

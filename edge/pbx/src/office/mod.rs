@@ -1,0 +1,336 @@
+//! The office: takes new requests, says who calls whom, and hands the call to its application.
+//!
+//! > A call keeps the configuration it began with; a reload changes what the next one gets.
+
+mod phonebook;
+pub(crate) mod registry;
+mod route;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use offhook_config::Config;
+use offhook_sip::flow::Flow;
+use offhook_sip::header::{HeaderName, NameAddr};
+use offhook_sip::ids::Ids;
+use offhook_sip::message::{Method, Request, Response, StatusCode};
+use offhook_sip::session::{ReliableProvisionals, SessionConfig};
+use offhook_sip::uri::Uri;
+use tokio::sync::{mpsc, watch};
+
+pub use self::phonebook::Desk;
+pub use self::registry::LiveCall;
+use self::registry::Registry;
+use self::route::Plan;
+use crate::app::Application;
+use crate::call::{self, Caller, NewCall, Services, Settings, Source};
+use crate::failure::{self, Failure};
+use crate::keep::Extension;
+use crate::mask::mask;
+use crate::stack::NewRequest;
+use crate::trunk::{CallSlot, TrunkTarget};
+
+/// Seconds that a caller who is turned away is asked to wait.
+const RETRY_AFTER: &str = "10";
+/// Our Max-Forwards on a call that came with the usual 70.
+const MAX_FORWARDS: u32 = 69;
+
+/// A phone that can be reached.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reachable {
+    /// Request-URI: the Contact it registered.
+    pub uri: Uri,
+    /// The way its registration came.
+    pub flow: Flow,
+    /// Routes to go through (Path, RFC 3327).
+    pub route: Vec<NameAddr>,
+}
+
+/// Who sends a request.
+#[derive(Debug, Clone)]
+pub enum Admission {
+    /// A phone that proved to know its password.
+    Phone(Arc<Extension>),
+    /// A trunk's peer; the trunk's name.
+    Trunk(String),
+    /// Nobody yet: this response (401, 403) is the answer.
+    Answer(Response),
+}
+
+/// Phones and trunks, as far as calls need to know them. Answers at once, from memory.
+pub trait Phonebook: Send + Sync {
+    /// Who sends this request.
+    fn admit(&self, request: &Request, flow: &Flow) -> Admission;
+    /// An extension's account.
+    fn account(&self, number: &str) -> Option<Arc<Extension>>;
+    /// Where an extension's phones are, the one registered last first.
+    fn contacts(&self, extension: &str) -> Vec<Reachable>;
+    /// Ways out for a number, best first; over one trunk only, when it is named. `emergency`: over
+    /// every trunk there is.
+    fn ways_out(&self, number: &str, trunk: Option<&str>, emergency: bool) -> Vec<TrunkTarget>;
+    /// A slot for a call that came in over a trunk.
+    fn slot(&self, trunk: &str) -> Option<CallSlot>;
+}
+
+/// Makes applications for `flow:NAME`.
+pub trait Flows: Send + Sync {
+    /// `None`: there is no such flow.
+    fn start(&self, name: &str) -> Option<Box<dyn Application>>;
+}
+
+/// Takes requests that are not the office's (REGISTER, SUBSCRIBE); gives back what it does not
+/// know either.
+pub type Elsewhere = Box<dyn Fn(NewRequest) -> Option<NewRequest> + Send>;
+
+/// What an office is made of.
+pub struct Parts {
+    /// The configuration in force.
+    pub config: watch::Receiver<Arc<Config>>,
+    /// What calls use.
+    pub services: Arc<Services>,
+    /// Requests outside of dialogs.
+    pub requests: mpsc::Receiver<NewRequest>,
+    /// Who takes what is no call.
+    pub elsewhere: Elsewhere,
+    /// Who runs `flow:NAME`.
+    pub flows: Option<Arc<dyn Flows>>,
+}
+
+/// Takes calls.
+pub struct Office {
+    parts: Parts,
+    settings: Arc<Settings>,
+    registry: Registry,
+    draining: Arc<AtomicBool>,
+    ids: Ids,
+}
+
+/// The way to a running office. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct OfficeHandle {
+    registry: Registry,
+    draining: Arc<AtomicBool>,
+}
+
+impl OfficeHandle {
+    /// Calls with somebody on the line, the oldest first.
+    pub fn calls(&self) -> Vec<LiveCall> {
+        self.registry.calls()
+    }
+
+    /// How many.
+    pub fn count(&self) -> usize {
+        self.registry.count()
+    }
+
+    /// Tasks of calls, those included that only wait for a last retransmission.
+    pub fn tasks(&self) -> usize {
+        self.registry.tasks()
+    }
+
+    /// From now on new calls get 503; emergency calls still go out.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Resolves when the last call has ended.
+    pub async fn idle(&self) {
+        self.registry.idle().await;
+    }
+
+    /// Ends a call, by id or unique beginning of one. `false`: there is no such call.
+    pub fn hang_up(&self, id: &str) -> bool {
+        self.registry.hang_up(id)
+    }
+
+    /// Takes no new calls, lets those there are go on for `patience`, then ends them.
+    pub async fn shutdown(&self, patience: Duration) {
+        self.drain();
+        if tokio::time::timeout(patience, self.idle()).await.is_err() {
+            self.registry.hang_up_all();
+            let _ = tokio::time::timeout(Duration::from_secs(5), self.idle()).await;
+        }
+    }
+}
+
+impl Office {
+    /// Starts the office's task; it ends when the sender of `requests` is dropped.
+    pub fn spawn(parts: Parts) -> OfficeHandle {
+        let settings = settings(&parts.config.borrow());
+        let registry = Registry::new();
+        let draining = Arc::new(AtomicBool::new(false));
+        let handle = OfficeHandle { registry: registry.clone(), draining: Arc::clone(&draining) };
+        let ids = Ids::from_os();
+        tokio::spawn(Self { parts, settings, registry, draining, ids }.run());
+        handle
+    }
+
+    async fn run(mut self) {
+        while let Some(new) = self.parts.requests.recv().await {
+            self.take(new);
+        }
+    }
+
+    fn take(&mut self, new: NewRequest) {
+        if new.request.method == Method::Invite {
+            return self.invite(new);
+        }
+        let Some(new) = (self.parts.elsewhere)(new) else { return };
+        let mut response = match new.request.method {
+            Method::Options => plain(&new.request, StatusCode::OK),
+            // RFC 3261 §8.2.1, and §12.2.2 for what belongs to a dialog that is gone.
+            Method::Bye | Method::Prack | Method::Update | Method::Info | Method::Notify => {
+                plain(&new.request, StatusCode::CALL_DOES_NOT_EXIST)
+            }
+            Method::Other(_) => plain(&new.request, StatusCode::NOT_IMPLEMENTED),
+            _ => plain(&new.request, StatusCode::METHOD_NOT_ALLOWED),
+        };
+        let allow: Vec<&str> = self.settings.session.allow.iter().map(Method::as_str).collect();
+        response.headers.push(HeaderName::Allow, allow.join(", "));
+        if new.request.method == Method::Options {
+            response.headers.push(HeaderName::Accept, "application/sdp");
+            response
+                .headers
+                .push(HeaderName::Supported, self.settings.session.supported.join(", "));
+        }
+        self.parts.services.sip.respond(new.tx, response);
+    }
+
+    /// Somebody calls.
+    fn invite(&mut self, new: NewRequest) {
+        self.refresh();
+        let sip = &self.parts.services.sip;
+        // RFC 3261 §16.3: nothing goes on when its hops are used up.
+        if call::hops_left(&new.request) == 0 {
+            return sip.respond(new.tx, plain(&new.request, StatusCode::TOO_MANY_HOPS));
+        }
+        let phonebook = Arc::clone(&self.parts.services.phonebook);
+        let (source, account) = match phonebook.admit(&new.request, &new.flow) {
+            Admission::Answer(response) => return sip.respond(new.tx, response),
+            Admission::Phone(account) => (Source::Phone(account.number.clone()), Some(account)),
+            Admission::Trunk(name) => (Source::Trunk(name), None),
+        };
+        let name = account.as_ref().map(|a| a.name.as_str()).filter(|name| !name.is_empty());
+        let caller = Caller::of(&new.request, source, name);
+        let dialled = call::identity::number_of(&user_of(&new.request.uri));
+        let plan = self.plan(&caller, &dialled);
+        // An emergency call is never turned away by a limit of ours.
+        let full = self.registry.count() >= self.settings.config.sip.max_calls;
+        if !plan.emergency && (full || self.draining.load(Ordering::Relaxed)) {
+            let why = if full { failure::OFFICE_FULL } else { failure::DRAINING };
+            return self.turn_away(&new, why);
+        }
+        let mut slot = match &caller.source {
+            Source::Phone(_) => None,
+            Source::Trunk(name) => phonebook.slot(name),
+        };
+        if slot.as_mut().is_some_and(|slot| !slot.take()) {
+            return self.turn_away(&new, failure::TRUNK_OVERLOADED);
+        }
+        self.start(new, caller, dialled, plan, slot);
+    }
+
+    fn start(
+        &mut self,
+        invite: NewRequest,
+        caller: Caller,
+        dialled: String,
+        plan: Plan,
+        slot: Option<CallSlot>,
+    ) {
+        let id = call::guid(&mut self.ids);
+        let (control, orders) = mpsc::channel(4);
+        let live = LiveCall {
+            id: id.clone(),
+            source: caller.source.label(),
+            from: caller.number.clone(),
+            original_caller: caller.original.clone(),
+            to: dialled.clone(),
+            started: SystemTime::now(),
+        };
+        tracing::info!(
+            call = %id,
+            source = %live.source,
+            from = %mask(&live.from),
+            to = %mask(&dialled),
+            "call"
+        );
+        let entry = self.registry.enter(live, control);
+        let new = NewCall {
+            id,
+            caller,
+            dialled,
+            destination: plan.destination,
+            app: plan.app,
+            emergency: plan.emergency,
+            failure: plan.failure,
+            invite,
+            slot,
+        };
+        let services = Arc::clone(&self.parts.services);
+        call::spawn(new, services, Arc::clone(&self.settings), entry, orders);
+    }
+
+    fn turn_away(&self, new: &NewRequest, why: &'static Failure) {
+        tracing::warn!(code = why.code, source = %new.flow.remote, "a call was turned away");
+        let status = StatusCode::new(why.sip_status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+        let mut response = plain(&new.request, status);
+        response.headers.push(HeaderName::RetryAfter, RETRY_AFTER);
+        self.parts.services.sip.respond(new.tx, response);
+    }
+
+    /// Takes up a new configuration.
+    fn refresh(&mut self) {
+        let config = self.parts.config.borrow();
+        if !Arc::ptr_eq(&config, &self.settings.config) {
+            self.settings = settings(&config);
+        }
+    }
+}
+
+/// A response with a To tag (RFC 3261 §8.2.6.2).
+fn plain(request: &Request, status: StatusCode) -> Response {
+    let mut response = Response::to_request(request, status, None);
+    if request.to_tag().is_none()
+        && let Some(to) = response.headers.text(&HeaderName::To).map(std::borrow::Cow::into_owned)
+    {
+        let tag = Ids::from_os().tag();
+        response.headers.set(HeaderName::To, format!("{to};tag={tag}"));
+    }
+    response
+}
+
+fn user_of(uri: &Uri) -> String {
+    match uri {
+        Uri::Tel(tel) => tel.number.to_string(),
+        uri => uri.user_decoded().map(std::borrow::Cow::into_owned).unwrap_or_default(),
+    }
+}
+
+/// What calls derive from a configuration.
+pub(crate) fn settings(config: &Arc<Config>) -> Arc<Settings> {
+    let sip = &config.sip;
+    let seconds = |d: Duration| u32::try_from(d.as_secs()).unwrap_or(u32::MAX);
+    let session = SessionConfig {
+        supported: vec!["100rel".into(), "timer".into()],
+        session_expires: sip.session_expires.map(seconds),
+        min_se: seconds(sip.min_se).max(90),
+        reliable_provisionals: if sip.reliable_provisional {
+            ReliableProvisionals::IfOffered
+        } else {
+            ReliableProvisionals::Never
+        },
+        user_agent: Some(config.server.user_agent.as_str().into()),
+        t1: sip.t1,
+        t2: sip.t2,
+        max_forwards: MAX_FORWARDS,
+        ..SessionConfig::default()
+    };
+    let challenged = SessionConfig { answers_challenges: true, ..session.clone() };
+    Arc::new(Settings {
+        config: Arc::clone(config),
+        session: Arc::new(session),
+        challenged: Arc::new(challenged),
+    })
+}

@@ -1,0 +1,119 @@
+//! Which calls there are: ids and mailboxes, never the calls themselves.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use tokio::sync::{mpsc, watch};
+
+use crate::call::Control;
+
+/// A call as `offhook status` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveCall {
+    /// Its id.
+    pub id: String,
+    /// `extension:101`, `trunk:connect`.
+    pub source: String,
+    /// Caller's number.
+    pub from: String,
+    /// Number of who really calls, when a trunk said so.
+    pub original_caller: Option<String>,
+    /// Number dialled.
+    pub to: String,
+    /// When it came.
+    pub started: SystemTime,
+}
+
+/// The table. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Registry(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    table: Mutex<HashMap<String, Live>>,
+    /// Tasks of calls, those included whose people have hung up.
+    tasks: watch::Sender<usize>,
+}
+
+#[derive(Debug)]
+struct Live {
+    call: LiveCall,
+    control: mpsc::Sender<Control>,
+}
+
+impl Registry {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Shared { table: Mutex::default(), tasks: watch::Sender::new(0) }))
+    }
+
+    /// Notes a call. Its task holds the entry for as long as it lives.
+    pub(crate) fn enter(&self, call: LiveCall, control: mpsc::Sender<Control>) -> Entry {
+        let id = call.id.clone();
+        self.table().insert(id.clone(), Live { call, control });
+        self.0.tasks.send_modify(|count| *count += 1);
+        Entry { registry: self.clone(), id }
+    }
+
+    /// Calls with somebody on the line, the oldest first.
+    pub(crate) fn calls(&self) -> Vec<LiveCall> {
+        let mut calls: Vec<_> = self.table().values().map(|live| live.call.clone()).collect();
+        calls.sort_by(|a, b| (a.started, &a.id).cmp(&(b.started, &b.id)));
+        calls
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.table().len()
+    }
+
+    pub(crate) fn tasks(&self) -> usize {
+        *self.0.tasks.borrow()
+    }
+
+    /// Resolves when the last task of a call has ended.
+    pub(crate) async fn idle(&self) {
+        // Cannot fail: the sender is held by `self`.
+        let _ = self.0.tasks.subscribe().wait_for(|count| *count == 0).await;
+    }
+
+    /// Ends one call, by id or unique beginning of one.
+    pub(crate) fn hang_up(&self, id: &str) -> bool {
+        let table = self.table();
+        let mut fitting = table.values().filter(|live| live.call.id.starts_with(id));
+        match (fitting.next(), fitting.next()) {
+            (Some(live), None) => live.control.try_send(Control::HangUp).is_ok(),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn hang_up_all(&self) {
+        for live in self.table().values() {
+            let _ = live.control.try_send(Control::HangUp);
+        }
+    }
+
+    fn table(&self) -> MutexGuard<'_, HashMap<String, Live>> {
+        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A call's place in the table.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    registry: Registry,
+    id: String,
+}
+
+impl Entry {
+    /// Nobody is on the line any more.
+    pub(crate) fn ended(&self) {
+        self.registry.table().remove(&self.id);
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.ended();
+        self.registry.0.tasks.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}

@@ -1,0 +1,190 @@
+//! Who is calling whom, and which application runs the call.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use offhook_config::dialplan::{Dialled, Route};
+use offhook_config::{Config, Origin, Strategy, Target};
+use offhook_sma::action::{Endpoint, EndpointType};
+
+use super::Office;
+use crate::app::{
+    Application, Dial, Greeting, Mailbox, Play, Record, Refuse, Step, Voicemail, VoicemailMenu,
+};
+use crate::call::{Caller, Services, Source};
+use crate::failure::{self, Failure};
+use crate::keep::Extension;
+
+/// Ring time of an extension that no mailbox takes over from.
+const RING_WITHOUT_MAILBOX: Duration = Duration::from_secs(60);
+
+/// What is to become of a call.
+pub(super) struct Plan {
+    pub(super) app: Box<dyn Application>,
+    /// For the record.
+    pub(super) destination: Option<String>,
+    pub(super) emergency: bool,
+    pub(super) failure: Option<&'static Failure>,
+}
+
+impl Plan {
+    fn app(app: impl Application + 'static, destination: impl Into<String>) -> Self {
+        let destination = Some(destination.into());
+        Self { app: Box::new(app), destination, emergency: false, failure: None }
+    }
+
+    fn refuse(failure: &'static Failure) -> Self {
+        Self {
+            app: Box::new(Refuse(failure.sip_status)),
+            destination: None,
+            emergency: false,
+            failure: Some(failure),
+        }
+    }
+}
+
+impl Office {
+    /// The application for a call.
+    pub(super) fn plan(&self, caller: &Caller, dialled: &str) -> Plan {
+        let config = &self.settings.config;
+        let services = &self.parts.services;
+        let phonebook = &services.phonebook;
+        let origin = match &caller.source {
+            Source::Phone(_) => Origin::Phone,
+            Source::Trunk(name) => Origin::Trunk(name),
+        };
+        let route = config.route(origin, dialled, |n| phonebook.account(n).is_some());
+        match route {
+            Route::Emergency(number) => {
+                let mut plan = out(config, &number, None);
+                plan.emergency = true;
+                plan
+            }
+            Route::Outside(number) => match &caller.source {
+                Source::Phone(phone) if !may_call_out(config, phone) => {
+                    Plan::refuse(failure::NOT_ALLOWED)
+                }
+                _ => out(config, &number, None),
+            },
+            Route::To(target) => self.target(&target, caller, dialled),
+            Route::Nowhere(_) if dialled.is_empty() => Plan::refuse(failure::NUMBER_INCOMPLETE),
+            Route::Nowhere(_) => Plan::refuse(failure::UNKNOWN_NUMBER),
+        }
+    }
+
+    fn target(&self, target: &Target, caller: &Caller, dialled: &str) -> Plan {
+        let config = &self.settings.config;
+        let services = &self.parts.services;
+        let label = target.to_string();
+        match target {
+            Target::Extension(number) => extension(config, services, number),
+            Target::Group(name) => group(config, services, name),
+            Target::Voicemail(number) => match services.phonebook.account(number) {
+                Some(account) => Plan::app(voicemail(config, services, &account), label),
+                None => Plan::refuse(failure::UNKNOWN_NUMBER),
+            },
+            Target::VoicemailMenu => {
+                let own = match &caller.source {
+                    Source::Phone(number) => Some(number.clone()),
+                    Source::Trunk(_) => None,
+                };
+                let keep = Arc::clone(&services.keep);
+                Plan::app(VoicemailMenu::new(own, keep, Arc::clone(&services.lamp)), label)
+            }
+            Target::Trunk(name) => {
+                let number = match config.dialplan.dialled(dialled) {
+                    Dialled::Outside(number) | Dialled::Emergency(number) => number,
+                    Dialled::Invalid(_) => dialled.to_owned(),
+                };
+                out(config, &number, Some(name))
+            }
+            Target::Play(path) => Plan::app(Play::new(path.to_string_lossy(), 1), label),
+            Target::Record(folder) => Plan::app(Record::new(folder.to_string_lossy()), label),
+            Target::Echo => Plan::app(crate::app::Echo, label),
+            Target::Flow(name) => {
+                match self.parts.flows.as_ref().and_then(|flows| flows.start(name)) {
+                    Some(app) => {
+                        Plan { app, destination: Some(label), emergency: false, failure: None }
+                    }
+                    None => Plan::refuse(failure::APPLICATION_FAILED),
+                }
+            }
+        }
+    }
+}
+
+fn may_call_out(config: &Config, phone: &str) -> bool {
+    config.extension(phone).is_none_or(|e| e.outside_calls)
+}
+
+/// Whole seconds, one at least.
+fn seconds(time: Duration) -> u64 {
+    time.as_secs().max(1)
+}
+
+fn out(config: &Config, number: &str, trunk: Option<&str>) -> Plan {
+    let endpoint = Endpoint {
+        bridge_endpoint_type: EndpointType::Trunk,
+        uri: number.to_owned(),
+        arn: trunk.map(str::to_owned),
+    };
+    let step = Step { endpoints: vec![endpoint], ring_seconds: seconds(config.sip.max_ring) };
+    let destination = trunk.map_or_else(|| "trunk".to_owned(), |name| format!("trunk:{name}"));
+    Plan::app(Dial::new(vec![step], None), destination)
+}
+
+fn extension(config: &Config, services: &Services, number: &str) -> Plan {
+    let Some(account) = services.phonebook.account(number) else {
+        return Plan::refuse(failure::UNKNOWN_NUMBER);
+    };
+    let configured = config.extension(number);
+    let has_mailbox = configured.map_or(account.voicemail, |e| e.voicemail);
+    let disturbed = account.do_not_disturb || configured.is_some_and(|e| e.do_not_disturb);
+    let ring = configured.and_then(|e| e.ring).unwrap_or(if has_mailbox {
+        config.voicemail.after
+    } else {
+        RING_WITHOUT_MAILBOX
+    });
+    let mailbox = has_mailbox.then(|| voicemail(config, services, &account));
+    // Do not disturb: no ring at all. Without a mailbox the caller hears that nobody is there.
+    let steps = if disturbed && has_mailbox {
+        Vec::new()
+    } else {
+        vec![Step::one(EndpointType::Extension, number, seconds(ring))]
+    };
+    Plan::app(Dial::new(steps, mailbox), format!("extension:{number}"))
+}
+
+fn group(config: &Config, services: &Services, name: &str) -> Plan {
+    let Some(group) = config.group(name) else { return Plan::refuse(failure::UNKNOWN_NUMBER) };
+    let ring = seconds(group.ring);
+    let steps = match group.strategy {
+        Strategy::All => vec![Step::one(EndpointType::Group, name, ring)],
+        Strategy::Sequence => group
+            .members
+            .iter()
+            .map(|member| Step::one(EndpointType::Extension, member, ring))
+            .collect(),
+    };
+    let account = group.voicemail.as_deref().and_then(|n| services.phonebook.account(n));
+    let mailbox = account.map(|account| voicemail(config, services, &account));
+    Plan::app(Dial::new(steps, mailbox), format!("group:{name}"))
+}
+
+fn voicemail(config: &Config, services: &Services, account: &Extension) -> Voicemail {
+    let rules = &config.voicemail;
+    let own = account.greeting.as_ref().map(|path| config.voicemail_folder().join(path));
+    let greeting = match own.or_else(|| rules.greeting.clone()) {
+        Some(path) => Greeting::File(path),
+        None => Greeting::Default,
+    };
+    let mailbox = Mailbox {
+        extension: account.number.clone(),
+        greeting,
+        longest: rules.max,
+        silence: rules.silence,
+        silence_threshold: rules.silence_threshold,
+        capacity: rules.max_messages,
+    };
+    Voicemail::new(mailbox, Arc::clone(&services.keep))
+}
