@@ -11,6 +11,7 @@ pub mod failure;
 pub mod keep;
 pub mod mask;
 pub mod metrics;
+pub mod mwi;
 pub mod office;
 pub mod pin;
 pub mod registrar;

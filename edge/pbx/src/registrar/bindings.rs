@@ -94,6 +94,11 @@ impl Table {
         if late { Err(OutOfOrder) } else { Ok(()) }
     }
 
+    /// Whether some contact was registered under this Call-ID.
+    pub(super) fn knows(&self, aor: &str, call_id: &str) -> bool {
+        self.entries(aor).iter().any(|e| e.binding.call_id == call_id)
+    }
+
     /// Contacts of one extension.
     pub(super) fn count(&self, aor: &str) -> usize {
         self.entries(aor).len()

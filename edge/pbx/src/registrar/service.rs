@@ -59,7 +59,7 @@ pub enum RegistrationChange {
     Registered {
         /// Extension number.
         aor: String,
-        /// Whether it had not been there before.
+        /// Whether the phone began anew (a Call-ID not seen before) and does not just refresh.
         fresh: bool,
     },
     /// The last contact went.
@@ -239,7 +239,7 @@ impl Inner {
             self.metrics.sip_overloaded.inc();
             return self.answer(tx, unavailable(&request));
         }
-        let before = state.table.count(&register.aor);
+        let known = state.table.knows(&register.aor, &register.call_id);
         let next = state.table.next_expiry();
         let Some(changes) = change(&mut state.table, &register, &flow, config.max_contacts) else {
             drop(state);
@@ -262,7 +262,7 @@ impl Inner {
         let change = if after == 0 {
             RegistrationChange::Unregistered { aor }
         } else {
-            RegistrationChange::Registered { aor, fresh: after > before }
+            RegistrationChange::Registered { aor, fresh: !known }
         };
         self.tell(&mut state, change);
         self.enqueue(state, Pending { changes, answer: Some((tx, request, response)) });

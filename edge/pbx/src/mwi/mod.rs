@@ -1,0 +1,128 @@
+//! The message lamp (RFC 3842): subscriptions, and NOTIFY to phones that never subscribe.
+//!
+//! One task owns all subscriptions; [`Mwi`] leaves orders with it. What a mailbox holds is asked of
+//! the store each time, so that the lamp cannot disagree with the box.
+
+mod body;
+mod task;
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use offhook_sip::message::{Response, StatusCode};
+use offhook_sip::subscription::Limits;
+use tokio::sync::mpsc;
+
+use crate::metrics::Metrics;
+use crate::registrar::{Authenticator, Registrar};
+use crate::stack::{NewRequest, SipHandle};
+
+pub use body::summary;
+
+/// Orders that may wait.
+const MAX_WAITING: usize = 4_096;
+
+/// What a mailbox holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MessageCounts {
+    /// Not heard yet.
+    pub new: u32,
+    /// Heard.
+    pub old: u32,
+}
+
+/// Counts the messages of a mailbox.
+pub type CountMessages =
+    Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = MessageCounts> + Send>> + Send + Sync>;
+
+/// Settings.
+#[derive(Clone, Debug)]
+pub struct MwiConfig {
+    /// How long a subscription may last.
+    pub limits: Limits,
+    /// Whether phones that do not subscribe are told too.
+    pub unsolicited: bool,
+    /// Other names under which a phone may subscribe to its own box (`*97`).
+    pub aliases: Vec<String>,
+    /// Text of Server and User-Agent.
+    pub server: String,
+    /// Subscriptions at a time.
+    pub max_subscriptions: usize,
+    /// Subscriptions of one extension; the oldest makes room.
+    pub max_per_mailbox: usize,
+}
+
+impl From<&offhook_config::Config> for MwiConfig {
+    fn from(config: &offhook_config::Config) -> Self {
+        Self {
+            limits: Limits::default(),
+            unsolicited: true,
+            aliases: vec![config.voicemail.menu_number.clone()],
+            server: config.server.user_agent.clone(),
+            max_subscriptions: 20_000,
+            max_per_mailbox: 16,
+        }
+    }
+}
+
+/// An order to the task.
+#[derive(Debug)]
+enum Ask {
+    Subscribe(NewRequest),
+    Changed(String),
+    Announce,
+    End,
+}
+
+/// The lamp's service. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Mwi {
+    asks: mpsc::Sender<Ask>,
+    sip: SipHandle,
+}
+
+impl Mwi {
+    /// Starts the task on the current runtime. It ends when all handles are gone.
+    pub fn spawn(
+        config: MwiConfig,
+        sip: SipHandle,
+        auth: Authenticator,
+        registrar: Registrar,
+        count: CountMessages,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let (asks, inbox) = mpsc::channel(MAX_WAITING);
+        let task = task::Task::new(config, sip.clone(), auth, registrar, count, metrics);
+        tokio::spawn(task.run(inbox));
+        Self { asks, sip }
+    }
+
+    /// Takes a SUBSCRIBE outside any dialog. Never waits.
+    pub fn handle(&self, new: NewRequest) {
+        if let Err(refused) = self.asks.try_send(Ask::Subscribe(new))
+            && let Ask::Subscribe(new) = refused.into_inner()
+        {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            self.sip.respond(new.tx, Response::to_request(&new.request, status, None));
+        }
+    }
+
+    /// Messages of a mailbox came, were heard or went.
+    pub fn mailbox_changed(&self, mailbox: &str) {
+        let _ = self.asks.try_send(Ask::Changed(mailbox.to_owned()));
+    }
+
+    /// After a start: tells every registered phone with messages, since subscriptions of before
+    /// the restart are gone.
+    pub fn announce(&self) {
+        let _ = self.asks.try_send(Ask::Announce);
+    }
+
+    /// Ends all subscriptions, so that phones subscribe again when we are back.
+    pub fn end(&self) {
+        let _ = self.asks.try_send(Ask::End);
+    }
+}
