@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::body::{CONTENT_TYPE, summary};
 use super::{Ask, CountMessages, MessageCounts, MwiConfig};
 use crate::metrics::Metrics;
-use crate::registrar::{Authenticator, Contact, RegistrationChange, Registrar, Verdict};
+use crate::registrar::{Authenticator, Contact, Registrar, RegistrationChange, Verdict};
 use crate::stack::{
     DialogGuard, DialogKey, NewRequest, Owner, ServerTx, SipEvent, SipHandle, Target,
 };
@@ -393,11 +393,8 @@ impl Task {
     /// To phones that are registered and have not subscribed.
     fn notify_phones(&mut self, mailbox: &str, counts: MessageCounts) {
         let ids = self.by_mailbox.get(mailbox).map_or(&[][..], Vec::as_slice);
-        let subscribed: HashSet<_> = ids
-            .iter()
-            .filter_map(|id| self.subscriptions.get(id))
-            .map(|s| s.flow.remote)
-            .collect();
+        let subscribed: HashSet<_> =
+            ids.iter().filter_map(|id| self.subscriptions.get(id)).map(|s| s.flow.remote).collect();
         for contact in self.registrar.lookup(mailbox) {
             if !subscribed.contains(&contact.flow.remote) {
                 self.unsolicited(mailbox, contact, counts);
