@@ -1,1 +1,173 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use offhook_sip::header::HeaderName;
+use offhook_sip::message::{Message, Method, Request, StatusCode};
+use offhook_sip::subscription::Limits;
+
+use super::{MessageCounts, Mwi, MwiConfig};
+use crate::registrar::tests::{Desk, Phone};
+use crate::stack::lab::{request, settle};
+
+struct Office {
+    desk: Desk,
+    mwi: Mwi,
+    boxes: Arc<Mutex<HashMap<String, MessageCounts>>>,
+}
+
+impl Office {
+    fn new() -> Self {
+        let desk = Desk::new();
+        let boxes = Arc::new(Mutex::new(HashMap::<String, MessageCounts>::new()));
+        let config = MwiConfig {
+            limits: Limits::default(),
+            unsolicited: true,
+            aliases: vec!["*97".into()],
+            server: "Offhook".into(),
+            max_subscriptions: 100,
+            max_per_mailbox: 2,
+        };
+        let counted = Arc::clone(&boxes);
+        let count = Arc::new(move |mailbox: String| {
+            let counts = counted.lock().unwrap().get(&mailbox).copied().unwrap_or_default();
+            Box::pin(async move { counts }) as _
+        });
+        let mwi = Mwi::spawn(
+            config,
+            desk.lab.sip.clone(),
+            desk.auth.clone(),
+            desk.registrar.clone(),
+            count,
+            Arc::clone(&desk.lab.metrics),
+        );
+        Self { desk, mwi, boxes }
+    }
+
+    fn put(&self, mailbox: &str, new: u32, old: u32) {
+        self.boxes.lock().unwrap().insert(mailbox.into(), MessageCounts { new, old });
+        self.mwi.mailbox_changed(mailbox);
+    }
+
+    /// A SUBSCRIBE with digest; the answer's status.
+    async fn subscribe(&mut self, phone: &mut Phone, uri: &str, more: &str) -> StatusCode {
+        let contact = format!("Contact: <sip:{}@{}>\r\n", phone.user, phone.source);
+        let text = |seq| {
+            let more = format!("Event: message-summary\r\n{contact}{more}");
+            request("SUBSCRIBE", uri, &phone.source, &format!("s{}", phone.call_id), seq, &more)
+        };
+        let (first, second) = (text(1), text(2));
+        self.desk.lab.datagram(&phone.source, first.clone()).await;
+        self.hand_on();
+        let challenge = self.desk.lab.sent_response().await.1;
+        let source = phone.source.clone();
+        let again = phone.answered(&first, &second, &challenge);
+        self.desk.lab.datagram(&source, again).await;
+        self.hand_on();
+        self.desk.lab.sent_response().await.1.status
+    }
+
+    fn hand_on(&mut self) {
+        while let Ok(new) = self.desk.lab.requests.try_recv() {
+            match new.request.method {
+                Method::Register => self.desk.registrar.handle(new),
+                _ => self.mwi.handle(new),
+            }
+        }
+    }
+
+    /// NOTIFYs sent by now, each answered 200.
+    async fn notified(&mut self) -> Vec<Request> {
+        let mut notifies = Vec::new();
+        for (to, message) in self.desk.lab.drain().await {
+            if let Message::Request(request) = message
+                && request.method == Method::Notify
+            {
+                self.desk.lab.answer(to, &request, StatusCode::OK).await;
+                notifies.push(request);
+            }
+        }
+        notifies
+    }
+}
+
+fn body(request: &Request) -> String {
+    String::from_utf8(request.body.to_vec()).unwrap()
+}
+
+fn state(request: &Request) -> String {
+    request.headers.text(&HeaderName::SubscriptionState).unwrap().into_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscriber_is_told_at_once_on_change_and_at_the_end() {
+    let mut office = Office::new();
+    let mut phone = Phone::new("101", "203.0.113.5:5060");
+    let status = office.subscribe(&mut phone, "sip:101@lab.test", "Expires: 600\r\n").await;
+    assert_eq!(status, StatusCode::OK);
+    let first = office.notified().await;
+    assert_eq!(first.len(), 1);
+    assert!(body(&first[0]).contains("Voice-Message: 0/0 (0/0)"));
+    assert!(state(&first[0]).starts_with("active"));
+    office.put("101", 2, 8);
+    let changed = office.notified().await;
+    assert_eq!(changed.len(), 1);
+    assert!(body(&changed[0]).contains("Messages-Waiting: yes"));
+    assert!(body(&changed[0]).contains("Voice-Message: 2/8 (0/0)"));
+    tokio::time::sleep(Duration::from_secs(601)).await;
+    let last = office.notified().await;
+    assert!(state(&last[0]).starts_with("terminated"));
+    assert_eq!(office.desk.lab.metrics.subscriptions.get(), 0);
+    assert_eq!(office.desk.lab.survivors().await, (0, 0));
+    assert_eq!(office.desk.lab.metrics.dialogs.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_mailbox_is_refused_and_an_alias_means_ones_own() {
+    let mut office = Office::new();
+    let mut phone = Phone::new("101", "203.0.113.5:5060");
+    let status = office.subscribe(&mut phone, "sip:102@lab.test", "").await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    let mut phone = Phone::new("101", "203.0.113.6:5060");
+    assert_eq!(office.subscribe(&mut phone, "sip:*97@lab.test", "").await, StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_that_never_subscribes_has_its_lamp_right_after_it_registers() {
+    let mut office = Office::new();
+    office.boxes.lock().unwrap().insert("101".into(), MessageCounts { new: 1, old: 0 });
+    let mut phone = Phone::new("101", "203.0.113.5:5060");
+    office.desk.register(&mut phone, "Contact: <sip:101@203.0.113.5>\r\n").await;
+    let told = office.notified().await;
+    assert_eq!(told.len(), 1);
+    assert!(body(&told[0]).contains("Messages-Waiting: yes"));
+    // A refresh is no news.
+    office.desk.register(&mut phone, "Contact: <sip:101@203.0.113.5>\r\n").await;
+    assert!(office.notified().await.is_empty());
+    // A restart of the phone is, and so is a change.
+    phone.call_id = "after-reboot".into();
+    office.desk.register(&mut phone, "Contact: <sip:101@203.0.113.5>\r\n").await;
+    assert_eq!(office.notified().await.len(), 1);
+    office.put("101", 0, 0);
+    let off = office.notified().await;
+    assert!(body(&off[0]).contains("Messages-Waiting: no"));
+    assert_eq!(office.desk.lab.survivors().await, (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_that_forgot_its_subscription_is_forgotten_and_old_ones_make_room() {
+    let mut office = Office::new();
+    let mut phone = Phone::new("101", "203.0.113.5:5060");
+    office.subscribe(&mut phone, "sip:101@lab.test", "").await;
+    let notify = office.desk.lab.sent_request().await;
+    office.desk.lab.answer(notify.0, &notify.1, StatusCode::CALL_DOES_NOT_EXIST).await;
+    settle().await;
+    assert_eq!(office.desk.lab.metrics.subscriptions.get(), 0);
+    for n in 0..5 {
+        let mut phone = Phone::new("101", "203.0.113.5:5060");
+        phone.call_id = format!("boot{n}");
+        office.subscribe(&mut phone, "sip:101@lab.test", "").await;
+        office.notified().await;
+    }
+    assert_eq!(office.desk.lab.metrics.subscriptions.get(), 2);
+}

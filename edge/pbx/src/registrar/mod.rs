@@ -11,7 +11,7 @@ pub mod directory;
 mod request;
 pub mod service;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use auth::{Authenticator, Verdict};
 pub use bindings::Contact;

@@ -281,7 +281,7 @@ fn plain(secure: bool) -> Transport {
     if secure { Transport::Tls } else { Transport::Udp }
 }
 
-fn srv_name(host: &str, transport: Transport) -> String {
+pub(super) fn srv_name(host: &str, transport: Transport) -> String {
     match transport {
         Transport::Udp => format!("_sip._udp.{host}"),
         Transport::Tcp => format!("_sip._tcp.{host}"),

@@ -9,6 +9,8 @@
 
 mod contact;
 mod handle;
+#[cfg(test)]
+pub(crate) mod lab;
 mod orphan;
 mod receive;
 mod sends;

@@ -56,19 +56,15 @@ impl Stack {
 
     fn message(&mut self, flow: Flow, mut message: Message) {
         self.metrics.sip_received.inc();
-        let reply_flow = match &mut message {
-            Message::Response(_) => Some(flow),
-            Message::Request(request) => {
-                if is_scanner(request) {
-                    return self.bans.failure(flow.remote.ip(), Offence::Scanner);
-                }
-                stamp(request, flow)
+        if let Message::Request(request) = &mut message {
+            if is_scanner(request) {
+                return self.bans.failure(flow.remote.ip(), Offence::Scanner);
             }
-        };
-        match reply_flow {
-            Some(flow) => self.layer.receive(Instant::now().into_std(), message, flow),
-            None => self.malformed(flow),
+            if !stamp(request, &flow) {
+                return self.malformed(flow);
+            }
         }
+        self.layer.receive(Instant::now().into_std(), message, flow);
     }
 
     fn malformed(&mut self, flow: Flow) {

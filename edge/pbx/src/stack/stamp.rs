@@ -1,40 +1,34 @@
-//! What a server transport writes into the top Via, and where the response then goes.
+//! What a server transport writes into the top Via (RFC 3261 §18.2.1, RFC 3581 §4). From it the
+//! transaction layer knows where responses go (§18.2.2).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use offhook_sip::flow::Flow;
 use offhook_sip::header::Via;
 use offhook_sip::message::Request;
 use offhook_sip::uri::Host;
 
-/// Stamps `received` and `rport` (RFC 3261 §18.2.1, RFC 3581 §4) and gives back the flow that
-/// responses take (§18.2.2). `None`: the top Via cannot be read.
-pub(super) fn stamp(request: &mut Request, flow: Flow) -> Option<Flow> {
-    let mut via: Via = request.headers.typed().ok()??;
-    let source = flow.remote;
-    let asks = via.rport().is_some();
+/// Stamps `received` and `rport`. `false`: the top Via cannot be read.
+pub(super) fn stamp(request: &mut Request, flow: &Flow) -> bool {
+    let Ok(Some(mut via)) = request.headers.typed::<Via>() else { return false };
     let before = via.clone();
+    let source = flow.remote;
+    // Without rport the response goes to the port of sent-by. Except where that port lies behind a
+    // NAT: a sender that names another address than the one it comes from can only be reached
+    // where it comes from, whether it asked for that or not.
+    if !flow.transport.is_reliable() && via.rport().is_none() && behind_nat(&via, source) {
+        via.params.set("rport", None);
+    }
     via.stamp(source);
     if via != before {
         request.headers.set_first_typed(&via);
     }
-    if flow.transport.is_reliable() || asks {
-        return Some(flow);
-    }
-    Some(Flow { remote: reply_address(&via, source), ..flow })
+    true
 }
 
-/// §18.2.2: without rport the response goes to the port of sent-by. Except where that port lies
-/// behind a NAT: a sender that names another address than the one it comes from can only be
-/// reached where it comes from.
-fn reply_address(via: &Via, source: SocketAddr) -> SocketAddr {
-    let behind_nat = match &via.sent_by.host {
-        Host::Ip(ip) => same(*ip) != same(source.ip()),
+fn behind_nat(via: &Via, source: SocketAddr) -> bool {
+    match &via.sent_by.host {
+        Host::Ip(ip) => ip.to_canonical() != source.ip().to_canonical(),
         Host::Name(_) => false,
-    };
-    if behind_nat { source } else { (source.ip(), via.sent_by.port.unwrap_or(5060)).into() }
-}
-
-fn same(ip: IpAddr) -> IpAddr {
-    ip.to_canonical()
+    }
 }
