@@ -125,7 +125,6 @@ impl Desk {
 /// A phone.
 pub(crate) struct Phone {
     pub(crate) user: &'static str,
-    pub(crate) password: &'static str,
     pub(crate) source: String,
     pub(crate) call_id: String,
     pub(crate) seq: u32,
@@ -141,7 +140,7 @@ impl Phone {
         let secret = digest::Secret::Password(password.into());
         let client = digest::Client::new(user, secret, Ids::from_seed(9));
         let call_id = format!("reg-{user}-{source}");
-        Self { user, password, source: source.into(), call_id, seq: 0, client }
+        Self { user, source: source.into(), call_id, seq: 0, client }
     }
 
     fn text(&self, more: &str) -> String {
