@@ -16,5 +16,6 @@ pub mod agent;
 pub mod keep;
 pub mod line;
 pub mod net;
+pub mod office;
 pub mod sdp;
 pub mod wire;

@@ -230,6 +230,14 @@ impl SimNet {
         lines
     }
 
+    /// The last messages (lost ones too) whose first line begins so, as text, oldest first.
+    pub fn messages(&self, start: &str) -> Vec<(SocketAddr, SocketAddr, String)> {
+        let state = self.state();
+        let all = state.seen.iter().map(|(_, _, packet)| packet);
+        let fitting = all.filter(|packet| packet.bytes.starts_with(start.as_bytes()));
+        fitting.map(|p| (p.from, p.to, String::from_utf8_lossy(&p.bytes).into_owned())).collect()
+    }
+
     /// Ends the network's task. What is on its way is lost.
     pub fn close(&self) {
         self.state().closed = true;

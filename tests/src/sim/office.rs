@@ -1,0 +1,307 @@
+//! The whole signalling side of the appliance on a simulated network, and what is left of it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use offhook_config::{Config, ExtensionCredentials};
+use offhook_media::engine::{Engine, EngineConfig};
+use offhook_media::recorder::Recorder;
+use offhook_pbx::bans::Bans;
+use offhook_pbx::call::{Services, Sounds};
+use offhook_pbx::keep::{Extension, Keep};
+use offhook_pbx::metrics::Metrics;
+use offhook_pbx::office::{self, Desk, Office, OfficeHandle};
+use offhook_pbx::registrar::{Authenticator, Directory, Registrar, RegistrarConfig};
+use offhook_pbx::resolve::locate::Abilities;
+use offhook_pbx::resolve::{Answering, CachingResolver, Locator, Question, ResolveError, Resolver};
+use offhook_pbx::stack::{self, SipHandle, Stack, StackConfig};
+use offhook_pbx::transport::advertise::{Addresses, ListenAddress};
+use offhook_pbx::transport::wire::Wire;
+use offhook_pbx::trunk::{Peers, TrunkConfig, Trunks};
+use offhook_sip::digest;
+use offhook_sip::flow::Transport;
+use offhook_sip::ids::Ids;
+use offhook_sip::message::Method;
+use tokio::sync::watch;
+
+use super::keep::MemoryKeep;
+use super::net::SimNet;
+use super::wire::SimWire;
+
+/// What is left of an appliance. All zero when every call has ended and every timer has run out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    /// Calls with somebody on the line.
+    pub calls: usize,
+    /// Tasks of calls, those included that wait for a last retransmission.
+    pub call_tasks: usize,
+    /// Dialogs known to the stack.
+    pub dialogs: u64,
+    /// Client transactions.
+    pub clients: u64,
+    /// Server transactions.
+    pub servers: u64,
+    /// Calls that trunks carry.
+    pub trunk_calls: usize,
+    /// Pairs of RTP ports.
+    pub ports: usize,
+    /// Subscriptions to lamps.
+    pub subscriptions: u64,
+}
+
+/// A running appliance without sockets for signalling.
+pub struct SimOffice {
+    /// Where phones and trunks find it.
+    pub address: SocketAddr,
+    /// Calls.
+    pub calls: OfficeHandle,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Media: real threads and sockets on 127.0.0.1.
+    pub engine: Engine,
+    /// What was kept.
+    pub keep: Arc<MemoryKeep>,
+    /// Contacts.
+    pub registrar: Registrar,
+    /// Trunks.
+    pub trunks: Trunks,
+    /// Accounts.
+    pub accounts: Directory,
+    /// Shut out.
+    pub bans: Bans,
+    /// The configuration in force; send another to reload.
+    pub config: watch::Sender<Arc<Config>>,
+    net: SimNet,
+}
+
+impl std::fmt::Debug for SimOffice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SimOffice").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl SimOffice {
+    /// Opens it with a configuration. The first `[[listen]]` is its address; extensions need a
+    /// `password` there.
+    ///
+    /// # Panics
+    /// When the configuration has a problem; a test's own fault.
+    pub fn open(net: &SimNet, config: &str) -> Self {
+        let config = offhook_config::check(config, Path::new("sim.toml"))
+            .unwrap_or_else(|problems| panic!("{problems:#?}"));
+        let config = Arc::new(config);
+        let address = config.listen.first().expect("a listener").address;
+        let metrics = Arc::new(Metrics::default());
+        let keep = Arc::new(MemoryKeep::default());
+        let bans = Bans::new((&config.bans).into(), None, Arc::clone(&metrics), None);
+        let (wire, incoming) = SimWire::listen(net, address);
+        let wire: Arc<dyn Wire> = Arc::new(wire);
+        let locator = locator(&metrics);
+        let transactions = offhook_sip::transaction::Config {
+            t1: config.sip.t1,
+            t2: config.sip.t2,
+            t4: config.sip.t4,
+            max_client: config.sip.max_transactions,
+            max_server: config.sip.max_transactions,
+            ..Default::default()
+        };
+        let parts = stack::Parts {
+            wire: Arc::clone(&wire),
+            incoming,
+            locator: Arc::clone(&locator),
+            addresses: Arc::new(addresses(address)),
+            bans: bans.clone(),
+            metrics: Arc::clone(&metrics),
+            ids: Ids::from_seed(1),
+        };
+        let (sip, requests) =
+            Stack::spawn(StackConfig { transactions, ..Default::default() }, parts);
+
+        let accounts = Directory::new();
+        accounts.replace(config.extensions.iter().filter_map(|e| account(&config, e)));
+        let peers = Peers::new();
+        let trunks = Trunks::new(
+            TrunkConfig { user_agent: config.server.user_agent.clone() },
+            sip.clone(),
+            locator,
+            peers.clone(),
+            bans.clone(),
+            Arc::clone(&metrics),
+            Ids::from_seed(2),
+        );
+        trunks.set(&config.trunks);
+        let auth = Authenticator::new(
+            &config.server.realm,
+            Ids::from_seed(3),
+            accounts.clone(),
+            peers,
+            bans.clone(),
+            Arc::clone(&metrics),
+        );
+        let registrar = Registrar::new(
+            RegistrarConfig::from(&*config),
+            Arc::clone(&keep) as _,
+            auth.clone(),
+            sip.clone(),
+            wire,
+            Arc::clone(&metrics),
+        );
+        let engine = engine(&config);
+        let desk =
+            Desk { authenticator: auth, registrar: registrar.clone(), trunks: trunks.clone() };
+        let services = services(&sip, &engine, &keep, desk);
+        let (config, in_force) = watch::channel(config);
+        let calls = Office::spawn(office::Parts {
+            config: in_force,
+            services,
+            requests,
+            elsewhere: elsewhere(registrar.clone()),
+            flows: None,
+        });
+        Self {
+            address,
+            calls,
+            metrics,
+            engine,
+            keep,
+            registrar,
+            trunks,
+            accounts,
+            bans,
+            config,
+            net: net.clone(),
+        }
+    }
+
+    /// What is left now.
+    pub fn left(&self) -> Leftovers {
+        let trunks = self.trunks.status();
+        Leftovers {
+            calls: self.calls.count(),
+            call_tasks: self.calls.tasks(),
+            dialogs: self.metrics.dialogs.get(),
+            clients: self.metrics.client_transactions.get(),
+            servers: self.metrics.server_transactions.get(),
+            trunk_calls: trunks.iter().map(|trunk| trunk.calls).sum(),
+            ports: self.engine.open_ports(),
+            subscriptions: self.metrics.subscriptions.get(),
+        }
+    }
+
+    /// Lets the transactions of registrations and the first health checks pass.
+    pub async fn settle_phones(&self) {
+        tokio::time::sleep(Duration::from_secs(40)).await;
+    }
+
+    /// Lets every timer of RFC 3261 run out (twice 64*T1 for an INVITE that met silence, then for
+    /// its CANCEL; then the BYE of an answer that came late, and what lingers to absorb
+    /// retransmissions), ends the trunks' health checks and gives what is left.
+    pub async fn settle(&self) -> Leftovers {
+        for _ in 0..8 {
+            tokio::time::sleep(Duration::from_secs(32)).await;
+        }
+        let trunk_calls = self.left().trunk_calls;
+        self.trunks.set(&[]);
+        tokio::time::sleep(Duration::from_secs(65)).await;
+        // Media threads close their sockets in real time.
+        for _ in 0..200 {
+            if self.engine.open_ports() == 0 {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Leftovers { trunk_calls, ..self.left() }
+    }
+
+    /// The last datagrams with a text in them, for a failed test.
+    pub fn ladder(&self, text: &str) -> String {
+        self.net.ladder(text)
+    }
+}
+
+/// Tasks of the current runtime, ours included.
+pub fn tasks() -> usize {
+    tokio::runtime::Handle::current().metrics().num_alive_tasks()
+}
+
+/// A range of ports for media that no other test of this process uses.
+pub fn fresh_ports() -> String {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Below the range that the system gives to others by itself.
+    let first = 12_000 + NEXT.fetch_add(1, Ordering::Relaxed) % 20 * 1_000;
+    format!("{first}-{}", first + 999)
+}
+
+/// No name is known here: everything has an address.
+struct NoNames;
+
+impl Resolver for NoNames {
+    fn lookup(&self, question: Question) -> Answering {
+        Box::pin(std::future::ready(Err(ResolveError::NoAddress(question.name))))
+    }
+}
+
+fn locator(metrics: &Arc<Metrics>) -> Arc<Locator> {
+    let resolver = CachingResolver::new(Arc::new(NoNames), Arc::clone(metrics));
+    let abilities = Abilities { udp: true, tcp: false, tls: false, v4: true, v6: false };
+    Arc::new(Locator::new(resolver, abilities, 4))
+}
+
+fn addresses(bound: SocketAddr) -> Addresses {
+    let listener = ListenAddress { transport: Transport::Udp, bound, external: None };
+    Addresses::new(vec![listener], Vec::new(), Vec::new())
+}
+
+fn engine(config: &Config) -> Engine {
+    let engine = EngineConfig {
+        threads: 1,
+        ports: config.media.ports.first..=config.media.ports.last,
+        // Nobody sends here, so that no late packet can reach the next call.
+        drain: Duration::ZERO,
+        ..EngineConfig::default()
+    };
+    Engine::start(engine).expect("media threads")
+}
+
+fn account(config: &Config, extension: &offhook_config::Extension) -> Option<Extension> {
+    let Some(ExtensionCredentials::Password(password)) = &extension.credentials else {
+        return None;
+    };
+    let (number, realm) = (extension.number.as_str(), config.server.realm.as_str());
+    Some(Extension {
+        number: number.to_owned(),
+        name: extension.name.clone().unwrap_or_default(),
+        ha1_md5: digest::ha1_md5(number, realm, password.expose()).as_hex().to_owned(),
+        ha1_sha256: digest::ha1_sha256(number, realm, password.expose()).as_hex().to_owned(),
+        realm: realm.to_owned(),
+        voicemail: extension.voicemail,
+        pin: None,
+        do_not_disturb: extension.do_not_disturb,
+        greeting: None,
+    })
+}
+
+fn services(sip: &SipHandle, engine: &Engine, keep: &Arc<MemoryKeep>, desk: Desk) -> Arc<Services> {
+    Arc::new(Services {
+        sip: sip.clone(),
+        engine: engine.clone(),
+        recorder: Arc::new(Recorder::start().expect("a writer thread")),
+        keep: Arc::clone(keep) as Arc<dyn Keep>,
+        phonebook: Arc::new(desk),
+        sounds: Arc::new(Sounds::new(1 << 20, None)),
+        lamp: Arc::new(|_| {}),
+    })
+}
+
+fn elsewhere(registrar: Registrar) -> office::Elsewhere {
+    Box::new(move |new| {
+        if new.request.method == Method::Register {
+            registrar.handle(new);
+            return None;
+        }
+        Some(new)
+    })
+}
