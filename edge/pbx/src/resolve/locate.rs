@@ -11,6 +11,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::{CachingResolver, Hop, Question, Record, RecordKind, ResolveError};
+use crate::transport::advertise::{Addresses, ListenAddress};
 
 /// Places tried for one URI at most.
 const MAX_HOPS: usize = 16;
@@ -33,6 +34,18 @@ pub struct Abilities {
 }
 
 impl Abilities {
+    /// What listeners make possible. TCP and TLS connections can be made without one.
+    pub fn of(addresses: &Addresses) -> Self {
+        let has = |what: fn(&ListenAddress) -> bool| addresses.listeners().iter().any(what);
+        Self {
+            udp: has(|l| l.transport == Transport::Udp),
+            tcp: true,
+            tls: true,
+            v4: has(|l| l.bound.is_ipv4()),
+            v6: has(|l| l.bound.is_ipv6()),
+        }
+    }
+
     fn can(self, transport: Transport) -> bool {
         match transport {
             Transport::Udp => self.udp,

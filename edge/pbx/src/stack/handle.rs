@@ -121,7 +121,8 @@ pub enum SendFailure {
 pub enum Target {
     /// Where the URI says, by RFC 3263, with failover.
     Uri(Uri),
-    /// Exactly this way. For a stream whose connection is gone, a new one to `remote` is made.
+    /// Exactly this way. A stream flow without a connection takes one to `remote`, or makes it;
+    /// one whose connection is gone fails at once.
     Flow(Flow),
     /// Over several peers in this order (trunk failover): each is resolved by RFC 3263, the next
     /// one is tried after timeout, transport error or 503.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use offhook_config::IpNet;
 use offhook_sip::flow::{Flow, Transport};
@@ -12,6 +13,8 @@ use crate::stack::MediaAddress;
 
 /// Sources that were found for destinations; more are asked from the kernel again.
 const MAX_CACHED_SOURCES: usize = 4_096;
+/// After this long the kernel is asked again: interfaces come and go.
+const SOURCES_HOLD: Duration = Duration::from_secs(30);
 
 /// One listening socket, as far as addresses matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +33,14 @@ pub struct Addresses {
     listeners: Vec<ListenAddress>,
     external: Vec<IpAddr>,
     local_nets: Vec<IpNet>,
-    sources: Mutex<HashMap<IpAddr, IpAddr>>,
+    sources: Mutex<Sources>,
+}
+
+/// Our address toward others, as the kernel said lately.
+#[derive(Debug)]
+struct Sources {
+    known: HashMap<IpAddr, IpAddr>,
+    since: Instant,
 }
 
 /// Loopback, link-local, RFC 1918, RFC 4193 and carrier-grade NAT (RFC 6598) addresses: such a
@@ -62,7 +72,8 @@ impl Addresses {
         external: Vec<IpAddr>,
         local_nets: Vec<IpNet>,
     ) -> Self {
-        Self { listeners, external, local_nets, sources: Mutex::default() }
+        let sources = Sources { known: HashMap::new(), since: Instant::now() };
+        Self { listeners, external, local_nets, sources: Mutex::new(sources) }
     }
 
     /// The listeners.
@@ -187,7 +198,10 @@ impl Addresses {
     fn source_toward(&self, remote: IpAddr) -> IpAddr {
         let remote = remote.to_canonical();
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(source) = sources.get(&remote) {
+        if sources.since.elapsed() > SOURCES_HOLD || sources.known.len() >= MAX_CACHED_SOURCES {
+            *sources = Sources { known: HashMap::new(), since: Instant::now() };
+        }
+        if let Some(source) = sources.known.get(&remote) {
             return *source;
         }
         let any: IpAddr = match remote {
@@ -205,10 +219,7 @@ impl Addresses {
                 Ipv6Addr::LOCALHOST.into()
             };
         };
-        if sources.len() >= MAX_CACHED_SOURCES {
-            sources.clear();
-        }
-        sources.insert(remote, source.ip());
+        sources.known.insert(remote, source.ip());
         source.ip()
     }
 }
