@@ -343,7 +343,7 @@ impl Table {
 fn group(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
-        v4 => v4,
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

@@ -71,7 +71,7 @@ impl From<&offhook_config::Config> for MwiConfig {
 /// An order to the task.
 #[derive(Debug)]
 enum Ask {
-    Subscribe(NewRequest),
+    Subscribe(Box<NewRequest>),
     Changed(String),
     Announce,
     End,
@@ -102,7 +102,7 @@ impl Mwi {
 
     /// Takes a SUBSCRIBE outside any dialog. Never waits.
     pub fn handle(&self, new: NewRequest) {
-        if let Err(refused) = self.asks.try_send(Ask::Subscribe(new))
+        if let Err(refused) = self.asks.try_send(Ask::Subscribe(Box::new(new)))
             && let Ask::Subscribe(new) = refused.into_inner()
         {
             let status = StatusCode::SERVICE_UNAVAILABLE;

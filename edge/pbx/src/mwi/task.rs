@@ -127,7 +127,7 @@ impl Task {
             };
             tokio::select! {
                 ask = inbox.recv() => match ask {
-                    Some(Ask::Subscribe(new)) => self.subscribe(new),
+                    Some(Ask::Subscribe(new)) => self.subscribe(*new),
                     Some(Ask::Changed(mailbox)) => self.mailbox_changed(&mailbox),
                     Some(Ask::Announce) => self.announce(),
                     Some(Ask::End) => self.end_all(),

@@ -57,7 +57,7 @@ pub(super) fn read(request: &Request, config: &RegistrarConfig) -> Result<Regist
     if contacts.len() > MAX_IN_REQUEST || paths.len() > MAX_IN_REQUEST {
         return Err(answer(StatusCode::REQUEST_ENTITY_TOO_LARGE));
     }
-    let asked = asked(request, config, contacts, header)?;
+    let asked = asked(request, config, &contacts, header)?;
     let agent = request.headers.text(&HeaderName::UserAgent);
     Ok(Register {
         aor,
@@ -87,7 +87,7 @@ fn check_required(request: &Request) -> Result<(), Box<Response>> {
 fn asked(
     request: &Request,
     config: &RegistrarConfig,
-    contacts: Vec<Contact>,
+    contacts: &[Contact],
     header: Option<u32>,
 ) -> Result<Asked, Box<Response>> {
     let answer = |status| Box::new(Response::to_request(request, status, None));
@@ -100,7 +100,7 @@ fn asked(
         return if right { Ok(Asked::RemoveAll) } else { Err(answer(StatusCode::BAD_REQUEST)) };
     }
     let mut changes = Vec::with_capacity(contacts.len());
-    for contact in &contacts {
+    for contact in contacts {
         let Some(addr) = contact.addr() else { continue };
         if addr.uri.as_sip().is_none() || addr.uri.to_string().len() > MAX_TEXT {
             return Err(answer(StatusCode::BAD_REQUEST));

@@ -176,7 +176,7 @@ impl Registrar {
         let mut state = self.0.state();
         let changes = state.table.remove_all(aor);
         if !changes.is_empty() {
-            self.0.tell(&mut state, RegistrationChange::Unregistered { aor: aor.into() });
+            self.0.tell(&mut state, &RegistrationChange::Unregistered { aor: aor.into() });
             self.0.enqueue(state, Pending { changes, answer: None });
         }
     }
@@ -264,7 +264,7 @@ impl Inner {
         } else {
             RegistrationChange::Registered { aor, fresh: !known }
         };
-        self.tell(&mut state, change);
+        self.tell(&mut state, &change);
         self.enqueue(state, Pending { changes, answer: Some((tx, request, response)) });
     }
 
@@ -289,7 +289,7 @@ impl Inner {
         response
     }
 
-    fn tell(&self, state: &mut State, change: RegistrationChange) {
+    fn tell(&self, state: &mut State, change: &RegistrationChange) {
         use mpsc::error::TrySendError;
         state.listeners.retain(|listener| {
             !matches!(listener.try_send(change.clone()), Err(TrySendError::Closed(_)))
@@ -423,7 +423,7 @@ async fn expire(inner: Weak<Inner>) {
             }
             if state.table.count(&binding.aor) == 0 {
                 let aor = binding.aor.clone();
-                strong.tell(&mut state, RegistrationChange::Unregistered { aor });
+                strong.tell(&mut state, &RegistrationChange::Unregistered { aor });
             }
         }
         let remove = |b: Binding| BindingChange::Remove { aor: b.aor, contact: b.contact };

@@ -44,8 +44,8 @@ impl Owner {
     }
 
     /// Leaves an event in the mailbox; gives it back when the mailbox is full or gone.
-    pub(crate) fn tell(&self, event: SipEvent) -> Result<(), SipEvent> {
-        self.mailbox.try_send(event).map_err(mpsc::error::TrySendError::into_inner)
+    pub(crate) fn tell(&self, event: SipEvent) -> Result<(), Box<SipEvent>> {
+        self.mailbox.try_send(event).map_err(|e| Box::new(e.into_inner()))
     }
 }
 

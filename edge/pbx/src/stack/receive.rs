@@ -121,11 +121,11 @@ impl Stack {
         if invite {
             self.invites.insert(tx, Invited { owner: Some(owner.clone()), cancelled: None });
         }
-        if let Err(SipEvent::Request { tx, request, .. }) =
-            owner.tell(SipEvent::Request { tx, request, flow })
-        {
+        if let Err(refused) = owner.tell(SipEvent::Request { tx, request, flow }) {
             self.metrics.mailbox_overflows.inc();
-            self.refuse(tx, &request, StatusCode::SERVICE_UNAVAILABLE);
+            if let SipEvent::Request { tx, request, .. } = *refused {
+                self.refuse(tx, &request, StatusCode::SERVICE_UNAVAILABLE);
+            }
         }
     }
 
@@ -160,12 +160,12 @@ impl Stack {
         self.dialogs.get(&key).cloned()
     }
 
-    pub(super) fn claim(&mut self, tx: ServerTx, owner: Owner) {
+    pub(super) fn claim(&mut self, tx: ServerTx, owner: &Owner) {
         let Some(invited) = self.invites.get_mut(&tx) else { return };
         let cancelled = invited.cancelled.take();
         invited.owner = Some(owner.clone());
         if let Some(request) = cancelled {
-            self.tell(&owner, SipEvent::Cancel { invite: tx, request });
+            self.tell(owner, SipEvent::Cancel { invite: tx, request });
         }
     }
 

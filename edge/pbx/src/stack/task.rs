@@ -290,7 +290,7 @@ impl Stack {
             Order::Cancel { token, owner, extra } => self.cancel(token, owner, extra),
             Order::SendAck { request, target } => self.send_ack(request, target),
             Order::Respond { tx, response } => self.respond(tx, response),
-            Order::Claim { tx, owner } => self.claim(tx, owner),
+            Order::Claim { tx, owner } => self.claim(tx, &owner),
             Order::RegisterDialog { key, owner } => {
                 self.dialogs.insert(key, owner);
             }
