@@ -1,4 +1,5 @@
 //! What goes over the wire to and from an application.
+#![allow(clippy::unwrap_used)]
 
 use std::time::{Duration, Instant};
 

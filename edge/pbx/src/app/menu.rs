@@ -222,6 +222,16 @@ fn ask(source: AudioSource, terminator: &str, fewest: u64, most: u64) -> Reply {
     })])
 }
 
+impl Application for VoicemailMenu {
+    fn name(&self) -> &'static str {
+        "voicemail-menu"
+    }
+
+    fn handle(&mut self, event: InvocationEvent) -> BoxFuture<'_, Result<Reply, AppError>> {
+        Box::pin(self.answer(event))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,15 +248,5 @@ mod tests {
         {
             assert_eq!(spoken_number(number), said);
         }
-    }
-}
-
-impl Application for VoicemailMenu {
-    fn name(&self) -> &'static str {
-        "voicemail-menu"
-    }
-
-    fn handle(&mut self, event: InvocationEvent) -> BoxFuture<'_, Result<Reply, AppError>> {
-        Box::pin(self.answer(event))
     }
 }

@@ -219,6 +219,17 @@ impl LegMedia {
     }
 }
 
+/// Whether anything can be agreed on with this offer, before anybody is called for it.
+pub(crate) fn check_offer(
+    config: &Config,
+    party: &Party,
+    local: IpAddr,
+    offer: &[u8],
+) -> Result<(), NegotiateError> {
+    let mut dry = LegMedia::new(config, party, SocketAddr::new(local, 9), 1);
+    dry.negotiator.answer(offer, Direction::SendRecv).map(|_| ())
+}
+
 fn codecs(config: &Config) -> Vec<Codec> {
     let of = |c: &ConfigCodec| match c {
         ConfigCodec::Pcmu => Codec::Pcmu,
@@ -252,7 +263,7 @@ pub(crate) fn media_fact(stream: &StreamConfig) -> crate::event::CallEventKind {
         direction: direction.to_string(),
         protection: match &stream.srtp {
             None => "RTP/AVP".to_owned(),
-            Some(_) => "RTP/SAVP".to_owned(),
+            Some(keys) => format!("RTP/SAVP {}", keys.tx.suite().name()),
         },
         remote: stream.remote_rtp.to_string(),
     }

@@ -7,15 +7,22 @@
 //! takes time (the application, the disk, a name to be resolved) is a future in `work`, and its
 //! outcome comes back as a [`Done`]. So a call that ends has nothing left: its futures go with it.
 //!
-//! * [`leg`]: one leg, its way and its media. [`signalling`]: what sessions say. [`bridge`]:
-//!   `CallAndBridge`, forks and failover. [`runner`]: the other actions. [`record`]: recordings.
+//! * [`leg`]: one leg, its way and its media. [`signalling`]: what sessions say. [`asking`]: the
+//!   application. [`bridge`], [`place`], [`answered`], [`refused`]: `CallAndBridge` with its forks
+//!   and failover. [`runner`], [`play`], [`record`]: the other actions. [`ending`]: the end.
 //! * [`identity`], [`best`]: pure rules. [`timeline`]: what happened.
 
+mod answered;
+mod asking;
 pub(crate) mod best;
 pub(crate) mod bridge;
+mod ending;
 pub(crate) mod identity;
 pub(crate) mod leg;
+mod place;
+mod play;
 mod record;
+mod refused;
 mod runner;
 mod signalling;
 pub(crate) mod sounds;
@@ -33,17 +40,16 @@ use offhook_config::Config;
 use offhook_media::clip::Clip;
 use offhook_media::engine::{Engine, MediaPort, PortEvent};
 use offhook_media::recorder::Recorder;
+use offhook_sip::header::{HeaderName, Headers};
 use offhook_sip::ids::Ids;
-use offhook_sip::message::{Request, Response};
+use offhook_sip::message::{Request, Response, StatusCode};
 use offhook_sip::session::{Session, SessionConfig, SessionEvent};
 use offhook_sip::uri::Uri;
 use offhook_sma::action::LegTag;
 use offhook_sma::digits::Collector;
-use offhook_sma::event::{
-    ActionData, CallDetails, Direction, EventType, InvocationEvent, Participant,
-};
+use offhook_sma::event::{CallDetails, Direction, EventType, InvocationEvent, Participant};
 use offhook_sma::reply::Reply;
-use offhook_sma::session::{MAX_INVOCATIONS, Script, Transaction};
+use offhook_sma::session::{Script, Transaction};
 use tokio::sync::mpsc;
 
 use self::bridge::Bridging;
@@ -130,7 +136,7 @@ pub(crate) enum Control {
 enum Done {
     App { app: Box<dyn Application>, told: EventType, leg: LegTag, reply: Result<Reply, AppError> },
     Clips { load: u64, clips: Result<Vec<Arc<Clip>>, String> },
-    Flow { attempt: bridge::Attempt, flow: Result<offhook_sip::flow::Flow, SendFailure> },
+    Flow { attempt: Box<bridge::Attempt>, flow: Result<offhook_sip::flow::Flow, SendFailure> },
     Started { run: u64, started: Result<Started, String> },
     Recorded { run: u64, recorded: Recorded },
     Nothing,
@@ -206,7 +212,7 @@ pub(crate) fn guid(ids: &mut Ids) -> String {
 /// Starts a call's task. A request that no session can be made of is answered at once.
 pub(crate) fn spawn(
     new: NewCall,
-    services: Arc<Services>,
+    services: &Arc<Services>,
     settings: Arc<Settings>,
     entry: Entry,
     control: mpsc::Receiver<Control>,
@@ -215,7 +221,7 @@ pub(crate) fn spawn(
     services.sip.claim(new.invite.tx, &owner);
     let (media_events, media) = mpsc::channel(MEDIA_EVENTS);
     let invite_tx = new.invite.tx;
-    match Call::new(new, Arc::clone(&services), settings, owner, media_events, entry) {
+    match Call::new(new, Arc::clone(services), settings, owner, media_events, entry) {
         Ok(call) => {
             tokio::spawn(run(call, mail, media, control));
         }
@@ -359,7 +365,34 @@ impl Call {
 
     fn begin(&mut self, now: Instant) {
         self.keep_record();
-        self.tell(now, LegTag::A, EventType::NewInboundCall, None);
+        if self.offer_fits(now) {
+            self.tell(now, LegTag::A, EventType::NewInboundCall, None);
+        }
+    }
+
+    /// An offer that nothing can be agreed on with is refused before a phone rings for it.
+    fn offer_fits(&mut self, now: Instant) -> bool {
+        let Some(leg) = self.legs.first() else { return false };
+        let (Way::Flow(flow) | Way::ByUri { seen: Some(flow) }, Some(offer)) =
+            (leg.way, leg.session.remote_sdp())
+        else {
+            return true;
+        };
+        let local = self.services.sip.media_address(&flow).advertised;
+        let Err(error) = leg::check_offer(self.config(), &leg.party, local, offer) else {
+            return true;
+        };
+        let text = error.text();
+        self.fail(now, runner::failure_of(&error), Some(error.sip_status()), &text);
+        let mut headers = Headers::new();
+        // RFC 3261 §20.43: says to the other side's operator what was wrong.
+        let text = text.replace(['"', '\\'], "'");
+        headers.push(HeaderName::Warning, format!("{} offhook \"{text}\"", error.warn_code()));
+        let status = StatusCode::new(error.sip_status()).unwrap_or(StatusCode::NOT_ACCEPTABLE_HERE);
+        if let Some(leg) = self.legs.first_mut() {
+            let _ = leg.session.reject(now, status, None, headers);
+        }
+        false
     }
 
     fn config(&self) -> &Config {
@@ -387,7 +420,7 @@ impl Call {
     fn deadline(&self) -> Option<Instant> {
         let sessions = self.legs.iter().filter_map(|leg| leg.session.poll_timeout());
         let listening = self.listening.as_ref().and_then(|(_, c)| c.deadline());
-        let bridging = self.bridging.as_ref().map(|b| b.deadline);
+        let bridging = self.bridging.as_ref().map(|b| b.due());
         let others = [
             self.action_deadline,
             self.running.deadline(),
@@ -419,166 +452,12 @@ impl Call {
         match done {
             Done::App { app, told, leg, reply } => self.on_reply(now, app, told, leg, reply),
             Done::Clips { load, clips } => self.on_clips(now, load, clips),
-            Done::Flow { attempt, flow } => self.on_flow(now, attempt, flow),
+            Done::Flow { attempt, flow } => self.on_flow(now, *attempt, flow),
             Done::Started { run, started } => self.on_recording_started(now, run, started),
             Done::Recorded { run, recorded } => self.on_recorded(now, run, recorded),
             Done::Nothing => {}
         }
     }
-
-    // --- the application ---
-
-    /// Tells the application; it is asked as soon as it has answered what came before.
-    fn tell(&mut self, now: Instant, leg: LegTag, kind: EventType, data: Option<ActionData>) {
-        let asked = self.transaction.invocations() >= MAX_INVOCATIONS;
-        if asked || self.app_queue.len() >= APP_QUEUE {
-            self.fail(now, failure::APPLICATION_FAILED, None, "too many events");
-            self.hang_up_all(now, "the application had more events than it may have");
-            return;
-        }
-        self.awaiting_reply |= matches!(
-            kind,
-            EventType::NewInboundCall
-                | EventType::ActionSuccessful
-                | EventType::ActionFailed
-                | EventType::Hangup
-        );
-        let event = self.transaction.event(kind, data);
-        self.app_queue.push_back((event, leg));
-    }
-
-    fn run_app(&mut self) {
-        if self.app_queue.is_empty() {
-            return;
-        }
-        let Some(mut app) = self.app.take() else { return };
-        let Some((event, leg)) = self.app_queue.pop_front() else { return };
-        let told = event.invocation_event_type;
-        self.work.push(Box::pin(async move {
-            let reply = tokio::time::timeout(APP_TIMEOUT, app.handle(event)).await;
-            Done::App { app, told, leg, reply: reply.unwrap_or(Err(AppError::TimedOut)) }
-        }));
-    }
-
-    fn on_reply(
-        &mut self,
-        now: Instant,
-        app: Box<dyn Application>,
-        told: EventType,
-        leg: LegTag,
-        reply: Result<Reply, AppError>,
-    ) {
-        self.app_name = app.name();
-        self.app = Some(app);
-        self.awaiting_reply = !self.app_queue.is_empty();
-        let reply = match reply {
-            Ok(reply) => reply,
-            Err(error) => {
-                self.fail(now, failure::APPLICATION_FAILED, None, &error.to_string());
-                self.apologise(now);
-                return;
-            }
-        };
-        let actions = reply.actions.as_deref().unwrap_or_default();
-        let actions = actions.iter().map(|a| a.name().to_owned()).collect();
-        let event = CallEventKind::Application {
-            name: self.app_name.to_owned(),
-            told: told.as_str().to_owned(),
-            actions,
-        };
-        self.timeline.add(now, None, event);
-        self.transaction.keep_attributes(&reply);
-        // After a hangup only what is left of the call can be worked on.
-        if told == EventType::Hangup && !self.transaction.other_connected(leg) {
-            return;
-        }
-        let silent = reply.actions.as_ref().is_none_or(Vec::is_empty);
-        self.invoked_for = leg;
-        self.script.take(reply);
-        if told == EventType::Hangup && leg == LegTag::A && silent && self.script.is_idle() {
-            // A leg never stays up when nobody is left to end it.
-            self.hang_up_all(now, "the caller is gone");
-        }
-    }
-
-    // --- beginning and end ---
-
-    fn keep_record(&mut self) {
-        let kept = self.services.keep.put_call(self.record.clone());
-        self.work.push(Box::pin(async move {
-            if let Err(error) = kept.await {
-                tracing::warn!(%error, "a call record could not be kept");
-            }
-            Done::Nothing
-        }));
-    }
-
-    /// Notes a failure of the call. The first one stays.
-    fn fail(&mut self, now: Instant, failure: &'static Failure, status: Option<u16>, detail: &str) {
-        self.timeline.failure(now, None, failure, status, detail);
-        self.failure.get_or_insert(failure);
-    }
-
-    fn ends(&mut self, by: &'static str, why: impl Into<String>) {
-        if self.ending.is_none() {
-            self.ending = Some(Ending { by, why: why.into() });
-        }
-    }
-
-    /// Ends every leg.
-    fn hang_up_all(&mut self, now: Instant, why: &str) {
-        self.ends("us", why);
-        self.script.clear();
-        self.app_queue.clear();
-        self.stop_bridging(now, &[]);
-        let headers = self.reason_headers();
-        for leg in &mut self.legs {
-            leg.session.hangup(now, headers.clone());
-        }
-    }
-
-    /// The record is complete as soon as nobody is on the line; the task lives on until the last
-    /// retransmission is absorbed and the last byte is written.
-    fn close_when_over(&mut self, now: Instant) {
-        let live = self.legs.iter().any(|leg| leg.part != Part::Gone);
-        if live || self.record.ended.is_some() || self.bridging.is_some() {
-            return;
-        }
-        self.record.ended = Some(SystemTime::now());
-        let ending = self.ending.take().unwrap_or(Ending { by: "us", why: String::new() });
-        self.record.hung_up_by = Some(ending.by.to_owned());
-        let kind = CallEventKind::HungUp { by: ending.by.to_owned(), why: ending.why };
-        self.timeline.add(now, None, kind);
-        if self.record.answered.is_none() {
-            let failure = self.failure.unwrap_or(failure::INTERNAL);
-            self.record.failure = Some(failure.code.to_owned());
-            self.record.disposition = disposition(failure).to_owned();
-        } else if let Some(failure) = self.failure {
-            self.record.failure = Some(failure.code.to_owned());
-        }
-        self.keep_record();
-        self.timeline.flush();
-        self.entry.ended();
-        self.ends_at = Some(now + CLOSING);
-        tracing::info!(
-            call = %self.record.id,
-            from = %crate::mask::mask(&self.record.from),
-            to = %crate::mask::mask(&self.record.to),
-            disposition = %self.record.disposition,
-            "call ended"
-        );
-    }
-
-    fn is_closed(&mut self, now: Instant) -> bool {
-        if self.record.ended.is_none() {
-            return false;
-        }
-        let nothing = self.legs.is_empty() && self.work.is_empty() && self.app_queue.is_empty();
-        self.closed |= nothing || self.ends_at.is_none_or(|at| at <= now);
-        self.closed
-    }
-
-    // --- small helpers ---
 
     fn leg(&mut self, id: LegId) -> Option<&mut Leg> {
         self.legs.iter_mut().find(|leg| leg.id == id)

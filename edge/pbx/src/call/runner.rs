@@ -1,36 +1,26 @@
 //! Runs actions: one after the other, each to its end.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use offhook_media::clip::Clip;
 use offhook_media::dtmf::{Digit, DigitSet};
-use offhook_media::engine::{PlayEnd, Playback, PortEvent, PortEventKind, Repeat};
+use offhook_media::engine::{PlayEnd, PortEvent, PortEventKind, Repeat};
 use offhook_media::sdp::Direction as MediaDirection;
 use offhook_sip::header::Headers;
 use offhook_sip::message::StatusCode;
-use offhook_sma::action::{
-    Action, AudioSource, Hangup, LegTag, PlayAudio, PlayAudioAndGetDigits, ReceiveDigits,
-    SendDigits,
-};
-use offhook_sma::digits::{Collector, Verdict};
+use offhook_sma::action::{Action, AudioSource, Hangup, LegTag, PlayAudioAndGetDigits};
+use offhook_sma::digits::Collector;
 use offhook_sma::event::{ActionData, ActionError, EventType, Status, error_type};
 
+use super::Call;
 use super::leg::{LegId, Part, media_fact};
 use super::record::Recording;
-use super::{Call, Done};
-use crate::event::CallEventKind;
 use crate::failure;
 
 /// Length of a digit that is passed on from INFO.
 pub(super) const INFO_TONE: Duration = Duration::from_millis(160);
 /// Silence between two digits.
 pub(super) const DIGIT_GAP: Duration = Duration::from_millis(60);
-/// A `,` among digits (AWS's half second).
-const COMMA: Duration = Duration::from_millis(500);
-/// Digits of one `SendDigits`.
-const MAX_DIGITS: usize = 50;
 
 /// What the running action waits for.
 pub(super) enum Running {
@@ -85,11 +75,11 @@ pub(super) enum Play {
 
 /// `PlayAudioAndGetDigits`.
 pub(super) struct DigitsRun {
-    leg: LegId,
-    action: PlayAudioAndGetDigits,
-    collector: Collector,
-    attempts_left: u64,
-    playback: u64,
+    pub(super) leg: LegId,
+    pub(super) action: PlayAudioAndGetDigits,
+    pub(super) collector: Collector,
+    pub(super) attempts_left: u64,
+    pub(super) playback: u64,
 }
 
 impl Call {
@@ -201,8 +191,6 @@ impl Call {
         self.recording_timeout(now);
     }
 
-    // --- answering ---
-
     /// Answers the caller with 200. `codec_of`: what the other leg speaks.
     pub(super) fn answer_caller(
         &mut self,
@@ -235,7 +223,7 @@ impl Call {
         leg.answered = true;
         self.transaction.set_status(LegTag::A, Status::Connected);
         if self.record.answered.is_none() && !matches!(self.running, Running::Bridging) {
-            self.record.answered = Some(std::time::SystemTime::now());
+            self.answered_after_all();
             let voicemail = self.app_name == "voicemail";
             self.record.disposition = if voicemail { "voicemail" } else { "answered" }.to_owned();
             self.keep_record();
@@ -292,8 +280,6 @@ impl Call {
         }
     }
 
-    // --- hanging up ---
-
     fn start_hangup(&mut self, now: Instant, id: LegId, action: &Hangup) {
         let reasons = self.reason_headers();
         let code = u16::try_from(action.sip_response_code).unwrap_or(480);
@@ -341,275 +327,11 @@ impl Call {
         self.load(AudioSource::Builtin { name: "error".to_owned() }, now, Play::Apology);
     }
 
-    // --- playing ---
-
-    fn start_play(&mut self, now: Instant, leg: LegId, action: &PlayAudio) {
-        let repeat = match action.repeat {
-            0 => Repeat::Forever,
-            1 => Repeat::Once,
-            n => Repeat::Times(u32::try_from(n).unwrap_or(u32::MAX)),
-        };
-        let stop_on = digit_set(&action.playback_terminators);
-        self.load(action.audio_source.clone(), now, Play::Audio { leg, repeat, stop_on });
-    }
-
-    /// Reads clips, at once when they are in memory.
-    pub(super) fn load(&mut self, source: AudioSource, now: Instant, then: Play) {
-        let load = self.run_id();
-        let name = match &source {
-            AudioSource::Builtin { name } => name.clone(),
-            AudioSource::File { path } => path.clone(),
-            AudioSource::S3 { bucket_name, key } => format!("s3://{bucket_name}/{key}"),
-        };
-        self.timeline.add(now, None, CallEventKind::Prompt { name });
-        let at_hand = self.services.sounds.at_hand(&source);
-        self.running = Running::Loading { load, then };
-        if let Some(clips) = at_hand {
-            return self.on_clips(now, load, Ok(clips));
-        }
-        let sounds = Arc::clone(&self.services.sounds);
-        self.work.push(Box::pin(async move {
-            let read = tokio::task::spawn_blocking(move || sounds.load(&source)).await;
-            let clips = read.unwrap_or_else(|_| Err("the audio could not be decoded".to_owned()));
-            Done::Clips { load, clips }
-        }));
-    }
-
-    pub(super) fn on_clips(
-        &mut self,
-        now: Instant,
-        wanted: u64,
-        clips: Result<Vec<Arc<Clip>>, String>,
-    ) {
-        if !matches!(&self.running, Running::Loading { load, .. } if *load == wanted) {
-            return;
-        }
-        let Running::Loading { then, .. } = std::mem::replace(&mut self.running, Running::Nothing)
-        else {
-            return;
-        };
-        let clips = match (clips, then) {
-            (Ok(clips), then) => (clips, then),
-            (Err(error), Play::Apology) => {
-                self.timeline.note(now, None, error);
-                return self.hang_up_all(now, "the application failed");
-            }
-            (Err(error), Play::Ringback) => {
-                self.timeline.note(now, None, error);
-                self.running = Running::Bridging;
-                return;
-            }
-            (Err(error), _) => {
-                let error = ActionError::new(error_type::INVALID_AUDIO_SOURCE, error);
-                return self.action_failed(now, &error);
-            }
-        };
-        self.play(now, clips.0, clips.1);
-    }
-
-    fn play(&mut self, now: Instant, clips: Vec<Arc<Clip>>, then: Play) {
-        let id = self.run_id();
-        match then {
-            Play::Audio { leg, repeat, stop_on } => {
-                if self.play_on(leg, Playback { id, clips, repeat, stop_on }) {
-                    self.running = Running::Playing { playback: id };
-                } else {
-                    self.action_failed(now, &gone());
-                }
-            }
-            Play::Prompt(mut run) => {
-                let stop_on = DigitSet::ALL;
-                run.playback = id;
-                if self.play_on(run.leg, Playback { id, clips, repeat: Repeat::Once, stop_on }) {
-                    self.running = Running::Digits(run);
-                } else {
-                    self.action_failed(now, &gone());
-                }
-            }
-            Play::Apology => {
-                let Some(leg) = self.tagged(LegTag::A).map(|leg| leg.id) else { return };
-                let stop_on = DigitSet::NONE;
-                self.play_on(leg, Playback { id, clips, repeat: Repeat::Once, stop_on });
-                // Nothing in the script: the end of this playback ends the call.
-                self.running = Running::Playing { playback: id };
-            }
-            Play::Ringback => {
-                self.running = Running::Bridging;
-                let Some(leg) = self.tagged(LegTag::A).map(|leg| leg.id) else { return };
-                let stop_on = DigitSet::NONE;
-                self.play_on(leg, Playback { id, clips, repeat: Repeat::Forever, stop_on });
-            }
-        }
-    }
-
-    fn play_on(&mut self, leg: LegId, playback: Playback) -> bool {
-        let Some(port) = self.leg_ref(leg).and_then(super::leg::Leg::port) else { return false };
-        port.play(playback);
-        true
-    }
-
-    // --- digits ---
-
-    fn start_digits(&mut self, now: Instant, leg: LegId, action: PlayAudioAndGetDigits) {
-        let collector = match Collector::for_prompt(&action) {
-            Ok(collector) => collector,
-            Err(error) => return self.action_failed(now, &error),
-        };
-        let source = action.audio_source.clone();
-        let attempts_left = action.repeat.clamp(1, 100);
-        let run = DigitsRun { leg, action, collector, attempts_left, playback: 0 };
-        self.load(source, now, Play::Prompt(Box::new(run)));
-    }
-
-    fn on_verdict(&mut self, now: Instant, verdict: Verdict) {
-        match verdict {
-            Verdict::Waiting => {}
-            Verdict::Accepted(digits) => {
-                self.stop_prompt();
-                self.action_done(now, |data| data.received_digits = Some(digits));
-            }
-            Verdict::Refused => {
-                self.stop_prompt();
-                let Running::Digits(mut run) =
-                    std::mem::replace(&mut self.running, Running::Nothing)
-                else {
-                    return;
-                };
-                run.attempts_left -= 1;
-                if run.attempts_left == 0 {
-                    let error = ActionError::new(
-                        error_type::INVALID_DIGITS_RECEIVED,
-                        "no valid digits were received",
-                    );
-                    return self.action_failed(now, &error);
-                }
-                let failed = run.action.failure_audio_source.clone();
-                let source = match (failed, &run.action.audio_source) {
-                    // Both in one playback where they can be.
-                    (
-                        Some(AudioSource::Builtin { name: sorry }),
-                        AudioSource::Builtin { name: again },
-                    ) => AudioSource::Builtin { name: format!("{sorry} {again}") },
-                    (_, again) => again.clone(),
-                };
-                self.load(source, now, Play::Prompt(run));
-            }
-        }
-    }
-
-    fn stop_prompt(&self) {
-        if let Running::Digits(run) = &self.running
-            && let Some(port) = self.leg_ref(run.leg).and_then(super::leg::Leg::port)
-        {
-            port.stop_play();
-        }
-    }
-
-    /// A digit of a leg, by telephone event or INFO.
-    pub(super) fn on_digit(&mut self, now: Instant, leg: LegId, digit: Digit) {
-        let label = self.leg_ref(leg).map(|leg| leg.label);
-        self.timeline.add(now, label, CallEventKind::Digit);
-        let key = digit.as_char();
-        if let Running::Digits(run) = &mut self.running
-            && run.leg == leg
-        {
-            let verdict = run.collector.digit(now, key);
-            return self.on_verdict(now, verdict);
-        }
-        if let Some((listened, collector)) = &mut self.listening
-            && *listened == leg
-        {
-            let verdict = collector.digit(now, key);
-            self.heard(now, verdict);
-        }
-    }
-
-    fn start_listening(&mut self, now: Instant, leg: LegId, action: &ReceiveDigits) {
-        match Collector::for_listening(action) {
-            Ok(collector) => {
-                self.listening = Some((leg, collector));
-                self.action_done(now, |data| data.received_digits = Some(String::new()));
-            }
-            Err(error) => self.action_failed(now, &error),
-        }
-    }
-
-    pub(super) fn listen_timeout(&mut self, now: Instant) {
-        if let Some((_, collector)) = &mut self.listening {
-            let verdict = collector.expired(now);
-            self.heard(now, verdict);
-        }
-    }
-
-    fn heard(&mut self, now: Instant, verdict: Verdict) {
-        let Verdict::Accepted(digits) = verdict else { return };
-        let Some((leg, _)) = &self.listening else { return };
-        let tag = self.leg_ref(*leg).and_then(super::leg::Leg::tag).unwrap_or(LegTag::A);
-        let subject = offhook_sma::event::Subject::Other {
-            kind: "ReceiveDigits".to_owned(),
-            parameters: serde_json::Map::new(),
-        };
-        let data = ActionData {
-            subject,
-            received_digits: Some(digits),
-            recording_destination: None,
-            recording_terminator_used: None,
-            error_type: None,
-            error_message: None,
-            sip_status: None,
-        };
-        self.tell(now, tag, EventType::DigitsReceived, Some(data));
-    }
-
-    // --- sending digits ---
-
-    fn start_sending(&mut self, now: Instant, leg: LegId, action: &SendDigits) {
-        let tone_fits = (50..=24_000).contains(&action.tone_duration_in_milliseconds);
-        let digits_fit = action.digits.len() <= MAX_DIGITS
-            && action.digits.chars().all(|c| c == ',' || Digit::from_char(c).is_some());
-        if !tone_fits || !digits_fit {
-            let text = "ToneDuration parameter value is invalid.";
-            return self.action_failed(now, &invalid(text));
-        }
-        self.running = Running::Sending { leg, left: action.digits.clone() };
-        self.send_more(now);
-    }
-
-    /// The next run of digits, or the next pause.
-    fn send_more(&mut self, now: Instant) {
-        let tone = match self.script.running() {
-            Some(Action::SendDigits(a)) => a.tone_duration_in_milliseconds,
-            _ => 250,
-        };
-        let Running::Sending { leg, left } = &mut self.running else { return };
-        let leg = *leg;
-        if left.is_empty() {
-            return self.action_done(now, |_| {});
-        }
-        if let Some(rest) = left.strip_prefix(',') {
-            *left = rest.to_owned();
-            self.action_deadline = Some(now + COMMA);
-            return;
-        }
-        let (these, rest) = left.split_at(left.find(',').unwrap_or(left.len()));
-        let digits: Vec<Digit> = these.chars().filter_map(Digit::from_char).collect();
-        *left = rest.to_owned();
-        let tone = Duration::from_millis(tone);
-        let Some(port) = self.leg_ref(leg).and_then(super::leg::Leg::port) else {
-            return self.action_failed(now, &gone());
-        };
-        port.send_digits(&digits, tone, DIGIT_GAP);
-        // The engine says when they are out; on a leg without telephone events it says nothing.
-        let count = u32::try_from(digits.len()).unwrap_or(u32::MAX);
-        self.action_deadline = Some(now + (tone + DIGIT_GAP) * count + COMMA);
-    }
-
-    // --- media events ---
-
     pub(super) fn on_media(&mut self, now: Instant, event: PortEvent) {
         let owner = self.legs.iter().find(|l| l.port().is_some_and(|p| p.id() == event.port));
         let leg = owner.map(|leg| (leg.id, leg.label));
-        match event.kind {
+        let PortEvent { kind, .. } = event;
+        match kind {
             PortEventKind::Digit { digit, .. } => {
                 if let Some((leg, _)) = leg {
                     self.on_digit(now, leg, digit);
@@ -672,7 +394,7 @@ pub(super) fn gone() -> ActionError {
     ActionError::new(error_type::SYSTEM_EXCEPTION, "the leg has ended")
 }
 
-fn invalid(text: &str) -> ActionError {
+pub(super) fn invalid(text: &str) -> ActionError {
     ActionError::new(error_type::INVALID_ACTION_PARAMETER, text)
 }
 

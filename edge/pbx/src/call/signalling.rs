@@ -62,10 +62,11 @@ impl Call {
                 if let Way::ByUri { seen } = &mut leg.way {
                     *seen = Some(flow);
                 }
-                let label = leg.label;
+                let (id, label) = (leg.id, leg.label);
                 leg.session.handle_response(now, request_token(token), &response);
                 let peer = super::timeline::peer_of(&flow);
                 self.timeline.response(now, label, Direction::In, &response, peer);
+                self.heard_from(id);
             }
             SipEvent::Failed { token, kind } => {
                 let Some(leg) = self.leg(leg_of(token)) else { return };
@@ -110,7 +111,7 @@ impl Call {
     pub(super) fn on_news(&mut self, now: Instant, id: LegId, event: SessionEvent) {
         match event {
             SessionEvent::Provisional { status, sdp, .. } => self.on_ringing(now, id, status, sdp),
-            SessionEvent::Answered { sdp, .. } => self.on_answered(now, id, sdp),
+            SessionEvent::Answered { sdp, .. } => self.on_answered(now, id, sdp.as_ref()),
             SessionEvent::Rejected { response } => self.on_rejected(now, id, &response),
             SessionEvent::Confirmed => self.on_confirmed(now, id),
             SessionEvent::Offer { token, sdp, .. } => self.on_offer(now, id, token, sdp),
@@ -277,6 +278,7 @@ impl Call {
     ) {
         let Some(leg) = self.leg(id) else { return };
         let (part, label, answered) = (leg.part, leg.label, leg.answered);
+        let trunk = matches!(leg.party, super::leg::Party::Trunk(_));
         leg.part = Part::Gone;
         let media = leg.media.take();
         if part == Part::Branch {
@@ -299,7 +301,7 @@ impl Call {
         if by == EndedBy::Remote {
             self.reasons = reasons;
         }
-        self.note_ending(now, tag, answered, by);
+        self.note_ending(now, tag, answered, trunk, by);
         self.transaction.set_status(tag, Status::Disconnected);
         if self.listening.as_ref().is_some_and(|(leg, _)| *leg == id) {
             self.listening = None;
@@ -316,7 +318,7 @@ impl Call {
     }
 
     /// Who hung up and why, in the record and in words.
-    fn note_ending(&mut self, now: Instant, tag: LegTag, answered: bool, by: EndedBy) {
+    fn note_ending(&mut self, now: Instant, tag: LegTag, answered: bool, trunk: bool, by: EndedBy) {
         let side = if tag == LegTag::A { "caller" } else { "callee" };
         match by {
             EndedBy::Remote if !answered => {
@@ -336,7 +338,9 @@ impl Call {
                 self.ends("us", "our answer was never confirmed");
             }
             EndedBy::Failure(_) | EndedBy::DialogLost => {
-                self.fail(now, failure::PHONE_UNREACHABLE, None, side);
+                let failure =
+                    if trunk { failure::TRUNK_UNREACHABLE } else { failure::PHONE_UNREACHABLE };
+                self.fail(now, failure, None, side);
                 self.ends("us", "the other side no longer answers");
             }
             EndedBy::Protocol => {

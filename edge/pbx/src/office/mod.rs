@@ -268,8 +268,7 @@ impl Office {
             invite,
             slot,
         };
-        let services = Arc::clone(&self.parts.services);
-        call::spawn(new, services, Arc::clone(&self.settings), entry, orders);
+        call::spawn(new, &self.parts.services, Arc::clone(&self.settings), entry, orders);
     }
 
     fn turn_away(&self, new: &NewRequest, why: &'static Failure) {

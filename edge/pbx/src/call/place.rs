@@ -1,0 +1,211 @@
+//! Places the legs of a `CallAndBridge`.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use offhook_media::sdp::Direction as MediaDirection;
+use offhook_sip::digest;
+use offhook_sip::flow::Flow;
+use offhook_sip::header::NameAddr;
+use offhook_sip::ids::Ids;
+use offhook_sip::session::{OutgoingInvite, Session};
+use offhook_sip::uri::{HostPort, Uri};
+use offhook_sma::action::LegTag;
+
+use super::best::Outcome;
+use super::bridge::{Attempt, Branch, SILENCE};
+use super::identity::{self, Identity, Source};
+use super::leg::{Leg, LegId, LegMedia, Part, Party, Way, first_codec, media_bind};
+use super::{Call, guid};
+use crate::event::CallEventKind;
+use crate::failure::{self, Answerer};
+use crate::stack::{DialogKey, Target};
+use crate::trunk::{CallSlot, TrunkTarget};
+
+impl Call {
+    pub(super) fn ring_phone(
+        &mut self,
+        now: Instant,
+        number: &str,
+        contact: crate::office::Reachable,
+    ) -> Result<(), Outcome> {
+        let local = self.services.sip.local_contact(&contact.flow);
+        let host = identity::our_host(self.config(), &local);
+        let identity = identity::toward_phone(&self.caller, &host);
+        let to = NameAddr::new(identity::address(number, &host));
+        let placed = Placed {
+            party: Party::Phone(number.to_owned()),
+            way: Way::Flow(contact.flow),
+            flow: contact.flow,
+            uri: contact.uri,
+            to,
+            route: contact.route,
+            identity,
+            digest: None,
+            first: None,
+            slot: None,
+        };
+        self.place(now, placed)
+    }
+
+    pub(super) fn ring_trunk(
+        &mut self,
+        now: Instant,
+        attempt: Attempt,
+        flow: Flow,
+    ) -> Result<(), Outcome> {
+        let config = Arc::clone(&self.settings.config);
+        let digest = attempt.way.digest(Ids::from_os()).map(Box::new);
+        let TrunkTarget { trunk, uri, target, slot, .. } = attempt.way;
+        let extension = match &self.caller.source {
+            Source::Phone(number) => config.extension(number),
+            Source::Trunk(_) => None,
+        };
+        let asked = self.bridging.as_ref().and_then(|b| b.caller_id.clone());
+        let own = asked.or_else(|| extension.and_then(|e| e.caller_id.clone()));
+        let local = self.services.sip.local_contact(&flow);
+        let identity = identity::toward_trunk(&self.caller, &trunk, own.as_deref(), &local.host);
+        let to = NameAddr::new(without_params(&uri));
+        let placed = Placed {
+            party: Party::Trunk(trunk.name.clone()),
+            way: Way::ByUri { seen: None },
+            flow,
+            uri,
+            to,
+            route: Vec::new(),
+            identity,
+            digest,
+            first: Some(target),
+            slot: Some(slot),
+        };
+        self.place(now, placed)
+    }
+
+    /// Sends an INVITE.
+    fn place(&mut self, now: Instant, placed: Placed) -> Result<(), Outcome> {
+        let address = self.services.sip.media_address(&placed.flow);
+        let bind = media_bind(self.config(), address);
+        let port = self.branch_port(bind)?;
+        let session_id = self.session_id();
+        let mut media = LegMedia::new(
+            self.config(),
+            &placed.party,
+            (address.advertised, port).into(),
+            session_id,
+        );
+        if let Some(codec) = self.caller_codec() {
+            media.prefer(codec);
+        }
+        let sdp = media.offer(MediaDirection::SendRecv);
+        let contact = Uri::Sip(self.services.sip.contact_uri(&placed.flow, None));
+        let mut headers = placed.identity.headers;
+        if let Some(bridging) = &self.bridging {
+            for header in &bridging.headers {
+                headers.set(header.name.clone(), header.value.clone());
+            }
+        }
+        let base = if placed.digest.is_some() {
+            &self.settings.challenged
+        } else {
+            &self.settings.session
+        };
+        let config = if base.max_forwards == self.max_forwards {
+            Arc::clone(base)
+        } else {
+            let mut config = (**base).clone();
+            config.max_forwards = self.max_forwards;
+            Arc::new(config)
+        };
+        let invite = OutgoingInvite {
+            request_uri: placed.uri,
+            from: placed.identity.from,
+            to: placed.to,
+            contact,
+            call_id: None,
+            route: placed.route,
+            headers,
+            sdp: Some(sdp),
+        };
+        let session = Session::outgoing(now, config, &mut self.ids, invite);
+        let key = DialogKey::new(session.call_id(), session.local_tag());
+        let dialog = self.services.sip.register_dialog(key, &self.owner);
+        let id = LegId(self.next_leg);
+        self.next_leg += 1;
+        let label = char::from(b'A' + u8::try_from(id.0.min(25)).unwrap_or(25));
+        let kind = CallEventKind::Leg { party: placed.party.label() };
+        self.timeline.add(now, Some(label), kind);
+        let answerer = match placed.party {
+            Party::Phone(_) => Answerer::Phone,
+            Party::Trunk(_) => Answerer::Trunk,
+        };
+        let call_id = guid(&mut self.ids);
+        self.legs.push(Leg {
+            id,
+            label,
+            part: Part::Branch,
+            party: placed.party,
+            call_id,
+            session,
+            way: placed.way,
+            media: Some(media),
+            answered: false,
+            confirmed: false,
+            digest: placed.digest,
+            _dialog: dialog,
+            first: placed.first,
+            _slot: placed.slot,
+        });
+        if let Some(bridging) = &mut self.bridging {
+            let silent_until = (answerer == Answerer::Trunk).then(|| now + SILENCE);
+            let branch = Branch { leg: id, bind, answerer, silent_until, outcome: None };
+            bridging.branches.push(branch);
+        }
+        Ok(())
+    }
+
+    /// The port for an interface: made for the first branch there, shared by the others.
+    pub(super) fn branch_port(&mut self, bind: IpAddr) -> Result<u16, Outcome> {
+        let known = self.bridging.as_ref().and_then(|b| b.ports.iter().find(|(ip, _)| *ip == bind));
+        if let Some((_, port)) = known {
+            return Ok(port.rtp_addr().port());
+        }
+        let port =
+            self.open_port(bind).map_err(|error| Outcome::of(failure::NO_MEDIA_PORTS, error))?;
+        let number = port.rtp_addr().port();
+        if let Some(bridging) = &mut self.bridging {
+            bridging.ports.push((bind, port));
+        }
+        Ok(number)
+    }
+
+    /// What the caller speaks, or will probably speak.
+    pub(super) fn caller_codec(&self) -> Option<offhook_media::codec::Codec> {
+        let caller = self.legs.iter().find(|leg| leg.tag() == Some(LegTag::A))?;
+        let agreed = caller.media.as_ref().and_then(LegMedia::codec);
+        agreed.or_else(|| caller.session.remote_sdp().and_then(|sdp| first_codec(sdp)))
+    }
+}
+
+/// All that an INVITE of ours takes.
+struct Placed {
+    party: Party,
+    way: Way,
+    flow: Flow,
+    uri: Uri,
+    to: NameAddr,
+    route: Vec<NameAddr>,
+    identity: Identity,
+    digest: Option<Box<digest::Client>>,
+    first: Option<Target>,
+    slot: Option<CallSlot>,
+}
+
+/// To is an address, not a way: no URI parameters (RFC 3261 §19.1.1 forbids `transport` there).
+fn without_params(uri: &Uri) -> Uri {
+    let Uri::Sip(sip) = uri else { return uri.clone() };
+    let mut to =
+        offhook_sip::uri::SipUri::new(HostPort { host: sip.host_port.host.clone(), port: None });
+    to.user.clone_from(&sip.user);
+    Uri::Sip(to)
+}

@@ -1,0 +1,250 @@
+//! How a branch of a `CallAndBridge` fails, what is tried instead, and how it all ends.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use offhook_config::Origin;
+use offhook_config::dialplan::Route;
+use offhook_sip::header::{Contact, HeaderName, Headers, NameAddr};
+use offhook_sip::message::{Response, StatusCode};
+use offhook_sip::session::{EndedBy, SendFailure as SessionFailure};
+use offhook_sip::uri::Host;
+use offhook_sma::action::LegTag;
+use offhook_sma::event::{ActionError, error_type};
+
+use super::Call;
+use super::best::{Outcome, best, status_for_caller};
+use super::bridge::{Branch, refused_us, unreachable};
+use super::identity;
+use super::leg::{LegId, Part, Party, Way};
+use super::runner::Running;
+use crate::failure::{self, Answerer, Failure};
+
+/// Redirections followed in one call.
+const MAX_REDIRECTS: usize = 5;
+
+impl Call {
+    /// A branch was refused.
+    pub(super) fn on_rejected(&mut self, now: Instant, id: LegId, response: &Response) {
+        let Some(bridging) = &self.bridging else { return };
+        let Some(branch) = bridging.branches.iter().find(|b| b.leg == id) else { return };
+        let answerer = branch.answerer;
+        let status = response.status.code();
+        if (300..400).contains(&status) && answerer == Answerer::Phone {
+            let outcome = match self.follow(now, id, response) {
+                Ok(()) => return,
+                Err(outcome) => outcome,
+            };
+            self.set_outcome(id, outcome);
+            return;
+        }
+        let reason = String::from_utf8_lossy(&response.reason).into_owned();
+        self.set_outcome(id, Outcome::of_response(status, &reason, answerer));
+    }
+
+    pub(super) fn set_outcome(&mut self, id: LegId, outcome: Outcome) {
+        let branches = self.bridging.iter_mut().flat_map(|b| b.branches.iter_mut());
+        if let Some(branch) = branches.into_iter().find(|b| b.leg == id) {
+            branch.outcome = Some(outcome);
+        }
+    }
+
+    /// A phone forwards its calls (302): followed within the office, and outside where the phone
+    /// itself may call.
+    pub(super) fn follow(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        response: &Response,
+    ) -> Result<(), Outcome> {
+        let refused = |detail: String| Outcome::of(failure::REDIRECT_REFUSED, detail);
+        let Some(Party::Phone(phone)) = self.leg_ref(id).map(|leg| leg.party.clone()) else {
+            return Err(refused(String::new()));
+        };
+        let contacts: Vec<Contact> = response.headers.typed_list().unwrap_or_default();
+        let first = contacts.iter().find_map(|c| c.addr()).and_then(|a| a.uri.user_decoded());
+        let Some(user) = first else { return Err(refused("302 without a number".to_owned())) };
+        let number = identity::number_of(&user);
+        let Some(bridging) = &mut self.bridging else { return Err(refused(number)) };
+        bridging.redirects += 1;
+        if bridging.redirects > MAX_REDIRECTS || !bridging.visited.insert(format!("to:{number}")) {
+            return Err(refused(format!("{phone} forwards in circles to {number}")));
+        }
+        self.timeline.note(now, None, format!("{phone} forwards the call to {number}"));
+        let host = self.legs.first().map(|leg| leg.way);
+        let host = match host {
+            Some(Way::Flow(flow) | Way::ByUri { seen: Some(flow) }) => {
+                identity::our_host(self.config(), &self.services.sip.local_contact(&flow))
+            }
+            _ => Host::Name("invalid".into()),
+        };
+        // RFC 5806: who sent the call on.
+        let diverted = NameAddr::new(identity::address(&phone, &host))
+            .with_param("reason", Some("unconditional"));
+        let config = Arc::clone(&self.settings.config);
+        let phonebook = Arc::clone(&self.services.phonebook);
+        let route = config.route(Origin::Phone, &number, |n| phonebook.account(n).is_some());
+        let may_call_out = config.extension(&phone).is_none_or(|e| e.outside_calls);
+        if let Some(bridging) = &mut self.bridging {
+            bridging.headers.push(HeaderName::Diversion, diverted.to_string());
+        }
+        match route {
+            Route::To(offhook_config::Target::Extension(to)) => self.call_extension(now, &to),
+            Route::To(offhook_config::Target::Group(name)) => self.call_group(now, &name),
+            Route::Outside(to) if may_call_out => self.call_out(now, &to, None),
+            _ => return Err(refused(format!("{phone} may not forward to {number}"))),
+        }
+        Ok(())
+    }
+
+    /// A branch is over without an answer.
+    pub(super) fn branch_ended(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        by: EndedBy,
+        status: Option<StatusCode>,
+    ) {
+        let name = self.leg_ref(id).map(|leg| leg.party.label()).unwrap_or_default();
+        let Some(bridging) = &mut self.bridging else { return };
+        let Some(at) = bridging.branches.iter().position(|b| b.leg == id) else { return };
+        let branch = bridging.branches.swap_remove(at);
+        let trunk = branch.answerer == Answerer::Trunk;
+        if bridging.early == Some(id) {
+            bridging.early = None;
+        }
+        let silent: &'static Failure =
+            if trunk { failure::TRUNK_UNREACHABLE } else { failure::PHONE_UNREACHABLE };
+        let outcome = match (branch.outcome, by, status) {
+            (Some(outcome), ..) => Some(outcome),
+            // A redirection that was followed: its targets stand for it.
+            (None, EndedBy::Rejected, _) => None,
+            (None, EndedBy::Failure(SessionFailure::Overloaded), _) => {
+                Some(Outcome::of(failure::OFFICE_FULL, name.clone()))
+            }
+            (None, EndedBy::Failure(_) | EndedBy::DialogLost, _) => {
+                Some(Outcome::of(silent, name.clone()))
+            }
+            (None, EndedBy::Protocol, _) => Some(Outcome::of(failure::BAD_SDP, name.clone())),
+            (None, _, Some(status)) => {
+                Some(Outcome::of_response(status.code(), "", branch.answerer))
+            }
+            (None, _, None) => Some(Outcome::of(failure::PEER_REFUSED, name.clone())),
+        };
+        // Another trunk may do better: when this one is down, full or broken, not when the number
+        // called is busy or does not exist (those would be the same everywhere).
+        let elsewhere = trunk
+            && outcome.as_ref().is_some_and(|o| {
+                refused_us(o.failure) || o.failure.retry && !matches!(o.status, 480 | 486 | 600)
+            });
+        if let Some(outcome) = outcome {
+            self.missed(now, outcome);
+        }
+        if elsewhere {
+            self.next_trunk(now);
+        } else if trunk && let Some(bridging) = &mut self.bridging {
+            bridging.trunks.clear();
+        }
+        self.go_on(now);
+    }
+
+    /// Ends the action when nobody is left who could answer.
+    pub(super) fn go_on(&mut self, now: Instant) {
+        let Some(bridging) = &self.bridging else { return };
+        if !bridging.branches.is_empty() || bridging.looking_up > 0 {
+            return;
+        }
+        let outcome = best(&bridging.outcomes).cloned();
+        let outcome = outcome.unwrap_or_else(|| Outcome::of(failure::NOT_REGISTERED, ""));
+        self.nobody_answered(now, &outcome);
+    }
+
+    /// It rang long enough.
+    pub(super) fn ring_timeout(&mut self, now: Instant) {
+        self.give_up_silent_trunk(now);
+        let Some(bridging) = &self.bridging else { return };
+        if bridging.deadline > now {
+            return;
+        }
+        // A trunk that said nothing at all was not rung.
+        let rang = bridging.rings || bridging.early.is_some();
+        let trunk = bridging.branches.iter().all(|b| b.answerer == Answerer::Trunk);
+        let failure = match (rang, trunk) {
+            (true, _) => failure::NO_ANSWER,
+            (false, true) => failure::TRUNK_UNREACHABLE,
+            (false, false) => failure::PHONE_UNREACHABLE,
+        };
+        let seen = best(&bridging.outcomes).filter(|o| !rang && o.status != 480).cloned();
+        let outcome = seen.unwrap_or_else(|| Outcome::of(failure, "it rang long enough"));
+        self.nobody_answered(now, &outcome);
+    }
+
+    /// A response came: whoever it is lives.
+    pub(super) fn heard_from(&mut self, id: LegId) {
+        let branches = self.bridging.iter_mut().flat_map(|b| b.branches.iter_mut());
+        for branch in branches.filter(|b| b.leg == id) {
+            branch.silent_until = None;
+        }
+    }
+
+    pub(super) fn give_up_silent_trunk(&mut self, now: Instant) {
+        let Some(bridging) = &mut self.bridging else { return };
+        if bridging.trunks.is_empty() {
+            return;
+        }
+        let silent = |b: &Branch| b.silent_until.is_some_and(|at| at <= now);
+        let Some(at) = bridging.branches.iter().position(silent) else { return };
+        let branch = bridging.branches.swap_remove(at);
+        let mut name = String::new();
+        if let Some(leg) = self.leg(branch.leg) {
+            name = leg.party.label();
+            leg.part = Part::Gone;
+            leg.media = None;
+            leg.session.hangup(now, Headers::new());
+        }
+        self.missed(now, unreachable(&name, "no answer at all"));
+        self.next_trunk(now);
+        self.go_on(now);
+    }
+
+    pub(super) fn nobody_answered(&mut self, now: Instant, outcome: &Outcome) {
+        self.stop_bridging(now, &[]);
+        if let Some(port) = self.tagged(LegTag::A).and_then(|leg| leg.port()) {
+            port.stop_play();
+        }
+        // What is told last is what counts: a sequence of attempts has many.
+        self.failure = Some(outcome.failure);
+        let mut error = ActionError::new(error_type::CALL_NOT_ANSWERED, "Call not answered");
+        error.sip_status = Some(status_for_caller(outcome));
+        error.message = format!("Call not answered: {}", outcome.failure.meaning);
+        let detail = format!("{} ({})", outcome.failure.code, outcome.detail);
+        self.timeline.note(now, None, detail);
+        self.running = Running::Nothing;
+        self.action_failed(now, &error);
+    }
+
+    /// Cancels every branch but those in `but`; with one answered the others are told so
+    /// (RFC 3326), and their phones show no missed call.
+    pub(super) fn stop_bridging(&mut self, now: Instant, but: &[LegId]) {
+        let Some(bridging) = self.bridging.take() else { return };
+        let mut reason = self.reason_headers();
+        if !but.is_empty() {
+            reason = Headers::new();
+            let text = "SIP;cause=200;text=\"Call completed elsewhere\"";
+            reason.push(HeaderName::Reason, text.to_owned());
+        }
+        for branch in &bridging.branches {
+            if but.contains(&branch.leg) {
+                continue;
+            }
+            if let Some(leg) = self.leg(branch.leg) {
+                leg.part = Part::Gone;
+                leg.media = None;
+                leg.session.hangup(now, reason.clone());
+            }
+        }
+        if matches!(self.running, Running::Bridging) {
+            self.running = Running::Nothing;
+        }
+    }
+}
