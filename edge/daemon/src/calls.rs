@@ -1,0 +1,142 @@
+//! `offhook calls`: records, ladders, and in words why a call failed.
+
+use std::time::{Duration, SystemTime};
+
+use jiff::tz::TimeZone;
+use offhook_config::Config;
+use offhook_pbx::event::{CallEvent, CallEventKind};
+use offhook_pbx::failure;
+use offhook_pbx::keep::{CallRecord, Calls as _};
+use serde_json::json;
+
+use crate::cli::CallsCommand;
+use crate::ladder;
+use crate::output::{print, table};
+use crate::place::{CommandError, block_on, configuration, store};
+
+/// Runs `offhook calls …`.
+pub fn run(command: &CallsCommand) -> Result<(), CommandError> {
+    match command {
+        CallsCommand::List { place, limit, json } => {
+            let config = configuration(place)?;
+            let records = block_on(store(&config)?.list_calls(*limit))??;
+            if *json {
+                let list: Vec<_> = records.iter().map(record_json).collect();
+                print(&serde_json::Value::from(list).to_string());
+            } else {
+                print(&list(&config, &records));
+            }
+            Ok(())
+        }
+        CallsCommand::Show { place, id, json } => {
+            let config = configuration(place)?;
+            let found = block_on(store(&config)?.show_call(id.clone()))??;
+            let Some((record, events)) = found else {
+                return Err(CommandError::Words(format!(
+                    "no single call begins with {id:?}; `offhook calls list` names them"
+                )));
+            };
+            if *json {
+                let mut value = record_json(&record);
+                value["timeline"] = events.iter().map(event_json).collect();
+                print(&value.to_string());
+            } else {
+                print(&show(&config, &record, &events));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn time(config: &Config, at: SystemTime) -> String {
+    let zone = config.server.time_zone.clone().unwrap_or_else(TimeZone::system);
+    jiff::Timestamp::try_from(at).map_or_else(
+        |_| "?".to_owned(),
+        |t| t.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+    )
+}
+
+fn talked(record: &CallRecord) -> Option<Duration> {
+    record.ended?.duration_since(record.answered?).ok()
+}
+
+fn list(config: &Config, records: &[CallRecord]) -> String {
+    if records.is_empty() {
+        return "No calls yet.".to_owned();
+    }
+    let mut rows =
+        vec![["ID", "TIME", "FROM", "TO", "WHERE", "HOW", "SECONDS"].map(str::to_owned)];
+    for r in records {
+        rows.push([
+            r.id.chars().take(8).collect(),
+            time(config, r.started),
+            r.original_caller.clone().unwrap_or_else(|| r.from.clone()),
+            r.to.clone(),
+            r.destination.clone().unwrap_or_default(),
+            r.failure.as_ref().map_or_else(|| r.disposition.clone(), |f| format!("{} ({f})", r.disposition)),
+            talked(r).map(|d| d.as_secs().to_string()).unwrap_or_default(),
+        ]);
+    }
+    table(&rows)
+}
+
+/// A call in full: record, ladder, and the remedy when it failed.
+pub fn show(config: &Config, record: &CallRecord, events: &[CallEvent]) -> String {
+    let mut out = format!("Call {}\n", record.id);
+    let mut line = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            out += &format!("  {name:<16}{value}\n");
+        }
+    };
+    line("started", Some(time(config, record.started)));
+    line("from", Some(format!("{} ({})", record.from, record.source)));
+    line("original caller", record.original_caller.clone());
+    line("to", Some(record.to.clone()));
+    line("where", record.destination.clone());
+    line("how", Some(record.disposition.clone()));
+    line("talked", talked(record).map(|d| format!("{:.1} s", d.as_secs_f64())));
+    line("hung up by", record.hung_up_by.clone());
+    out.push('\n');
+    out += &ladder::draw(record.started, events);
+    for event in events {
+        if let CallEventKind::Failure { code, detail, .. } = &event.kind {
+            out += &explain(code, detail);
+        }
+    }
+    out.trim_end().to_owned()
+}
+
+/// The failure in words, and what to do.
+fn explain(code: &str, detail: &str) -> String {
+    let Some(failure) = failure::find(code) else { return format!("\n{code}: {detail}\n") };
+    let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
+    format!("\nWhy: {}{detail}\nWhat to do: {}\n", failure.summary, failure.remedy)
+}
+
+fn millis(at: SystemTime) -> u64 {
+    at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
+}
+
+fn record_json(r: &CallRecord) -> serde_json::Value {
+    json!({
+        "id": r.id,
+        "started_ms": millis(r.started),
+        "answered_ms": r.answered.map(millis),
+        "ended_ms": r.ended.map(millis),
+        "from": r.from,
+        "to": r.to,
+        "original_caller": r.original_caller,
+        "source": r.source,
+        "destination": r.destination,
+        "disposition": r.disposition,
+        "failure": r.failure,
+        "hung_up_by": r.hung_up_by,
+    })
+}
+
+fn event_json(event: &CallEvent) -> serde_json::Value {
+    let mut value = serde_json::to_value(&event.kind).unwrap_or_default();
+    value["at_ms"] = millis(event.at).into();
+    value["leg"] = event.leg.clone().into();
+    value
+}

@@ -1,0 +1,77 @@
+//! Finding the appliance that a command speaks of: its configuration, its data folder, its store.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+
+use offhook_config::{Config, Problem};
+use offhook_store::{Store, StoreError};
+
+use crate::cli::Place;
+
+/// Why a command could not do its work; the text is for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// A file that cannot be read or written.
+    #[error("{path}: {error}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The configuration is refused; every problem on a line of its own.
+    #[error("{}", lines(.0))]
+    Configuration(Vec<Problem>),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Something kept could not be read or written.
+    #[error(transparent)]
+    Keep(#[from] offhook_pbx::keep::KeepError),
+    /// The running daemon.
+    #[error(transparent)]
+    Control(#[from] crate::control::ControlError),
+    /// Anything else, in words.
+    #[error("{0}")]
+    Words(String),
+}
+
+fn lines(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// Reads and checks the configuration of a place; embedded defaults when no file is named.
+pub fn configuration(place: &Place) -> Result<Config, CommandError> {
+    let mut config = match &place.config {
+        Some(path) => read(path)?,
+        None => Config::default(),
+    };
+    if let Some(data) = &place.data {
+        config.server.data_dir.clone_from(data);
+    }
+    Ok(config)
+}
+
+/// Reads and checks one file.
+pub fn read(path: &Path) -> Result<Config, CommandError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| CommandError::File { path: path.to_path_buf(), error })?;
+    offhook_config::check(&text, path).map_err(CommandError::Configuration)
+}
+
+/// The database of a data folder; made when it is not there.
+pub fn store(config: &Config) -> Result<Store, CommandError> {
+    let folder = &config.server.data_dir;
+    std::fs::create_dir_all(folder)
+        .map_err(|error| CommandError::File { path: folder.clone(), error })?;
+    Ok(Store::open(&folder.join("offhook.db"), offhook_store::Options::default())?)
+}
+
+/// Runs one future to its end, for commands.
+pub fn block_on<T>(future: impl Future<Output = T>) -> Result<T, CommandError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| CommandError::Words(format!("no runtime: {e}")))?;
+    Ok(runtime.block_on(future))
+}
