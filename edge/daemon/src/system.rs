@@ -1,0 +1,45 @@
+//! The machine around us: open files, systemd's notify socket, the journal.
+
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tracing_subscriber::EnvFilter;
+
+/// Each call holds four sockets or more: take all the files that we are allowed.
+pub fn raise_open_files() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if setrlimit(Resource::Nofile, wanted).is_ok() {
+        limit.maximum.unwrap_or(u64::MAX)
+    } else {
+        limit.current.unwrap_or(1024)
+    }
+}
+
+/// The journal: one line an event on standard error, which systemd keeps. `RUST_LOG` narrows or
+/// widens it.
+pub fn open_journal() {
+    let filter = EnvFilter::try_from_env("RUST_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_target(false);
+    // systemd writes the time itself.
+    let set = if under_systemd { builder.without_time().try_init() } else { builder.try_init() };
+    // A second opening (tests) keeps the first.
+    drop(set);
+}
+
+/// Tells systemd; outside systemd this does nothing.
+pub fn notify(state: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!(%error, "systemd was not told");
+    }
+}
+
+/// How often systemd wants to hear that we live: half of what its watchdog waits.
+pub fn watchdog_period() -> Option<Duration> {
+    sd_notify::watchdog_enabled().map(|limit| limit / 2)
+}

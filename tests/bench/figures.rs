@@ -1,0 +1,96 @@
+//! A figure, the table on the screen, and `figures.json`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+/// One measured figure.
+#[derive(Debug, Clone)]
+pub struct Figure {
+    /// What was measured, with its conditions.
+    pub name: String,
+    /// The value.
+    pub value: f64,
+    /// Its unit.
+    pub unit: &'static str,
+    /// What it is compared with, measured in the same run.
+    pub baseline: Option<(String, f64)>,
+    /// The ratio (or, without a baseline, the value) must not be above this.
+    pub goal: Option<f64>,
+}
+
+impl Figure {
+    /// A figure that stands for itself.
+    pub fn plain(name: impl Into<String>, value: f64, unit: &'static str, goal: Option<f64>) -> Self {
+        Self { name: name.into(), value, unit, baseline: None, goal }
+    }
+
+    /// A figure beside a baseline; the goal is a ratio.
+    pub fn beside(
+        name: impl Into<String>,
+        value: f64,
+        unit: &'static str,
+        baseline: (&str, f64),
+        goal: Option<f64>,
+    ) -> Self {
+        let baseline = Some((baseline.0.to_owned(), baseline.1));
+        Self { name: name.into(), value, unit, baseline, goal }
+    }
+
+    fn ratio(&self) -> Option<f64> {
+        self.baseline.as_ref().filter(|(_, b)| *b > 0.0).map(|(_, b)| self.value / b)
+    }
+
+    fn met(&self) -> Option<bool> {
+        let measured = if self.baseline.is_some() { self.ratio()? } else { self.value };
+        self.goal.map(|goal| measured <= goal)
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "name": self.name,
+            "value": self.value,
+            "unit": self.unit,
+            "baseline": self.baseline.as_ref().map(|(name, value)| json!({"name": name, "value": value})),
+            "ratio": self.ratio(),
+            "goal": self.goal,
+            "met": self.met(),
+        })
+    }
+}
+
+/// The table for the screen.
+pub fn table(figures: &[Figure]) -> String {
+    let width = figures.iter().map(|f| f.name.chars().count()).max().unwrap_or(0);
+    let mut out = String::new();
+    for f in figures {
+        let _ = write!(out, "{:<width$}  {:>10} {:<22}", f.name, number(f.value), f.unit);
+        if let (Some((name, value)), Some(ratio)) = (&f.baseline, f.ratio()) {
+            let _ = write!(out, " {ratio:>6.2} x {name} ({})", number(*value));
+        }
+        if let (Some(goal), Some(met)) = (f.goal, f.met()) {
+            let _ = write!(out, "  goal {} {}", number(goal), if met { "met" } else { "MISSED" });
+        }
+        out.truncate(out.trim_end().len());
+        out.push('\n');
+    }
+    out
+}
+
+fn number(value: f64) -> String {
+    match value.abs() {
+        v if v >= 1000.0 => format!("{value:.0}"),
+        v if v >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.3}"),
+    }
+}
+
+/// Writes the list.
+pub fn write(path: &Path, figures: &[Figure]) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let list: Vec<Value> = figures.iter().map(Figure::json).collect();
+    std::fs::write(path, serde_json::to_string_pretty(&list)?)
+}

@@ -1,0 +1,336 @@
+//! The signalling load: registrations with digest, and calls from one trunk to another. Plain
+//! text and one socket a side; what matters is what the appliance spends.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use offhook_sip::digest;
+
+/// Reads one header of a message, by its long name in lower case.
+fn header<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().take_while(|l| !l.is_empty()).find_map(|line| {
+        let (n, value) = line.split_once(':')?;
+        n.trim().eq_ignore_ascii_case(name).then(|| value.trim())
+    })
+}
+
+fn quoted<'a>(challenge: &'a str, name: &str) -> Option<&'a str> {
+    let at = challenge.find(&format!("{name}=\""))? + name.len() + 2;
+    challenge.get(at..)?.split('"').next()
+}
+
+fn socket(at: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(at)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// How a load went.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Outcome {
+    /// Units that went as they must.
+    pub ok: usize,
+    /// Units begun.
+    pub begun: usize,
+}
+
+/// Registers users `u0000`… (password `pw` + user), `rate` a second, from one socket.
+pub fn register(
+    server: SocketAddr,
+    from: SocketAddr,
+    users: usize,
+    rate: f64,
+) -> io::Result<Outcome> {
+    let socket = socket(from)?;
+    let begin = Instant::now();
+    let mut outcome = Outcome::default();
+    let mut buffer = [0; 4096];
+    let deadline = Duration::from_secs_f64(users as f64 / rate + 4.0);
+    while outcome.ok < users && begin.elapsed() < deadline {
+        while outcome.begun < users && begin.elapsed().as_secs_f64() * rate >= outcome.begun as f64 {
+            send_register(&socket, server, from, outcome.begun, None)?;
+            outcome.begun += 1;
+        }
+        while let Ok((n, _)) = socket.recv_from(&mut buffer) {
+            let text = String::from_utf8_lossy(&buffer[..n]);
+            let user = header(&text, "call-id").and_then(|c| c.split('@').next()?.parse().ok());
+            match (text.get(8..11), user) {
+                (Some("200"), _) => outcome.ok += 1,
+                (Some("401"), Some(user)) => {
+                    // The MD5 challenge is the one every phone understands.
+                    let challenge = text
+                        .lines()
+                        .filter(|l| l.to_ascii_lowercase().starts_with("www-authenticate"))
+                        .find(|l| !l.contains("SHA-256"));
+                    send_register(&socket, server, from, user, challenge)?;
+                }
+                _ => {}
+            }
+        }
+        std::thread::sleep(Duration::from_micros(300));
+    }
+    Ok(outcome)
+}
+
+fn send_register(
+    socket: &UdpSocket,
+    server: SocketAddr,
+    from: SocketAddr,
+    n: usize,
+    challenge: Option<&str>,
+) -> io::Result<()> {
+    let user = format!("u{n:04}");
+    let cseq = 1 + usize::from(challenge.is_some());
+    let authorization = challenge.map(|c| authorization(c, &user, server)).unwrap_or_default();
+    let text = format!(
+        "REGISTER sip:{server} SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bKr{n}c{cseq};rport\r\n\
+         Max-Forwards: 70\r\nFrom: <sip:{user}@{server}>;tag=t{n}\r\nTo: <sip:{user}@{server}>\r\n\
+         Call-ID: {n}@bench\r\nCSeq: {cseq} REGISTER\r\nContact: <sip:{user}@{from}>\r\n\
+         Expires: 3600\r\nUser-Agent: bench\r\n{authorization}Content-Length: 0\r\n\r\n"
+    );
+    socket.send_to(text.as_bytes(), server).map(drop)
+}
+
+fn authorization(challenge: &str, user: &str, server: SocketAddr) -> String {
+    let (realm, nonce) =
+        (quoted(challenge, "realm").unwrap_or(""), quoted(challenge, "nonce").unwrap_or(""));
+    let ha1 = digest::ha1_md5(user, realm, &format!("pw{user}"));
+    let ha2 = digest::md5_hex(&format!("REGISTER:sip:{server}"));
+    let response = digest::md5_hex(&format!("{ha1}:{nonce}:00000001:0a4f113b:auth:{ha2}"));
+    let opaque = quoted(challenge, "opaque").map(|o| format!(", opaque=\"{o}\"")).unwrap_or_default();
+    format!(
+        "Authorization: Digest username=\"{user}\", realm=\"{realm}\", nonce=\"{nonce}\", \
+         uri=\"sip:{server}\", response=\"{response}\", algorithm=MD5, qop=auth, nc=00000001, \
+         cnonce=\"0a4f113b\"{opaque}\r\n"
+    )
+}
+
+/// A call that is up: where its two legs' media go.
+#[derive(Debug, Clone, Copy)]
+pub struct Media {
+    /// The appliance's port for the caller.
+    pub caller: SocketAddr,
+    /// The appliance's port for the callee.
+    pub callee: SocketAddr,
+}
+
+/// Caller and callee of many calls.
+#[derive(Debug)]
+pub struct Calls {
+    server: SocketAddr,
+    caller: UdpSocket,
+    callee: UdpSocket,
+    addresses: (SocketAddr, SocketAddr),
+    media: (SocketAddr, SocketAddr),
+    /// By call number.
+    legs: HashMap<usize, Leg>,
+    /// How it went so far.
+    pub outcome: Outcome,
+    run: u32,
+}
+
+#[derive(Debug, Default)]
+struct Leg {
+    begun: Option<Instant>,
+    answered: Option<Instant>,
+    to: String,
+    target: String,
+    caller_media: Option<SocketAddr>,
+    callee_media: Option<SocketAddr>,
+    bye_sent: bool,
+}
+
+impl Calls {
+    /// Signals from `caller` to the appliance and answers at `callee`; media of all calls is
+    /// described at `media` (one address a side).
+    pub fn new(
+        server: SocketAddr,
+        addresses: (SocketAddr, SocketAddr),
+        media: (SocketAddr, SocketAddr),
+        run: u32,
+    ) -> io::Result<Self> {
+        let (caller, callee) = (socket(addresses.0)?, socket(addresses.1)?);
+        let legs = HashMap::new();
+        Ok(Self { server, caller, callee, addresses, media, legs, outcome: Outcome::default(), run })
+    }
+
+    /// Sets up and tears down `count` calls, `rate` a second, each held for `hold`.
+    pub fn run(&mut self, count: usize, rate: f64, hold: Duration) -> io::Result<()> {
+        let begin = Instant::now();
+        let limit = Duration::from_secs_f64(count as f64 / rate + hold.as_secs_f64() + 5.0);
+        while self.outcome.ok < count && begin.elapsed() < limit {
+            while self.outcome.begun < count
+                && begin.elapsed().as_secs_f64() * rate >= self.outcome.begun as f64
+            {
+                self.invite()?;
+            }
+            self.turn()?;
+            let due: Vec<usize> = self
+                .legs
+                .iter()
+                .filter(|(_, l)| !l.bye_sent && l.answered.is_some_and(|a| a.elapsed() >= hold))
+                .map(|(n, _)| *n)
+                .collect();
+            for n in due {
+                self.bye(n)?;
+            }
+            std::thread::sleep(Duration::from_micros(300));
+        }
+        Ok(())
+    }
+
+    /// Sets up `count` calls and leaves them up.
+    pub fn set_up(&mut self, count: usize, rate: f64) -> io::Result<Vec<Media>> {
+        let begin = Instant::now();
+        let limit = Duration::from_secs_f64(count as f64 / rate + 5.0);
+        while self.media_of_all().len() < count && begin.elapsed() < limit {
+            while self.outcome.begun < count
+                && begin.elapsed().as_secs_f64() * rate >= self.outcome.begun as f64
+            {
+                self.invite()?;
+            }
+            self.turn()?;
+            std::thread::sleep(Duration::from_micros(300));
+        }
+        Ok(self.media_of_all())
+    }
+
+    fn media_of_all(&self) -> Vec<Media> {
+        let up = |l: &Leg| Some(Media { caller: l.caller_media?, callee: l.callee_media? });
+        self.legs.values().filter_map(up).collect()
+    }
+
+    /// Ends all calls that are up.
+    pub fn tear_down(&mut self) -> io::Result<()> {
+        let up: Vec<usize> =
+            self.legs.iter().filter(|(_, l)| l.answered.is_some()).map(|(n, _)| *n).collect();
+        let (count, before) = (up.len(), self.outcome.ok);
+        for chunk in up.chunks(20) {
+            for n in chunk {
+                self.bye(*n)?;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+            self.turn()?;
+        }
+        let begin = Instant::now();
+        while self.outcome.ok < before + count && begin.elapsed() < Duration::from_secs(5) {
+            self.turn()?;
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    fn invite(&mut self) -> io::Result<()> {
+        let (n, run, server, at) = (self.outcome.begun, self.run, self.server, self.addresses.0);
+        self.outcome.begun += 1;
+        let body = sdp(self.media.0);
+        let text = format!(
+            "INVITE sip:9{n:05}@{server} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bKi{run}x{n};rport\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:load@{server}>;tag=c{run}x{n}\r\nTo: <sip:9{n:05}@{server}>\r\n\
+             Call-ID: {run}x{n}@bench\r\nCSeq: 1 INVITE\r\nContact: <sip:load@{at}>\r\n\
+             Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        self.legs.insert(n, Leg { begun: Some(Instant::now()), ..Leg::default() });
+        self.caller.send_to(text.as_bytes(), server).map(drop)
+    }
+
+    /// Takes what has arrived on both sides.
+    fn turn(&mut self) -> io::Result<()> {
+        let mut buffer = [0; 8192];
+        while let Ok((n, from)) = self.callee.recv_from(&mut buffer) {
+            let text = String::from_utf8_lossy(&buffer[..n]).into_owned();
+            self.at_callee(&text, from)?;
+        }
+        while let Ok((n, _)) = self.caller.recv_from(&mut buffer) {
+            let text = String::from_utf8_lossy(&buffer[..n]).into_owned();
+            self.at_caller(&text)?;
+        }
+        Ok(())
+    }
+
+    fn at_callee(&mut self, text: &str, from: SocketAddr) -> io::Result<()> {
+        let invite = text.starts_with("INVITE");
+        if !invite && !text.starts_with("BYE") {
+            return Ok(());
+        }
+        let mut answer = String::from("SIP/2.0 200 OK\r\n");
+        for line in text.lines().take_while(|l| !l.is_empty()) {
+            let name = line.split(':').next().unwrap_or("").to_ascii_lowercase();
+            if matches!(name.as_str(), "via" | "from" | "call-id" | "cseq" | "record-route" | "to") {
+                let untagged = name == "to" && !line.contains("tag=");
+                answer += &format!("{line}{}\r\n", if untagged { ";tag=callee" } else { "" });
+            }
+        }
+        let body = if invite { sdp(self.media.1) } else { String::new() };
+        if invite {
+            // The dialled number names the call on both sides.
+            let number = text.get(12..17).and_then(|n| n.parse().ok());
+            if let Some(leg) = number.and_then(|n: usize| self.legs.get_mut(&n)) {
+                leg.callee_media = media_address(text);
+            }
+            answer += &format!("Contact: <sip:{}>\r\nContent-Type: application/sdp\r\n", self.addresses.1);
+        }
+        answer += &format!("Content-Length: {}\r\n\r\n{body}", body.len());
+        self.callee.send_to(answer.as_bytes(), from).map(drop)
+    }
+
+    fn at_caller(&mut self, text: &str) -> io::Result<()> {
+        let n = header(text, "call-id").and_then(|c| c.split(['x', '@']).nth(1)?.parse().ok());
+        let Some(leg) = n.and_then(|n: usize| self.legs.get_mut(&n)) else { return Ok(()) };
+        let Some(n) = n else { return Ok(()) };
+        let cseq = header(text, "cseq").unwrap_or("");
+        if !text.starts_with("SIP/2.0 2") {
+            return Ok(());
+        }
+        if cseq.ends_with("INVITE") {
+            leg.answered.get_or_insert_with(Instant::now);
+            leg.caller_media = media_address(text);
+            leg.to = header(text, "to").unwrap_or("").to_owned();
+            let contact = header(text, "contact").unwrap_or("");
+            let uri = contact.split(['<', '>']).nth(1).unwrap_or(contact);
+            leg.target = uri.to_owned();
+            self.in_dialog(n, "ACK", 1)?;
+        } else if cseq.ends_with("BYE") {
+            self.legs.remove(&n);
+            self.outcome.ok += 1;
+        }
+        Ok(())
+    }
+
+    fn bye(&mut self, n: usize) -> io::Result<()> {
+        if let Some(leg) = self.legs.get_mut(&n) {
+            leg.bye_sent = true;
+        }
+        self.in_dialog(n, "BYE", 2)
+    }
+
+    fn in_dialog(&self, n: usize, method: &str, cseq: u32) -> io::Result<()> {
+        let Some(leg) = self.legs.get(&n) else { return Ok(()) };
+        let (run, server, at) = (self.run, self.server, self.addresses.0);
+        let text = format!(
+            "{method} {} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bK{method}{run}x{n};rport\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:load@{server}>;tag=c{run}x{n}\r\nTo: {}\r\n\
+             Call-ID: {run}x{n}@bench\r\nCSeq: {cseq} {method}\r\nContent-Length: 0\r\n\r\n",
+            leg.target, leg.to
+        );
+        self.caller.send_to(text.as_bytes(), server).map(drop)
+    }
+}
+
+fn sdp(at: SocketAddr) -> String {
+    let (ip, port) = (at.ip(), at.port());
+    format!(
+        "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n\
+         a=rtpmap:0 PCMU/8000\r\na=ptime:20\r\na=sendrecv\r\n"
+    )
+}
+
+fn media_address(text: &str) -> Option<SocketAddr> {
+    let line = |prefix: &str| text.lines().find_map(|l| l.strip_prefix(prefix));
+    let ip = line("c=IN IP4 ")?.trim().parse().ok()?;
+    let port = line("m=audio ")?.split(' ').next()?.parse().ok()?;
+    Some(SocketAddr::new(ip, port))
+}
