@@ -6,7 +6,11 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use offhook_sip::digest;
+use offhook_sip::ids::Ids;
+use offhook_sip::message::{Message, Request, Response};
+use offhook_sip::parse;
 
 /// Reads one header of a message, by its long name in lower case.
 fn header<'a>(text: &'a str, name: &str) -> Option<&'a str> {
@@ -14,11 +18,6 @@ fn header<'a>(text: &'a str, name: &str) -> Option<&'a str> {
         let (n, value) = line.split_once(':')?;
         n.trim().eq_ignore_ascii_case(name).then(|| value.trim())
     })
-}
-
-fn quoted<'a>(challenge: &'a str, name: &str) -> Option<&'a str> {
-    let at = challenge.find(&format!("{name}=\""))? + name.len() + 2;
-    challenge.get(at..)?.split('"').next()
 }
 
 fn socket(at: SocketAddr) -> io::Result<UdpSocket> {
@@ -54,18 +53,15 @@ pub fn register(
             outcome.begun += 1;
         }
         while let Ok((n, _)) = socket.recv_from(&mut buffer) {
-            let text = String::from_utf8_lossy(&buffer[..n]);
-            let user = header(&text, "call-id").and_then(|c| c.split('@').next()?.parse().ok());
-            match (text.get(8..11), user) {
-                (Some("200"), _) => outcome.ok += 1,
-                (Some("401"), Some(user)) => {
-                    // The MD5 challenge is the one every phone understands.
-                    let challenge = text
-                        .lines()
-                        .filter(|l| l.to_ascii_lowercase().starts_with("www-authenticate"))
-                        .find(|l| !l.contains("SHA-256"));
-                    send_register(&socket, server, from, user, challenge)?;
-                }
+            let Ok(Message::Response(response)) = parse::datagram(Bytes::copy_from_slice(&buffer[..n]))
+            else {
+                continue;
+            };
+            let call = response.call_id().unwrap_or_default().into_owned();
+            let user = call.split('@').next().and_then(|n| n.parse().ok());
+            match (response.status.code(), user) {
+                (200, _) => outcome.ok += 1,
+                (401, Some(user)) => send_register(&socket, server, from, user, Some(&response))?,
                 _ => {}
             }
         }
@@ -74,37 +70,44 @@ pub fn register(
     Ok(outcome)
 }
 
+/// Sends the REGISTER of user `n`; with the response that challenged the first one, the second.
 fn send_register(
     socket: &UdpSocket,
     server: SocketAddr,
     from: SocketAddr,
     n: usize,
-    challenge: Option<&str>,
+    challenge: Option<&Response>,
 ) -> io::Result<()> {
+    let first = register_request(server, from, n, 1)?;
+    let Some(challenge) = challenge else {
+        return socket.send_to(&first.to_bytes(), server).map(drop);
+    };
     let user = format!("u{n:04}");
-    let cseq = 1 + usize::from(challenge.is_some());
-    let authorization = challenge.map(|c| authorization(c, &user, server)).unwrap_or_default();
-    let text = format!(
-        "REGISTER sip:{server} SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bKr{n}c{cseq};rport\r\n\
-         Max-Forwards: 70\r\nFrom: <sip:{user}@{server}>;tag=t{n}\r\nTo: <sip:{user}@{server}>\r\n\
-         Call-ID: {n}@bench\r\nCSeq: {cseq} REGISTER\r\nContact: <sip:{user}@{from}>\r\n\
-         Expires: 3600\r\nUser-Agent: bench\r\n{authorization}Content-Length: 0\r\n\r\n"
-    );
-    socket.send_to(text.as_bytes(), server).map(drop)
+    let secret = digest::Secret::Password(format!("pw{user}").into());
+    let mut client = digest::Client::new(&user, secret, Ids::from_seed(n as u64));
+    client.challenged(&first, challenge).map_err(io::Error::other)?;
+    let mut second = register_request(server, from, n, 2)?;
+    client.authorize(&mut second);
+    socket.send_to(&second.to_bytes(), server).map(drop)
 }
 
-fn authorization(challenge: &str, user: &str, server: SocketAddr) -> String {
-    let (realm, nonce) =
-        (quoted(challenge, "realm").unwrap_or(""), quoted(challenge, "nonce").unwrap_or(""));
-    let ha1 = digest::ha1_md5(user, realm, &format!("pw{user}"));
-    let ha2 = digest::md5_hex(&format!("REGISTER:sip:{server}"));
-    let response = digest::md5_hex(&format!("{ha1}:{nonce}:00000001:0a4f113b:auth:{ha2}"));
-    let opaque = quoted(challenge, "opaque").map(|o| format!(", opaque=\"{o}\"")).unwrap_or_default();
-    format!(
-        "Authorization: Digest username=\"{user}\", realm=\"{realm}\", nonce=\"{nonce}\", \
-         uri=\"sip:{server}\", response=\"{response}\", algorithm=MD5, qop=auth, nc=00000001, \
-         cnonce=\"0a4f113b\"{opaque}\r\n"
-    )
+fn register_request(
+    server: SocketAddr,
+    from: SocketAddr,
+    n: usize,
+    cseq: u32,
+) -> io::Result<Request> {
+    let text = format!(
+        "REGISTER sip:{server} SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bKr{n}c{cseq};rport\r\n\
+         Max-Forwards: 70\r\nFrom: <sip:u{n:04}@{server}>;tag=t{n}\r\n\
+         To: <sip:u{n:04}@{server}>\r\nCall-ID: {n}@bench\r\nCSeq: {cseq} REGISTER\r\n\
+         Contact: <sip:u{n:04}@{from}>\r\nExpires: 3600\r\nUser-Agent: bench\r\n\
+         Content-Length: 0\r\n\r\n"
+    );
+    match parse::datagram(text.into()) {
+        Ok(Message::Request(request)) => Ok(request),
+        _ => Err(io::Error::other("the bench wrote no request")),
+    }
 }
 
 /// A call that is up: where its two legs' media go.

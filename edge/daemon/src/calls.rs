@@ -108,9 +108,9 @@ pub fn show(config: &Config, record: &CallRecord, events: &[CallEvent]) -> Strin
 
 /// The failure in words, and what to do.
 fn explain(code: &str, detail: &str) -> String {
-    let Some(failure) = failure::find(code) else { return format!("\n{code}: {detail}\n") };
+    let Some(failure) = failure::by_code(code) else { return format!("\n{code}: {detail}\n") };
     let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
-    format!("\nWhy: {}{detail}\nWhat to do: {}\n", failure.summary, failure.remedy)
+    format!("\nWhy: {}{detail}\nWhat to do: {}\n", failure.meaning, failure.remedy)
 }
 
 fn millis(at: SystemTime) -> u64 {

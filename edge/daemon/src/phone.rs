@@ -77,8 +77,8 @@ pub fn add(
     let extension = Extension {
         number: new.number.to_owned(),
         name: name.unwrap_or_else(|| new.number.to_owned()),
-        ha1_md5: digest::ha1_md5(new.number, realm, &password),
-        ha1_sha256: digest::ha1_sha256(new.number, realm, &password),
+        ha1_md5: digest::ha1_md5(new.number, realm, &password).as_hex().to_owned(),
+        ha1_sha256: digest::ha1_sha256(new.number, realm, &password).as_hex().to_owned(),
         realm: realm.clone(),
         voicemail: new.voicemail,
         pin,
@@ -105,7 +105,7 @@ fn hash_pin(pin: &str) -> Result<String, CommandError> {
     if !(4..=10).contains(&pin.len()) || !pin.bytes().all(|b| b.is_ascii_digit()) {
         return Err(CommandError::Words("a PIN has 4 to 10 digits".into()));
     }
-    Ok(offhook_pbx::pin::hash(pin))
+    Ok(offhook_pbx::pin::hash(pin, rand::rng().random()))
 }
 
 /// Twenty letters and digits that cannot be mistaken for each other, in groups: 98 bits.

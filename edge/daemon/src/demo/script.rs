@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use offhook_sip::digest;
-use offhook_sip::header::{HeaderName, From_};
+use offhook_sip::header::{From_, HeaderName};
+use offhook_sip::ids::Ids;
 use offhook_sip::message::{Method, Request, Response, StatusCode};
 
 use super::sound::Sound;
@@ -60,38 +61,30 @@ fn calls(phone: &mut Ua, cast: &Cast, tell: Tell<'_>) -> Result<(), ScriptError>
 fn register(phone: &mut Ua, cast: &Cast, expires: u32) -> Result<(), ScriptError> {
     let at = phone.address()?;
     let (call_id, tag) = (phone.ids.call_id(), phone.ids.tag());
-    let uri = format!("sip:{}", cast.appliance);
-    let mut authorization = String::new();
+    let secret = digest::Secret::Password(cast.password.as_str().into());
+    let mut client = digest::Client::new(&cast.extension, secret, Ids::from_os());
     for cseq in 1..=2 {
         let branch = phone.ids.branch();
-        let user = &cast.extension;
-        phone.send(
-            &format!(
-                "REGISTER {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch={branch};rport\r\n\
-                 Max-Forwards: 70\r\nFrom: <sip:{user}@{server}>;tag={tag}\r\n\
-                 To: <sip:{user}@{server}>\r\nCall-ID: {call_id}\r\nCSeq: {cseq} REGISTER\r\n\
-                 Contact: <sip:{user}@{at}>\r\nExpires: {expires}\r\n{authorization}",
-                server = cast.appliance
-            ),
-            "",
-        )?;
+        let (user, server) = (&cast.extension, cast.appliance);
+        let mut request = Ua::request_of(&format!(
+            "REGISTER sip:{server} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch={branch};rport\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:{user}@{server}>;tag={tag}\r\n\
+             To: <sip:{user}@{server}>\r\nCall-ID: {call_id}\r\nCSeq: {cseq} REGISTER\r\n\
+             Contact: <sip:{user}@{at}>\r\nExpires: {expires}\r\nContent-Length: 0\r\n\r\n"
+        ))?;
+        client.authorize(&mut request);
+        phone.send_request(&request)?;
         let response = phone.response(&Method::Register, "200 to REGISTER", SOON, |r| {
             r.status == StatusCode::OK || (cseq == 1 && r.status == StatusCode::UNAUTHORIZED)
         })?;
         if response.status == StatusCode::OK {
             return Ok(());
         }
-        authorization = credentials(&response, cast, &uri)?;
+        client
+            .challenged(&request, &response)
+            .map_err(|e| ScriptError::Wrong(format!("the challenge cannot be answered: {e}")))?;
     }
     Err(ScriptError::Wrong("REGISTER was challenged twice".into()))
-}
-
-fn credentials(response: &Response, cast: &Cast, uri: &str) -> Result<String, ScriptError> {
-    let mut client = digest::Client::new(&cast.extension, &cast.password);
-    let header = client
-        .answer(response, &Method::Register, uri)
-        .map_err(|e| ScriptError::Wrong(format!("the challenge cannot be answered: {e}")))?;
-    Ok(format!("Authorization: {header}\r\n"))
 }
 
 /// The connector's side of one call.

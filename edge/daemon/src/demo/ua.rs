@@ -56,6 +56,20 @@ impl Ua {
         Ok(())
     }
 
+    /// Sends a request.
+    pub fn send_request(&self, request: &Request) -> Result<(), ScriptError> {
+        self.socket.send_to(&request.to_bytes(), self.server)?;
+        Ok(())
+    }
+
+    /// Reads a request written as text.
+    pub fn request_of(text: &str) -> Result<Request, ScriptError> {
+        match parse::datagram(Bytes::copy_from_slice(text.as_bytes())) {
+            Ok(Message::Request(request)) => Ok(request),
+            _ => Err(ScriptError::Wrong(format!("the script has no request here:\n{text}"))),
+        }
+    }
+
     /// Answers a request with this status; `extra` are whole header lines.
     pub fn answer(
         &self,

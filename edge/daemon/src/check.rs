@@ -1,0 +1,21 @@
+//! `offhook check FILE`.
+
+use std::path::Path;
+
+use crate::output::print;
+use crate::place::{CommandError, read};
+
+/// Prints every problem, or a word that there is none.
+pub fn run(file: &Path) -> Result<(), CommandError> {
+    let config = read(file)?;
+    print(&format!(
+        "{}: good. {} listening sockets, {} trunks, {} numbers, {} groups; data in {}",
+        file.display(),
+        config.listen.len(),
+        config.trunks.len(),
+        config.numbers.len(),
+        config.groups.len(),
+        config.server.data_dir.display()
+    ));
+    Ok(())
+}

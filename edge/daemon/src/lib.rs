@@ -1,0 +1,44 @@
+//! The phone appliance as a program: command line, wiring, HTTP, signals. Nothing in here decides
+//! about a call.
+
+pub mod bans;
+pub mod calls;
+pub mod check;
+pub mod cli;
+pub mod control;
+pub mod demo;
+pub mod desk;
+pub mod http;
+pub mod ladder;
+pub mod metrics;
+pub mod output;
+pub mod phone;
+pub mod place;
+pub mod serve;
+pub mod status;
+pub mod system;
+
+use std::process::ExitCode;
+
+use cli::{Cli, Command};
+
+/// Runs one command; its problem, if any, is printed for the operator.
+pub fn run(cli: Cli) -> ExitCode {
+    let outcome = match cli.command {
+        Command::Serve(place) => serve::run(&place),
+        Command::Run { data, listen } => demo::run(&data, listen),
+        Command::Demo => demo::demo(),
+        Command::Check { file } => check::run(&file),
+        Command::Phone(command) => phone::run(&command),
+        Command::Status { place, json } => status::run(&place, json),
+        Command::Calls(command) => calls::run(&command),
+        Command::Bans(command) => bans::run(&command),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
