@@ -1,0 +1,190 @@
+//! What the doors (control socket, metrics) may see and do: handles to every room.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use offhook_config::Config;
+use offhook_media::engine::Engine;
+use offhook_pbx::bans::{Bans, Policy};
+use offhook_pbx::keep::{Extension, Extensions as _};
+use offhook_pbx::metrics::Metrics;
+use offhook_pbx::office::OfficeHandle;
+use offhook_pbx::registrar::{Directory, Registrar, RegistrarConfig};
+use offhook_pbx::transport::Net;
+use offhook_pbx::trunk::Trunks;
+use offhook_store::Store;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::place;
+
+/// Handles to a running appliance.
+pub struct Desk {
+    /// Counters of signalling.
+    pub metrics: Arc<Metrics>,
+    /// Calls.
+    pub office: OfficeHandle,
+    /// Sockets.
+    pub net: Arc<Net>,
+    /// Accounts.
+    pub directory: Directory,
+    /// Contacts.
+    pub registrar: Registrar,
+    /// Trunks.
+    pub trunks: Trunks,
+    /// Bans.
+    pub bans: Bans,
+    /// Media.
+    pub engine: Engine,
+    /// Database.
+    pub store: Store,
+    /// The configuration in force.
+    pub config: watch::Sender<Arc<Config>>,
+    /// Where it was read; `None`: embedded defaults.
+    pub config_path: Option<PathBuf>,
+    /// Sockets that could not be opened, in words.
+    pub listen_problems: Vec<String>,
+    /// When we started.
+    pub started: SystemTime,
+    /// Only one reload at a time.
+    pub reloading: Mutex<()>,
+}
+
+impl Desk {
+    /// What `offhook status` shows.
+    pub fn status(&self) -> Value {
+        let config = Arc::clone(&self.config.borrow());
+        let m = &self.metrics;
+        let listeners: Vec<String> = config
+            .listen
+            .iter()
+            .map(|l| format!("{} {}", l.transport.as_str(), l.address))
+            .collect();
+        let trunks: Vec<Value> = self
+            .trunks
+            .status()
+            .iter()
+            .map(|t| {
+                json!({"name": t.name, "up": t.up, "last": t.last, "registered": t.registered,
+                       "registration": t.registration, "calls": t.calls})
+            })
+            .collect();
+        let calls: Vec<Value> = self
+            .office
+            .calls()
+            .iter()
+            .map(|c| json!({"id": c.id, "from": c.from, "to": c.to}))
+            .collect();
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "uptime_seconds": self.started.elapsed().unwrap_or_default().as_secs(),
+            "listeners": listeners,
+            "listen_problems": self.listen_problems,
+            "phones": {"known": self.directory.numbers().len(), "contacts": m.bindings.get()},
+            "trunks": trunks,
+            "calls": calls,
+            "bans": self.bans.list().len(),
+            // What must be nothing when nobody talks.
+            "left": {
+                "calls": self.office.count(),
+                "call_tasks": self.office.tasks(),
+                "dialogs": m.dialogs.get(),
+                "rtp_ports": self.engine.open_ports(),
+                "client_transactions": m.client_transactions.get(),
+                "server_transactions": m.server_transactions.get(),
+                "subscriptions": m.subscriptions.get(),
+                "connections": self.net.connections(),
+            },
+        })
+    }
+
+    /// Gauges that no counter of signalling holds: name, help, value.
+    pub fn gauges(&self) -> [(&'static str, &'static str, u64); 3] {
+        [
+            ("calls", "Calls with somebody on the line.", self.office.count() as u64),
+            ("rtp_ports", "Media ports open.", self.engine.open_ports() as u64),
+            (
+                "uptime_seconds",
+                "Seconds since the start.",
+                self.started.elapsed().unwrap_or_default().as_secs(),
+            ),
+        ]
+    }
+
+    /// Reads the configuration again: whole, or not at all. Gives back what changed, in words.
+    pub async fn reload(&self) -> Result<Vec<String>, String> {
+        let Some(path) = &self.config_path else {
+            return Err("the appliance runs on embedded defaults: there is no file to read".into());
+        };
+        let mut new = place::read(path).map_err(|e| e.to_string())?;
+        let changes = {
+            let _one = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+            let old = Arc::clone(&self.config.borrow());
+            // `--data` on the command line outlives a reload.
+            new.server.data_dir.clone_from(&old.server.data_dir);
+            let changes: Vec<String> =
+                offhook_config::diff(&old, &new).iter().map(ToString::to_string).collect();
+            let new = Arc::new(new);
+            self.registrar.set_config(RegistrarConfig::from(&*new));
+            self.bans.set_policy(Policy::from(&new.bans));
+            self.trunks.set(&new.trunks);
+            self.store.set_retention(new.journal.keep_days, new.journal.keep_calls);
+            // Certificates are read again even when nothing else changed: they were renewed.
+            self.net
+                .reload_certificates(new.sip.ca_files.clone())
+                .map_err(|e| format!("certificates: {e}; the rest is in force"))?;
+            self.config.send_replace(new);
+            changes
+        };
+        self.reload_phones().await?;
+        tracing::info!(?changes, "configuration reloaded");
+        Ok(changes)
+    }
+
+    /// Reads the accounts again (`offhook phone add`); gives back how many there are.
+    pub async fn reload_phones(&self) -> Result<usize, String> {
+        let kept = self.store.load_extensions().await.map_err(|e| e.to_string())?;
+        let config = Arc::clone(&self.config.borrow());
+        let accounts = accounts(&config, kept);
+        let count = accounts.len();
+        for number in self.directory.numbers() {
+            if !accounts.iter().any(|a| *a.number == *number) {
+                self.registrar.forget(&number);
+            }
+        }
+        self.directory.replace(accounts);
+        Ok(count)
+    }
+
+    /// Lets a banned address in again.
+    pub fn lift_ban(&self, address: IpAddr) -> Result<(), String> {
+        self.bans.lift(address).then_some(()).ok_or_else(|| format!("{address} is not banned"))
+    }
+
+    /// Ends a call.
+    pub fn hang_up(&self, id: &str) -> Result<(), String> {
+        self.office
+            .hang_up(id)
+            .then_some(())
+            .ok_or_else(|| format!("no single call with somebody on the line begins with {id:?}"))
+    }
+}
+
+/// Accounts of the file and of the database; the file wins
+/// (docs/decisions/0004-phones-are-in-the-database.md).
+pub fn accounts(config: &Config, kept: Vec<Extension>) -> Vec<Extension> {
+    let mut accounts = kept;
+    for written in &config.extensions {
+        let at = accounts.iter().position(|a| a.number == written.number);
+        let made = offhook_pbx::account::of_configuration(config, written, at.map(|at| &accounts[at]));
+        match (at, made) {
+            (Some(at), Some(account)) => accounts[at] = account,
+            (None, Some(account)) => accounts.push(account),
+            // Written without credentials and not in the database: nobody can register as it.
+            (_, None) => {}
+        }
+    }
+    accounts
+}

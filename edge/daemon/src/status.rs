@@ -1,0 +1,62 @@
+//! `offhook status`.
+
+use serde_json::Value;
+
+use crate::cli::Place;
+use crate::control;
+use crate::output::print;
+use crate::place::{CommandError, configuration};
+
+/// Asks the running daemon and prints.
+pub fn run(place: &Place, json: bool) -> Result<(), CommandError> {
+    let config = configuration(place)?;
+    let status = control::ask(&config.server.data_dir, "GET", "/status")?;
+    print(&if json { status.to_string() } else { words(&status) });
+    Ok(())
+}
+
+fn words(status: &Value) -> String {
+    let text = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
+    let list = |v: &Value| v.as_array().cloned().unwrap_or_default();
+    let mut lines = vec![format!(
+        "Offhook {} has been running for {} s",
+        text(&status["version"]),
+        status["uptime_seconds"]
+    )];
+    for listener in list(&status["listeners"]) {
+        lines.push(format!("  listens on {}", text(&listener)));
+    }
+    for problem in list(&status["listen_problems"]) {
+        lines.push(format!("  PROBLEM: {}", text(&problem)));
+    }
+    let phones = &status["phones"];
+    lines.push(format!("  phones: {} known, {} contacts", phones["known"], phones["contacts"]));
+    for trunk in list(&status["trunks"]) {
+        lines.push(format!("  trunk {}: {}", text(&trunk["name"]), trunk_words(&trunk)));
+    }
+    lines.push(format!("  banned addresses: {}", status["bans"]));
+    let calls = list(&status["calls"]);
+    lines.push(format!("  calls: {}", calls.len()));
+    for call in calls {
+        let id = text(&call["id"]);
+        lines.push(format!("    {id}  {} -> {}", text(&call["from"]), text(&call["to"])));
+    }
+    lines.join("\n")
+}
+
+fn trunk_words(trunk: &Value) -> String {
+    let last = trunk["last"].as_str().unwrap_or("");
+    let mut words = match trunk["up"].as_bool() {
+        Some(true) => format!("answers ({last})"),
+        Some(false) => format!("DOES NOT ANSWER ({last})"),
+        None => "not asked".to_owned(),
+    };
+    match trunk["registered"].as_bool() {
+        Some(true) => words += ", registered",
+        Some(false) => {
+            words += &format!(", NOT REGISTERED ({})", trunk["registration"].as_str().unwrap_or(""));
+        }
+        None => {}
+    }
+    words
+}
