@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use offhook_config::Config;
 use offhook_media::engine::Engine;
 use offhook_pbx::bans::{Bans, Policy};
-use offhook_pbx::keep::{Extension, Extensions as _};
+use offhook_pbx::keep::Extensions as _;
 use offhook_pbx::metrics::Metrics;
 use offhook_pbx::office::OfficeHandle;
 use offhook_pbx::registrar::{Directory, Registrar, RegistrarConfig};
@@ -18,6 +18,7 @@ use offhook_store::Store;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use crate::accounts::accounts;
 use crate::place;
 
 /// Handles to a running appliance.
@@ -170,21 +171,4 @@ impl Desk {
             .then_some(())
             .ok_or_else(|| format!("no single call with somebody on the line begins with {id:?}"))
     }
-}
-
-/// Accounts of the file and of the database; the file wins
-/// (docs/decisions/0004-phones-are-in-the-database.md).
-pub fn accounts(config: &Config, kept: Vec<Extension>) -> Vec<Extension> {
-    let mut accounts = kept;
-    for written in &config.extensions {
-        let at = accounts.iter().position(|a| a.number == written.number);
-        let made = offhook_pbx::account::of_configuration(config, written, at.map(|at| &accounts[at]));
-        match (at, made) {
-            (Some(at), Some(account)) => accounts[at] = account,
-            (None, Some(account)) => accounts.push(account),
-            // Written without credentials and not in the database: nobody can register as it.
-            (_, None) => {}
-        }
-    }
-    accounts
 }

@@ -1,6 +1,7 @@
 //! The phone appliance as a program: command line, wiring, HTTP, signals. Nothing in here decides
 //! about a call.
 
+pub mod accounts;
 pub mod bans;
 pub mod calls;
 pub mod check;
