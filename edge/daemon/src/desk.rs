@@ -10,6 +10,7 @@ use offhook_media::engine::Engine;
 use offhook_pbx::bans::{Bans, Policy};
 use offhook_pbx::keep::Extensions as _;
 use offhook_pbx::metrics::Metrics;
+use offhook_pbx::mwi::Mwi;
 use offhook_pbx::office::OfficeHandle;
 use offhook_pbx::registrar::{Directory, Registrar, RegistrarConfig};
 use offhook_pbx::transport::Net;
@@ -27,6 +28,8 @@ pub struct Desk {
     pub metrics: Arc<Metrics>,
     /// Calls.
     pub office: OfficeHandle,
+    /// Message lamps.
+    pub mwi: Mwi,
     /// Sockets.
     pub net: Arc<Net>,
     /// Accounts.

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod control;
 pub mod demo;
 pub mod desk;
+pub mod exchange;
 pub mod http;
 pub mod ladder;
 pub mod metrics;

@@ -59,12 +59,27 @@ pub fn read(path: &Path) -> Result<Config, CommandError> {
     offhook_config::check(&text, path).map_err(CommandError::Configuration)
 }
 
-/// The database of a data folder; made when it is not there.
+/// The database for a command; made when it is not there.
 pub fn store(config: &Config) -> Result<Store, CommandError> {
+    open_store(config, false)
+}
+
+/// The database for the daemon, which also throws away what is too old.
+pub fn daemon_store(config: &Config) -> Result<Store, CommandError> {
+    open_store(config, true)
+}
+
+fn open_store(config: &Config, maintain: bool) -> Result<Store, CommandError> {
     let folder = &config.server.data_dir;
     std::fs::create_dir_all(folder)
         .map_err(|error| CommandError::File { path: folder.clone(), error })?;
-    Ok(Store::open(&folder.join("offhook.db"), offhook_store::Options::default())?)
+    let options = offhook_store::Options {
+        maintain,
+        keep_days: config.journal.keep_days,
+        keep_calls: config.journal.keep_calls,
+        ..offhook_store::Options::default()
+    };
+    Ok(Store::open(config.database(), &options)?)
 }
 
 /// Runs one future to its end, for commands.

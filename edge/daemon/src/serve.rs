@@ -4,11 +4,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use offhook_config::{Config, LogNumbers};
+use offhook_config::Config;
 use offhook_media::engine::{Engine, EngineConfig};
-use offhook_media::recorder::Recorder;
 use offhook_pbx::bans::{BanEvent, Bans, Policy};
-use offhook_pbx::keep::{Extensions as _, Keep};
+use offhook_pbx::keep::{Extensions as _, Voicemails as _};
 use offhook_pbx::metrics::Metrics;
 use offhook_pbx::registrar::{Authenticator, Directory, Registrar, RegistrarConfig};
 use offhook_pbx::resolve::{Abilities, CachingResolver, Locator, dns::Dns};
@@ -24,13 +23,14 @@ use tokio::sync::watch;
 use crate::accounts::accounts;
 use crate::cli::Place;
 use crate::desk::Desk;
+use crate::exchange;
 use crate::http::{self, Doors};
 use crate::place::{self, CommandError};
 use crate::system;
 
 /// `offhook serve`.
 pub fn run(place: &Place) -> Result<(), CommandError> {
-    system::open_journal();
+    system::open_journal("info");
     let config = place::configuration(place)?;
     runtime()?.block_on(async {
         let desk = start(config, place.config.clone()).await?;
@@ -54,9 +54,8 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
 pub async fn start(config: Config, path: Option<PathBuf>) -> Result<Arc<Desk>, CommandError> {
     let files = system::raise_open_files();
     let config = Arc::new(config);
-    let store = place::store(&config)?;
+    let store = place::daemon_store(&config)?;
     recover(&store).await?;
-    let keep: Arc<dyn Keep> = Arc::new(store.clone());
     let metrics = Arc::new(Metrics::default());
     let bans = Bans::new(
         Policy::from(&config.bans),
@@ -122,7 +121,7 @@ pub async fn start(config: Config, path: Option<PathBuf>) -> Result<Arc<Desk>, C
     registrar.load().await?;
     let engine = engine(&config, files)?;
     let (config_sender, config_receiver) = watch::channel(Arc::clone(&config));
-    let office = office(OfficeParts {
+    let (office, mwi) = exchange::open(exchange::Parts {
         config: config_receiver,
         sip,
         requests,
@@ -130,16 +129,16 @@ pub async fn start(config: Config, path: Option<PathBuf>) -> Result<Arc<Desk>, C
         registrar: registrar.clone(),
         trunks: trunks.clone(),
         engine: engine.clone(),
-        keep,
+        store: store.clone(),
         metrics: Arc::clone(&metrics),
-    })
-    .await?;
+    });
 
     let doors = Doors::open(config.http.address, &http::socket_of(&config.server.data_dir))
         .map_err(|e| CommandError::Words(e.to_string()))?;
     let desk = Arc::new(Desk {
         metrics,
         office,
+        mwi,
         net,
         directory,
         registrar,
@@ -157,4 +156,120 @@ pub async fn start(config: Config, path: Option<PathBuf>) -> Result<Arc<Desk>, C
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
     system::notify(&[NotifyState::Ready]);
     Ok(desk)
+}
+
+/// What a killed daemon left half-done: recordings get whole headers and become messages, calls
+/// without an end get one.
+async fn recover(store: &Store) -> Result<(), CommandError> {
+    let lost = store.close_lost_calls().await?;
+    if lost > 0 {
+        tracing::warn!(calls = lost, "calls that the last run did not end");
+    }
+    for message in store.unfinished_voicemails().await? {
+        let milliseconds = match offhook_media::wav::repair(&message.file) {
+            Ok(info) => info.samples * 1000 / 8000,
+            // No audio was written yet: nothing was said.
+            Err(error) => {
+                tracing::warn!(file = %message.file.display(), %error, "an empty recording");
+                0
+            }
+        };
+        store.finish_voicemail(message.id, milliseconds).await?;
+        tracing::warn!(milliseconds, "a message that was being recorded is kept");
+    }
+    Ok(())
+}
+
+fn tell_of_ban(event: &BanEvent) {
+    match event {
+        BanEvent::Began(ban) => {
+            tracing::warn!(source = %ban.source, reason = %ban.reason, "banned for a while");
+        }
+        BanEvent::Ended(source) => tracing::info!(%source, "a ban is over"),
+        BanEvent::Lifted(source) => tracing::info!(%source, "a ban was lifted"),
+    }
+}
+
+fn stack_config(config: &Config) -> StackConfig {
+    let sip = &config.sip;
+    let transactions = offhook_sip::transaction::Config {
+        t1: sip.t1,
+        t2: sip.t2,
+        t4: sip.t4,
+        max_client: sip.max_transactions,
+        max_server: sip.max_transactions,
+        ..Default::default()
+    };
+    StackConfig { transactions, server: config.server.user_agent.clone(), ..Default::default() }
+}
+
+fn locator(config: &Config, metrics: Arc<Metrics>) -> Result<Locator, CommandError> {
+    let has = |t| config.listen.iter().any(|l| l.transport == t);
+    let abilities = Abilities {
+        udp: has(offhook_config::Transport::Udp),
+        // Streams are opened from any port.
+        tcp: true,
+        tls: true,
+        v4: config.listen.iter().any(|l| l.address.is_ipv4() || l.address.ip().is_unspecified()),
+        v6: config.listen.iter().any(|l| l.address.is_ipv6()),
+    };
+    let dns = Dns::from_system().map_err(|e| CommandError::Words(format!("DNS: {e}")))?;
+    let resolver = CachingResolver::new(Arc::new(dns), metrics);
+    Ok(Locator::new(resolver, abilities, u64::from_le_bytes(Ids::from_os().bytes())))
+}
+
+/// Each pair of ports is two files, and a call has two pairs; a quarter of the files is for the
+/// rest.
+fn engine(config: &Config, files: u64) -> Result<Engine, CommandError> {
+    let pairs = config.media.ports.pairs();
+    let max_ports = usize::try_from(files / 8 * 3).unwrap_or(usize::MAX).min(pairs);
+    Engine::start(EngineConfig {
+        threads: config.media.threads,
+        ports: config.media.ports.range(),
+        max_ports,
+        ..EngineConfig::default()
+    })
+    .map_err(|e| CommandError::Words(format!("media: {e}")))
+}
+
+/// Serves until SIGTERM or SIGINT, then lets live calls finish. SIGHUP reloads.
+pub async fn until_told(desk: &Arc<Desk>) -> Result<(), CommandError> {
+    let listen = |kind| -> Result<Signal, CommandError> {
+        signal(kind).map_err(|e| CommandError::Words(format!("signals: {e}")))
+    };
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut hang_up = listen(SignalKind::hangup())?;
+    let mut watchdog = tokio::time::interval(
+        system::watchdog_period().unwrap_or(Duration::from_secs(3600)),
+    );
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => reload(desk).await,
+            _ = watchdog.tick() => system::notify(&[NotifyState::Watchdog]),
+        }
+    }
+    system::notify(&[NotifyState::Stopping]);
+    let patience = desk.config.borrow().server.drain;
+    tracing::info!(calls = desk.office.count(), ?patience, "draining: new calls get 503");
+    tokio::select! {
+        () = desk.office.shutdown(patience) => {}
+        // Who says it twice means it.
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    desk.mwi.end();
+    // Everything queued is written before the last handle of the store goes.
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn reload(desk: &Arc<Desk>) {
+    system::notify(&[NotifyState::Reloading]);
+    if let Err(error) = desk.reload().await {
+        tracing::error!("the configuration is not taken up: {error}");
+    }
+    system::notify(&[NotifyState::Ready]);
 }

@@ -17,9 +17,9 @@ pub fn raise_open_files() -> u64 {
 }
 
 /// The journal: one line an event on standard error, which systemd keeps. `RUST_LOG` narrows or
-/// widens it.
-pub fn open_journal() {
-    let filter = EnvFilter::try_from_env("RUST_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+/// widens what `level` lets through.
+pub fn open_journal(level: &str) {
+    let filter = EnvFilter::try_from_env("RUST_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -1,0 +1,252 @@
+//! The demonstration: the main job, played through real sockets against a real appliance.
+
+pub mod script;
+pub mod sound;
+pub mod ua;
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use offhook_config::Config;
+use offhook_pbx::keep::{Calls as _, Voicemails as _};
+use offhook_store::Store;
+
+use self::script::{Cast, TONE_MESSAGE};
+use self::ua::ScriptError;
+use crate::output::print;
+use crate::phone::{self, NewPhone};
+use crate::place::{self, CommandError, block_on};
+use crate::{calls, control, serve};
+
+/// Frequency of the built-in beep, hertz.
+pub const BEEP_HZ: f64 = 1000.0;
+
+/// Extension of the simulated desk phone, and the number that leads to it.
+const EXTENSION: &str = "199";
+const OFFICE_NUMBER: &str = "+15550100100";
+/// Where the simulated Voice Connector and desk phone sit.
+const CONNECTOR: [u8; 4] = [127, 0, 0, 2];
+const PHONE: [u8; 4] = [127, 0, 0, 3];
+
+/// `offhook demo`: plays on a throw-away folder.
+pub fn demo() -> Result<(), CommandError> {
+    let folder = std::env::temp_dir().join(format!("offhook-demo-{}", std::process::id()));
+    let outcome = (|| {
+        let listen = free_port(IpAddr::from([127, 0, 0, 1]))?;
+        let (path, config) = prepare(&folder, listen)?;
+        with_appliance(config, path, false, prove)
+    })();
+    let _ = std::fs::remove_dir_all(&folder);
+    outcome
+}
+
+/// `offhook run`: plays in front of the user, then serves.
+pub fn run(data: &Path, listen: SocketAddr) -> Result<(), CommandError> {
+    let (path, config) = prepare(data, listen)?;
+    let secrets = first_phones(&config)?;
+    let served = path.clone();
+    with_appliance(config, path, true, move |config, cast| {
+        prove(config, cast)?;
+        print(&next_steps(config, &served, &secrets));
+        Ok(())
+    })
+}
+
+/// Starts an appliance on this thread and plays beside it on another. With `stay` it serves on
+/// after a good play, until it is told to stop.
+fn with_appliance(
+    config: Config,
+    path: PathBuf,
+    stay: bool,
+    play: impl FnOnce(&Config, &Cast) -> Result<(), CommandError> + Send + 'static,
+) -> Result<(), CommandError> {
+    crate::system::open_journal("warn");
+    let runtime = serve::runtime()?;
+    let outcome = runtime.block_on(async move {
+        let desk = serve::start(config, Some(path)).await?;
+        let config = Arc::clone(&desk.config.borrow());
+        let mut played = tokio::task::spawn_blocking(move || {
+            let cast = cast(&config)?;
+            play(&config, &cast)
+        });
+        let mut told = std::pin::pin!(serve::until_told(&desk));
+        tokio::select! {
+            outcome = &mut told => outcome,
+            outcome = &mut played => {
+                outcome.map_err(|e| CommandError::Words(e.to_string()))??;
+                if stay { told.await } else { Ok(()) }
+            }
+        }
+    });
+    // A play that was interrupted ends with the program.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Writes the configuration of a folder, unless there is one, and reads it.
+fn prepare(data: &Path, listen: SocketAddr) -> Result<(PathBuf, Config), CommandError> {
+    let file = |error, path: &Path| CommandError::File { path: path.to_path_buf(), error };
+    std::fs::create_dir_all(data).map_err(|e| file(e, data))?;
+    let data = data.canonicalize().map_err(|e| file(e, data))?;
+    let path = data.join("offhook.toml");
+    if !path.exists() {
+        std::fs::write(&path, defaults(&data, listen)).map_err(|e| file(e, &path))?;
+    }
+    let config = place::read(&path)?;
+    Ok((path, config))
+}
+
+/// The embedded defaults as a file that the user can go on from.
+fn defaults(data: &Path, listen: SocketAddr) -> String {
+    format!(
+        "# Written by `offhook run`. Change it, then `offhook check` it and start again.\n\
+         [server]\nrealm = \"offhook\"\ndata_dir = {data:?}\n\n\
+         # Loopback only. For desk phones in the office say \"0.0.0.0:5060\".\n\
+         [[listen]]\ntransport = \"udp\"\naddress = \"{listen}\"\n\
+         [[listen]]\ntransport = \"tcp\"\naddress = \"{listen}\"\n\n\
+         [http]\naddress = \"{ip}:{http}\"\n\n\
+         # How long a phone rings before voicemail answers.\n\
+         [voicemail]\nafter_seconds = 3\n\n\
+         # The simulated Voice Connector of the demonstration. Put your own host and region here.\n\
+         [[trunk]]\nname = \"demo-connector\"\ntype = \"voice_connector\"\n\
+         host = \"abcdefghij1234567890ab.voiceconnector.chime.aws\"\nregion = \"us-east-1\"\n\
+         caller_id = \"{OFFICE_NUMBER}\"\npeers = [\"{connector}/32\"]\noptions_seconds = 0\n\n\
+         [[number]]\nmatch = \"{OFFICE_NUMBER}\"\nto = \"extension:{EXTENSION}\"\n",
+        ip = listen.ip(),
+        http = if listen.port() == 5060 { 9480 } else { listen.port().saturating_add(1) },
+        connector = IpAddr::from(CONNECTOR),
+    )
+}
+
+/// A port that is free for UDP and TCP right now.
+fn free_port(ip: IpAddr) -> Result<SocketAddr, CommandError> {
+    let error = |e: std::io::Error| CommandError::Words(format!("no free port: {e}"));
+    for _ in 0..20 {
+        let udp = UdpSocket::bind((ip, 0)).map_err(error)?;
+        let address = udp.local_addr().map_err(error)?;
+        if std::net::TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    Err(CommandError::Words("no free port".into()))
+}
+
+/// Makes the user's first two phones when the folder is new; their passwords are shown once.
+fn first_phones(config: &Config) -> Result<Vec<(String, String)>, CommandError> {
+    let store = place::store(config)?;
+    let mut made = Vec::new();
+    for number in ["101", "102"] {
+        use offhook_pbx::keep::Extensions as _;
+        let known = block_on(store.load_extensions())??;
+        if known.iter().any(|e| e.number == number) {
+            continue;
+        }
+        if let Some(password) = add(config, &store, number)? {
+            made.push((number.to_owned(), password));
+        }
+    }
+    Ok(made)
+}
+
+fn add(config: &Config, store: &Store, number: &str) -> Result<Option<String>, CommandError> {
+    let new = NewPhone { number, name: None, password: None, pin: None, voicemail: true };
+    phone::add(config, store, new)
+}
+
+/// The simulated phone gets a new password each time; nobody else knows it.
+fn cast(config: &Config) -> Result<Cast, CommandError> {
+    let store = place::store(config)?;
+    let password = add(config, &store, EXTENSION)?.unwrap_or_default();
+    control::ask(&config.server.data_dir, "POST", "/phones/reload")?;
+    let appliance = config.listen.iter().map(|l| l.address).find(|a| a.port() != 0);
+    let mut appliance = appliance.ok_or_else(|| CommandError::Words("no socket".into()))?;
+    if appliance.ip().is_unspecified() {
+        appliance.set_ip(IpAddr::from([127, 0, 0, 1]));
+    }
+    Ok(Cast {
+        appliance,
+        connector: CONNECTOR.into(),
+        phone: PHONE.into(),
+        extension: EXTENSION.to_owned(),
+        password,
+        office_number: OFFICE_NUMBER.to_owned(),
+    })
+}
+
+/// Plays, checks what was kept, prints both ladders.
+fn prove(config: &Config, cast: &Cast) -> Result<(), CommandError> {
+    let store = place::store(config)?;
+    let before = block_on(store.list_voicemails(cast.extension.clone()))??.len();
+    let mut step = 0;
+    let mut tell = |what: &str| {
+        step += 1;
+        print(&format!("{step:>2}. {what}"));
+    };
+    let failed = |e: ScriptError| CommandError::Words(format!("THE PROOF FAILED: {e}"));
+    script::play(cast, &mut tell).map_err(failed)?;
+    let message = kept_message(&store, cast, before).map_err(failed)?;
+    tell(&message);
+    print("");
+    // The newest calls are ours: nobody else knows the office's number yet.
+    for record in block_on(store.list_calls(2))??.iter().rev() {
+        if let Some((record, events)) = block_on(store.show_call(record.id.clone()))?? {
+            print(&calls::show(config, &record, &events));
+            print("");
+        }
+    }
+    Ok(())
+}
+
+/// The message must be in the database, and its file must hold what the caller said.
+fn kept_message(store: &Store, cast: &Cast, before: usize) -> Result<String, ScriptError> {
+    let wrong = |text: String| ScriptError::Wrong(text);
+    let listed = block_on(store.list_voicemails(cast.extension.clone()))
+        .map_err(|e| wrong(e.to_string()))?
+        .map_err(|e| wrong(e.to_string()))?;
+    if listed.len() != before + 1 {
+        return Err(wrong(format!("{} new messages are kept", listed.len() - before)));
+    }
+    let Some(message) = listed.last() else { return Err(wrong("no message is kept".into())) };
+    let clip = offhook_media::clip::decode(&message.file).map_err(|e| wrong(e.to_string()))?;
+    let heard = sound::tone_ms(clip.samples(), TONE_MESSAGE);
+    if heard < 1500 {
+        return Err(wrong(format!(
+            "{} holds only {heard} ms of the caller's tone",
+            message.file.display()
+        )));
+    }
+    Ok(format!(
+        "the message is kept: {:.1} s from {}, {}",
+        message.duration_ms as f64 / 1000.0,
+        message.original_caller.as_deref().unwrap_or(&message.caller),
+        message.file.display()
+    ))
+}
+
+fn next_steps(config: &Config, path: &Path, secrets: &[(String, String)]) -> String {
+    let mut out = String::from("The appliance works, and keeps serving until Ctrl-C.\n");
+    let data = config.server.data_dir.display();
+    for listen in &config.listen {
+        let _ = writeln!(out, "  SIP      {} {}", listen.transport.as_str(), listen.address);
+    }
+    let _ = writeln!(out, "  metrics  http://{}/metrics", config.http.address);
+    let _ = writeln!(out, "  data     {data}");
+    for (number, password) in secrets {
+        let _ = writeln!(out, "  phone    {number}, password {password}   (shown this once)");
+    }
+    let program = std::env::args().next().unwrap_or_else(|| "offhook".into());
+    let _ = write!(
+        out,
+        "Next:\n\
+         \x20 1. Register a softphone on this machine with one of these accounts, dial the other, or *97.\n\
+         \x20 2. For desk phones, change `address` in {path} from loopback to 0.0.0.0:5060 and start again.\n\
+         \x20 3. For a Voice Connector, put its host, region and number into the same file:\n\
+         \x20    docs/voice-connector.md\n\
+         \x20 4. {program} status --config {path}\n\
+         \x20    {program} calls list --config {path}",
+        path = path.display()
+    );
+    out
+}

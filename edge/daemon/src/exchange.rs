@@ -1,0 +1,106 @@
+//! Wiring of the rooms in which calls live: phonebook, lamps, prompts, recorder, office.
+
+use std::sync::Arc;
+
+use offhook_config::Config;
+use offhook_media::engine::Engine;
+use offhook_media::recorder::Recorder;
+use offhook_pbx::call::{Services, Sounds};
+use offhook_pbx::keep::{Keep, Voicemails as _};
+use offhook_pbx::metrics::Metrics;
+use offhook_pbx::mwi::{CountMessages, MessageCounts, Mwi, MwiConfig};
+use offhook_pbx::office::{self, Desk as Book, Office, OfficeHandle};
+use offhook_pbx::registrar::{Authenticator, Registrar};
+use offhook_pbx::stack::{NewRequest, SipHandle};
+use offhook_pbx::trunk::Trunks;
+use offhook_sip::message::Method;
+use offhook_store::Store;
+use tokio::sync::{mpsc, watch};
+
+/// Decoded prompts that are kept, bytes.
+const SOUNDS: usize = 64 << 20;
+
+/// What an exchange is made of.
+pub struct Parts {
+    /// The configuration in force.
+    pub config: watch::Receiver<Arc<Config>>,
+    /// Signalling.
+    pub sip: SipHandle,
+    /// Requests outside of dialogs.
+    pub requests: mpsc::Receiver<NewRequest>,
+    /// Who may.
+    pub auth: Authenticator,
+    /// Phones.
+    pub registrar: Registrar,
+    /// Ways out.
+    pub trunks: Trunks,
+    /// Media.
+    pub engine: Engine,
+    /// What is kept.
+    pub store: Store,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Opens the exchange: from now on calls are taken.
+pub fn open(parts: Parts) -> (OfficeHandle, Mwi) {
+    let config = Arc::clone(&parts.config.borrow());
+    let mwi = Mwi::spawn(
+        MwiConfig::from(&*config),
+        parts.sip.clone(),
+        parts.auth.clone(),
+        parts.registrar.clone(),
+        counts(parts.store.clone()),
+        parts.metrics,
+    );
+    let lamp = mwi.clone();
+    let keep: Arc<dyn Keep> = Arc::new(parts.store);
+    let services = Services {
+        sip: parts.sip,
+        engine: parts.engine,
+        recorder: Arc::new(Recorder::start()),
+        keep,
+        phonebook: Arc::new(Book {
+            authenticator: parts.auth,
+            registrar: parts.registrar.clone(),
+            trunks: parts.trunks,
+        }),
+        sounds: Arc::new(Sounds::new(SOUNDS, config.voicemail.prompts.clone())),
+        lamp: Arc::new(move |mailbox: &str| lamp.mailbox_changed(mailbox)),
+    };
+    let (registrar, subscriptions) = (parts.registrar, mwi.clone());
+    let office = Office::spawn(office::Parts {
+        config: parts.config,
+        services: Arc::new(services),
+        requests: parts.requests,
+        elsewhere: Box::new(move |new| match new.request.method {
+            Method::Register => {
+                registrar.handle(new);
+                None
+            }
+            Method::Subscribe => {
+                subscriptions.handle(new);
+                None
+            }
+            _ => Some(new),
+        }),
+        flows: None,
+    });
+    // Subscriptions of before the restart are gone: every phone is told anew.
+    mwi.announce();
+    (office, mwi)
+}
+
+/// Counts what a mailbox holds, for the lamp. A store that fails leaves the lamp as it is dark:
+/// the next change tells it again.
+fn counts(store: Store) -> CountMessages {
+    Arc::new(move |mailbox| {
+        let listed = store.list_voicemails(mailbox);
+        Box::pin(async move {
+            let messages = listed.await.unwrap_or_default();
+            let old = messages.iter().filter(|m| m.heard).count();
+            let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+            MessageCounts { new: number(messages.len() - old), old: number(old) }
+        })
+    })
+}
