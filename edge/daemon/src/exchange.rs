@@ -17,6 +17,8 @@ use offhook_sip::message::Method;
 use offhook_store::Store;
 use tokio::sync::{mpsc, watch};
 
+use crate::place::CommandError;
+
 /// Decoded prompts that are kept, bytes.
 const SOUNDS: usize = 64 << 20;
 
@@ -43,8 +45,10 @@ pub struct Parts {
 }
 
 /// Opens the exchange: from now on calls are taken.
-pub fn open(parts: Parts) -> (OfficeHandle, Mwi) {
+pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
     let config = Arc::clone(&parts.config.borrow());
+    let recorder = Recorder::start()
+        .map_err(|e| CommandError::Words(format!("no thread for recordings: {e}")))?;
     let mwi = Mwi::spawn(
         MwiConfig::from(&*config),
         parts.sip.clone(),
@@ -58,7 +62,7 @@ pub fn open(parts: Parts) -> (OfficeHandle, Mwi) {
     let services = Services {
         sip: parts.sip,
         engine: parts.engine,
-        recorder: Arc::new(Recorder::start()),
+        recorder: Arc::new(recorder),
         keep,
         phonebook: Arc::new(Book {
             authenticator: parts.auth,
@@ -88,7 +92,7 @@ pub fn open(parts: Parts) -> (OfficeHandle, Mwi) {
     });
     // Subscriptions of before the restart are gone: every phone is told anew.
     mwi.announce();
-    (office, mwi)
+    Ok((office, mwi))
 }
 
 /// Counts what a mailbox holds, for the lamp. A store that fails leaves the lamp as it is dark:

@@ -10,7 +10,9 @@ use offhook_pbx::bans::{BanEvent, Bans, Policy};
 use offhook_pbx::keep::{Extensions as _, Voicemails as _};
 use offhook_pbx::metrics::Metrics;
 use offhook_pbx::registrar::{Authenticator, Directory, Registrar, RegistrarConfig};
-use offhook_pbx::resolve::{Abilities, CachingResolver, Locator, dns::Dns};
+use offhook_pbx::resolve::dns::Dns;
+use offhook_pbx::resolve::locate::Abilities;
+use offhook_pbx::resolve::{CachingResolver, Locator};
 use offhook_pbx::stack::{self, Stack, StackConfig};
 use offhook_pbx::transport::{Net, NetConfig, Started};
 use offhook_pbx::trunk::{Peers, TrunkConfig, Trunks};
@@ -131,7 +133,7 @@ pub async fn start(config: Config, path: Option<PathBuf>) -> Result<Arc<Desk>, C
         engine: engine.clone(),
         store: store.clone(),
         metrics: Arc::clone(&metrics),
-    });
+    })?;
 
     let doors = Doors::open(config.http.address, &http::socket_of(&config.server.data_dir))
         .map_err(|e| CommandError::Words(e.to_string()))?;
