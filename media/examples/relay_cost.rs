@@ -116,6 +116,8 @@ fn report(name: &str, calls: u64, seconds: u64, thread: &str, legs: &[UdpSocket]
 /// from sending to arrival.
 fn drive(seconds: u64, legs: &[UdpSocket]) -> (u64, Vec<Duration>) {
     static SEQUENCE: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
+    static EPOCH: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    let epoch = *EPOCH.get_or_init(Instant::now);
     let start = Instant::now();
     let total = seconds * 50 * legs.len() as u64;
     let gap = Duration::from_millis(20) / legs.len() as u32;
@@ -125,7 +127,7 @@ fn drive(seconds: u64, legs: &[UdpSocket]) -> (u64, Vec<Duration>) {
         while let Ok(n) = from.recv(&mut buffer) {
             let at: [u8; 8] = buffer[n - 8..n].try_into().unwrap();
             let at = Duration::from_nanos(u64::from_be_bytes(at));
-            latencies.push(start.elapsed() - at);
+            latencies.push(epoch.elapsed().saturating_sub(at));
         }
     };
     let mut sequence = 0;
@@ -139,7 +141,7 @@ fn drive(seconds: u64, legs: &[UdpSocket]) -> (u64, Vec<Duration>) {
         let header = Header { marker: false, payload_type: 0, sequence, timestamp, ssrc };
         let mut wire = [0; 172];
         wire[..12].copy_from_slice(&header.to_bytes());
-        wire[164..].copy_from_slice(&(start.elapsed().as_nanos() as u64).to_be_bytes());
+        wire[164..].copy_from_slice(&(epoch.elapsed().as_nanos() as u64).to_be_bytes());
         let _ = legs[leg].send(&wire);
         // The packet comes out at the partner; looking there at once gives its real arrival.
         let next = gap * (n as u32 + 1);

@@ -22,7 +22,12 @@ pub struct Figure {
 
 impl Figure {
     /// A figure that stands for itself.
-    pub fn plain(name: impl Into<String>, value: f64, unit: &'static str, goal: Option<f64>) -> Self {
+    pub fn plain(
+        name: impl Into<String>,
+        value: f64,
+        unit: &'static str,
+        goal: Option<f64>,
+    ) -> Self {
         Self { name: name.into(), value, unit, baseline: None, goal }
     }
 

@@ -298,11 +298,7 @@ fn talk(
 }
 
 /// The same load through the bare relay, on the same CPU.
-fn floor(
-    sides: &(UdpSocket, UdpSocket),
-    calls: usize,
-    seconds: u64,
-) -> Outcome<(f64, rtp::Heard)> {
+fn floor(sides: &(UdpSocket, UdpSocket), calls: usize, seconds: u64) -> Outcome<(f64, rtp::Heard)> {
     let me = std::env::current_exe()?;
     let mut child = Command::new("taskset")
         .args(["-c", "0"])

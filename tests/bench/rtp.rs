@@ -85,9 +85,9 @@ fn wait(sides: (&UdpSocket, &UdpSocket), limit: Duration) -> io::Result<()> {
         PollFd::from_borrowed_fd(sides.0.as_fd(), PollFlags::IN),
         PollFd::from_borrowed_fd(sides.1.as_fd(), PollFlags::IN),
     ];
-    poll(&mut fds, Some(&limit)).map(drop).or_else(|e| {
-        if e == rustix::io::Errno::INTR { Ok(()) } else { Err(e.into()) }
-    })
+    poll(&mut fds, Some(&limit))
+        .map(drop)
+        .or_else(|e| if e == rustix::io::Errno::INTR { Ok(()) } else { Err(e.into()) })
 }
 
 fn drain(sides: (&UdpSocket, &UdpSocket), begin: Instant, heard: &mut Heard) {

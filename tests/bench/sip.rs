@@ -48,12 +48,14 @@ pub fn register(
     let mut buffer = [0; 4096];
     let deadline = Duration::from_secs_f64(users as f64 / rate + 4.0);
     while outcome.ok < users && begin.elapsed() < deadline {
-        while outcome.begun < users && begin.elapsed().as_secs_f64() * rate >= outcome.begun as f64 {
+        while outcome.begun < users && begin.elapsed().as_secs_f64() * rate >= outcome.begun as f64
+        {
             send_register(&socket, server, from, outcome.begun, None)?;
             outcome.begun += 1;
         }
         while let Ok((n, _)) = socket.recv_from(&mut buffer) {
-            let Ok(Message::Response(response)) = parse::datagram(Bytes::copy_from_slice(&buffer[..n]))
+            let Ok(Message::Response(response)) =
+                parse::datagram(Bytes::copy_from_slice(&buffer[..n]))
             else {
                 continue;
             };
@@ -156,7 +158,16 @@ impl Calls {
     ) -> io::Result<Self> {
         let (caller, callee) = (socket(addresses.0)?, socket(addresses.1)?);
         let legs = HashMap::new();
-        Ok(Self { server, caller, callee, addresses, media, legs, outcome: Outcome::default(), run })
+        Ok(Self {
+            server,
+            caller,
+            callee,
+            addresses,
+            media,
+            legs,
+            outcome: Outcome::default(),
+            run,
+        })
     }
 
     /// Sets up and tears down `count` calls, `rate` a second, each held for `hold`.
@@ -262,7 +273,8 @@ impl Calls {
         let mut answer = String::from("SIP/2.0 200 OK\r\n");
         for line in text.lines().take_while(|l| !l.is_empty()) {
             let name = line.split(':').next().unwrap_or("").to_ascii_lowercase();
-            if matches!(name.as_str(), "via" | "from" | "call-id" | "cseq" | "record-route" | "to") {
+            if matches!(name.as_str(), "via" | "from" | "call-id" | "cseq" | "record-route" | "to")
+            {
                 let untagged = name == "to" && !line.contains("tag=");
                 answer += &format!("{line}{}\r\n", if untagged { ";tag=callee" } else { "" });
             }
@@ -274,7 +286,10 @@ impl Calls {
             if let Some(leg) = number.and_then(|n: usize| self.legs.get_mut(&n)) {
                 leg.callee_media = media_address(text);
             }
-            answer += &format!("Contact: <sip:{}>\r\nContent-Type: application/sdp\r\n", self.addresses.1);
+            answer += &format!(
+                "Contact: <sip:{}>\r\nContent-Type: application/sdp\r\n",
+                self.addresses.1
+            );
         }
         answer += &format!("Content-Length: {}\r\n\r\n{body}", body.len());
         self.callee.send_to(answer.as_bytes(), from).map(drop)

@@ -136,9 +136,8 @@ fn a_recording_survives_kill_9_with_what_was_said_so_far() {
     let file = eventually("three seconds are on the disk", Duration::from_secs(25), || {
         let files = wav_files(&appliance.data());
         let file = files.first()?;
-        let (samples, rate) = std::fs::metadata(file)
-            .is_ok_and(|m| m.len() > 44)
-            .then(|| read_wav(file))?;
+        let (samples, rate) =
+            std::fs::metadata(file).is_ok_and(|m| m.len() > 44).then(|| read_wav(file))?;
         (seconds_of_tone(&samples, rate, 700.0) > 3.0).then(|| file.clone())
     });
     appliance.kill();

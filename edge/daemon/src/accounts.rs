@@ -35,9 +35,7 @@ fn merged(config: &Config, written: &Written, before: Option<Extension>) -> Opti
             };
             (text(md5), text(sha256), realm.clone())
         }
-        (None, Some(kept)) => {
-            (kept.ha1_md5.clone(), kept.ha1_sha256.clone(), kept.realm.clone())
-        }
+        (None, Some(kept)) => (kept.ha1_md5.clone(), kept.ha1_sha256.clone(), kept.realm.clone()),
         (None, None) => return None,
     };
     let name = written.name.clone().or_else(|| before.as_ref().map(|e| e.name.clone()));
@@ -49,8 +47,7 @@ fn merged(config: &Config, written: &Written, before: Option<Extension>) -> Opti
         realm,
         voicemail: written.voicemail,
         pin: before.as_ref().and_then(|e| e.pin.clone()),
-        do_not_disturb: written.do_not_disturb
-            || before.as_ref().is_some_and(|e| e.do_not_disturb),
+        do_not_disturb: written.do_not_disturb || before.as_ref().is_some_and(|e| e.do_not_disturb),
         greeting: before.and_then(|e| e.greeting),
     })
 }

@@ -27,7 +27,8 @@ pub fn run(command: &BansCommand) -> Result<(), CommandError> {
             } else if bans.is_empty() {
                 print("Nobody is banned.");
             } else {
-                let mut rows = vec![["ADDRESS", "FAILURES", "FOR ANOTHER", "WHY"].map(str::to_owned)];
+                let mut rows =
+                    vec![["ADDRESS", "FAILURES", "FOR ANOTHER", "WHY"].map(str::to_owned)];
                 rows.extend(bans.iter().map(|b| {
                     [
                         b.source.to_string(),

@@ -64,8 +64,7 @@ fn list(config: &Config, records: &[CallRecord]) -> String {
     if records.is_empty() {
         return "No calls yet.".to_owned();
     }
-    let mut rows =
-        vec![["ID", "TIME", "FROM", "TO", "WHERE", "HOW", "SECONDS"].map(str::to_owned)];
+    let mut rows = vec![["ID", "TIME", "FROM", "TO", "WHERE", "HOW", "SECONDS"].map(str::to_owned)];
     for r in records {
         rows.push([
             r.id.chars().take(8).collect(),
@@ -73,7 +72,9 @@ fn list(config: &Config, records: &[CallRecord]) -> String {
             r.original_caller.clone().unwrap_or_else(|| r.from.clone()),
             r.to.clone(),
             r.destination.clone().unwrap_or_default(),
-            r.failure.as_ref().map_or_else(|| r.disposition.clone(), |f| format!("{} ({f})", r.disposition)),
+            r.failure
+                .as_ref()
+                .map_or_else(|| r.disposition.clone(), |f| format!("{} ({f})", r.disposition)),
             talked(r).map(|d| d.as_secs().to_string()).unwrap_or_default(),
         ]);
     }

@@ -51,6 +51,7 @@ pub enum Command {
     Phone(PhoneCommand),
     /// What the running appliance is doing.
     Status {
+        /// Which appliance.
         #[command(flatten)]
         place: Place,
         /// JSON instead of text.
@@ -70,6 +71,7 @@ pub enum Command {
 pub enum PhoneCommand {
     /// Adds a phone (or gives an existing one a new password) and prints what to type into it.
     Add {
+        /// Which appliance.
         #[command(flatten)]
         place: Place,
         /// Extension number, also the phone's user name.
@@ -89,6 +91,7 @@ pub enum PhoneCommand {
     },
     /// Lists phones and where they are registered.
     List {
+        /// Which appliance.
         #[command(flatten)]
         place: Place,
         /// JSON instead of text.
@@ -97,6 +100,7 @@ pub enum PhoneCommand {
     },
     /// Removes a phone; its registrations end at once.
     Remove {
+        /// Which appliance.
         #[command(flatten)]
         place: Place,
         /// Extension number.
@@ -104,6 +108,7 @@ pub enum PhoneCommand {
     },
     /// Turns do-not-disturb on or off.
     Dnd {
+        /// Which appliance.
         #[command(flatten)]
         place: Place,
         /// Extension number.
@@ -119,6 +124,7 @@ pub enum PhoneCommand {
 pub enum CallsCommand {
     /// The newest calls.
     List {
+        /// Which appliance.
         #[command(flatten)]
         place: Place,
         /// How many.
@@ -130,6 +136,7 @@ pub enum CallsCommand {
     },
     /// One call: its ladder, and in words why it failed and what to do.
     Show {
+        /// Which appliance.
         #[command(flatten)]
         place: Place,
         /// Call id, or as much of its beginning as is unique.
@@ -145,6 +152,7 @@ pub enum CallsCommand {
 pub enum BansCommand {
     /// Lists bans.
     List {
+        /// Which appliance.
         #[command(flatten)]
         place: Place,
         /// JSON instead of text.
@@ -153,6 +161,7 @@ pub enum BansCommand {
     },
     /// Lifts a ban.
     Lift {
+        /// Which appliance.
         #[command(flatten)]
         place: Place,
         /// The banned address.

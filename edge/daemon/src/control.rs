@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn a_refusal_is_told_in_the_daemons_words() {
-        let answer = b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\n{\"error\":\"no such ban\"}";
+        let answer =
+            b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\n{\"error\":\"no such ban\"}";
         assert_eq!(parse_answer(answer).unwrap_err().to_string(), "no such ban");
     }
 

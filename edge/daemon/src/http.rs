@@ -53,8 +53,7 @@ impl Doors {
             }
             _ => {}
         }
-        let unix =
-            std::os::unix::net::UnixListener::bind(socket).map_err(|e| failed(name(), e))?;
+        let unix = std::os::unix::net::UnixListener::bind(socket).map_err(|e| failed(name(), e))?;
         let owner_and_group = std::fs::Permissions::from_mode(0o660);
         std::fs::set_permissions(socket, owner_and_group).map_err(|e| failed(name(), e))?;
         unix.set_nonblocking(true).map_err(|e| failed(name(), e))?;

@@ -18,7 +18,8 @@ pub fn draw(started: SystemTime, events: &[CallEvent]) -> String {
         match (&event.kind, column) {
             (CallEventKind::Sip { direction, line, cseq, body, .. }, Some(column)) => {
                 let label = sip_label(line, cseq, body.as_deref());
-                let _ = writeln!(out, "{after:8.3}  {}", arrow(column, legs.len(), *direction, &label));
+                let _ =
+                    writeln!(out, "{after:8.3}  {}", arrow(column, legs.len(), *direction, &label));
             }
             (kind, _) => {
                 let leg = event.leg.as_deref().map_or_else(String::new, |l| format!("{l}: "));
@@ -96,7 +97,9 @@ fn words(kind: &CallEventKind) -> String {
             format!("media {codec} {direction} {protection} with {remote}")
         }
         CallEventKind::MediaSummary { received, sent, lost, dropped } => {
-            format!("media ended: {received} packets in, {sent} out, {lost} lost, {dropped} dropped")
+            format!(
+                "media ended: {received} packets in, {sent} out, {lost} lost, {dropped} dropped"
+            )
         }
         CallEventKind::Digit => "a digit".to_owned(),
         CallEventKind::Prompt { name } => format!("prompt {name}"),

@@ -241,7 +241,8 @@ fn phone_table(phones: &[serde_json::Value]) -> String {
         return "No phones yet. `offhook phone add 101` makes one.".to_owned();
     }
     let text = |v: &serde_json::Value| v.as_str().unwrap_or("").to_owned();
-    let mut rows = vec![["NUMBER", "NAME", "REGISTERED FROM", "EXPIRES IN", "PHONE"].map(str::to_owned)];
+    let mut rows =
+        vec![["NUMBER", "NAME", "REGISTERED FROM", "EXPIRES IN", "PHONE"].map(str::to_owned)];
     for phone in phones {
         let contacts = phone["contacts"].as_array().cloned().unwrap_or_default();
         let mut state = "not registered".to_owned();
@@ -249,7 +250,13 @@ fn phone_table(phones: &[serde_json::Value]) -> String {
             state = "made for another realm: add it again".to_owned();
         }
         if contacts.is_empty() {
-            rows.push([text(&phone["number"]), text(&phone["name"]), state, String::new(), String::new()]);
+            rows.push([
+                text(&phone["number"]),
+                text(&phone["name"]),
+                state,
+                String::new(),
+                String::new(),
+            ]);
         }
         for contact in contacts {
             rows.push([

@@ -74,7 +74,10 @@ pub async fn start(config: Config, path: Option<PathBuf>) -> Result<Arc<Desk>, C
         tracing::error!("{problem}");
     }
     if problems.len() == config.listen.len() {
-        return Err(CommandError::Words(format!("no socket is open: {}", listen_problems.join("; "))));
+        return Err(CommandError::Words(format!(
+            "no socket is open: {}",
+            listen_problems.join("; ")
+        )));
     }
 
     let locator = Arc::new(locator(&config, Arc::clone(&metrics))?);
@@ -242,9 +245,8 @@ pub async fn until_told(desk: &Arc<Desk>) -> Result<(), CommandError> {
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut hang_up = listen(SignalKind::hangup())?;
-    let mut watchdog = tokio::time::interval(
-        system::watchdog_period().unwrap_or(Duration::from_secs(3600)),
-    );
+    let mut watchdog =
+        tokio::time::interval(system::watchdog_period().unwrap_or(Duration::from_secs(3600)));
     loop {
         tokio::select! {
             _ = terminate.recv() => break,

@@ -54,7 +54,8 @@ fn trunk_words(trunk: &Value) -> String {
     match trunk["registered"].as_bool() {
         Some(true) => words += ", registered",
         Some(false) => {
-            words += &format!(", NOT REGISTERED ({})", trunk["registration"].as_str().unwrap_or(""));
+            words +=
+                &format!(", NOT REGISTERED ({})", trunk["registration"].as_str().unwrap_or(""));
         }
         None => {}
     }

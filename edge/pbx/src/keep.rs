@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::SystemTime;
 
-use offhook_sip::flow::Transport;
+/// Re-exported for those who keep a [`Binding`] and have no other business with SIP.
+pub use offhook_sip::flow::Transport;
 
 use crate::event::CallEvent;
 

@@ -1,1 +1,184 @@
-//! .
+//! The traits of the heart on SQLite: what must survive a restart.
+//!
+//! > One thread writes and one reads; callers hold a queue's end. What is answered `Ok` is
+//! > committed: it survives `kill -9` of the daemon.
+//!
+//! A write is queued when the trait's method is *called*, not when its future is first polled, and
+//! dropping the future does not take it back: writes of one caller happen in their order.
+//!
+//! **Power cuts.** The journal is a write-ahead log with `synchronous = NORMAL`: the operating
+//! system has the data when `Ok` is answered, the disk has it at the next checkpoint. A power cut
+//! may lose the last seconds of registrations, bans and call records, never the file's soundness.
+//! Voicemail messages and extensions are written with `synchronous = FULL`: they are on the disk.
+
+mod bans;
+mod bindings;
+mod calls;
+mod convert;
+mod error;
+mod extensions;
+mod lane;
+mod prune;
+mod schema;
+mod voicemails;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use offhook_pbx::keep::Kept;
+use rusqlite::Connection;
+
+pub use self::error::StoreError;
+use self::lane::{Lane, Writer};
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Writes that may wait; more are refused with [`offhook_pbx::keep::KeepError::Overloaded`].
+    pub queue: usize,
+    /// Timeline events that may wait; more are lost and counted.
+    pub queued_events: usize,
+    /// How long a write waits for company before both are committed together. Each commit costs a
+    /// few system calls, so a little patience pays under load.
+    pub linger: Duration,
+    /// How long to wait for another process (the command line) that is writing.
+    pub busy: Duration,
+    /// Whether to throw away old call records and what has expired. The daemon does; the command
+    /// line does not.
+    pub maintain: bool,
+    /// Age in days at which call records are thrown away; 0: never.
+    pub keep_days: u32,
+    /// Number of call records above which the oldest are thrown away; 0: never.
+    pub keep_calls: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            queue: 8_192,
+            queued_events: 100_000,
+            linger: Duration::from_millis(2),
+            busy: Duration::from_secs(5),
+            maintain: true,
+            keep_days: 90,
+            keep_calls: 100_000,
+        }
+    }
+}
+
+/// The database, opened. Clones share it; it closes when the last one is dropped, after what is
+/// queued is written.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+    writes: Arc<Lane>,
+    reads: Arc<Lane>,
+}
+
+/// What handles and threads share.
+pub(crate) struct Shared {
+    pub(crate) path: PathBuf,
+    pub(crate) keep_days: AtomicU64,
+    pub(crate) keep_calls: AtomicU64,
+    /// Timeline events in the queue.
+    pub(crate) queued_events: AtomicUsize,
+    pub(crate) max_queued_events: usize,
+    /// Events that found no room, by call.
+    lost_events: Mutex<HashMap<String, u64>>,
+}
+
+/// Calls of which lost events are counted apart; beyond that nobody counts.
+const MAX_LOST_CALLS: usize = 4_096;
+
+impl Shared {
+    pub(crate) fn lose_events(&self, call: String, count: usize) {
+        let mut lost = self.lost_events.lock().unwrap_or_else(PoisonError::into_inner);
+        if lost.len() < MAX_LOST_CALLS || lost.contains_key(&call) {
+            *lost.entry(call).or_default() += count as u64;
+        }
+    }
+
+    pub(crate) fn take_lost_events(&self) -> HashMap<String, u64> {
+        std::mem::take(&mut *self.lost_events.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Store {
+    /// Opens a database, makes it when there is none, and brings an older one up to date. Blocks
+    /// for a few milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// A text that names the file and what to do.
+    pub fn open(path: impl AsRef<Path>, options: &Options) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        let write = schema::open_for_writing(path, options.busy)?;
+        let read = schema::open_for_reading(path, options.busy)?;
+        let shared = Arc::new(Shared {
+            path: path.to_owned(),
+            keep_days: AtomicU64::new(options.keep_days.into()),
+            keep_calls: AtomicU64::new(options.keep_calls),
+            queued_events: AtomicUsize::new(0),
+            max_queued_events: options.queued_events,
+            lost_events: Mutex::new(HashMap::new()),
+        });
+        let writer = Writer::new(write, shared.clone(), options.linger, options.maintain);
+        let thread = |source| StoreError::Thread { source };
+        let writes = Lane::start("store-write", options.queue, |jobs| writer.run(jobs));
+        let reader = shared.clone();
+        let reads = Lane::start("store-read", options.queue, move |jobs| {
+            lane::read(&read, &reader.path, jobs);
+        });
+        Ok(Self {
+            shared,
+            writes: Arc::new(writes.map_err(thread)?),
+            reads: Arc::new(reads.map_err(thread)?),
+        })
+    }
+
+    /// The database file.
+    pub fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
+    /// Changes how long call records are kept (reload). 0: for ever.
+    pub fn set_retention(&self, keep_days: u32, keep_calls: u64) {
+        self.shared.keep_days.store(keep_days.into(), Ordering::Relaxed);
+        self.shared.keep_calls.store(keep_calls, Ordering::Relaxed);
+    }
+
+    /// Ends the records of calls that a killed daemon left open, with disposition `lost`; gives
+    /// their number. For the daemon's start, before the first call.
+    pub fn close_lost_calls(&self) -> Kept<usize> {
+        self.write(false, calls::close_lost)
+    }
+
+    /// Queues a write. `durable`: not answered before the disk has it.
+    fn write<T: Send + 'static>(
+        &self,
+        durable: bool,
+        work: impl FnOnce(&Connection) -> Result<T, lane::Refused> + Send + 'static,
+    ) -> Kept<T> {
+        self.writes.ask(durable, work)
+    }
+
+    /// Queues a read. It sees every write that was answered before.
+    fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, lane::Refused> + Send + 'static,
+    ) -> Kept<T> {
+        self.reads.ask(false, work)
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("path", &self.shared.path).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

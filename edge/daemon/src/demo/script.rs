@@ -127,7 +127,8 @@ impl Trunk {
 
     /// Waits for the 200, starts talking and acknowledges.
     fn answered(&mut self, limit: Duration, tone: f64) -> Result<Response, ScriptError> {
-        let ok = self.ua.response(&Method::Invite, "200 to INVITE", limit, |r| r.status.is_success())?;
+        let ok =
+            self.ua.response(&Method::Invite, "200 to INVITE", limit, |r| r.status.is_success())?;
         self.sound.start(media(&ok.body)?, tone)?;
         self.in_dialog(&Method::Ack, 1, &ok)?;
         Ok(ok)
@@ -237,7 +238,11 @@ fn hears(sound: &Sound, frequency: f64, otherwise: &str) -> Result<(), ScriptErr
     within(SOON, otherwise, || sound.heard_tone_ms(frequency) >= 500)
 }
 
-fn within(limit: Duration, otherwise: &str, mut done: impl FnMut() -> bool) -> Result<(), ScriptError> {
+fn within(
+    limit: Duration,
+    otherwise: &str,
+    mut done: impl FnMut() -> bool,
+) -> Result<(), ScriptError> {
     let end = std::time::Instant::now() + limit;
     while !done() {
         if std::time::Instant::now() >= end {

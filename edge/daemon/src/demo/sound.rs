@@ -54,7 +54,8 @@ impl Sound {
     pub fn start(&mut self, remote: SocketAddr, frequency: f64) -> io::Result<()> {
         let socket = self.socket.try_clone()?;
         let (heard, stop) = (Arc::clone(&self.heard), Arc::clone(&self.stop));
-        self.thread = Some(std::thread::spawn(move || talk(&socket, remote, frequency, &heard, &stop)));
+        self.thread =
+            Some(std::thread::spawn(move || talk(&socket, remote, frequency, &heard, &stop)));
         Ok(())
     }
 

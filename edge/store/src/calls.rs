@@ -1,0 +1,195 @@
+//! Call records and their timelines.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::SystemTime;
+
+use offhook_pbx::event::{CallEvent, CallEventKind};
+use offhook_pbx::keep::{CallRecord, Calls, KeepError, Kept};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::convert::{nanos, time};
+use crate::error::describe;
+use crate::lane::{Job, Refused};
+use crate::{Shared, Store};
+
+const COLUMNS: &str = "id, started, answered, ended, caller, dialled, original_caller, source,
+    destination, disposition, failure, hung_up_by";
+
+impl Calls for Store {
+    fn put_call(&self, record: CallRecord) -> Kept<()> {
+        self.write(false, move |connection| put(connection, &record))
+    }
+
+    fn append_events(&self, call: String, events: Vec<CallEvent>) {
+        let shared = &self.shared;
+        let count = events.len();
+        let waiting = shared.queued_events.fetch_add(count, Ordering::Relaxed);
+        let job = Append { shared: shared.clone(), call, events: Some(events), count };
+        if waiting + count > shared.max_queued_events {
+            return job.lose();
+        }
+        if let Err((error, job)) = self.writes.push(Box::new(job)) {
+            job.answer(Err(error));
+        }
+    }
+
+    fn list_calls(&self, limit: usize) -> Kept<Vec<CallRecord>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.read(move |connection| {
+            let sql = format!("SELECT {COLUMNS} FROM calls ORDER BY started DESC LIMIT ?1");
+            let mut statement = connection.prepare_cached(&sql)?;
+            let rows = statement.query_map([limit], record)?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// A prefix that several calls share is refused with a text that says so.
+    fn show_call(&self, id: String) -> Kept<Option<(CallRecord, Vec<CallEvent>)>> {
+        self.read(move |connection| show(connection, &id))
+    }
+}
+
+fn put(connection: &Connection, record: &CallRecord) -> Result<(), Refused> {
+    let mut statement = connection.prepare_cached(
+        "INSERT OR REPLACE INTO calls (id, started, answered, ended, caller, dialled,
+         original_caller, source, destination, disposition, failure, hung_up_by)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    )?;
+    statement.execute(params![
+        record.id,
+        nanos(record.started),
+        record.answered.map(nanos),
+        record.ended.map(nanos),
+        record.from,
+        record.to,
+        record.original_caller,
+        record.source,
+        record.destination,
+        record.disposition,
+        record.failure,
+        record.hung_up_by,
+    ])?;
+    Ok(())
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
+    Ok(CallRecord {
+        id: row.get(0)?,
+        started: time(row.get(1)?),
+        answered: row.get::<_, Option<i64>>(2)?.map(time),
+        ended: row.get::<_, Option<i64>>(3)?.map(time),
+        from: row.get(4)?,
+        to: row.get(5)?,
+        original_caller: row.get(6)?,
+        source: row.get(7)?,
+        destination: row.get(8)?,
+        disposition: row.get(9)?,
+        failure: row.get(10)?,
+        hung_up_by: row.get(11)?,
+    })
+}
+
+fn show(
+    connection: &Connection,
+    id: &str,
+) -> Result<Option<(CallRecord, Vec<CallEvent>)>, Refused> {
+    // The character above all others ends the range of texts that begin with `id`.
+    let sql = format!("SELECT {COLUMNS} FROM calls WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 2");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([id, &format!("{id}\u{10ffff}")], record)?;
+    let mut found = rows.collect::<rusqlite::Result<Vec<CallRecord>>>()?.into_iter();
+    let (first, second) = (found.next(), found.next());
+    let Some(call) = first else { return Ok(None) };
+    if second.is_some() && call.id != id {
+        return Err(Refused::Because(format!("several calls begin with {id}: give more of it")));
+    }
+    let sql = "SELECT at, leg, json FROM events WHERE call = ?1 ORDER BY seq";
+    let mut statement = connection.prepare_cached(sql)?;
+    let events = statement.query_map([&call.id], event)?.collect::<rusqlite::Result<_>>()?;
+    Ok(Some((call, events)))
+}
+
+/// An event of a newer or older Offhook that is not understood is shown as a note with its text.
+fn event(row: &Row<'_>) -> rusqlite::Result<CallEvent> {
+    let json = row.get_ref(2)?.as_str()?;
+    let kind = serde_json::from_str(json)
+        .unwrap_or_else(|_| CallEventKind::Note { text: json.to_owned() });
+    Ok(CallEvent { at: time(row.get(0)?), leg: row.get(1)?, kind })
+}
+
+/// Events on their way to the timeline. Nobody waits for them.
+struct Append {
+    shared: Arc<Shared>,
+    call: String,
+    /// `None` once written.
+    events: Option<Vec<CallEvent>>,
+    count: usize,
+}
+
+impl Append {
+    fn lose(mut self) {
+        self.shared.queued_events.fetch_sub(self.count, Ordering::Relaxed);
+        self.shared.lose_events(std::mem::take(&mut self.call), self.count);
+    }
+}
+
+impl Job for Append {
+    fn durable(&self) -> bool {
+        false
+    }
+
+    fn run(&mut self, connection: &Connection, path: &Path) {
+        let events = self.events.take().unwrap_or_default();
+        if let Err(error) = append(connection, &self.call, &events) {
+            tracing::warn!(error = describe(path, &error), "a call's events are lost");
+            self.events = Some(events);
+        }
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), KeepError>) {
+        if committed.is_err() || self.events.is_some() {
+            self.lose();
+        } else {
+            self.shared.queued_events.fetch_sub(self.count, Ordering::Relaxed);
+        }
+    }
+}
+
+fn append(connection: &Connection, call: &str, events: &[CallEvent]) -> rusqlite::Result<()> {
+    let last: Option<i64> = connection
+        .prepare_cached("SELECT max(seq) FROM events WHERE call = ?1")?
+        .query_row([call], |row| row.get(0))
+        .optional()?
+        .flatten();
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO events (call, seq, at, leg, json) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    for (seq, event) in (last.unwrap_or(0) + 1..).zip(events) {
+        let json = serde_json::to_string(&event.kind)
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        statement.execute(params![call, seq, nanos(event.at), event.leg, json])?;
+    }
+    Ok(())
+}
+
+/// Notes in the timelines how many events found no room.
+pub(crate) fn write_lost_events(connection: &Connection, shared: &Shared) -> rusqlite::Result<()> {
+    for (call, count) in shared.take_lost_events() {
+        let text = format!("events_lost: {count} (the journal could not keep up)");
+        let kind = CallEventKind::Note { text };
+        append(connection, &call, &[CallEvent { at: SystemTime::now(), leg: None, kind }])?;
+    }
+    Ok(())
+}
+
+/// A call without an end belongs to a daemon that was killed: it ended with its last event.
+pub(crate) fn close_lost(connection: &Connection) -> Result<usize, Refused> {
+    Ok(connection.execute(
+        "UPDATE calls SET disposition = 'lost',
+         ended = max(started, coalesce((SELECT max(at) FROM events WHERE call = calls.id), 0))
+         WHERE ended IS NULL",
+        [],
+    )?)
+}

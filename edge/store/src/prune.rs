@@ -1,0 +1,86 @@
+//! Throwing away what is old, in steps so small that no write waits for long.
+
+use std::io;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::Shared;
+use crate::convert::{nanos, whole};
+
+/// Calls whose records and timelines one step throws away.
+const STEP: i64 = 50;
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// One step; `true` when nothing is left to throw away.
+pub(crate) fn step(connection: &Connection, shared: &Shared) -> rusqlite::Result<bool> {
+    let now = SystemTime::now();
+    let limit = oldest_to_keep(connection, shared, now)?;
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let thrown = throw_away(connection, limit, nanos(now));
+    // After an I/O error the transaction may be gone already.
+    match thrown {
+        Ok(calls) => connection.execute_batch("COMMIT").map(|()| calls < whole(STEP as u64)),
+        Err(error) if connection.is_autocommit() => Err(error),
+        Err(error) => connection.execute_batch("ROLLBACK").and(Err(error)),
+    }
+}
+
+/// Calls that started before this are thrown away.
+fn oldest_to_keep(
+    connection: &Connection,
+    shared: &Shared,
+    now: SystemTime,
+) -> rusqlite::Result<i64> {
+    let days = u32::try_from(shared.keep_days.load(Ordering::Relaxed)).unwrap_or(0);
+    let by_age = match days {
+        0 => i64::MIN,
+        days => now.checked_sub(DAY * days).map_or(i64::MIN, nanos),
+    };
+    let by_number = match shared.keep_calls.load(Ordering::Relaxed) {
+        0 => None,
+        calls => connection
+            .prepare_cached("SELECT started FROM calls ORDER BY started DESC LIMIT 1 OFFSET ?1")?
+            .query_row([whole(calls - 1)], |row| row.get::<_, i64>(0))
+            .optional()?,
+    };
+    Ok(by_age.max(by_number.unwrap_or(i64::MIN)))
+}
+
+/// The number of calls thrown away.
+fn throw_away(connection: &Connection, limit: i64, now: i64) -> rusqlite::Result<i64> {
+    connection.execute("DELETE FROM bindings WHERE expires <= ?1", [now])?;
+    connection.execute("DELETE FROM bans WHERE until <= ?1", [now])?;
+    let old = "SELECT id FROM calls WHERE started < ?1 ORDER BY started LIMIT ?2";
+    let events = format!("DELETE FROM events WHERE call IN ({old})");
+    connection.prepare_cached(&events)?.execute(params![limit, STEP])?;
+    let calls = format!("DELETE FROM calls WHERE id IN ({old})");
+    let thrown = connection.prepare_cached(&calls)?.execute(params![limit, STEP])?;
+    Ok(i64::try_from(thrown).unwrap_or(0))
+}
+
+/// Deletes the files whose rows are gone. What cannot be deleted stays for the next time.
+pub(crate) fn sweep_trash(connection: &Connection) {
+    if let Err(error) = try_sweep(connection) {
+        tracing::warn!(%error, "files of deleted messages were not cleared away");
+    }
+}
+
+fn try_sweep(connection: &Connection) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached("SELECT file FROM trash LIMIT 1000")?;
+    let files: Vec<String> =
+        statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    for file in files {
+        match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(%error, file, "a deleted message's file stays");
+            }
+            _ => {
+                let sql = "DELETE FROM trash WHERE file = ?1";
+                connection.prepare_cached(sql)?.execute([&file])?;
+            }
+        }
+    }
+    Ok(())
+}
