@@ -135,11 +135,8 @@ async fn a_phone_calls_another_and_either_may_hang_up() {
     for caller_ends in [true, false] {
         let (mut out, mut back) = connect(scene.phone(101), "102", scene.phone(102)).await;
         assert_eq!(scene.office.calls.count(), 1);
-        if caller_ends {
-            out.hang_up()
-        } else {
-            back.hang_up()
-        }
+        let ending = if caller_ends { &out } else { &back };
+        ending.hang_up();
         out.ended().await;
         back.ended().await;
     }

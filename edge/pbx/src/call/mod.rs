@@ -540,3 +540,17 @@ fn disposition(failure: &Failure) -> &'static str {
         "failed"
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of the 80 kB that a call may take, what its own structures need.
+    #[test]
+    fn a_call_of_two_legs_is_small() {
+        let fixed = size_of::<Call>() + 2 * size_of::<Leg>();
+        // One block of each channel (tokio allocates 32 places at a time).
+        let channels = 32 * (size_of::<SipEvent>() + size_of::<PortEvent>() + size_of::<Control>());
+        assert!(fixed + channels < 40_000, "{fixed} + {channels}");
+    }
+}
