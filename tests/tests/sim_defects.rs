@@ -350,3 +350,45 @@ async fn a_refused_change_of_the_session_leaves_the_call_up() {
     back.ended().await;
     lab.nothing_is_left().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_comes_in_the_very_moment_of_the_end_is_answered() {
+    let lab = Lab::with("").await;
+    let mut out = lab.phones[0].dial(Dial::to("102"));
+    let mut back = lab.phones[1].call().await;
+    back.answer();
+    out.answered().await;
+    back.confirmed().await;
+    // Now its phone is played by hand: it re-INVITEs just before it sees the BYE, and both that
+    // and its answer to the BYE arrive at once.
+    let phone = lab.phones[1].config.address;
+    let mut inbox = lab.net.inbox(phone);
+    out.hang_up();
+    let bye = String::from_utf8(inbox.recv().await.unwrap().bytes.to_vec()).unwrap();
+    assert!(bye.starts_with("BYE "), "{bye}");
+    let field = |name: &str| bye.lines().find(|l| l.starts_with(name)).unwrap().to_owned();
+    let swap = |name: &str| field(name).split_once(':').unwrap().1.to_owned();
+    let (via, from, to, id) = (field("Via:"), field("From:"), field("To:"), field("Call-ID:"));
+    let ok = format!(
+        "SIP/2.0 200 OK\r\n{via}\r\n{from}\r\n{to}\r\n{id}\r\n{}\r\nContent-Length: 0\r\n\r\n",
+        field("CSeq:")
+    );
+    let invite = format!(
+        "INVITE sip:127.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {phone};branch=z9hG4bKlate;rport\r\n\
+         From:{}\r\nTo:{}\r\n{id}\r\nCSeq: 77 INVITE\r\nMax-Forwards: 70\r\n\
+         Contact: <sip:102@{phone}>\r\nContent-Length: 0\r\n\r\n",
+        swap("To:"),
+        swap("From:")
+    );
+    for message in [ok, invite] {
+        lab.net.send(phone, lab.office.address, message.into());
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let answers = lab.net.messages("SIP/2.0 481");
+    assert!(answers.iter().any(|(.., text)| text.contains("z9hG4bKlate")), "{answers:?}");
+    out.ended().await;
+    // No ACK comes: Timer H ends the transaction.
+    let left = lab.office.settle().await;
+    assert_eq!(left, Leftovers::default(), "{}", lab.office.ladder(""));
+    lab.net.close();
+}

@@ -12,8 +12,8 @@ use rand::{Rng, SeedableRng};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-/// Datagrams kept for [`SimNet::ladder`].
-const REMEMBERED: usize = 400;
+/// Datagrams kept for [`SimNet::ladder`] and its kin.
+const REMEMBERED: usize = 100_000;
 
 /// What the network does to a datagram.
 #[derive(Clone, Copy, Debug)]
@@ -236,6 +236,31 @@ impl SimNet {
         let all = state.seen.iter().map(|(_, _, packet)| packet);
         let fitting = all.filter(|packet| packet.bytes.starts_with(start.as_bytes()));
         fitting.map(|p| (p.from, p.to, String::from_utf8_lossy(&p.bytes).into_owned())).collect()
+    }
+
+    /// First lines and Call-IDs of requests that `host` got (at least once) and never answered
+    /// finally, for the message of a failed test.
+    pub fn unanswered(&self, host: SocketAddr) -> Vec<String> {
+        let state = self.state();
+        let mut open: BTreeMap<(String, String), String> = BTreeMap::new();
+        let mut answered = std::collections::HashSet::new();
+        for (_, fate, packet) in &state.seen {
+            let text = String::from_utf8_lossy(&packet.bytes);
+            let field = |name: &str| text.lines().find_map(|l| l.strip_prefix(name));
+            let branch = field("Via:").and_then(|via| via.split("branch=").nth(1));
+            let branch = branch.and_then(|b| b.split(';').next()).unwrap_or_default().to_owned();
+            let method = field("CSeq:").and_then(|c| c.split_whitespace().nth(1));
+            let key = (branch, method.unwrap_or_default().to_owned());
+            let first = text.lines().next().unwrap_or_default();
+            if packet.to == host && *fate != "lost" && !first.starts_with("SIP/2.0") {
+                let id = field("Call-ID:").unwrap_or_default();
+                open.entry(key).or_insert_with(|| format!("{first} {id}"));
+            } else if packet.from == host && !first.starts_with("SIP/2.0 1") {
+                answered.insert(key);
+            }
+        }
+        open.retain(|key, _| key.1 != "ACK" && !answered.contains(key));
+        open.into_values().collect()
     }
 
     /// Ends the network's task. What is on its way is lost.

@@ -255,6 +255,13 @@ async fn run(
             () = wait => call.on_time(now()),
         }
     }
+    // What came in the very moment of the end is answered too: an INVITE left without a final
+    // response would keep its transaction for ever (RFC 3261 §17.2.1 knows no timer there).
+    mail.close();
+    while let Ok(event) = mail.try_recv() {
+        call.on_sip(now(), event);
+        call.drain(now());
+    }
     call.timeline.end();
 }
 

@@ -43,6 +43,11 @@ impl Owner {
         self.id
     }
 
+    /// Whether nobody will read the mailbox any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.mailbox.is_closed()
+    }
+
     /// Leaves an event in the mailbox; gives it back when the mailbox is full or gone.
     pub(crate) fn tell(&self, event: SipEvent) -> Result<(), Box<SipEvent>> {
         self.mailbox.try_send(event).map_err(|e| Box::new(e.into_inner()))

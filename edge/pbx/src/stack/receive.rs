@@ -122,9 +122,15 @@ impl Stack {
             self.invites.insert(tx, Invited { owner: Some(owner.clone()), cancelled: None });
         }
         if let Err(refused) = owner.tell(SipEvent::Request { tx, request, flow }) {
-            self.metrics.mailbox_overflows.inc();
+            // A call that ended this moment is gone, a busy one is not.
+            let status = if owner.is_gone() {
+                StatusCode::CALL_DOES_NOT_EXIST
+            } else {
+                self.metrics.mailbox_overflows.inc();
+                StatusCode::SERVICE_UNAVAILABLE
+            };
             if let SipEvent::Request { tx, request, .. } = *refused {
-                self.refuse(tx, &request, StatusCode::SERVICE_UNAVAILABLE);
+                self.refuse(tx, &request, status);
             }
         }
     }
