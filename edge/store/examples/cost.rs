@@ -1,6 +1,6 @@
-//! Prints what the store costs: CPU of a registration and of a call, memory of registrations.
+//! Prints what the store costs: its threads' CPU for a registration and for a call, memory of registrations.
 //!
-//! `cargo run --release -p offhook-store --example cost`
+//! `cargo run --release -p offhook-store --example cost [LINGER_MS]`
 
 use std::io::Write;
 use std::time::{Duration, Instant, SystemTime};
@@ -12,12 +12,15 @@ use offhook_store::{Options, Store};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-/// CPU of this process in microseconds, in steps of the kernel's 10 ms tick.
+/// CPU of the store's threads in microseconds (`/proc/*/schedstat`, in nanoseconds).
 fn cpu() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-    let ticks = |i: usize| fields.get(i).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
-    (ticks(11) + ticks(12)) * 10_000.0
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let nanos = tasks.filter_map(|task| {
+        let read = |name| std::fs::read_to_string(task.path().join(name)).unwrap_or_default();
+        let ours = read("comm").starts_with("store");
+        read("schedstat").split(' ').next()?.parse::<f64>().ok().filter(|_| ours)
+    });
+    nanos.sum::<f64>() / 1_000.0
 }
 
 /// Resident memory in kB.
@@ -75,11 +78,15 @@ fn main() -> Outcome {
     let folder = tempfile::tempdir()?;
     let mut out = std::io::stdout();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    let store = Store::open(folder.path().join("offhook.db"), &Options::default())?;
+    let mut options = Options::default();
+    if let Some(linger) = std::env::args().nth(1) {
+        options.linger = Duration::from_millis(linger.parse()?);
+    }
+    let store = Store::open(folder.path().join("offhook.db"), &options)?;
     let before = memory();
     let mut grown = 0.0;
     // A rate of 500 a second, as phones come: not all at once.
-    for (rate, count) in [(500, 5_000), (2_000, 10_000)] {
+    for (rate, count) in [(100, 2_000), (500, 5_000), (2_000, 10_000)] {
         let (start, spent) = (Instant::now(), cpu());
         runtime.block_on(async {
             let mut kept = Vec::new();

@@ -7,7 +7,8 @@ use std::time::SystemTime;
 
 use offhook_pbx::event::{CallEvent, CallEventKind};
 use offhook_pbx::keep::{CallRecord, Calls, KeepError, Kept};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
+use serde::{Deserialize, Serialize};
 
 use crate::convert::{nanos, time};
 use crate::error::describe;
@@ -105,18 +106,43 @@ fn show(
     if second.is_some() && call.id != id {
         return Err(Refused::Because(format!("several calls begin with {id}: give more of it")));
     }
-    let sql = "SELECT at, leg, json FROM events WHERE call = ?1 ORDER BY seq";
+    let sql = "SELECT json FROM events WHERE call = ?1 ORDER BY seq";
     let mut statement = connection.prepare_cached(sql)?;
-    let events = statement.query_map([&call.id], event)?.collect::<rusqlite::Result<_>>()?;
+    let mut rows = statement.query([&call.id])?;
+    let mut events = Vec::new();
+    while let Some(row) = rows.next()? {
+        read_events(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?, &mut events);
+    }
     Ok(Some((call, events)))
 }
 
-/// An event of a newer or older Offhook that is not understood is shown as a note with its text.
-fn event(row: &Row<'_>) -> rusqlite::Result<CallEvent> {
-    let json = row.get_ref(2)?.as_str()?;
-    let kind = serde_json::from_str(json)
-        .unwrap_or_else(|_| CallEventKind::Note { text: json.to_owned() });
-    Ok(CallEvent { at: time(row.get(0)?), leg: row.get(1)?, kind })
+/// An event as it stands in a row's JSON list. One row holds what was appended at once: thirty
+/// rows of a call would cost ten times as much.
+#[derive(Serialize)]
+struct Written<'a> {
+    at: i64,
+    leg: Option<&'a str>,
+    kind: &'a CallEventKind,
+}
+
+/// [`Written`], before its kind is understood.
+#[derive(Deserialize)]
+struct Stored {
+    at: i64,
+    leg: Option<String>,
+    kind: serde_json::Value,
+}
+
+/// An event of another version of Offhook that is not understood becomes a note with its text.
+fn read_events(json: &str, events: &mut Vec<CallEvent>) {
+    let stored: Vec<Stored> = serde_json::from_str(json).unwrap_or_else(|_| {
+        vec![Stored { at: 0, leg: None, kind: serde_json::Value::String(json.to_owned()) }]
+    });
+    events.extend(stored.into_iter().map(|Stored { at, leg, kind }| {
+        let text = kind.to_string();
+        let kind = serde_json::from_value(kind).unwrap_or(CallEventKind::Note { text });
+        CallEvent { at: time(at), leg, kind }
+    }));
 }
 
 /// Events on their way to the timeline. Nobody waits for them.
@@ -142,7 +168,7 @@ impl Job for Append {
 
     fn run(&mut self, connection: &Connection, path: &Path) {
         let events = self.events.take().unwrap_or_default();
-        if let Err(error) = append(connection, &self.call, &events) {
+        if let Err(error) = append(connection, &self.shared, &self.call, &events) {
             tracing::warn!(error = describe(path, &error), "a call's events are lost");
             self.events = Some(events);
         }
@@ -157,21 +183,22 @@ impl Job for Append {
     }
 }
 
-fn append(connection: &Connection, call: &str, events: &[CallEvent]) -> rusqlite::Result<()> {
-    let last: Option<i64> = connection
-        .prepare_cached("SELECT max(seq) FROM events WHERE call = ?1")?
-        .query_row([call], |row| row.get(0))
-        .optional()?
-        .flatten();
-    let mut statement = connection.prepare_cached(
-        "INSERT INTO events (call, seq, at, leg, json) VALUES (?1, ?2, ?3, ?4, ?5)",
-    )?;
-    for (seq, event) in (last.unwrap_or(0) + 1..).zip(events) {
-        let json = serde_json::to_string(&event.kind)
-            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-        statement.execute(params![call, seq, nanos(event.at), event.leg, json])?;
-    }
-    Ok(())
+fn append(
+    connection: &Connection,
+    shared: &Shared,
+    call: &str,
+    events: &[CallEvent],
+) -> rusqlite::Result<()> {
+    let Some(last) = events.iter().map(|event| nanos(event.at)).max() else { return Ok(()) };
+    let written: Vec<Written<'_>> = events
+        .iter()
+        .map(|CallEvent { at, leg, kind }| Written { at: nanos(*at), leg: leg.as_deref(), kind })
+        .collect();
+    let json = serde_json::to_string(&written)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    let seq = shared.next_row.fetch_add(1, Ordering::Relaxed);
+    let sql = "INSERT INTO events (call, seq, at, json) VALUES (?1, ?2, ?3, ?4)";
+    connection.prepare_cached(sql)?.execute(params![call, seq, last, json]).map(drop)
 }
 
 /// Notes in the timelines how many events found no room.
@@ -179,7 +206,7 @@ pub(crate) fn write_lost_events(connection: &Connection, shared: &Shared) -> rus
     for (call, count) in shared.take_lost_events() {
         let text = format!("events_lost: {count} (the journal could not keep up)");
         let kind = CallEventKind::Note { text };
-        append(connection, &call, &[CallEvent { at: SystemTime::now(), leg: None, kind }])?;
+        append(connection, shared, &call, &[CallEvent { at: SystemTime::now(), leg: None, kind }])?;
     }
     Ok(())
 }

@@ -182,7 +182,7 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if !self.linger.is_zero() {
+            if !self.linger.is_zero() && !batch.iter().any(|job| job.durable()) {
                 std::thread::sleep(self.linger);
             }
             batch.extend(jobs.try_iter().take(MAX_BATCH - 1));

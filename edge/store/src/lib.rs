@@ -24,9 +24,9 @@ mod voicemails;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use offhook_pbx::keep::Kept;
 use rusqlite::Connection;
@@ -42,7 +42,8 @@ pub struct Options {
     /// Timeline events that may wait; more are lost and counted.
     pub queued_events: usize,
     /// How long a write waits for company before both are committed together. Each commit costs a
-    /// few system calls, so a little patience pays under load.
+    /// few system calls and wakes two threads: at 100 registrations a second, 20 ms of patience
+    /// halve their cost. What must reach the disk (voicemail, extensions) does not wait.
     pub linger: Duration,
     /// How long to wait for another process (the command line) that is writing.
     pub busy: Duration,
@@ -60,7 +61,7 @@ impl Default for Options {
         Self {
             queue: 8_192,
             queued_events: 100_000,
-            linger: Duration::from_millis(2),
+            linger: Duration::from_millis(20),
             busy: Duration::from_secs(5),
             maintain: true,
             keep_days: 90,
@@ -83,6 +84,9 @@ pub(crate) struct Shared {
     pub(crate) path: PathBuf,
     pub(crate) keep_days: AtomicU64,
     pub(crate) keep_calls: AtomicU64,
+    /// Order of a timeline's rows. It begins with the time of opening, so that it goes on rising
+    /// after a restart without a look at what is there.
+    pub(crate) next_row: AtomicI64,
     /// Timeline events in the queue.
     pub(crate) queued_events: AtomicUsize,
     pub(crate) max_queued_events: usize,
@@ -121,6 +125,7 @@ impl Store {
             path: path.to_owned(),
             keep_days: AtomicU64::new(options.keep_days.into()),
             keep_calls: AtomicU64::new(options.keep_calls),
+            next_row: AtomicI64::new(convert::nanos(SystemTime::now())),
             queued_events: AtomicUsize::new(0),
             max_queued_events: options.queued_events,
             lost_events: Mutex::new(HashMap::new()),

@@ -58,11 +58,11 @@ CREATE TABLE calls (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX calls_by_start ON calls (started);
 
+-- What was appended to a timeline at once, as a JSON list; `at` is the time of its last event.
 CREATE TABLE events (
     call TEXT NOT NULL,
     seq INTEGER NOT NULL,
     at INTEGER NOT NULL,
-    leg TEXT,
     json TEXT NOT NULL,
     PRIMARY KEY (call, seq)
 ) STRICT, WITHOUT ROWID;

@@ -1,5 +1,5 @@
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use offhook_pbx::event::{CallEvent, CallEventKind, Direction};
 use offhook_pbx::keep::*;
@@ -175,6 +175,22 @@ fn calls_that_a_killed_daemon_left_open_end_as_lost_with_their_last_event() {
     assert_eq!((open.disposition.as_str(), open.ended), ("lost", Some(last)));
     let (done, _) = wait(store.show_call("done".into())).unwrap().unwrap();
     assert_eq!(done.disposition, "answered");
+}
+
+#[test]
+fn an_event_that_is_not_understood_is_shown_as_a_note() {
+    let (_folder, path) = folder();
+    let store = opened(&path);
+    wait(store.put_call(call("c", later(0)))).unwrap();
+    store.append_events("c".into(), vec![note("x", UNIX_EPOCH)]);
+    wait(store.put_call(call("c", later(0)))).unwrap();
+    let raw = Connection::open(&path).unwrap();
+    let json = r#"[{"at":7,"leg":"B","kind":{"event":"of-tomorrow"}}]"#;
+    raw.execute("UPDATE events SET json = ?1", [json]).unwrap();
+    let (_, events) = wait(store.show_call("c".into())).unwrap().unwrap();
+    let kind = CallEventKind::Note { text: r#"{"event":"of-tomorrow"}"#.into() };
+    let at = UNIX_EPOCH + Duration::from_nanos(7);
+    assert_eq!(events, [CallEvent { at, leg: Some("B".into()), kind }]);
 }
 
 #[test]
