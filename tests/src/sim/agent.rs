@@ -140,6 +140,8 @@ pub(super) enum Order {
 }
 
 type Events = mpsc::UnboundedSender<(Instant, SessionEvent)>;
+/// A call that came in: its key, its INVITE, what happens to it.
+type NewCall = (u64, Request, mpsc::UnboundedReceiver<(Instant, SessionEvent)>);
 type Reply = oneshot::Sender<Result<Response, SendFailure>>;
 
 /// A running agent. It goes when this and all its lines are dropped.
@@ -148,9 +150,7 @@ pub struct Agent {
     /// As it was started.
     pub config: AgentConfig,
     orders: mpsc::UnboundedSender<Order>,
-    calls: Mutex<
-        mpsc::UnboundedReceiver<(u64, Request, mpsc::UnboundedReceiver<(Instant, SessionEvent)>)>,
-    >,
+    calls: Mutex<mpsc::UnboundedReceiver<NewCall>>,
     requests: Mutex<mpsc::UnboundedReceiver<Request>>,
 }
 
@@ -267,9 +267,6 @@ struct Plain {
     digest: Option<digest::Client>,
 }
 
-type NewCalls =
-    mpsc::UnboundedSender<(u64, Request, mpsc::UnboundedReceiver<(Instant, SessionEvent)>)>;
-
 struct Core {
     net: SimNet,
     config: AgentConfig,
@@ -281,7 +278,7 @@ struct Core {
     calls: HashMap<u64, Call>,
     of_client: HashMap<ClientTx, (u64, RequestToken)>,
     plain: HashMap<ClientTx, Plain>,
-    new_calls: NewCalls,
+    new_calls: mpsc::UnboundedSender<NewCall>,
     new_requests: mpsc::UnboundedSender<Request>,
 }
 
@@ -289,7 +286,7 @@ impl Core {
     fn new(
         net: SimNet,
         config: AgentConfig,
-        new_calls: NewCalls,
+        new_calls: mpsc::UnboundedSender<NewCall>,
         new_requests: mpsc::UnboundedSender<Request>,
     ) -> Self {
         Self {
