@@ -76,7 +76,7 @@ catalogue! {
     /// Ring timeout.
     NO_ANSWER = "no-answer" Peer 480 true
         "It rang and nobody answered in time."
-        "Raise `ring_seconds`, or give the extension a voice mailbox.";
+        "Raise `ring_seconds` (or `after_seconds` of `[voicemail]`), or give the extension a voice mailbox.";
     /// No binding.
     NOT_REGISTERED = "not-registered" Peer 480 true
         "No phone is registered for the extension."
@@ -84,7 +84,7 @@ catalogue! {
     /// 404 by us.
     UNKNOWN_NUMBER = "unknown-number" Peer 404 false
         "The number dialled is no extension, no service and no number of the dial plan."
-        "Check the number. Add the extension with `offhook phone add`, or a route under `[dialplan]` or the trunk's `numbers`.";
+        "Check the number. Add the extension with `offhook phone add`, or a route as a `[[number]]`.";
     /// 404/604 from the network.
     NUMBER_NOT_IN_SERVICE = "number-not-in-service" Peer 404 false
         "The provider says that the number does not exist."
@@ -96,7 +96,7 @@ catalogue! {
     /// 403 by the dial plan.
     NOT_ALLOWED = "not-allowed" Us 403 false
         "The dial plan does not let this phone call this number."
-        "Allow the prefix under `[dialplan]` if the call is wanted.";
+        "Remove `outside_calls = false` from its `[[extension]]` if the call is wanted.";
     /// Do not disturb.
     DO_NOT_DISTURB = "do-not-disturb" Peer 480 false
         "The extension does not want to be disturbed and has no voice mailbox."
@@ -124,7 +124,7 @@ catalogue! {
     /// None configured.
     NO_TRUNK = "no-trunk" Us 503 false
         "There is no trunk for calls to the outside."
-        "Add a `[trunk.NAME]` to the configuration.";
+        "Add a `[[trunk]]` to the configuration: docs/voice-connector.md.";
     /// Phone timeout.
     PHONE_UNREACHABLE = "phone-unreachable" Network 480 true
         "The phone is registered but does not answer SIP messages."
@@ -136,7 +136,7 @@ catalogue! {
     /// SRTP missing.
     ENCRYPTION_REQUIRED = "encryption-required" Us 488 false
         "One side insists on encrypted audio (SRTP with SDES) and the other does not offer it."
-        "Set `srtp` of the phone or the trunk to `optional`, or enable SRTP (SDES) on the phone.";
+        "Set `srtp` of the `[[trunk]]` or `srtp_phones` of `[media]` to `optional`, or enable SRTP (SDES) on the phone.";
     /// Unreadable SDP.
     BAD_SDP = "bad-sdp" Peer 488 false
         "A session description could not be read."
@@ -164,7 +164,7 @@ catalogue! {
     /// 302 we do not follow.
     REDIRECT_REFUSED = "redirect-refused" Peer 480 false
         "A phone forwards its calls to a number that it may not call, or in circles."
-        "Correct the forward on the phone, or allow the number under `[dialplan]`.";
+        "Correct the forward on the phone, or allow the extension `outside_calls`.";
     /// Timer of the 2xx.
     ACK_MISSING = "ack-missing" Network 408 true
         "We answered, and the other side never confirmed it (no ACK within 32 s)."
