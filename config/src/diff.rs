@@ -49,7 +49,7 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
     note(voicemail(old) != voicemail(new), "[voicemail]", Effect::Live);
     note(live_media(old) != live_media(new), "[media]", Effect::Live);
     note(live_sip(old) != live_sip(new), "[sip]", Effect::Live);
-    note(tls_files(old) != tls_files(new), "[[listen]] certificates", Effect::Live);
+    note(tls_files(old) != tls_files(new), "[[listen]] certificate files", Effect::Restart);
     note(sockets(old) != sockets(new), "[[listen]] addresses", Effect::Restart);
     note(old.http != new.http, "[http] address", Effect::Restart);
     note(old.server.realm != new.server.realm, "[server] realm", Effect::Restart);

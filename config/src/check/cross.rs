@@ -124,7 +124,7 @@ fn own_numbers(config: &Config, marks: &Marks<'_, '_>) {
         let Some(number) = &group.number else { continue };
         first_or_problem(&mut numbers, number, section, "number", "number");
         emergency(number, section, "number");
-        if config.extension(number).is_none() && stored(section, number) == Some(true) {
+        if config.extension(number).is_none() && stored(config, section, number) == Some(true) {
             let message = format!("`number`: {number} is already an extension (phone add)");
             section.reader.add(section.at("number"), message);
         }
@@ -187,12 +187,12 @@ fn groups(config: &Config, marks: &Marks<'_, '_>) {
 }
 
 /// What the store says of an extension: `None`, it cannot be asked.
-fn stored(section: &Section<'_, '_>, number: &str) -> Option<bool> {
-    section.reader.around.has_extension(number)
+fn stored(config: &Config, section: &Section<'_, '_>, number: &str) -> Option<bool> {
+    section.reader.around.has_extension(config, number)
 }
 
 fn extension_exists(config: &Config, s: &Section<'_, '_>, at: usize, key: &str, number: &str) {
-    if config.extension(number).is_some() || stored(s, number) != Some(false) {
+    if config.extension(number).is_some() || stored(config, s, number) != Some(false) {
         return;
     }
     let message = format!("`{key}`: there is no extension {number}");

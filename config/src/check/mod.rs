@@ -29,9 +29,9 @@ pub trait Surroundings {
     fn read(&self, path: &Path) -> io::Result<String>;
     /// Whether a file is there.
     fn is_file(&self, path: &Path) -> bool;
-    /// Whether the store has an extension; `None` when the store cannot be asked, which leaves
-    /// references to extensions unchecked.
-    fn has_extension(&self, number: &str) -> Option<bool>;
+    /// Whether the store of this configuration (`server.data_dir`) has an extension; `None` when
+    /// the store cannot be asked, which leaves references to extensions unchecked.
+    fn has_extension(&self, config: &Config, number: &str) -> Option<bool>;
 }
 
 /// The process's environment and file system; no store.
@@ -51,7 +51,7 @@ impl Surroundings for System {
         path.is_file()
     }
 
-    fn has_extension(&self, _: &str) -> Option<bool> {
+    fn has_extension(&self, _: &Config, _: &str) -> Option<bool> {
         None
     }
 }

@@ -28,7 +28,7 @@ impl Surroundings for Fake {
         path.to_str().is_some_and(|path| self.files.contains_key(path))
     }
 
-    fn has_extension(&self, number: &str) -> Option<bool> {
+    fn has_extension(&self, _: &Config, number: &str) -> Option<bool> {
         self.extensions.as_ref().map(|known| known.contains(&number))
     }
 }
@@ -367,7 +367,7 @@ fn the_examples_are_right() {
             fn is_file(&self, _: &Path) -> bool {
                 true
             }
-            fn has_extension(&self, number: &str) -> Option<bool> {
+            fn has_extension(&self, _: &Config, number: &str) -> Option<bool> {
                 Some(number.starts_with('1'))
             }
         }

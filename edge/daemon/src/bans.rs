@@ -13,8 +13,10 @@ pub fn run(command: &BansCommand) -> Result<(), CommandError> {
     match command {
         BansCommand::List { place, json } => {
             let config = configuration(place)?;
-            let bans = block_on(store(&config)?.load_bans())??;
             let now = std::time::SystemTime::now();
+            let mut bans = block_on(store(&config)?.load_bans())??;
+            // The daemon throws them away some time after they are over.
+            bans.retain(|ban| ban.until > now);
             let left = |until: std::time::SystemTime| {
                 until.duration_since(now).unwrap_or_default().as_secs()
             };

@@ -1,7 +1,7 @@
 //! The control socket: how the command line speaks with a running daemon. HTTP/1.1 with JSON over
 //! a Unix socket in the data folder, so that the file system says who may.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,6 +19,9 @@ pub enum ControlError {
     /// Nothing listens there.
     #[error("no appliance is running on {0} (start it with `offhook serve`)")]
     NotRunning(PathBuf),
+    /// It may be running; we cannot say.
+    #[error("{0}: {1}; run the command as root or as the appliance's user (`sudo -u offhook …`)")]
+    NotLetIn(PathBuf, std::io::Error),
     /// It listens and does not answer as it should.
     #[error("the appliance did not answer as expected: {0}")]
     Broken(String),
@@ -33,8 +36,13 @@ const MAX_ANSWER: u64 = 64 << 20;
 /// Asks the daemon that runs on `data_dir`.
 pub fn ask(data_dir: &Path, method: &str, path: &str) -> Result<Value, ControlError> {
     let socket = socket_path(data_dir);
-    let mut stream = UnixStream::connect(&socket)
-        .map_err(|_| ControlError::NotRunning(data_dir.to_path_buf()))?;
+    let mut stream = UnixStream::connect(&socket).map_err(|error| match error.kind() {
+        // No socket file, or one that a killed daemon left.
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
+            ControlError::NotRunning(data_dir.to_path_buf())
+        }
+        _ => ControlError::NotLetIn(socket, error),
+    })?;
     let broken = |e: std::io::Error| ControlError::Broken(e.to_string());
     stream.set_read_timeout(Some(Duration::from_secs(30))).map_err(broken)?;
     let request = format!(
@@ -75,6 +83,16 @@ mod tests {
         let answer =
             b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\n{\"error\":\"no such ban\"}";
         assert_eq!(parse_answer(answer).unwrap_err().to_string(), "no such ban");
+    }
+
+    #[test]
+    fn a_socket_that_may_not_be_opened_is_not_taken_for_a_missing_daemon() {
+        // A file in the folder's place: neither "not there" nor "refused".
+        let file = std::env::temp_dir().join(format!("offhook-no-folder-{}", std::process::id()));
+        std::fs::write(&file, "").unwrap();
+        let error = ask(&file, "GET", "/status").unwrap_err();
+        assert!(matches!(error, ControlError::NotLetIn(..)), "{error}");
+        std::fs::remove_file(file).unwrap();
     }
 
     #[test]

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use offhook_config::Config;
+use offhook_config::{Config, LogNumbers};
 use offhook_media::engine::Engine;
 use offhook_pbx::bans::{Bans, Policy};
 use offhook_pbx::keep::Extensions as _;
+use offhook_pbx::mask;
 use offhook_pbx::metrics::Metrics;
 use offhook_pbx::mwi::Mwi;
 use offhook_pbx::office::OfficeHandle;
@@ -48,6 +49,10 @@ pub struct Desk {
     pub config: watch::Sender<Arc<Config>>,
     /// Where it was read; `None`: embedded defaults.
     pub config_path: Option<PathBuf>,
+    /// The right to serve from the data folder.
+    pub lock: crate::folder::Lock,
+    /// Sockets that are open, in words.
+    pub listeners: Vec<String>,
     /// Sockets that could not be opened, in words.
     pub listen_problems: Vec<String>,
     /// When we started.
@@ -59,13 +64,7 @@ pub struct Desk {
 impl Desk {
     /// What `offhook status` shows.
     pub fn status(&self) -> Value {
-        let config = Arc::clone(&self.config.borrow());
         let m = &self.metrics;
-        let listeners: Vec<String> = config
-            .listen
-            .iter()
-            .map(|l| format!("{} {}", l.transport.as_str(), l.address))
-            .collect();
         let trunks: Vec<Value> = self
             .trunks
             .status()
@@ -84,7 +83,7 @@ impl Desk {
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "uptime_seconds": self.started.elapsed().unwrap_or_default().as_secs(),
-            "listeners": listeners,
+            "listeners": self.listeners,
             "listen_problems": self.listen_problems,
             "phones": {"known": self.directory.numbers().len(), "contacts": m.bindings.get()},
             "trunks": trunks,
@@ -122,12 +121,19 @@ impl Desk {
         let Some(path) = &self.config_path else {
             return Err("the appliance runs on embedded defaults: there is no file to read".into());
         };
-        let mut new = place::read(path).map_err(|e| e.to_string())?;
+        let data = self.config.borrow().server.data_dir.clone();
+        let mut new =
+            place::read_with_phones(path, Some(data.clone())).map_err(|e| e.to_string())?;
+        // `--data` on the command line outlives a reload.
+        new.server.data_dir = data;
         let changes = {
             let _one = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
             let old = Arc::clone(&self.config.borrow());
-            // `--data` on the command line outlives a reload.
-            new.server.data_dir.clone_from(&old.server.data_dir);
+            // Certificates first, and even when nothing else changed: they were renewed. What
+            // cannot be read leaves everything else as it was.
+            self.net
+                .reload_certificates(new.sip.ca_files.clone())
+                .map_err(|e| format!("certificates: {e}; the rest stays as it was"))?;
             let changes: Vec<String> =
                 offhook_config::diff(&old, &new).iter().map(ToString::to_string).collect();
             let new = Arc::new(new);
@@ -135,10 +141,7 @@ impl Desk {
             self.bans.set_policy(Policy::from(&new.bans));
             self.trunks.set(&new.trunks);
             self.store.set_retention(new.journal.keep_days, new.journal.keep_calls);
-            // Certificates are read again even when nothing else changed: they were renewed.
-            self.net
-                .reload_certificates(new.sip.ca_files.clone())
-                .map_err(|e| format!("certificates: {e}; the rest is in force"))?;
+            mask::show_whole_numbers(new.server.log_numbers == LogNumbers::Full);
             self.config.send_replace(new);
             changes
         };

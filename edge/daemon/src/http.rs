@@ -46,7 +46,7 @@ impl Doors {
             }
         };
         let name = || socket.display().to_string();
-        // A socket file that a killed daemon left; the database's lock tells a living one.
+        // A socket file that a killed daemon left: we hold the folder's lock, so it is nobody's.
         match std::fs::remove_file(socket) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(failed(name(), error));

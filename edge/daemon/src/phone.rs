@@ -1,6 +1,6 @@
 //! `offhook phone`: desk phones' accounts.
 
-use std::io::Read as _;
+use std::io::{BufRead, IsTerminal as _, Read as _};
 use std::net::SocketAddr;
 
 use offhook_config::Config;
@@ -12,8 +12,8 @@ use serde_json::json;
 
 use crate::cli::{PhoneCommand, Place};
 use crate::control;
-use crate::output::{print, table};
-use crate::place::{CommandError, block_on, configuration, store};
+use crate::output::{complain, print, table};
+use crate::place::{CommandError, block_on, configuration, read_with_phones, store};
 
 /// Runs `offhook phone …`.
 pub fn run(command: &PhoneCommand) -> Result<(), CommandError> {
@@ -128,20 +128,28 @@ fn read_secret(given: Option<&str>, what: &str) -> Result<Option<String>, Comman
     match given {
         None => Ok(None),
         Some("-") => {
-            let mut text = String::new();
-            std::io::stdin()
-                .take(1024)
-                .read_to_string(&mut text)
-                .map_err(|e| CommandError::Words(format!("standard input: {e}")))?;
-            let line = text.lines().next().unwrap_or("").trim();
-            if line.is_empty() {
-                return Err(CommandError::Words(format!("no {what} on standard input")));
+            let input = std::io::stdin();
+            if input.is_terminal() {
+                complain(&format!("{what} (you will see it as you type):"));
             }
-            Ok(Some(line.to_owned()))
+            read_line(&mut input.lock(), what).map(Some)
         }
         Some(_) => Err(CommandError::Words(format!(
             "a {what} is not given on the command line, where others can see it: say `-` and type it"
         ))),
+    }
+}
+
+/// The next line and not more: a password and a PIN may follow each other.
+fn read_line(input: &mut impl BufRead, what: &str) -> Result<String, CommandError> {
+    let mut line = String::new();
+    input
+        .take(1024)
+        .read_line(&mut line)
+        .map_err(|e| CommandError::Words(format!("standard input: {e}")))?;
+    match line.trim() {
+        "" => Err(CommandError::Words(format!("no {what} on standard input"))),
+        secret => Ok(secret.to_owned()),
     }
 }
 
@@ -223,7 +231,8 @@ fn list(place: &Place, as_json: bool) -> Result<(), CommandError> {
             "number": number,
             "name": name,
             "voicemail": written.map_or_else(|| kept.is_some_and(|e| e.voicemail), |e| e.voicemail),
-            "do_not_disturb": kept.is_some_and(|e| e.do_not_disturb),
+            "do_not_disturb": kept.is_some_and(|e| e.do_not_disturb)
+                || written.is_some_and(|e| e.do_not_disturb),
             "wrong_realm": kept.is_some_and(|e| e.realm != config.server.realm),
             "contacts": contacts,
         }));
@@ -249,19 +258,18 @@ fn phone_table(phones: &[serde_json::Value]) -> String {
         if phone["wrong_realm"] == true {
             state = "made for another realm: add it again".to_owned();
         }
+        let mut name = text(&phone["name"]);
+        if phone["do_not_disturb"] == true {
+            name += " (do not disturb)";
+        }
         if contacts.is_empty() {
-            rows.push([
-                text(&phone["number"]),
-                text(&phone["name"]),
-                state,
-                String::new(),
-                String::new(),
-            ]);
+            rows.push([text(&phone["number"]), name, state, String::new(), String::new()]);
+            continue;
         }
         for contact in contacts {
             rows.push([
                 text(&phone["number"]),
-                text(&phone["name"]),
+                name.clone(),
                 format!("{} {}", text(&contact["transport"]), text(&contact["from"])),
                 format!("{} s", contact["expires_in"]),
                 text(&contact["user_agent"]),
@@ -280,12 +288,28 @@ fn numbers(config: &Config, extensions: &[Extension]) -> Vec<String> {
     numbers
 }
 
+fn no_such_phone(config: &Config, number: &str) -> CommandError {
+    CommandError::Words(if config.extension(number).is_some() {
+        format!("phone {number} is written in the configuration file: change it there")
+    } else {
+        format!("there is no phone {number}; `offhook phone list` names them")
+    })
+}
+
 fn remove(place: &Place, number: &str) -> Result<(), CommandError> {
     let config = configuration(place)?;
     if !block_on(store(&config)?.remove_extension(number.to_owned()))?? {
-        return Err(CommandError::Words(format!("there is no phone {number} in the database")));
+        return Err(no_such_phone(&config, number));
     }
     print(&format!("Phone {number} is removed; its voicemail stays until it is deleted."));
+    // What still leads to it would be refused at the next reload.
+    if let Some(path) = &place.config
+        && let Err(CommandError::Configuration(problems)) =
+            read_with_phones(path, place.data.clone())
+    {
+        complain("The configuration still names it:");
+        problems.iter().for_each(|problem| complain(&problem.to_string()));
+    }
     tell_daemon(&config)
 }
 
@@ -294,7 +318,7 @@ fn do_not_disturb(place: &Place, number: &str, on: bool) -> Result<(), CommandEr
     let store = store(&config)?;
     let known = block_on(store.load_extensions())??;
     let Some(extension) = known.into_iter().find(|e| e.number == number) else {
-        return Err(CommandError::Words(format!("there is no phone {number} in the database")));
+        return Err(no_such_phone(&config, number));
     };
     block_on(store.put_extension(Extension { do_not_disturb: on, ..extension }))??;
     print(&format!("Do-not-disturb of {number} is {}.", if on { "on" } else { "off" }));
@@ -318,6 +342,14 @@ mod tests {
             assert!(check_number(bad).is_err(), "{bad:?}");
         }
         assert!(check_number("101").is_ok());
+    }
+
+    #[test]
+    fn a_password_and_a_pin_follow_each_other_on_standard_input() {
+        let mut input = &b"long enough\n4711\n"[..];
+        assert_eq!(read_line(&mut input, "password").unwrap(), "long enough");
+        assert_eq!(read_line(&mut input, "PIN").unwrap(), "4711");
+        assert!(read_line(&mut input, "more").is_err());
     }
 
     #[test]

@@ -7,12 +7,14 @@ use offhook_config::{Config, Problem};
 use offhook_store::{Store, StoreError};
 
 use crate::cli::Place;
+use crate::folder;
+use crate::known::Phones;
 
 /// Why a command could not do its work; the text is for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// A file that cannot be read or written.
-    #[error("{path}: {error}")]
+    #[error("{}: {error}", path.display())]
     File {
         /// Which.
         path: PathBuf,
@@ -22,6 +24,9 @@ pub enum CommandError {
     /// The configuration is refused; every problem on a line of its own.
     #[error("{}", lines(.0))]
     Configuration(Vec<Problem>),
+    /// The data folder.
+    #[error(transparent)]
+    Folder(#[from] crate::folder::FolderError),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -52,11 +57,15 @@ pub fn configuration(place: &Place) -> Result<Config, CommandError> {
     Ok(config)
 }
 
-/// Reads and checks one file.
+/// Reads and checks one file by itself: phones that it names need not be there yet, so that they
+/// can be made.
 pub fn read(path: &Path) -> Result<Config, CommandError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| CommandError::File { path: path.to_path_buf(), error })?;
-    offhook_config::check(&text, path).map_err(CommandError::Configuration)
+    offhook_config::load(path).map_err(CommandError::Configuration)
+}
+
+/// Reads and checks one file together with the phones of its database.
+pub fn read_with_phones(path: &Path, data: Option<PathBuf>) -> Result<Config, CommandError> {
+    offhook_config::load_in(path, &Phones::new(data)).map_err(CommandError::Configuration)
 }
 
 /// The database for a command; made when it is not there.
@@ -71,7 +80,8 @@ pub fn daemon_store(config: &Config) -> Result<Store, CommandError> {
 
 fn open_store(config: &Config, maintain: bool) -> Result<Store, CommandError> {
     let folder = &config.server.data_dir;
-    std::fs::create_dir_all(folder)
+    folder::make(folder)
+        .and_then(|()| folder::give_to_owner(folder, &config.database()))
         .map_err(|error| CommandError::File { path: folder.clone(), error })?;
     let options = offhook_store::Options {
         maintain,

@@ -4,17 +4,18 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use offhook_config::Config;
+use offhook_config::{Config, LogNumbers};
 use offhook_media::engine::{Engine, EngineConfig};
 use offhook_pbx::bans::{BanEvent, Bans, Policy};
 use offhook_pbx::keep::{Extensions as _, Voicemails as _};
+use offhook_pbx::mask;
 use offhook_pbx::metrics::Metrics;
 use offhook_pbx::registrar::{Authenticator, Directory, Registrar, RegistrarConfig};
 use offhook_pbx::resolve::dns::Dns;
 use offhook_pbx::resolve::locate::Abilities;
 use offhook_pbx::resolve::{CachingResolver, Locator};
 use offhook_pbx::stack::{self, Stack, StackConfig};
-use offhook_pbx::transport::{Net, NetConfig, Started};
+use offhook_pbx::transport::{ListenProblem, Net, NetConfig, Started};
 use offhook_pbx::trunk::{Peers, TrunkConfig, Trunks};
 use offhook_sip::ids::Ids;
 use offhook_store::Store;
@@ -26,6 +27,7 @@ use crate::accounts::accounts;
 use crate::cli::Place;
 use crate::desk::Desk;
 use crate::exchange;
+use crate::folder;
 use crate::http::{self, Doors};
 use crate::place::{self, CommandError};
 use crate::system;
@@ -34,10 +36,25 @@ use crate::system;
 pub fn run(place: &Place) -> Result<(), CommandError> {
     system::open_journal("info");
     let config = place::configuration(place)?;
+    warn_of_missing_phones(place);
     runtime()?.block_on(async {
+        let told = Told::listen()?;
         let desk = start(config, place.config.clone()).await?;
-        until_told(&desk).await
+        until_told(&desk, told).await
     })
+}
+
+/// A group that names a phone which was removed is refused by `offhook check` and at a reload. A
+/// start is another matter: the phones that are there must work after a power cut.
+fn warn_of_missing_phones(place: &Place) {
+    let Some(path) = &place.config else { return };
+    if let Err(CommandError::Configuration(problems)) =
+        place::read_with_phones(path, place.data.clone())
+    {
+        for problem in problems {
+            tracing::warn!("{problem}");
+        }
+    }
 }
 
 /// The one thread of signalling (docs/decisions/0003-one-thread-for-signalling.md).
@@ -56,8 +73,13 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
 pub async fn start(config: Config, path: Option<PathBuf>) -> Result<Arc<Desk>, CommandError> {
     let files = system::raise_open_files();
     let config = Arc::new(config);
+    mask::show_whole_numbers(config.server.log_numbers == LogNumbers::Full);
+    let data = &config.server.data_dir;
+    folder::make(data).map_err(|error| CommandError::File { path: data.clone(), error })?;
+    // Before anything is recovered: a living daemon's recordings are not remains.
+    let lock = folder::Lock::take(data)?;
     let store = place::daemon_store(&config)?;
-    recover(&store).await?;
+    recover(&store, config.voicemail.min).await?;
     let metrics = Arc::new(Metrics::default());
     let bans = Bans::new(
         Policy::from(&config.bans),
@@ -74,11 +96,9 @@ pub async fn start(config: Config, path: Option<PathBuf>) -> Result<Arc<Desk>, C
         tracing::error!("{problem}");
     }
     if problems.len() == config.listen.len() {
-        return Err(CommandError::Words(format!(
-            "no socket is open: {}",
-            listen_problems.join("; ")
-        )));
+        return Err(CommandError::Words(NO_SOCKET.to_owned()));
     }
+    let listeners = listeners(&config, &problems);
 
     let locator = Arc::new(locator(&config, Arc::clone(&metrics))?);
     let (sip, requests) = Stack::spawn(
@@ -153,6 +173,8 @@ pub async fn start(config: Config, path: Option<PathBuf>) -> Result<Arc<Desk>, C
         store,
         config: config_sender,
         config_path: path,
+        lock,
+        listeners,
         listen_problems,
         started: SystemTime::now(),
         reloading: Mutex::new(()),
@@ -163,22 +185,45 @@ pub async fn start(config: Config, path: Option<PathBuf>) -> Result<Arc<Desk>, C
     Ok(desk)
 }
 
-/// What a killed daemon left half-done: recordings get whole headers and become messages, calls
-/// without an end get one.
-async fn recover(store: &Store) -> Result<(), CommandError> {
+/// When nothing can be listened on; the journal has said of each socket why.
+const NO_SOCKET: &str = "no socket is open, so nobody could call. Does another SIP server run \
+    (`ss -lnp` tells which)? Stop it, or change `address` of [[listen]]";
+
+/// The sockets that are open, in words.
+fn listeners(config: &Config, problems: &[ListenProblem]) -> Vec<String> {
+    let closed = |l: &offhook_config::Listen| {
+        problems.iter().any(|p| {
+            p.address == l.address
+                && p.transport.to_string().eq_ignore_ascii_case(l.transport.as_str())
+        })
+    };
+    let open = config.listen.iter().filter(|l| !closed(l));
+    open.map(|l| format!("{} {}", l.transport.as_str(), l.address)).collect()
+}
+
+/// What a killed daemon left half-done: recordings get whole headers and become messages (those
+/// with less than `shortest` in them are no message, as always), calls without an end get one.
+async fn recover(store: &Store, shortest: Duration) -> Result<(), CommandError> {
     let lost = store.close_lost_calls().await?;
     if lost > 0 {
         tracing::warn!(calls = lost, "calls that the last run did not end");
     }
     for message in store.unfinished_voicemails().await? {
         let milliseconds = match offhook_media::wav::repair(&message.file) {
-            Ok(info) => info.samples * 1000 / 8000,
-            // No audio was written yet: nothing was said.
+            Ok(info) => info.samples * 1000 / u64::from(offhook_media::wav::RATE),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
+            // It may be there after the next start: nothing is thrown away for a bad disk.
             Err(error) => {
-                tracing::warn!(file = %message.file.display(), %error, "an empty recording");
-                0
+                let file = message.file.display();
+                tracing::error!(%file, %error, "a recording cannot be read, and waits");
+                continue;
             }
         };
+        if u128::from(milliseconds) < shortest.as_millis() {
+            store.delete_voicemail(message.id).await?;
+            tracing::info!(milliseconds, "a recording too short for a message is thrown away");
+            continue;
+        }
         store.finish_voicemail(message.id, milliseconds).await?;
         tracing::warn!(milliseconds, "a message that was being recorded is kept");
     }
@@ -237,14 +282,32 @@ fn engine(config: &Config, files: u64) -> Result<Engine, CommandError> {
     .map_err(|e| CommandError::Words(format!("media: {e}")))
 }
 
+/// What the system may tell us.
+#[derive(Debug)]
+pub struct Told {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Told {
+    /// Listens from now on. To be called before the start: a SIGHUP that nobody listens to ends
+    /// the process.
+    pub fn listen() -> Result<Self, CommandError> {
+        let listen = |kind| -> Result<Signal, CommandError> {
+            signal(kind).map_err(|e| CommandError::Words(format!("signals: {e}")))
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
+    }
+}
+
 /// Serves until SIGTERM or SIGINT, then lets live calls finish. SIGHUP reloads.
-pub async fn until_told(desk: &Arc<Desk>) -> Result<(), CommandError> {
-    let listen = |kind| -> Result<Signal, CommandError> {
-        signal(kind).map_err(|e| CommandError::Words(format!("signals: {e}")))
-    };
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut hang_up = listen(SignalKind::hangup())?;
+pub async fn until_told(desk: &Arc<Desk>, told: Told) -> Result<(), CommandError> {
+    let Told { mut terminate, mut interrupt, mut hang_up } = told;
     let mut watchdog =
         tokio::time::interval(system::watchdog_period().unwrap_or(Duration::from_secs(3600)));
     loop {
@@ -265,7 +328,11 @@ pub async fn until_told(desk: &Arc<Desk>) -> Result<(), CommandError> {
         _ = interrupt.recv() => {}
     }
     desk.mwi.end();
-    // Everything queued is written before the last handle of the store goes.
+    // The thread of the doors holds the store, too: it is not closed by going out of scope.
+    if let Err(error) = desk.store.flush().await {
+        tracing::error!(%error, "the last records may not be kept");
+    }
+    let _ = std::fs::remove_file(http::socket_of(&desk.config.borrow().server.data_dir));
     tracing::info!("stopped");
     Ok(())
 }

@@ -161,6 +161,12 @@ impl Store {
         self.write(false, calls::close_lost)
     }
 
+    /// Answers when everything that was queued before is written. For the daemon's end: what is
+    /// still queued when the process ends is gone.
+    pub fn flush(&self) -> Kept<()> {
+        self.write(false, |_| Ok(()))
+    }
+
     /// Queues a write. `durable`: not answered before the disk has it.
     fn write<T: Send + 'static>(
         &self,

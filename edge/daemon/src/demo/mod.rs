@@ -45,10 +45,18 @@ pub fn demo() -> Result<(), CommandError> {
 /// `offhook run`: plays in front of the user, then serves.
 pub fn run(data: &Path, listen: SocketAddr) -> Result<(), CommandError> {
     let (path, config) = prepare(data, listen)?;
-    let secrets = first_phones(&config)?;
+    let fits =
+        |a: SocketAddr| a.port() == listen.port() && (a == listen || a.ip().is_unspecified());
+    if !config.listen.iter().any(|l| fits(l.address)) {
+        let file = path.display();
+        print(&format!("{listen} is not listened on: {file} was there already, and it decides."));
+    }
     let served = path.clone();
     with_appliance(config, path, true, move |config, cast| {
         prove(config, cast)?;
+        // Not before: a password is shown once, so nothing may fail between making and showing.
+        let secrets = first_phones(config)?;
+        control::ask(&config.server.data_dir, "POST", "/phones/reload")?;
         print(&next_steps(config, &served, &secrets));
         Ok(())
     })
@@ -65,13 +73,20 @@ fn with_appliance(
     crate::system::open_journal("warn");
     let runtime = serve::runtime()?;
     let outcome = runtime.block_on(async move {
+        let signals = serve::Told::listen()?;
+        let file = path.display().to_string();
         let desk = serve::start(config, Some(path)).await?;
+        if let Some(problem) = desk.listen_problems.first() {
+            return Err(CommandError::Words(format!(
+                "{problem}; stop what uses it (`ss -lnp` tells what), or change `address` in {file}"
+            )));
+        }
         let config = Arc::clone(&desk.config.borrow());
         let mut played = tokio::task::spawn_blocking(move || {
             let cast = cast(&config)?;
             play(&config, &cast)
         });
-        let mut told = std::pin::pin!(serve::until_told(&desk));
+        let mut told = std::pin::pin!(serve::until_told(&desk, signals));
         tokio::select! {
             outcome = &mut told => outcome,
             outcome = &mut played => {
@@ -88,7 +103,7 @@ fn with_appliance(
 /// Writes the configuration of a folder, unless there is one, and reads it.
 fn prepare(data: &Path, listen: SocketAddr) -> Result<(PathBuf, Config), CommandError> {
     let file = |error, path: &Path| CommandError::File { path: path.to_path_buf(), error };
-    std::fs::create_dir_all(data).map_err(|e| file(e, data))?;
+    crate::folder::make(data).map_err(|e| file(e, data))?;
     let data = data.canonicalize().map_err(|e| file(e, data))?;
     let path = data.join("offhook.toml");
     if !path.exists() {
@@ -241,9 +256,11 @@ fn next_steps(config: &Config, path: &Path, secrets: &[(String, String)]) -> Str
         out,
         "Next:\n\
          \x20 1. Register a softphone on this machine with one of these accounts, dial the other, or *97.\n\
-         \x20 2. For desk phones, change `address` in {path} from loopback to 0.0.0.0:5060 and start again.\n\
-         \x20 3. For a Voice Connector, put its host, region and number into the same file:\n\
-         \x20    docs/voice-connector.md\n\
+         \x20 2. For desk phones, change `address` in {path}\n\
+         \x20    from loopback to 0.0.0.0:5060. For a Voice Connector, put its host, region and number\n\
+         \x20    into the same file (docs/voice-connector.md).\n\
+         \x20 3. End this with Ctrl-C, and start without the demonstration:\n\
+         \x20    {program} serve --config {path}\n\
          \x20 4. {program} status --config {path}\n\
          \x20    {program} calls list --config {path}",
         path = path.display()

@@ -80,7 +80,7 @@ impl Ua {
         body: &str,
     ) -> Result<(), ScriptError> {
         let mut head = format!("SIP/2.0 {} {}\r\n", status.code(), status.default_reason());
-        for header in request.headers.iter() {
+        for header in &request.headers {
             let copied = matches!(
                 header.name,
                 HeaderName::Via
@@ -141,10 +141,9 @@ impl Ua {
     ) -> Result<Message, ScriptError> {
         let end = Instant::now() + limit;
         loop {
-            if let Some(at) = self.inbox.iter().position(&wanted) {
-                if let Some(message) = self.inbox.remove(at) {
-                    return Ok(message);
-                }
+            let found = self.inbox.iter().position(&wanted);
+            if let Some(message) = found.and_then(|at| self.inbox.remove(at)) {
+                return Ok(message);
             }
             if Instant::now() >= end {
                 let came = self.inbox.iter().map(summary).collect::<Vec<_>>().join(", ");
