@@ -73,6 +73,11 @@ impl Appliance {
 
     /// Starts the daemon and waits until it answers OPTIONS.
     pub fn launch(&mut self) {
+        self.launch_with(&[]);
+    }
+
+    /// The same with environment variables of the test's own (`RUST_LOG`).
+    pub fn launch_with(&mut self, environment: &[(&str, &str)]) {
         let log = fs::File::options()
             .create(true)
             .append(true)
@@ -81,6 +86,7 @@ impl Appliance {
         let child = Command::new(program())
             .args(["serve", "--config"])
             .arg(self.config_path())
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("log"))
             .stderr(log)
