@@ -244,6 +244,16 @@ pub struct Registrar {
     pub default_expires: Duration,
     /// Contacts of one extension.
     pub max_contacts: usize,
+    /// Digests that phones are asked for, strongest first, never empty.
+    pub digest: Vec<Digest>,
+}
+
+/// Hashes of digest authentication (RFC 7616 §3.3, RFC 8760).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Digest {
+    Md5,
+    Sha256,
 }
 
 /// `[bans]`: what happens to sources of wrong passwords and to scanners.
@@ -456,6 +466,9 @@ impl Default for Registrar {
             max_expires: Duration::from_secs(3_600),
             default_expires: Duration::from_secs(3_600),
             max_contacts: 10,
+            // RFC 8760 §2.4 wants a phone to pass over a challenge that it does not know. Many that
+            // are in use (everything on libre before 2.0) give up at the sight of a second one.
+            digest: vec![Digest::Md5],
         }
     }
 }

@@ -7,8 +7,8 @@ use super::section::{Found, Section};
 use super::{lists, similar};
 use crate::dialplan::without_separators;
 use crate::schema::{
-    Bans, Codec, Config, DialPlan, Http, Journal, LogNumbers, Media, Registrar, Server, Sip, Srtp,
-    Voicemail,
+    Bans, Codec, Config, DialPlan, Digest, Http, Journal, LogNumbers, Media, Registrar, Server,
+    Sip, Srtp, Voicemail,
 };
 
 pub(super) const SRTP: [(&str, Srtp); 3] =
@@ -191,8 +191,14 @@ fn registrar(s: &Section<'_, '_>) -> Registrar {
         s.reader.add(s.at("default_expires"), message);
     }
     let max_contacts = s.count("max_contacts", 1..=100).unwrap_or(default.max_contacts);
+    let words = [("SHA-256", Digest::Sha256), ("MD5", Digest::Md5)];
+    let digest = s.words("digest", &words).map(|found| found.iter().map(|d| d.value).collect());
+    if digest.as_ref().is_some_and(Vec::is_empty) {
+        s.reader.add(s.at("digest"), "`digest` must name at least one of \"SHA-256\", \"MD5\"");
+    }
+    let digest = digest.unwrap_or(default.digest);
     s.finish();
-    Registrar { min_expires, max_expires, default_expires, max_contacts }
+    Registrar { min_expires, max_expires, default_expires, max_contacts, digest }
 }
 
 fn bans(s: &Section<'_, '_>) -> Bans {

@@ -62,6 +62,11 @@ impl Authenticator {
         }
     }
 
+    /// Asks phones for these digests from now on, strongest first.
+    pub(super) fn offer(&self, hashes: Vec<digest::Hash>) {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner).offer(hashes);
+    }
+
     /// The accounts.
     pub fn directory(&self) -> &Directory {
         &self.directory

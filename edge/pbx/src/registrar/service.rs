@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
+use offhook_sip::digest::Hash;
 use offhook_sip::flow::Flow;
 use offhook_sip::header::HeaderName;
 use offhook_sip::message::{Request, Response, StatusCode};
@@ -37,6 +38,8 @@ pub struct RegistrarConfig {
     pub max_contacts: usize,
     /// Text of the Server header.
     pub server: String,
+    /// Digests that phones are asked for, strongest first.
+    pub hashes: Vec<Hash>,
 }
 
 impl From<&offhook_config::Config> for RegistrarConfig {
@@ -48,7 +51,15 @@ impl From<&offhook_config::Config> for RegistrarConfig {
             default_expires: registrar.default_expires,
             max_contacts: registrar.max_contacts,
             server: config.server.user_agent.clone(),
+            hashes: registrar.digest.iter().map(|d| hash(*d)).collect(),
         }
+    }
+}
+
+fn hash(digest: offhook_config::Digest) -> Hash {
+    match digest {
+        offhook_config::Digest::Md5 => Hash::Md5,
+        offhook_config::Digest::Sha256 => Hash::Sha256,
     }
 }
 
@@ -115,6 +126,7 @@ impl Registrar {
         wire: Arc<dyn Wire>,
         metrics: Arc<Metrics>,
     ) -> Self {
+        auth.offer(config.hashes.clone());
         let inner = Arc::new(Inner {
             config: Mutex::new(Arc::new(config)),
             keep,
@@ -150,6 +162,7 @@ impl Registrar {
 
     /// New limits, by a reload.
     pub fn set_config(&self, config: RegistrarConfig) {
+        self.0.auth.offer(config.hashes.clone());
         *self.0.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }
 

@@ -90,6 +90,7 @@ impl Desk {
             default_expires: Duration::from_secs(1800),
             max_contacts: 3,
             server: "Offhook".into(),
+            hashes: vec![digest::Hash::Sha256, digest::Hash::Md5],
         };
         let registrar = Registrar::new(
             config,

@@ -96,6 +96,11 @@ impl Server {
         &self.realm
     }
 
+    /// Offers and takes these hashes from now on, strongest first.
+    pub fn offer(&mut self, hashes: Vec<Hash>) {
+        self.config.hashes = hashes;
+    }
+
     /// One challenge for each hash offered, all with the same new nonce. Keeps nothing.
     pub fn challenges(&mut self, now: Instant, stale: bool) -> Vec<Challenge> {
         let nonce = self.mint.issue(now, &mut self.ids);
