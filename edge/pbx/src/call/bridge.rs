@@ -19,6 +19,7 @@ use super::leg::{LegId, Way};
 use super::runner::{Play, Running};
 use super::{Call, Done};
 use crate::failure::{self, Answerer, Failure};
+use crate::office::Reachable;
 use crate::stack::SendFailure;
 use crate::trunk::TrunkTarget;
 
@@ -66,6 +67,15 @@ pub(super) struct Branch {
     pub(super) silent_until: Option<Instant>,
     /// What came before `Ended`.
     pub(super) outcome: Option<Outcome>,
+    /// What to try when it will not have our offer.
+    pub(super) again: Option<Again>,
+}
+
+/// A phone to be called once more, with encrypted audio where it was plain before, or the reverse.
+pub(super) struct Again {
+    pub(super) number: String,
+    pub(super) contact: Reachable,
+    pub(super) secure: bool,
 }
 
 /// A call over a trunk that is to be made.

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use offhook_config::Srtp;
 use offhook_media::sdp::Direction as MediaDirection;
 use offhook_sip::digest;
-use offhook_sip::flow::Flow;
+use offhook_sip::flow::{Flow, Transport};
 use offhook_sip::header::NameAddr;
 use offhook_sip::ids::Ids;
 use offhook_sip::session::{OutgoingInvite, Session};
@@ -14,12 +15,13 @@ use offhook_sip::uri::{HostPort, Uri};
 use offhook_sma::action::LegTag;
 
 use super::best::Outcome;
-use super::bridge::{Attempt, Branch, SILENCE};
+use super::bridge::{Again, Attempt, Branch, SILENCE};
 use super::identity::{self, Identity, Source};
 use super::leg::{Leg, LegId, LegMedia, Part, Party, Way, first_codec, media_bind};
 use super::{Call, guid};
 use crate::event::CallEventKind;
 use crate::failure::{self, Answerer};
+use crate::office::Reachable;
 use crate::stack::{DialogKey, Target};
 use crate::trunk::{CallSlot, TrunkTarget};
 
@@ -28,7 +30,29 @@ impl Call {
         &mut self,
         now: Instant,
         number: &str,
-        contact: crate::office::Reachable,
+        contact: Reachable,
+    ) -> Result<(), Outcome> {
+        // RFC 4568 §5: keys are offered where the way they take is encrypted. Phones that cannot do
+        // without are found out by their 488, and those behind TLS that speak plain audio too.
+        let secure = contact.flow.transport == Transport::Tls;
+        let again = match self.config().media.srtp_phones {
+            Srtp::Optional => {
+                let (number, contact) = (number.to_owned(), contact.clone());
+                Some(Again { number, contact, secure: !secure })
+            }
+            Srtp::Off | Srtp::Required => None,
+        };
+        self.ring_contact(now, number, contact, secure, again)
+    }
+
+    /// `secure`: whether encrypted audio is offered where neither kind is ruled out.
+    pub(super) fn ring_contact(
+        &mut self,
+        now: Instant,
+        number: &str,
+        contact: Reachable,
+        secure: bool,
+        again: Option<Again>,
     ) -> Result<(), Outcome> {
         let local = self.services.sip.local_contact(&contact.flow);
         let host = identity::our_host(self.config(), &local);
@@ -45,6 +69,8 @@ impl Call {
             digest: None,
             first: None,
             slot: None,
+            secure,
+            again,
         };
         self.place(now, placed)
     }
@@ -78,6 +104,8 @@ impl Call {
             digest,
             first: Some(target),
             slot: Some(slot),
+            secure: false,
+            again: None,
         };
         self.place(now, placed)
     }
@@ -94,6 +122,7 @@ impl Call {
             (address.advertised, port).into(),
             session_id,
         );
+        media.negotiator.local_mut().offer_secure = placed.secure;
         if let Some(codec) = self.caller_codec() {
             media.prefer(codec);
         }
@@ -158,7 +187,8 @@ impl Call {
         });
         if let Some(bridging) = &mut self.bridging {
             let silent_until = (answerer == Answerer::Trunk).then(|| now + SILENCE);
-            let branch = Branch { leg: id, bind, answerer, silent_until, outcome: None };
+            let again = placed.again;
+            let branch = Branch { leg: id, bind, answerer, silent_until, outcome: None, again };
             bridging.branches.push(branch);
         }
         Ok(())
@@ -199,6 +229,8 @@ struct Placed {
     digest: Option<Box<digest::Client>>,
     first: Option<Target>,
     slot: Option<CallSlot>,
+    secure: bool,
+    again: Option<Again>,
 }
 
 /// To is an address, not a way: no URI parameters (RFC 3261 §19.1.1 forbids `transport` there).

@@ -14,7 +14,7 @@ use offhook_sma::event::{ActionError, error_type};
 
 use super::Call;
 use super::best::{Outcome, best, status_for_caller};
-use super::bridge::{Branch, refused_us, unreachable};
+use super::bridge::{Again, Branch, refused_us, unreachable};
 use super::identity;
 use super::leg::{LegId, Part, Party, Way};
 use super::runner::Running;
@@ -38,8 +38,27 @@ impl Call {
             self.set_outcome(id, outcome);
             return;
         }
+        if matches!(status, 415 | 488 | 606) && self.ring_again(now, id) {
+            return;
+        }
         let reason = String::from_utf8_lossy(&response.reason).into_owned();
         self.set_outcome(id, Outcome::of_response(status, &reason, answerer));
+    }
+
+    /// Calls the phone of a branch once more with the other kind of audio; `false`: there is none.
+    fn ring_again(&mut self, now: Instant, id: LegId) -> bool {
+        let branches = self.bridging.iter_mut().flat_map(|b| b.branches.iter_mut());
+        let Some(branch) = branches.into_iter().find(|b| b.leg == id) else { return false };
+        let Some(Again { number, contact, secure }) = branch.again.take() else { return false };
+        let kind = if secure { "encrypted" } else { "plain" };
+        self.timeline.note(now, None, format!("{number} is offered {kind} audio instead"));
+        match self.ring_contact(now, &number, contact, secure, None) {
+            Ok(()) => true,
+            Err(outcome) => {
+                self.set_outcome(id, outcome);
+                true
+            }
+        }
     }
 
     pub(super) fn set_outcome(&mut self, id: LegId, outcome: Outcome) {
