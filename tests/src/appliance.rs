@@ -6,7 +6,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -198,6 +198,18 @@ impl Appliance {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// Sends it a signal by name (`HUP`, `TERM`).
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+
+    /// Waits for it to end by itself; gives back whether it exited with 0.
+    pub fn ended(&mut self) -> bool {
+        let Some(mut child) = self.child.take() else { return false };
+        child.wait().is_ok_and(|s| s.success())
+    }
+
     /// `kill -9`, then nothing.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -208,19 +220,24 @@ impl Appliance {
 
     /// SIGTERM, and waits for the end; gives back whether it exited with 0.
     pub fn terminate(&mut self) -> bool {
-        let Some(mut child) = self.child.take() else { return false };
-        let _ = Command::new("kill").arg(child.id().to_string()).status();
-        child.wait().is_ok_and(|s| s.success())
+        self.signal("TERM");
+        self.ended()
     }
 
-    /// Fails unless the running daemon counts nothing left: no call, transaction, subscription
-    /// or RTP port. Waits for what is still ending (RFC 3261 timers run up to 32 s).
+    /// Fails unless the running daemon counts nothing left of calls: no call, task, dialog (but
+    /// those of lamps) or RTP port. Waits for what is still ending.
     pub fn assert_nothing_left(&self) {
-        eventually("no call, dialog or RTP port is left", Duration::from_secs(10), || {
-            let status = self.json(&["status"]);
-            let left = |key: &str| status["left"][key].as_u64().unwrap_or(u64::MAX);
-            (left("calls") == 0 && left("dialogs") == 0 && left("rtp_ports") == 0).then_some(())
-        });
+        let limit = Instant::now() + Duration::from_secs(15);
+        loop {
+            let left = self.json(&["status"])["left"].clone();
+            let count = |key: &str| left[key].as_u64().unwrap_or(u64::MAX);
+            let calls = count("calls") + count("call_tasks") + count("rtp_ports");
+            if calls == 0 && count("dialogs") == count("subscriptions") {
+                return;
+            }
+            assert!(Instant::now() < limit, "something is left: {left}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 }
 

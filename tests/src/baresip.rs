@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::appliance::Appliance;
 use crate::net::eventually;
 
 /// How a phone is set up.
@@ -32,7 +33,43 @@ pub struct Setup<'a> {
     pub tone: u32,
     /// Registers for so many seconds; 0: not at all.
     pub regint: u32,
+    /// More lines of its configuration.
+    pub config: &'a str,
 }
+
+impl<'a> Setup<'a> {
+    /// Extension `user` with [`PASSWORD`] at the appliance, over UDP, on address `last` of the
+    /// test's own, silent until keys are pressed.
+    pub fn of(appliance: &Appliance, last: u8, user: &'a str) -> Self {
+        Self {
+            ip: appliance.net.ip(last),
+            server: appliance.sip().to_string(),
+            user,
+            password: PASSWORD,
+            transport: "udp",
+            account: "",
+            tone: 440,
+            regint: 120,
+            config: "",
+        }
+    }
+
+    /// With another tone at its microphone.
+    pub fn tone(self, tone: u32) -> Self {
+        Self { tone, ..self }
+    }
+
+    /// With more account parameters.
+    pub fn account(self, account: &'a str) -> Self {
+        Self { account, ..self }
+    }
+}
+
+/// What it prints when it is registered.
+pub const REGISTERED: &str = "200 OK (Offhook) [";
+
+/// The password of the tests' phones.
+pub const PASSWORD: &str = "s3cret-pass";
 
 /// A running baresip. Dropping it kills it.
 #[derive(Debug)]
@@ -41,6 +78,7 @@ pub struct Baresip {
     child: Child,
     control: TcpStream,
     pending: Vec<u8>,
+    server: String,
     /// Every event seen so far.
     pub events: Vec<Value>,
     /// Events before this one have been expected already.
@@ -80,7 +118,36 @@ impl Baresip {
             TcpStream::connect((setup.ip, 4444)).ok()
         });
         control.set_read_timeout(Some(Duration::from_millis(50))).expect("timeout");
-        Self { folder, child, control, pending: Vec::new(), events: Vec::new(), next: 0 }
+        Self {
+            folder,
+            child,
+            control,
+            pending: Vec::new(),
+            server: setup.server.clone(),
+            events: Vec::new(),
+            next: 0,
+        }
+    }
+
+    /// Starts it and waits until it is registered.
+    pub fn registered(setup: &Setup<'_>) -> Self {
+        let phone = Self::start(setup);
+        phone.wait_for(REGISTERED);
+        phone
+    }
+
+    /// Waits until it has printed this. What happens at once after the start (registration, the
+    /// first state of the lamp) may come before the control port listens to events.
+    pub fn wait_for(&self, text: &str) {
+        let limit = Instant::now() + Duration::from_secs(20);
+        while !self.log().contains(text) {
+            assert!(Instant::now() < limit, "no {text:?} in\n{}", self.tail());
+            std::thread::sleep(Duration::from_millis(25));
+        }
+    }
+
+    fn tail(&self) -> String {
+        tail(&self.folder.path().join("log"))
     }
 
     /// Sends a command (`dial`, `accept`, `hangup`, `hold`, `resume`, …).
@@ -89,6 +156,12 @@ impl Baresip {
             serde_json::json!({"command": command, "params": params, "token": "t"}).to_string();
         let frame = format!("{}:{text},", text.len());
         self.control.write_all(frame.as_bytes()).expect("control port");
+    }
+
+    /// Dials a number at its server.
+    pub fn dial(&mut self, number: &str) {
+        let transport = if self.server.ends_with(":5061") { ";transport=tls" } else { "" };
+        self.command("dial", &format!("sip:{number}@{}{transport}", self.server));
     }
 
     /// Waits for an event of this type and gives it back. A later call looks at later events only.
@@ -101,8 +174,7 @@ impl Baresip {
                 self.next += at + 1;
                 return self.events[self.next - 1].clone();
             }
-            let log = tail(&self.folder.path().join("log"));
-            assert!(Instant::now() < limit, "no {kind}, only {:?}\n{log}", self.kinds());
+            assert!(Instant::now() < limit, "no {kind}, only {:?}\n{}", self.kinds(), self.tail());
         }
     }
 
@@ -152,14 +224,15 @@ impl Baresip {
 
     /// What it printed (SIP messages are not among it).
     pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        String::from_utf8_lossy(&fs::read(self.folder.path().join("log")).unwrap_or_default())
+            .into()
     }
 }
 
 impl Drop for Baresip {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("---- baresip ----\n{}", tail(&self.folder.path().join("log")));
+            eprintln!("---- baresip ----\n{}", self.tail());
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -175,14 +248,15 @@ fn tail(path: &Path) -> String {
 fn config(setup: &Setup<'_>, folder: &Path, wav: &Path) -> String {
     let ip = setup.ip;
     format!(
-        "poll_method epoll\nsip_listen {ip}:5060\nnet_interface lo\ncall_local_timeout 120\n\
+        "poll_method epoll\nsip_listen {ip}:5060\nnet_interface {ip}\ncall_local_timeout 120\n\
          call_max_calls 4\naudio_player aubridge,sink\naudio_source aufile,{wav}\n\
          audio_alert aubridge,alert\nausrc_srate 8000\nauplay_srate 8000\naudio_buffer 20-160\n\
          jitter_buffer_delay 1-2\nmodule_path /usr/lib/baresip/modules\nmodule g711.so\n\
          module aufile.so\nmodule aubridge.so\nmodule sndfile.so\nmodule srtp.so\n\
          module_tmp uuid.so\nmodule_tmp account.so\nmodule_app ctrl_tcp.so\n\
          module_app menu.so\nmodule_app mwi.so\nctrl_tcp_listen {ip}:4444\nsnd_path {heard}\n\
-         rtp_ports 40000-49999\nsip_verify_server no\n",
+         rtp_ports 40000-49999\n{more}\n",
+        more = setup.config,
         wav = wav.display(),
         heard = folder.join("heard").display(),
     )

@@ -5,6 +5,7 @@
 pub mod appliance;
 pub mod baresip;
 pub mod net;
+pub mod scenario;
 pub mod sim;
 pub mod sipp;
 pub mod tone;

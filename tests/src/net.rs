@@ -18,8 +18,8 @@ impl Net {
     pub fn new() -> Self {
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         let pid = std::process::id();
-        let second = 16 + (pid % 200) as u8;
-        let third = (pid / 200 % 8) as u8 * 32 + (n % 32) as u8;
+        let second = 16 + (pid % 224) as u8;
+        let third = ((pid / 224 + u32::from(n)) % 256) as u8;
         Self { base: [127, second, third] }
     }
 

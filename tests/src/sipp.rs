@@ -4,8 +4,12 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
+
+use crate::net::eventually;
+use crate::scenario::Scenario;
 
 /// A running sipp. Dropping it kills it.
 #[derive(Debug)]
@@ -62,6 +66,22 @@ impl Sipp {
         messages
     }
 
+    /// Waits for the end of the scenario; gives back the messages that came, each whole.
+    pub fn received(self) -> Vec<String> {
+        received(&self.finish())
+    }
+
+    /// Registers `user` from `local`, where it can then be called, and ends.
+    pub fn register(local: (Ipv4Addr, u16), remote: SocketAddr, user: &str, password: &str) {
+        let scenario = Scenario::new(user, user).register(password);
+        Self::start(&scenario.xml(), local, remote, &[]).finish();
+    }
+
+    /// Waits until a message that holds this text was sent or received.
+    pub fn wait_for(&self, text: &str) {
+        eventually(text, Duration::from_secs(20), || self.messages().contains(text).then_some(()));
+    }
+
     /// The messages sent and received so far.
     pub fn messages(&self) -> String {
         self.file("messages")
@@ -73,8 +93,33 @@ impl Sipp {
     }
 }
 
+/// The received ones of sipp's message log.
+pub fn received(log: &str) -> Vec<String> {
+    log.split("-----------------------------------------------")
+        .filter_map(|part| part.split_once("message received").map(|(_, rest)| rest))
+        .filter_map(|rest| rest.split_once("\n\n").map(|(_, message)| message.to_owned()))
+        .collect()
+}
+
+/// The first of these messages whose start line begins with `start`.
+pub fn first<'a>(messages: &'a [String], start: &str) -> &'a str {
+    let found = messages.iter().find(|m| m.starts_with(start));
+    found.unwrap_or_else(|| panic!("no {start} among {messages:#?}"))
+}
+
+/// The value of a header of a message.
+pub fn header<'a>(message: &'a str, name: &str) -> Option<&'a str> {
+    message.lines().find_map(|line| {
+        let (found, value) = line.split_once(':')?;
+        found.eq_ignore_ascii_case(name).then(|| value.trim())
+    })
+}
+
 impl Drop for Sipp {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("---- sipp ----\n{}\n{}", self.file("errors"), self.messages());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use offhook_tests::appliance::Appliance;
-use offhook_tests::baresip::{Baresip, Setup};
+use offhook_tests::baresip::{Baresip, PASSWORD, Setup};
 use offhook_tests::net::{Net, eventually};
 use offhook_tests::sipp::Sipp;
 use offhook_tests::tone::{assert_tone, read_wav, seconds_of_tone};
 
-const CONNECT_CALL: &str = include_str!("scenarios/connect_call.xml");
-const LEAVE_MESSAGE: &str = include_str!("scenarios/leave_message.xml");
+use crate::voicemail::{ulaw_tone, wav_files};
+
+const CONNECT_CALL: &str = include_str!("../scenarios/connect_call.xml");
+const LEAVE_MESSAGE: &str = include_str!("../scenarios/leave_message.xml");
 
 /// A Voice Connector whose calls come from the test's own address, and a number of the office's.
 fn office(net: Net, more: &str) -> Appliance {
@@ -23,21 +25,8 @@ fn office(net: Net, more: &str) -> Appliance {
             net.trunk()
         ),
     );
-    appliance.add_phone("101", "s3cret-pass");
+    appliance.add_phone("101", PASSWORD);
     appliance
-}
-
-fn phone<'a>(appliance: &Appliance, account: &'a str) -> Setup<'a> {
-    Setup {
-        ip: appliance.net.phone(),
-        server: appliance.sip().to_string(),
-        user: "101",
-        password: "s3cret-pass",
-        transport: "udp",
-        account,
-        tone: 1000,
-        regint: 120,
-    }
 }
 
 #[test]
@@ -45,8 +34,7 @@ fn a_transferred_connect_call_rings_the_desk_with_the_callers_own_number() {
     let net = Net::new();
     let mut appliance = office(net, "");
     appliance.launch();
-    let mut desk = Baresip::start(&phone(&appliance, ""));
-    desk.expect("REGISTER_OK");
+    let mut desk = Baresip::registered(&Setup::of(&appliance, 3, "101").tone(1000));
     // sipp sends every RTP packet back: what the phone hears has crossed the appliance twice.
     let trunk = Sipp::start(
         CONNECT_CALL,
@@ -92,36 +80,8 @@ fn a_caller_whom_nobody_answers_leaves_a_message_and_the_lamp_is_lit() {
     // The lamp is right at the first registration after a restart.
     appliance.kill();
     appliance.launch();
-    let mut desk = Baresip::start(&phone(&appliance, ""));
-    desk.expect("REGISTER_OK");
-    let lamp = desk.expect("MWI_NOTIFY");
-    assert!(lamp.to_string().contains("yes"), "{lamp}");
-}
-
-/// Raw PCMU of a tone.
-fn ulaw_tone(frequency: f64, seconds: u32) -> Vec<u8> {
-    (0..8000 * seconds)
-        .map(|n| {
-            let phase = f64::from(n) / 8000.0 * frequency * std::f64::consts::TAU;
-            offhook_media::codec::Codec::Pcmu.encode((phase.sin() * 12000.0) as i16)
-        })
-        .collect()
-}
-
-fn wav_files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|e| e == "wav") {
-                found.push(path);
-            }
-        }
-    }
-    found
+    let desk = Baresip::registered(&Setup::of(&appliance, 3, "101").tone(1000));
+    desk.wait_for("Voice-Message: 1/0");
 }
 
 #[test]
@@ -144,9 +104,8 @@ fn a_recording_survives_kill_9_with_what_was_said_so_far() {
     appliance.launch();
     let (samples, rate) = read_wav(&file);
     assert!(seconds_of_tone(&samples, rate, 700.0) > 3.0);
-    let mut desk = Baresip::start(&phone(&appliance, ""));
-    desk.expect("REGISTER_OK");
-    desk.expect("MWI_NOTIFY");
+    let desk = Baresip::registered(&Setup::of(&appliance, 3, "101").tone(1000));
+    desk.wait_for("Messages-Waiting: yes");
     let call = &appliance.json(&["calls", "list"])[0];
     assert_eq!(call["disposition"], "lost", "{call}");
 }

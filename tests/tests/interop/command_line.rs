@@ -1,0 +1,47 @@
+//! The command line.
+
+use std::process::Command;
+
+use offhook_tests::appliance::program;
+
+#[test]
+fn check_prints_every_problem_with_its_place_and_fails() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("offhook.toml");
+    let text = "[server]\nrealm = 7\n\n[media]\ncodecs = [\"G729\"]\nprots = \"1-2\"\n\n\
+                [[trunk]]\nname = \"t\"\ntype = \"generic\"\nhost = \"sip:x\"\n\n\
+                [[number]]\nmatch = \"+1555\"\nto = \"extnsion:101\"\n";
+    std::fs::write(&file, text).expect("file");
+    let output = Command::new(program()).arg("check").arg(&file).output().expect("it runs");
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    for place in [":2:", ":5:", ":6:", ":11:", ":15:"] {
+        let whole = format!("{}{place}", file.display());
+        assert!(said.contains(&whole), "nothing at {place}:\n{said}");
+    }
+    assert!(said.contains("ports"), "no suggestion for prots:\n{said}");
+    // A good one passes.
+    std::fs::write(&file, "[server]\nrealm = \"office\"\n").expect("file");
+    let output = Command::new(program()).arg("check").arg(&file).output().expect("it runs");
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn a_daemon_with_a_bad_configuration_does_not_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("offhook.toml");
+    std::fs::write(&file, "[server]\nrealm = 7\n").expect("file");
+    let output = Command::new(program()).args(["serve", "--config"]).arg(&file).output();
+    let output = output.expect("it runs");
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains(":2:"), "{output:?}");
+}
+
+#[test]
+fn the_demonstration_really_happens() {
+    let output = Command::new(program()).arg("demo").output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("INVITE") && said.contains("+1"), "{said}");
+}
