@@ -90,12 +90,12 @@ struct Appliance(Child);
 
 impl Appliance {
     fn start(offhook: &Path, folder: &Path, users: usize) -> Outcome<Self> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/offhook/start.sh");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("offhook/start.sh");
         let environment = |c: &mut Command| {
             c.env("RUN", folder)
                 .env("NUSERS", users.to_string())
                 .env("OFFHOOK", offhook)
-                .env("PROMPT", folder.join("prompt.wav"));
+                .env("PROMPT", folder.join("greeting.wav"));
         };
         let mut prepare = Command::new(&script);
         environment(&mut prepare);
@@ -291,9 +291,9 @@ fn talk(
     pid: u32,
 ) -> Outcome<(f64, rtp::Heard)> {
     let sides = (&sides.0, &sides.1);
-    rtp::talk(sides, calls, Duration::from_secs(1))?;
+    rtp::talk(sides, calls, Duration::from_secs(1), 0)?;
     let cpu = cpu_seconds(pid);
-    let heard = rtp::talk(sides, calls, Duration::from_secs(seconds))?;
+    let heard = rtp::talk(sides, calls, Duration::from_secs(seconds), 100)?;
     Ok((cpu_seconds(pid) - cpu, heard))
 }
 

@@ -36,11 +36,13 @@ impl Heard {
     }
 }
 
-/// Talks on all calls for `length`: both sides, every 20 ms, evenly spread.
+/// Talks on all calls for `length`: both sides, every 20 ms, evenly spread. Sequence numbers go on
+/// from `first_tick`, so that one talk continues another.
 pub fn talk(
     sides: (&UdpSocket, &UdpSocket),
     calls: &[Media],
     length: Duration,
+    first_tick: u64,
 ) -> io::Result<Heard> {
     let mut heard = Heard::default();
     let begin = Instant::now();
@@ -53,7 +55,7 @@ pub fn talk(
             let call = &calls[(which / 2) as usize];
             let (socket, to) =
                 if which % 2 == 0 { (sides.0, call.caller) } else { (sides.1, call.callee) };
-            write_packet(&mut packet, tick, which as u32, begin);
+            write_packet(&mut packet, first_tick + tick, which as u32, begin);
             heard.sent += u64::from(socket.send_to(&packet, to).is_ok());
             slot += 1;
         }

@@ -26,7 +26,7 @@ PEER = "kamailio-rtpengine"
 
 
 def own():
-    args = ["cargo", "run", "--release", "--locked", "--quiet", "-p", "offhook-tests", "--bin", "bench", "--",
+    args = ["cargo", "run", "--release", "--locked", "--quiet", "-p", "offhook-bench", "--",
             "--offhook", OFFHOOK, "--out", OUT] + (["--quick"] if QUICK else [])
     subprocess.run(args, cwd=ROOT, check=True)
 

@@ -30,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "offhook-store",
         ],
     ),
+    ("offhook-bench", &["offhook-sip"]),
     // Tests may look into every room; the simulated office is built of these.
     ("offhook-tests", &["offhook-config", "offhook-media", "offhook-pbx", "offhook-sip"]),
 ];

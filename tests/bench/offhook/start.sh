@@ -40,6 +40,7 @@ peers = ["127.0.0.3/32"]
 keep_caller = true
 [[number]]
 match = "9*"
+from = "trunk:caller"
 to = "trunk:far"
 [[number]]
 match = "700"
