@@ -7,22 +7,22 @@ use serde_json::{Value, json};
 
 /// One measured figure.
 #[derive(Debug, Clone)]
-pub struct Figure {
+pub(crate) struct Figure {
     /// What was measured, with its conditions.
-    pub name: String,
+    pub(crate) name: String,
     /// The value.
-    pub value: f64,
+    pub(crate) value: f64,
     /// Its unit.
-    pub unit: &'static str,
+    pub(crate) unit: &'static str,
     /// What it is compared with, measured in the same run.
-    pub baseline: Option<(String, f64)>,
+    pub(crate) baseline: Option<(String, f64)>,
     /// The ratio (or, without a baseline, the value) must not be above this.
-    pub goal: Option<f64>,
+    pub(crate) goal: Option<f64>,
 }
 
 impl Figure {
     /// A figure that stands for itself.
-    pub fn plain(
+    pub(crate) fn plain(
         name: impl Into<String>,
         value: f64,
         unit: &'static str,
@@ -32,7 +32,7 @@ impl Figure {
     }
 
     /// A figure beside a baseline; the goal is a ratio.
-    pub fn beside(
+    pub(crate) fn beside(
         name: impl Into<String>,
         value: f64,
         unit: &'static str,
@@ -66,7 +66,7 @@ impl Figure {
 }
 
 /// The table for the screen.
-pub fn table(figures: &[Figure]) -> String {
+pub(crate) fn table(figures: &[Figure]) -> String {
     let width = figures.iter().map(|f| f.name.chars().count()).max().unwrap_or(0);
     let mut out = String::new();
     for f in figures {
@@ -92,7 +92,7 @@ fn number(value: f64) -> String {
 }
 
 /// Writes the list.
-pub fn write(path: &Path, figures: &[Figure]) -> std::io::Result<()> {
+pub(crate) fn write(path: &Path, figures: &[Figure]) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }

@@ -4,7 +4,7 @@ use std::fs;
 
 /// CPU seconds that all threads of `pid` have run, in nanosecond resolution
 /// (`/proc/PID/task/*/schedstat`). Threads that ended are not counted; the daemon keeps its own.
-pub fn cpu_seconds(pid: u32) -> f64 {
+pub(crate) fn cpu_seconds(pid: u32) -> f64 {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return 0.0 };
     let nanos: u64 = tasks
         .filter_map(|task| {
@@ -16,7 +16,7 @@ pub fn cpu_seconds(pid: u32) -> f64 {
 }
 
 /// Proportional set size in kilobytes (`/proc/PID/smaps_rollup`).
-pub fn pss_kb(pid: u32) -> f64 {
+pub(crate) fn pss_kb(pid: u32) -> f64 {
     let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
     let line = text.lines().find_map(|l| l.strip_prefix("Pss:"));
     line.and_then(|l| l.split_whitespace().next()?.parse().ok()).unwrap_or(0.0)

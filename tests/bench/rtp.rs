@@ -13,32 +13,32 @@ use crate::sip::Media;
 
 /// What a media load showed.
 #[derive(Debug, Default)]
-pub struct Heard {
+pub(crate) struct Heard {
     /// Packets sent.
-    pub sent: u64,
+    pub(crate) sent: u64,
     /// Packets that came back on the other side.
-    pub received: u64,
+    pub(crate) received: u64,
     /// One way through the relay, nanoseconds, sorted.
-    pub latency: Vec<u64>,
+    pub(crate) latency: Vec<u64>,
 }
 
 impl Heard {
     /// A percentile of the latency, microseconds.
-    pub fn latency_us(&self, percent: f64) -> f64 {
+    pub(crate) fn latency_us(&self, percent: f64) -> f64 {
         let last = self.latency.len().saturating_sub(1);
         let at = (last as f64 * percent / 100.0).round() as usize;
         self.latency.get(at).map_or(f64::NAN, |n| *n as f64 / 1000.0)
     }
 
     /// Packets lost, percent of those sent.
-    pub fn loss_percent(&self) -> f64 {
+    pub(crate) fn loss_percent(&self) -> f64 {
         100.0 * (1.0 - self.received as f64 / self.sent.max(1) as f64)
     }
 }
 
 /// Talks on all calls for `length`: both sides, every 20 ms, evenly spread. Sequence numbers go on
 /// from `first_tick`, so that one talk continues another.
-pub fn talk(
+pub(crate) fn talk(
     sides: (&UdpSocket, &UdpSocket),
     calls: &[Media],
     length: Duration,
@@ -111,7 +111,7 @@ fn drain(sides: (&UdpSocket, &UdpSocket), begin: Instant, heard: &mut Heard) {
 
 /// The floor: receives on one of `2 * calls` sockets, looks up where it goes, sends. Runs in a
 /// process of its own until it is killed; prints its ports first.
-pub fn floor(calls: usize, caller: SocketAddr, callee: SocketAddr) -> io::Result<()> {
+pub(crate) fn floor(calls: usize, caller: SocketAddr, callee: SocketAddr) -> io::Result<()> {
     let mut sockets = Vec::new();
     let poller = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let mut ports = Vec::new();

@@ -28,15 +28,15 @@ fn socket(at: SocketAddr) -> io::Result<UdpSocket> {
 
 /// How a load went.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// Units that went as they must.
-    pub ok: usize,
+    pub(crate) ok: usize,
     /// Units begun.
-    pub begun: usize,
+    pub(crate) begun: usize,
 }
 
 /// Registers users `u0000`… (password `pw` + user), `rate` a second, from one socket.
-pub fn register(
+pub(crate) fn register(
     server: SocketAddr,
     from: SocketAddr,
     users: usize,
@@ -114,16 +114,16 @@ fn register_request(
 
 /// A call that is up: where its two legs' media go.
 #[derive(Debug, Clone, Copy)]
-pub struct Media {
+pub(crate) struct Media {
     /// The appliance's port for the caller.
-    pub caller: SocketAddr,
+    pub(crate) caller: SocketAddr,
     /// The appliance's port for the callee.
-    pub callee: SocketAddr,
+    pub(crate) callee: SocketAddr,
 }
 
 /// Caller and callee of many calls.
 #[derive(Debug)]
-pub struct Calls {
+pub(crate) struct Calls {
     server: SocketAddr,
     caller: UdpSocket,
     callee: UdpSocket,
@@ -132,13 +132,12 @@ pub struct Calls {
     /// By call number.
     legs: HashMap<usize, Leg>,
     /// How it went so far.
-    pub outcome: Outcome,
+    pub(crate) outcome: Outcome,
     run: u32,
 }
 
 #[derive(Debug, Default)]
 struct Leg {
-    begun: Option<Instant>,
     answered: Option<Instant>,
     to: String,
     target: String,
@@ -150,7 +149,7 @@ struct Leg {
 impl Calls {
     /// Signals from `caller` to the appliance and answers at `callee`; media of all calls is
     /// described at `media` (one address a side).
-    pub fn new(
+    pub(crate) fn new(
         server: SocketAddr,
         addresses: (SocketAddr, SocketAddr),
         media: (SocketAddr, SocketAddr),
@@ -171,7 +170,7 @@ impl Calls {
     }
 
     /// Sets up and tears down `count` calls, `rate` a second, each held for `hold`.
-    pub fn run(&mut self, count: usize, rate: f64, hold: Duration) -> io::Result<()> {
+    pub(crate) fn run(&mut self, count: usize, rate: f64, hold: Duration) -> io::Result<()> {
         let begin = Instant::now();
         let limit = Duration::from_secs_f64(count as f64 / rate + hold.as_secs_f64() + 5.0);
         while self.outcome.ok < count && begin.elapsed() < limit {
@@ -196,7 +195,7 @@ impl Calls {
     }
 
     /// Sets up `count` calls and leaves them up.
-    pub fn set_up(&mut self, count: usize, rate: f64) -> io::Result<Vec<Media>> {
+    pub(crate) fn set_up(&mut self, count: usize, rate: f64) -> io::Result<Vec<Media>> {
         let begin = Instant::now();
         let limit = Duration::from_secs_f64(count as f64 / rate + 5.0);
         while self.media_of_all().len() < count && begin.elapsed() < limit {
@@ -217,7 +216,7 @@ impl Calls {
     }
 
     /// Ends all calls that are up.
-    pub fn tear_down(&mut self) -> io::Result<()> {
+    pub(crate) fn tear_down(&mut self) -> io::Result<()> {
         let up: Vec<usize> =
             self.legs.iter().filter(|(_, l)| l.answered.is_some()).map(|(n, _)| *n).collect();
         let (count, before) = (up.len(), self.outcome.ok);
@@ -247,7 +246,7 @@ impl Calls {
              Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        self.legs.insert(n, Leg { begun: Some(Instant::now()), ..Leg::default() });
+        self.legs.insert(n, Leg::default());
         self.caller.send_to(text.as_bytes(), server).map(drop)
     }
 

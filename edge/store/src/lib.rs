@@ -61,7 +61,7 @@ impl Default for Options {
         Self {
             queue: 8_192,
             queued_events: 100_000,
-            linger: Duration::from_millis(20),
+            linger: Duration::from_millis(50),
             busy: Duration::from_secs(5),
             maintain: true,
             keep_days: 90,
