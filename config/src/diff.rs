@@ -45,7 +45,8 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
     note(old.bans != new.bans, "[bans]", Effect::Live);
     note(old.dialplan != new.dialplan, "[dialplan]", Effect::Live);
     note(old.journal != new.journal, "[journal]", Effect::Live);
-    let voicemail = |c: &Config| crate::Voicemail { folder: None, ..c.voicemail.clone() };
+    let voicemail =
+        |c: &Config| crate::Voicemail { folder: None, prompts: None, ..c.voicemail.clone() };
     note(voicemail(old) != voicemail(new), "[voicemail]", Effect::Live);
     note(live_media(old) != live_media(new), "[media]", Effect::Live);
     note(live_sip(old) != live_sip(new), "[sip]", Effect::Live);
@@ -56,6 +57,8 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
     note(old.server.data_dir != new.server.data_dir, "[server] data_dir", Effect::Restart);
     let folders = (old.voicemail_folder(), new.voicemail_folder());
     note(folders.0 != folders.1, "[voicemail] folder", Effect::Restart);
+    let prompts = old.voicemail.prompts != new.voicemail.prompts;
+    note(prompts, "[voicemail] prompts", Effect::Restart);
     let threads = |c: &Config| (c.media.ports, c.media.threads, c.media.address);
     note(threads(old) != threads(new), "[media] ports, threads or address", Effect::Restart);
     note(fixed_sip(old) != fixed_sip(new), "[sip] timers or limits", Effect::Restart);

@@ -117,6 +117,24 @@ pub enum PhoneCommand {
         #[arg(value_parser = ["on", "off"])]
         state: String,
     },
+    /// Reads a new voicemail PIN from standard input, 4 to 10 digits.
+    Pin {
+        /// Which appliance.
+        #[command(flatten)]
+        place: Place,
+        /// Extension number.
+        number: String,
+    },
+    /// Gives the mailbox a greeting of its own, or the standard one again.
+    Greeting {
+        /// Which appliance.
+        #[command(flatten)]
+        place: Place,
+        /// Extension number.
+        number: String,
+        /// WAV, MP3, FLAC or Ogg; without it the standard greeting.
+        file: Option<PathBuf>,
+    },
 }
 
 /// `offhook calls …`

@@ -83,6 +83,19 @@ pub fn give_to_owner(folder: &Path, file: &Path) -> io::Result<()> {
     }
 }
 
+/// Makes a folder inside the data folder; made by root, it belongs to the data folder's owner.
+pub fn make_inside(data: &Path, folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    make(folder)?;
+    let owner = std::fs::metadata(data)?;
+    if rustix::process::geteuid().is_root() && owner.uid() != 0 {
+        std::os::unix::fs::chown(folder, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    Ok(())
+}
+
 fn own(file: &File, owner: &Metadata) -> io::Result<()> {
     std::os::unix::fs::fchown(file, Some(owner.uid()), Some(owner.gid()))
 }

@@ -11,6 +11,7 @@ pub mod demo;
 pub mod desk;
 pub mod exchange;
 pub mod folder;
+pub mod greeting;
 pub mod http;
 pub mod known;
 pub mod ladder;

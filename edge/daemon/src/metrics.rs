@@ -24,6 +24,13 @@ pub fn text(desk: &Desk) -> String {
         let _ = writeln!(out, "# TYPE offhook_{name} gauge");
         let _ = writeln!(out, "offhook_{name} {value}");
     }
+    let _ = writeln!(out, "# HELP offhook_calls_ended Calls that ended, by how and why.");
+    let _ = writeln!(out, "# TYPE offhook_calls_ended counter");
+    for (how, why, count) in desk.office.outcomes() {
+        // Both are words of ours: nothing in them needs an escape.
+        let labels = format!("outcome=\"{how}\",failure=\"{why}\"");
+        let _ = writeln!(out, "offhook_calls_ended_total{{{labels}}} {count}");
+    }
     out.push_str("# EOF\n");
     out
 }

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::cli::{PhoneCommand, Place};
 use crate::control;
+use crate::greeting;
 use crate::output::{complain, print, table};
 use crate::place::{CommandError, block_on, configuration, read_with_phones, store};
 
@@ -34,6 +35,14 @@ pub fn run(command: &PhoneCommand) -> Result<(), CommandError> {
         PhoneCommand::List { place, json } => list(place, *json),
         PhoneCommand::Remove { place, number } => remove(place, number),
         PhoneCommand::Dnd { place, number, state } => do_not_disturb(place, number, state == "on"),
+        PhoneCommand::Pin { place, number } => change(place, number, |_, extension| {
+            let pin = read_secret(Some("-"), "PIN")?.unwrap_or_default();
+            extension.pin = Some(hash_pin(&pin)?);
+            Ok(format!("The voicemail PIN of {number} is set."))
+        }),
+        PhoneCommand::Greeting { place, number, file } => {
+            change(place, number, |config, e| greeting::set(config, e, file.as_deref()))
+        }
     }
 }
 
@@ -314,14 +323,27 @@ fn remove(place: &Place, number: &str) -> Result<(), CommandError> {
 }
 
 fn do_not_disturb(place: &Place, number: &str, on: bool) -> Result<(), CommandError> {
+    change(place, number, |_, extension| {
+        extension.do_not_disturb = on;
+        Ok(format!("Do-not-disturb of {number} is {}.", if on { "on" } else { "off" }))
+    })
+}
+
+/// Changes the account of a phone that there is; `how` gives the words for the operator.
+fn change(
+    place: &Place,
+    number: &str,
+    how: impl FnOnce(&Config, &mut Extension) -> Result<String, CommandError>,
+) -> Result<(), CommandError> {
     let config = configuration(place)?;
     let store = store(&config)?;
     let known = block_on(store.load_extensions())??;
-    let Some(extension) = known.into_iter().find(|e| e.number == number) else {
+    let Some(mut extension) = known.into_iter().find(|e| e.number == number) else {
         return Err(no_such_phone(&config, number));
     };
-    block_on(store.put_extension(Extension { do_not_disturb: on, ..extension }))??;
-    print(&format!("Do-not-disturb of {number} is {}.", if on { "on" } else { "off" }));
+    let said = how(&config, &mut extension)?;
+    block_on(store.put_extension(extension))??;
+    print(&said);
     tell_daemon(&config)
 }
 

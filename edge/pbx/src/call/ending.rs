@@ -75,6 +75,7 @@ impl Call {
         }
         self.keep_record();
         self.timeline.flush();
+        self.entry.outcome(&self.record.disposition, self.record.failure.as_deref());
         self.entry.ended();
         self.ends_at = Some(now + CLOSING);
         tracing::info!(

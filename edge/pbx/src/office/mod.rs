@@ -124,6 +124,12 @@ impl OfficeHandle {
         self.registry.count()
     }
 
+    /// Calls that ended since the start: disposition, code of the failure (or nothing), how many.
+    /// Calls turned away at the door count as `refused`.
+    pub fn outcomes(&self) -> Vec<(String, String, u64)> {
+        self.registry.outcomes()
+    }
+
     /// Tasks of calls, those included that only wait for a last retransmission.
     pub fn tasks(&self) -> usize {
         self.registry.tasks()
@@ -272,6 +278,7 @@ impl Office {
     }
 
     fn turn_away(&self, new: &NewRequest, why: &'static Failure) {
+        self.registry.note_outcome("refused", why.code);
         tracing::warn!(code = why.code, source = %new.flow.remote, "a call was turned away");
         let status = StatusCode::new(why.sip_status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
         let mut response = plain(&new.request, status);

@@ -1,6 +1,6 @@
 //! Which calls there are: ids and mailboxes, never the calls themselves.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -34,6 +34,9 @@ struct Shared {
     table: Mutex<HashMap<String, Live>>,
     /// Tasks of calls, those included whose people have hung up.
     tasks: watch::Sender<usize>,
+    /// Ended calls by disposition and code of the failure (or nothing). Both come from our own
+    /// lists, so that it stays small.
+    outcomes: Mutex<BTreeMap<(String, String), u64>>,
 }
 
 #[derive(Debug)]
@@ -44,7 +47,11 @@ struct Live {
 
 impl Registry {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Shared { table: Mutex::default(), tasks: watch::Sender::new(0) }))
+        Self(Arc::new(Shared {
+            table: Mutex::default(),
+            tasks: watch::Sender::new(0),
+            outcomes: Mutex::default(),
+        }))
     }
 
     /// Notes a call. Its task holds the entry for as long as it lives.
@@ -64,6 +71,22 @@ impl Registry {
 
     pub(crate) fn count(&self) -> usize {
         self.table().len()
+    }
+
+    /// Counts the end of a call, or of one that was turned away at the door.
+    pub(crate) fn note_outcome(&self, disposition: &str, failure: &str) {
+        let key = (disposition.to_owned(), failure.to_owned());
+        *self.outcomes_table().entry(key).or_default() += 1;
+    }
+
+    /// Ended calls by disposition and failure.
+    pub(crate) fn outcomes(&self) -> Vec<(String, String, u64)> {
+        let table = self.outcomes_table();
+        table.iter().map(|((how, why), count)| (how.clone(), why.clone(), *count)).collect()
+    }
+
+    fn outcomes_table(&self) -> MutexGuard<'_, BTreeMap<(String, String), u64>> {
+        self.0.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn tasks(&self) -> usize {
@@ -105,6 +128,11 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// How it ended, for the metrics; once.
+    pub(crate) fn outcome(&self, disposition: &str, failure: Option<&str>) {
+        self.registry.note_outcome(disposition, failure.unwrap_or(""));
+    }
+
     /// Nobody is on the line any more.
     pub(crate) fn ended(&self) {
         self.registry.table().remove(&self.id);

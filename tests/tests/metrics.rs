@@ -1,0 +1,75 @@
+//! `http://…/metrics` as Prometheus reads it.
+#![allow(clippy::expect_used, clippy::panic)]
+
+use std::collections::HashSet;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use offhook_tests::appliance::Appliance;
+use offhook_tests::net::Net;
+use offhook_tests::sipp::Sipp;
+
+const SECURE_CALL: &str = include_str!("scenarios/secure_call.xml");
+
+fn metrics(appliance: &Appliance) -> String {
+    let mut door = TcpStream::connect((appliance.net.appliance(), 9480)).expect("the door");
+    door.write_all(b"GET /metrics HTTP/1.1\r\nHost: offhook\r\nConnection: close\r\n\r\n")
+        .expect("asked");
+    let mut answer = String::new();
+    door.read_to_string(&mut answer).expect("an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("HTTP");
+    assert!(head.contains("application/openmetrics-text; version=1.0.0"), "{head}");
+    body.to_owned()
+}
+
+/// What the OpenMetrics text format asks of every line.
+fn assert_well_formed(text: &str) {
+    let (mut families, mut samples) = (HashSet::new(), HashSet::new());
+    let mut current = (String::new(), String::new());
+    let body = text.strip_suffix("# EOF\n").expect("the end is marked");
+    for line in body.lines() {
+        let words: Vec<&str> = line.splitn(4, ' ').collect();
+        match words[..] {
+            ["#", "HELP", name, help] => {
+                assert!(families.insert(name.to_owned()), "{name} comes twice");
+                assert!(!help.is_empty() && !help.contains('\\'), "{line}");
+            }
+            ["#", "TYPE", name, kind] => {
+                assert!(families.contains(name), "{line}");
+                current = (name.to_owned(), kind.to_owned());
+            }
+            [sample, value] => {
+                assert!(samples.insert(sample.to_owned()), "{sample} comes twice");
+                value.parse::<u64>().unwrap_or_else(|_| panic!("{line}"));
+                let suffix = if current.1 == "counter" { "_total" } else { "" };
+                let name = sample.split('{').next().unwrap_or_default();
+                assert_eq!(name, format!("{}{suffix}", current.0), "{line}");
+            }
+            _ => panic!("not OpenMetrics: {line}"),
+        }
+    }
+}
+
+#[test]
+fn metrics_are_openmetrics_and_count_calls_by_their_outcome() {
+    let net = Net::new();
+    let mut appliance = Appliance::prepare(
+        net,
+        &format!(
+            "[[trunk]]\nname = \"connect\"\ntype = \"voice_connector\"\n\
+             host = \"{trunk}:5060\"\nregion = \"us-east-1\"\n\
+             caller_id = \"+15550100100\"\npeers = [\"{trunk}/32\"]\noptions_seconds = 0\n\
+             [[number]]\nmatch = \"+15550100100\"\nto = \"extension:101\"\n",
+            trunk = net.trunk()
+        ),
+    );
+    appliance.add_phone("101", "s3cret-pass");
+    appliance.launch();
+    assert_well_formed(&metrics(&appliance));
+    Sipp::start(SECURE_CALL, (net.trunk(), 5060), appliance.sip(), &["-d", "500"]).finish();
+    appliance.assert_nothing_left();
+    let text = metrics(&appliance);
+    assert_well_formed(&text);
+    let ended = "offhook_calls_ended_total{outcome=\"voicemail\",failure=\"\"} 1\n";
+    assert!(text.contains(ended), "{text}");
+}
