@@ -14,7 +14,7 @@ use crate::secret::Secret;
 use crate::target::{Pattern, RuleOrigin, Target};
 use crate::trunk::Trunk;
 
-/// Everything the operator may write. Made by [`crate::check`], or [`Config::default`] for the
+/// Everything the operator may write. Made by [`crate::check()`], or [`Config::default`] for the
 /// embedded defaults; never changed afterwards: a reload makes another.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {

@@ -4,7 +4,7 @@
 //! > a seed decides what the network does to every datagram.
 //!
 //! * [`net`]: datagrams between addresses, late, lost, doubled or out of order.
-//! * [`agent`]: a user agent of a few hundred lines on the sans-IO cores; [`line`] is one call of
+//! * [`agent`]: a user agent of a few hundred lines on the sans-IO cores; [`mod@line`] is one call of
 //!   it, to be played like a script. [`sdp`]: the little it knows of media.
 //! * [`keep`]: what the appliance wants kept, in maps. [`office`]: the whole signalling side of
 //!   the appliance on that network, and what is left of it afterwards.
