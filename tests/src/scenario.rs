@@ -290,6 +290,12 @@ impl Scenario {
         self.send(invite_final, &with_body(text, body))
     }
 
+    /// Early media: 183 with a session description.
+    pub fn progress(mut self, body: &str) -> Self {
+        let body = self.description(body);
+        self.respond_with("183 Session Progress", "", &body)
+    }
+
     /// 487 to the INVITE after its CANCEL was answered, and the ACK to it.
     pub fn cancelled(self) -> Self {
         let text = "SIP/2.0 487 Request Terminated\n[last_Via:]\n[last_From:]\n\

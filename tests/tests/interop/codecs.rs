@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use offhook_tests::baresip::{Baresip, Setup};
 use offhook_tests::net::Net;
+use offhook_tests::scenario::Scenario;
+use offhook_tests::sipp::Sipp;
 use offhook_tests::tone::assert_tone;
 
-use crate::{last_events, office};
+use crate::{last_events, line, office};
 
 /// Lets phones with these accounts talk for three seconds; both must hear the other's tone.
 fn assert_understand_each_other(caller: &str, callee: &str) -> Vec<serde_json::Value> {
@@ -67,4 +69,27 @@ fn digits_go_from_phone_to_phone() {
     caller.command("hangup", "");
     callee.expect("CALL_CLOSED");
     appliance.assert_nothing_left();
+}
+
+#[test]
+fn a_caller_changes_codec_and_address_within_the_call() {
+    let net = Net::new();
+    let appliance = office(net, &line(net, "extension:101"), &["101"]);
+    let desk = Setup::of(&appliance, 3, "101").tone(1000).account(";answermode=auto");
+    let mut desk = Baresip::registered(&desk);
+    // Nothing is sent back until the new address is told: there, everything is echoed.
+    let first = "m=audio 6100 RTP/AVP 0\na=rtpmap:0 PCMU/8000";
+    let second = "m=audio [media_port] RTP/AVP 8\na=rtpmap:8 PCMA/8000";
+    let scenario = Scenario::new("+15550100999", "+15550100100").invite("", first);
+    let scenario = scenario.answered().ack().wait(1000).reinvite(second).answered().ack();
+    let scenario = scenario.wait(3000).bye();
+    let caller = Sipp::start(&scenario.xml(), (net.trunk(), 5060), appliance.sip(), &["-rtp_echo"]);
+    desk.expect("CALL_ESTABLISHED");
+    desk.expect("CALL_CLOSED");
+    let messages = caller.received();
+    let answers: Vec<_> = messages.iter().filter(|m| m.contains("m=audio")).collect();
+    let last = answers.last().expect("an answer");
+    assert!(last.contains("RTP/AVP 8"), "{last}");
+    appliance.assert_nothing_left();
+    assert_tone(&desk.heard()[0], 1000.0, 1.5);
 }

@@ -14,6 +14,7 @@ mod groups;
 mod hold;
 mod phones;
 mod pki;
+mod reload;
 mod secure;
 mod timers;
 mod trunks;

@@ -8,7 +8,9 @@ use offhook_tests::baresip::{Baresip, PASSWORD, Setup};
 use offhook_tests::net::{Net, eventually};
 use offhook_tests::scenario::{SDP, Scenario};
 use offhook_tests::sipp::{Sipp, first, header};
+use offhook_tests::tone::assert_tone;
 
+use crate::voicemail::ulaw_tone;
 use crate::{last_call, last_ladder, line, office};
 
 /// A carrier that answers one call and waits for its end.
@@ -170,6 +172,27 @@ fn a_trunk_that_is_dead_is_followed_by_the_next() {
     free.finish();
     appliance.assert_nothing_left();
     assert_eq!(last_call(&appliance)["destination"], "trunk:second");
+}
+
+#[test]
+fn what_the_carrier_says_before_it_answers_is_heard() {
+    let net = Net::new();
+    let appliance = office(net, &trunk("carrier", net.trunk(), 1, ""), &["101"]);
+    let speech = appliance.folder().join("announcement.ul");
+    std::fs::write(&speech, ulaw_tone(700.0, 20)).expect("file");
+    let body = SDP.replace("[media_port]", "[rtpstream_audio_port]");
+    let scenario = Scenario::called().receive("INVITE").progress(&body).speak(&speech).wait(3000);
+    let scenario = scenario.respond("404 Not Found", "").receive("ACK");
+    let carrier = carrier(&appliance, net.trunk(), &scenario);
+    let mut phone = Baresip::registered(&Setup::of(&appliance, 3, "101"));
+    phone.dial("+12065550123");
+    phone.expect("CALL_PROGRESS");
+    let closed = phone.expect("CALL_CLOSED");
+    assert!(closed["param"].as_str().unwrap_or("").starts_with("404"), "{closed}");
+    carrier.finish();
+    appliance.assert_nothing_left();
+    assert_tone(&phone.heard()[0], 700.0, 1.5);
+    assert_eq!(last_call(&appliance)["failure"], "number-not-in-service");
 }
 
 #[test]
