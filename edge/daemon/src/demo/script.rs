@@ -46,7 +46,7 @@ pub type Tell<'a> = &'a mut dyn FnMut(&str);
 pub fn play(cast: &Cast, tell: Tell<'_>) -> Result<(), ScriptError> {
     let mut phone = Ua::open(cast.phone, cast.appliance)?;
     register(&mut phone, cast, 300)?;
-    tell(&format!("desk phone {} registered (digest, SHA-256 or MD5)", cast.extension));
+    tell(&format!("desk phone {} registered with digest authentication", cast.extension));
     let outcome = calls(&mut phone, cast, tell);
     // The phone leaves as it came, whatever happened.
     let gone = register(&mut phone, cast, 0);

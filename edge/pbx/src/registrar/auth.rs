@@ -51,11 +51,7 @@ impl Authenticator {
         metrics: Arc<Metrics>,
     ) -> Self {
         let now = Instant::now().into_std();
-        // MD5 first: sipp and older phones look at the first challenge only. Who knows SHA-256 and
-        // prefers it finds it in the second (docs/decisions/0006-md5-is-named-first.md).
-        let hashes = vec![digest::Hash::Md5, digest::Hash::Sha256];
-        let terms = digest::Config { hashes, ..digest::Config::default() };
-        let server = digest::Server::new(realm, ids, now, terms);
+        let server = digest::Server::new(realm, ids, now, digest::Config::default());
         Self {
             server: Arc::new(Mutex::new(server)),
             realm: realm.into(),
