@@ -58,10 +58,12 @@ pub enum Action {
     SendDigits(SendDigits),
     /// Waits.
     Pause(Pause),
+    /// Offhook: the leg hears itself until it ends.
+    Echo(Echo),
 }
 
 /// The type names of [`Action`], in its order.
-pub const KNOWN_ACTIONS: [&str; 8] = [
+pub const KNOWN_ACTIONS: [&str; 9] = [
     "CallAndBridge",
     "Hangup",
     "PlayAudio",
@@ -70,6 +72,7 @@ pub const KNOWN_ACTIONS: [&str; 8] = [
     "ReceiveDigits",
     "SendDigits",
     "Pause",
+    "Echo",
 ];
 
 impl Action {
@@ -84,6 +87,7 @@ impl Action {
             Self::ReceiveDigits(_) => "ReceiveDigits",
             Self::SendDigits(_) => "SendDigits",
             Self::Pause(_) => "Pause",
+            Self::Echo(_) => "Echo",
         }
     }
 
@@ -98,6 +102,7 @@ impl Action {
             Self::ReceiveDigits(a) => &a.target,
             Self::SendDigits(a) => &a.target,
             Self::Pause(a) => &a.target,
+            Self::Echo(a) => &a.target,
         }
     }
 
@@ -112,6 +117,7 @@ impl Action {
             Self::ReceiveDigits(a) => &mut a.target,
             Self::SendDigits(a) => &mut a.target,
             Self::Pause(a) => &mut a.target,
+            Self::Echo(a) => &mut a.target,
         }
     }
 
@@ -129,6 +135,7 @@ impl Action {
                 | Self::PlayAudioAndGetDigits(_)
                 | Self::RecordAudio(_)
                 | Self::SendDigits(_)
+                | Self::Echo(_)
         )
     }
 
@@ -176,6 +183,14 @@ pub struct Endpoint {
     /// A Voice Connector's ARN (`AWS`), or a trunk's name (`Trunk`; none: by the dial plan).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arn: Option<String>,
+}
+
+/// `Echo`: for the test call of whoever sets up a phone. Ends with its leg.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Echo {
+    /// The leg.
+    #[serde(flatten)]
+    pub target: Target,
 }
 
 /// Kinds of [`Endpoint`].

@@ -220,6 +220,11 @@ impl Engine {
         self.shared.send(home, Command::Port(a.id, Order::Bridge(b.id)));
     }
 
+    /// Sends back to a port's peer what it says, until it is unbridged, bridged or dropped.
+    pub fn echo(&self, port: &MediaPort) {
+        port.order(Order::Echo);
+    }
+
     /// Ends the bridge `a` is part of.
     pub fn unbridge(&self, a: &MediaPort) {
         a.order(Order::Unbridge);

@@ -39,6 +39,8 @@ pub(super) enum Order {
     /// With the other port, which this thread has or expects.
     Bridge(PortId),
     Unbridge,
+    /// Its own partner: an echo.
+    Echo,
     /// Hand it to another thread, which expects it.
     Move(Remote),
     Close,
@@ -376,6 +378,13 @@ impl Worker {
         match order {
             Order::Bridge(other) => return self.bridge(id, slot, other),
             Order::Unbridge => return self.unbridge(slot),
+            Order::Echo => {
+                self.unbridge(slot);
+                if let Some(port) = self.port(slot) {
+                    port.partner = Some(slot);
+                }
+                return;
+            }
             Order::Close => return drop(self.remove(id, slot)),
             Order::Move(to) => {
                 if let Some(port) = self.remove(id, slot) {
@@ -395,7 +404,7 @@ impl Worker {
             Order::Record(recording) => port.leg.record(now, recording),
             Order::StopRecord => port.leg.end_record(now, RecordEnd::Stopped),
             Order::SendDigits(digits, tone, gap) => port.leg.send_digits(now, &digits, tone, gap),
-            Order::Bridge(_) | Order::Unbridge | Order::Move(_) | Order::Close => {}
+            Order::Bridge(_) | Order::Unbridge | Order::Echo | Order::Move(_) | Order::Close => {}
         }
         self.attend(slot);
         // What was ordered starts now, not at the next tick.

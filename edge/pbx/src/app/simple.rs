@@ -1,7 +1,8 @@
 //! Small applications: play a file, record, refuse.
 
 use offhook_sma::action::{
-    Action, AudioSource, LegTag, PlayAudio, RecordAudio, RecordingDestination, Target,
+    Action, AudioSource, Echo as EchoAction, LegTag, PlayAudio, RecordAudio, RecordingDestination,
+    Target,
 };
 use offhook_sma::event::{EventType, InvocationEvent};
 use offhook_sma::reply::Reply;
@@ -102,7 +103,7 @@ impl Immediate for Refuse {
     }
 }
 
-/// The echo test: refused with 501 until the media engine can loop a line back.
+/// The echo test: the caller hears itself until it hangs up.
 #[derive(Debug)]
 pub struct Echo;
 
@@ -113,7 +114,11 @@ impl Immediate for Echo {
 
     fn reply(&mut self, event: &InvocationEvent) -> Reply {
         match event.invocation_event_type {
-            EventType::NewInboundCall => Reply::actions(vec![hang_up(LegTag::A, 501)]),
+            EventType::NewInboundCall => Reply::actions(vec![
+                super::play(super::builtin("beep")),
+                Action::Echo(EchoAction { target: Target::tag(LegTag::A) }),
+            ]),
+            EventType::ActionFailed => Reply::actions(vec![hang_up(LegTag::A, 500)]),
             _ => Reply::nothing(),
         }
     }

@@ -49,6 +49,8 @@ pub(super) enum Running {
     Pausing,
     /// Somebody to answer ([`Call::bridging`]).
     Bridging,
+    /// The leg to end.
+    Echoing,
 }
 
 impl Running {
@@ -125,6 +127,7 @@ impl Call {
             Action::RecordAudio(a) => self.start_recording(now, id, a),
             Action::ReceiveDigits(a) => self.start_listening(now, id, &a),
             Action::SendDigits(a) => self.start_sending(now, id, &a),
+            Action::Echo(_) => self.start_echo(now, id),
             Action::Pause(a) => {
                 if !(1..=30_000).contains(&a.duration_in_milliseconds) {
                     return self.action_failed(now, &invalid("The Duration parameter is invalid."));
@@ -134,6 +137,14 @@ impl Call {
                     Some(now + Duration::from_millis(a.duration_in_milliseconds));
             }
         }
+    }
+
+    fn start_echo(&mut self, now: Instant, leg: LegId) {
+        let Some(port) = self.leg_ref(leg).and_then(super::leg::Leg::port) else {
+            return self.action_failed(now, &gone());
+        };
+        self.services.engine.echo(port);
+        self.running = Running::Echoing;
     }
 
     /// The running action is done.
@@ -357,7 +368,9 @@ impl Call {
             PortEventKind::NoMedia { silent_for } => {
                 let text = format!("no audio for {} s", silent_for.as_secs());
                 self.timeline.note(now, leg.map(|l| l.1), text);
-                if self.config().media.silence_hangup.is_some() && !self.on_hold() {
+                // Before the answer a caller need not send anything.
+                let answered = self.record.answered.is_some();
+                if self.config().media.silence_hangup.is_some() && answered && !self.on_hold() {
                     self.fail(now, failure::NO_MEDIA, None, "");
                     self.hang_up_all(now, "no audio came for a long time");
                 }

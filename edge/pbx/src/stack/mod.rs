@@ -31,4 +31,4 @@ pub use task::{Parts, Stack, StackConfig};
 pub const ALLOW: &str =
     "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, SUBSCRIBE, NOTIFY, REFER";
 /// Extensions we know, for Supported (§20.37).
-pub const SUPPORTED: &str = "100rel, timer, replaces, path";
+pub const SUPPORTED: &str = "100rel, timer, path";

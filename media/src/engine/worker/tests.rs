@@ -97,3 +97,30 @@ fn orders_for_a_port_on_its_way_are_kept_in_order() {
     let partner = one.by_id[&b.id];
     assert_eq!(one.port(slot).unwrap().partner, Some(partner));
 }
+
+#[test]
+fn an_echo_sends_back_what_came_and_ends_with_a_bridge() {
+    let (mut worker, remote) = Worker::new().unwrap();
+    let mut events = Vec::with_capacity(BATCH);
+    let (a, b) = (peer(&remote, 1), peer(&remote, 2));
+    remote.send(Command::Port(a.id, Order::Echo));
+    worker.turn(&mut events);
+    let mut wire = [7; 172];
+    let header = Header { marker: false, payload_type: 0, sequence: 1, timestamp: 160, ssrc: 5 };
+    wire[..12].copy_from_slice(&header.to_bytes());
+    let say = |worker: &mut Worker, events: &mut Vec<epoll::Event>| {
+        a.socket.send_to(&wire, a.port).unwrap();
+        worker.turn(events);
+    };
+    say(&mut worker, &mut events);
+    let mut back = [0; 200];
+    assert_eq!(a.socket.recv(&mut back).unwrap(), wire.len());
+    assert_eq!(back[12..172], wire[12..]);
+    assert!(b.socket.recv(&mut back).is_err());
+
+    remote.send(Command::Port(a.id, Order::Bridge(b.id)));
+    worker.turn(&mut events);
+    say(&mut worker, &mut events);
+    assert!(a.socket.recv(&mut back).is_err());
+    assert_eq!(b.socket.recv(&mut back).unwrap(), wire.len());
+}
