@@ -2,6 +2,10 @@
 //!
 //! > A banned source is dropped before a byte of it is parsed; a trunk's peer and an operator's
 //! > range never are. Going without credentials once is how digest begins and counts for nothing.
+//!
+//! Anybody can write anybody's address into a datagram. So nobody who has a phone here is shut out
+//! for datagrams that prove nothing about their sender, and what is no SIP counts on connections
+//! only. A wrong password is proof: its nonce was given to that very address.
 
 #[cfg(test)]
 mod tests;
@@ -13,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use offhook_config::IpNet;
+use offhook_sip::flow::{Flow, Transport};
 use tokio::time::Instant;
 
 use crate::keep::{self, Ban, KeepError};
@@ -110,6 +115,9 @@ struct Table {
     policy: Policy,
     trunks: Vec<IpNet>,
     suspects: HashMap<IpAddr, Suspect>,
+    /// Sources that phones are registered from, and how many: at most as many as there are
+    /// bindings.
+    phones: HashMap<IpAddr, usize>,
     banned: HashMap<IpAddr, Banned>,
 }
 
@@ -137,8 +145,13 @@ impl Bans {
         metrics: Arc<Metrics>,
         listener: Option<Listener>,
     ) -> Self {
-        let table =
-            Table { policy, trunks: Vec::new(), suspects: HashMap::new(), banned: HashMap::new() };
+        let table = Table {
+            policy,
+            trunks: Vec::new(),
+            suspects: HashMap::new(),
+            phones: HashMap::new(),
+            banned: HashMap::new(),
+        };
         Self(Arc::new(Shared {
             table: Mutex::new(table),
             banned: AtomicUsize::new(0),
@@ -201,10 +214,12 @@ impl Bans {
         if self.0.banned.load(Ordering::Relaxed) == 0 {
             return false;
         }
-        let source = group(source);
+        let (exact, source) = (source, group(source));
         let mut table = self.table();
         match table.banned.get(&source) {
             None => false,
+            // One host of an IPv6 network may be exempt, and its neighbours are not.
+            Some(_) if table.exempt(exact) => false,
             Some(banned) if banned.until > Instant::now() => true,
             Some(_) => {
                 table.banned.remove(&source);
@@ -217,12 +232,43 @@ impl Bans {
         }
     }
 
-    /// Counts a failure; bans the source when it was one too many.
-    pub fn failure(&self, source: IpAddr, offence: Offence) {
+    /// Counts a failure of whoever sent something over `flow`, as far as its address is believed.
+    pub fn failure_over(&self, flow: &Flow, offence: Offence) {
+        let source = flow.remote.ip();
+        let claimed = flow.transport == Transport::Udp && offence != Offence::Credentials;
+        if claimed && (offence == Offence::Malformed || self.has_phone(source)) {
+            return;
+        }
+        self.failure(source, offence);
+    }
+
+    /// A phone registered from this source.
+    pub(crate) fn phone_came(&self, source: IpAddr) {
+        *self.table().phones.entry(group(source)).or_default() += 1;
+    }
+
+    /// One phone less is registered from this source.
+    pub(crate) fn phone_left(&self, source: IpAddr) {
         let source = group(source);
+        let mut table = self.table();
+        match table.phones.get_mut(&source) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => {
+                table.phones.remove(&source);
+            }
+        }
+    }
+
+    fn has_phone(&self, source: IpAddr) -> bool {
+        self.table().phones.contains_key(&group(source))
+    }
+
+    /// Counts a failure; bans the source when it was one too many.
+    pub(crate) fn failure(&self, source: IpAddr, offence: Offence) {
+        let (exact, source) = (source, group(source));
         let now = Instant::now();
         let mut table = self.table();
-        if table.policy.failures == 0 || table.exempt(source) {
+        if table.policy.failures == 0 || table.exempt(exact) {
             return;
         }
         let failures = table.suspect(source, offence, now);

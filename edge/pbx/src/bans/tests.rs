@@ -2,6 +2,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use offhook_sip::flow::{Flow, Transport};
+
 use super::{Bans, Offence, Policy};
 use crate::metrics::Metrics;
 
@@ -82,4 +84,44 @@ async fn a_flood_of_sources_stays_within_its_table() {
         bans.failure(std::net::Ipv4Addr::from_bits(0xC000_0000 + n).into(), Offence::Scanner);
     }
     assert!(bans.list().len() <= super::MAX_BANNED);
+}
+
+fn over(transport: Transport, source: &str) -> Flow {
+    let remote = std::net::SocketAddr::new(ip(source), 5060);
+    Flow { transport, local: "192.0.2.1:5060".parse().unwrap(), remote, connection: None }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_datagram_with_a_forged_address_shuts_out_no_phone() {
+    let bans = bans();
+    let phone = "203.0.113.5";
+    bans.phone_came(ip(phone));
+    bans.phone_came(ip(phone));
+    bans.phone_left(ip(phone));
+    for _ in 0..20 {
+        for offence in [Offence::Scanner, Offence::Stranger, Offence::Malformed] {
+            bans.failure_over(&over(Transport::Udp, phone), offence);
+        }
+        // What is no SIP may be anybody's.
+        bans.failure_over(&over(Transport::Udp, "203.0.113.6"), Offence::Malformed);
+    }
+    assert!(bans.list().is_empty());
+    // A connection is proof of an address, and so is the answer to a challenge.
+    bans.failure_over(&over(Transport::Tcp, phone), Offence::Scanner);
+    assert!(bans.is_banned(ip(phone)));
+    bans.lift(ip(phone));
+    bans.phone_left(ip(phone));
+    bans.failure_over(&over(Transport::Udp, phone), Offence::Scanner);
+    assert!(bans.is_banned(ip(phone)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exempt_ipv6_host_is_not_shut_out_with_its_neighbours() {
+    let bans = bans();
+    bans.set_trunk_networks(vec!["2001:db8:9:9::5/128".parse().unwrap()]);
+    bans.failure(ip("2001:db8:9:9::5"), Offence::Scanner);
+    assert!(!bans.is_banned(ip("2001:db8:9:9::6")));
+    bans.failure(ip("2001:db8:9:9::6"), Offence::Scanner);
+    assert!(bans.is_banned(ip("2001:db8:9:9::6")));
+    assert!(!bans.is_banned(ip("2001:db8:9:9::5")));
 }

@@ -1,5 +1,6 @@
 //! Who sent a request: a phone that proves it, a trunk's peer, or nobody we know.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use offhook_config::Trunk;
@@ -72,9 +73,18 @@ impl Authenticator {
         &self.directory
     }
 
-    /// Peers of trunks, and addresses of phones.
-    pub(super) fn peers(&self) -> &Peers {
-        &self.peers
+    /// A phone registered from there.
+    pub(super) fn phone_came(&self, source: SocketAddr) {
+        if self.peers.add_phone(source) {
+            self.bans.phone_came(source.ip());
+        }
+    }
+
+    /// No phone is registered from there any more.
+    pub(super) fn phone_left(&self, source: SocketAddr) {
+        if self.peers.remove_phone(source) {
+            self.bans.phone_left(source.ip());
+        }
     }
 
     /// Judges a request that begins something: INVITE, REFER, SUBSCRIBE, MESSAGE out of dialog.
@@ -85,23 +95,22 @@ impl Authenticator {
         if let Some(verdict) = self.by_credentials(request, flow) {
             return verdict;
         }
-        let source = flow.remote;
-        let phone = self.peers.is_phone(source);
-        if !phone && let Some(trunk) = self.peers.recognise(source.ip(), request) {
+        let phone = self.peers.is_phone(flow.remote);
+        if !phone && let Some(trunk) = self.peers.recognise(flow.remote.ip(), request) {
             return Verdict::Trunk(trunk);
         }
         // The first try without credentials is how digest works, but one that never has any comes
         // from somebody who dials through open boxes.
         if !phone && request.method == Method::Invite {
-            self.bans.failure(source.ip(), Offence::Stranger);
+            self.bans.failure_over(flow, Offence::Stranger);
         }
-        Verdict::Challenge(self.challenge(request, false))
+        Verdict::Challenge(self.challenge(request, flow, false))
     }
 
     /// Judges a request that only a phone sends: REGISTER, SUBSCRIBE for a lamp.
     pub fn phone(&self, request: &Request, flow: &Flow) -> Verdict {
         self.by_credentials(request, flow)
-            .unwrap_or_else(|| Verdict::Challenge(self.challenge(request, false)))
+            .unwrap_or_else(|| Verdict::Challenge(self.challenge(request, flow, false)))
     }
 
     /// `None`: there are no credentials for our realm.
@@ -111,42 +120,49 @@ impl Authenticator {
             let mut server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
             let credentials = server.credentials(&request.headers, false)?;
             let lookup = |user: &str, hash| self.directory.ha1(user, &self.realm, hash);
-            server.verify(now, &request.method, &credentials, &request.uri, lookup)
+            server.verify(now, &octets(flow), &request.method, &credentials, &request.uri, lookup)
         };
-        let source = flow.remote.ip();
         Some(match verdict {
             digest::Verdict::Ok { user } => match self.directory.get(&user) {
                 Some(extension) => {
-                    self.bans.success(source);
+                    self.bans.success(flow.remote.ip());
                     Verdict::Extension(extension)
                 }
                 // Removed within this very moment.
                 None => Verdict::Refuse(refusal(request)),
             },
-            digest::Verdict::Stale => Verdict::Challenge(self.challenge(request, true)),
+            digest::Verdict::Stale => Verdict::Challenge(self.challenge(request, flow, true)),
             // An unknown user and a wrong password look the same from outside, in words and in
             // time: who exists is nobody's business.
             digest::Verdict::Wrong { .. } | digest::Verdict::UnknownUser => {
                 self.metrics.auth_failures.inc();
-                self.bans.failure(source, Offence::Credentials);
+                self.bans.failure_over(flow, Offence::Credentials);
                 Verdict::Refuse(refusal(request))
             }
             digest::Verdict::Malformed => {
-                self.bans.failure(source, Offence::Credentials);
-                Verdict::Challenge(self.challenge(request, false))
+                self.bans.failure_over(flow, Offence::Malformed);
+                Verdict::Challenge(self.challenge(request, flow, false))
             }
         })
     }
 
     /// RFC 3261 §22.1: as a UAS we challenge with 401.
-    fn challenge(&self, request: &Request, stale: bool) -> Response {
+    fn challenge(&self, request: &Request, flow: &Flow, stale: bool) -> Response {
         let now = Instant::now().into_std();
         let mut response = Response::to_request(request, StatusCode::UNAUTHORIZED, None);
         let mut server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
-        for challenge in server.challenges(now, stale) {
+        for challenge in server.challenges(now, stale, &octets(flow)) {
             response.headers.push_typed(&WwwAuthenticate(challenge));
         }
         response
+    }
+}
+
+/// Whom a nonce is for: the address, not the port, which a NAT may change.
+fn octets(flow: &Flow) -> [u8; 16] {
+    match flow.remote.ip().to_canonical() {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+        IpAddr::V6(ip) => ip.octets(),
     }
 }
 

@@ -62,6 +62,8 @@ pub(super) struct Table {
     aor_of: HashMap<u64, Box<str>>,
     /// How many bindings came from a source.
     sources: HashMap<SocketAddr, usize>,
+    /// Sources that no binding comes from any more, until somebody asks.
+    left: Vec<SocketAddr>,
     last: u64,
 }
 
@@ -70,8 +72,11 @@ impl Table {
         self.expiry.len()
     }
 
-    pub(super) fn is_source(&self, source: SocketAddr) -> bool {
-        self.sources.contains_key(&source)
+    /// Sources that lost their last binding since this was asked last.
+    pub(super) fn take_left(&mut self) -> Vec<SocketAddr> {
+        let mut left = std::mem::take(&mut self.left);
+        left.retain(|source| !self.sources.contains_key(source));
+        left
     }
 
     pub(super) fn next_expiry(&self) -> Option<Instant> {
@@ -177,6 +182,7 @@ impl Table {
             Some(count) if *count > 1 => *count -= 1,
             _ => {
                 self.sources.remove(&entry.binding.received);
+                self.left.push(entry.binding.received);
             }
         }
         Some(entry.binding)

@@ -151,7 +151,7 @@ impl Registrar {
         let mut state = self.0.state();
         for binding in bindings {
             if let Ok(left) = binding.expires.duration_since(wall) {
-                self.0.auth.peers().add_phone(binding.received);
+                self.0.auth.phone_came(binding.received);
                 state.table.restore(binding, left);
             }
         }
@@ -260,7 +260,7 @@ impl Inner {
             let reason = Some("CSeq out of order");
             return self.answer(tx, Response::to_request(&request, status, reason));
         };
-        self.note_sources(&changes, flow.remote, &state.table);
+        self.note_sources(&changes, flow.remote, &mut state.table);
         let response = self.ok(&request, &register, &state.table);
         let after = state.table.count(&register.aor);
         self.metrics.bindings.set(state.table.len() as u64);
@@ -281,12 +281,13 @@ impl Inner {
         self.enqueue(state, Pending { changes, answer: Some((tx, request, response)) });
     }
 
-    fn note_sources(&self, changes: &[BindingChange], source: SocketAddr, table: &Table) {
+    fn note_sources(&self, changes: &[BindingChange], source: SocketAddr, table: &mut Table) {
+        for left in table.take_left() {
+            self.auth.phone_left(left);
+        }
         let added = changes.iter().any(|c| matches!(c, BindingChange::Put(_)));
         if added {
-            self.auth.peers().add_phone(source);
-        } else if !table.is_source(source) {
-            self.auth.peers().remove_phone(source);
+            self.auth.phone_came(source);
         }
     }
 
@@ -430,10 +431,10 @@ async fn expire(inner: Weak<Inner>) {
         if gone.is_empty() {
             continue;
         }
+        for left in state.table.take_left() {
+            strong.auth.phone_left(left);
+        }
         for binding in &gone {
-            if !state.table.is_source(binding.received) {
-                strong.auth.peers().remove_phone(binding.received);
-            }
             if state.table.count(&binding.aor) == 0 {
                 let aor = binding.aor.clone();
                 strong.tell(&mut state, &RegistrationChange::Unregistered { aor });

@@ -64,6 +64,7 @@ pub(crate) struct Desk {
     pub(crate) lab: Lab,
     pub(crate) registrar: Registrar,
     pub(crate) auth: Authenticator,
+    pub(crate) peers: Peers,
     pub(crate) memory: Arc<Memory>,
 }
 
@@ -76,11 +77,12 @@ impl Desk {
         let lab = Lab::new();
         let directory = Directory::new();
         directory.replace(["101", "102"].map(extension));
+        let peers = Peers::new();
         let auth = Authenticator::new(
             "lab",
             Ids::from_seed(5),
             directory,
-            Peers::new(),
+            peers.clone(),
             lab.bans.clone(),
             Arc::clone(&lab.metrics),
         );
@@ -100,7 +102,7 @@ impl Desk {
             Arc::clone(&lab.wire) as _,
             Arc::clone(&lab.metrics),
         );
-        Self { lab, registrar, auth, memory }
+        Self { lab, registrar, auth, peers, memory }
     }
 
     async fn exchange(&mut self, source: &str, text: String) -> Response {
@@ -351,4 +353,19 @@ async fn a_caller_without_credentials_is_challenged_and_in_the_end_banned() {
         assert!(matches!(verdict, Verdict::Challenge(_)));
     }
     assert!(desk.lab.bans.is_banned("203.0.113.77".parse().unwrap()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_that_moved_leaves_its_old_address_behind() {
+    let mut desk = Desk::new();
+    let mut phone = Phone::new("101", "203.0.113.5:41000");
+    let contact = "Contact: <sip:101@10.0.0.5>\r\n";
+    desk.register(&mut phone, contact).await;
+    assert!(desk.peers.is_phone("203.0.113.5:41000".parse().unwrap()));
+    phone.source = "203.0.113.8:42000".into();
+    desk.register(&mut phone, contact).await;
+    assert!(!desk.peers.is_phone("203.0.113.5:41000".parse().unwrap()));
+    assert!(desk.peers.is_phone("203.0.113.8:42000".parse().unwrap()));
+    desk.register(&mut phone, "Contact: *\r\nExpires: 0\r\n").await;
+    assert!(!desk.peers.is_phone("203.0.113.8:42000".parse().unwrap()));
 }

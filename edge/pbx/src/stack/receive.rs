@@ -58,7 +58,7 @@ impl Stack {
         self.metrics.sip_received.inc();
         if let Message::Request(request) = &mut message {
             if is_scanner(request) {
-                return self.bans.failure(flow.remote.ip(), Offence::Scanner);
+                return self.bans.failure_over(&flow, Offence::Scanner);
             }
             if !stamp(request, &flow) {
                 return self.malformed(flow);
@@ -69,7 +69,7 @@ impl Stack {
 
     fn malformed(&mut self, flow: Flow) {
         self.metrics.sip_malformed.inc();
-        self.bans.failure(flow.remote.ip(), Offence::Malformed);
+        self.bans.failure_over(&flow, Offence::Malformed);
     }
 
     fn rejected(&mut self, flow: Flow, rejected: Rejected) {

@@ -93,12 +93,14 @@ impl Peers {
         self.read().phones.contains(&source)
     }
 
-    pub(crate) fn add_phone(&self, source: SocketAddr) {
-        self.write().phones.insert(source);
+    /// `false`: it was there.
+    pub(crate) fn add_phone(&self, source: SocketAddr) -> bool {
+        self.write().phones.insert(source)
     }
 
-    pub(crate) fn remove_phone(&self, source: SocketAddr) {
-        self.write().phones.remove(&source);
+    /// `false`: it was not there.
+    pub(crate) fn remove_phone(&self, source: SocketAddr) -> bool {
+        self.write().phones.remove(&source)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {

@@ -146,7 +146,7 @@ async fn we_register_with_digest_and_refresh_before_it_ends() {
     let mut server =
         digest::Server::new("carrier", Ids::from_seed(2), now, digest::Config::default());
     let mut challenge = Response::to_request(&first, StatusCode::UNAUTHORIZED, None);
-    for c in server.challenges(now, false) {
+    for c in server.challenges(now, false, b"us") {
         challenge.headers.push_typed(&WwwAuthenticate(c));
     }
     lab.datagram(&to.to_string(), challenge.to_bytes()).await;

@@ -20,7 +20,8 @@ pub(super) struct NonceId {
     random: [u8; 8],
 }
 
-/// `time (8) | random (8) | HMAC-SHA256 (16)` in base64.
+/// `time (8) | random (8) | HMAC-SHA256 (16)` in base64. The HMAC is over the peer too, which is not
+/// told: a nonce is worth nothing in the hands of another one.
 #[derive(Debug)]
 pub(super) struct Mint {
     /// Keyed once; cloned for each use.
@@ -38,22 +39,22 @@ impl Mint {
         Self { mac, started }
     }
 
-    pub(super) fn issue(&self, now: Instant, ids: &mut Ids) -> String {
+    pub(super) fn issue(&self, now: Instant, ids: &mut Ids, peer: &[u8]) -> String {
         let mut nonce = [0_u8; LENGTH];
         let (body, tag) = nonce.split_at_mut(BODY);
         let (time, random) = body.split_at_mut(8);
         time.copy_from_slice(&self.clock(now).to_be_bytes());
         random.copy_from_slice(&ids.bytes::<8>());
-        tag.copy_from_slice(&self.sign(body));
+        tag.copy_from_slice(&self.sign(body, peer));
         URL_SAFE_NO_PAD.encode(nonce)
     }
 
-    /// `None`: not made by us since the start.
-    pub(super) fn read(&self, nonce: &str) -> Option<NonceId> {
+    /// `None`: not made by us since the start, or for somebody else.
+    pub(super) fn read(&self, nonce: &str, peer: &[u8]) -> Option<NonceId> {
         let mut bytes = [0_u8; LENGTH];
         let length = URL_SAFE_NO_PAD.decode_slice(nonce, &mut bytes).ok()?;
         let (body, tag) = bytes.split_at(BODY);
-        if length != LENGTH || !constant_time_eq(tag, &self.sign(body)) {
+        if length != LENGTH || !constant_time_eq(tag, &self.sign(body, peer)) {
             return None;
         }
         let (time, random) = body.split_at(8);
@@ -72,8 +73,8 @@ impl Mint {
         u64::try_from(millis).unwrap_or(u64::MAX)
     }
 
-    fn sign(&self, body: &[u8]) -> [u8; LENGTH - BODY] {
-        let full = self.mac.clone().chain_update(body).finalize().into_bytes();
+    fn sign(&self, body: &[u8], peer: &[u8]) -> [u8; LENGTH - BODY] {
+        let full = self.mac.clone().chain_update(body).chain_update(peer).finalize().into_bytes();
         let mut tag = [0; LENGTH - BODY];
         tag.iter_mut().zip(full).for_each(|(to, from)| *to = from);
         tag

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use constant_time_eq::constant_time_eq;
 
 use super::hash::{self, Algorithm, Ha1, Hash, Qop, Terms};
-use super::nonce::{Mint, Used};
+use super::nonce::{Mint, NonceId, Used};
 use crate::header::{Authorization, Challenge, Credentials, Headers, ProxyAuthorization};
 use crate::header::{HeaderName, TypedHeader};
 use crate::ids::Ids;
@@ -46,8 +46,8 @@ pub enum Verdict {
         /// Whose they are.
         user: Box<str>,
     },
-    /// Right password, but the nonce is too old, not ours, or was used before: challenge again
-    /// with `stale`.
+    /// The nonce is not ours or another peer's; or the password is right and the nonce too old or
+    /// used before. Challenge again with `stale`; it says nothing about who sent this.
     Stale,
     /// Wrong password.
     Wrong {
@@ -101,9 +101,10 @@ impl Server {
         self.config.hashes = hashes;
     }
 
-    /// One challenge for each hash offered, all with the same new nonce. Keeps nothing.
-    pub fn challenges(&mut self, now: Instant, stale: bool) -> Vec<Challenge> {
-        let nonce = self.mint.issue(now, &mut self.ids);
+    /// One challenge for each hash offered, all with the same new nonce. Keeps nothing. `peer`:
+    /// whom the nonce is good for (an address), in any octets.
+    pub fn challenges(&mut self, now: Instant, stale: bool, peer: &[u8]) -> Vec<Challenge> {
+        let nonce = self.mint.issue(now, &mut self.ids, peer);
         let challenge = |hash: &Hash| {
             let mut challenge = Challenge::new("Digest");
             let params = &mut challenge.params;
@@ -135,7 +136,7 @@ impl Server {
             .find(|c| c.is("Digest") && c.param("realm").as_deref() == Some(&*self.realm))
     }
 
-    /// Judges the credentials of a request of `method` to `request_uri`. `lookup` gives the stored
+    /// Judges the credentials of a request of `method` to `request_uri` from `peer`. `lookup` gives the stored
     /// HA1 of a user for a hash.
     ///
     /// A nonce-count that was seen before makes [`Verdict::Stale`]; retransmissions never come
@@ -143,6 +144,7 @@ impl Server {
     pub fn verify(
         &mut self,
         now: Instant,
+        peer: &[u8],
         method: &Method,
         credentials: &Credentials,
         request_uri: &Uri,
@@ -172,24 +174,27 @@ impl Server {
         let expected = hash::response(claim.hash, ha1, &terms);
         let given = claim.response.to_ascii_lowercase();
         let right = constant_time_eq(expected.as_bytes(), given.as_bytes());
+        // Who answers a nonce that we never gave to this address may not even be there: over UDP
+        // anybody can write anybody's address.
+        let Some(id) = self.mint.read(&claim.nonce, peer) else { return Verdict::Stale };
         match (known, right) {
             (None, _) => return Verdict::UnknownUser,
             (Some(_), false) => return Verdict::Wrong { user: (*claim.user).into() },
             (Some(_), true) => {}
         }
-        // Only now the nonce: `stale` tells a client that its password was right (RFC 7616 §3.3).
-        if self.use_nonce(now, &claim.nonce, claim.counted.as_ref().map(|(_, _, nc)| *nc)) {
+        // Only now its age: `stale` tells a client not to ask for the password (RFC 7616 §3.3).
+        if self.use_nonce(now, id, claim.counted.as_ref().map(|(_, _, nc)| *nc)) {
             Verdict::Ok { user: (*claim.user).into() }
         } else {
             Verdict::Stale
         }
     }
 
-    fn use_nonce(&mut self, now: Instant, nonce: &str, nc: Option<u32>) -> bool {
+    fn use_nonce(&mut self, now: Instant, id: NonceId, nc: Option<u32>) -> bool {
         let Self { mint, used, config, .. } = self;
         let too_old = |id| mint.age(now, id) > config.nonce_lifetime;
         used.expire(too_old);
-        mint.read(nonce).is_some_and(|id| !too_old(id) && used.accept(id, nc))
+        !too_old(id) && used.accept(id, nc)
     }
 
     #[cfg(test)]

@@ -9,6 +9,8 @@ use crate::ids::Ids;
 use crate::message::{Method, Request, Response, StatusCode};
 use crate::uri::Uri;
 
+/// The address that everything comes from.
+const PEER: &[u8] = b"192.0.2.9";
 const REALM: &str = "office.example";
 
 fn server() -> (Server, Instant) {
@@ -44,7 +46,7 @@ fn lookup(user: &str, hash: Hash) -> Option<Ha1> {
 
 fn verify(server: &mut Server, now: Instant, request: &Request) -> Verdict {
     let credentials = server.credentials(&request.headers, false).unwrap();
-    server.verify(now, &request.method, &credentials, &request.uri, lookup)
+    server.verify(now, PEER, &request.method, &credentials, &request.uri, lookup)
 }
 
 fn ok() -> Verdict {
@@ -58,7 +60,7 @@ fn sent(request: &Request) -> Credentials {
 /// Challenges, answers, and gives the request with the answer.
 fn answered(server: &mut Server, client: &mut Client, now: Instant) -> Request {
     let mut request = register();
-    client.challenged(&request, &refusal(server.challenges(now, false))).unwrap();
+    client.challenged(&request, &refusal(server.challenges(now, false, PEER))).unwrap();
     client.authorize(&mut request);
     request
 }
@@ -101,7 +103,7 @@ fn the_examples_of_rfc_7616_come_out() {
 #[test]
 fn sha_256_is_offered_first_and_then_md5_with_one_unpredictable_nonce() {
     let (mut server, now) = server();
-    let offers = server.challenges(now, true);
+    let offers = server.challenges(now, true, PEER);
     let algorithms: Vec<_> = offers.iter().map(|c| c.param("algorithm").unwrap()).collect();
     assert_eq!(algorithms, ["SHA-256", "MD5"]);
     for offer in &offers {
@@ -111,7 +113,7 @@ fn sha_256_is_offered_first_and_then_md5_with_one_unpredictable_nonce() {
         assert!(offer.param("opaque").is_some());
         assert_eq!(offer.param("nonce"), offers[0].param("nonce"));
     }
-    let next = server.challenges(now, false);
+    let next = server.challenges(now, false, PEER);
     assert_ne!(next[0].param("nonce"), offers[0].param("nonce"));
     assert!(next[0].param("stale").is_none());
 }
@@ -229,7 +231,7 @@ fn a_nonce_forgotten_for_lack_of_room_cannot_be_replayed() {
 #[test]
 fn a_client_without_qop_may_use_a_nonce_once() {
     let (mut server, now) = server();
-    let mut offer = server.challenges(now, false).remove(1);
+    let mut offer = server.challenges(now, false, PEER).remove(1);
     offer.params.remove("qop");
     let mut request = register();
     let mut client = client("secret");
@@ -267,7 +269,7 @@ fn credentials_that_lack_something_are_malformed() {
         let mut credentials = sent(&request);
         credentials.params.remove(missing);
         let uri = request.uri.clone();
-        let verdict = server.verify(now, &Method::Register, &credentials, &uri, lookup);
+        let verdict = server.verify(now, PEER, &Method::Register, &credentials, &uri, lookup);
         assert_eq!(verdict, Verdict::Malformed, "{missing}");
     }
     for (name, value) in
@@ -277,7 +279,7 @@ fn credentials_that_lack_something_are_malformed() {
         let mut credentials = sent(&request);
         credentials.params.set(name, Some(value));
         let uri = request.uri.clone();
-        let verdict = server.verify(now, &Method::Register, &credentials, &uri, lookup);
+        let verdict = server.verify(now, PEER, &Method::Register, &credentials, &uri, lookup);
         assert_eq!(verdict, Verdict::Malformed, "{name}={value}");
     }
 }
@@ -299,7 +301,7 @@ fn a_wrong_password_is_tried_once() {
     let (mut server, now) = server();
     let mut client = client("wrong");
     let request = answered(&mut server, &mut client, now);
-    let again = refusal(server.challenges(now, false));
+    let again = refusal(server.challenges(now, false, PEER));
     assert_eq!(client.challenged(&request, &again), Err(Refused::WrongPassword));
 }
 
@@ -310,7 +312,7 @@ fn a_stale_nonce_is_replaced_but_not_for_ever() {
     let mut request = answered(&mut server, &mut client, now);
     let mut rounds = 0;
     let end = loop {
-        match client.challenged(&request, &refusal(server.challenges(now, true))) {
+        match client.challenged(&request, &refusal(server.challenges(now, true, PEER))) {
             Ok(()) => rounds += 1,
             Err(refused) => break refused,
         }
@@ -327,7 +329,7 @@ fn a_reused_nonce_that_is_refused_without_stale_is_replaced() {
     let mut second = register();
     client.authorize(&mut second);
     assert_eq!(sent(&second).param("nc").as_deref(), Some("00000002"));
-    assert_eq!(client.challenged(&second, &refusal(server.challenges(now, false))), Ok(()));
+    assert_eq!(client.challenged(&second, &refusal(server.challenges(now, false, PEER))), Ok(()));
     client.authorize(&mut second);
     assert_eq!(sent(&second).param("nc").as_deref(), Some("00000001"));
     assert_eq!(verify(&mut server, now, &second), ok());
@@ -422,4 +424,18 @@ fn stored_hex_is_checked() {
     assert_eq!(Ha1::from_hex(Hash::Md5, &ha1.as_hex().to_uppercase()), Some(ha1.clone()));
     assert_eq!(Ha1::from_hex(Hash::Sha256, ha1.as_hex()), None);
     assert_eq!(Ha1::from_hex(Hash::Md5, &"g".repeat(32)), None);
+}
+
+#[test]
+fn a_nonce_is_worth_nothing_to_another_address() {
+    let now = Instant::now();
+    let mut server = Server::new(REALM, Ids::from_seed(1), now, Config::default());
+    let request = register();
+    for password in ["secret", "wrong"] {
+        let mut client = Client::new("101", Secret::Password(password.into()), Ids::from_seed(2));
+        let mut request = request.clone();
+        client.challenged(&request, &refusal(server.challenges(now, false, b"else"))).unwrap();
+        client.authorize(&mut request);
+        assert_eq!(verify(&mut server, now, &request), Verdict::Stale);
+    }
 }
