@@ -1,12 +1,48 @@
 //! Voicemail PINs at rest: salted and stretched, never the digits.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 
 /// Four digits are guessed in no time when the file is stolen; this many rounds make it cost
 /// something, and a check takes a few milliseconds.
 const ROUNDS: u32 = 20_000;
 /// Upper bound of the rounds that a stored hash may ask for.
 const MAX_ROUNDS: u32 = 1_000_000;
+
+/// Verified against when there is no PIN, to take the same time; fits nothing.
+pub(crate) const NOBODYS: &str = "sha256$20000$00000000000000000000000000000000$";
+/// Wrong PINs in a row, over all calls, that lock a mailbox for callers with a PIN.
+const LOCKED_AFTER: u32 = 9;
+/// For how long, from the last of them.
+const LOCKED_FOR: Duration = Duration::from_secs(3600);
+
+/// Counts wrong PINs over all calls: three tries a call would else open any four digits in time.
+/// Holds one entry per mailbox at most.
+#[derive(Debug, Default)]
+pub struct Guard(Mutex<HashMap<Box<str>, (u32, Instant)>>);
+
+impl Guard {
+    /// Notes a try of a mailbox that has a PIN; whether it opens. A locked one opens to no PIN.
+    pub(crate) fn admits(&self, mailbox: &str, right: bool) -> bool {
+        let now = Instant::now();
+        let mut wrong = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = wrong.get(mailbox).filter(|(_, last)| now - *last < LOCKED_FOR);
+        let before = known.map_or(0, |(count, _)| *count);
+        if before >= LOCKED_AFTER {
+            return false;
+        }
+        if right {
+            wrong.remove(mailbox);
+        } else {
+            wrong.insert(mailbox.into(), (before + 1, now));
+        }
+        right
+    }
+}
 
 /// `sha256$ROUNDS$SALT$HASH`, all hex. `salt`: 16 random bytes.
 pub fn hash(pin: &str, salt: [u8; 16]) -> String {
@@ -68,8 +104,25 @@ mod tests {
         for wrong in ["4712", "", "47110", "471"] {
             assert!(!verify(&stored, wrong));
         }
+        assert!(!verify(NOBODYS, "4711"));
         for broken in ["", "4711", "sha256$0$$", "sha256$1$zz$", "md5$1$00$00"] {
             assert!(!verify(broken, "4711"));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nine_wrong_pins_over_any_calls_lock_a_mailbox_for_an_hour() {
+        let guard = Guard::default();
+        for _ in 0..8 {
+            assert!(!guard.admits("101", false));
+        }
+        assert!(guard.admits("101", true), "the right one starts the count anew");
+        for _ in 0..9 {
+            assert!(!guard.admits("101", false));
+        }
+        assert!(!guard.admits("101", true));
+        assert!(guard.admits("102", true));
+        tokio::time::advance(LOCKED_FOR).await;
+        assert!(guard.admits("101", true));
     }
 }

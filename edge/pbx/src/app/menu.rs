@@ -1,12 +1,14 @@
 //! The voicemail menu (`*97`): hears, saves and deletes messages.
 //!
+//! Before the first message `*` leads to another mailbox, behind its PIN.
+//!
 //! Keys while a message plays and after it: `1` again, `2` save, `3` delete, `#` next, `*` end.
 
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use offhook_sma::action::{Action, AudioSource, LegTag, PlayAudioAndGetDigits, Target};
-use offhook_sma::event::{EventType, InvocationEvent};
+use offhook_sma::event::{EventType, InvocationEvent, error_type};
 use offhook_sma::reply::Reply;
 
 use super::{AppError, Application, builtin, hang_up, hung_up_leg, play};
@@ -44,13 +46,20 @@ pub struct VoicemailMenu {
     state: State,
     /// What is still to be heard, next first.
     messages: Vec<Voicemail>,
+    guard: Arc<pin::Guard>,
 }
 
 impl VoicemailMenu {
     /// `own`: the authenticated extension that calls; `None`: a call from outside.
-    pub fn new(own: Option<String>, keep: Arc<dyn Keep>, lamp: Lamp) -> Self {
+    pub fn new(
+        own: Option<String>,
+        keep: Arc<dyn Keep>,
+        lamp: Lamp,
+        guard: Arc<pin::Guard>,
+    ) -> Self {
         Self {
             keep,
+            guard,
             lamp,
             own: own.is_some(),
             mailbox: own.unwrap_or_default(),
@@ -63,6 +72,11 @@ impl VoicemailMenu {
         if hung_up_leg(&event).is_some() {
             return Ok(Reply::nothing());
         }
+        let unplayable = event.action_data.as_ref().and_then(|d| d.error_type.as_deref())
+            == Some(error_type::INVALID_AUDIO_SOURCE);
+        if unplayable && matches!(self.state, State::Message { .. }) {
+            return Ok(self.skip());
+        }
         let digits = match event.invocation_event_type {
             EventType::ActionSuccessful => {
                 event.action_data.and_then(|d| d.received_digits).unwrap_or_default()
@@ -72,17 +86,16 @@ impl VoicemailMenu {
         };
         match self.state {
             State::Start if self.own => self.open().await,
-            State::Start => {
-                self.state = State::Number;
-                Ok(ask(builtin("vm-enter-mailbox"), "#", 1, 20))
-            }
+            State::Start => Ok(self.ask_number()),
             State::Number if digits.is_empty() => Ok(self.end("goodbye")),
             State::Number => {
                 self.mailbox = digits;
                 self.state = State::Pin { tries: 1 };
-                Ok(ask(builtin("vm-enter-pin"), "#", 1, 16))
+                Ok(ask(builtin("vm-enter-pin"), "#", 16, 6_000))
             }
             State::Pin { tries } => self.check_pin(&digits, tries).await,
+            State::Counted if digits == "*" => Ok(self.ask_number()),
+            State::Counted if self.messages.is_empty() => Ok(self.end("goodbye")),
             State::Counted => Ok(self.play_message()),
             State::Message { asked } => self.key(&digits, asked).await,
             State::Over => Ok(Reply::actions(vec![hang_up(LegTag::A, 0)])),
@@ -90,17 +103,37 @@ impl VoicemailMenu {
     }
 
     async fn check_pin(&mut self, digits: &str, tries: u32) -> Result<Reply, AppError> {
-        // The same words and the same time for a box that there is not: it must not be told.
+        // The same words and the same time for a box that there is not, that has no PIN or is
+        // locked: it must not be told.
         let known = self.keep.load_extensions().await.map_err(kept)?;
         let stored = known.iter().find(|e| e.number == self.mailbox).and_then(|e| e.pin.as_deref());
-        if stored.is_some_and(|stored| pin::verify(stored, digits)) {
+        let right = pin::verify(stored.unwrap_or(pin::NOBODYS), digits) && stored.is_some();
+        if stored.is_some() && self.guard.admits(&self.mailbox, right) {
             return self.open().await;
         }
         if tries >= TRIES {
             return Ok(self.end("vm-wrong-pin"));
         }
         self.state = State::Pin { tries: tries + 1 };
-        Ok(ask(builtin("vm-wrong-pin"), "#", 1, 16))
+        Ok(ask(builtin("vm-wrong-pin"), "#", 16, 6_000))
+    }
+
+    /// Somebody else's phone, or a call from outside: which mailbox, then its PIN.
+    fn ask_number(&mut self) -> Reply {
+        self.own = false;
+        self.messages.clear();
+        self.state = State::Number;
+        ask(builtin("vm-enter-mailbox"), "#", 20, 6_000)
+    }
+
+    /// A message that cannot be played is left as it is: it was not heard.
+    fn skip(&mut self) -> Reply {
+        self.messages.pop();
+        let mut reply = self.play_message();
+        if let Some(actions) = &mut reply.actions {
+            actions.insert(0, play(builtin("error")));
+        }
+        reply
     }
 
     async fn open(&mut self) -> Result<Reply, AppError> {
@@ -109,20 +142,20 @@ impl VoicemailMenu {
         messages.sort_by_key(|m| (m.heard, m.received));
         messages.reverse();
         self.messages = messages;
+        self.state = State::Counted;
         if self.messages.is_empty() {
-            return Ok(self.end("vm-no-messages"));
+            return Ok(ask(builtin("vm-no-messages"), "", 1, 1_000));
         }
         let count = |heard| self.messages.iter().filter(|m| m.heard == heard).count();
         let said = spoken_counts(count(false), count(true));
-        self.state = State::Counted;
-        Ok(Reply::actions(vec![play(builtin(&said))]))
+        Ok(ask(builtin(&said), "", 1, 1_000))
     }
 
     fn play_message(&mut self) -> Reply {
         let Some(message) = self.messages.last() else { return self.end("vm-no-more") };
         self.state = State::Message { asked: false };
         let path = message.file.to_string_lossy().into_owned();
-        ask(AudioSource::File { path }, "", 1, 1)
+        ask(AudioSource::File { path }, "", 1, 3_000)
     }
 
     async fn key(&mut self, digits: &str, asked: bool) -> Result<Reply, AppError> {
@@ -137,7 +170,7 @@ impl VoicemailMenu {
             "" if !asked => {
                 self.heard(&message, message.saved).await?;
                 self.state = State::Message { asked: true };
-                return Ok(ask(builtin("vm-message-menu"), "", 1, 1));
+                return Ok(ask(builtin("vm-message-menu"), "", 1, 3_000));
             }
             other => self.heard(&message, message.saved || other == "2").await?,
         }
@@ -205,20 +238,21 @@ fn kept(error: crate::keep::KeepError) -> AppError {
     AppError::Failed(error.to_string())
 }
 
-/// Plays and collects; ended by `terminator` when it is not empty, else by `most` digits.
-fn ask(source: AudioSource, terminator: &str, fewest: u64, most: u64) -> Reply {
+/// Plays and collects; ended by `terminator` when it is not empty, else by `most` digits. `wait`:
+/// milliseconds after the prompt.
+fn ask(source: AudioSource, terminator: &str, most: u64, wait: u64) -> Reply {
     let terminators = if terminator.is_empty() { vec![] } else { vec![terminator.to_owned()] };
     Reply::actions(vec![Action::PlayAudioAndGetDigits(PlayAudioAndGetDigits {
         target: Target::tag(LegTag::A),
         audio_source: source,
         failure_audio_source: None,
         input_digits_regex: None,
-        min_number_of_digits: fewest,
+        min_number_of_digits: 1,
         max_number_of_digits: most,
         terminator_digits: terminators,
         in_between_digits_duration_in_milliseconds: Some(4_000),
         repeat: 1,
-        repeat_duration_in_milliseconds: if most == 1 { 3_000 } else { 6_000 },
+        repeat_duration_in_milliseconds: wait,
     })])
 }
 

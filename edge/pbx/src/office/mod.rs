@@ -28,6 +28,7 @@ use crate::call::{self, Caller, NewCall, Services, Settings, Source};
 use crate::failure::{self, Failure};
 use crate::keep::Extension;
 use crate::mask::mask;
+use crate::pin;
 use crate::stack::NewRequest;
 use crate::trunk::{CallSlot, TrunkTarget};
 
@@ -103,6 +104,7 @@ pub struct Office {
     settings: Arc<Settings>,
     registry: Registry,
     draining: Arc<AtomicBool>,
+    pins: Arc<pin::Guard>,
     ids: Ids,
 }
 
@@ -168,7 +170,8 @@ impl Office {
         let draining = Arc::new(AtomicBool::new(false));
         let handle = OfficeHandle { registry: registry.clone(), draining: Arc::clone(&draining) };
         let ids = Ids::from_os();
-        tokio::spawn(Self { parts, settings, registry, draining, ids }.run());
+        let pins = Arc::default();
+        tokio::spawn(Self { parts, settings, registry, draining, pins, ids }.run());
         handle
     }
 
@@ -184,7 +187,6 @@ impl Office {
         }
         let Some(new) = (self.parts.elsewhere)(new) else { return };
         let mut response = match new.request.method {
-            Method::Options => plain(&new.request, StatusCode::OK),
             // RFC 3261 §8.2.1, and §12.2.2 for what belongs to a dialog that is gone.
             Method::Bye | Method::Prack | Method::Update | Method::Info | Method::Notify => {
                 plain(&new.request, StatusCode::CALL_DOES_NOT_EXIST)
@@ -194,12 +196,6 @@ impl Office {
         };
         let allow: Vec<&str> = self.settings.session.allow.iter().map(Method::as_str).collect();
         response.headers.push(HeaderName::Allow, allow.join(", "));
-        if new.request.method == Method::Options {
-            response.headers.push(HeaderName::Accept, "application/sdp");
-            response
-                .headers
-                .push(HeaderName::Supported, self.settings.session.supported.join(", "));
-        }
         self.parts.services.sip.respond(new.tx, response);
     }
 

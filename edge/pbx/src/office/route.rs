@@ -89,7 +89,8 @@ impl Office {
                     Source::Trunk(_) => None,
                 };
                 let keep = Arc::clone(&services.keep);
-                Plan::app(VoicemailMenu::new(own, keep, Arc::clone(&services.lamp)), label)
+                let (lamp, pins) = (Arc::clone(&services.lamp), Arc::clone(&self.pins));
+                Plan::app(VoicemailMenu::new(own, keep, lamp, pins), label)
             }
             Target::Trunk(name) => {
                 let number = match config.dialplan.dialled(dialled) {
