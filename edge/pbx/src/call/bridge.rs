@@ -14,7 +14,7 @@ use offhook_sma::action::{CallAndBridge, EndpointType};
 use offhook_sma::event::{ActionError, error_type};
 
 use super::best::Outcome;
-use super::identity::Source;
+use super::identity::{self, Source};
 use super::leg::{LegId, Way};
 use super::runner::{Play, Running};
 use super::{Call, Done};
@@ -93,8 +93,13 @@ impl Call {
         let ring = Duration::from_secs(action.call_timeout_seconds).min(most);
         let mut headers = Headers::new();
         for (name, value) in &action.sip_headers {
-            if let Some(name) = HeaderName::parse(name.as_bytes()) {
-                headers.push(name, value.clone());
+            match HeaderName::parse(name.as_bytes()).filter(identity::may_set) {
+                Some(name) => headers.push(name, value.clone()),
+                None => {
+                    let text = format!("Invalid SIP header(s) provided: {name}.");
+                    let kind = error_type::INVALID_ACTION_PARAMETER;
+                    return self.action_failed(now, &ActionError::new(kind, text));
+                }
             }
         }
         let started = self.run_id();

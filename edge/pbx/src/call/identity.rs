@@ -138,6 +138,20 @@ fn passed_headers(headers: &Headers, trusted: bool) -> Headers {
     out
 }
 
+/// Whether an application may set this header on a leg (AWS's rule; anything else would let it
+/// forge what the session writes).
+pub(crate) fn may_set(name: &HeaderName) -> bool {
+    match name {
+        HeaderName::UserToUser | HeaderName::Diversion => true,
+        HeaderName::Other(name) => starts_with(name, "x-") && !is_reserved(name),
+        _ => false,
+    }
+}
+
+fn is_reserved(name: &str) -> bool {
+    RESERVED.iter().any(|r| starts_with(name, r))
+}
+
 fn starts_with(name: &str, lower: &str) -> bool {
     name.get(..lower.len()).is_some_and(|start| start.eq_ignore_ascii_case(lower))
 }
@@ -185,9 +199,10 @@ pub(crate) fn toward_trunk(
         _ => caller.shown(),
     };
     let mut headers = Headers::new();
-    let reserved = |name: &HeaderName| RESERVED.iter().any(|r| starts_with(name.as_str(), r));
     let original = HeaderName::Other(ORIGINAL_CALLER.into());
-    for header in caller.passed.iter().filter(|h| !reserved(&h.name) && h.name != original) {
+    for header in
+        caller.passed.iter().filter(|h| !is_reserved(h.name.as_str()) && h.name != original)
+    {
         headers.push(header.name.clone(), header.value.clone());
     }
     if passed_on && number != caller.shown() {
@@ -257,6 +272,21 @@ mod tests {
             assert!(asserted.contains("+15551234567"));
             let passed = id.headers.text(&HeaderName::Other("x-original-calling-number".into()));
             assert_eq!(passed.unwrap(), value);
+        }
+    }
+
+    #[test]
+    fn an_application_sets_custom_headers_and_no_others() {
+        for (name, may) in [
+            ("X-Case", true),
+            ("User-to-User", true),
+            ("Diversion", true),
+            ("X-Amzn-TargetArn", false),
+            ("Contact", false),
+            ("P-Asserted-Identity", false),
+            ("Via", false),
+        ] {
+            assert_eq!(may_set(&HeaderName::parse(name.as_bytes()).unwrap()), may, "{name}");
         }
     }
 

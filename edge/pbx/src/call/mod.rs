@@ -362,7 +362,8 @@ impl Call {
             record,
             failure: new.failure,
             ending: None,
-            ends_at: settings.config.sip.max_call.map(|most| now + most),
+            // An emergency call is never ended by a limit of ours.
+            ends_at: settings.config.sip.max_call.filter(|_| !new.emergency).map(|most| now + most),
             closed: false,
             entry,
             services,

@@ -8,6 +8,7 @@ use offhook_sip::message::Request;
 use super::{Admission, Phonebook, Reachable};
 use crate::keep::Extension;
 use crate::registrar::{Authenticator, Registrar, Verdict};
+use crate::stack::Target;
 use crate::trunk::{CallSlot, TrunkTarget, Trunks};
 
 /// Who is here, and who may call.
@@ -38,7 +39,11 @@ impl Phonebook for Desk {
         let contacts = self.registrar.lookup(extension).into_iter();
         let reachable = |contact: crate::registrar::Contact| Reachable {
             uri: contact.uri,
-            flow: contact.flow,
+            flow: match contact.target {
+                Target::Flow(flow) => flow,
+                // Behind an edge proxy (Path): it is the one that registered.
+                Target::Uri(_) | Target::Peers { .. } => contact.flow,
+            },
             route: contact.route.iter().filter_map(|route| route.parse().ok()).collect(),
         };
         contacts.map(reachable).collect()
