@@ -1,0 +1,170 @@
+//! The voicemail menu asked from another phone: mailbox, PIN, three tries a call.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use offhook_pbx::app::{Application, VoicemailMenu};
+use offhook_pbx::keep::{Extension, Extensions, Keep, Voicemail, Voicemails};
+use offhook_pbx::pin;
+use offhook_sma::action::{Action, AudioSource};
+use offhook_sma::event::{ActionData, ActionError, CallDetails, EventType, error_type};
+use offhook_sma::session::Transaction;
+use offhook_tests::sim::keep::MemoryKeep;
+
+struct Menu {
+    app: VoicemailMenu,
+    transaction: Transaction,
+    /// What the menu waits for.
+    last: Vec<Action>,
+}
+
+impl Menu {
+    async fn call(own: Option<&str>, keep: &Arc<MemoryKeep>, guard: &Arc<pin::Guard>) -> Self {
+        let keep = Arc::clone(keep) as Arc<dyn Keep>;
+        let lamp = Arc::new(|_: &str| {});
+        let details = CallDetails {
+            transaction_id: "t".into(),
+            transaction_attributes: None,
+            aws_account_id: "000000000000".into(),
+            aws_region: "local".into(),
+            sip_rule_id: None,
+            sip_media_application_id: "voicemail-menu".into(),
+            participants: Vec::new(),
+        };
+        let app = VoicemailMenu::new(own.map(str::to_owned), keep, lamp, Arc::clone(guard));
+        let mut menu = Self { app, transaction: Transaction::new(details), last: Vec::new() };
+        menu.tell(EventType::NewInboundCall, None).await;
+        menu
+    }
+
+    async fn tell(&mut self, kind: EventType, data: Option<ActionData>) {
+        let event = self.transaction.event(kind, data);
+        self.last = self.app.handle(event).await.unwrap().actions.unwrap_or_default();
+    }
+
+    /// Keys pressed at what was asked last.
+    async fn press(&mut self, digits: &str) {
+        let mut data = ActionData::of(self.last.last().unwrap().clone());
+        data.received_digits = Some(digits.to_owned());
+        self.tell(EventType::ActionSuccessful, Some(data)).await;
+    }
+
+    async fn fail(&mut self, kind: &'static str) {
+        let data = ActionData::of(self.last.last().unwrap().clone());
+        let data = data.failed(&ActionError::new(kind, ""));
+        self.tell(EventType::ActionFailed, Some(data)).await;
+    }
+
+    /// Prompts of the last reply, and whether the call ends after them.
+    fn hears(&self) -> (Vec<String>, bool) {
+        let source = |action: &Action| match action {
+            Action::PlayAudio(a) => Some(a.audio_source.clone()),
+            Action::PlayAudioAndGetDigits(a) => Some(a.audio_source.clone()),
+            _ => None,
+        };
+        let name = |source: AudioSource| match source {
+            AudioSource::Builtin { name } => name,
+            AudioSource::File { path } => path,
+            AudioSource::S3 { .. } => unreachable!(),
+        };
+        let ends = matches!(self.last.last(), Some(Action::Hangup(_)));
+        (self.last.iter().filter_map(source).map(name).collect(), ends)
+    }
+}
+
+async fn office() -> Arc<MemoryKeep> {
+    let keep = Arc::new(MemoryKeep::default());
+    let extension = |number: &str, pin: Option<&str>| Extension {
+        number: number.into(),
+        name: String::new(),
+        ha1_md5: String::new(),
+        ha1_sha256: String::new(),
+        realm: String::new(),
+        voicemail: true,
+        pin: pin.map(|pin| pin::hash(pin, [7; 16])),
+        do_not_disturb: false,
+        greeting: None,
+    };
+    keep.put_extension(extension("101", Some("4711"))).await.unwrap();
+    keep.put_extension(extension("102", None)).await.unwrap();
+    let message = Voicemail {
+        id: "m".into(),
+        mailbox: "101".into(),
+        caller: "+15551234567".into(),
+        original_caller: None,
+        call_id: "c".into(),
+        received: SystemTime::now(),
+        duration_ms: 0,
+        file: PathBuf::from("/m.wav"),
+        heard: false,
+        saved: false,
+    };
+    keep.begin_voicemail(message).await.unwrap();
+    keep.finish_voicemail("m".into(), 3_000).await.unwrap();
+    keep
+}
+
+fn heard(prompts: &[&str], ends: bool) -> (Vec<String>, bool) {
+    (prompts.iter().map(|p| (*p).to_owned()).collect(), ends)
+}
+
+#[tokio::test]
+async fn from_another_phone_the_pin_opens_the_mailbox() {
+    let (keep, guard) = (office().await, Arc::default());
+    let mut menu = Menu::call(Some("102"), &keep, &guard).await;
+    assert_eq!(menu.hears(), heard(&["vm-no-messages"], false));
+    menu.press("*").await;
+    assert_eq!(menu.hears(), heard(&["vm-enter-mailbox"], false));
+    menu.press("101").await;
+    assert_eq!(menu.hears(), heard(&["vm-enter-pin"], false));
+    menu.press("0000").await;
+    assert_eq!(menu.hears(), heard(&["vm-wrong-pin"], false));
+    menu.press("4711").await;
+    assert_eq!(menu.hears(), heard(&["vm-you-have 1 vm-new-message"], false));
+}
+
+#[tokio::test]
+async fn three_wrong_pins_end_the_call_and_a_mailbox_without_one_stays_shut() {
+    let (keep, guard) = (office().await, Arc::default());
+    for mailbox in ["101", "102", "999"] {
+        let mut menu = Menu::call(None, &keep, &guard).await;
+        menu.press(mailbox).await;
+        for _ in 0..2 {
+            menu.press("0000").await;
+            assert_eq!(menu.hears(), heard(&["vm-wrong-pin"], false));
+        }
+        menu.press("0000").await;
+        assert_eq!(menu.hears(), heard(&["vm-wrong-pin"], true), "{mailbox}");
+    }
+}
+
+#[tokio::test]
+async fn guesses_are_counted_over_calls_and_ones_own_phone_is_not_locked_out() {
+    let (keep, guard) = (office().await, Arc::default());
+    for _ in 0..3 {
+        let mut menu = Menu::call(None, &keep, &guard).await;
+        menu.press("101").await;
+        for _ in 0..3 {
+            menu.press("0000").await;
+        }
+    }
+    let mut menu = Menu::call(None, &keep, &guard).await;
+    menu.press("101").await;
+    menu.press("4711").await;
+    assert_eq!(menu.hears(), heard(&["vm-wrong-pin"], false));
+    let menu = Menu::call(Some("101"), &keep, &guard).await;
+    assert_eq!(menu.hears(), heard(&["vm-you-have 1 vm-new-message"], false));
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_played_stays_new() {
+    let (keep, guard) = (office().await, Arc::default());
+    let mut menu = Menu::call(Some("101"), &keep, &guard).await;
+    menu.fail(error_type::INVALID_DIGITS_RECEIVED).await;
+    assert_eq!(menu.hears(), heard(&["/m.wav"], false));
+    menu.fail(error_type::INVALID_AUDIO_SOURCE).await;
+    assert_eq!(menu.hears(), heard(&["error", "vm-no-more"], true));
+    assert!(!keep.list_voicemails("101".into()).await.unwrap()[0].heard);
+}
