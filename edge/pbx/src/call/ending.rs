@@ -3,6 +3,7 @@
 use std::time::{Instant, SystemTime};
 
 use super::leg::Part;
+use super::runner::Running;
 use super::{CLOSING, Call, Done, Ending, disposition};
 use crate::event::CallEventKind;
 use crate::failure::{self, Failure};
@@ -108,7 +109,11 @@ impl Call {
         if self.record.ended.is_none() {
             return false;
         }
-        let nothing = self.legs.is_empty() && self.work.is_empty() && self.app_queue.is_empty();
+        // A recording whose leg is gone still waits for its last packets, and is nobody's work yet:
+        // a call that closed before them would lose the message.
+        let recording = matches!(&self.running, Running::Recording(r) if r.waits_for_last_words());
+        let nothing =
+            self.legs.is_empty() && self.work.is_empty() && self.app_queue.is_empty() && !recording;
         self.closed |= nothing || self.ends_at.is_none_or(|at| at <= now);
         self.closed
     }

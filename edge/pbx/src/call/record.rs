@@ -39,6 +39,11 @@ impl Recording {
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.give_up
     }
+
+    /// Its leg is gone and the media thread has not handed over everything yet.
+    pub(super) fn waits_for_last_words(&self) -> bool {
+        self.port.is_some()
+    }
 }
 
 /// A file that is being written, and what it is for.
