@@ -87,7 +87,7 @@ fn nobody_answers_and_the_message_is_heard_deleted_and_the_lamp_goes_out() {
     // The one whose phone it is needs no PIN.
     desk.dial("*97");
     desk.expect("CALL_ESTABLISHED");
-    std::thread::sleep(Duration::from_secs(3));
+    std::thread::sleep(Duration::from_secs(9));
     desk.command("sndcode", "3");
     desk.wait_for("Voice-Message: 0/0");
     desk.expect("CALL_CLOSED");
