@@ -17,7 +17,7 @@ pub const RATE: u32 = 8000;
 /// Decoded audio: 8 kHz, mono, PCM16, with its G.711 forms cached.
 #[derive(Debug, Default)]
 pub struct Clip {
-    samples: Vec<i16>,
+    samples: Box<[i16]>,
     pcmu: OnceLock<Arc<[u8]>>,
     pcma: OnceLock<Arc<[u8]>>,
 }
@@ -26,7 +26,7 @@ impl Clip {
     /// Wraps samples at 8 kHz.
     #[must_use]
     pub fn from_samples(samples: Vec<i16>) -> Self {
-        Self { samples, ..Self::default() }
+        Self { samples: samples.into(), ..Self::default() }
     }
 
     /// That much silence.

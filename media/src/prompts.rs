@@ -66,14 +66,9 @@ prompts! {
     VmReceived => "vm-received", "received";
     VmFrom => "vm-from", "from";
     VmUnknownCaller => "vm-unknown-caller", "an unknown caller";
-    VmFirstMenu => "vm-first-menu", "To listen to your messages, press 1. To record your greeting, press 2. To hang up, press the hash key.";
     VmMessageMenu => "vm-message-menu", "To listen again, press 1. To save the message, press 2. To delete it, press 3. For the next message, press the hash key.";
     VmDeleted => "vm-deleted", "Message deleted.";
     VmKept => "vm-kept", "Message saved.";
-    VmRecordGreeting => "vm-record-greeting", "Record your greeting after the tone. When you have finished, press the hash key.";
-    VmGreetingMenu => "vm-greeting-menu", "To keep this greeting, press 1. To record it again, press 2. For the standard greeting, press 3.";
-    VmGreetingSaved => "vm-greeting-saved", "Your greeting has been saved.";
-    VmGreetingStandard => "vm-greeting-standard", "The standard greeting is now in use.";
     Goodbye => "goodbye", "Goodbye.";
     Error => "error", "Sorry, an error occurred. Please try again later.";
     Invalid => "invalid", "That is not a valid choice.";
