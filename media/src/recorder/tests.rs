@@ -140,3 +140,26 @@ fn a_disk_that_fails_ends_the_recording_and_not_the_recorder() {
     other.push(&[1; 160]);
     assert_eq!(finished(&other).error, None);
 }
+
+#[test]
+fn a_push_that_meets_the_close_cannot_keep_the_recording_open() {
+    let directory = tempfile::tempdir().unwrap();
+    // The writer is turned by hand.
+    let shared = Arc::new(Shared::default());
+    let mut writer = writer::Recordings::new(Arc::clone(&shared));
+    let config = RecorderConfig { min_free: 0, ..RecorderConfig::default() };
+    let (queue, _jobs) = sync_channel(8);
+    let recorder = Recorder { config, queue, shared, thread: None };
+    let handle = recorder.create(&directory.path().join("a"), Format::Pcm16).unwrap();
+    // A push has counted its frame when the close comes ...
+    handle.handle.inner.waiting.fetch_add(1, Ordering::SeqCst);
+    let (callback, result) = done();
+    handle.finish(callback);
+    writer.look();
+    assert!(result.try_recv().is_err(), "one frame may still come");
+    // ... sees it, and takes the frame back.
+    handle.handle.inner.waiting.fetch_sub(1, Ordering::SeqCst);
+    writer.look();
+    assert_eq!(result.try_recv().unwrap().error, None);
+    assert_eq!(recorder.open(), 0);
+}

@@ -33,6 +33,8 @@ pub(super) enum Job {
 pub(super) struct Recordings {
     shared: Arc<Shared>,
     open: HashMap<u64, Open>,
+    /// Those of `open` that are to be finished when their last frame is written.
+    finishing: Vec<u64>,
 }
 
 struct Open {
@@ -48,7 +50,7 @@ struct Open {
 
 impl Recordings {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, open: HashMap::new() }
+        Self { shared, open: HashMap::new(), finishing: Vec::new() }
     }
 
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
@@ -58,7 +60,7 @@ impl Recordings {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            self.read_news();
+            self.look();
             if self.shared.stopping.load(Ordering::SeqCst) {
                 break;
             }
@@ -107,15 +109,32 @@ impl Recordings {
         }
     }
 
+    /// Reads the news, and finishes what is to be finished and has nothing more under way. The count
+    /// may fall to zero without a frame: a push that met the close takes its frame back.
+    pub(super) fn look(&mut self) {
+        self.read_news();
+        let open = &self.open;
+        let nothing_waits = |id: &u64| {
+            open.get(id).is_none_or(|open| open.inner.waiting.load(Ordering::SeqCst) == 0)
+        };
+        let ready: Vec<u64> = self.finishing.iter().copied().filter(nothing_waits).collect();
+        for id in ready {
+            self.finish(id);
+        }
+    }
+
     fn finish_soon(&mut self, id: u64) {
         let Some(open) = self.open.get_mut(&id) else { return };
         open.finishing = true;
         if open.inner.waiting.load(Ordering::SeqCst) == 0 {
             self.finish(id);
+        } else {
+            self.finishing.push(id);
         }
     }
 
     fn finish(&mut self, id: u64) {
+        self.finishing.retain(|waiting| *waiting != id);
         let Some(open) = self.open.remove(&id) else { return };
         let inner = Arc::clone(&open.inner);
         let done = open.finish();
