@@ -48,10 +48,17 @@ pub fn peek_ssrc(packet: &[u8]) -> Option<u32> {
     u32_at(packet, 8)
 }
 
-/// Reads a packet; `None` when it breaks RFC 3550 (appendix A.1 lists the checks).
-pub fn parse(packet: &[u8]) -> Option<RtpView> {
-    let (&first, &second) = (packet.first()?, packet.get(1)?);
-    if first >> 6 != 2 || packet.len() < HEADER_LEN {
+/// The sequence number of something that looks like RTP.
+pub fn peek_sequence(packet: &[u8]) -> Option<u16> {
+    u16_at(packet, 2)
+}
+
+/// Where the payload begins: behind header, CSRC list and extension. `None` when the packet is
+/// shorter than that, or no RTP.
+#[inline]
+pub fn payload_start(packet: &[u8]) -> Option<usize> {
+    let &first = packet.first()?;
+    if first >> 6 != 2 {
         return None;
     }
     let mut start = HEADER_LEN + usize::from(first & 0x0f) * 4;
@@ -59,6 +66,13 @@ pub fn parse(packet: &[u8]) -> Option<RtpView> {
         // RFC 3550 §5.3.1: the length counts 32-bit words after the four-byte extension header.
         start += 4 + usize::from(u16_at(packet, start + 2)?) * 4;
     }
+    (start <= packet.len()).then_some(start)
+}
+
+/// Reads a packet; `None` when it breaks RFC 3550 (appendix A.1 lists the checks).
+pub fn parse(packet: &[u8]) -> Option<RtpView> {
+    let (&first, &second) = (packet.first()?, packet.get(1)?);
+    let start = payload_start(packet)?;
     let mut end = packet.len();
     if first & 0x20 != 0 {
         let padding = usize::from(*packet.last()?);

@@ -162,15 +162,58 @@ fn ipv6_and_two_threads_and_two_laws_relay_too() {
 #[test]
 fn a_secured_phone_talks_to_a_plain_trunk() {
     let engine = engine(1);
+    for suite in SrtpSuite::ALL {
+        let key = || SrtpKey::generate(suite);
+        let mut phone = Leg::new(&engine, |s| s.srtp = Some(SrtpKeys { tx: key(), rx: key() }));
+        let mut trunk = Leg::new(&engine, |_| {});
+        engine.bridge(&phone.port, &trunk.port);
+        for n in 0..10 {
+            assert_eq!(reaches(&mut phone, &mut trunk, 0, &[n; 160]).1, [n; 160]);
+            assert_eq!(reaches(&mut trunk, &mut phone, 0, &[!n; 160]).1, [!n; 160]);
+        }
+        assert_eq!(phone.port.counters().srtp_failures, 0);
+    }
+}
+
+#[test]
+fn two_secured_phones_with_different_suites_talk_and_rekey_in_the_call() {
+    let engine = engine(1);
+    let secured =
+        |suite| Some(SrtpKeys { tx: SrtpKey::generate(suite), rx: SrtpKey::generate(suite) });
+    let (suite_a, suite_b) = (SrtpSuite::AesCm128HmacSha1_80, SrtpSuite::AesCm128HmacSha1_32);
+    let mut a = Leg::new(&engine, |s| s.srtp = secured(suite_a));
+    let mut b = Leg::new(&engine, |s| s.srtp = secured(suite_b));
+    engine.bridge(&a.port, &b.port);
+    for n in 0..4 {
+        assert_eq!(reaches(&mut a, &mut b, 0, &[n; 160]).1, [n; 160]);
+        assert_eq!(reaches(&mut b, &mut a, 0, &[!n; 160]).1, [!n; 160]);
+        if n % 2 == 1 {
+            // A re-INVITE with new keys for both directions.
+            quiet(&mut a);
+            let keys = secured(suite_a).unwrap();
+            let mut stream = StreamConfig::new(a.socket.local_addr().unwrap(), Codec::Pcmu);
+            stream.srtp = Some(keys.clone());
+            a.port.set_stream(stream);
+            a.srtp = SrtpSession::new(SrtpKeys { tx: keys.rx, rx: keys.tx });
+        }
+    }
+}
+
+#[test]
+fn a_wrong_key_is_counted_and_told_and_nothing_of_it_is_relayed() {
+    let engine = engine(1);
     let key = || SrtpKey::generate(SrtpSuite::AesCm128HmacSha1_80);
     let mut phone = Leg::new(&engine, |s| s.srtp = Some(SrtpKeys { tx: key(), rx: key() }));
     let mut trunk = Leg::new(&engine, |_| {});
     engine.bridge(&phone.port, &trunk.port);
-    for n in 0..10 {
-        assert_eq!(reaches(&mut phone, &mut trunk, 0, &[n; 160]).1, [n; 160]);
-        assert_eq!(reaches(&mut trunk, &mut phone, 0, &[!n; 160]).1, [!n; 160]);
+    phone.srtp = SrtpSession::new(SrtpKeys { tx: key(), rx: key() });
+    for n in 0..30 {
+        phone.say(0, &[n; 160]);
     }
-    assert_eq!(phone.port.counters().srtp_failures, 0);
+    assert_eq!(phone.event(), PortEventKind::SrtpFailed);
+    assert_eq!(trunk.hear(), None);
+    assert!(phone.port.counters().srtp_failures >= 10);
+    assert_eq!(phone.port.counters().received, 0);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use crate::srtp::{SrtpKey, SrtpSuite};
+use crate::srtp::{MAX_MKI, SrtpKey, SrtpSuite};
 
 /// Padding is written, and forgiven when it is missing.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -51,8 +51,6 @@ pub(super) enum CryptoError {
     UnknownSuite(String),
     #[error("the key has the wrong length for {0}")]
     KeyLength(SrtpSuite),
-    #[error("a master key identifier (MKI) is not supported")]
-    Mki,
     #[error("several keys in one a=crypto line are not supported")]
     SeveralKeys,
     #[error("the session parameter {0} is not supported")]
@@ -127,11 +125,27 @@ fn read_key(text: &str, suite: SrtpSuite) -> Result<SrtpKey, CryptoError> {
     let mut parts = rest.split('|');
     let encoded = parts.next().unwrap_or_default();
     // What holds a colon is an MKI, what holds none is a lifetime, which a telephone call never reaches.
-    if parts.any(|part| part.contains(':')) {
-        return Err(CryptoError::Mki);
-    }
+    let mki = parts.find_map(|part| part.split_once(':')).map(read_mki).transpose()?;
     let secret = BASE64.decode(encoded).map_err(|_| CryptoError::Malformed)?;
-    SrtpKey::new(suite, &secret).map_err(|_| CryptoError::KeyLength(suite))
+    let key = SrtpKey::new(suite, &secret).map_err(|_| CryptoError::KeyLength(suite))?;
+    Ok(key.with_mki(&mki.unwrap_or_default()))
+}
+
+/// `value:length`, a decimal number and the bytes it has in each packet of this key. Ours have none:
+/// the identifier belongs to the sender's key (RFC 4568 §6.1).
+fn read_mki((value, length): (&str, &str)) -> Result<Vec<u8>, CryptoError> {
+    let value: u128 = value.parse().map_err(|_| CryptoError::Malformed)?;
+    let length: usize = length.parse().map_err(|_| CryptoError::Malformed)?;
+    let bytes = value.to_be_bytes();
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    if length == 0 || length > MAX_MKI || bytes.len() - zeros > length {
+        return Err(CryptoError::Malformed);
+    }
+    let mut mki = vec![0; length];
+    for (to, from) in mki.iter_mut().rev().zip(bytes.iter().rev()) {
+        *to = *from;
+    }
+    Ok(mki)
 }
 
 #[cfg(test)]
@@ -146,6 +160,20 @@ mod tests {
             CryptoLine::parse(&format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|2^20")).unwrap();
         assert_eq!((line.tag, line.key.suite()), (1, SrtpSuite::AesCm128HmacSha1_80));
         assert_eq!(line.to_attribute(), format!("crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}"));
+    }
+
+    #[test]
+    fn a_key_identifier_is_read_with_its_length() {
+        for (text, mki) in [
+            ("|2^31|1:1", &[1][..]),
+            ("|1:4", &[0, 0, 0, 1]),
+            ("|66051:3|2^20", &[1, 2, 3]),
+            ("|2^48", &[]),
+        ] {
+            let line = format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}{text}");
+            let line = CryptoLine::parse(&line).unwrap();
+            assert_eq!((line.key.mki(), line.key.to_base64().as_str()), (mki, KEY), "{text}");
+        }
     }
 
     #[test]
@@ -168,7 +196,10 @@ mod tests {
     #[test]
     fn a_line_that_cannot_be_used_says_why_and_never_the_key() {
         for (line, error) in [
-            (format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|2^20|1:4"), CryptoError::Mki),
+            (format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|2^20|256:1"), CryptoError::Malformed),
+            (format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|x:1"), CryptoError::Malformed),
+            (format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|1:0"), CryptoError::Malformed),
+            (format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|1:129"), CryptoError::Malformed),
             (
                 format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY};inline:{KEY}"),
                 CryptoError::SeveralKeys,

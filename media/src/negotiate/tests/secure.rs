@@ -40,7 +40,7 @@ fn a_secure_offer_is_answered_with_its_tag_and_suite_and_our_own_key() {
 fn the_first_known_suite_is_taken_and_unknown_ones_passed_over() {
     let lines = [
         crypto(1, "AEAD_AES_256_GCM", KEY),
-        format!("a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|2^20|1:4\r\n"),
+        format!("a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:{KEY};inline:{KEY_2}\r\n"),
         crypto(3, "AES_CM_128_HMAC_SHA1_32", KEY),
         crypto(4, "AES_CM_128_HMAC_SHA1_80", KEY),
     ];
@@ -48,6 +48,19 @@ fn the_first_known_suite_is_taken_and_unknown_ones_passed_over() {
     assert!(crypto_line(&text).contains("crypto:3 AES_CM_128_HMAC_SHA1_32"));
     assert_eq!(agreed.stream.srtp.unwrap().rx.suite(), SrtpSuite::AesCm128HmacSha1_32);
     assert_eq!(text.matches("a=crypto").count(), 1);
+}
+
+#[test]
+fn a_key_with_lifetime_and_identifier_is_used_and_ours_needs_neither() {
+    let line = format!("a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|2^31|1:1\r\n");
+    let (text, agreed) = answer(local(), &theirs("RTP/SAVP 0", &line));
+    assert!(crypto_line(&text).starts_with("a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:"));
+    assert!(!crypto_line(&text).contains('|'));
+    let keys = agreed.stream.srtp.unwrap();
+    assert_eq!((keys.rx.mki(), keys.tx.mki()), (&[1][..], &[][..]));
+    let rekeyed = line.replace("1:1", "2:1");
+    let again = answer(local(), &theirs("RTP/SAVP 0", &rekeyed)).1.stream.srtp.unwrap();
+    assert_ne!(again.rx, keys.rx, "another identifier is another key");
 }
 
 #[test]
