@@ -4,6 +4,7 @@ use super::remote::{Remote, codec_names};
 use super::sdes::CryptoLine;
 use super::{Agreed, CodecOrder, Local, NegotiateError, Ours, Refused, Slot, SrtpPolicy, agree};
 use crate::codec::Codec;
+use crate::engine::StreamConfig;
 use crate::sdp::{Direction, Media, SessionDescription};
 
 /// Answers an offer. `before` is what we said when we last agreed.
@@ -28,6 +29,7 @@ pub(super) fn answer(
         ptime_ms: remote.packet_time(local.ptime_ms),
         // RFC 3264 §6.1: sendonly is answered with recvonly, inactive with inactive.
         direction: wish.and(remote.direction.reversed()),
+        stopped: false,
     };
     let agreed = agree(&ours, &remote, (codec, pt, pt));
     Ok((ours, agreed))
@@ -104,6 +106,23 @@ fn choose_codec(
 fn no_common_codec(local: &Local, media: &Media) -> NegotiateError {
     let ours: Vec<&str> = local.codecs.iter().map(|codec| codec.encoding_name()).collect();
     NegotiateError::NoCommonCodec { theirs: codec_names(media), ours: ours.join(", ") }
+}
+
+/// The answer to an offer inside a call that stops every stream (RFC 3264 §8.2), as some phones hold:
+/// ours stops too, and keeps its place and all that was agreed for when it comes back.
+pub(super) fn stopped(
+    (ours, agreed): &(Ours, Agreed),
+    offer: &SessionDescription,
+) -> Option<(Ours, Agreed)> {
+    let place = ours.slots.iter().position(|slot| *slot == Slot::Audio)?;
+    offer.media.get(place)?;
+    if offer.media.iter().any(|media| media.port != 0) {
+        return None;
+    }
+    let direction = Direction::Inactive;
+    let ours = Ours { slots: slots(offer, place), stopped: true, direction, ..ours.clone() };
+    let stream = StreamConfig { send: false, receive: false, ..agreed.stream.clone() };
+    Some((ours, Agreed { stream, direction, remote_hold: true }))
 }
 
 /// Our line for the answer: tag and suite of the first offered line we know (RFC 4568 §5.1.2), our

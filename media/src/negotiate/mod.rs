@@ -99,6 +99,8 @@ struct Ours {
     crypto: Vec<CryptoLine>,
     ptime_ms: u16,
     direction: Direction,
+    /// The peer stopped the stream with port 0.
+    stopped: bool,
 }
 
 /// Offer and answer for one leg.
@@ -164,7 +166,11 @@ impl Negotiator {
     ) -> Result<(String, Agreed), NegotiateError> {
         let offer = SessionDescription::parse(offer)?;
         let before = self.agreed.as_ref().map(|(ours, _)| ours);
-        let (ours, agreed) = answer::answer(&self.local, before, &offer, direction)?;
+        let (ours, agreed) =
+            answer::answer(&self.local, before, &offer, direction).or_else(|error| {
+                let agreed = self.agreed.as_ref();
+                agreed.and_then(|agreed| answer::stopped(agreed, &offer)).ok_or(error)
+            })?;
         let text = self.print(&ours);
         self.offered = None;
         self.agreed = Some((ours, agreed.clone()));
@@ -178,7 +184,13 @@ impl Negotiator {
     pub fn accept_answer(&mut self, answer: &[u8]) -> Result<Agreed, NegotiateError> {
         let offered = self.offered.as_ref().ok_or(NegotiateError::NoOffer)?;
         let answer = SessionDescription::parse(answer)?;
-        let (ours, agreed) = answer::accept(&self.local, offered, &answer)?;
+        let (ours, agreed) = match (answer::accept(&self.local, offered, &answer), &self.agreed) {
+            // What the peer stopped stays so when our offer did not ask for anything else.
+            (Err(NegotiateError::Refused), Some((ours, agreed))) if ours.stopped => {
+                return Ok(agreed.clone());
+            }
+            (result, _) => result?,
+        };
         self.agreed = Some((ours, agreed.clone()));
         Ok(agreed)
     }
@@ -199,6 +211,7 @@ impl Negotiator {
             crypto: if secure { sdes::fresh_lines() } else { Vec::new() },
             ptime_ms: self.local.ptime_ms,
             direction,
+            stopped: false,
         }
     }
 
@@ -217,6 +230,7 @@ impl Negotiator {
         let free = (TELEPHONE_EVENT_PT..128).chain(96..TELEPHONE_EVENT_PT).find(|pt| !taken(*pt));
         ours.telephone_event = ours.telephone_event.or(free);
         ours.direction = direction;
+        ours.stopped = false;
         ours
     }
 }

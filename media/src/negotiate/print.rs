@@ -12,6 +12,7 @@ impl Negotiator {
             .slots
             .iter()
             .map(|slot| match slot {
+                Slot::Audio if ours.stopped => stopped(ours),
                 Slot::Audio => audio(ours, self.local.rtp, self.local.rtcp),
                 Slot::Refused(refused) => refusal(refused),
             })
@@ -64,6 +65,13 @@ fn audio(ours: &Ours, rtp: SocketAddr, rtcp: SocketAddr) -> Media {
     push_rtcp(&mut media, rtp, rtcp);
     media.push_attribute(ours.direction.name());
     media
+}
+
+/// RFC 3264 §6: the port is 0, the rest does not matter.
+fn stopped(ours: &Ours) -> Media {
+    let codecs = ours.codecs.iter().map(|(_, pt)| *pt);
+    let formats = codecs.chain(ours.telephone_event).map(|pt| pt.to_string()).collect();
+    Media::new("audio", 0, ours.profile.name(), formats)
 }
 
 /// RFC 3605: said only where the default, the next port, would be wrong.

@@ -1,6 +1,6 @@
 //! What a peer's stream says, judged by what we allow.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::sdes::CryptoLine;
 use super::{COMFORT_NOISE_PT, NegotiateError, Profile};
@@ -38,7 +38,7 @@ impl Remote {
     ) -> Result<Self, NegotiateError> {
         let profile = Profile::named(&media.proto)
             .ok_or_else(|| NegotiateError::Transport(shortened(&media.proto)))?;
-        let ip = address(session, media)?;
+        let ip = address(session, media, local)?;
         let mut direction = session.direction_of(media);
         if ip.is_unspecified() {
             // Hold as RFC 2543 had it (RFC 3264 §8.4): nothing may be sent there.
@@ -110,10 +110,22 @@ pub(super) fn shortened(word: &str) -> String {
     word.chars().filter(|c| c.is_ascii_graphic() && *c != '"' && *c != '\\').take(32).collect()
 }
 
-fn address(session: &SessionDescription, media: &Media) -> Result<IpAddr, NegotiateError> {
+/// The stream's address; unspecified when the peer wrote that nothing may be sent.
+fn address(
+    session: &SessionDescription,
+    media: &Media,
+    local: IpAddr,
+) -> Result<IpAddr, NegotiateError> {
     let connection = session
         .connection_of(media)
         .ok_or_else(|| NegotiateError::Address("there is no c= line".to_owned()))?;
+    if connection.address.to_ascii_lowercase().ends_with(".invalid") {
+        // What IPv6 has in place of 0.0.0.0 (RFC 6157).
+        return Ok(match local.to_canonical() {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        });
+    }
     let ip = connection.ip().ok_or_else(|| {
         NegotiateError::Address(format!("{} is a name", shortened(connection.address)))
     })?;

@@ -43,6 +43,8 @@ fn the_old_hold_with_address_zero_is_a_hold_and_nothing_is_sent_there() {
         ("IP4 0.0.0.0", "a=sendonly\r\n", RecvOnly),
         ("IP4 0.0.0.0", "a=inactive\r\n", Inactive),
         ("IP6 ::", "", RecvOnly),
+        ("IP6 hold.Invalid", "", RecvOnly),
+        ("IP4 nowhere.invalid", "a=inactive\r\n", Inactive),
     ] {
         let offer =
             theirs("RTP/AVP 0", lines).replace("c=IN IP4 198.51.100.2", &format!("c=IN {c}"));
@@ -79,6 +81,31 @@ fn our_own_hold_and_resume_come_back_to_two_way_audio() {
     assert_eq!(direction(&us.offer(SendRecv)), SendRecv);
     let resumed = us.accept_answer(theirs("RTP/AVP 0", "a=sendrecv\r\n").as_bytes()).unwrap();
     assert!(resumed.stream.send && resumed.stream.receive);
+}
+
+#[test]
+fn a_phone_that_holds_by_stopping_its_stream_is_held_and_comes_back() {
+    let mut us = us(local());
+    let offer = theirs("RTP/AVP 0 101", EVENTS);
+    let (first, before) = us.answer(offer.as_bytes(), SendRecv).unwrap();
+    let stopped = offer.replace("m=audio 4000", "m=audio 0");
+    let (text, held) = us.answer(stopped.as_bytes(), SendRecv).unwrap();
+    assert!(text.ends_with("m=audio 0 RTP/AVP 0 101\r\n"), "{text}");
+    assert_eq!(version(&text), version(&first) + 1);
+    assert!(held.remote_hold && !held.stream.send && !held.stream.receive);
+    assert_eq!(us.answer(stopped.as_bytes(), SendRecv).unwrap().0, text, "a refresh");
+    // Our own refresh offers the stream again; the peer leaves it stopped.
+    assert!(us.offer(SendRecv).contains("m=audio 10000 "));
+    assert_eq!(us.accept_answer(stopped.as_bytes()), Ok(held));
+    let (text, resumed) = us.answer(offer.as_bytes(), SendRecv).unwrap();
+    assert!(text.contains("m=audio 10000 RTP/AVP 0 101\r\n"));
+    assert_eq!(resumed, before);
+}
+
+#[test]
+fn a_call_cannot_begin_with_a_stopped_stream() {
+    let stopped = theirs("RTP/AVP 0", "").replace("m=audio 4000", "m=audio 0");
+    assert_eq!(refusal(local(), &stopped), NegotiateError::NoAudio);
 }
 
 #[test]
