@@ -63,6 +63,8 @@ struct Mapping {
     age: u16,
     /// Bit n: `highest - n` has been sent.
     seen: u64,
+    /// The number that would show, after one from far behind, that the sender began anew.
+    restart: Option<u16>,
 }
 
 impl OutStream {
@@ -162,6 +164,7 @@ impl OutStream {
             highest: sequence,
             age: 0,
             seen: 1,
+            restart: None,
         });
     }
 }
@@ -180,6 +183,7 @@ impl Mapping {
             self.seen = self.seen.checked_shl(u32::from(ahead)).unwrap_or(0) | 1;
             self.age = self.age.saturating_add(ahead);
             self.highest = sequence;
+            self.restart = None;
             return Follow::Ok;
         }
         let behind = self.highest.wrapping_sub(sequence);
@@ -192,7 +196,12 @@ impl Mapping {
             self.seen |= bit;
             return Follow::Ok;
         }
-        if behind < MAX_DROPOUT { Follow::Drop } else { Follow::Restarted }
+        // RFC 3550 A.1: one packet from behind is late; two in a row are a sender that began anew.
+        if behind >= MAX_DROPOUT || self.restart == Some(sequence) {
+            return Follow::Restarted;
+        }
+        self.restart = Some(sequence.wrapping_add(1));
+        Follow::Drop
     }
 }
 
@@ -250,6 +259,24 @@ mod tests {
         out.place(t0, Source::Relay(1), 100, 0).unwrap();
         let p = out.place(t0 + ms(20), Source::Relay(1), 40_000, 9_999_999).unwrap();
         assert_eq!(p, Place { sequence: 11, timestamp: 160, first: true });
+    }
+
+    #[test]
+    fn a_sender_that_restarts_a_little_behind_is_followed_from_its_second_packet() {
+        let t0 = Instant::now();
+        let mut out = OutStream::new(7, 9, 0);
+        for n in 0..1000u16 {
+            out.place(t0, Source::Relay(1), n, u32::from(n) * 160).unwrap();
+        }
+        assert_eq!(out.place(t0, Source::Relay(1), 5, 77), None, "it could be late");
+        assert_eq!(out.place(t0, Source::Relay(1), 300, 99), None, "so could this");
+        assert!(out.place(t0, Source::Relay(1), 1000, 160_000).is_some());
+        assert_eq!(out.place(t0, Source::Relay(1), 301, 99), None, "not in a row");
+        for n in 0..50u16 {
+            let place = out.place(t0, Source::Relay(1), n, u32::from(n) * 160);
+            assert_eq!(place.is_some(), n > 0, "{n}");
+            assert_eq!(place.is_some_and(|p| p.first), n == 1);
+        }
     }
 
     #[test]

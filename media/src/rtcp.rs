@@ -9,6 +9,10 @@ const RECEIVER_REPORT: u8 = 201;
 const SOURCE_DESCRIPTION: u8 = 202;
 const CNAME: u8 = 1;
 
+/// RFC 3550 A.1: how far a sender may jump ahead, and how late a packet may come.
+const MAX_DROPOUT: u16 = 3000;
+const MAX_MISORDER: u16 = 100;
+
 /// Room for the longest report we send: SR, one block, CNAME.
 pub const MAX_REPORT: usize = 96;
 
@@ -29,6 +33,8 @@ struct Sender {
     received: u32,
     expected_prior: u32,
     received_prior: u32,
+    /// The number that would show, after one from far behind, that the sender began anew.
+    restart: Option<u16>,
     started: Instant,
     transit: Option<u32>,
     /// Jitter in ticks, scaled by 16 (RFC 3550 A.8).
@@ -57,6 +63,7 @@ impl Reception {
             received: 1,
             expected_prior: 0,
             received_prior: 0,
+            restart: None,
             started: now,
             transit: timestamp.map(|t| 0u32.wrapping_sub(t)),
             jitter: 0,
@@ -128,11 +135,18 @@ impl Sender {
     fn receive(&mut self, now: Instant, sequence: u16, timestamp: Option<u32>) {
         self.received = self.received.wrapping_add(1);
         let ahead = sequence.wrapping_sub((self.highest & 0xffff) as u16);
-        if ahead < 3000 {
+        let behind = 0u16.wrapping_sub(ahead);
+        if ahead < MAX_DROPOUT {
             self.highest = self.highest.wrapping_add(u32::from(ahead));
-        } else if ahead < 0xffff - 3000 {
+            self.restart = None;
+        } else if behind <= MAX_MISORDER {
+            // Late.
+        } else if behind < MAX_DROPOUT && self.restart != Some(sequence) {
+            self.restart = Some(sequence.wrapping_add(1));
+        } else {
             // The sender restarted its numbers (A.1): what was lost before stays lost.
-            let lost = self.expected().saturating_sub(self.received.saturating_sub(1));
+            let began = if self.restart.take() == Some(sequence) { 2 } else { 1 };
+            let lost = self.expected().saturating_sub(self.received.saturating_sub(began));
             self.highest = u32::from(sequence);
             self.base = self.highest.wrapping_add(1).wrapping_sub(self.received + lost);
             self.expected_prior = self.expected();
@@ -317,6 +331,17 @@ mod tests {
         feed(&mut r, t0, (0..50).filter(|s| *s != 5));
         feed(&mut r, t0, 30_000..30_050);
         assert_eq!(r.lost(), 1);
+    }
+
+    #[test]
+    fn a_restart_a_little_behind_is_seen_at_its_second_packet() {
+        let t0 = Instant::now();
+        let mut r = Reception::default();
+        feed(&mut r, t0, (0..1000).filter(|s| *s != 5));
+        feed(&mut r, t0, (0..1000).filter(|s| *s != 700));
+        assert_eq!(r.lost(), 2, "one before and one after");
+        feed(&mut r, t0, [1002, 1000, 1001]);
+        assert_eq!(r.lost(), 2, "reordering is neither");
     }
 
     #[test]
