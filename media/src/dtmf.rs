@@ -1,8 +1,12 @@
 //! RFC 4733 telephone events: one digit from many packets, and many packets from one digit.
 
+mod tones;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::{Duration, Instant};
+
+pub use tones::ToneMaker;
 
 /// One DTMF key: `0`-`9`, `*`, `#`, `A`-`D` (RFC 4733 §3.2, events 0-15).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -115,6 +119,9 @@ const KEY_TIMEOUT: Duration = Duration::from_millis(300);
 /// timestamp: some phones let the timestamp run.
 const REPEATED_END: u32 = 800;
 
+/// Ticks behind the last key up to which a packet is a late one of a key before it.
+const LATE: u32 = 16_000;
+
 /// Turns received events into one press and one release per key.
 #[derive(Debug, Clone, Default)]
 pub struct EventReceiver {
@@ -155,7 +162,8 @@ impl EventReceiver {
         let (end, duration) = (flags & 0x80 != 0, u16::from_be_bytes([d0, d1]));
         if let Some(key) = &mut self.key {
             let ahead = timestamp.wrapping_sub(key.timestamp);
-            if ahead >= 0x8000_0000 {
+            // From further back than that nothing is late: the sender's clock began anew.
+            if timestamp != key.timestamp && key.timestamp.wrapping_sub(timestamp) < LATE {
                 return; // a late packet of a key before
             }
             let same = code == key.code

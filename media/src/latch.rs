@@ -19,6 +19,8 @@ enum State {
     Open,
     /// Somebody else than announced spoke first.
     Learned(SocketAddr),
+    /// As learned, but the peer may have moved: the next source is learned anew.
+    Reopened(SocketAddr),
     /// The announced address spoke.
     Announced,
 }
@@ -35,7 +37,7 @@ impl Latch {
         match self.state {
             State::Announced => from == self.announced,
             State::Learned(peer) => from == peer || from == self.announced,
-            State::Open => true,
+            State::Open | State::Reopened(_) => true,
         }
     }
 
@@ -46,7 +48,11 @@ impl Latch {
         match self.state {
             State::Announced => false,
             State::Learned(peer) if from == peer => false,
-            State::Learned(_) | State::Open => {
+            State::Reopened(peer) if from == peer => {
+                self.state = State::Learned(peer);
+                false
+            }
+            State::Learned(_) | State::Reopened(_) | State::Open => {
                 self.state =
                     if from == self.announced { State::Announced } else { State::Learned(from) };
                 true
@@ -58,8 +64,16 @@ impl Latch {
     #[inline]
     pub fn target(&self) -> SocketAddr {
         match self.state {
-            State::Learned(peer) => peer,
+            State::Learned(peer) | State::Reopened(peer) => peer,
             State::Open | State::Announced => self.announced,
+        }
+    }
+
+    /// Signalling says that media goes on after a pause: a source that was learned may come from
+    /// another place now. A peer that speaks from where it said stays the only one.
+    pub fn reopen(&mut self) {
+        if let State::Learned(peer) = self.state {
+            self.state = State::Reopened(peer);
         }
     }
 
@@ -112,6 +126,26 @@ mod tests {
         assert!(latch.admits(announced) && latch.confirm(announced));
         assert!(!latch.admits(intruder));
         assert_eq!(latch.target(), announced);
+    }
+
+    #[test]
+    fn a_peer_behind_a_nat_may_come_from_another_port_after_a_pause() {
+        let (announced, nat) = (addr("10.0.0.5:4000"), addr("203.0.113.7:61000"));
+        let (moved, late) = (addr("203.0.113.7:61999"), addr("203.0.113.7:62000"));
+        for next in [moved, nat] {
+            let mut latch = Latch::new(announced);
+            assert!(latch.confirm(nat) && !latch.admits(moved));
+            latch.reopen();
+            assert_eq!(latch.target(), nat, "until somebody speaks");
+            assert!(latch.admits(next));
+            assert_eq!(latch.confirm(next), next != nat);
+            assert_eq!(latch.target(), next);
+            assert!(!latch.admits(late), "closed again");
+        }
+        let mut latch = Latch::new(announced);
+        latch.confirm(announced);
+        latch.reopen();
+        assert!(!latch.admits(moved), "who speaks from where it said needs no other place");
     }
 
     #[test]

@@ -106,6 +106,30 @@ fn late_and_reordered_packets_tell_nothing_new() {
 }
 
 #[test]
+fn keys_are_heard_after_the_senders_clock_began_anew() {
+    let mut phone = Phone::new();
+    phone.press(1_000_000, 1);
+    phone.press(10_000, 2);
+    phone.packet(true, 90_000, 3, false, 160);
+    phone.packet(true, 800, 4, true, 160);
+    let pressed = |c, at| KeyEvent::Pressed(digit(c), at);
+    let released = |c, ticks| KeyEvent::Released(digit(c), ticks);
+    assert_eq!(
+        phone.heard,
+        [
+            pressed('1', 1_000_000),
+            released('1', 480),
+            pressed('2', 10_000),
+            released('2', 480),
+            pressed('3', 90_000),
+            released('3', 160),
+            pressed('4', 800),
+            released('4', 160)
+        ]
+    );
+}
+
+#[test]
 fn a_timestamp_that_runs_during_the_event_is_still_one_digit() {
     let mut phone = Phone::new();
     phone.packet(true, 1000, 7, false, 160);

@@ -18,7 +18,7 @@ use super::counters::Counters;
 use super::play::Player;
 use super::record::Recorder;
 use crate::codec::Codec;
-use crate::dtmf::{Digit, EventReceiver, EventSender};
+use crate::dtmf::{Digit, EventReceiver, EventSender, ToneMaker};
 use crate::latch::Latch;
 use crate::relay::OutStream;
 use crate::rtcp::Reception;
@@ -46,6 +46,9 @@ pub(super) struct Leg {
     reception: Reception,
     sender_ssrc: u32,
     keys: EventReceiver,
+    /// Keys of the far leg as tones, and ours.
+    tones: ToneMaker,
+    dialled: ToneMaker,
     srtp: Option<Box<SrtpSession>>,
     player: Option<Box<Player>>,
     digits: Option<Box<EventSender>>,
@@ -108,6 +111,8 @@ impl Leg {
             reception: Reception::default(),
             sender_ssrc: 0,
             keys: EventReceiver::default(),
+            tones: ToneMaker::default(),
+            dialled: ToneMaker::default(),
             srtp: None,
             player: None,
             digits: None,
@@ -152,6 +157,11 @@ impl Leg {
             || self.keys.is_down()
     }
 
+    /// Whether what the peer says is being kept.
+    pub(super) fn is_recording(&self) -> bool {
+        self.recorder.is_some()
+    }
+
     fn tell(&self, kind: PortEventKind) {
         if self.events.try_send(PortEvent { port: self.id, kind }).is_err() {
             self.counters.events_dropped.bump();
@@ -180,12 +190,18 @@ impl Leg {
         if !same_peer || rtcp != self.rtcp_latch.announced() {
             self.rtcp_latch = Latch::new(rtcp);
         }
-        let was = old.map(|old| (old.send, old.receive));
-        if stream.receive && was.is_none_or(|(_, receive)| !receive) {
+        let was = old.map_or((false, false), |old| (old.send, old.receive));
+        let (sends_again, hears_again) = (stream.send && !was.0, stream.receive && !was.1);
+        if sends_again || hears_again {
+            // While a call is held a NAT may forget it and take another port afterwards.
+            self.latch.reopen();
+            self.rtcp_latch.reopen();
+        }
+        if hears_again {
             self.last_received = now;
             self.silence_told = false;
         }
-        if stream.send && was.is_none_or(|(send, _)| !send) {
+        if sends_again {
             // What was not sent while held is no loss.
             self.out.forget_source();
         }
@@ -256,6 +272,7 @@ impl Leg {
     ) {
         if self.digits.is_none() {
             self.digits = Some(Box::default());
+            self.dialled = ToneMaker::default();
             // A sender counts from zero: to the stream it is a new source.
             self.runs = self.runs.wrapping_add(1);
         }

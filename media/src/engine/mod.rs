@@ -354,8 +354,8 @@ impl MediaPort {
     }
 
     /// Sends digits as telephone events, each `tone` long and `gap` apart, after those still
-    /// waiting; at most 64 wait. Audio pauses meanwhile. On a leg without telephone-event, or held,
-    /// the time passes and nothing is sent.
+    /// waiting; at most 64 wait. Audio pauses meanwhile. A peer without telephone-event hears tones;
+    /// while it holds us the time passes and nothing is sent.
     pub fn send_digits(&self, digits: &[Digit], tone: Duration, gap: Duration) {
         self.order(Order::SendDigits(digits.to_vec(), tone, gap));
     }

@@ -24,6 +24,9 @@ const TIMER: u64 = u64::MAX - 1;
 /// Events taken from the kernel at once.
 const BATCH: usize = 128;
 
+/// Most packets heard out when a recording is stopped: five seconds that a slow thread is behind.
+const BACKLOG: usize = 256;
+
 /// How often each port is looked at for reports and silence, and in how many portions.
 const SWEEP: Duration = Duration::from_millis(100);
 const SWEEPS: usize = 10;
@@ -385,7 +388,11 @@ impl Worker {
                 }
                 return;
             }
-            Order::Close => return drop(self.remove(id, slot)),
+            Order::Close => {
+                self.hear_out(now, slot);
+                return drop(self.remove(id, slot));
+            }
+            Order::StopRecord => self.hear_out(now, slot),
             Order::Move(to) => {
                 if let Some(port) = self.remove(id, slot) {
                     let _ = epoll::delete(&self.epoll, &port.rtp);
@@ -410,6 +417,21 @@ impl Worker {
         // What was ordered starts now, not at the next tick.
         if let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) {
             port.poll(now, &mut self.buffer);
+        }
+    }
+
+    /// Takes what the socket already has, before a recording ends: what the caller said last must
+    /// not be lost because this thread was late.
+    fn hear_out(&mut self, now: Instant, slot: usize) {
+        for _ in 0..BACKLOG {
+            let waits = self.port(slot).is_some_and(|port| {
+                port.leg.is_recording()
+                    && rustix::io::ioctl_fionread(&port.rtp).is_ok_and(|bytes| bytes > 0)
+            });
+            if !waits {
+                return;
+            }
+            self.readable(now, (slot as u64) << 1);
         }
     }
 

@@ -186,7 +186,8 @@ impl Leg {
 }
 
 /// What a payload type means. Both static G.711 types are always understood: a peer may send any
-/// codec of its answer (RFC 3264 §7), and some send the other one regardless.
+/// codec of its answer (RFC 3264 §7), and some send the other one regardless. Where the peer chose
+/// other numbers than we did, some send with their own and not, as RFC 3264 §5.1 has it, with ours.
 #[inline]
 fn stream_kind(stream: &StreamConfig, payload_type: u8) -> Option<Kind> {
     if payload_type == stream.recv_pt {
@@ -198,7 +199,14 @@ fn stream_kind(stream: &StreamConfig, payload_type: u8) -> Option<Kind> {
     if payload_type == COMFORT_NOISE {
         return Some(Kind::Noise);
     }
-    Codec::from_static_payload_type(payload_type).map(Kind::Audio)
+    if let Some(codec) = Codec::from_static_payload_type(payload_type) {
+        return Some(Kind::Audio(codec));
+    }
+    if payload_type == stream.send_pt {
+        return Some(Kind::Audio(stream.codec));
+    }
+    let events = stream.telephone_event.is_some_and(|events| events.send_pt == payload_type);
+    events.then_some(Kind::Event)
 }
 
 /// The middle 32 bits of an NTP time, as LSR has them.

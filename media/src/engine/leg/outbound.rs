@@ -27,7 +27,10 @@ impl Leg {
         if !stream.send || self.player.is_some() || self.digits.is_some() {
             return None;
         }
+        let (codec, send_pt) = (stream.codec, stream.send_pt);
+        let (mut timestamp, mut payload) = (media.timestamp, media.payload.clone());
         let payload_type = match media.kind {
+            Kind::Audio(_) if self.tones.covers(timestamp) => return None,
             Kind::Audio(codec) => {
                 if let Some(table) = codec.conversion(stream.codec) {
                     for byte in buffer.get_mut(media.payload.clone())? {
@@ -36,13 +39,24 @@ impl Leg {
                 }
                 stream.send_pt
             }
-            Kind::Event => stream.telephone_event?.send_pt,
+            Kind::Event => match stream.telephone_event {
+                Some(events) => events.send_pt,
+                None => {
+                    // This peer hears keys only as tones.
+                    let event = buffer.get(payload.clone())?.first_chunk().copied()?;
+                    let room = buffer.get_mut(payload.start..)?;
+                    let (from, length) = self.tones.make(timestamp, event, codec, room)?;
+                    timestamp = timestamp.wrapping_add(from);
+                    payload.end = payload.start + length;
+                    send_pt
+                }
+            },
             Kind::Noise if stream.comfort_noise => COMFORT_NOISE,
             Kind::Noise => return None,
         };
         let source = Source::Relay(media.ssrc);
-        let numbers = (media.sequence, media.timestamp);
-        self.seal(now, source, numbers, media.marker, payload_type, buffer, media.payload.clone())
+        let numbers = (media.sequence, timestamp);
+        self.seal(now, source, numbers, media.marker, payload_type, buffer, payload)
     }
 
     /// Writes the header before the payload and encrypts on a secured leg.
@@ -89,18 +103,21 @@ impl Leg {
                     self.tell(PortEventKind::DigitsSent);
                 }
                 if let Some(packet) = packet {
-                    let stream = self.stream.as_deref().filter(|s| s.send);
-                    let Some(events) = stream.and_then(|s| s.telephone_event) else { continue };
-                    let payload = put(buffer, &packet.payload)?;
-                    return self.seal(
-                        now,
-                        Source::Digits(self.runs),
-                        (packet.sequence, packet.timestamp),
-                        packet.marker,
-                        events.send_pt,
-                        buffer,
-                        payload,
-                    );
+                    let Some(stream) = self.stream.as_deref().filter(|s| s.send) else { continue };
+                    let (payload_type, from, payload) = match stream.telephone_event {
+                        Some(events) => (events.send_pt, 0, put(buffer, &packet.payload)?),
+                        None => {
+                            let room = buffer.get_mut(HEADER_LEN..)?;
+                            let (at, event) = (packet.timestamp, packet.payload);
+                            let tone = self.dialled.make(at, event, stream.codec, room);
+                            let Some((from, length)) = tone else { continue };
+                            (stream.send_pt, from, HEADER_LEN..HEADER_LEN + length)
+                        }
+                    };
+                    let numbers = (packet.sequence, packet.timestamp.wrapping_add(from));
+                    let source = Source::Digits(self.runs);
+                    let marker = packet.marker;
+                    return self.seal(now, source, numbers, marker, payload_type, buffer, payload);
                 }
             }
             let mut frame = [0; MAX_FRAME];

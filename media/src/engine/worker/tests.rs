@@ -5,6 +5,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::codec::Codec;
 use crate::rtp::Header;
+use crate::srtp::{SrtpKey, SrtpKeys, SrtpSession, SrtpSuite, Unprotected};
 
 struct Peer {
     socket: UdpSocket,
@@ -31,30 +32,108 @@ fn peer(remote: &Remote, id: u64) -> Peer {
 
 #[test]
 fn between_receiving_and_sending_there_is_no_heap() {
-    let (mut worker, remote) = Worker::new().unwrap();
-    let mut events = Vec::with_capacity(BATCH);
-    let (a, b) = (peer(&remote, 1), peer(&remote, 2));
-    remote.send(Command::Port(a.id, Order::Bridge(b.id)));
-    worker.turn(&mut events);
-    let mut heard = 0;
-    let mut allocated = 0;
-    let mut wire = [0; 172];
-    for sequence in 0..200u16 {
-        let timestamp = u32::from(sequence) * 160;
-        let header = Header { marker: false, payload_type: 0, sequence, timestamp, ssrc: 5 };
-        wire[..12].copy_from_slice(&header.to_bytes());
-        for (from, to) in [(&a, &b), (&b, &a)] {
-            from.socket.send_to(&wire, from.port).unwrap();
-            // The first packets latch, which tells an event.
-            let used = allocation_counter::measure(|| worker.turn(&mut events));
-            if sequence > 0 {
-                allocated += used.count_total;
+    for (first, second) in [
+        (None, None),
+        (None, Some(SUITE_80)),
+        (Some(SUITE_32), None),
+        (Some(SUITE_32), Some(SUITE_80)),
+    ] {
+        let (mut worker, remote) = Worker::new().unwrap();
+        let mut events = Vec::with_capacity(BATCH);
+        let (a, b) = (peer(&remote, 1), peer(&remote, 2));
+        let phones = [(&a, first), (&b, second)].map(|(peer, suite)| phone(&remote, peer, suite));
+        let [mut at_a, mut at_b] = phones;
+        remote.send(Command::Port(a.id, Order::Bridge(b.id)));
+        worker.turn(&mut events);
+        let mut heard = 0;
+        for sequence in 0..200u16 {
+            let timestamp = u32::from(sequence) * 160;
+            let header = Header { marker: false, payload_type: 0, sequence, timestamp, ssrc: 5 };
+            let plain = [&header.to_bytes()[..], &[sequence as u8; 160]].concat();
+            for forth in [true, false] {
+                let (from, to, speaks, hears) = match forth {
+                    true => (&a, &b, &mut at_a, &mut at_b),
+                    false => (&b, &a, &mut at_b, &mut at_a),
+                };
+                from.socket.send_to(&sealed(speaks.as_mut(), &plain), from.port).unwrap();
+                let used = allocation_counter::measure(|| worker.turn(&mut events));
+                // The first packets latch, which tells an event.
+                assert!(sequence == 0 || used.count_total == 0, "{first:?} {second:?} {used:?}");
+                let mut wire = [0; 300];
+                let Ok(n) = to.socket.recv(&mut wire) else { continue };
+                let opened = hears.as_mut().map(|phone| phone.unprotect_rtp(&mut wire[..n]));
+                assert!(opened.is_none_or(|opened| opened == Unprotected::Plain(172)));
+                assert_eq!(wire[12..172], plain[12..]);
+                heard += 1;
             }
-            heard += u32::from(to.socket.recv(&mut [0; 200]).is_ok());
         }
+        assert!(heard > 300, "the packets went through: {heard}");
     }
-    assert_eq!(allocated, 0);
-    assert!(heard > 300, "the packets went through: {heard}");
+}
+
+const SUITE_80: SrtpSuite = SrtpSuite::AesCm128HmacSha1_80;
+const SUITE_32: SrtpSuite = SrtpSuite::AesCm128HmacSha1_32;
+
+/// Secures a peer's leg when there is a suite; what the phone has at the other end.
+fn phone(remote: &Remote, peer: &Peer, suite: Option<SrtpSuite>) -> Option<SrtpSession> {
+    let (tx, rx) = (SrtpKey::generate(suite?), SrtpKey::generate(suite?));
+    let mut stream = StreamConfig::new(peer.socket.local_addr().unwrap(), Codec::Pcmu);
+    stream.srtp = Some(SrtpKeys { tx: tx.clone(), rx: rx.clone() });
+    remote.send(Command::Port(peer.id, Order::SetStream(Box::new(stream))));
+    SrtpSession::new(SrtpKeys { tx: rx, rx: tx })
+}
+
+fn sealed(phone: Option<&mut SrtpSession>, plain: &[u8]) -> Vec<u8> {
+    let mut wire = plain.to_vec();
+    if let Some(phone) = phone {
+        wire.resize(plain.len() + 20, 0);
+        let at = phone.protect_rtp(&mut wire, 0..plain.len()).unwrap();
+        wire.truncate(at.end);
+    }
+    wire
+}
+
+/// Counts samples, and that it was finished.
+#[derive(Clone, Default)]
+struct Tape(Arc<std::sync::Mutex<(usize, bool)>>);
+
+impl crate::engine::SampleSink for Tape {
+    fn push(&mut self, samples: &[i16]) {
+        self.0.lock().unwrap().0 += samples.len();
+    }
+
+    fn finish(self: Box<Self>) {
+        self.0.lock().unwrap().1 = true;
+    }
+}
+
+#[test]
+fn what_was_said_before_the_end_is_kept_by_a_thread_that_is_late() {
+    for end in [|| Order::StopRecord, || Order::Close] {
+        let (mut worker, remote) = Worker::new().unwrap();
+        let mut events = Vec::with_capacity(BATCH);
+        let a = peer(&remote, 1);
+        let tape = Tape::default();
+        let recording = Recording {
+            id: 1,
+            to: Box::new(tape.clone()),
+            max: None,
+            silence: None,
+            terminators: crate::dtmf::DigitSet::NONE,
+        };
+        remote.send(Command::Port(a.id, Order::Record(recording)));
+        worker.turn(&mut events);
+        // The caller speaks for a second and hangs up while the thread sleeps.
+        for sequence in 0..50u16 {
+            let timestamp = u32::from(sequence) * 160;
+            let header = Header { marker: false, payload_type: 0, sequence, timestamp, ssrc: 5 };
+            let wire = [&header.to_bytes()[..], &[0x10; 160]].concat();
+            a.socket.send_to(&wire, a.port).unwrap();
+        }
+        remote.send(Command::Port(a.id, end()));
+        worker.turn(&mut events);
+        assert_eq!(*tape.0.lock().unwrap(), (50 * 160, true));
+    }
 }
 
 #[test]

@@ -1,0 +1,152 @@
+//! Keys heard and sent, and what plays meanwhile.
+
+use super::*;
+
+#[test]
+fn a_key_is_told_once_when_released() {
+    let (mut a, _) = ends();
+    for n in 1..4 {
+        a.receive(&key(101, n, 7, false));
+    }
+    for n in 4..7 {
+        a.receive(&key(101, n, 7, true));
+    }
+    let digit = Digit::from_char('7').unwrap();
+    let told = PortEventKind::Digit { digit, duration: ms(100) };
+    assert_eq!(a.heard(), [PortEventKind::FirstPacket { from: a.peer }, told]);
+    assert!(!a.leg.wants_ticks());
+}
+
+#[test]
+fn a_key_stops_a_prompt_at_the_press() {
+    let (mut a, _) = ends();
+    let clip = Arc::new(Clip::from_samples(vec![1000; 80_000]));
+    let playback =
+        Playback { id: 5, clips: vec![clip], repeat: Repeat::Once, stop_on: DigitSet::of("1") };
+    a.leg.play(a.now, playback);
+    let made = a.made(ms(200));
+    assert_eq!(made.len(), 10);
+    assert!(made[0].0.marker && !made[1].0.marker);
+    assert_eq!(made[9].0.timestamp, made[0].0.timestamp.wrapping_add(9 * 160));
+    a.receive(&key(101, 1, 2, true));
+    assert_eq!(a.made(ms(100)).len(), 5, "2 does not stop it");
+    a.receive(&packet(0, 300, &[0xff; 160]));
+    a.leg.keys = EventReceiver::default();
+    a.receive(&key(101, 301, 1, false));
+    assert!(a.made(ms(100)).is_empty());
+    let digit = Digit::from_char('1').unwrap();
+    assert!(a.heard().contains(&PortEventKind::PlayEnded { id: 5, by: PlayEnd::Digit(digit) }));
+}
+
+#[test]
+fn a_prompt_takes_the_place_of_the_relay_and_gives_it_back() {
+    let (mut a, mut b) = ends();
+    let relayed = a.through(&mut b, &packet(0, 1, &[1; 160])).unwrap().0;
+    let clip = Arc::new(Clip::from_samples(vec![1000; 480]));
+    let list = Playback { id: 6, clips: vec![clip], repeat: Repeat::Once, stop_on: DigitSet::NONE };
+    b.leg.play(b.now, list);
+    assert_eq!(a.through(&mut b, &packet(0, 2, &[1; 160])), None);
+    let made = b.made(ms(100));
+    let numbers: Vec<_> =
+        made.iter().map(|(v, _)| v.sequence.wrapping_sub(relayed.sequence)).collect();
+    assert_eq!(numbers, [1, 2, 3]);
+    assert!(made.iter().all(|(v, _)| v.ssrc == relayed.ssrc));
+    assert_eq!(b.heard(), [PortEventKind::PlayEnded { id: 6, by: PlayEnd::End }]);
+    a.now = b.now;
+    let again = a.through(&mut b, &packet(0, 8, &[1; 160])).unwrap().0;
+    assert_eq!(again.sequence, relayed.sequence + 4);
+    assert!(again.timestamp.wrapping_sub(made[2].0.timestamp) < 800);
+}
+
+#[test]
+fn digits_are_sent_with_the_peers_payload_type_and_told_when_done() {
+    let mut a = Bench::new("192.0.2.1:4000", |s| {
+        s.telephone_event = Some(TelephoneEvent { send_pt: 96, recv_pt: 101 });
+    });
+    a.leg.send_digits(a.now, &Digit::parse_all("42").unwrap(), ms(100), ms(60));
+    let made = a.made(ms(400));
+    assert_eq!(made.len(), 14);
+    assert!(made.iter().all(|(v, _)| v.payload_type == 96));
+    assert_eq!((made[0].1[0], made[7].1[0]), (4, 2));
+    assert_eq!(made[7].0.timestamp.wrapping_sub(made[0].0.timestamp), 1280);
+    assert_eq!(a.heard(), [PortEventKind::DigitsSent]);
+    assert!(!a.leg.wants_ticks());
+}
+
+#[test]
+fn a_peer_without_telephone_events_hears_the_key_as_a_tone() {
+    let mut a = Bench::new("192.0.2.1:4000", |_| {});
+    let mut b = Bench::new("192.0.2.2:5000", |s| {
+        (s.codec, s.send_pt, s.recv_pt) = (Codec::Pcma, 8, 8);
+        s.telephone_event = None;
+    });
+    let (before, _) = a.through(&mut b, &packet(0, 30, &[0xff; 160])).unwrap();
+    let mut heard = Vec::new();
+    let mut stamps = Vec::new();
+    for n in 1..=10u16 {
+        let header = Header {
+            marker: n == 1,
+            payload_type: 101,
+            sequence: 30 + n,
+            timestamp: 5000,
+            ssrc: 77,
+        };
+        let [d0, d1] = (n.min(8) * 160).to_be_bytes();
+        let flags = if n >= 8 { 0x8a } else { 10 };
+        let event = [&header.to_bytes()[..], &[5, flags, d0, d1]].concat();
+        let Some((view, payload)) = a.through(&mut b, &event) else {
+            assert!(n > 8, "only the repeated ends make nothing");
+            continue;
+        };
+        assert_eq!((view.payload_type, payload.len()), (8, 160));
+        stamps.push(view.timestamp.wrapping_sub(before.timestamp));
+        heard.extend(payload.iter().map(|&byte| Codec::Pcma.decode(byte)));
+        // What the phone sends beside its events is not mixed in.
+        let mut beside = packet(0, 50 + n, &[0x00; 160]);
+        beside[4..8].copy_from_slice(&(5000 + u32::from(n - 1) * 160).to_be_bytes());
+        assert!(a.through(&mut b, &beside).is_none());
+    }
+    let expected: Vec<u32> = (0..8).map(|n| 5000 - 30 * 160 + n * 160).collect();
+    assert_eq!(stamps, expected);
+    for hertz in [770.0, 1336.0] {
+        let level = crate::resample::tests::level_of(&heard, hertz);
+        assert!((level + 12.0).abs() < 1.0, "{hertz} Hz: {level} dB");
+    }
+    assert!(matches!(a.heard().last(), Some(PortEventKind::Digit { .. })), "and it is seen");
+    assert!(a.through(&mut b, &packet(0, 70, &[0xff; 160])).is_some());
+}
+
+#[test]
+fn a_key_in_the_payload_type_of_the_peers_own_list_is_heard() {
+    let mut a = Bench::new("192.0.2.1:4000", |s| {
+        (s.codec, s.send_pt, s.recv_pt) = (Codec::Pcma, 97, 8);
+        s.telephone_event = Some(TelephoneEvent { send_pt: 96, recv_pt: 101 });
+    });
+    let mut b = Bench::new("192.0.2.2:5000", |_| {});
+    for (sequence, (payload_type, out)) in (1..).zip([(97, 0), (8, 0), (96, 101), (101, 101)]) {
+        let payload = if out == 0 { &[0xd5; 160][..] } else { &[1, 10, 0, 160] };
+        let (view, sent) = a.through(&mut b, &packet(payload_type, sequence, payload)).unwrap();
+        assert_eq!(view.payload_type, out, "{payload_type}");
+        assert_eq!(sent[0], if out == 0 { 0xfe } else { 1 });
+    }
+}
+
+#[test]
+fn digits_are_sent_as_tones_to_a_peer_without_telephone_events() {
+    let mut a = Bench::new("192.0.2.1:4000", |s| s.telephone_event = None);
+    a.leg.send_digits(a.now, &Digit::parse_all("42").unwrap(), ms(100), ms(60));
+    let made = a.made(ms(400));
+    assert_eq!(made.len(), 10, "five packets a digit");
+    assert!(made.iter().all(|(v, payload)| v.payload_type == 0 && payload.len() == 160));
+    let since = |n: usize| made[n].0.timestamp.wrapping_sub(made[0].0.timestamp);
+    assert_eq!((since(1), since(4), since(5), since(9)), (160, 640, 1280, 1920));
+    for (digit, hertz) in [(0, [770.0, 1209.0]), (5, [697.0, 1336.0])] {
+        let bytes = made[digit..digit + 5].iter().flat_map(|(_, payload)| payload);
+        let heard: Vec<i16> = bytes.map(|&byte| Codec::Pcmu.decode(byte)).collect();
+        for hertz in hertz {
+            let level = crate::resample::tests::level_of(&heard, hertz);
+            assert!((level + 12.0).abs() < 1.5, "{hertz} Hz: {level} dB");
+        }
+    }
+    assert_eq!(a.heard(), [PortEventKind::DigitsSent]);
+}
