@@ -278,7 +278,7 @@ impl Offer {
             return None;
         }
         let algorithm = Algorithm::parse(challenge.param("algorithm").as_deref())?;
-        let protection = match challenge.param("qop") {
+        let protection = match challenge.param("qop").filter(|list| !list.trim().is_empty()) {
             None => Protection::None,
             Some(list) => {
                 let has = |name| list.split(',').any(|q| q.trim().eq_ignore_ascii_case(name));

@@ -164,14 +164,7 @@ impl Server {
             Hash::Sha256 => sha256,
             Hash::Sha512_256 => sha512,
         };
-        let terms = Terms {
-            method: method.as_str(),
-            uri: &claim.uri,
-            nonce: &claim.nonce,
-            qop: claim.counted.as_ref().map(|(nc, cnonce, _)| Qop { nc, cnonce, body: None }),
-        };
-        let ha1 = known.as_ref().unwrap_or(nobody).as_hex();
-        let expected = hash::response(claim.hash, ha1, &terms);
+        let expected = claim.expected(method, known.as_ref().unwrap_or(nobody));
         let given = claim.response.to_ascii_lowercase();
         let right = constant_time_eq(expected.as_bytes(), given.as_bytes());
         // Who answers a nonce that we never gave to this address may not even be there: over UDP
@@ -183,7 +176,7 @@ impl Server {
             (Some(_), true) => {}
         }
         // Only now its age: `stale` tells a client not to ask for the password (RFC 7616 §3.3).
-        if self.use_nonce(now, id, claim.counted.as_ref().map(|(_, _, nc)| *nc)) {
+        if self.use_nonce(now, id, claim.counted.as_ref().map(|(_, nc)| *nc)) {
             Verdict::Ok { user: (*claim.user).into() }
         } else {
             Verdict::Stale
@@ -211,8 +204,12 @@ struct Claim<'a> {
     uri: Cow<'a, str>,
     response: Cow<'a, str>,
     hash: Hash,
-    /// With qop=auth: nc as written, cnonce, nc as a number.
-    counted: Option<(Cow<'a, str>, Cow<'a, str>, u32)>,
+    /// `-sess`: never asked for, and as good as the plain one from who answers so.
+    session: bool,
+    /// Empty when there is none; then it is needed for nothing.
+    cnonce: Cow<'a, str>,
+    /// With qop=auth: nc as written, and as a number.
+    counted: Option<(Cow<'a, str>, u32)>,
 }
 
 impl<'a> Claim<'a> {
@@ -220,38 +217,68 @@ impl<'a> Claim<'a> {
         if !credentials.is("Digest") {
             return None;
         }
-        let algorithm = Algorithm::parse(credentials.param("algorithm").as_deref())?;
-        if algorithm.session {
-            return None;
-        }
+        let Algorithm { hash, session } =
+            Algorithm::parse(credentials.param("algorithm").as_deref())?;
         let counted = match credentials.param("qop").as_deref() {
             None => None,
             Some(qop) if qop.eq_ignore_ascii_case("auth") => {
                 let nc = credentials.param("nc")?;
                 let number = u32::from_str_radix(&nc, 16).ok()?;
-                Some((nc, credentials.param("cnonce")?, number))
+                Some((nc, number))
             }
             Some(_) => return None,
         };
+        // RFC 7616 §3.4: qop and -sess both hash it.
+        let cnonce = credentials.param("cnonce");
+        if cnonce.is_none() && (session || counted.is_some()) {
+            return None;
+        }
         Some(Self {
             user: credentials.param("username")?,
             realm: credentials.param("realm")?,
             nonce: credentials.param("nonce")?,
             uri: credentials.param("uri")?,
             response: credentials.param("response")?,
-            hash: algorithm.hash,
+            hash,
+            session,
+            cnonce: cnonce.unwrap_or_default(),
             counted,
         })
     }
+
+    /// The response that the owner of `ha1` would have given.
+    fn expected(&self, method: &Method, ha1: &Ha1) -> String {
+        let Self { hash, nonce, cnonce, .. } = self;
+        let qop = self.counted.as_ref().map(|(nc, _)| Qop { nc, cnonce, body: None });
+        let terms = Terms { method: method.as_str(), uri: &self.uri, nonce, qop };
+        if self.session {
+            let ha1 = hash::session_ha1(*hash, ha1.as_hex(), nonce, cnonce);
+            return hash::response(*hash, &ha1, &terms);
+        }
+        hash::response(*hash, ha1.as_hex(), &terms)
+    }
 }
 
-/// Whether the `uri` of credentials means the Request-URI. Same user and host will do: phones
-/// leave out or add ports and parameters, and gateways rewrite them (RFC 3261 §22.4 (5) wants the
-/// same resource, not the same text).
+/// Whether the `uri` of credentials may mean the Request-URI: nobody else than who is called may
+/// stand there (RFC 7616 §3.4.6 wants the same resource, not the same text). The host says
+/// nothing: whose nonce it is, is ours, whether the client calls us by name, by address and port,
+/// or by what a gateway wrote into the Request-URI on the way. And some write us alone (sipp:
+/// `sip:address:port` whoever is called) or their own address in a REGISTER.
 fn same_target(claimed: &str, request_uri: &Uri) -> bool {
     let Ok(claimed) = claimed.parse::<Uri>() else { return false };
-    match (claimed.as_sip(), request_uri.as_sip()) {
-        (Some(a), Some(b)) => a.host().equivalent(b.host()) && a.user_decoded() == b.user_decoded(),
-        _ => claimed.equivalent(request_uri),
+    if matches!(claimed, Uri::Other(_)) || matches!(request_uri, Uri::Other(_)) {
+        return claimed.equivalent(request_uri);
+    }
+    match (called(&claimed), called(request_uri)) {
+        (Some(claimed), Some(called)) => claimed == called,
+        _ => true,
+    }
+}
+
+/// The user, or the number of a `tel:`, which a gateway may have made a user of.
+fn called(uri: &Uri) -> Option<Cow<'_, str>> {
+    match uri {
+        Uri::Tel(tel) => Some(tel.digits().into()),
+        _ => uri.user_decoded(),
     }
 }
