@@ -14,7 +14,7 @@ use crate::header::{
     CSeq, ContentType, From_, HeaderError, HeaderName, HeaderValue, Headers, Problem, To,
     TypedHeader, Via,
 };
-use crate::params::{is_token, quoted_len, token_len};
+use crate::params::{is_token, quoted_len};
 use crate::uri::Uri;
 
 /// A request method. Open: an unknown one is kept as written and compared with case
@@ -199,6 +199,8 @@ fn need<T: TypedHeader>(headers: &Headers) -> Result<T, HeaderError> {
 }
 
 /// The tag of a From or To value: the parameter after `>`, or after the first `;` without brackets.
+/// Wider than a token, as [`NameAddr::tag`](crate::header::NameAddr::tag) is: a peer knows its tag
+/// by every character that it wrote.
 fn tag(value: &HeaderValue) -> Option<String> {
     let text = value.to_text();
     let text = if text.starts_with('"') { text.get(quoted_len(&text)?..)? } else { &text };
@@ -206,7 +208,8 @@ fn tag(value: &HeaderValue) -> Option<String> {
     params.split(';').skip(1).find_map(|param| {
         let (name, value) = param.split_once('=')?;
         let value = value.trim_start();
-        let value = value.get(..token_len(value)).filter(|v| !v.is_empty())?;
+        let end = value.find([' ', '\t', ',', '"']).unwrap_or(value.len());
+        let value = value.get(..end).filter(|v| !v.is_empty())?;
         name.trim().eq_ignore_ascii_case("tag").then(|| value.into())
     })
 }
@@ -262,11 +265,12 @@ impl Response {
     /// otherwise.
     pub fn ensure_to_tag(&mut self, tag: &str) {
         if self.to_tag().is_none()
-            && let Some(to) = self.headers.text(&HeaderName::To)
+            && let Some(to) = self.headers.get(&HeaderName::To)
         {
             // After the last parameter; without brackets parameters belong to the header anyway.
-            let value = format!("{to};tag={tag}");
-            self.headers.set(HeaderName::To, value);
+            // Octets, so that a name in Latin-1 goes back as it came.
+            let value = [to.as_bytes(), b";tag=", tag.as_bytes()].concat();
+            self.headers.set(HeaderName::To, Bytes::from(value));
         }
     }
 

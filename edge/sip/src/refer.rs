@@ -81,8 +81,9 @@ impl Refer {
             _ => None,
         };
         let cseq = request.cseq().map_err(|_| ReferError::Malformed("CSeq"))?.seq;
-        let wants_none = |v: &str| v.split(';').next().unwrap_or(v).trim() == "false";
-        let refer_sub = HeaderName::parse(b"Refer-Sub").and_then(|n| request.headers.text(&n));
+        let wants_none =
+            |v: &str| v.split(';').next().unwrap_or(v).trim().eq_ignore_ascii_case("false");
+        let refer_sub = request.headers.text(&HeaderName::ReferSub);
         Ok(Self {
             target,
             replaces,
@@ -170,10 +171,8 @@ pub fn reported(body: &[u8]) -> Option<StatusCode> {
 /// The 202 to a REFER, which says when no report will follow (RFC 4488 §4).
 pub fn accepted(request: &Request, refer: &Refer) -> Response {
     let mut response = Response::to_request(request, StatusCode::ACCEPTED, None);
-    if refer.silent
-        && let Some(name) = HeaderName::parse(b"Refer-Sub")
-    {
-        response.headers.push(name, "false");
+    if refer.silent {
+        response.headers.push(HeaderName::ReferSub, "false");
     }
     response
 }
@@ -273,12 +272,13 @@ mod tests {
 
     #[test]
     fn a_sender_may_want_no_reports() {
-        let name = HeaderName::parse(b"Refer-Sub").unwrap();
-        let request = refer("<sip:102@office.example>", &[(name.clone(), "false")]);
-        let refer = Refer::of(&request).unwrap();
-        assert!(refer.silent);
-        let answer = accepted(&request, &refer);
-        assert_eq!(answer.headers.text(&name).as_deref(), Some("false"));
+        for wish in ["false", "False ;x=y"] {
+            let request = refer("<sip:102@office.example>", &[(HeaderName::ReferSub, wish)]);
+            let refer = Refer::of(&request).unwrap();
+            assert!(refer.silent, "{wish}");
+            let answer = accepted(&request, &refer);
+            assert_eq!(answer.headers.text(&HeaderName::ReferSub).as_deref(), Some("false"));
+        }
     }
 
     #[test]

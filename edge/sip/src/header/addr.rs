@@ -232,7 +232,7 @@ impl Contact {
     /// The `expires` parameter in seconds. Too large a number is 2^32-1, a malformed value 3600
     /// (RFC 3261 §20.10).
     pub fn expires(&self) -> Option<u32> {
-        let text = self.addr()?.params.value("expires")?;
+        let text = self.addr()?.params.unquoted("expires")?;
         let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         Some(if digits { text.parse().unwrap_or(u32::MAX) } else { 3600 })
     }
@@ -240,10 +240,11 @@ impl Contact {
     /// The `q` parameter in thousandths, 0 to 1000; 1000 when absent or malformed.
     pub fn q(&self) -> u16 {
         let q = || {
-            let text = self.addr()?.params.value("q")?;
-            let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-            let digits = part.len() <= 3 && part.bytes().all(|b| b.is_ascii_digit());
-            let part: u16 = digits.then(|| format!("{part:0<3}").parse().ok())??;
+            let text = self.addr()?.params.unquoted("q")?;
+            let (whole, part) = text.split_once('.').unwrap_or((&*text, ""));
+            let digits = part.bytes().all(|b| b.is_ascii_digit());
+            // Three digits by the grammar; further ones say nothing.
+            let part: u16 = digits.then(|| format!("{part:0<3}").get(..3)?.parse().ok())??;
             match whole {
                 "0" => Some(part),
                 "1" if part == 0 => Some(1000),

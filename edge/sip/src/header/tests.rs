@@ -204,9 +204,12 @@ fn contacts_tell_their_expiry_and_preference() {
     assert_eq!(contact("<sip:a@h>").expires(), None);
     assert_eq!(contact("<sip:a@h>;expires=0").expires(), Some(0));
     assert_eq!(contact("<sip:a@h>;expires=soon").expires(), Some(3600));
+    assert_eq!(contact("<sip:a@h>;expires=\"0\"").expires(), Some(0), "quoted as of old");
     assert_eq!(contact("<sip:a@h>;expires=99999999999").expires(), Some(u32::MAX));
     for (text, q) in
         [("0.7", 700), ("1.000", 1000), ("0", 0), ("1.1", 1000), ("x", 1000), ("0.25", 250)]
+            .into_iter()
+            .chain([("\"0.5\"", 500), ("0.12345", 123), ("0.", 0), ("0.1x", 1000)])
     {
         assert_eq!(contact(&format!("<sip:a@h>;q={text}")).q(), q, "{text}");
     }

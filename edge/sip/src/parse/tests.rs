@@ -57,11 +57,37 @@ fn an_answer_copies_what_it_must_and_gets_a_tag() {
 }
 
 #[test]
+fn a_tag_is_read_to_its_end_whatever_it_is_made_of() {
+    for tag in ["as6f+/=", "a@b:5060", "{x}"] {
+        let text = REGISTER.replace("tag=ft", &format!("tag={tag} ;y")).replace("=tt;", "=\t;");
+        let Ok(Message::Request(request)) = datagram(text.into()) else { panic!("no request") };
+        assert_eq!(request.from_tag().as_deref(), Some(tag));
+        assert_eq!(request.from().unwrap().tag(), Some(tag));
+        assert_eq!(request.to_tag(), None, "empty");
+    }
+}
+
+#[test]
+fn a_name_in_latin_1_goes_back_as_it_came() {
+    let text =
+        REGISTER.replace("To: sip:a@example.com;tag=tt;y", "To: \"J_rg\" <sip:a@example.com>");
+    let latin: Vec<u8> = text.bytes().map(|b| if b == b'_' { 0xf6 } else { b }).collect();
+    let Ok(Message::Request(request)) = datagram(latin.into()) else { panic!("no request") };
+    assert_eq!(request.to().unwrap().display.as_deref(), Some("J\u{f6}rg"));
+    let mut answer = Response::to_request(&request, StatusCode::OK, None);
+    answer.ensure_to_tag("mine");
+    let to = answer.headers.get(&HeaderName::To).unwrap();
+    assert_eq!(to.as_bytes(), b"\"J\xf6rg\" <sip:a@example.com>;tag=mine");
+}
+
+#[test]
 fn a_missing_header_is_answered_400_and_an_ack_is_not() {
     let text = REGISTER.replace("i: abc@host\r\n", "");
     let rejected = datagram(text.clone().into()).unwrap_err();
     assert_eq!(rejected.error.kind, ErrorKind::Missing(HeaderName::CallId));
-    assert_eq!(rejected.reply.unwrap().status, StatusCode::BAD_REQUEST);
+    let reply = rejected.reply.unwrap();
+    assert_eq!(reply.status, StatusCode::BAD_REQUEST);
+    assert_eq!(reply.reason_text(), "Bad Request: Call-ID is missing");
     let ack = text.replace("REGISTER", "ACK");
     assert_eq!(datagram(ack.into()).unwrap_err().reply, None);
 }

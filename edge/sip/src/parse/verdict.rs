@@ -46,7 +46,7 @@ impl Head {
         let reply = self
             .method
             .filter(|method| *method != Method::Ack)
-            .and_then(|method| reply(&self.headers, error.kind.status(&method)));
+            .and_then(|method| reply(&self.headers, &method, &error.kind));
         Rejected { error, reply: reply.map(Box::new) }
     }
 
@@ -107,9 +107,12 @@ impl Head {
 
 /// A response with what could be read (RFC 3261 §8.2.6.2). `None` without any Via: nobody could
 /// tell what it answers.
-fn reply(headers: &Headers, status: StatusCode) -> Option<Response> {
+fn reply(headers: &Headers, method: &Method, fault: &ErrorKind) -> Option<Response> {
     headers.get(&HeaderName::Via)?;
-    let mut response = Response::new(status, None);
+    let status = fault.status(method);
+    // §21.4.1: a 400 says in its phrase what is wrong.
+    let phrase = (status == StatusCode::BAD_REQUEST).then(|| format!("Bad Request: {fault}"));
+    let mut response = Response::new(status, phrase.as_deref());
     for header in headers.iter().filter(|h| h.name == HeaderName::Via) {
         response.headers.0.push(header.clone());
     }
