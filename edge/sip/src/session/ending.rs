@@ -164,7 +164,7 @@ impl Session {
                 }
             }
             // A fork that was dismissed; the call goes on.
-            Phase::Live if self.leg.as_ref().is_none_or(|leg| leg.tag() != tag) => {}
+            Phase::Live if !self.is_chosen(tag) => {}
             Phase::Live => {
                 // The dialog is over: nothing of ours waits for an ACK any more.
                 self.accepted.clear();

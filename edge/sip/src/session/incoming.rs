@@ -2,14 +2,16 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use super::config::{ReliableProvisionals, SessionConfig};
 use super::outputs::{EndedBy, Refused};
 use super::session_timer::TooSmall;
-use super::state::{Callee, FirstOffer, Leg, Open, Phase, Queued, Reliable, Retransmit, Role};
+use super::state::{
+    Callee, FirstOffer, Leg, Open, Phase, Queued, Reliable, Reliably, Retransmit, Role,
+};
 use super::{Session, wire};
 use crate::dialog::{Dialog, DialogError};
 use crate::header::{HeaderName, Headers, NameAddr};
@@ -28,7 +30,7 @@ impl Session {
     /// 420 (Require), 421 (100rel demanded by us), 422 (session interval).
     #[allow(clippy::result_large_err)] // the error is what the caller sends
     pub fn incoming(
-        _now: Instant,
+        now: Instant,
         config: Arc<SessionConfig>,
         ids: &mut Ids,
         invite: &Request,
@@ -42,14 +44,14 @@ impl Session {
             response
         })?;
         let Screened { cseq, offer, reliably } = screen(&config, invite)
-            .map_err(|(status, field)| refusal(invite, &tag, status, field))?;
+            .map_err(|(status, fields)| refusal(invite, &tag, status, fields))?;
 
         let call_id = dialog.id().call_id.clone();
         let mut session = Self::bare(config, Role::Callee, ids, &call_id, &tag, contact);
         let agreement =
             session.timer.consider(&session.config, &invite.headers).map_err(|TooSmall(min)| {
-                let field = Some((HeaderName::MinSe, min.to_string()));
-                refusal(invite, &tag, StatusCode::SESSION_INTERVAL_TOO_SMALL, field)
+                let field = (HeaderName::MinSe, min.to_string());
+                refusal(invite, &tag, StatusCode::SESSION_INTERVAL_TOO_SMALL, vec![field])
             })?;
         let mut template = wire::bare(invite, StatusCode::OK, &tag);
         // RFC 3261 §12.1.1: Record-Route as it came, for the dialog-forming responses.
@@ -71,7 +73,9 @@ impl Session {
             unacknowledged: None,
             queue: VecDeque::new(),
             last_provisional: None,
+            again: None,
             repeat_at: None,
+            expires_at: expiry(now, &invite.headers),
             agreement,
         }));
         Ok(session)
@@ -215,10 +219,17 @@ impl Session {
         let (reliably, first, tx) = (callee.reliably, callee.first, callee.tx);
         let sdp = match first {
             // An offer may only go where the PRACK can answer it (RFC 3262 §5).
-            FirstOffer::OursDue if !reliably => None,
+            FirstOffer::OursDue if reliably == Reliably::Never => None,
             // RFC 3261 §13.2.1: descriptions after the answer mean nothing.
             FirstOffer::OursOpen | FirstOffer::Done => None,
             FirstOffer::OursDue | FirstOffer::Theirs => sdp,
+        };
+        let reliably = match reliably {
+            Reliably::Never => false,
+            // §13.2.1: the first reliable response has to bring the offer that is due. One without
+            // goes out plain.
+            Reliably::WherePossible => first != FirstOffer::OursDue || sdp.is_some(),
+            Reliably::Always => true,
         };
         let mut response = self.finish(callee.template.clone(), status);
         wire::set_contact(&mut response.headers, &self.contact);
@@ -244,6 +255,7 @@ impl Session {
                 (first, _) => first,
             };
             callee.last_provisional = None;
+            callee.again = Some(status);
             callee.repeat_at = None;
         } else {
             callee.last_provisional = Some(response.clone());
@@ -306,45 +318,55 @@ impl Session {
 struct Screened {
     cseq: u32,
     offer: Option<Bytes>,
-    reliably: bool,
+    reliably: Reliably,
 }
 
-type Field = Option<(HeaderName, String)>;
+/// What a refusal says beside its status.
+type Fields = Vec<(HeaderName, String)>;
 
 /// RFC 3261 §8.2.2.3 (extensions), §8.2.3 (body), RFC 3262 §3 (100rel).
-fn screen(config: &SessionConfig, invite: &Request) -> Result<Screened, (StatusCode, Field)> {
+fn screen(config: &SessionConfig, invite: &Request) -> Result<Screened, (StatusCode, Fields)> {
     let headers = &invite.headers;
-    let cseq = wire::cseq(headers).ok_or((StatusCode::BAD_REQUEST, None))?.seq;
+    let cseq = wire::cseq(headers).ok_or((StatusCode::BAD_REQUEST, Vec::new()))?.seq;
     let unknown = unsupported(config, headers);
     if !unknown.is_empty() {
         let field = (HeaderName::Unsupported, unknown.join(", "));
-        return Err((StatusCode::BAD_EXTENSION, Some(field)));
+        return Err((StatusCode::BAD_EXTENSION, vec![field]));
     }
     let Ok(offer) = wire::sdp(headers, &invite.body) else {
-        let field = (HeaderName::Accept, "application/sdp".to_owned());
-        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, Some(field)));
+        let fields = wire::UnknownBody::remedy().map(|(name, value)| (name, value.to_owned()));
+        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, fields.into()));
     };
     let demanded = wire::has_token(headers, &HeaderName::Require, "100rel");
     let able = demanded || wire::has_token(headers, &HeaderName::Supported, "100rel");
     let reliably = match config.reliable_provisionals {
         // A caller that requires it gets it in any case.
-        ReliableProvisionals::Never => demanded,
-        ReliableProvisionals::IfOffered => able,
-        ReliableProvisionals::Always if !able => {
-            let field = (HeaderName::Require, "100rel".to_owned());
-            return Err((StatusCode::EXTENSION_REQUIRED, Some(field)));
+        _ if demanded => Reliably::Always,
+        ReliableProvisionals::Never => Reliably::Never,
+        ReliableProvisionals::IfOffered | ReliableProvisionals::Always if able => {
+            Reliably::WherePossible
         }
-        ReliableProvisionals::Always => true,
+        ReliableProvisionals::IfOffered => Reliably::Never,
+        ReliableProvisionals::Always => {
+            let field = (HeaderName::Require, "100rel".to_owned());
+            return Err((StatusCode::EXTENSION_REQUIRED, vec![field]));
+        }
     };
     Ok(Screened { cseq, offer, reliably })
 }
 
-fn refusal(invite: &Request, tag: &str, status: StatusCode, field: Field) -> Response {
+fn refusal(invite: &Request, tag: &str, status: StatusCode, fields: Fields) -> Response {
     let mut response = wire::bare(invite, status, tag);
-    if let Some((name, value)) = field {
+    for (name, value) in fields {
         response.headers.push(name, value);
     }
     response
+}
+
+/// When the INVITE loses its meaning, if it says so (RFC 3261 §13.3.1).
+fn expiry(now: Instant, invite: &Headers) -> Option<Instant> {
+    let seconds = wire::number(invite, &HeaderName::Expires).filter(|seconds| *seconds > 0)?;
+    Some(now + Duration::from_secs(seconds.into()))
 }
 
 /// Option tags in Require that we do not know (RFC 3261 §8.2.2.3).

@@ -210,6 +210,7 @@ impl Session {
         if let Some(callee) = &self.callee {
             due.extend(callee.unacknowledged.as_ref().map(|r| r.retransmit.deadline()));
             due.extend(callee.repeat_at);
+            due.extend(callee.expires_at);
         }
         due.extend(self.deferred.as_ref().and_then(|d| d.at).filter(|_| self.may_offer()));
         due.extend(self.timer.refresh_at);
@@ -266,6 +267,11 @@ impl Session {
         });
         self.outputs.push_back(Output::Send { token, request, next_hop });
         token
+    }
+
+    /// Whether that remote tag is the one of the call itself, not of a fork.
+    fn is_chosen(&self, tag: &str) -> bool {
+        self.leg.as_ref().is_some_and(|leg| leg.tag() == tag)
     }
 
     /// The branch with that remote tag.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::outputs::{EndedBy, OfferKind, Refused, SessionEvent};
+use super::outputs::{EndedBy, OfferKind, Refused, SendFailure, SessionEvent};
 use super::state::{Carrier, Change, ClientKind, Deferred, Open, Phase};
 use super::{Session, wire};
 use crate::header::{HeaderName, Headers};
@@ -182,7 +182,7 @@ impl Session {
         if self.phase == Phase::Over {
             return;
         }
-        if self.leg.as_ref().is_some_and(|leg| leg.tag() == tag) {
+        if self.is_chosen(tag) {
             self.take_target(&response.headers);
         }
         if self.phase == Phase::Live {
@@ -221,22 +221,15 @@ impl Session {
     pub(super) fn on_change_refused(
         &mut self,
         now: Instant,
+        tag: &str,
         by_update: bool,
         change: Change,
         response: &Response,
     ) {
-        if self.phase == Phase::Over {
+        if self.phase == Phase::Over || self.on_lost_dialog(now, tag, response.status) {
             return;
         }
-        let status = response.status;
-        match status {
-            // RFC 3261 §12.2.1.2: the peer has lost the dialog.
-            StatusCode::CALL_DOES_NOT_EXIST if self.phase == Phase::Live => {
-                self.end(now, EndedBy::DialogLost, Some(status), Vec::new());
-            }
-            StatusCode::REQUEST_TIMEOUT if self.phase == Phase::Live => {
-                self.terminate(now, EndedBy::DialogLost, Some(status), Headers::new());
-            }
+        match response.status {
             StatusCode::REQUEST_PENDING if self.phase == Phase::Live => {
                 let refresh = change.refresh;
                 if !self.retry_after_glare(now, by_update, change) && !refresh {
@@ -248,6 +241,24 @@ impl Session {
             _ if change.refresh => self.on_refresh_refused(now, by_update, change, response),
             _ => self.offer_failed(response),
         }
+    }
+
+    /// A re-INVITE or UPDATE of ours that got no answer, and the call goes on: nothing was sent, or
+    /// it went to an early dialog.
+    pub(super) fn on_change_unsent(&mut self, now: Instant, refresh: bool, failure: SendFailure) {
+        if self.phase == Phase::Over {
+            return;
+        }
+        if refresh {
+            // RFC 4028 §10: until the session runs out.
+            self.timer.refresh_later(now + REFRESH_RETRY);
+            return;
+        }
+        let status = match failure {
+            SendFailure::Timeout => StatusCode::REQUEST_TIMEOUT,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        self.emit(SessionEvent::OfferRejected { status, response: None });
     }
 
     fn on_refresh_refused(

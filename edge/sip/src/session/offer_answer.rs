@@ -87,7 +87,7 @@ impl Session {
             Ok(agreement) => agreement.filter(|_| live),
             Err(too_small) => return self.refuse_interval(tx, template, too_small),
         };
-        if self.leg.as_ref().is_some_and(|leg| leg.tag() == tag) {
+        if self.is_chosen(tag) {
             self.take_target(&request.headers);
         } else if let Some(leg) = self.branch(tag) {
             leg.dialog.refresh_target(&request.headers);
@@ -165,7 +165,6 @@ impl Session {
                 wire::set_sdp(&mut response.headers, &mut response.body, Some(&sdp));
                 self.respond_now(tx, response);
                 self.agree(sdp, offer);
-                self.release_queue(now);
             }
             Carrier::Provisional { tag, rseq, offer } => {
                 let cseq = self.caller.as_ref().map_or(0, |caller| caller.cseq);
@@ -181,6 +180,7 @@ impl Session {
                 self.agree(sdp, offer);
             }
         }
+        self.release_queue(now);
         self.start_deferred(now);
         Ok(())
     }
@@ -199,13 +199,9 @@ impl Session {
             return Err(Refused::BadStatus);
         }
         match self.take_offer(token)? {
-            Carrier::ReInvite { tx, template, .. } | Carrier::Update { tx, template, .. } => {
-                self.refuse(tx, template, status);
-            }
-            Carrier::Prack { tx, template, .. } => {
-                self.refuse(tx, template, status);
-                self.release_queue(now);
-            }
+            Carrier::ReInvite { tx, template, .. }
+            | Carrier::Update { tx, template, .. }
+            | Carrier::Prack { tx, template, .. } => self.refuse(tx, template, status),
             Carrier::Provisional { .. } => {
                 self.cancel_invite(Headers::new());
                 self.end(now, EndedBy::Local, Some(status), Vec::new());
@@ -216,6 +212,7 @@ impl Session {
                 self.terminate(now, EndedBy::Local, Some(status), Headers::new());
             }
         }
+        self.release_queue(now);
         self.start_deferred(now);
         Ok(())
     }
@@ -288,7 +285,9 @@ impl Session {
 
     fn refuse_body(&mut self, tx: ServerTx, template: Response) {
         let mut response = self.finish(template, StatusCode::UNSUPPORTED_MEDIA_TYPE);
-        response.headers.push(HeaderName::Accept, "application/sdp");
+        for (name, value) in wire::UnknownBody::remedy() {
+            response.headers.push(name, value);
+        }
         self.respond_now(tx, response);
     }
 

@@ -132,8 +132,7 @@ impl Session {
         if self.ack_again(&tag, cseq) {
             return;
         }
-        let chosen = self.leg.as_ref().is_some_and(|leg| leg.tag() == &*tag);
-        if chosen {
+        if self.is_chosen(&tag) {
             // A repeated 2xx whose offer is still with the owner.
             return;
         }
@@ -242,7 +241,7 @@ impl Session {
         let mut ack = leg.dialog.ack(caller.cseq, self.config.max_forwards);
         copy_credentials(&caller.request, &mut ack);
         let next_hop = leg.dialog.next_hop().clone();
-        leg.ack = Some((caller.cseq, ack.clone()));
+        leg.keep_ack(caller.cseq, ack.clone());
         let bye = leg.dialog.next_request(Method::Bye, self.config.max_forwards);
         self.outputs.push_back(Output::SendAck { request: ack, next_hop: next_hop.clone() });
         self.forks.push(leg);
@@ -267,7 +266,7 @@ impl Session {
             copy_credentials(&caller.request, &mut ack);
         }
         wire::set_sdp(&mut ack.headers, &mut ack.body, sdp);
-        leg.ack = Some((cseq, ack.clone()));
+        leg.keep_ack(cseq, ack.clone());
         let next_hop = leg.dialog.next_hop().clone();
         self.outputs.push_back(Output::SendAck { request: ack, next_hop });
     }
@@ -275,11 +274,8 @@ impl Session {
     /// A 2xx that was acknowledged before gets the same ACK again (§13.2.2.4).
     pub(super) fn ack_again(&mut self, tag: &str, cseq: u32) -> bool {
         let Some(leg) = self.branch(tag) else { return false };
-        let Some((acked, ack)) = &leg.ack else { return false };
-        if *acked != cseq {
-            return false;
-        }
-        let (request, next_hop) = (ack.clone(), leg.dialog.next_hop().clone());
+        let Some(request) = leg.ack(cseq).cloned() else { return false };
+        let next_hop = leg.dialog.next_hop().clone();
         self.outputs.push_back(Output::SendAck { request, next_hop });
         true
     }

@@ -84,6 +84,8 @@ impl Session {
             return self.refuse(tx, template, StatusCode::BAD_REQUEST);
         }
         callee.unacknowledged = None;
+        // RFC 3261 §13.3.1.1: an acknowledged one has to be followed by another all the same.
+        callee.repeat_at = Some(now + self.config.repeat_provisional);
         match (callee.first, body) {
             (FirstOffer::OursOpen, Some(sdp)) => {
                 callee.first = FirstOffer::Done;
@@ -119,18 +121,21 @@ impl Session {
         }
     }
 
-    /// Retransmits the reliable provisional, repeats the plain one, gives up without PRACK.
+    /// Repeats provisionals, gives up without PRACK or when the INVITE has expired.
     pub(super) fn tick_provisionals(&mut self, now: Instant) {
-        let repeat = self.config.repeat_provisional;
+        self.repeat_provisional(now);
         let Some(callee) = &mut self.callee else { return };
-        let tx = callee.tx;
-        if callee.repeat_at.is_some_and(|at| now >= at) {
-            callee.repeat_at = callee.last_provisional.as_ref().map(|_| now + repeat);
-            if let Some(response) = callee.last_provisional.clone() {
-                self.respond_now(tx, response);
+        if callee.expires_at.is_some_and(|at| now >= at) {
+            callee.expires_at = None;
+            if !callee.queue.iter().any(|queued| matches!(queued, Queued::Accept { .. })) {
+                // RFC 3261 §13.3.1: as if the caller had cancelled.
+                let status = StatusCode::REQUEST_TERMINATED;
+                self.answer_finally(now, status, None, &Headers::new());
+                self.end(now, EndedBy::Remote, Some(status), Vec::new());
+                return;
             }
         }
-        let Some(callee) = &mut self.callee else { return };
+        let tx = callee.tx;
         let Some(reliable) = &mut callee.unacknowledged else { return };
         match reliable.retransmit.tick(now) {
             Tick::Wait => {}
@@ -144,6 +149,26 @@ impl Session {
                 self.answer_finally(now, status, None, &Headers::new());
                 self.end(now, EndedBy::PrackTimeout, Some(status), Vec::new());
             }
+        }
+    }
+
+    /// Says again that the call still rings (RFC 3261 §13.3.1.1).
+    fn repeat_provisional(&mut self, now: Instant) {
+        let repeat = self.config.repeat_provisional;
+        let Some(callee) = &mut self.callee else { return };
+        if callee.repeat_at.is_none_or(|at| now < at) {
+            return;
+        }
+        callee.repeat_at = None;
+        if let Some(response) = callee.last_provisional.clone() {
+            callee.repeat_at = Some(now + repeat);
+            let tx = callee.tx;
+            self.respond_now(tx, response);
+        } else if let Some(status) = callee.again
+            && callee.unacknowledged.is_none()
+            && callee.queue.is_empty()
+        {
+            self.send_provisional(now, status, None, &Headers::new());
         }
     }
 

@@ -33,8 +33,7 @@ impl Session {
         if leg.dialog.receive_sequence(cseq.seq) == Sequence::OutOfOrder {
             return self.refuse(tx, template, StatusCode::SERVER_INTERNAL_ERROR);
         }
-        let fork = self.leg.as_ref().is_none_or(|leg| leg.tag() != &*tag);
-        let dismissed = fork && self.phase == Phase::Live;
+        let dismissed = self.phase == Phase::Live && !self.is_chosen(&tag);
         if (self.phase == Phase::Over || dismissed) && request.method != Method::Bye {
             let status = match request.method {
                 // Our final response overtook a provisional (RFC 3262 §3).

@@ -6,7 +6,7 @@ use super::outputs::{EndedBy, Output, Refused, RequestToken, SendFailure, Sessio
 use super::state::{Challenged, Client, ClientKind, Open, Phase};
 use super::{Session, wire};
 use crate::header::{CSeq, HeaderName, Headers};
-use crate::message::{Response, StatusCode};
+use crate::message::{Method, Response, StatusCode};
 
 /// How often one request is sent again after 401, 407 or 422.
 const MAX_RETRIES: u8 = 4;
@@ -35,23 +35,35 @@ impl Session {
     pub fn handle_failure(&mut self, now: Instant, token: RequestToken, failure: SendFailure) {
         let Some(index) = self.clients.iter().position(|c| c.token == token) else { return };
         let client = self.clients.swap_remove(index);
+        // RFC 3261 §8.1.3.1: silence counts as 408, and what never left as 503; §12.2.1.2: only
+        // the former says that the dialog is lost.
+        let lost = failure == SendFailure::Timeout && self.is_live(&client.tag);
         match client.kind {
             ClientKind::Invite => {
                 self.invite_done();
                 self.end(now, EndedBy::Failure(failure), None, Vec::new());
             }
-            // RFC 3261 §12.2.1.2: no answer to a request in a dialog counts as 408.
-            ClientKind::Update(change) if self.phase != Phase::Live => {
-                if change.sdp.is_some() && self.phase != Phase::Over {
-                    self.open = Open::None;
-                    let status = StatusCode::REQUEST_TIMEOUT;
-                    self.emit(SessionEvent::OfferRejected { status, response: None });
-                }
-            }
-            ClientKind::ReInvite(_) | ClientKind::Update(_) => {
+            ClientKind::ReInvite(_) | ClientKind::Update(_) if lost => {
                 self.terminate(now, EndedBy::Failure(failure), None, Headers::new());
             }
-            ClientKind::Other => self.emit(SessionEvent::RequestFailed { token, failure }),
+            ClientKind::ReInvite(change) => {
+                self.open = Open::None;
+                self.on_change_unsent(now, change.refresh, failure);
+                self.start_deferred(now);
+            }
+            ClientKind::Update(change) => {
+                if change.sdp.is_some() {
+                    self.open = Open::None;
+                }
+                self.on_change_unsent(now, change.refresh, failure);
+                self.start_deferred(now);
+            }
+            ClientKind::Other => {
+                self.emit(SessionEvent::RequestFailed { token, failure });
+                if lost && asks_for_the_call(&client.request.method) {
+                    self.terminate(now, EndedBy::Failure(failure), None, Headers::new());
+                }
+            }
             // A BYE without answer is the end all the same (§15.1.1). The other side of a lost
             // PRACK gives up its INVITE by itself (RFC 3262 §3).
             ClientKind::Bye | ClientKind::Prack => {}
@@ -203,23 +215,48 @@ impl Session {
             ClientKind::Invite => self.on_rejected(now, response),
             ClientKind::ReInvite(change) => {
                 self.open = Open::None;
-                self.on_change_refused(now, false, change, response);
+                self.on_change_refused(now, &client.tag, false, change, response);
             }
             ClientKind::Update(change) => {
                 if change.sdp.is_some() {
                     self.open = Open::None;
                 }
-                self.on_change_refused(now, true, change, response);
+                self.on_change_refused(now, &client.tag, true, change, response);
             }
             ClientKind::Other => {
-                let response = response.clone();
-                self.emit(SessionEvent::Response { token, response });
+                self.emit(SessionEvent::Response { token, response: response.clone() });
+                if asks_for_the_call(&client.request.method) {
+                    self.on_lost_dialog(now, &client.tag, status);
+                }
             }
             ClientKind::Prack if status == StatusCode::CALL_DOES_NOT_EXIST => {
                 // The peer has finished or forgotten that provisional; its final response tells.
             }
             ClientKind::Prack | ClientKind::Bye => {}
         }
+    }
+
+    /// Ends the call on a 481 or 408 of its dialog (RFC 3261 §12.2.1.2). `true`: it was one.
+    pub(super) fn on_lost_dialog(&mut self, now: Instant, tag: &str, status: StatusCode) -> bool {
+        if !self.is_live(tag) {
+            return false;
+        }
+        match status {
+            // The peer does not know the dialog: nobody is there to take a BYE.
+            StatusCode::CALL_DOES_NOT_EXIST => {
+                self.end(now, EndedBy::DialogLost, Some(status), Vec::new());
+            }
+            StatusCode::REQUEST_TIMEOUT => {
+                self.terminate(now, EndedBy::DialogLost, Some(status), Headers::new());
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Whether the call lives on the branch with that remote tag.
+    fn is_live(&self, tag: &str) -> bool {
+        self.phase == Phase::Live && self.is_chosen(tag)
     }
 
     fn on_rejected(&mut self, now: Instant, response: &Response) {
@@ -232,4 +269,10 @@ impl Session {
         let reasons = wire::reasons(&response.headers);
         self.end(now, EndedBy::Rejected, Some(response.status), reasons);
     }
+}
+
+/// Whether a refusal of this method with 481 or 408 speaks of the call. Of requests that belong to
+/// a subscription it speaks of that (RFC 5057 §5.1).
+fn asks_for_the_call(method: &Method) -> bool {
+    !matches!(method, Method::Notify | Method::Subscribe | Method::Refer)
 }

@@ -89,7 +89,9 @@ impl SessionTimer {
 
     /// A 2xx to a request of ours (§7.2): without Session-Expires there is no timer.
     pub(super) fn agreed(&mut self, now: Instant, response: &Headers) {
-        let Some(interval) = wire::number(response, &HeaderName::SessionExpires) else {
+        // No session lasts no time: whoever writes 0 means none.
+        let interval = wire::number(response, &HeaderName::SessionExpires).filter(|s| *s > 0);
+        let Some(interval) = interval else {
             self.stop();
             return;
         };
@@ -267,6 +269,10 @@ mod tests {
         timer.agreed(now, &headers(&[(HeaderName::SessionExpires, "1800;refresher=uas")]));
         assert_eq!(timer.refresh_at, None);
         assert_eq!(timer.expire_at, Some(now + Duration::from_secs(1768)));
+        timer.agreed(now, &headers(&[(HeaderName::SessionExpires, "0")]));
+        assert_eq!(timer.expire_at, None);
+        timer.agreed(now, &headers(&[(HeaderName::SessionExpires, "1800")]));
+        assert_eq!(timer.refresh_at, Some(now + Duration::from_secs(900)), "unsaid: ours");
         timer.agreed(now, &Headers::new());
         assert_eq!(timer.expire_at, None);
     }

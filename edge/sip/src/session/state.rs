@@ -44,13 +44,31 @@ pub(super) struct Leg {
     pub(super) agreed: bool,
     /// RSeq of the last reliable provisional received.
     pub(super) rseq: Option<u32>,
-    /// The ACK sent for the latest 2xx, to be sent again when that 2xx comes again.
-    pub(super) ack: Option<(u32, Request)>,
+    /// The ACKs sent for the latest 2xx, to be sent again when one of these comes again.
+    acks: Vec<(u32, Request)>,
 }
+
+/// A 2xx may still come again after the next INVITE was answered too; not after the one behind it.
+const MAX_ACKS: usize = 2;
 
 impl Leg {
     pub(super) fn new(dialog: Dialog) -> Self {
-        Self { dialog, takes_update: false, answer: None, agreed: false, rseq: None, ack: None }
+        let (takes_update, agreed) = (false, false);
+        Self { dialog, takes_update, answer: None, agreed, rseq: None, acks: Vec::new() }
+    }
+
+    /// Keeps the ACK for the 2xx to the INVITE with that sequence number.
+    pub(super) fn keep_ack(&mut self, cseq: u32, ack: Request) {
+        self.acks.retain(|(kept, _)| *kept != cseq);
+        if self.acks.len() >= MAX_ACKS {
+            self.acks.remove(0);
+        }
+        self.acks.push((cseq, ack));
+    }
+
+    /// The ACK sent for the 2xx to the INVITE with that sequence number.
+    pub(super) fn ack(&self, cseq: u32) -> Option<&Request> {
+        self.acks.iter().find(|(kept, _)| *kept == cseq).map(|(_, ack)| ack)
     }
 
     /// Learns from Allow what the peer takes; a message without Allow says nothing.
@@ -93,6 +111,16 @@ pub(super) enum FirstOffer {
     Done,
 }
 
+/// Which of our 18x are sent reliably (RFC 3262 §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reliably {
+    Never,
+    /// The caller can do it: all but those that would break the order of offer and answer.
+    WherePossible,
+    /// The caller requires it.
+    Always,
+}
+
 /// The peer's initial INVITE, until our final response.
 #[derive(Debug)]
 pub(super) struct Callee {
@@ -101,13 +129,17 @@ pub(super) struct Callee {
     pub(super) template: Response,
     pub(super) cseq: u32,
     pub(super) first: FirstOffer,
-    /// Send 18x reliably.
-    pub(super) reliably: bool,
+    pub(super) reliably: Reliably,
     pub(super) next_rseq: u32,
     pub(super) unacknowledged: Option<Reliable>,
     pub(super) queue: std::collections::VecDeque<Queued>,
+    /// The last plain provisional, to be sent again as it is.
     pub(super) last_provisional: Option<Response>,
+    /// The status of the last reliable one, to be said again in a new one.
+    pub(super) again: Option<StatusCode>,
     pub(super) repeat_at: Option<Instant>,
+    /// When the INVITE loses its meaning (Expires, RFC 3261 §13.3.1).
+    pub(super) expires_at: Option<Instant>,
     pub(super) agreement: Option<Agreement>,
 }
 

@@ -2,11 +2,14 @@
 
 use bytes::Bytes;
 
-use crate::header::{CSeq, Contact, HeaderName, HeaderValue, Headers, NameAddr, RecordRoute};
+use crate::header::{
+    CSeq, Contact, ContentType, HeaderName, HeaderValue, Headers, NameAddr, RecordRoute,
+    TypedHeader,
+};
 use crate::message::{Method, Request, Response, StatusCode};
 use crate::uri::Uri;
 
-/// Bytes of a multipart body we are ready to look through for its SDP part.
+/// Parts of a multipart body that we are ready to look through for its SDP.
 const MAX_PARTS: usize = 16;
 
 /// Whether a comma list of tokens (Supported, Require, Allow …) has the token, without case.
@@ -53,36 +56,63 @@ pub(crate) fn reasons(headers: &Headers) -> Vec<HeaderValue> {
     headers.get_all(&HeaderName::Reason).cloned().collect()
 }
 
-/// The body is of a kind we cannot read.
+/// The body is of a kind, or in an encoding, that we cannot read.
 #[derive(Debug)]
 pub(crate) struct UnknownBody;
 
-/// The session description in a message: the whole body, or the first `application/sdp` part of a
-/// multipart one (RFC 5621 §3). No body: `None`.
-pub(crate) fn sdp(headers: &Headers, body: &Bytes) -> Result<Option<Bytes>, UnknownBody> {
-    if body.is_empty() {
-        return Ok(None);
-    }
-    let Some(kind) = headers.text(&HeaderName::ContentType) else {
-        // RFC 3261 §20.15 demands the header; a body that begins like SDP is taken for it.
-        return if body.starts_with(b"v=0") { Ok(Some(body.clone())) } else { Err(UnknownBody) };
-    };
-    let media = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match media.as_str() {
-        "application/sdp" => Ok(Some(body.clone())),
-        _ if media.starts_with("multipart/") => {
-            boundary(&kind).and_then(|b| sdp_part(body, &b)).map(Some).ok_or(UnknownBody)
-        }
-        _ => Err(UnknownBody),
+impl UnknownBody {
+    /// What a 415 says beside its status (RFC 3261 §8.2.3).
+    pub(crate) fn remedy() -> [(HeaderName, &'static str); 2] {
+        [(HeaderName::Accept, "application/sdp"), (HeaderName::AcceptEncoding, "identity")]
     }
 }
 
+/// The session description in a message: the whole body, or the first `application/sdp` part of a
+/// multipart one (RFC 5621 §3). `None`: no body, or one that its sender lets us ignore.
+pub(crate) fn sdp(headers: &Headers, body: &Bytes) -> Result<Option<Bytes>, UnknownBody> {
+    let Some(kind) = headers.text(&HeaderName::ContentType) else {
+        // RFC 3261 §20.15 demands the header; a body that begins like SDP is taken for it. Line
+        // breaks behind the head of a datagram without Content-Length are no body.
+        return match body.trim_ascii() {
+            b"" => Ok(None),
+            text if text.starts_with(b"v=0") => Ok(Some(body.clone())),
+            _ => Err(UnknownBody),
+        };
+    };
+    if body.is_empty() {
+        return Ok(None);
+    }
+    let media = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let found = match media.as_str() {
+        // §20.12: what is packed is not what Content-Type says before it is unpacked.
+        _ if is_encoded(headers) => None,
+        "application/sdp" => Some(body.clone()),
+        _ if media.starts_with("multipart/") => {
+            boundary(&kind).and_then(|boundary| sdp_part(body, &boundary))
+        }
+        _ => None,
+    };
+    // §20.11: whoever sends something beside the point may say that it can be left unread.
+    if found.is_some() || is_optional(headers) { Ok(found) } else { Err(UnknownBody) }
+}
+
+fn is_encoded(headers: &Headers) -> bool {
+    tokens(headers, &HeaderName::ContentEncoding).any(|c| !c.eq_ignore_ascii_case("identity"))
+}
+
+/// `handling=optional` of Content-Disposition; `required` is what it means without the parameter.
+fn is_optional(headers: &Headers) -> bool {
+    let Some(text) = headers.text(&HeaderName::ContentDisposition) else { return false };
+    let mut params = text.split(';').skip(1).filter_map(|param| param.split_once('='));
+    params.any(|(name, value)| {
+        name.trim().eq_ignore_ascii_case("handling")
+            && value.trim().eq_ignore_ascii_case("optional")
+    })
+}
+
 fn boundary(content_type: &str) -> Option<String> {
-    let (_, value) = content_type
-        .split(';')
-        .filter_map(|param| param.split_once('='))
-        .find(|(name, _)| name.trim().eq_ignore_ascii_case("boundary"))?;
-    let value = value.trim().trim_matches('"');
+    let content_type = ContentType::parse_value(content_type).ok()?;
+    let value = content_type.params.unquoted("boundary")?;
     (!value.is_empty()).then(|| format!("--{value}"))
 }
 

@@ -52,6 +52,34 @@ fn an_invite_that_asks_for_the_unknown_is_refused_with_the_reason() {
     let response = refused(plain_config(), &odd);
     assert_eq!(response.status.code(), 415);
     assert_eq!(text(&response.headers, &HeaderName::Accept), "application/sdp");
+
+    let packed = bobs_invite(&["Content-Encoding: gzip"], Some(OFFER));
+    let response = refused(plain_config(), &packed);
+    assert_eq!(response.status.code(), 415);
+    assert_eq!(text(&response.headers, &HeaderName::AcceptEncoding), "identity");
+}
+
+#[test]
+fn a_body_that_may_be_ignored_or_is_none_is_no_reason_to_refuse() {
+    let isup = ["Content-Type: application/isup", "Content-Disposition: signal; Handling=optional"];
+    let mut with_isup = bobs_invite(&isup, None);
+    with_isup.body = body("xx");
+    let mut breaks = bobs_invite(&[], None);
+    breaks.body = body("\r\n\r\n");
+    for invite in [with_isup, breaks] {
+        let (bob, _) = incoming(plain_config(), &invite);
+        assert_eq!(bob.remote_sdp(), None, "it is ours to offer");
+    }
+    let plain = bobs_invite(&["e: Identity"], Some(OFFER));
+    assert!(incoming(plain_config(), &plain).0.remote_sdp().is_some());
+}
+
+#[test]
+fn a_boundary_may_hold_what_separates_parameters() {
+    let mut invite = bobs_invite(&["Content-Type: multipart/mixed; boundary=\"a;b=c\""], None);
+    invite.body =
+        body(&format!("--a;b=c\r\nContent-Type: application/sdp\r\n\r\n{OFFER}\r\n--a;b=c--\r\n"));
+    assert!(incoming(plain_config(), &invite).0.remote_sdp().is_some());
 }
 
 #[test]
@@ -271,6 +299,90 @@ fn the_2xx_may_overtake_a_provisional_without_description_and_its_prack_is_still
     let prack = in_dialog(&bob, "PRACK", 11, &[&format!("RAck: {rseq} 10 INVITE")], None);
     bob.handle_request(now, ServerTx(2), &prack);
     assert_eq!(short(&drain(&mut bob)), ["200", "200"]);
+}
+
+#[test]
+fn an_acknowledged_provisional_is_followed_by_another_every_minute() {
+    let (mut bob, now) = incoming(reliable(), &bobs_invite(&["Supported: 100rel"], Some(OFFER)));
+    bob.provisional(now, code(183), sdp(ANSWER), none()).unwrap();
+    let mut response = responded(&drain(&mut bob));
+    let mut now = now;
+    for cseq in 11..15 {
+        let rseq: u32 = text(&response.headers, &HeaderName::RSeq).parse().unwrap();
+        let prack = in_dialog(&bob, "PRACK", cseq, &[&format!("RAck: {rseq}  10 INVITE")], None);
+        bob.handle_request(now, ServerTx(2), &prack);
+        assert_eq!(short(&drain(&mut bob)), ["200"]);
+        assert_eq!(bob.poll_timeout(), Some(now + 60 * SECOND));
+        now += 60 * SECOND;
+        bob.handle_timeout(now);
+        let outputs = drain(&mut bob);
+        assert_eq!(short(&outputs), ["183"]);
+        response = responded(&outputs);
+        assert_eq!(text(&response.headers, &HeaderName::RSeq), (rseq + 1).to_string());
+        assert!(response.body.is_empty());
+    }
+    bob.accept(now, None, none()).unwrap();
+    assert_eq!(short(&drain(&mut bob)), ["200"]);
+}
+
+#[test]
+fn an_offer_that_is_due_makes_a_provisional_without_it_a_plain_one() {
+    let (mut bob, now) = incoming(reliable(), &bobs_invite(&["Supported: 100rel"], None));
+    bob.provisional(now, code(180), None, none()).unwrap();
+    assert!(!responded(&drain(&mut bob)).headers.has(&HeaderName::RSeq));
+    bob.provisional(now, code(183), sdp(ANSWER), none()).unwrap();
+    assert!(responded(&drain(&mut bob)).headers.has(&HeaderName::RSeq));
+}
+
+#[test]
+fn an_accept_behind_an_update_of_the_caller_goes_out_with_its_answer() {
+    for refuse in [false, true] {
+        let fields = ["Supported: 100rel"];
+        let (mut bob, now) = incoming(reliable(), &bobs_invite(&fields, Some(OFFER)));
+        bob.provisional(now, code(183), sdp(ANSWER), none()).unwrap();
+        let rseq = text(&responded(&drain(&mut bob)).headers, &HeaderName::RSeq);
+        let prack = in_dialog(&bob, "PRACK", 11, &[&format!("RAck: {rseq} 10 INVITE")], None);
+        bob.handle_request(now, ServerTx(2), &prack);
+        let update = in_dialog(&bob, "UPDATE", 12, &[], Some(OFFER));
+        bob.handle_request(now, ServerTx(3), &update);
+        let outputs = drain(&mut bob);
+        assert_eq!(short(&outputs), ["200", "!Offer Update"]);
+        let Some(Output::Event(SessionEvent::Offer { token, .. })) = outputs.last() else {
+            panic!()
+        };
+        bob.accept(now, None, none()).unwrap();
+        assert!(drain(&mut bob).is_empty(), "it waits");
+        if refuse {
+            bob.refuse_offer(now, *token, code(488)).unwrap();
+        } else {
+            bob.answer_offer(now, *token, body(ANSWER)).unwrap();
+        }
+        let first = if refuse { "488" } else { "200" };
+        assert_eq!(short(&drain(&mut bob)), [first, "200"]);
+    }
+}
+
+#[test]
+fn an_invite_that_expires_is_ended_with_487_and_an_answered_one_is_not() {
+    let invite = bobs_invite(&["Expires: 30"], Some(OFFER));
+    let (mut bob, now) = incoming(plain_config(), &invite);
+    bob.provisional(now, code(180), None, none()).unwrap();
+    drain(&mut bob);
+    assert_eq!(bob.poll_timeout(), Some(now + 30 * SECOND));
+    bob.handle_timeout(now + 30 * SECOND);
+    assert_eq!(short(&drain(&mut bob)), ["487", "!Ended Remote"]);
+    assert!(bob.is_finished());
+
+    let (mut bob, now) = incoming(plain_config(), &invite);
+    bob.accept(now, sdp(ANSWER), none()).unwrap();
+    bob.handle_ack(now, &in_dialog(&bob, "ACK", 10, &[], None));
+    bob.handle_timeout(now + 31 * SECOND);
+    assert!(!bob.is_over());
+
+    for odd in ["Expires: 0", "Expires: Sat, 01 Dec 2040 16:00:00 GMT", "Expires: 99999999999"] {
+        let (bob, _) = incoming(plain_config(), &bobs_invite(&[odd], Some(OFFER)));
+        assert_eq!(bob.poll_timeout(), None, "{odd}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::lab::*;
 use crate::header::HeaderName;
 use crate::message::Method;
-use crate::session::{Output, Phase, Refused, ServerTx, Session, SessionEvent};
+use crate::session::{Output, Phase, Refused, SendFailure, ServerTx, Session, SessionEvent};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOLD: &str = "v=0\r\no=a 1 2 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\na=sendonly\r\n";
@@ -175,8 +175,100 @@ fn a_re_invite_that_loses_the_dialog_ends_it_and_other_failures_keep_it() {
     let (mut bob, now) = live_callee();
     bob.reinvite(now, sdp(ANSWER), none()).unwrap();
     let (token, _) = sent(&drain(&mut bob), &Method::Invite);
-    bob.handle_failure(now, token, crate::session::SendFailure::Timeout);
+    bob.handle_failure(now, token, SendFailure::Timeout);
     assert_eq!(short(&drain(&mut bob)), ["!Ended Failure(Timeout)", "BYE"]);
+}
+
+#[test]
+fn a_change_that_never_left_keeps_the_call() {
+    for failure in [SendFailure::Transport, SendFailure::Unresolved, SendFailure::Overloaded] {
+        let (mut bob, now) = live_callee();
+        bob.reinvite(now, sdp(ANSWER), none()).unwrap();
+        let (token, _) = sent(&drain(&mut bob), &Method::Invite);
+        bob.handle_failure(now, token, failure);
+        assert_eq!(short(&drain(&mut bob)), ["!OfferRejected 503"]);
+        bob.reinvite(now, sdp(ANSWER), none()).unwrap();
+        assert_eq!(short(&drain(&mut bob)), ["INVITE"], "nothing is open any more");
+    }
+}
+
+#[test]
+fn another_request_that_loses_the_dialog_ends_the_call_unless_it_is_of_a_subscription() {
+    for (method, status, expected) in [
+        (Method::Info, 481, vec!["!Response 481", "!Ended DialogLost"]),
+        (Method::Message, 408, vec!["!Response 408", "!Ended DialogLost", "BYE"]),
+        (Method::Info, 415, vec!["!Response 415"]),
+        (Method::Info, 501, vec!["!Response 501"]),
+        (Method::Notify, 481, vec!["!Response 481"]),
+        (Method::Refer, 408, vec!["!Response 408"]),
+    ] {
+        let (mut bob, now) = live_callee();
+        bob.send(now, method.clone(), &none(), None).unwrap();
+        let (token, request) = sent(&drain(&mut bob), &method);
+        bob.handle_response(now, token, &answer(&request, status, "peer", &[], None));
+        assert_eq!(short(&drain(&mut bob)), expected, "{method} {status}");
+    }
+    for (method, failure, expected) in [
+        (
+            Method::Info,
+            SendFailure::Timeout,
+            vec!["!RequestFailed", "!Ended Failure(Timeout)", "BYE"],
+        ),
+        (Method::Info, SendFailure::Transport, vec!["!RequestFailed"]),
+        (Method::Notify, SendFailure::Timeout, vec!["!RequestFailed"]),
+    ] {
+        let (mut bob, now) = live_callee();
+        let token = bob.send(now, method.clone(), &none(), None).unwrap();
+        drain(&mut bob);
+        bob.handle_failure(now, token, failure);
+        assert_eq!(short(&drain(&mut bob)), expected, "{method} {failure:?}");
+    }
+}
+
+#[test]
+fn an_update_that_dies_with_its_fork_does_not_end_the_call() {
+    for silent in [true, false] {
+        let (mut alice, now) = outgoing(plain_config(), sdp(OFFER));
+        let (invite_token, invite) = sent(&drain(&mut alice), &Method::Invite);
+        let reliable = [(HeaderName::Require, "100rel"), (HeaderName::RSeq, "1")];
+        let early = answer(&invite, 183, "one", &reliable, Some(ANSWER));
+        alice.handle_response(now, invite_token, &early);
+        drain(&mut alice);
+        alice.update(now, sdp(HOLD), none()).unwrap();
+        let (token, update) = sent(&drain(&mut alice), &Method::Update);
+        let two = answer(&invite, 200, "two", &[], Some(ANSWER));
+        alice.handle_response(now, invite_token, &two);
+        drain(&mut alice);
+        if silent {
+            alice.handle_failure(now, token, SendFailure::Timeout);
+            assert_eq!(short(&drain(&mut alice)), ["!OfferRejected 408"]);
+        } else {
+            alice.handle_response(now, token, &answer(&update, 481, "one", &[], None));
+            assert_eq!(short(&drain(&mut alice)), ["!OfferRejected 481"]);
+        }
+        assert_eq!(alice.phase(), Phase::Live);
+        alice.reinvite(now, sdp(HOLD), none()).unwrap();
+        assert_eq!(short(&drain(&mut alice)), ["INVITE"]);
+    }
+}
+
+#[test]
+fn the_2xx_of_the_first_invite_is_acknowledged_again_after_a_re_invite_too() {
+    let (mut alice, now) = outgoing(plain_config(), sdp(OFFER));
+    let (first, invite) = sent(&drain(&mut alice), &Method::Invite);
+    let ok = answer(&invite, 200, "bob", &[], Some(ANSWER));
+    alice.handle_response(now, first, &ok);
+    let ack = acked(&drain(&mut alice));
+    alice.reinvite(now, sdp(HOLD), none()).unwrap();
+    let (second, reinvite) = sent(&drain(&mut alice), &Method::Invite);
+    let again = answer(&reinvite, 200, "bob", &[], Some(ANSWER));
+    alice.handle_response(now, second, &again);
+    let second_ack = acked(&drain(&mut alice));
+    for (token, ok, ack) in [(first, &ok, &ack), (second, &again, &second_ack), (first, &ok, &ack)]
+    {
+        alice.handle_response(now + SECOND, token, ok);
+        assert_eq!(acked(&drain(&mut alice)), *ack);
+    }
 }
 
 #[test]
