@@ -58,6 +58,7 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
         parts.metrics,
     );
     let lamp = mwi.clone();
+    let filled = parts.store.filled_mailboxes();
     let keep: Arc<dyn Keep> = Arc::new(parts.store);
     let services = Services {
         sip: parts.sip,
@@ -90,8 +91,13 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
         }),
         flows: None,
     });
-    // Subscriptions of before the restart are gone: every phone is told anew.
-    mwi.announce();
+    let lamps = mwi.clone();
+    tokio::spawn(async move {
+        match filled.await {
+            Ok(filled) => lamps.announce(filled),
+            Err(error) => tracing::warn!(%error, "message lamps may be dark until a change"),
+        }
+    });
     Ok((office, mwi))
 }
 

@@ -240,6 +240,9 @@ fn tell_of_ban(event: &BanEvent) {
     }
 }
 
+/// How late a transaction's end may be noticed: one wake-up serves all that end within it.
+const TIDY_GRAIN: Duration = Duration::from_millis(500);
+
 fn stack_config(config: &Config) -> StackConfig {
     let sip = &config.sip;
     let transactions = offhook_sip::transaction::Config {
@@ -248,6 +251,7 @@ fn stack_config(config: &Config) -> StackConfig {
         t4: sip.t4,
         max_client: sip.max_transactions,
         max_server: sip.max_transactions,
+        tidy_grain: TIDY_GRAIN,
         ..Default::default()
     };
     StackConfig { transactions, server: config.server.user_agent.clone(), ..Default::default() }

@@ -223,12 +223,14 @@ fn a_message_is_listed_once_finished_and_its_file_goes_with_its_row() {
     wait(store.begin_voicemail(one.clone())).unwrap();
     wait(store.begin_voicemail(silent.clone())).unwrap();
     assert_eq!(wait(store.list_voicemails("101".into())).unwrap(), []);
+    assert_eq!(wait(store.filled_mailboxes()).unwrap(), [""; 0]);
     assert_eq!(wait(store.unfinished_voicemails()).unwrap().len(), 2);
 
     wait(store.finish_voicemail("1".into(), 4_200)).unwrap();
     wait(store.finish_voicemail("2".into(), 0)).unwrap();
     assert!(!silent.file.exists(), "nothing was said");
     assert_eq!(wait(store.unfinished_voicemails()).unwrap(), []);
+    assert_eq!(wait(store.filled_mailboxes()).unwrap(), ["101"]);
 
     wait(store.mark_voicemail("1".into(), true, true)).unwrap();
     let kept = Voicemail { duration_ms: 4_200, heard: true, saved: true, ..one.clone() };

@@ -49,6 +49,15 @@ impl Voicemails for Store {
         })
     }
 
+    fn filled_mailboxes(&self) -> Kept<Vec<String>> {
+        self.read(|connection| {
+            let sql = "SELECT DISTINCT mailbox FROM voicemails WHERE finished = 1";
+            let mut statement = connection.prepare(sql)?;
+            let rows = statement.query_map([], |row| row.get(0))?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
     fn mark_voicemail(&self, id: String, heard: bool, saved: bool) -> Kept<()> {
         self.write(true, move |connection| {
             let sql = "UPDATE voicemails SET heard = ?2, saved = ?3 WHERE id = ?1";

@@ -1,6 +1,6 @@
 //! What the appliance wants kept, in maps: it survives everything except the end of the test.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -143,6 +143,12 @@ impl Voicemails for MemoryKeep {
     fn list_voicemails(&self, mailbox: String) -> Kept<Vec<Voicemail>> {
         let tables = self.tables();
         ready(tables.voicemails.iter().filter(|m| m.mailbox == mailbox).cloned().collect())
+    }
+
+    fn filled_mailboxes(&self) -> Kept<Vec<String>> {
+        let filled: BTreeSet<_> =
+            self.tables().voicemails.iter().map(|m| m.mailbox.clone()).collect();
+        ready(filled.into_iter().collect())
     }
 
     fn mark_voicemail(&self, id: String, heard: bool, saved: bool) -> Kept<()> {

@@ -1,7 +1,8 @@
 //! The message lamp (RFC 3842): subscriptions, and NOTIFY to phones that never subscribe.
 //!
 //! One task owns all subscriptions; [`Mwi`] leaves orders with it. What a mailbox holds is asked of
-//! the store each time, so that the lamp cannot disagree with the box.
+//! the store each time, so that the lamp cannot disagree with the box; only boxes that are known to
+//! have been empty all along are not.
 
 mod body;
 mod task;
@@ -73,7 +74,7 @@ impl From<&offhook_config::Config> for MwiConfig {
 enum Ask {
     Subscribe(Box<NewRequest>),
     Changed(String),
-    Announce,
+    Announce(Vec<String>),
     End,
 }
 
@@ -115,10 +116,11 @@ impl Mwi {
         let _ = self.asks.try_send(Ask::Changed(mailbox.to_owned()));
     }
 
-    /// After a start: tells every registered phone with messages, since subscriptions of before
-    /// the restart are gone.
-    pub fn announce(&self) {
-        let _ = self.asks.try_send(Ask::Announce);
+    /// After a start: the mailboxes that hold messages. Their registered phones are told, since
+    /// subscriptions of before the restart are gone; and from now on a phone that comes is looked
+    /// up in the store only when its box is one of these or has changed since.
+    pub fn announce(&self, filled: Vec<String>) {
+        let _ = self.asks.try_send(Ask::Announce(filled));
     }
 
     /// Ends all subscriptions, so that phones subscribe again when we are back.

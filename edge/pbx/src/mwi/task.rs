@@ -47,6 +47,8 @@ pub(super) struct Task {
     counted: mpsc::UnboundedSender<(Box<str>, MessageCounts)>,
     /// Boxes whose messages changed in this run: their phones are told even that there are none.
     changed: HashSet<Box<str>>,
+    /// Boxes that held messages at the start, once that is known.
+    filled: Option<HashSet<String>>,
 }
 
 struct Subscription {
@@ -110,6 +112,7 @@ impl Task {
             counting: HashMap::new(),
             counted,
             changed: HashSet::new(),
+            filled: None,
         }
     }
 
@@ -129,7 +132,7 @@ impl Task {
                 ask = inbox.recv() => match ask {
                     Some(Ask::Subscribe(new)) => self.subscribe(*new),
                     Some(Ask::Changed(mailbox)) => self.mailbox_changed(&mailbox),
-                    Some(Ask::Announce) => self.announce(),
+                    Some(Ask::Announce(filled)) => self.announce(filled),
                     Some(Ask::End) => self.end_all(),
                     None => return,
                 },
@@ -149,8 +152,11 @@ impl Task {
         if !self.config.unsolicited {
             return;
         }
-        let told_before = self.changed.contains(aor);
-        self.want(aor, if told_before { Whom::Phones } else { Whom::PhonesIfAny });
+        if self.changed.contains(aor) {
+            self.want(aor, Whom::Phones);
+        } else if self.filled.as_ref().is_none_or(|filled| filled.contains(aor)) {
+            self.want(aor, Whom::PhonesIfAny);
+        }
     }
 
     fn mailbox_changed(&mut self, mailbox: &str) {
@@ -161,12 +167,11 @@ impl Task {
         }
     }
 
-    fn announce(&mut self) {
-        let bindings = self.registrar.list();
-        let aors: HashSet<_> = bindings.into_iter().map(|b| b.aor).collect();
-        for aor in aors {
-            self.want(&aor, Whom::PhonesIfAny);
+    fn announce(&mut self, filled: Vec<String>) {
+        for mailbox in &filled {
+            self.want(mailbox, Whom::PhonesIfAny);
         }
+        self.filled = Some(filled.into_iter().collect());
     }
 
     /// Asks the store; [`Task::tell`] follows.

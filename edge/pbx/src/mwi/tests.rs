@@ -14,6 +14,8 @@ struct Office {
     desk: Desk,
     mwi: Mwi,
     boxes: Arc<Mutex<HashMap<String, MessageCounts>>>,
+    /// Boxes the store was asked for, in order.
+    asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Office {
@@ -29,7 +31,10 @@ impl Office {
             max_per_mailbox: 2,
         };
         let counted = Arc::clone(&boxes);
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let asking = Arc::clone(&asked);
         let count = Arc::new(move |mailbox: String| {
+            asking.lock().unwrap().push(mailbox.clone());
             let counts = counted.lock().unwrap().get(&mailbox).copied().unwrap_or_default();
             Box::pin(async move { counts }) as _
         });
@@ -41,7 +46,7 @@ impl Office {
             count,
             Arc::clone(&desk.lab.metrics),
         );
-        Self { desk, mwi, boxes }
+        Self { desk, mwi, boxes, asked }
     }
 
     fn put(&self, mailbox: &str, new: u32, old: u32) {
@@ -152,6 +157,27 @@ async fn a_phone_that_never_subscribes_has_its_lamp_right_after_it_registers() {
     let off = office.notified().await;
     assert!(body(&off[0]).contains("Messages-Waiting: no"));
     assert_eq!(office.desk.lab.survivors().await, (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_start_only_phones_whose_box_holds_something_or_changed_cost_a_look() {
+    let mut office = Office::new();
+    office.boxes.lock().unwrap().insert("101".into(), MessageCounts { new: 2, old: 0 });
+    office.mwi.announce(vec!["101".into()]);
+    settle().await;
+    office.asked.lock().unwrap().clear();
+    let mut filled = Phone::new("101", "203.0.113.5:5060");
+    let mut empty = Phone::new("102", "203.0.113.6:5060");
+    office.desk.register(&mut filled, "Contact: <sip:101@203.0.113.5>\r\n").await;
+    assert_eq!(office.notified().await.len(), 1);
+    office.desk.register(&mut empty, "Contact: <sip:102@203.0.113.6>\r\n").await;
+    assert!(office.notified().await.is_empty());
+    assert_eq!(*office.asked.lock().unwrap(), ["101"]);
+    office.put("102", 1, 0);
+    assert!(body(&office.notified().await[0]).contains("Messages-Waiting: yes"));
+    empty.call_id = "after-reboot".into();
+    office.desk.register(&mut empty, "Contact: <sip:102@203.0.113.6>\r\n").await;
+    assert_eq!(office.notified().await.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

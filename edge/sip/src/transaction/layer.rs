@@ -96,7 +96,7 @@ impl TransactionLayer {
 
     /// When [`Self::handle_timeout`] wants to be called; `None`: nothing is running.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.queue.next()
+        self.queue.next(self.config.tidy_grain)
     }
 
     /// The next message to send.

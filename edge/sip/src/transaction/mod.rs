@@ -95,6 +95,9 @@ pub struct Config {
     pub refuse_merged: bool,
     /// Reports responses that match no transaction instead of dropping them.
     pub report_stray: bool,
+    /// How late a timer may be that only tidies up (D, I, J, K, L, M): whoever drives the layer
+    /// wakes once for all that end within it. Zero: each is exact.
+    pub tidy_grain: Duration,
 }
 
 impl Default for Config {
@@ -113,6 +116,7 @@ impl Default for Config {
             refusals_per_second: 200,
             refuse_merged: true,
             report_stray: false,
+            tidy_grain: Duration::ZERO,
         }
     }
 }

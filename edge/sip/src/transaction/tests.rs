@@ -7,6 +7,7 @@ mod peers;
 mod random;
 mod server;
 mod tables;
+mod wakeups;
 
 use std::time::{Duration, Instant};
 

@@ -66,6 +66,12 @@ impl Timer {
         }
     }
 
+    /// Nobody waits for it: when it fires, a table entry goes and nothing is sent. Such a timer may
+    /// be late ([`Config::tidy_grain`]) without anybody noticing.
+    pub(super) fn only_tidies(self) -> bool {
+        matches!(self, Self::D | Self::I | Self::J | Self::K | Self::L | Self::M)
+    }
+
     /// How long it runs; `None`: not at all on this transport; zero: it fires at once.
     #[rustfmt::skip]
     pub(super) fn duration(self, config: &Config, reliable: bool) -> Option<Duration> {
@@ -121,7 +127,9 @@ pub(super) struct Deadlines {
     pub(super) expire: Option<Instant>,
     /// Interval of the last retransmission.
     pub(super) interval: Duration,
-    /// The earliest wake-up that the queue holds for this transaction.
+    /// What `expire` does is to tidy up.
+    tidies: bool,
+    /// The wake-up of this transaction that counts.
     queued: Option<Instant>,
 }
 
@@ -135,7 +143,10 @@ impl Deadlines {
                 self.interval = duration.unwrap_or_default();
                 self.tick = at;
             }
-            Slot::Expire => self.expire = at,
+            Slot::Expire => {
+                self.expire = at;
+                self.tidies = timer.only_tidies();
+            }
         }
         duration == Some(Duration::ZERO)
     }
@@ -158,6 +169,11 @@ impl Deadlines {
         None
     }
 
+    /// Only a timer that nobody waits for is running.
+    fn only_tidies(&self) -> bool {
+        self.tidies && self.tick.is_none()
+    }
+
     fn next(&self) -> Option<Instant> {
         match (self.tick, self.expire) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -166,50 +182,67 @@ impl Deadlines {
     }
 }
 
-/// Wake-ups in order of time. A transaction has one that counts; one that was overtaken by an
-/// earlier one, or whose transaction is gone, stays until its time or until [`Queue::compact`].
+/// Wake-ups in order of time, those that only tidy up apart. A transaction has one that counts;
+/// one that was overtaken, or whose transaction is gone, stays until its time or until
+/// [`Queue::compact`].
 #[derive(Debug, Default)]
-pub(super) struct Queue(BinaryHeap<Reverse<(Instant, TxId)>>);
+pub(super) struct Queue {
+    prompt: Heap,
+    tidy: Heap,
+}
+
+type Heap = BinaryHeap<Reverse<(Instant, TxId)>>;
 
 impl Queue {
     /// To be called after any change to `deadlines`.
     pub(super) fn schedule(&mut self, tx: TxId, deadlines: &mut Deadlines) {
         let Some(next) = deadlines.next() else { return };
-        if deadlines.queued.is_none_or(|queued| next < queued) {
+        let tidies = deadlines.only_tidies();
+        // A wake-up that comes too early does no harm, but costs one; a transaction that has done
+        // its work gives up the one it does not need any more.
+        if deadlines.queued.is_none_or(|queued| next < queued || (tidies && next != queued)) {
             deadlines.queued = Some(next);
-            self.0.push(Reverse((next, tx)));
+            let heap = if tidies { &mut self.tidy } else { &mut self.prompt };
+            heap.push(Reverse((next, tx)));
         }
     }
 
     /// Takes out the next wake-up that is due at `now`.
     pub(super) fn pop_due(&mut self, now: Instant) -> Option<(Instant, TxId)> {
-        let Reverse((at, _)) = self.0.peek()?;
-        if *at > now {
-            return None;
+        for heap in [&mut self.prompt, &mut self.tidy] {
+            if heap.peek().is_some_and(|Reverse((at, _))| *at <= now) {
+                return heap.pop().map(|Reverse(wake)| wake);
+            }
         }
-        self.0.pop().map(|Reverse(wake)| wake)
+        None
     }
 
-    pub(super) fn next(&self) -> Option<Instant> {
-        self.0.peek().map(|Reverse((at, _))| *at)
+    /// When something is due; what only tidies up waits `grain` longer, for others to join it.
+    pub(super) fn next(&self, grain: Duration) -> Option<Instant> {
+        let first = |heap: &Heap| heap.peek().map(|Reverse((at, _))| *at);
+        [first(&self.prompt), first(&self.tidy).map(|at| at + grain)].into_iter().flatten().min()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.prompt.len() + self.tidy.len()
     }
 
     /// Keeps what `live` says to keep.
     pub(super) fn compact(&mut self, live: impl Fn(Instant, TxId) -> bool) {
-        self.0.retain(|Reverse((at, tx))| live(*at, *tx));
+        for heap in [&mut self.prompt, &mut self.tidy] {
+            heap.retain(|Reverse((at, tx))| live(*at, *tx));
+        }
     }
 
-    /// Drops wake-ups at the head that `live` disowns.
+    /// Drops wake-ups at the heads that `live` disowns.
     pub(super) fn trim(&mut self, live: impl Fn(Instant, TxId) -> bool) {
-        while let Some(Reverse((at, tx))) = self.0.peek() {
-            if live(*at, *tx) {
-                break;
+        for heap in [&mut self.prompt, &mut self.tidy] {
+            while let Some(Reverse((at, tx))) = heap.peek() {
+                if live(*at, *tx) {
+                    break;
+                }
+                heap.pop();
             }
-            self.0.pop();
         }
     }
 }
