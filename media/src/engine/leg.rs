@@ -162,6 +162,11 @@ impl Leg {
         self.recorder.is_some()
     }
 
+    /// Whether the clock is about to end a recording.
+    pub(super) fn recording_is_due(&self, now: Instant) -> bool {
+        self.recorder.as_ref().is_some_and(|recorder| recorder.rule(now).is_some())
+    }
+
     fn tell(&self, kind: PortEventKind) {
         if self.events.try_send(PortEvent { port: self.id, kind }).is_err() {
             self.counters.events_dropped.bump();

@@ -174,6 +174,11 @@ impl Recorder {
         while self.waiting.iter().any(|w| now.saturating_duration_since(w.came) >= REORDER) {
             self.drain_one(now);
         }
+        self.rule(now)
+    }
+
+    /// The rule that ends the recording now, if one does.
+    pub(super) fn rule(&self, now: Instant) -> Option<RecordEnd> {
         // A peer that sends nothing must not record forever: the clock counts too.
         let elapsed = samples_in(now.saturating_duration_since(self.started));
         if self.max.is_some_and(|max| self.written >= max || elapsed > max + u64::from(FILL_SLACK))

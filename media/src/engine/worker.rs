@@ -308,6 +308,10 @@ impl Worker {
     fn tick(&mut self, now: Instant) {
         let mut active = std::mem::take(&mut self.active);
         active.retain(|&slot| {
+            if self.port(slot).is_some_and(|port| port.leg.recording_is_due(now)) {
+                // What this thread has not read yet is no silence of the caller.
+                self.hear_out(now, slot);
+            }
             let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else {
                 return false;
             };

@@ -137,6 +137,36 @@ fn what_was_said_before_the_end_is_kept_by_a_thread_that_is_late() {
 }
 
 #[test]
+fn a_thread_that_is_late_takes_nothing_unread_for_silence() {
+    let (mut worker, remote) = Worker::new().unwrap();
+    let mut events = Vec::with_capacity(BATCH);
+    let a = peer(&remote, 1);
+    let tape = Tape::default();
+    let recording = Recording {
+        id: 1,
+        to: Box::new(tape.clone()),
+        max: None,
+        silence: Some(crate::engine::SilenceRule::after(Duration::from_secs(2))),
+        terminators: crate::dtmf::DigitSet::NONE,
+    };
+    remote.send(Command::Port(a.id, Order::Record(recording)));
+    worker.turn(&mut events);
+    for sequence in 0..10u16 {
+        // A pause first, then a word.
+        let loudness = if sequence < 5 { 0xff } else { 0x10 };
+        let timestamp = u32::from(sequence) * 160;
+        let header = Header { marker: false, payload_type: 0, sequence, timestamp, ssrc: 5 };
+        let wire = [&header.to_bytes()[..], &[loudness; 160]].concat();
+        a.socket.send_to(&wire, a.port).unwrap();
+    }
+    let later = Instant::now() + Duration::from_secs(3);
+    worker.tick(later);
+    assert_eq!(*tape.0.lock().unwrap(), (1600, false));
+    worker.tick(later + Duration::from_secs(2));
+    assert_eq!(*tape.0.lock().unwrap(), (1600, true));
+}
+
+#[test]
 fn a_closed_port_leaves_nothing_behind() {
     let (mut worker, remote) = Worker::new().unwrap();
     let mut events = Vec::with_capacity(BATCH);
