@@ -7,14 +7,14 @@ use crate::codec::Codec;
 use crate::engine::StreamConfig;
 use crate::sdp::{Direction, Media, SessionDescription};
 
-/// Answers an offer. `before` is what we said when we last agreed.
+/// Answers an offer. `before` is what was agreed last.
 pub(super) fn answer(
     local: &Local,
-    before: Option<&Ours>,
+    before: Option<&(Ours, Agreed)>,
     offer: &SessionDescription,
     wish: Direction,
 ) -> Result<(Ours, Agreed), NegotiateError> {
-    let (index, mut remote, codec) = choose_stream(local, before, offer)?;
+    let (index, mut remote, codec) = choose_stream(local, before.map(|(ours, _)| ours), offer)?;
     let crypto = answer_crypto(local, before, &mut remote)?;
     let (codec, pt) = codec;
     let ours = Ours {
@@ -126,23 +126,29 @@ pub(super) fn stopped(
 }
 
 /// Our line for the answer: tag and suite of the first offered line we know (RFC 4568 §5.1.2), our
-/// own key, which stays the same over re-INVITEs as long as the suite does.
+/// own key, which stays the same over re-INVITEs as long as the suite does and the peer where it was.
 fn answer_crypto(
     local: &Local,
-    before: Option<&Ours>,
+    before: Option<&(Ours, Agreed)>,
     remote: &mut Remote,
 ) -> Result<Option<CryptoLine>, NegotiateError> {
     if local.srtp == SrtpPolicy::Off {
         return Ok(None);
     }
     // The suite in use is kept when it is offered again, wherever it stands in the list.
-    let kept = before.and_then(|ours| ours.crypto.first());
+    let kept = before.and_then(|(ours, _)| ours.crypto.first());
     let same = kept.and_then(|k| remote.cryptos.iter().find(|c| c.key.suite() == k.key.suite()));
     let Some(theirs) = same.or(remote.cryptos.first()).cloned() else {
         return if remote.profile.secure { Err(remote.crypto_fault()) } else { Ok(None) };
     };
     let mut line = CryptoLine::fresh(theirs.tag, theirs.key.suite());
-    if let Some(kept) = kept.filter(|kept| kept.key.suite() == theirs.key.suite()) {
+    // Somebody else may listen at another address, who knows nothing of the rollover counter that
+    // our key has reached: RFC 3711 §3.3.1 starts it at zero, and so does a fresh key.
+    let moved = before.is_some_and(|(_, agreed)| {
+        let was = agreed.stream.remote_rtp;
+        was != remote.rtp && !was.ip().is_unspecified() && !remote.rtp.ip().is_unspecified()
+    });
+    if let Some(kept) = kept.filter(|kept| !moved && kept.key.suite() == theirs.key.suite()) {
         line.key = kept.key.clone();
     }
     line.name.clone_from(&theirs.name);

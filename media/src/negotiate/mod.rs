@@ -165,12 +165,9 @@ impl Negotiator {
         direction: Direction,
     ) -> Result<(String, Agreed), NegotiateError> {
         let offer = SessionDescription::parse(offer)?;
-        let before = self.agreed.as_ref().map(|(ours, _)| ours);
-        let (ours, agreed) =
-            answer::answer(&self.local, before, &offer, direction).or_else(|error| {
-                let agreed = self.agreed.as_ref();
-                agreed.and_then(|agreed| answer::stopped(agreed, &offer)).ok_or(error)
-            })?;
+        let before = self.agreed.as_ref();
+        let (ours, agreed) = answer::answer(&self.local, before, &offer, direction)
+            .or_else(|error| before.and_then(|b| answer::stopped(b, &offer)).ok_or(error))?;
         let text = self.print(&ours);
         self.offered = None;
         self.agreed = Some((ours, agreed.clone()));

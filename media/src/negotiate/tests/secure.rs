@@ -177,6 +177,20 @@ fn our_key_stays_over_re_invites_and_the_peers_may_change() {
 }
 
 #[test]
+fn a_peer_at_another_address_gets_a_new_key_and_one_that_only_holds_does_not() {
+    let mut us = us(local());
+    let offer = theirs("RTP/SAVP 0", &crypto(1, "AES_CM_128_HMAC_SHA1_80", KEY));
+    let mut key =
+        |offer: &str| key_of(&us.answer(offer.as_bytes(), Direction::SendRecv).unwrap().0);
+    let first = key(&offer);
+    assert_eq!(key(&offer.replace("IP4 198.51.100.2", "IP4 0.0.0.0")), first, "the old hold");
+    assert_eq!(key(&offer), first);
+    let moved = key(&offer.replace("audio 4000", "audio 4400"));
+    assert_ne!(moved, first);
+    assert_ne!(key(&offer.replace("IP4 198.51.100.2", "IP4 198.51.100.3")), moved);
+}
+
+#[test]
 fn a_new_suite_gets_a_new_key() {
     let mut us = us(local());
     let offer = |suite| theirs("RTP/SAVP 0", &crypto(1, suite, KEY));
