@@ -233,7 +233,8 @@ impl Session {
     /// A 2xx of another fork, or one that crossed our CANCEL: ACK, then BYE (§13.2.2.4, §15).
     fn dismiss_fork(&mut self, now: Instant, tag: &str, response: &Response) {
         self.invite_done();
-        if self.forks.len() >= self.config.max_parallel {
+        let known = self.forks.iter().any(|leg| leg.tag() == tag);
+        if !known && self.forks.len() >= self.config.max_parallel {
             return;
         }
         let Some(mut leg) = self.take_fork(tag, response) else { return };

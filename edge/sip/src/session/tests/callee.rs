@@ -232,6 +232,44 @@ fn a_plain_provisional_is_repeated_every_minute_so_that_proxies_keep_the_call() 
 }
 
 #[test]
+fn the_reasons_of_a_bye_or_cancel_come_along_with_the_end() {
+    let fields = ["Reason: Q.850;cause=16", "Reason: SIP;cause=200;text=\"Done\""];
+    for live in [true, false] {
+        let (mut bob, now) = incoming(plain_config(), &bobs_invite(&[], Some(OFFER)));
+        if live {
+            bob.accept(now, sdp(ANSWER), none()).unwrap();
+            let bye = in_dialog(&bob, "BYE", 11, &fields, None);
+            bob.handle_request(now, ServerTx(2), &bye);
+        } else {
+            let cancel = in_dialog(&bob, "CANCEL", 10, &fields, None);
+            bob.handle_cancel(now, ServerTx(1), &cancel);
+        }
+        let outputs = drain(&mut bob);
+        let Some(Output::Event(SessionEvent::Ended { reasons, .. })) = outputs.last() else {
+            panic!("{:?}", short(&outputs))
+        };
+        let reasons: Vec<_> = reasons.iter().map(|reason| reason.to_text()).collect();
+        assert_eq!(reasons, ["Q.850;cause=16", "SIP;cause=200;text=\"Done\""]);
+    }
+}
+
+#[test]
+fn the_answer_to_a_refer_names_where_we_are() {
+    let (mut bob, now) = incoming(plain_config(), &bobs_invite(&[], Some(OFFER)));
+    bob.accept(now, sdp(ANSWER), none()).unwrap();
+    drain(&mut bob);
+    let refer = in_dialog(&bob, "REFER", 11, &["Refer-To: <sip:c@192.0.2.3>"], None);
+    bob.handle_request(now, ServerTx(2), &refer);
+    let outputs = drain(&mut bob);
+    let Some(Output::Event(SessionEvent::Request { token, .. })) = outputs.last() else {
+        panic!("{:?}", short(&outputs))
+    };
+    bob.respond(now, *token, code(202), &none(), None).unwrap();
+    let response = responded(&drain(&mut bob));
+    assert_eq!(text(&response.headers, &HeaderName::Contact), "<sip:bob@192.0.2.2>");
+}
+
+#[test]
 fn a_redirection_names_the_other_address_and_a_refusal_keeps_its_phrase() {
     let (mut bob, now) = incoming(plain_config(), &bobs_invite(&[], Some(OFFER)));
     let other = "<sip:carol@192.0.2.3>".parse().unwrap();

@@ -72,6 +72,20 @@ fn a_2xx_that_crosses_the_cancel_is_acknowledged_and_ended() {
 }
 
 #[test]
+fn a_2xx_of_a_known_fork_is_ended_however_many_forks_there_are() {
+    let config = SessionConfig { max_parallel: 2, ..plain_config() };
+    let (mut alice, now) = outgoing(config, sdp(OFFER));
+    let (token, invite) = sent(&drain(&mut alice), &Method::Invite);
+    for tag in ["one", "two", "three"] {
+        alice.handle_response(now, token, &answer(&invite, 180, tag, &[], None));
+    }
+    alice.hangup(now, none());
+    assert_eq!(short(&drain(&mut alice)), ["!180", "!180", "CANCEL", "!Ended Local"]);
+    alice.handle_response(now, token, &answer(&invite, 200, "two", &[], Some(ANSWER)));
+    assert_eq!(short(&drain(&mut alice)), ["ACK", "BYE"]);
+}
+
+#[test]
 fn a_cancelled_invite_that_nobody_answers_is_given_up_after_64_t1() {
     let (mut alice, now) = outgoing(plain_config(), sdp(OFFER));
     let (token, invite) = sent(&drain(&mut alice), &Method::Invite);
@@ -246,6 +260,18 @@ fn headers_of_the_owner_pass_through_but_never_steer_the_dialog() {
     call.headers.push(HeaderName::UserToUser, "00FF;encoding=hex");
     call.headers.push(HeaderName::CallId, "evil");
     call.headers.push(HeaderName::Contact, "<sip:evil@192.0.2.66>");
+    let steering = [
+        HeaderName::Via,
+        HeaderName::Route,
+        HeaderName::RecordRoute,
+        HeaderName::RSeq,
+        HeaderName::RAck,
+        HeaderName::SessionExpires,
+        HeaderName::MinSe,
+    ];
+    for name in &steering {
+        call.headers.push(name.clone(), "1");
+    }
     let mut ids = crate::ids::Ids::from_seed(1);
     let config = std::sync::Arc::new(plain_config());
     let now = std::time::Instant::now();
@@ -257,6 +283,7 @@ fn headers_of_the_owner_pass_through_but_never_steer_the_dialog() {
     assert_eq!(invite.headers.get_all(&HeaderName::CallId).count(), 1);
     assert_eq!(text(&invite.headers, &HeaderName::CallId), alice.call_id());
     assert_eq!(text(&invite.headers, &HeaderName::Contact), "<sip:alice@192.0.2.1>");
+    assert!(steering.iter().all(|name| !invite.headers.has(name)), "{:?}", invite.headers);
 }
 
 #[test]

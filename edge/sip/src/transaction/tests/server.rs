@@ -325,4 +325,10 @@ fn a_request_repeated_over_a_new_connection_is_answered_there() {
     bench.sent.clear();
     bench.respond(tx, answer(&invite, 180));
     assert_eq!(bench.sent[0].1, again);
+    // Not to another host, whatever branch it guessed.
+    let stranger = Flow { remote: "203.0.113.9:41000".parse().unwrap(), ..again };
+    bench.ask_over(&invite, stranger);
+    bench.sent.clear();
+    bench.respond(tx, answer(&invite, 183));
+    assert_eq!(bench.sent[0].1, again);
 }

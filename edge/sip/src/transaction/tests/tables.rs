@@ -1,6 +1,7 @@
 //! Every state with every input, and every timer on every transport.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use crate::transaction::timers::Timer;
 use crate::transaction::{
@@ -168,5 +169,10 @@ fn timers_run_as_long_as_the_rfcs_say() {
     for (timer, udp, tcp) in expected {
         let millis = |reliable| timer.duration(&config, reliable).map(|d| d.as_millis());
         assert_eq!((timer, millis(false), millis(true)), (timer, udp, tcp));
+    }
+    // §17.1.1.2: Timer D is 32 s at least; on a slow link it waits as long as Timer H.
+    for (t1, d) in [(100, 32), (1000, 64)] {
+        let config = Config { t1: Duration::from_millis(t1), ..Config::default() };
+        assert_eq!(D.duration(&config, false), Some(Duration::from_secs(d)));
     }
 }
