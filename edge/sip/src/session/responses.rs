@@ -46,15 +46,8 @@ impl Session {
             ClientKind::ReInvite(_) | ClientKind::Update(_) if lost => {
                 self.terminate(now, EndedBy::Failure(failure), None, Headers::new());
             }
-            ClientKind::ReInvite(change) => {
-                self.open = Open::None;
-                self.on_change_unsent(now, change.refresh, failure);
-                self.start_deferred(now);
-            }
-            ClientKind::Update(change) => {
-                if change.sdp.is_some() {
-                    self.open = Open::None;
-                }
+            ClientKind::ReInvite(ref change) | ClientKind::Update(ref change) => {
+                self.close_offer(&client.kind);
                 self.on_change_unsent(now, change.refresh, failure);
                 self.start_deferred(now);
             }
@@ -211,16 +204,13 @@ impl Session {
     /// A final 3xx..6xx.
     fn fail(&mut self, now: Instant, client: Client, response: &Response) {
         let (token, status) = (client.token, response.status);
+        self.close_offer(&client.kind);
         match client.kind {
             ClientKind::Invite => self.on_rejected(now, response),
             ClientKind::ReInvite(change) => {
-                self.open = Open::None;
                 self.on_change_refused(now, &client.tag, false, change, response);
             }
             ClientKind::Update(change) => {
-                if change.sdp.is_some() {
-                    self.open = Open::None;
-                }
                 self.on_change_refused(now, &client.tag, true, change, response);
             }
             ClientKind::Other => {
@@ -233,6 +223,19 @@ impl Session {
                 // The peer has finished or forgotten that provisional; its final response tells.
             }
             ClientKind::Prack | ClientKind::Bye => {}
+        }
+    }
+
+    /// What a failed re-INVITE or UPDATE had opened is void; an UPDATE without description had
+    /// opened nothing.
+    fn close_offer(&mut self, kind: &ClientKind) {
+        let opened = match kind {
+            ClientKind::ReInvite(_) => true,
+            ClientKind::Update(change) => change.sdp.is_some(),
+            _ => false,
+        };
+        if opened {
+            self.open = Open::None;
         }
     }
 

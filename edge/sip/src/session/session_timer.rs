@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::config::{PreferRefresher, SessionConfig};
 use super::wire;
-use crate::header::{HeaderName, Headers};
+use crate::header::{HeaderName, Headers, Refresher};
 
 /// No session interval below this may be asked for or agreed (RFC 4028 §5).
 const FLOOR: u32 = 90;
@@ -179,23 +179,18 @@ impl SessionTimer {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Refresher {
-    Uac,
-    Uas,
-}
-
+/// The refresher that Session-Expires names. More forgiving than the typed header: what cannot be
+/// read is as good as not said.
 fn refresher(headers: &Headers) -> Option<Refresher> {
     let text = headers.text(&HeaderName::SessionExpires)?;
     text.split(';').skip(1).filter_map(|param| param.split_once('=')).find_map(|(name, value)| {
         if !name.trim().eq_ignore_ascii_case("refresher") {
             return None;
         }
-        match value.trim() {
-            v if v.eq_ignore_ascii_case("uac") => Some(Refresher::Uac),
-            v if v.eq_ignore_ascii_case("uas") => Some(Refresher::Uas),
-            _ => None,
-        }
+        let value = value.trim().trim_matches('"');
+        [Refresher::Uac, Refresher::Uas]
+            .into_iter()
+            .find(|who| value.eq_ignore_ascii_case(who.as_str()))
     })
 }
 
@@ -219,6 +214,8 @@ mod tests {
     fn the_callee_follows_table_2_of_rfc_4028() {
         // (caller knows timers, refresher asked for, who refreshes: us?)
         let table = [
+            (true, Some("\"UAC\""), false),
+            (true, Some("proxy"), true),
             (false, None, true),
             (true, None, true),
             (true, Some("uac"), false),
