@@ -100,7 +100,7 @@ pub async fn start(config: Config, path: Option<PathBuf>) -> Result<Arc<Desk>, C
     }
     let listeners = listeners(&config, &problems);
 
-    let locator = Arc::new(locator(&config, Arc::clone(&metrics))?);
+    let locator = Arc::new(locator(&config, Arc::clone(&metrics)));
     let (sip, requests) = Stack::spawn(
         stack_config(&config),
         stack::Parts {
@@ -185,6 +185,8 @@ pub async fn start(config: Config, path: Option<PathBuf>) -> Result<Arc<Desk>, C
     Ok(desk)
 }
 
+/// For telling everybody that we go; systemd and the operator wait for it.
+const GOODBYE: Duration = Duration::from_secs(3);
 /// When nothing can be listened on; the journal has said of each socket why.
 const NO_SOCKET: &str = "no socket is open, so nobody could call. Does another SIP server run \
     (`ss -lnp` tells which)? Stop it, or change `address` of [[listen]]";
@@ -257,7 +259,7 @@ fn stack_config(config: &Config) -> StackConfig {
     StackConfig { transactions, server: config.server.user_agent.clone(), ..Default::default() }
 }
 
-fn locator(config: &Config, metrics: Arc<Metrics>) -> Result<Locator, CommandError> {
+fn locator(config: &Config, metrics: Arc<Metrics>) -> Locator {
     let has = |t| config.listen.iter().any(|l| l.transport == t);
     let abilities = Abilities {
         udp: has(offhook_config::Transport::Udp),
@@ -267,9 +269,8 @@ fn locator(config: &Config, metrics: Arc<Metrics>) -> Result<Locator, CommandErr
         v4: config.listen.iter().any(|l| l.address.is_ipv4() || l.address.ip().is_unspecified()),
         v6: config.listen.iter().any(|l| l.address.is_ipv6()),
     };
-    let dns = Dns::from_system().map_err(|e| CommandError::Words(format!("DNS: {e}")))?;
-    let resolver = CachingResolver::new(Arc::new(dns), metrics);
-    Ok(Locator::new(resolver, abilities, u64::from_le_bytes(Ids::from_os().bytes())))
+    let resolver = CachingResolver::new(Arc::new(Dns::of_system()), metrics);
+    Locator::new(resolver, abilities, u64::from_le_bytes(Ids::from_os().bytes()))
 }
 
 /// Each pair of ports is two files, and a call has two pairs; a quarter of the files is for the
@@ -335,7 +336,8 @@ pub async fn until_told(desk: &Arc<Desk>, told: Told) -> Result<(), CommandError
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    desk.mwi.end();
+    // Phones and carriers are told that we go, each for a moment and no longer.
+    tokio::join!(desk.mwi.close(GOODBYE), desk.trunks.close(GOODBYE));
     // The thread of the doors holds the store, too: it is not closed by going out of scope.
     if let Err(error) = desk.store.flush().await {
         tracing::error!(%error, "the last records may not be kept");

@@ -1,16 +1,39 @@
 //! Real DNS, by hickory.
 
-use std::time::{Duration, Instant};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
-use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{RData, RecordType};
+use hickory_resolver::{ResolverBuilder, TokioResolver};
 
 use super::cache::NEGATIVE;
 use super::{Answer, Answering, Question, Record, RecordKind, ResolveError, Resolver};
 
-/// Asks the servers of `/etc/resolv.conf`.
+/// Where the system says which servers to ask.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+/// How often it is looked whether that has changed.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Asks the system's servers, or those it is given.
 #[derive(Clone)]
-pub struct Dns(TokioResolver);
+pub struct Dns(Arc<Inner>);
+
+enum Inner {
+    Given(TokioResolver),
+    System(Mutex<System>),
+}
+
+/// The servers of `/etc/resolv.conf`. They change: a line that comes up, an address lease.
+struct System {
+    /// `None`: no servers are named.
+    resolver: Option<TokioResolver>,
+    changed: Option<SystemTime>,
+    looked: Instant,
+}
 
 impl std::fmt::Debug for Dns {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -19,26 +42,87 @@ impl std::fmt::Debug for Dns {
 }
 
 impl Dns {
-    /// With the system's servers. Its own cache is off: ours keeps to the time to live and counts.
+    /// With the system's servers, also when it names them later. While there are none every name
+    /// fails; addresses need no servers.
+    pub fn of_system() -> Self {
+        let changed = last_change();
+        let resolver = of_system();
+        Self(Arc::new(Inner::System(Mutex::new(System {
+            resolver,
+            changed,
+            looked: Instant::now(),
+        }))))
+    }
+
+    /// With these servers, over UDP, and TCP for what does not fit.
     ///
     /// # Errors
-    /// When the system's configuration cannot be read.
-    pub fn from_system() -> Result<Self, ResolveError> {
-        let failed =
-            |e: &dyn std::fmt::Display| ResolveError::Server("".into(), e.to_string().into());
-        let mut builder = TokioResolver::builder_tokio().map_err(|e| failed(&e))?;
-        let options = builder.options_mut();
-        options.cache_size = 0;
-        options.timeout = Duration::from_secs(2);
-        options.attempts = 2;
-        Ok(Self(builder.build().map_err(|e| failed(&e))?))
+    /// When hickory refuses the settings.
+    pub fn with_servers(servers: &[SocketAddr]) -> Result<Self, ResolveError> {
+        let connect = |protocol: fn() -> ConnectionConfig, port| {
+            let mut connection = protocol();
+            connection.port = port;
+            connection
+        };
+        let server = |at: &SocketAddr| {
+            let kinds: [fn() -> ConnectionConfig; 2] =
+                [ConnectionConfig::udp, ConnectionConfig::tcp];
+            let connections = kinds.map(|kind| connect(kind, at.port())).to_vec();
+            NameServerConfig::new(at.ip(), true, connections)
+        };
+        let mut config = ResolverConfig::default();
+        servers.iter().map(server).for_each(|server| config.add_name_server(server));
+        let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        let resolver =
+            build(builder).map_err(|e| ResolveError::Server("".into(), e.to_string().into()))?;
+        Ok(Self(Arc::new(Inner::Given(resolver))))
     }
+
+    fn resolver(&self) -> Option<TokioResolver> {
+        let system = match &*self.0 {
+            Inner::Given(resolver) => return Some(resolver.clone()),
+            Inner::System(system) => system,
+        };
+        let mut system = system.lock().unwrap_or_else(PoisonError::into_inner);
+        if system.looked.elapsed() >= LOOK {
+            system.looked = Instant::now();
+            let changed = last_change();
+            if changed != system.changed {
+                system.changed = changed;
+                system.resolver = of_system();
+                tracing::info!("the system names other name servers");
+            }
+        }
+        system.resolver.clone()
+    }
+}
+
+fn last_change() -> Option<SystemTime> {
+    std::fs::metadata(RESOLV_CONF).and_then(|m| m.modified()).ok()
+}
+
+fn of_system() -> Option<TokioResolver> {
+    let built = TokioResolver::builder_tokio().and_then(build);
+    built.inspect_err(|error| tracing::warn!(%error, "no name servers: names lead nowhere")).ok()
+}
+
+/// Its own cache is off: ours keeps to the time to live and counts.
+fn build(mut builder: ResolverBuilder<TokioRuntimeProvider>) -> Result<TokioResolver, NetError> {
+    let options = builder.options_mut();
+    options.cache_size = 0;
+    options.timeout = Duration::from_secs(2);
+    options.attempts = 2;
+    builder.build()
 }
 
 impl Resolver for Dns {
     fn lookup(&self, question: Question) -> Answering {
-        let resolver = self.0.clone();
+        let resolver = self.resolver();
         Box::pin(async move {
+            let Some(resolver) = resolver else {
+                let why = "the system names no name servers";
+                return Err(ResolveError::Server(question.name, why.into()));
+            };
             let kind = match question.kind {
                 RecordKind::Naptr => RecordType::NAPTR,
                 RecordKind::Srv => RecordType::SRV,
@@ -90,15 +174,4 @@ fn read(data: &RData) -> Option<Record> {
         },
         _ => return None,
     })
-}
-
-/// Stands in when the system names no servers: every name fails, addresses still work.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoDns;
-
-impl Resolver for NoDns {
-    fn lookup(&self, question: Question) -> Answering {
-        let error = ResolveError::Server(question.name, "no name servers are configured".into());
-        Box::pin(async { Err(error) })
-    }
 }

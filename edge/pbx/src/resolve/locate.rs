@@ -96,7 +96,8 @@ impl Locator {
         if !self.abilities.can(transport) || !self.abilities.reaches(ip) {
             return Err(ResolveError::Unsupported(uri.to_string().into()));
         }
-        Ok(Some(Hop { transport, address: SocketAddr::new(ip, port), host: None }))
+        let implied = asked.transport.is_none() && !asked.secure;
+        Ok(Some(Hop { transport, address: SocketAddr::new(ip, port), host: None, implied }))
     }
 
     /// All hops in the order to try them; never empty.
@@ -112,41 +113,54 @@ impl Locator {
             return Err(ResolveError::Unsupported(uri.to_string().into()));
         };
         let host: Arc<str> = name.trim_end_matches('.').into();
-        let hops = match (asked.port, asked.transport) {
-            // §4.2: with a port, no SRV.
-            (Some(port), transport) => {
-                let transport = transport.unwrap_or(plain(asked.secure));
-                self.addresses(&host, &host, port, transport).await?
-            }
-            (None, Some(transport)) => {
-                let service = srv_name(&host, transport);
-                let hops = self.services(&host, vec![(service, transport)]).await?;
-                self.or_addresses(hops, &host, transport).await?
-            }
-            (None, None) => {
-                let mut services = self.naptr(&host, asked.secure).await?;
-                if services.is_empty() {
-                    let possible = [Transport::Udp, Transport::Tcp, Transport::Tls];
-                    let wanted =
-                        possible.into_iter().filter(|t| !asked.secure || *t == Transport::Tls);
-                    services = wanted.map(|t| (srv_name(&host, t), t)).collect();
-                }
-                let hops = self.services(&host, services).await?;
-                self.or_addresses(hops, &host, plain(asked.secure)).await?
-            }
+        let implied = asked.transport.is_none() && !asked.secure;
+        let transport = asked.transport.unwrap_or(plain(asked.secure));
+        // §4.2: with a port, no SRV.
+        let services = match asked.port {
+            Some(_) => Vec::new(),
+            None => self.by_service(&host, &asked).await,
+        };
+        let hops = if services.is_empty() {
+            let port = asked.port.unwrap_or(transport.default_port());
+            let mut hops = self.addresses(&host, &host, port, transport).await?;
+            hops.iter_mut().for_each(|hop| hop.implied = implied);
+            hops
+        } else {
+            services
         };
         if hops.is_empty() { Err(ResolveError::NoAddress(host.as_ref().into())) } else { Ok(hops) }
     }
 
+    /// Hops of a name's services. All that may be asked is asked at once: name servers that keep
+    /// silent cost one wait and not one for each kind of record.
+    async fn by_service(&self, host: &Arc<str>, asked: &Asked) -> Vec<Hop> {
+        let possible = [Transport::Udp, Transport::Tcp, Transport::Tls];
+        let wanted = possible.into_iter().filter(|t| {
+            asked.transport.map_or(!asked.secure || *t == Transport::Tls, |asked| asked == *t)
+        });
+        let plain: Vec<_> = wanted.map(|t| (srv_name(host, t), t)).collect();
+        let ahead = plain.iter().map(|(name, _)| Question::new(name, RecordKind::Srv));
+        let kinds = [(RecordKind::V4, self.abilities.v4), (RecordKind::V6, self.abilities.v6)];
+        let kinds = kinds.into_iter().filter(|(_, wanted)| *wanted);
+        let ahead = ahead.chain(kinds.map(|(kind, _)| Question::new(host, kind)));
+        for question in ahead {
+            self.resolver.ask_ahead(question);
+        }
+        let mut services = match asked.transport {
+            None => self.naptr(host, asked.secure).await,
+            Some(_) => Vec::new(),
+        };
+        if services.is_empty() {
+            services = plain;
+        }
+        self.services(host, services).await
+    }
+
     /// NAPTR services we can use, in order (§4.1).
-    async fn naptr(
-        &self,
-        host: &str,
-        secure: bool,
-    ) -> Result<Vec<(String, Transport)>, ResolveError> {
+    async fn naptr(&self, host: &str, secure: bool) -> Vec<(String, Transport)> {
         // A server that fails on NAPTR (many home routers do) must not stop the call.
         let Ok(answer) = self.resolver.lookup(Question::new(host, RecordKind::Naptr)).await else {
-            return Ok(Vec::new());
+            return Vec::new();
         };
         let mut found: Vec<_> = answer
             .records
@@ -170,15 +184,11 @@ impl Locator {
             .collect();
         found.sort_by_key(|(rank, ..)| *rank);
         found.truncate(MAX_RECORDS);
-        Ok(found.into_iter().map(|(_, name, transport)| (name, transport)).collect())
+        found.into_iter().map(|(_, name, transport)| (name, transport)).collect()
     }
 
     /// Hops of SRV names, those of the first name first.
-    async fn services(
-        &self,
-        host: &Arc<str>,
-        names: Vec<(String, Transport)>,
-    ) -> Result<Vec<Hop>, ResolveError> {
+    async fn services(&self, host: &Arc<str>, names: Vec<(String, Transport)>) -> Vec<Hop> {
         let usable: Vec<_> = names.into_iter().filter(|(_, t)| self.abilities.can(*t)).collect();
         let answers = join_all(
             usable
@@ -199,19 +209,7 @@ impl Locator {
             }
         }
         hops.truncate(MAX_HOPS);
-        Ok(hops)
-    }
-
-    async fn or_addresses(
-        &self,
-        hops: Vec<Hop>,
-        host: &Arc<str>,
-        transport: Transport,
-    ) -> Result<Vec<Hop>, ResolveError> {
-        if !hops.is_empty() {
-            return Ok(hops);
-        }
-        self.addresses(host, host, transport.default_port(), transport).await
+        hops
     }
 
     /// Address records of `target`; `host` is the name the peer must prove.
@@ -253,6 +251,7 @@ impl Locator {
             transport,
             address: SocketAddr::new(ip, port),
             host: Some(Arc::clone(host)),
+            implied: false,
         };
         Ok(addresses.into_iter().take(MAX_HOPS).map(hop).collect())
     }

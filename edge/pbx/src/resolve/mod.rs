@@ -9,6 +9,8 @@ pub mod cache;
 pub mod dns;
 pub mod locate;
 #[cfg(test)]
+mod server_tests;
+#[cfg(test)]
 mod tests;
 
 use std::future::Future;
@@ -123,4 +125,7 @@ pub struct Hop {
     pub address: SocketAddr,
     /// The name that stood in the URI: what a TLS peer must prove to be (RFC 5922 §7.2).
     pub host: Option<Arc<str>>,
+    /// Neither the URI nor a service record asked for UDP: a large request may go by a stream
+    /// instead (RFC 3261 §18.1.1).
+    pub implied: bool,
 }

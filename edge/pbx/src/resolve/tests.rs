@@ -127,3 +127,67 @@ fn every_transport_has_its_service_name() {
         assert!(name.starts_with("_sip") && name.ends_with(".x"));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_its_asker_forgot_is_answered_to_the_next_one() {
+    let names = Names::default();
+    names.address("host.test", &["192.0.2.1"]);
+    *names.slow.lock().unwrap() = Duration::from_secs(1);
+    let locator = locator(&names, Abilities { v6: false, ..ALL });
+    let hurried =
+        tokio::time::timeout(Duration::from_millis(100), locate(&locator, "sip:host.test:5060"));
+    assert!(hurried.await.is_err());
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(locate(&locator, "sip:host.test:5060").await.unwrap(), ["udp 192.0.2.1:5060"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_answer_serves_while_the_servers_are_silent_and_nobody_waits_long_for_them() {
+    let names = Names::default();
+    names.address("host.test", &["192.0.2.1"]);
+    *names.ttl.lock().unwrap() = Duration::from_secs(10);
+    let locator = locator(&names, Abilities { v6: false, ..ALL });
+    locate(&locator, "sip:host.test:5060").await.unwrap();
+    names.silent.lock().unwrap().insert("host.test".into());
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let begin = tokio::time::Instant::now();
+    assert_eq!(locate(&locator, "sip:host.test:5060").await.unwrap(), ["udp 192.0.2.1:5060"]);
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    // They are back, with another address.
+    names.silent.lock().unwrap().clear();
+    names.address("host.test", &["192.0.2.2"]);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(locate(&locator, "sip:host.test:5060").await.unwrap(), ["udp 192.0.2.2:5060"]);
+    names.silent.lock().unwrap().insert("host.test".into());
+    tokio::time::sleep(Duration::from_secs(2 * 3_600)).await;
+    assert!(locate(&locator, "sip:host.test:5060").await.is_err(), "not for ever");
+}
+
+#[tokio::test(start_paused = true)]
+async fn silent_servers_cost_one_wait_and_not_one_for_each_kind_of_record() {
+    let names = Names::default();
+    for name in ["slow.test", "_sip._udp.slow.test", "_sip._tcp.slow.test", "_sips._tcp.slow.test"]
+    {
+        names.silent.lock().unwrap().insert(name.into());
+    }
+    let locator = locator(&names, ALL);
+    let begin = tokio::time::Instant::now();
+    assert!(locate(&locator, "sip:slow.test").await.is_err());
+    assert_eq!(begin.elapsed(), super::cache::LOOKUP_LIMIT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_router_that_swallows_service_questions_delays_few_calls() {
+    let names = Names::default();
+    names.address("host.test", &["192.0.2.1"]);
+    names.silent.lock().unwrap().insert("_sip._udp.host.test".into());
+    let locator = locator(&names, ALL);
+    let mut waited = Duration::ZERO;
+    for _ in 0..60 {
+        let begin = tokio::time::Instant::now();
+        locate(&locator, "sip:host.test;transport=udp").await.unwrap();
+        waited += begin.elapsed();
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+    assert!(waited < Duration::from_secs(60), "{waited:?}");
+}
