@@ -7,11 +7,12 @@
 //! for datagrams that prove nothing about their sender, and what is no SIP counts on connections
 //! only. A wrong password is proof: its nonce was given to that very address.
 
+pub(crate) mod noise;
+mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -20,13 +21,9 @@ use offhook_config::IpNet;
 use offhook_sip::flow::{Flow, Transport};
 use tokio::time::Instant;
 
+use self::table::{Banned, MAX_BANNED, Table, group};
 use crate::keep::{self, Ban, KeepError};
 use crate::metrics::Metrics;
-
-/// Sources whose failures are counted at a time. The oldest make room.
-const MAX_SUSPECTS: usize = 16_384;
-/// Sources banned at a time. When full, those that end first make room.
-const MAX_BANNED: usize = 16_384;
 
 /// What a source did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,26 +108,6 @@ struct Shared {
     listener: Option<Listener>,
 }
 
-struct Table {
-    policy: Policy,
-    trunks: Vec<IpNet>,
-    suspects: HashMap<IpAddr, Suspect>,
-    /// Sources that phones are registered from, and how many: at most as many as there are
-    /// bindings.
-    phones: HashMap<IpAddr, usize>,
-    banned: HashMap<IpAddr, Banned>,
-}
-
-struct Suspect {
-    failures: u32,
-    since: Instant,
-}
-
-struct Banned {
-    ban: Ban,
-    until: Instant,
-}
-
 impl std::fmt::Debug for Bans {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Bans").field("banned", &self.0.banned).finish_non_exhaustive()
@@ -145,15 +122,8 @@ impl Bans {
         metrics: Arc<Metrics>,
         listener: Option<Listener>,
     ) -> Self {
-        let table = Table {
-            policy,
-            trunks: Vec::new(),
-            suspects: HashMap::new(),
-            phones: HashMap::new(),
-            banned: HashMap::new(),
-        };
         Self(Arc::new(Shared {
-            table: Mutex::new(table),
+            table: Mutex::new(Table::new(policy)),
             banned: AtomicUsize::new(0),
             keep,
             metrics,
@@ -174,7 +144,7 @@ impl Bans {
             let Ok(left) = ban.until.duration_since(wall) else { continue };
             let mut table = self.table();
             if !table.exempt(ban.source) {
-                table.banned.insert(ban.source, Banned { ban, until: now + left });
+                table.banned.insert(ban.source, Banned { ban, until: now + left, kept: true });
             }
             self.count(&table);
         }
@@ -196,16 +166,16 @@ impl Bans {
     }
 
     fn drop_exempt(&self, mut table: MutexGuard<'_, Table>) {
+        if table.banned.is_empty() {
+            return;
+        }
         let freed: Vec<_> =
             table.banned.keys().copied().filter(|source| table.exempt(*source)).collect();
-        for source in &freed {
-            table.banned.remove(source);
-        }
+        let freed: Vec<_> = freed.iter().filter_map(|source| table.banned.remove(source)).collect();
         self.count(&table);
         drop(table);
-        for source in freed {
-            self.forget(source);
-            self.tell(&BanEvent::Lifted(source));
+        for banned in freed {
+            self.ended(&banned, BanEvent::Lifted);
         }
     }
 
@@ -222,11 +192,12 @@ impl Bans {
             Some(_) if table.exempt(exact) => false,
             Some(banned) if banned.until > Instant::now() => true,
             Some(_) => {
-                table.banned.remove(&source);
+                let banned = table.banned.remove(&source);
                 self.count(&table);
                 drop(table);
-                self.forget(source);
-                self.tell(&BanEvent::Ended(source));
+                if let Some(banned) = banned {
+                    self.ended(&banned, BanEvent::Ended);
+                }
                 false
             }
         }
@@ -281,9 +252,13 @@ impl Bans {
         let ban = Ban { source, reason, failures, since, until: since + length };
         table.suspects.remove(&source);
         table.make_room(now);
-        table.banned.insert(source, Banned { ban: ban.clone(), until: now + length });
+        let kept = table.budget.take();
+        table.banned.insert(source, Banned { ban: ban.clone(), until: now + length, kept });
         self.count(&table);
         drop(table);
+        if !kept {
+            return;
+        }
         if let Some(keep) = &self.0.keep {
             let kept = keep.put_ban(ban.clone());
             spawn_logged(kept, "a ban could not be kept");
@@ -314,14 +289,19 @@ impl Bans {
         let source = group(source);
         let mut table = self.table();
         table.suspects.remove(&source);
-        let was = table.banned.remove(&source).is_some();
+        let was = table.banned.remove(&source);
         self.count(&table);
         drop(table);
-        if was {
-            self.forget(source);
-            self.tell(&BanEvent::Lifted(source));
+        if let Some(banned) = &was {
+            self.ended(banned, BanEvent::Lifted);
         }
-        was
+        was.is_some()
+    }
+
+    /// Whether the journal can bear one more line about a source, and how many were left out
+    /// since the last one: an attempt is a line, a scanner is not a full disk.
+    pub(crate) fn worth_a_line(&self, source: IpAddr) -> Option<u64> {
+        self.table().noise.worth_a_line(group(source))
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -333,63 +313,21 @@ impl Bans {
         self.0.metrics.bans.set(table.banned.len() as u64);
     }
 
-    fn forget(&self, source: IpAddr) {
+    fn ended(&self, banned: &Banned, how: fn(IpAddr) -> BanEvent) {
+        if !banned.kept {
+            return;
+        }
+        let source = banned.ban.source;
         if let Some(keep) = &self.0.keep {
             spawn_logged(keep.remove_ban(source), "a ban that ended could not be removed");
         }
+        self.tell(&how(source));
     }
 
     fn tell(&self, event: &BanEvent) {
         if let Some(listener) = &self.0.listener {
             listener(event);
         }
-    }
-}
-
-impl Table {
-    fn exempt(&self, source: IpAddr) -> bool {
-        self.policy.never.iter().chain(&self.trunks).any(|net| net.contains(source))
-    }
-
-    fn suspect(&mut self, source: IpAddr, offence: Offence, now: Instant) -> u32 {
-        let window = self.policy.window;
-        if self.suspects.len() >= MAX_SUSPECTS && !self.suspects.contains_key(&source) {
-            self.suspects.retain(|_, s| now - s.since < window);
-            if self.suspects.len() > MAX_SUSPECTS / 2 {
-                // A flood from more sources than that: starting anew bounds memory and time, and
-                // the sources that go on are counted again.
-                self.suspects.clear();
-            }
-        }
-        let suspect = self.suspects.entry(source).or_insert(Suspect { failures: 0, since: now });
-        if now - suspect.since >= window {
-            *suspect = Suspect { failures: 0, since: now };
-        }
-        suspect.failures = suspect.failures.saturating_add(offence.weight());
-        suspect.failures
-    }
-
-    fn make_room(&mut self, now: Instant) {
-        if self.banned.len() < MAX_BANNED {
-            return;
-        }
-        self.banned.retain(|_, b| b.until > now);
-        if self.banned.len() > MAX_BANNED / 2 {
-            // Half at once, so that a flood does not pay for the search each time.
-            let mut ends: Vec<_> = self.banned.values().map(|b| b.until).collect();
-            let middle = ends.len() / 2;
-            let (_, median, _) = ends.select_nth_unstable(middle);
-            let median = *median;
-            self.banned.retain(|_, b| b.until > median);
-        }
-    }
-}
-
-/// An IPv6 host has a whole /64 to call from: it is counted as one.
-fn group(source: IpAddr) -> IpAddr {
-    match source.to_canonical() {
-        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

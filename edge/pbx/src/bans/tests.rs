@@ -1,10 +1,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use offhook_sip::flow::{Flow, Transport};
 
-use super::{Bans, Offence, Policy};
+use super::{BanEvent, Bans, Offence, Policy};
 use crate::metrics::Metrics;
 
 fn ip(text: &str) -> IpAddr {
@@ -83,7 +84,7 @@ async fn a_flood_of_sources_stays_within_its_table() {
     for n in 0..100_000u32 {
         bans.failure(std::net::Ipv4Addr::from_bits(0xC000_0000 + n).into(), Offence::Scanner);
     }
-    assert!(bans.list().len() <= super::MAX_BANNED);
+    assert!(bans.list().len() <= super::table::MAX_BANNED);
 }
 
 fn over(transport: Transport, source: &str) -> Flow {
@@ -124,4 +125,47 @@ async fn an_exempt_ipv6_host_is_not_shut_out_with_its_neighbours() {
     bans.failure(ip("2001:db8:9:9::6"), Offence::Scanner);
     assert!(bans.is_banned(ip("2001:db8:9:9::6")));
     assert!(!bans.is_banned(ip("2001:db8:9:9::5")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_forged_sources_is_shut_out_and_writes_little() {
+    let told = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&told);
+    let listener = move |_: &BanEvent| {
+        counted.fetch_add(1, Ordering::Relaxed);
+    };
+    let policy = Policy {
+        failures: 3,
+        window: Duration::from_secs(60),
+        ban: Duration::from_secs(600),
+        never: Vec::new(),
+    };
+    let metrics = Arc::new(Metrics::default());
+    let bans = Bans::new(policy, None, metrics, Some(Box::new(listener)));
+    let source = |n: u32| IpAddr::from(std::net::Ipv4Addr::from_bits(0xC000_0000 + n));
+    for n in 0..10_000 {
+        bans.failure(source(n), Offence::Scanner);
+    }
+    assert_eq!(bans.list().len(), 10_000);
+    assert_eq!(told.load(Ordering::Relaxed), 500);
+    // Who comes later is written down again.
+    tokio::time::advance(Duration::from_secs(10)).await;
+    for n in 10_000..10_100 {
+        bans.failure(source(n), Offence::Scanner);
+    }
+    assert_eq!(told.load(Ordering::Relaxed), 550);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_fills_no_journal_and_neither_do_many() {
+    let bans = bans();
+    let lines = |source: &str| (0..100).filter_map(|_| bans.worth_a_line(ip(source))).count();
+    assert_eq!(lines("203.0.113.7"), 5);
+    assert_eq!(lines("203.0.113.8"), 5, "another one is heard of all the same");
+    tokio::time::advance(Duration::from_secs(61)).await;
+    assert_eq!(bans.worth_a_line(ip("203.0.113.7")), Some(95), "what was left out is counted");
+    let many = (0..1_000).filter_map(|n: u32| {
+        bans.worth_a_line(std::net::Ipv4Addr::from_bits(0xC000_0000 + n).into())
+    });
+    assert_eq!(many.count(), 119);
 }

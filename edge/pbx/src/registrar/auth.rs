@@ -14,8 +14,9 @@ use tokio::time::Instant;
 use super::directory::Directory;
 use crate::bans::{Bans, Offence};
 use crate::keep::Extension;
+use crate::mask::mask;
 use crate::metrics::Metrics;
-use crate::trunk::Peers;
+use crate::trunk::{Peers, Recognised};
 
 /// The outcome.
 #[derive(Clone, Debug)]
@@ -96,8 +97,18 @@ impl Authenticator {
             return verdict;
         }
         let phone = self.peers.is_phone(flow.remote);
-        if !phone && let Some(trunk) = self.peers.recognise(flow.remote.ip(), request) {
-            return Verdict::Trunk(trunk);
+        if !phone {
+            match self.peers.recognise(flow.remote.ip(), request) {
+                Recognised::Trunk(trunk) => return Verdict::Trunk(trunk),
+                Recognised::OtherConnector { id } => {
+                    if let Some(skipped) = self.bans.worth_a_line(flow.remote.ip()) {
+                        tracing::warn!(source = %flow.remote, connector = %id, skipped,
+                            "a call from a Voice Connector that is not configured was refused");
+                    }
+                    return Verdict::Refuse(refusal(request));
+                }
+                Recognised::Nobody => {}
+            }
         }
         // The first try without credentials is how digest works, but one that never has any comes
         // from somebody who dials through open boxes.
@@ -134,16 +145,29 @@ impl Authenticator {
             digest::Verdict::Stale => Verdict::Challenge(self.challenge(request, flow, true)),
             // An unknown user and a wrong password look the same from outside, in words and in
             // time: who exists is nobody's business.
-            digest::Verdict::Wrong { .. } | digest::Verdict::UnknownUser => {
-                self.metrics.auth_failures.inc();
-                self.bans.failure_over(flow, Offence::Credentials);
-                Verdict::Refuse(refusal(request))
-            }
-            digest::Verdict::Malformed => {
-                self.bans.failure_over(flow, Offence::Malformed);
-                Verdict::Challenge(self.challenge(request, flow, false))
-            }
+            digest::Verdict::Wrong { user } => self.wrong(request, flow, Some(&user)),
+            digest::Verdict::UnknownUser => self.wrong(request, flow, None),
+            // A phone that writes another address or algorithm into its answer than we asked for
+            // is careless; it guesses no password.
+            digest::Verdict::Malformed => Verdict::Challenge(self.challenge(request, flow, false)),
         })
+    }
+
+    /// One line for each, as far as the journal can bear it.
+    fn wrong(&self, request: &Request, flow: &Flow, user: Option<&str>) -> Verdict {
+        self.metrics.auth_failures.inc();
+        let source = flow.remote.ip();
+        if let Some(skipped) = self.bans.worth_a_line(source) {
+            let method = request.method.as_str();
+            match user {
+                Some(user) => tracing::warn!(%source, method, user = %mask(user), skipped,
+                    "wrong password"),
+                // What was given as a name may be a password in the wrong field.
+                None => tracing::warn!(%source, method, skipped, "no such user"),
+            }
+        }
+        self.bans.failure_over(flow, Offence::Credentials);
+        Verdict::Refuse(refusal(request))
     }
 
     /// RFC 3261 §22.1: as a UAS we challenge with 401.
