@@ -110,13 +110,15 @@ impl Addresses {
     pub fn sent_by(&self, flow: &Flow) -> HostPort {
         let listener = self.listener_of(flow);
         let port = listener.map_or(flow.local.port(), |l| l.bound.port());
+        // A connection of ours without a listener of its kind has no port that others could use.
+        let port = Some(port).filter(|port| *port != 0);
         let local = self.concrete(flow.local.ip(), flow.remote.ip());
         if self.is_local(flow.remote.ip()) {
-            return HostPort { host: Host::Ip(local), port: Some(port) };
+            return HostPort { host: Host::Ip(local), port };
         }
         match listener.and_then(|l| l.external) {
-            Some((ip, outer)) => HostPort { host: Host::Ip(ip), port: Some(outer.unwrap_or(port)) },
-            None => HostPort { host: Host::Ip(self.beyond(local)), port: Some(port) },
+            Some((ip, outer)) => HostPort { host: Host::Ip(ip), port: outer.or(port) },
+            None => HostPort { host: Host::Ip(self.beyond(local)), port },
         }
     }
 

@@ -8,6 +8,8 @@
 //! > they read goes into one bounded inbox.
 
 pub mod advertise;
+#[cfg(test)]
+mod hard_tests;
 mod limits;
 pub mod net;
 mod stream;

@@ -26,6 +26,8 @@ use crate::metrics::Metrics;
 
 /// Messages read and not yet looked at.
 const INBOX: usize = 4_096;
+/// The part of all connections that is kept for those that we make.
+const OWN_SHARE: usize = 16;
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1_024;
 
@@ -290,7 +292,9 @@ impl Net {
             self.metrics.sip_banned_dropped.inc();
             return None;
         }
-        let admitted = self.add(flow, None);
+        // Some places are ours: strangers who take all the others must not cut us off from trunks.
+        let reserve = self.limits.connections / OWN_SHARE;
+        let admitted = self.add(flow, None, reserve);
         if admitted.is_err() {
             self.metrics.connections_refused.inc();
         }
@@ -301,11 +305,13 @@ impl Net {
         &self,
         flow: Flow,
         host: Option<&str>,
+        reserve: usize,
     ) -> Result<(Flow, mpsc::Receiver<Bytes>), WireError> {
         let mut table = self.table();
         let source = flow.remote.ip();
         let of_source = table.per_source.get(&source).copied().unwrap_or(0);
-        if table.connections.len() >= self.limits.connections || of_source >= self.limits.per_source
+        if table.connections.len() + reserve >= self.limits.connections
+            || of_source >= self.limits.per_source
         {
             return Err(WireError::TooMany);
         }
@@ -401,7 +407,7 @@ impl Wire for Net {
             }
         }
         let net = self.me.upgrade().ok_or(WireError::Gone)?;
-        let (flow, outbox) = self.add(flow, host)?;
+        let (flow, outbox) = self.add(flow, host, 0)?;
         tokio::spawn(stream::connect(net, flow, host.map(Box::from), outbox));
         Ok(flow)
     }

@@ -70,10 +70,8 @@ pub(super) async fn connect(
     queue: mpsc::Receiver<Bytes>,
 ) {
     let limits = net.limits().clone();
-    // One limit for the whole way, the TLS handshake included.
-    let deadline = Instant::now() + limits.connect;
     let outcome = async {
-        let socket = timeout_at(deadline, open(flow)).await.map_err(|_| timed_out())??;
+        let socket = timeout(limits.connect, open(flow)).await.map_err(|_| timed_out())??;
         prepare(&socket);
         if flow.transport != Transport::Tls {
             return Ok::<_, io::Error>((Some(socket), None));
@@ -152,8 +150,10 @@ async fn read<R: AsyncRead + Unpin>(
     let mut parser =
         StreamParser::new(framing::Limits { head: limits.message, body: limits.message });
     let mut buffer = BytesMut::with_capacity(CHUNK);
-    // Runs while a message is incomplete, or when none has come yet on an accepted connection.
+    // Runs while a message is incomplete, or when none has come yet on an accepted connection:
+    // whoever only keeps alive what he never uses keeps a place from others.
     let mut patience = accepted.then(|| Instant::now() + limits.patience);
+    let mut used = !accepted;
     loop {
         let idle = Instant::now() + limits.idle;
         let deadline = patience.map_or(idle, |at| at.min(idle));
@@ -177,7 +177,6 @@ async fn read<R: AsyncRead + Unpin>(
                     return;
                 }
             };
-            whole = true;
             let incoming = match item {
                 StreamItem::Message(message) => Incoming::Message { flow, message },
                 StreamItem::Bad(rejected) => Incoming::Bad { flow, rejected },
@@ -187,12 +186,14 @@ async fn read<R: AsyncRead + Unpin>(
                 }
                 StreamItem::KeepAlivePong => continue,
             };
+            whole = true;
+            used = true;
             if net.is_banned(flow) || net.hand_in(incoming).await.is_err() {
                 return;
             }
         }
         patience = match patience {
-            _ if parser.is_idle() => None,
+            _ if parser.is_idle() && used => None,
             Some(at) if !whole => Some(at),
             _ => Some(Instant::now() + limits.patience),
         };

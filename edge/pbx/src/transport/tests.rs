@@ -19,12 +19,12 @@ use super::{Limits, tls};
 use crate::bans::{Bans, Policy};
 use crate::metrics::Metrics;
 
-fn listen(transport: Transport) -> ListenConfig {
+pub(super) fn listen(transport: Transport) -> ListenConfig {
     let address = "127.0.0.1:0".parse().unwrap();
     ListenConfig { transport, address, external: None, tls: None }
 }
 
-fn start(config: NetConfig) -> Started {
+pub(super) fn start(config: NetConfig) -> Started {
     let metrics = Arc::new(Metrics::default());
     let policy = Policy {
         failures: 0,
@@ -35,14 +35,14 @@ fn start(config: NetConfig) -> Started {
     Net::start(config, Bans::new(policy, None, Arc::clone(&metrics), None), metrics)
 }
 
-fn bound(started: &Started, transport: Transport) -> SocketAddr {
+pub(super) fn bound(started: &Started, transport: Transport) -> SocketAddr {
     started.addresses.listeners().iter().find(|l| l.transport == transport).unwrap().bound
 }
 
-const OPTIONS: &[u8] = b"OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bKa\r\n\
+pub(super) const OPTIONS: &[u8] = b"OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bKa\r\n\
 From: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n";
 
-async fn message(started: &mut Started) -> (Flow, Message) {
+pub(super) async fn message(started: &mut Started) -> (Flow, Message) {
     loop {
         match started.incoming.recv().await.unwrap() {
             Incoming::Message { flow, message } => return (flow, message),
@@ -53,7 +53,7 @@ async fn message(started: &mut Started) -> (Flow, Message) {
 }
 
 /// Writes a fresh certificate for `localhost` and gives the roots that trust it.
-fn certificate(folder: &Path) -> RootCertStore {
+pub(super) fn certificate(folder: &Path) -> RootCertStore {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     std::fs::write(folder.join("chain.pem"), made.cert.pem()).unwrap();
     std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
@@ -62,7 +62,7 @@ fn certificate(folder: &Path) -> RootCertStore {
     roots
 }
 
-fn tls_listen(folder: &Path) -> ListenConfig {
+pub(super) fn tls_listen(folder: &Path) -> ListenConfig {
     let tls = Some((folder.join("chain.pem"), folder.join("key.pem")));
     ListenConfig { tls, ..listen(Transport::Tls) }
 }

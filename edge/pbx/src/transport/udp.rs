@@ -44,7 +44,14 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<(Udp, UdpSocket)> {
 impl Udp {
     /// Straight to the kernel: no readiness to wait for, and a full buffer is a lost datagram.
     pub(super) fn send(&self, remote: SocketAddr, bytes: &Bytes) -> Result<(), WireError> {
-        match self.socket.send_to(bytes, remote) {
+        let send = || self.socket.send_to(bytes, remote);
+        let sent = match send() {
+            // Somebody else does not listen: what a system reports here is about an earlier
+            // datagram, and this one has not gone out yet.
+            Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => send(),
+            sent => sent,
+        };
+        match sent {
             Ok(_) => Ok(()),
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => Err(WireError::Full),
             Err(e) => {
