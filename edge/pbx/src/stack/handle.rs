@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::resolve::Locator;
 use crate::transport::advertise::Addresses;
+use crate::transport::wire::Wire;
 
 /// A Contact URI with this host in a request given to [`SipHandle::send`] gets the advertised
 /// host, port and transport of the flow that the request really takes. The user part and other
@@ -186,7 +187,7 @@ pub(crate) enum Order {
 }
 
 /// The way to the stack task. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SipHandle {
     orders: mpsc::UnboundedSender<Order>,
     /// Orders not yet taken; the channel itself is unbounded so that answers and forgetting
@@ -194,6 +195,13 @@ pub struct SipHandle {
     waiting: Arc<AtomicUsize>,
     addresses: Arc<Addresses>,
     locator: Arc<Locator>,
+    wire: Arc<dyn Wire>,
+}
+
+impl std::fmt::Debug for SipHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SipHandle").finish_non_exhaustive()
+    }
 }
 
 impl SipHandle {
@@ -202,8 +210,9 @@ impl SipHandle {
         waiting: Arc<AtomicUsize>,
         addresses: Arc<Addresses>,
         locator: Arc<Locator>,
+        wire: Arc<dyn Wire>,
     ) -> Self {
-        Self { orders, waiting, addresses, locator }
+        Self { orders, waiting, addresses, locator, wire }
     }
 
     fn order(&self, order: Order) {
@@ -264,6 +273,11 @@ impl SipHandle {
     /// A whole Contact URI for this flow, with the `transport` parameter where it is not UDP.
     pub fn contact_uri(&self, flow: &Flow, user: Option<&str>) -> SipUri {
         self.addresses.contact_uri(flow, user)
+    }
+
+    /// Whether a flow's connection still lives; datagram flows always do.
+    pub fn is_alive(&self, flow: &Flow) -> bool {
+        self.wire.is_alive(flow)
     }
 
     /// Where media of a leg on this flow is bound, and what its SDP says.

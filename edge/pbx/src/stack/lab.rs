@@ -26,11 +26,12 @@ use crate::transport::wire::{Incoming, Wire, WireError};
 /// Our own address in the lab.
 pub(crate) const US: &str = "192.0.2.1:5060";
 
-/// Sends into a channel; addresses in `dead` cannot be reached.
+/// Sends into a channel; addresses in `dead` cannot be reached, nor by streams those in `closed`.
 #[derive(Debug)]
 pub(crate) struct LabWire {
     out: mpsc::UnboundedSender<(Flow, Bytes)>,
     pub(crate) dead: Mutex<HashSet<SocketAddr>>,
+    pub(crate) closed: Mutex<HashSet<SocketAddr>>,
 }
 
 impl Wire for LabWire {
@@ -38,7 +39,14 @@ impl Wire for LabWire {
         if self.dead.lock().unwrap().contains(&flow.remote) {
             return Err(WireError::Failed);
         }
+        if !self.is_alive(flow) {
+            return Err(WireError::Gone);
+        }
         self.out.send((*flow, bytes)).map_err(|_| WireError::Gone)
+    }
+
+    fn is_alive(&self, flow: &Flow) -> bool {
+        !flow.transport.is_reliable() || !self.closed.lock().unwrap().contains(&flow.remote)
     }
 }
 
@@ -49,6 +57,8 @@ pub(crate) struct Names {
     pub(crate) silent: Arc<Mutex<HashSet<Box<str>>>>,
     pub(crate) asked: Arc<Mutex<Vec<Question>>>,
     pub(crate) ttl: Arc<Mutex<Duration>>,
+    /// How long an answer takes.
+    pub(crate) slow: Arc<Mutex<Duration>>,
 }
 
 impl Names {
@@ -81,7 +91,13 @@ impl Resolver for Names {
         let records = self.records.lock().unwrap().get(&question).cloned().unwrap_or_default();
         let ttl = *self.ttl.lock().unwrap();
         let ttl = if ttl.is_zero() { Duration::from_secs(60) } else { ttl };
-        Box::pin(async move { Ok(Answer { records, ttl }) })
+        let slow = *self.slow.lock().unwrap();
+        Box::pin(async move {
+            if !slow.is_zero() {
+                tokio::time::sleep(slow).await;
+            }
+            Ok(Answer { records, ttl })
+        })
     }
 }
 
@@ -124,7 +140,7 @@ impl Lab {
         let listeners = [Transport::Udp, Transport::Tcp, Transport::Tls].map(listen).to_vec();
         let addresses = Arc::new(Addresses::new(listeners, Vec::new(), Vec::new()));
         let (out, sent) = mpsc::unbounded_channel();
-        let wire = Arc::new(LabWire { out, dead: Mutex::default() });
+        let wire = Arc::new(LabWire { out, dead: Mutex::default(), closed: Mutex::default() });
         let (inject, incoming) = mpsc::channel(4_096);
         let parts = Parts {
             wire: Arc::clone(&wire) as Arc<dyn Wire>,
@@ -144,6 +160,25 @@ impl Lab {
         let flow = udp(source);
         self.inject.send(Incoming::Datagram { flow, bytes: text.into() }).await.unwrap();
         settle().await;
+    }
+
+    /// A message on a stream.
+    pub(crate) async fn stream(&self, flow: Flow, text: impl Into<Bytes>) {
+        let message = parse::datagram(text.into()).unwrap();
+        self.inject.send(Incoming::Message { flow, message }).await.unwrap();
+        settle().await;
+    }
+
+    /// A connection ended.
+    pub(crate) async fn lost(&self, flow: Flow) {
+        self.inject.send(Incoming::Lost { flow }).await.unwrap();
+        settle().await;
+    }
+
+    /// The next message sent, and the way; waits under the paused clock.
+    pub(crate) async fn sent_over(&mut self) -> (Flow, Message) {
+        let (flow, bytes) = self.sent.recv().await.unwrap();
+        (flow, parse::datagram(bytes).unwrap())
     }
 
     /// The next message sent, and whereto; waits under the paused clock.

@@ -11,11 +11,15 @@ mod contact;
 mod handle;
 #[cfg(test)]
 pub(crate) mod lab;
+mod large;
 mod orphan;
 mod receive;
+mod reply;
 mod sends;
 mod stamp;
 mod sticky;
+#[cfg(test)]
+mod stream_tests;
 mod task;
 #[cfg(test)]
 mod tests;

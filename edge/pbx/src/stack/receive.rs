@@ -119,7 +119,10 @@ impl Stack {
             return self.refuse(tx, &request, StatusCode::CALL_DOES_NOT_EXIST);
         };
         if invite {
-            self.invites.insert(tx, Invited { owner: Some(owner.clone()), cancelled: None });
+            let refusal = Response::to_request(&request, StatusCode::CALL_DOES_NOT_EXIST, None);
+            let refusal = Some(Box::new(refusal));
+            let invited = Invited { owner: Some(owner.clone()), cancelled: None, refusal };
+            self.invites.insert(tx, invited);
         }
         if let Err(refused) = owner.tell(SipEvent::Request { tx, request, flow }) {
             // A call that ended this moment is gone, a busy one is not.

@@ -1,6 +1,7 @@
 //! Requests of ours: finding the way, trying the next target, giving up.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 
 use offhook_sip::flow::Flow;
 use offhook_sip::header::{HeaderName, Headers};
@@ -10,6 +11,7 @@ use offhook_sip::uri::{HostPort, Uri};
 use tokio::time::Instant;
 
 use super::contact;
+use super::large;
 use super::orphan;
 use super::sticky::Key;
 use super::task::Stack;
@@ -33,9 +35,11 @@ pub(super) struct Sending {
     pub(super) token: u64,
     pub(super) owner: Owner,
     /// Kept while it may have to be sent to another target.
-    request: Option<Request>,
+    pub(super) request: Option<Request>,
     invite: bool,
-    stages: VecDeque<Stage>,
+    pub(super) stages: VecDeque<Stage>,
+    /// The place that is tried over a stream because the request is large.
+    pub(super) stream: Option<SocketAddr>,
     current: Option<ClientTx>,
     flow: Option<Flow>,
     /// The next hop whose way is remembered when it works.
@@ -82,6 +86,7 @@ impl Stack {
             request: Some(request),
             invite,
             stages,
+            stream: None,
             current: None,
             flow: None,
             hop,
@@ -119,11 +124,21 @@ impl Stack {
                     }
                 },
             };
+            let hop = self.over_a_stream(id, &hop).unwrap_or(hop);
             let flow = self.addresses.flow_to(hop.transport, hop.address);
             match self.attempt(id, flow, hop.host.as_deref()) {
                 Ok(()) => return,
                 Err(e) => failure = e,
             }
+            self.no_stream(id);
+        }
+    }
+
+    /// The current target did not work out; when it was a stream, its place is told of no more.
+    fn no_stream(&mut self, id: u64) {
+        let place = self.sends.get_mut(&id).and_then(|s| s.stream.take());
+        if let Some(place) = place {
+            self.spare(place);
         }
     }
 
@@ -148,7 +163,10 @@ impl Stack {
             Located::Send { id, outcome } => {
                 let Some(sending) = self.sends.get_mut(&id) else { return };
                 let failure = match outcome {
-                    Ok(hops) => {
+                    Ok(mut hops) => {
+                        if sending.request.as_ref().is_some_and(large::is_large) {
+                            large::prefer_streams(&mut hops);
+                        }
                         for hop in hops.into_iter().rev() {
                             sending.stages.push_front(Stage::Hop(hop));
                         }
@@ -176,7 +194,9 @@ impl Stack {
         sending.current = Some(tx);
         sending.flow = Some(flow);
         if more {
-            let at = now + self.config.next_target_after;
+            let patience = self.config.next_target_after;
+            let stream = sending.stream.is_some();
+            let at = now + if stream { patience.min(large::PATIENCE) } else { patience };
             sending.patience = Some(at);
             self.patience.insert((at, id));
         }
@@ -209,6 +229,7 @@ impl Stack {
         if let Some(key) = self.sends.get(&id).and_then(|s| s.hop.clone()) {
             self.sticky.forget(&key);
         }
+        self.no_stream(id);
         self.advance(id, SendFailure::Timeout);
     }
 
@@ -222,10 +243,12 @@ impl Stack {
         };
         self.calm(id);
         let Some(sending) = self.sends.get_mut(&id) else { return };
-        let next = response.status == StatusCode::SERVICE_UNAVAILABLE
-            && !sending.stages.is_empty()
-            && !sending.told
-            && !sending.cancelled;
+        let unavailable = response.status == StatusCode::SERVICE_UNAVAILABLE;
+        if sending.stream.take().is_some() && unavailable && !sending.told {
+            // The same server would say the same to the datagram.
+            sending.stages.pop_front();
+        }
+        let next = unavailable && !sending.stages.is_empty() && !sending.told && !sending.cancelled;
         if next {
             // RFC 3263 §4.3: a 503 counts as a failed target.
             sending.current = None;
@@ -266,6 +289,7 @@ impl Stack {
         if let Some(key) = sending.hop.clone() {
             self.sticky.forget(&key);
         }
+        self.no_stream(id);
         self.advance(id, failure);
     }
 

@@ -35,6 +35,9 @@ impl Key {
         let Uri::Sip(sip) = uri else {
             return None;
         };
+        if sip.host().ip().is_some() && !sip.params.has("maddr") {
+            return None;
+        }
         let transport = sip.params.value("transport").unwrap_or_default();
         let scheme = if sip.secure { "sips" } else { "sip" };
         let mut hop = format!("{scheme} {} {transport}", sip.host_port);

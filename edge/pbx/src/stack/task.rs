@@ -97,6 +97,8 @@ pub struct Stack {
     pub(super) dialogs: HashMap<DialogKey, Owner>,
     pub(super) sticky: Sticky,
     pub(super) located: mpsc::UnboundedSender<Located>,
+    /// Places that took no large request over TCP, and until when they are spared.
+    pub(super) udp_only: HashMap<std::net::SocketAddr, Instant>,
     /// When a silent target is given up for the next: deadline and send.
     pub(super) patience: std::collections::BTreeSet<(Instant, u64)>,
 }
@@ -112,6 +114,8 @@ impl std::fmt::Debug for Stack {
 pub(super) struct Invited {
     pub(super) owner: Option<Owner>,
     pub(super) cancelled: Option<offhook_sip::message::Request>,
+    /// What is answered when its owner is gone without having answered.
+    pub(super) refusal: Option<Box<Response>>,
 }
 
 /// Streams of work into the task.
@@ -135,6 +139,7 @@ impl Stack {
             Arc::clone(&waiting),
             Arc::clone(&parts.addresses),
             Arc::clone(&parts.locator),
+            Arc::clone(&parts.wire),
         );
         let inboxes = Inboxes {
             incoming: parts.incoming,
@@ -160,6 +165,7 @@ impl Stack {
             dialogs: HashMap::new(),
             sticky: Sticky::default(),
             located,
+            udp_only: HashMap::new(),
             patience: std::collections::BTreeSet::new(),
         };
         tokio::spawn(stack.run(inboxes));
@@ -212,6 +218,11 @@ impl Stack {
                 self.incoming(message);
                 idle = false;
             }
+            // In its turn too: orders that never end must not hold up who waits for a name.
+            if let Ok(located) = from.located.try_recv() {
+                self.located(located);
+                idle = false;
+            }
             if idle {
                 return;
             }
@@ -259,29 +270,6 @@ impl Stack {
         self.metrics.dialogs.set(self.dialogs.len() as u64);
     }
 
-    fn transmit(&mut self, flow: &offhook_sip::flow::Flow, bytes: bytes::Bytes) {
-        let is_response = bytes.starts_with(b"SIP/2.0 ");
-        match self.wire.send(flow, bytes) {
-            Ok(()) => self.metrics.sip_sent.inc(),
-            Err(error) => {
-                self.metrics.sip_send_failed.inc();
-                // A response that cannot be sent says nothing about requests of ours: its address
-                // is what a stranger wrote.
-                if is_response {
-                    return;
-                }
-                // A full queue is like a lost datagram: retransmissions see to it. On a stream
-                // nothing is sent again, so that it counts as the transport's failure.
-                let lost = flow.transport.is_reliable()
-                    || error != crate::transport::wire::WireError::Full;
-                if lost {
-                    tracing::debug!(%error, remote = %flow.remote, "not sent");
-                    self.layer.transport_failed(Instant::now().into_std(), flow);
-                }
-            }
-        }
-    }
-
     fn order(&mut self, order: Order) {
         match order {
             Order::Send { token, request, target, owner } => {
@@ -294,10 +282,25 @@ impl Stack {
             Order::RegisterDialog { key, owner } => {
                 self.dialogs.insert(key, owner);
             }
-            Order::ForgetDialog { key, owner } => {
-                if self.dialogs.get(&key).is_some_and(|o| o.id() == owner) {
-                    self.dialogs.remove(&key);
-                }
+            Order::ForgetDialog { key, owner } => self.forget_dialog(&key, owner),
+        }
+    }
+
+    fn forget_dialog(&mut self, key: &DialogKey, owner: u64) {
+        if self.dialogs.get(key).is_none_or(|o| o.id() != owner) {
+            return;
+        }
+        let Some(owner) = self.dialogs.remove(key) else { return };
+        if !owner.is_gone() {
+            return;
+        }
+        // An INVITE that waited in a mailbox which nobody will read has no timer that would end it.
+        let of_owner = |i: &Invited| i.owner.as_ref().is_some_and(|o| o.id() == owner.id());
+        let left = self.invites.iter().filter(|(_, invited)| of_owner(invited));
+        let left: Vec<_> = left.map(|(tx, _)| *tx).collect();
+        for tx in left {
+            if let Some(refusal) = self.invites.remove(&tx).and_then(|invited| invited.refusal) {
+                self.respond(tx, *refusal);
             }
         }
     }

@@ -4,7 +4,7 @@ use offhook_sip::header::{Contact, HeaderName, Headers, Via};
 use offhook_sip::message::{Message, Method, Request, Response, StatusCode};
 use offhook_sip::uri::Uri;
 
-use super::lab::{Lab, request, settle, udp};
+use super::lab::{Lab, request, settle};
 use super::{DialogKey, Owner, SendFailure, SipEvent, Target};
 
 fn invite(uri: &str, call_id: &str) -> Request {
@@ -298,5 +298,4 @@ async fn a_full_mailbox_answers_503_instead_of_waiting() {
     let (_, response) = lab.sent_response().await;
     assert_eq!(response.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(response.headers.has(&HeaderName::RetryAfter));
-    let _ = udp("192.0.2.9:5060");
 }
