@@ -63,6 +63,9 @@ impl Call {
                     *seen = Some(flow);
                 }
                 let (id, label) = (leg.id, leg.label);
+                if let (Some(slot), false) = (&leg._slot, response.status.code() == 503) {
+                    slot.heard();
+                }
                 leg.session.handle_response(now, request_token(token), &response);
                 let peer = super::timeline::peer_of(&flow);
                 self.timeline.response(now, label, Direction::In, &response, peer);

@@ -9,10 +9,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use offhook_config::{IpNet, Trunk, TrunkKind};
+use offhook_config::{IpNet, Trunk, TrunkKind, voice_connector};
+use offhook_sip::header::HeaderName;
 use offhook_sip::message::Request;
 use tokio::time::Instant;
 
+/// Names the connector a call comes from; Voice Connector writes it into its INVITEs.
+const CONNECTOR_ID: &[u8] = b"X-VoiceConnector-ID";
 /// An address that a name no longer gives is believed for this long: calls may be on their way.
 const AFTERGLOW: Duration = Duration::from_secs(900);
 /// Addresses remembered for one trunk.
@@ -22,13 +25,43 @@ const MAX_ADDRESSES: usize = 256;
 #[derive(Clone, Debug, Default)]
 pub struct Peers(Arc<RwLock<State>>);
 
+/// Whom an address belongs to.
+#[derive(Clone, Debug)]
+pub enum Recognised {
+    /// To this trunk.
+    Trunk(Arc<Trunk>),
+    /// To a Voice Connector, but not to one of ours: all customers of a region share its ranges.
+    OtherConnector {
+        /// The connector's name of itself, fit for a journal.
+        id: String,
+    },
+    /// To no trunk.
+    Nobody,
+}
+
 #[derive(Debug, Default)]
 struct State {
     trunks: Vec<Arc<Trunk>>,
-    /// Addresses seen behind a trunk's name, and when last.
-    resolved: HashMap<Box<str>, HashMap<IpAddr, Instant>>,
+    /// Addresses seen behind a trunk's name.
+    resolved: HashMap<Box<str>, Resolved>,
     /// Sources that a phone registered from.
     phones: std::collections::HashSet<SocketAddr>,
+}
+
+/// What a name led to.
+#[derive(Debug, Default)]
+struct Resolved {
+    /// Addresses, and when each was seen last.
+    seen: HashMap<IpAddr, Instant>,
+    /// When anything was. While DNS is down, what it said last holds on.
+    asked: Option<Instant>,
+}
+
+impl Resolved {
+    fn holds(&self, address: IpAddr) -> bool {
+        let seen = self.seen.get(&address.to_canonical());
+        seen.zip(self.asked).is_some_and(|(seen, asked)| asked - *seen < AFTERGLOW)
+    }
 }
 
 impl Peers {
@@ -49,27 +82,32 @@ impl Peers {
         let now = Instant::now();
         let mut state = self.write();
         let known = state.resolved.entry(trunk.into()).or_default();
-        known.retain(|_, seen| now - *seen < AFTERGLOW);
+        known.asked = Some(now);
+        known.seen.retain(|_, seen| now - *seen < AFTERGLOW);
         for address in addresses {
-            if known.len() < MAX_ADDRESSES || known.contains_key(&address) {
-                known.insert(address.to_canonical(), now);
+            let address = address.to_canonical();
+            if known.seen.len() < MAX_ADDRESSES || known.seen.contains_key(&address) {
+                known.seen.insert(address, now);
             }
         }
     }
 
-    /// Whom an address belongs to. When several trunks claim it (two connectors of one region),
-    /// the one whose number is called, then the first.
-    pub fn recognise(&self, source: IpAddr, request: &Request) -> Option<Arc<Trunk>> {
+    /// Whom a request from an address is from. When several trunks claim it (two connectors of one
+    /// region), the one that the request names, then the one whose number is called, then the
+    /// first.
+    pub fn recognise(&self, source: IpAddr, request: &Request) -> Recognised {
         let state = self.read();
-        let mut claims = state.trunks.iter().filter(|trunk| state.claims(trunk, source));
-        let first = claims.next()?;
+        let claims = state.trunks.iter().filter(|trunk| state.claims(trunk, source));
+        let mut claims: Vec<&Arc<Trunk>> = claims.collect();
+        if let Err(id) = named(request, &mut claims) {
+            return Recognised::OtherConnector { id };
+        }
+        let Some(first) = claims.first() else { return Recognised::Nobody };
         let called = request.uri.user_decoded().map(std::borrow::Cow::into_owned);
         let called = called.as_deref().unwrap_or_default();
-        let owns = |trunk: &&Arc<Trunk>| trunk.numbers.iter().any(|n| same_number(n, called));
-        if owns(&first) {
-            return Some(Arc::clone(first));
-        }
-        Some(Arc::clone(claims.find(owns).unwrap_or(first)))
+        let owns = |trunk: &&&Arc<Trunk>| trunk.numbers.iter().any(|n| same_number(n, called));
+        let trunk = claims.iter().find(owns).unwrap_or(first);
+        Recognised::Trunk(Arc::clone(trunk))
     }
 
     /// Every range and address that belongs to some trunk: never to be banned.
@@ -83,7 +121,7 @@ impl Peers {
             networks.extend_from_slice(&trunk.peers);
             networks.extend(trunk.host.ip().map(IpNet::host));
         }
-        let addresses = state.resolved.values().flat_map(HashMap::keys);
+        let addresses = state.resolved.values().flat_map(|known| known.seen.keys());
         networks.extend(addresses.map(|ip| IpNet::host(*ip)));
         networks
     }
@@ -114,14 +152,39 @@ impl Peers {
 
 impl State {
     fn claims(&self, trunk: &Trunk, source: IpAddr) -> bool {
-        let fresh = |seen: &Instant| seen.elapsed() < AFTERGLOW;
-        trunk.is_peer(source)
-            || self
-                .resolved
-                .get(trunk.name.as_str())
-                .and_then(|known| known.get(&source.to_canonical()))
-                .is_some_and(fresh)
+        let resolved = self.resolved.get(trunk.name.as_str());
+        trunk.is_peer(source) || resolved.is_some_and(|known| known.holds(source))
     }
+}
+
+/// Leaves those of `claims` that a request names, where it names one. An error: all of them are
+/// connectors with other names.
+fn named(request: &Request, claims: &mut Vec<&Arc<Trunk>>) -> Result<(), String> {
+    if claims.iter().all(|trunk| connector_id(trunk).is_none()) {
+        return Ok(());
+    }
+    let Some(name) = HeaderName::parse(CONNECTOR_ID) else { return Ok(()) };
+    let ids: Vec<_> = request.headers.get_all(&name).map(|id| id.to_text()).collect();
+    let Some(first) = ids.first() else { return Ok(()) };
+    // Whoever could write a second one wrote it beside the connector's own.
+    let is_named = |id: &str| ids.iter().all(|named| named.trim().eq_ignore_ascii_case(id));
+    if claims.iter().any(|trunk| connector_id(trunk).is_some_and(is_named)) {
+        claims.retain(|trunk| connector_id(trunk).is_some_and(is_named));
+        return Ok(());
+    }
+    // A trunk that is known by an address of its own has no name to compare.
+    claims.retain(|trunk| connector_id(trunk).is_none());
+    if claims.is_empty() {
+        return Err(first.chars().filter(char::is_ascii_graphic).take(64).collect());
+    }
+    Ok(())
+}
+
+/// The id in a connector's host name, `ID.voiceconnector.chime.aws`.
+fn connector_id(trunk: &Trunk) -> Option<&str> {
+    let TrunkKind::VoiceConnector { .. } = &trunk.kind else { return None };
+    let (id, domain) = trunk.host.host.split_once('.')?;
+    domain.eq_ignore_ascii_case(voice_connector::DOMAIN).then_some(id)
 }
 
 /// `+15551234` and `15551234` are one number.

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use offhook_config::{Register, Trunk, TrunkKind};
 use offhook_sip::digest;
+use offhook_sip::flow::Flow;
 use offhook_sip::header::{CSeq, Contact, Expires, HeaderName, MaxForwards, MinExpires, NameAddr};
 use offhook_sip::ids::Ids;
 use offhook_sip::message::{Method, Request, Response, StatusCode};
 use offhook_sip::uri::Uri;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::service::{Inner, client};
-use crate::stack::{Owner, SendFailure, SipEvent, Target};
+use crate::stack::{Owner, SendFailure, SipEvent, SipHandle, Target};
 
 /// First pause after a failure; doubles up to [`SLOWEST`].
 const SOON: Duration = Duration::from_secs(5);
@@ -21,6 +22,10 @@ const SLOWEST: Duration = Duration::from_secs(300);
 const MAX_TRIES: usize = 4;
 /// Never refreshed more often.
 const SHORTEST: Duration = Duration::from_secs(15);
+/// How often it is looked whether the connection that the registration went over still is.
+const LOOK: Duration = Duration::from_secs(5);
+/// A carrier that does not answer our farewell is left without.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// One registration with its carrier.
 struct Registration {
@@ -31,35 +36,31 @@ struct Registration {
     tag: String,
     seq: u32,
     expires: Duration,
+    /// The registrar has our contact, as far as we know.
+    bound: bool,
     client: Option<digest::Client>,
     owner: Owner,
     mailbox: mpsc::Receiver<SipEvent>,
 }
 
-/// Registers until the trunk or all trunks are gone.
-pub(super) async fn keep(inner: Weak<Inner>, trunk: Arc<Trunk>, mut ids: Ids) {
+/// Registers until the trunk or all trunks are gone. Told to `stop`, it takes the registration
+/// back and ends.
+pub(super) async fn keep(
+    inner: Weak<Inner>,
+    trunk: Arc<Trunk>,
+    mut ids: Ids,
+    stop: oneshot::Receiver<()>,
+) {
     let TrunkKind::Generic { register: Some(register), .. } = &trunk.kind else { return };
     let Some(mut registration) = Registration::new(&trunk, register, &mut ids) else { return };
-    let mut pause = SOON;
-    loop {
-        match registration.round(&inner).await {
-            Ok((expires, source)) => {
-                let Some(strong) = inner.upgrade() else { return };
-                // Calls come from where the registrar answers.
-                strong.peers.resolved(&trunk.name, [source]);
-                strong.registration(&trunk, true, format!("for {} s", expires.as_secs()));
-                drop(strong);
-                pause = SOON;
-                tokio::time::sleep(expires.mul_f64(0.9).max(SHORTEST)).await;
-            }
-            Err(why) => {
-                let Some(strong) = inner.upgrade() else { return };
-                strong.registration(&trunk, false, why);
-                drop(strong);
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(SLOWEST);
-            }
-        }
+    tokio::select! {
+        () = registration.stay(&inner, &trunk) => return,
+        told = stop => if told.is_err() { return },
+    }
+    if registration.bound {
+        // RFC 3261 §10.2.2.
+        registration.expires = Duration::ZERO;
+        let _ = tokio::time::timeout(FAREWELL, registration.round(&inner)).await;
     }
 }
 
@@ -77,14 +78,42 @@ impl Registration {
             tag: ids.tag(),
             seq: 0,
             expires: register.expires,
+            bound: false,
             client: client(trunk, Ids::from_seed(u64::from_le_bytes(ids.bytes()))),
             owner,
             mailbox,
         })
     }
 
-    /// One registration with its challenges; how long it holds, and who answered.
-    async fn round(&mut self, inner: &Weak<Inner>) -> Result<(Duration, std::net::IpAddr), String> {
+    /// Registers again and again.
+    async fn stay(&mut self, inner: &Weak<Inner>, trunk: &Arc<Trunk>) {
+        let mut pause = SOON;
+        loop {
+            match self.round(inner).await {
+                Ok((expires, flow)) => {
+                    self.bound = true;
+                    let Some(strong) = inner.upgrade() else { return };
+                    // Calls come from where the registrar answers.
+                    strong.peers.resolved(&trunk.name, [flow.remote.ip()]);
+                    strong.registration(trunk, true, format!("for {} s", expires.as_secs()));
+                    let sip = strong.sip.clone();
+                    drop(strong);
+                    pause = SOON;
+                    wait(&sip, &flow, expires.mul_f64(0.9).max(SHORTEST)).await;
+                }
+                Err(why) => {
+                    let Some(strong) = inner.upgrade() else { return };
+                    strong.registration(trunk, false, why);
+                    drop(strong);
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(SLOWEST);
+                }
+            }
+        }
+    }
+
+    /// One registration with its challenges; how long it holds, and the way the answer came.
+    async fn round(&mut self, inner: &Weak<Inner>) -> Result<(Duration, Flow), String> {
         for _ in 0..MAX_TRIES {
             self.seq += 1;
             let mut request = self.request();
@@ -97,13 +126,13 @@ impl Registration {
                 let target = Target::Uri(self.uri.clone());
                 strong.sip.send(self.seq.into(), request.clone(), target, &self.owner);
             }
-            let (response, source) = self.answer().await.map_err(|f| f.to_string())?;
+            let (response, flow) = self.answer().await.map_err(|f| f.to_string())?;
             match response.status {
                 status if status.is_success() => {
                     if let Some(client) = &mut self.client {
                         client.accepted(&response);
                     }
-                    return Ok((self.granted(&response), source));
+                    return Ok((self.granted(&response), flow));
                 }
                 StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
                     let client = self.client.as_mut().ok_or("it asks for a password")?;
@@ -123,13 +152,13 @@ impl Registration {
         Err("it asks again and again".into())
     }
 
-    async fn answer(&mut self) -> Result<(Response, std::net::IpAddr), SendFailure> {
+    async fn answer(&mut self) -> Result<(Response, Flow), SendFailure> {
         loop {
             match self.mailbox.recv().await {
                 Some(SipEvent::Response { token, response, flow })
                     if token == u64::from(self.seq) && response.status.is_final() =>
                 {
-                    return Ok((response, flow.remote.ip()));
+                    return Ok((response, flow));
                 }
                 Some(SipEvent::Failed { token, kind }) if token == u64::from(self.seq) => {
                     return Err(kind);
@@ -166,5 +195,17 @@ impl Registration {
         let header = response.headers.typed::<Expires>().ok().flatten().map(|e| e.0);
         let seconds = ours.and_then(Contact::expires).or(header);
         seconds.map_or(self.expires, |s| Duration::from_secs(s.into()))
+    }
+}
+
+/// Until it is time to refresh, or until the connection is gone: calls of a carrier come over the
+/// one that we registered over (RFC 5626 §4.4), and would find nobody.
+async fn wait(sip: &SipHandle, flow: &Flow, refresh: Duration) {
+    let due = tokio::time::Instant::now() + refresh;
+    if !flow.transport.is_reliable() {
+        return tokio::time::sleep_until(due).await;
+    }
+    while sip.is_alive(flow) && tokio::time::Instant::now() < due {
+        tokio::time::sleep_until(due.min(tokio::time::Instant::now() + LOOK)).await;
     }
 }

@@ -1,16 +1,18 @@
 //! Selection by order and health, and the state of each trunk.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use futures_util::future::join_all;
 use offhook_config::{Trunk, TrunkKind};
 use offhook_sip::digest::{self, Secret};
 use offhook_sip::ids::Ids;
 use offhook_sip::uri::Uri;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::line::{CallSlot, Line};
 use super::{Peers, health, register};
 use crate::bans::Bans;
 use crate::metrics::Metrics;
@@ -55,41 +57,6 @@ pub(super) fn client(trunk: &Trunk, ids: Ids) -> Option<digest::Client> {
     Some(digest::Client::new(&credentials.username, password, ids))
 }
 
-/// One call of a trunk's limit. Not counted until [`CallSlot::take`].
-#[derive(Debug)]
-pub struct CallSlot {
-    calls: Arc<AtomicUsize>,
-    limit: usize,
-    taken: bool,
-}
-
-impl Clone for CallSlot {
-    /// A slot of its own, not taken.
-    fn clone(&self) -> Self {
-        Self { calls: Arc::clone(&self.calls), limit: self.limit, taken: false }
-    }
-}
-
-impl CallSlot {
-    /// `false`: the trunk carries all the calls it may.
-    pub fn take(&mut self) -> bool {
-        if !self.taken {
-            let one_more = |n| (n < self.limit).then_some(n + 1);
-            let grown = self.calls.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
-            self.taken = grown.is_ok();
-        }
-        self.taken
-    }
-}
-
-impl Drop for CallSlot {
-    fn drop(&mut self) {
-        if self.taken {
-            self.calls.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-}
-
 /// State of a trunk, for the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrunkStatus {
@@ -126,7 +93,7 @@ pub(super) struct Inner {
 #[derive(Default)]
 struct State {
     trunks: Vec<Kept>,
-    calls: HashMap<Box<str>, Arc<AtomicUsize>>,
+    lines: HashMap<Box<str>, Arc<Line>>,
     ids: Option<Ids>,
 }
 
@@ -134,13 +101,33 @@ struct State {
 struct Kept {
     trunk: Arc<Trunk>,
     status: TrunkStatus,
+    line: Arc<Line>,
     tasks: Vec<JoinHandle<()>>,
+    registration: Option<Leaver>,
+}
+
+/// The task that keeps a registration, and how to tell it that we go.
+struct Leaver {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Kept {
+    /// Takes the registration back; what is given ends when that is done.
+    fn leave(&mut self) -> Option<JoinHandle<()>> {
+        let Leaver { stop, task } = self.registration.take()?;
+        let _ = stop.send(());
+        Some(task)
+    }
 }
 
 impl Drop for Kept {
     fn drop(&mut self) {
         for task in &self.tasks {
             task.abort();
+        }
+        if let Some(registration) = &self.registration {
+            registration.task.abort();
         }
     }
 }
@@ -170,7 +157,8 @@ impl Trunks {
     /// of what is gone. An unchanged trunk keeps its state.
     pub fn set(&self, trunks: &[Trunk]) {
         let inner = &self.0;
-        let mut state = inner.state();
+        let mut guard = inner.state();
+        let state = &mut *guard;
         let mut old = std::mem::take(&mut state.trunks);
         for trunk in trunks {
             if let Some(at) = old.iter().position(|kept| *kept.trunk == *trunk) {
@@ -179,11 +167,23 @@ impl Trunks {
                 continue;
             }
             let trunk = Arc::new(trunk.clone());
-            let kept = self.start(&mut state, trunk);
+            let kept = self.start(state, trunk);
             state.trunks.push(kept);
         }
+        for mut gone in old {
+            // One that was changed and registers as before must not take the new contact back.
+            let ours = account(&gone.trunk).map(|(at, user)| (at.clone(), user.to_owned()));
+            let ours = ours.as_ref().map(|(at, user)| (at, user.as_str()));
+            if ours.is_some() && trunks.iter().all(|new| account(new) != ours) {
+                gone.leave();
+            }
+        }
+        let trunks = &state.trunks;
+        state.lines.retain(|name, line| {
+            Arc::strong_count(line) > 1 || trunks.iter().any(|kept| *kept.trunk.name == **name)
+        });
         let all = state.trunks.iter().map(|kept| Arc::clone(&kept.trunk)).collect();
-        drop(state);
+        drop(guard);
         inner.peers.set_trunks(all);
         inner.bans.set_trunk_networks(inner.peers.networks());
         inner.count();
@@ -200,23 +200,40 @@ impl Trunks {
             registration: None,
             calls: 0,
         };
+        let line = Arc::clone(state.lines.entry(trunk.name.as_str().into()).or_default());
+        // What a health check found of the trunk as it was says nothing about this one.
+        line.set_down(false);
         let mut tasks = Vec::new();
+        let mut registration = None;
         let me = Arc::downgrade(&self.0);
         let mut ids = || {
             let seed = state.ids.as_mut().map_or([0; 8], Ids::bytes);
             Ids::from_seed(u64::from_le_bytes(seed))
         };
         if let Some(interval) = trunk.options {
-            let task = health::watch(me.clone(), Arc::clone(&trunk), interval, ids());
+            let line = Arc::clone(&line);
+            let task = health::watch(me.clone(), Arc::clone(&trunk), line, interval, ids());
             tasks.push(tokio::spawn(task));
         }
         if wants {
-            tasks.push(tokio::spawn(register::keep(me.clone(), Arc::clone(&trunk), ids())));
+            let (stop, stopped) = oneshot::channel();
+            let task = register::keep(me.clone(), Arc::clone(&trunk), ids(), stopped);
+            registration = Some(Leaver { stop, task: tokio::spawn(task) });
         }
         if trunk.host.ip().is_none() {
             tasks.push(tokio::spawn(resolve(me, Arc::clone(&trunk))));
         }
-        Kept { trunk, status, tasks }
+        Kept { trunk, status, line, tasks, registration }
+    }
+
+    /// At an orderly end: takes our registrations back, so that carriers send no calls to where
+    /// nobody is any more (RFC 3261 §10.2.2). Ends after `patience` at the latest; there are no
+    /// trunks from then on.
+    pub async fn close(&self, patience: Duration) {
+        let mut trunks = std::mem::take(&mut self.0.state().trunks);
+        let leaving: Vec<_> = trunks.iter_mut().filter_map(Kept::leave).collect();
+        drop(trunks);
+        let _ = tokio::time::timeout(patience, join_all(leaving)).await;
     }
 
     /// Who is a peer.
@@ -231,54 +248,58 @@ impl Trunks {
     }
 
     /// Ways out for a number (E.164, or a service number as dialled), best first: those that
-    /// answer or were not asked, by `order`; then those that are down, since they may be back.
+    /// answer or were not asked, by `order`; then those that are down, since they may be back; then
+    /// those that carry all the calls they may, for who has to say why a call failed, or may go
+    /// beyond ([`CallSlot::take`]).
     pub fn select(&self, number: &str) -> Vec<TrunkTarget> {
-        let mut state = self.0.state();
-        let State { trunks, calls, .. } = &mut *state;
-        let usable = trunks.iter().filter(|k| k.trunk.outbound);
-        let mut targets: Vec<_> = usable.filter_map(|k| target(k, number, calls)).collect();
-        targets.sort_by_key(|t| (!t.up, t.trunk.order));
+        let state = self.0.state();
+        let usable = state.trunks.iter().filter(|k| k.trunk.outbound);
+        let mut targets: Vec<_> = usable.filter_map(|k| target(k, number)).collect();
+        targets.sort_by_key(|t| (t.slot.is_full(), !t.up, t.trunk.order));
         targets
     }
 
     /// The way out over one trunk, whatever its health.
     pub fn select_named(&self, name: &str, number: &str) -> Option<TrunkTarget> {
-        let mut state = self.0.state();
-        let State { trunks, calls, .. } = &mut *state;
-        let kept = trunks.iter().find(|k| k.trunk.name == name)?;
-        target(kept, number, calls)
+        let state = self.0.state();
+        target(state.trunks.iter().find(|k| k.trunk.name == name)?, number)
     }
 
-    /// A slot for a call that came in over a trunk.
+    /// A slot for a call that came in over a trunk, which proves that the trunk is there.
     pub fn slot(&self, trunk: &Trunk) -> CallSlot {
-        slot(trunk, &mut self.0.state().calls)
+        let line = {
+            let mut state = self.0.state();
+            Arc::clone(state.lines.entry(trunk.name.as_str().into()).or_default())
+        };
+        line.heard();
+        slot(trunk, line)
     }
 
     /// The state of all, in the order of the configuration.
     pub fn status(&self) -> Vec<TrunkStatus> {
         let state = self.0.state();
-        let calls = |name: &str| state.calls.get(name).map_or(0, |c| c.load(Ordering::Relaxed));
-        let with_calls = |k: &Kept| TrunkStatus { calls: calls(&k.trunk.name), ..k.status.clone() };
+        let with_calls = |k: &Kept| TrunkStatus { calls: k.line.calls(), ..k.status.clone() };
         state.trunks.iter().map(with_calls).collect()
     }
 }
 
-fn slot(trunk: &Trunk, calls: &mut HashMap<Box<str>, Arc<AtomicUsize>>) -> CallSlot {
-    let calls = Arc::clone(calls.entry(trunk.name.as_str().into()).or_default());
-    CallSlot { calls, limit: trunk.max_calls.unwrap_or(usize::MAX), taken: false }
+fn slot(trunk: &Trunk, line: Arc<Line>) -> CallSlot {
+    CallSlot::new(line, trunk.max_calls.unwrap_or(usize::MAX))
 }
 
-fn target(
-    kept: &Kept,
-    number: &str,
-    calls: &mut HashMap<Box<str>, Arc<AtomicUsize>>,
-) -> Option<TrunkTarget> {
+fn target(kept: &Kept, number: &str) -> Option<TrunkTarget> {
     let uri: Uri = kept.trunk.request_uri(number).parse().ok()?;
-    let slot = slot(&kept.trunk, calls);
-    let full = slot.calls.load(Ordering::Relaxed) >= slot.limit;
+    let slot = slot(&kept.trunk, Arc::clone(&kept.line));
     let up = kept.status.up != Some(false) && kept.status.registered != Some(false);
     let target = Target::Uri(uri.clone());
-    (!full).then(|| TrunkTarget { trunk: Arc::clone(&kept.trunk), uri, target, up, slot })
+    Some(TrunkTarget { trunk: Arc::clone(&kept.trunk), uri, target, up, slot })
+}
+
+/// Where a trunk registers, and as whom.
+fn account(trunk: &Trunk) -> Option<(&offhook_config::HostPort, &str)> {
+    let TrunkKind::Generic { register: Some(register), .. } = &trunk.kind else { return None };
+    let user = trunk.credentials.as_ref().map_or(trunk.name.as_str(), |c| &c.username);
+    Some((&register.registrar, user))
 }
 
 impl Inner {
