@@ -22,7 +22,7 @@ pub struct Contact {
     pub route: Vec<String>,
     /// User-Agent of the registration.
     pub user_agent: Option<String>,
-    /// The way the registration came.
+    /// The way the registration came, or to the edge proxy that its Path names by address.
     pub flow: Flow,
 }
 
@@ -250,9 +250,16 @@ impl Entry {
         let uri: Uri = self.binding.contact.parse().ok()?;
         let flow = self.flow();
         let path = self.binding.path.first().and_then(|p| p.parse::<NameAddrText>().ok());
-        let target = match path {
-            Some(NameAddrText(edge)) => Target::Uri(edge),
-            None => way(&uri, flow, alive),
+        let (target, flow) = match path {
+            // RFC 5626 §5.3: an edge that registered over a connection has the phone behind it.
+            Some(_) if flow.connection.is_some() && alive(&flow) => (Target::Flow(flow), flow),
+            // RFC 3327 §5.1: what stands first in the Path is where it goes, and the source of the
+            // registration only where nothing better is known.
+            Some(NameAddrText(edge)) => {
+                let flow = edge_of(&edge, flow);
+                (Target::Uri(edge), flow)
+            }
+            None => (way(&uri, flow, alive), flow),
         };
         Some(Contact {
             uri,
@@ -262,6 +269,22 @@ impl Entry {
             flow,
         })
     }
+}
+
+/// The way to an edge proxy, as far as an address says so.
+fn edge_of(edge: &Uri, came: Flow) -> Flow {
+    let Some(sip) = edge.as_sip() else { return came };
+    let transport = match sip.params.value("transport") {
+        Some(name) => Transport::from_name(name),
+        None if sip.secure => Some(Transport::Tls),
+        None => Some(Transport::Udp),
+    };
+    let (Host::Ip(ip), Some(transport)) = (sip.host(), transport) else { return came };
+    if transport != came.transport || ip.is_ipv4() != came.remote.is_ipv4() {
+        return came;
+    }
+    let port = sip.port().unwrap_or(transport.default_port());
+    Flow { remote: SocketAddr::new(*ip, port), connection: None, ..came }
 }
 
 /// The way to a phone that registered over `flow`.

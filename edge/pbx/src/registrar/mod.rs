@@ -12,6 +12,8 @@ mod request;
 pub mod service;
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(test)]
+mod way_tests;
 
 pub use auth::{Authenticator, Verdict};
 pub use bindings::Contact;

@@ -189,6 +189,10 @@ impl Registrar {
         let mut state = self.0.state();
         let changes = state.table.remove_all(aor);
         if !changes.is_empty() {
+            for left in state.table.take_left() {
+                self.0.auth.phone_left(left);
+            }
+            self.0.metrics.bindings.set(state.table.len() as u64);
             self.0.tell(&mut state, &RegistrationChange::Unregistered { aor: aor.into() });
             self.0.enqueue(state, Pending { changes, answer: None });
         }
