@@ -101,16 +101,15 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
     Ok((office, mwi))
 }
 
-/// Counts what a mailbox holds, for the lamp. A store that fails leaves the lamp as it is dark:
-/// the next change tells it again.
+/// Counts what a mailbox holds, for the lamp. A store that fails leaves the lamp as it is.
 fn counts(store: Store) -> CountMessages {
     Arc::new(move |mailbox| {
         let listed = store.list_voicemails(mailbox);
         Box::pin(async move {
-            let messages = listed.await.unwrap_or_default();
+            let messages = listed.await.ok()?;
             let old = messages.iter().filter(|m| m.heard).count();
             let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-            MessageCounts { new: number(messages.len() - old), old: number(old) }
+            Some(MessageCounts { new: number(messages.len() - old), old: number(old) })
         })
     })
 }

@@ -3,19 +3,27 @@
 //! One task owns all subscriptions; [`Mwi`] leaves orders with it. What a mailbox holds is asked of
 //! the store each time, so that the lamp cannot disagree with the box; only boxes that are known to
 //! have been empty all along are not.
+//!
+//! * [`task`]: what the task owns, and whom it tells when.
+//! * [`subscriptions`]: SUBSCRIBE, from the first to the last.
+//! * [`notify`]: what is sent.
 
 mod body;
+mod notify;
+mod subscriptions;
 mod task;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use offhook_sip::message::{Response, StatusCode};
 use offhook_sip::subscription::Limits;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::metrics::Metrics;
 use crate::registrar::{Authenticator, Registrar};
@@ -35,9 +43,10 @@ pub struct MessageCounts {
     pub old: u32,
 }
 
+/// What counting a mailbox gives; `None`: the store failed, and the lamp stays as it is.
+pub type Counted = Pin<Box<dyn Future<Output = Option<MessageCounts>> + Send>>;
 /// Counts the messages of a mailbox.
-pub type CountMessages =
-    Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = MessageCounts> + Send>> + Send + Sync>;
+pub type CountMessages = Arc<dyn Fn(String) -> Counted + Send + Sync>;
 
 /// Settings.
 #[derive(Clone, Debug)]
@@ -73,15 +82,41 @@ impl From<&offhook_config::Config> for MwiConfig {
 #[derive(Debug)]
 enum Ask {
     Subscribe(Box<NewRequest>),
-    Changed(String),
     Announce(Vec<String>),
-    End,
+    /// Dropped when everybody was told.
+    End(oneshot::Sender<()>),
+}
+
+/// Mailboxes that changed. A set: news of a box are never lost, however many there are.
+#[derive(Debug, Default)]
+struct Changes {
+    boxes: Mutex<HashSet<Box<str>>>,
+    news: Notify,
+}
+
+impl Changes {
+    fn put(&self, mailbox: &str) {
+        self.boxes.lock().unwrap_or_else(PoisonError::into_inner).insert(mailbox.into());
+        self.news.notify_one();
+    }
+
+    async fn take(&self) -> HashSet<Box<str>> {
+        loop {
+            let boxes =
+                std::mem::take(&mut *self.boxes.lock().unwrap_or_else(PoisonError::into_inner));
+            if !boxes.is_empty() {
+                return boxes;
+            }
+            self.news.notified().await;
+        }
+    }
 }
 
 /// The lamp's service. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Mwi {
     asks: mpsc::Sender<Ask>,
+    changes: Arc<Changes>,
     sip: SipHandle,
 }
 
@@ -96,9 +131,10 @@ impl Mwi {
         metrics: Arc<Metrics>,
     ) -> Self {
         let (asks, inbox) = mpsc::channel(MAX_WAITING);
+        let changes = Arc::<Changes>::default();
         let task = task::Task::new(config, sip.clone(), auth, registrar, count, metrics);
-        tokio::spawn(task.run(inbox));
-        Self { asks, sip }
+        tokio::spawn(task.run(inbox, Arc::clone(&changes)));
+        Self { asks, changes, sip }
     }
 
     /// Takes a SUBSCRIBE outside any dialog. Never waits.
@@ -113,7 +149,7 @@ impl Mwi {
 
     /// Messages of a mailbox came, were heard or went.
     pub fn mailbox_changed(&self, mailbox: &str) {
-        let _ = self.asks.try_send(Ask::Changed(mailbox.to_owned()));
+        self.changes.put(mailbox);
     }
 
     /// After a start: the mailboxes that hold messages. Their registered phones are told, since
@@ -123,8 +159,15 @@ impl Mwi {
         let _ = self.asks.try_send(Ask::Announce(filled));
     }
 
-    /// Ends all subscriptions, so that phones subscribe again when we are back.
-    pub fn end(&self) {
-        let _ = self.asks.try_send(Ask::End);
+    /// Ends all subscriptions, so that phones subscribe again when we are back. Waits for their
+    /// answers, `patience` at most.
+    pub async fn close(&self, patience: Duration) {
+        let told = async {
+            let (done, all_told) = oneshot::channel();
+            if self.asks.send(Ask::End(done)).await.is_ok() {
+                let _ = all_told.await;
+            }
+        };
+        let _ = tokio::time::timeout(patience, told).await;
     }
 }

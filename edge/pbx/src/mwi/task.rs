@@ -1,65 +1,52 @@
-//! The task that owns the subscriptions.
+//! The task that owns the subscriptions: whom it tells when.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
-use offhook_sip::dialog::Dialog;
-use offhook_sip::flow::Flow;
-use offhook_sip::header::{CSeq, HeaderName, MaxForwards, NameAddr};
 use offhook_sip::ids::Ids;
-use offhook_sip::message::{Method, Request, Response, StatusCode};
-use offhook_sip::subscription::{EndReason, Notifier};
-use offhook_sip::uri::Uri;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::body::{CONTENT_TYPE, summary};
-use super::{Ask, CountMessages, MessageCounts, MwiConfig};
+use super::subscriptions::Subscription;
+use super::{Ask, Changes, CountMessages, MessageCounts, MwiConfig};
 use crate::metrics::Metrics;
-use crate::registrar::{Authenticator, Contact, Registrar, RegistrationChange, Verdict};
-use crate::stack::{
-    DialogGuard, DialogKey, NewRequest, Owner, ServerTx, SipEvent, SipHandle, Target,
-};
+use crate::registrar::{Authenticator, Registrar, RegistrationChange};
+use crate::stack::{DialogKey, Owner, SipEvent, SipHandle};
 
-/// The package's name (RFC 3842 §3.1).
-const PACKAGE: &str = "message-summary";
 /// Events that may wait.
 const MAILBOX: usize = 4_096;
+/// How long a mailbox may take to be counted.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// When a mailbox that could not be counted is counted again.
+const RETRY: Duration = Duration::from_secs(10);
 
 pub(super) struct Task {
-    config: MwiConfig,
-    sip: SipHandle,
-    auth: Authenticator,
-    registrar: Registrar,
+    pub(super) config: MwiConfig,
+    pub(super) sip: SipHandle,
+    pub(super) auth: Authenticator,
+    pub(super) registrar: Registrar,
     count: CountMessages,
-    metrics: Arc<Metrics>,
-    ids: Ids,
-    owner: Owner,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) ids: Ids,
+    pub(super) owner: Owner,
     mailbox: mpsc::Receiver<SipEvent>,
-    subscriptions: HashMap<u64, Subscription>,
-    by_dialog: HashMap<DialogKey, u64>,
-    by_mailbox: HashMap<Box<str>, Vec<u64>>,
-    expiry: BTreeSet<(Instant, u64)>,
+    pub(super) subscriptions: HashMap<u64, Subscription>,
+    pub(super) by_dialog: HashMap<DialogKey, u64>,
+    pub(super) by_mailbox: HashMap<Box<str>, Vec<u64>>,
+    pub(super) expiry: BTreeSet<(Instant, u64)>,
     /// Which subscription a NOTIFY under way belongs to.
-    tokens: HashMap<u64, u64>,
-    last: u64,
+    pub(super) tokens: HashMap<u64, u64>,
+    pub(super) last: u64,
     counting: HashMap<Box<str>, Counting>,
-    counted: mpsc::UnboundedSender<(Box<str>, MessageCounts)>,
+    counted: mpsc::UnboundedSender<(Box<str>, Option<MessageCounts>)>,
     /// Boxes whose messages changed in this run: their phones are told even that there are none.
     changed: HashSet<Box<str>>,
     /// Boxes that held messages at the start, once that is known.
     filled: Option<HashSet<String>>,
-}
-
-struct Subscription {
-    mailbox: Box<str>,
-    dialog: Dialog,
-    notifier: Notifier,
-    flow: Flow,
-    account: String,
-    /// Its entry in `expiry`.
-    until: Option<Instant>,
-    guard: DialogGuard,
+    /// Last NOTIFYs whose answers are still to come, and who waits for them.
+    pub(super) farewells: HashSet<u64>,
+    pub(super) done: Option<oneshot::Sender<()>>,
 }
 
 /// A question to the store under way. Who asks meanwhile gets the next answer: this one may be of
@@ -68,11 +55,13 @@ struct Subscription {
 struct Counting {
     now: Vec<Whom>,
     next: Vec<Whom>,
+    /// The store failed, and is asked again in a while.
+    failing: bool,
 }
 
 /// Whom to tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whom {
+pub(super) enum Whom {
     One(u64),
     Subscribers,
     /// Registered phones without a subscription.
@@ -113,10 +102,12 @@ impl Task {
             counted,
             changed: HashSet::new(),
             filled: None,
+            farewells: HashSet::new(),
+            done: None,
         }
     }
 
-    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Ask>) {
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Ask>, changes: Arc<Changes>) {
         let (counted, mut counts) = mpsc::unbounded_channel();
         self.counted = counted;
         let mut registrations = self.registrar.listen(MAILBOX);
@@ -131,11 +122,15 @@ impl Task {
             tokio::select! {
                 ask = inbox.recv() => match ask {
                     Some(Ask::Subscribe(new)) => self.subscribe(*new),
-                    Some(Ask::Changed(mailbox)) => self.mailbox_changed(&mailbox),
                     Some(Ask::Announce(filled)) => self.announce(filled),
-                    Some(Ask::End) => self.end_all(),
+                    Some(Ask::End(done)) => self.end_all(done),
                     None => return,
                 },
+                boxes = changes.take() => {
+                    for mailbox in boxes {
+                        self.mailbox_changed(&mailbox);
+                    }
+                }
                 Some(event) = self.mailbox.recv() => self.event(event),
                 Some((mailbox, counts)) = counts.recv() => self.tell(&mailbox, counts),
                 Some(change) = registrations.recv() => {
@@ -175,138 +170,76 @@ impl Task {
     }
 
     /// Asks the store; [`Task::tell`] follows.
-    fn want(&mut self, mailbox: &str, whom: Whom) {
+    pub(super) fn want(&mut self, mailbox: &str, whom: Whom) {
         if let Some(counting) = self.counting.get_mut(mailbox) {
+            let failing = counting.failing;
             if !counting.next.contains(&whom) {
                 counting.next.push(whom);
             }
+            if let (true, Whom::One(id)) = (failing, whom) {
+                self.notify(id, None);
+            }
             return;
         }
-        let counting = Counting { now: vec![whom], next: Vec::new() };
+        let counting = Counting { now: vec![whom], ..Counting::default() };
         self.counting.insert(mailbox.into(), counting);
-        self.ask(mailbox);
+        self.ask(mailbox, Duration::ZERO);
     }
 
-    fn ask(&self, mailbox: &str) {
-        let (counting, counted) = ((self.count)(mailbox.to_owned()), self.counted.clone());
-        let mailbox = mailbox.into();
+    fn ask(&self, mailbox: &str, after: Duration) {
+        let (count, counted) = (Arc::clone(&self.count), self.counted.clone());
+        let mailbox: Box<str> = mailbox.into();
         tokio::spawn(async move {
-            let _ = counted.send((mailbox, counting.await));
+            if !after.is_zero() {
+                tokio::time::sleep(after).await;
+            }
+            let counting = tokio::spawn(count(mailbox.to_string()));
+            // A store that hangs or dies over one question must not stop the lamp for ever.
+            let outcome = tokio::time::timeout(PATIENCE, counting).await;
+            let _ = counted.send((mailbox, outcome.ok().and_then(Result::ok).flatten()));
         });
     }
 
-    fn tell(&mut self, mailbox: &str, counts: MessageCounts) {
+    fn tell(&mut self, mailbox: &str, counts: Option<MessageCounts>) {
         let Some(counting) = self.counting.remove(mailbox) else { return };
-        for whom in counting.now {
-            match whom {
-                Whom::One(id) => self.notify(id, counts),
-                Whom::Subscribers => {
+        for whom in &counting.now {
+            match (*whom, counts) {
+                // Told already that there is a subscription.
+                (Whom::One(_), None) if counting.failing => {}
+                (Whom::One(id), counts) => {
+                    self.notify(id, counts);
+                }
+                (Whom::Subscribers, Some(counts)) => {
                     let ids = self.by_mailbox.get(mailbox).cloned().unwrap_or_default();
                     for id in ids {
-                        self.notify(id, counts);
+                        self.notify(id, Some(counts));
                     }
                 }
-                Whom::Phones => self.notify_phones(mailbox, counts),
-                Whom::PhonesIfAny if counts != MessageCounts::default() => {
+                (Whom::Phones, Some(counts)) => self.notify_phones(mailbox, counts),
+                (Whom::PhonesIfAny, Some(counts)) if counts != MessageCounts::default() => {
                     self.notify_phones(mailbox, counts);
                 }
-                Whom::PhonesIfAny => {}
+                (Whom::PhonesIfAny, Some(_)) => {}
+                // Nothing is known: the lamp stays as it is until the store answers.
+                (Whom::Subscribers | Whom::Phones | Whom::PhonesIfAny, None) => {}
             }
         }
-        if !counting.next.is_empty() {
-            let again = Counting { now: counting.next, next: Vec::new() };
-            self.counting.insert(mailbox.into(), again);
-            self.ask(mailbox);
-        }
-    }
-
-    fn subscribe(&mut self, new: NewRequest) {
-        let NewRequest { tx, request, flow } = new;
-        let extension = match self.auth.phone(&request, &flow) {
-            Verdict::Extension(extension) => extension,
-            Verdict::Challenge(response) | Verdict::Refuse(response) => {
-                return self.answer(tx, response);
+        let Counting { now, next: mut again, failing: was_failing } = counting;
+        let failing = counts.is_none();
+        if failing {
+            for whom in &again {
+                // RFC 6665 §4.2.1.2: a NOTIFY at once, whatever it can say.
+                if let (Whom::One(id), false) = (*whom, was_failing) {
+                    self.notify(id, None);
+                }
             }
-            Verdict::Trunk(_) => {
-                let status = StatusCode::FORBIDDEN;
-                return self.answer(tx, Response::to_request(&request, status, None));
-            }
-        };
-        match self.accept(&request, &flow, &extension.number) {
-            Ok((id, response)) => {
-                self.answer(tx, response);
-                self.want(&extension.number, Whom::One(id));
-            }
-            Err(response) => self.answer(tx, *response),
+            again.extend(now);
+            again.dedup();
         }
-    }
-
-    fn accept(
-        &mut self,
-        request: &Request,
-        flow: &Flow,
-        number: &str,
-    ) -> Result<(u64, Response), Box<Response>> {
-        let refuse = |status| Box::new(Response::to_request(request, status, None));
-        let now = Instant::now();
-        let limits = self.config.limits;
-        let notifier = Notifier::accept(now.into_std(), request, &[PACKAGE], limits)
-            .map_err(|e| Box::new(e.response(request)))?;
-        let asked = request.uri.user_decoded();
-        let own = asked
-            .as_deref()
-            .is_none_or(|user| user == number || self.config.aliases.iter().any(|a| a == user));
-        if !own {
-            // A lamp tells who has messages: nobody sees another's.
-            return Err(refuse(StatusCode::FORBIDDEN));
-        }
-        if self.subscriptions.len() >= self.config.max_subscriptions {
-            return Err(refuse(StatusCode::SERVICE_UNAVAILABLE));
-        }
-        let tag = self.ids.tag();
-        let dialog = Dialog::from_request(request, &tag);
-        let dialog = dialog.map_err(|_| refuse(StatusCode::BAD_REQUEST))?;
-        self.make_room(number);
-        self.last += 1;
-        let id = self.last;
-        let key = DialogKey::new(dialog.id().call_id.clone(), tag.as_str());
-        let guard = self.sip.register_dialog(key.clone(), &self.owner);
-        let mut response = Response::to_request(request, StatusCode::OK, None);
-        response.ensure_to_tag(&tag);
-        notifier.fill_response(&mut response);
-        self.add_contact(&mut response.headers, flow);
-        let account = request.to().map(|to| to.0.uri.to_string()).unwrap_or_default();
-        let until = notifier.poll_timeout().map(Instant::from_std);
-        self.expiry.extend(until.map(|at| (at, id)));
-        let subscription = Subscription {
-            mailbox: number.into(),
-            dialog,
-            notifier,
-            flow: *flow,
-            account,
-            until,
-            guard,
-        };
-        self.subscriptions.insert(id, subscription);
-        self.by_dialog.insert(key, id);
-        self.by_mailbox.entry(number.into()).or_default().push(id);
-        self.gauge();
-        Ok((id, response))
-    }
-
-    fn add_contact(&self, headers: &mut offhook_sip::header::Headers, flow: &Flow) {
-        let uri = self.sip.contact_uri(flow, Some("voicemail"));
-        headers.set(HeaderName::Contact, format!("<{}>", Uri::Sip(uri)));
-    }
-
-    /// Ends the oldest subscriptions of a mailbox that has too many: a phone that rebooted often
-    /// left them behind.
-    fn make_room(&mut self, mailbox: &str) {
-        while let Some(ids) = self.by_mailbox.get(mailbox)
-            && ids.len() >= self.config.max_per_mailbox.max(1)
-            && let Some(oldest) = ids.first().copied()
-        {
-            self.forget(oldest);
+        if !again.is_empty() {
+            let counting = Counting { now: again, next: Vec::new(), failing };
+            self.counting.insert(mailbox.into(), counting);
+            self.ask(mailbox, if failing { RETRY } else { Duration::ZERO });
         }
     }
 
@@ -319,165 +252,5 @@ impl Task {
             SipEvent::Failed { token, .. } => self.notify_answered(token, None),
             SipEvent::Response { .. } | SipEvent::Ack { .. } | SipEvent::Cancel { .. } => {}
         }
-    }
-
-    /// A refresh or an end (RFC 6665 §4.2.1.4).
-    fn in_dialog(&mut self, tx: ServerTx, request: &Request, flow: Flow) {
-        let refuse = |status| Response::to_request(request, status, None);
-        if request.method != Method::Subscribe {
-            return self.answer(tx, refuse(StatusCode::METHOD_NOT_ALLOWED));
-        }
-        let number = match self.auth.phone(request, &flow) {
-            Verdict::Extension(extension) => extension.number.clone(),
-            Verdict::Challenge(response) | Verdict::Refuse(response) => {
-                return self.answer(tx, response);
-            }
-            Verdict::Trunk(_) => return self.answer(tx, refuse(StatusCode::FORBIDDEN)),
-        };
-        let key = request
-            .call_id()
-            .zip(request.to_tag())
-            .map(|(call_id, tag)| DialogKey::new(call_id.as_ref(), tag));
-        let id = key.and_then(|key| self.by_dialog.get(&key).copied());
-        let found = id.and_then(|id| Some((id, self.subscriptions.get_mut(&id)?)));
-        let Some((id, subscription)) = found.filter(|(_, s)| *s.mailbox == *number) else {
-            return self.answer(tx, refuse(StatusCode::CALL_DOES_NOT_EXIST));
-        };
-        let now = Instant::now();
-        if let Err(error) = subscription.notifier.refresh(now.into_std(), request) {
-            return self.answer(tx, error.response(request));
-        }
-        subscription.flow = flow;
-        subscription.dialog.refresh_target(&request.headers);
-        let after = subscription.notifier.poll_timeout().map(Instant::from_std);
-        let before = std::mem::replace(&mut subscription.until, after);
-        let mut response = refuse(StatusCode::OK);
-        subscription.notifier.fill_response(&mut response);
-        if let Some(at) = before {
-            self.expiry.remove(&(at, id));
-        }
-        self.expiry.extend(after.map(|at| (at, id)));
-        self.add_contact(&mut response.headers, &flow);
-        self.answer(tx, response);
-        self.want(&number, Whom::One(id));
-    }
-
-    fn notify(&mut self, id: u64, counts: MessageCounts) {
-        let Some(subscription) = self.subscriptions.get_mut(&id) else { return };
-        let mut request = subscription.dialog.next_request(Method::Notify, 70);
-        let body = summary(&subscription.account, counts);
-        let now = Instant::now().into_std();
-        subscription.notifier.fill_notify(now, &mut request, Some((CONTENT_TYPE, body)));
-        let flow = subscription.flow;
-        let target = if subscription.dialog.route_set().is_empty() {
-            // Back the way the subscription came: NAT and TLS let nothing else through.
-            Target::Flow(flow)
-        } else {
-            Target::Uri(subscription.dialog.next_hop().clone())
-        };
-        let finished = subscription.notifier.is_finished();
-        self.add_contact(&mut request.headers, &flow);
-        request.headers.set(HeaderName::UserAgent, self.config.server.as_str());
-        self.last += 1;
-        if finished {
-            self.forget(id);
-        } else {
-            self.tokens.insert(self.last, id);
-        }
-        self.sip.send(self.last, request, target, &self.owner);
-    }
-
-    fn notify_answered(&mut self, token: u64, response: Option<&Response>) {
-        let Some(id) = self.tokens.remove(&token) else { return };
-        let Some(subscription) = self.subscriptions.get_mut(&id) else { return };
-        if !subscription.notifier.notify_answered(response) {
-            self.forget(id);
-        }
-    }
-
-    /// To phones that are registered and have not subscribed.
-    fn notify_phones(&mut self, mailbox: &str, counts: MessageCounts) {
-        let ids = self.by_mailbox.get(mailbox).map_or(&[][..], Vec::as_slice);
-        let subscribed: HashSet<_> =
-            ids.iter().filter_map(|id| self.subscriptions.get(id)).map(|s| s.flow.remote).collect();
-        for contact in self.registrar.lookup(mailbox) {
-            if !subscribed.contains(&contact.flow.remote) {
-                self.unsolicited(mailbox, contact, counts);
-            }
-        }
-    }
-
-    /// A NOTIFY that nobody subscribed to, as phones have known it since before RFC 6665: it says
-    /// of itself that no subscription stands behind it.
-    fn unsolicited(&mut self, mailbox: &str, contact: Contact, counts: MessageCounts) {
-        let Contact { uri, target, route, flow, .. } = contact;
-        let mut request = Request::new(Method::Notify, uri.clone());
-        let account = Uri::Sip(self.sip.contact_uri(&flow, Some(mailbox)));
-        let from = NameAddr::new(account.clone()).with_tag(&self.ids.tag());
-        let headers = &mut request.headers;
-        for hop in route {
-            headers.push(HeaderName::Route, hop);
-        }
-        headers.push_typed(&MaxForwards(70));
-        headers.push(HeaderName::From, from.to_string());
-        headers.push(HeaderName::To, NameAddr::new(uri).to_string());
-        headers.push(HeaderName::CallId, self.ids.call_id());
-        headers.push_typed(&CSeq { seq: 1, method: Method::Notify });
-        headers.push(HeaderName::Event, PACKAGE);
-        headers.push(HeaderName::SubscriptionState, "terminated;reason=noresource");
-        headers.push(HeaderName::ContentType, CONTENT_TYPE);
-        headers.push(HeaderName::UserAgent, self.config.server.as_str());
-        self.add_contact(headers, &flow);
-        request.body = summary(&account.to_string(), counts);
-        self.last += 1;
-        self.sip.send(self.last, request, target, &self.owner);
-    }
-
-    fn expire(&mut self) {
-        let now = Instant::now();
-        while let Some((at, id)) = self.expiry.first().copied()
-            && at <= now
-        {
-            self.expiry.pop_first();
-            let Some(subscription) = self.subscriptions.get_mut(&id) else { continue };
-            if subscription.notifier.handle_timeout(now.into_std()) {
-                let mailbox = subscription.mailbox.clone();
-                self.want(&mailbox, Whom::One(id));
-            }
-        }
-    }
-
-    fn end_all(&mut self) {
-        let ids: Vec<_> = self.subscriptions.keys().copied().collect();
-        for id in ids {
-            let Some(subscription) = self.subscriptions.get_mut(&id) else { continue };
-            subscription.notifier.end(EndReason::Deactivated, None);
-            let mailbox = subscription.mailbox.clone();
-            self.want(&mailbox, Whom::One(id));
-        }
-    }
-
-    fn forget(&mut self, id: u64) {
-        let Some(subscription) = self.subscriptions.remove(&id) else { return };
-        if let Some(at) = subscription.until {
-            self.expiry.remove(&(at, id));
-        }
-        self.by_dialog.remove(subscription.guard.key());
-        if let Some(ids) = self.by_mailbox.get_mut(&subscription.mailbox) {
-            ids.retain(|of| *of != id);
-            if ids.is_empty() {
-                self.by_mailbox.remove(&subscription.mailbox);
-            }
-        }
-        self.gauge();
-    }
-
-    fn gauge(&self) {
-        self.metrics.subscriptions.set(self.subscriptions.len() as u64);
-    }
-
-    fn answer(&self, tx: ServerTx, mut response: Response) {
-        response.headers.set(HeaderName::Server, self.config.server.as_str());
-        self.sip.respond(tx, response);
     }
 }

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use offhook_sip::header::HeaderName;
-use offhook_sip::message::{Message, Method, Request, StatusCode};
+use offhook_sip::message::{Message, Method, Request, Response, StatusCode};
 use offhook_sip::subscription::Limits;
 
 use super::{MessageCounts, Mwi, MwiConfig};
@@ -16,6 +16,8 @@ struct Office {
     boxes: Arc<Mutex<HashMap<String, MessageCounts>>>,
     /// Boxes the store was asked for, in order.
     asked: Arc<Mutex<Vec<String>>>,
+    /// So many questions the store fails to answer.
+    failing: Arc<Mutex<usize>>,
 }
 
 impl Office {
@@ -30,13 +32,18 @@ impl Office {
             max_subscriptions: 100,
             max_per_mailbox: 2,
         };
-        let counted = Arc::clone(&boxes);
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let asking = Arc::clone(&asked);
+        let (asked, failing) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(0)));
+        let (counted, asking, fails) =
+            (Arc::clone(&boxes), Arc::clone(&asked), Arc::clone(&failing));
         let count = Arc::new(move |mailbox: String| {
             asking.lock().unwrap().push(mailbox.clone());
+            let mut fails = fails.lock().unwrap();
+            if *fails > 0 {
+                *fails -= 1;
+                return Box::pin(async { None }) as _;
+            }
             let counts = counted.lock().unwrap().get(&mailbox).copied().unwrap_or_default();
-            Box::pin(async move { counts }) as _
+            Box::pin(async move { Some(counts) }) as _
         });
         let mwi = Mwi::spawn(
             config,
@@ -46,7 +53,7 @@ impl Office {
             count,
             Arc::clone(&desk.lab.metrics),
         );
-        Self { desk, mwi, boxes, asked }
+        Self { desk, mwi, boxes, asked, failing }
     }
 
     fn put(&self, mailbox: &str, new: u32, old: u32) {
@@ -56,12 +63,29 @@ impl Office {
 
     /// A SUBSCRIBE with digest; the answer's status.
     async fn subscribe(&mut self, phone: &mut Phone, uri: &str, more: &str) -> StatusCode {
+        self.subscribed(phone, uri, more, 1, "").await.status
+    }
+
+    /// The same with CSeq and To tag; the answer.
+    async fn subscribed(
+        &mut self,
+        phone: &mut Phone,
+        uri: &str,
+        more: &str,
+        seq: u32,
+        tag: &str,
+    ) -> Response {
         let contact = format!("Contact: <sip:{}@{}>\r\n", phone.user, phone.source);
         let text = |seq| {
             let more = format!("Event: message-summary\r\n{contact}{more}");
-            request("SUBSCRIBE", uri, &phone.source, &format!("s{}", phone.call_id), seq, &more)
+            let call_id = format!("s{}", phone.call_id);
+            let text = request("SUBSCRIBE", uri, &phone.source, &call_id, seq, &more);
+            match tag {
+                "" => text,
+                tag => text.replace(&format!("To: <{uri}>"), &format!("To: <{uri}>;tag={tag}")),
+            }
         };
-        let (first, second) = (text(1), text(2));
+        let (first, second) = (text(seq), text(seq + 1));
         self.desk.lab.datagram(&phone.source, first.clone()).await;
         self.hand_on();
         let challenge = self.desk.lab.sent_response().await.1;
@@ -69,7 +93,7 @@ impl Office {
         let again = phone.answered(&first, &second, &challenge);
         self.desk.lab.datagram(&source, again).await;
         self.hand_on();
-        self.desk.lab.sent_response().await.1.status
+        self.desk.lab.sent_response().await.1
     }
 
     fn hand_on(&mut self) {
@@ -196,4 +220,64 @@ async fn a_phone_that_forgot_its_subscription_is_forgotten_and_old_ones_make_roo
         office.notified().await;
     }
     assert_eq!(office.desk.lab.metrics.subscriptions.get(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_is_refreshed_and_ended_by_its_phone_which_must_prove_itself() {
+    let mut office = Office::new();
+    let mut phone = Phone::new("101", "203.0.113.5:5060");
+    let uri = "sip:101@lab.test";
+    let first = office.subscribed(&mut phone, uri, "Expires: 600\r\n", 1, "").await;
+    let tag = first.to_tag().unwrap().to_owned();
+    office.notified().await;
+    tokio::time::sleep(Duration::from_secs(500)).await;
+    let again = office.subscribed(&mut phone, uri, "Expires: 600\r\n", 3, &tag).await;
+    assert_eq!(again.status, StatusCode::OK);
+    assert_eq!(office.notified().await.len(), 1, "a refresh is answered by the full state");
+    tokio::time::sleep(Duration::from_secs(500)).await;
+    assert!(office.notified().await.is_empty(), "the first time is over, the second is not");
+    let end = office.subscribed(&mut phone, uri, "Expires: 0\r\n", 5, &tag).await;
+    assert_eq!(end.status, StatusCode::OK);
+    let last = office.notified().await;
+    assert!(state(&last[0]).starts_with("terminated"), "{}", state(&last[0]));
+    let late = office.desk.lab.metrics.subscriptions.get();
+    assert_eq!(late, 0);
+    assert_eq!(office.desk.lab.survivors().await, (0, 0));
+    assert_eq!(office.desk.lab.metrics.dialogs.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_darkens_no_lamp_and_is_asked_again() {
+    let mut office = Office::new();
+    office.put("101", 1, 0);
+    let mut phone = Phone::new("101", "203.0.113.5:5060");
+    *office.failing.lock().unwrap() = 3;
+    office.subscribe(&mut phone, "sip:101@lab.test", "").await;
+    let first = office.notified().await;
+    assert_eq!(first.len(), 1, "RFC 6665 §4.2.1.2: a NOTIFY follows in any case");
+    assert!(first[0].body.is_empty(), "{}", body(&first[0]));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let told = office.notified().await;
+    assert!(body(told.last().unwrap()).contains("Voice-Message: 1/0"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn subscribers_are_told_when_we_go_and_waited_for_a_moment() {
+    let mut office = Office::new();
+    let mut phone = Phone::new("101", "203.0.113.5:5060");
+    office.subscribe(&mut phone, "sip:101@lab.test", "").await;
+    office.notified().await;
+    let mwi = office.mwi.clone();
+    let closing = tokio::spawn(async move { mwi.close(Duration::from_secs(3)).await });
+    let (to, last) = office.desk.lab.sent_request().await;
+    assert!(state(&last).starts_with("terminated;reason=probation"), "{}", state(&last));
+    settle().await;
+    assert!(!closing.is_finished());
+    office.desk.lab.answer(to, &last, StatusCode::OK).await;
+    assert!(closing.is_finished());
+    // Without subscribers there is nobody to wait for.
+    let begin = tokio::time::Instant::now();
+    office.mwi.close(Duration::from_secs(3)).await;
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+    assert_eq!(office.desk.lab.metrics.dialogs.get(), 0);
 }
