@@ -16,7 +16,7 @@ pub enum Effect {
 /// One difference between two configurations. Never holds a secret's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// What: `[sip]`, `trunk connect added`.
+    /// What: `[sip] max_calls changed`, `trunk connect added`.
     pub what: String,
     /// When it takes effect.
     pub effect: Effect,
@@ -32,83 +32,147 @@ impl fmt::Display for Change {
     }
 }
 
+/// A key of a section that stands once.
+struct Key {
+    section: &'static str,
+    name: &'static str,
+    effect: Effect,
+    differs: fn(&Config, &Config) -> bool,
+    /// Copies it from the first to the second.
+    carry: fn(&Config, &mut Config),
+}
+
+macro_rules! keys {
+    ($($section:ident: $kind:ident { $($field:ident $name:literal $effect:ident,)+ })+) => {
+        const KEYS: &[Key] = &[$($(Key {
+            section: stringify!($section),
+            name: $name,
+            effect: Effect::$effect,
+            differs: |a, b| a.$section.$field != b.$section.$field,
+            carry: |from, to| to.$section.$field.clone_from(&from.$section.$field),
+        }),+),+];
+
+        // A field that is not in the table does not compile.
+        const _: fn(&Config) = |config| {
+            $(let crate::schema::$kind { $($field: _),+ } = &config.$section;)+
+        };
+    };
+}
+
+keys! {
+    server: Server {
+        realm "realm" Restart,
+        domains "domains" Live,
+        data_dir "data_dir" Restart,
+        user_agent "user_agent" Restart,
+        external_address "external_address" Restart,
+        local_networks "local_networks" Restart,
+        drain "drain_seconds" Live,
+        log_numbers "log_numbers" Live,
+        time_zone "time_zone" Live,
+    }
+    http: Http {
+        address "address" Restart,
+    }
+    sip: Sip {
+        t1 "t1_ms" Restart,
+        t2 "t2_ms" Restart,
+        t4 "t4_ms" Restart,
+        max_transactions "max_transactions" Restart,
+        max_calls "max_calls" Live,
+        max_connections "max_connections" Restart,
+        max_message_bytes "max_message_bytes" Restart,
+        session_expires "session_expires" Live,
+        min_se "min_se" Live,
+        reliable_provisional "reliable_provisional" Live,
+        max_ring "max_ring_seconds" Live,
+        max_call "max_call_seconds" Live,
+        ca_files "ca_files" Live,
+    }
+    media: Media {
+        ports "ports" Restart,
+        threads "threads" Restart,
+        address "address" Live,
+        codecs "codecs" Live,
+        srtp_phones "srtp_phones" Live,
+        silence_hangup "silence_hangup_seconds" Restart,
+    }
+    registrar: Registrar {
+        min_expires "min_expires" Live,
+        max_expires "max_expires" Live,
+        default_expires "default_expires" Live,
+        max_contacts "max_contacts" Live,
+        digest "digest" Live,
+    }
+    bans: Bans {
+        failures "failures" Live,
+        window "window_seconds" Live,
+        ban "ban_seconds" Live,
+        never "never" Live,
+    }
+    voicemail: Voicemail {
+        folder "folder" Live,
+        after "after_seconds" Live,
+        max "max_seconds" Live,
+        min "min_seconds" Live,
+        silence "silence_seconds" Live,
+        silence_threshold "silence_threshold" Live,
+        max_messages "max_messages" Live,
+        menu_number "menu_number" Restart,
+        greeting "greeting" Live,
+        prompts "prompts" Restart,
+    }
+    dialplan: DialPlan {
+        country_code "country_code" Live,
+        national_prefix "national_prefix" Live,
+        international_prefix "international_prefix" Live,
+        area_code "area_code" Live,
+        emergency "emergency" Live,
+        service "service" Live,
+        outside_prefix "outside_prefix" Live,
+    }
+    journal: Journal {
+        keep_days "keep_days" Live,
+        keep_calls "keep_calls" Live,
+    }
+}
+
 /// Differences, those that need a restart last.
 pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
-    let mut changes = Vec::new();
-    let mut note = |differs: bool, what: &str, effect: Effect| {
+    let mut changes: Vec<Change> = KEYS
+        .iter()
+        .filter(|key| (key.differs)(old, new))
+        .map(|key| Change {
+            what: format!("[{}] {} changed", key.section, key.name),
+            effect: key.effect,
+        })
+        .collect();
+    let mut lists = |differs: bool, what: &str, effect: Effect| {
         if differs {
             changes.push(Change { what: format!("{what} changed"), effect });
         }
     };
-    note(live_server(old) != live_server(new), "[server]", Effect::Live);
-    note(old.registrar != new.registrar, "[registrar]", Effect::Live);
-    note(old.bans != new.bans, "[bans]", Effect::Live);
-    note(old.dialplan != new.dialplan, "[dialplan]", Effect::Live);
-    note(old.journal != new.journal, "[journal]", Effect::Live);
-    let voicemail =
-        |c: &Config| crate::Voicemail { folder: None, prompts: None, ..c.voicemail.clone() };
-    note(voicemail(old) != voicemail(new), "[voicemail]", Effect::Live);
-    note(live_media(old) != live_media(new), "[media]", Effect::Live);
-    note(live_sip(old) != live_sip(new), "[sip]", Effect::Live);
-    note(tls_files(old) != tls_files(new), "[[listen]] certificate files", Effect::Restart);
-    note(sockets(old) != sockets(new), "[[listen]] addresses", Effect::Restart);
-    note(old.http != new.http, "[http] address", Effect::Restart);
-    note(old.server.realm != new.server.realm, "[server] realm", Effect::Restart);
-    note(old.server.data_dir != new.server.data_dir, "[server] data_dir", Effect::Restart);
-    let folders = (old.voicemail_folder(), new.voicemail_folder());
-    note(folders.0 != folders.1, "[voicemail] folder", Effect::Restart);
-    let prompts = old.voicemail.prompts != new.voicemail.prompts;
-    note(prompts, "[voicemail] prompts", Effect::Restart);
-    let threads = |c: &Config| (c.media.ports, c.media.threads, c.media.address);
-    note(threads(old) != threads(new), "[media] ports, threads or address", Effect::Restart);
-    note(fixed_sip(old) != fixed_sip(new), "[sip] timers or limits", Effect::Restart);
+    lists(old.listen != new.listen, "[[listen]]", Effect::Restart);
+    lists(old.numbers != new.numbers, "[[number]]", Effect::Live);
     named(&mut changes, "trunk", &old.trunks, &new.trunks, |t| &t.name);
     named(&mut changes, "extension", &old.extensions, &new.extensions, |e| &e.number);
     named(&mut changes, "group", &old.groups, &new.groups, |g| &g.name);
-    if old.numbers != new.numbers {
-        changes.push(Change { what: "[[number]] changed".into(), effect: Effect::Live });
-    }
     changes.sort_by_key(|change| change.effect);
     changes
 }
 
-fn live_server(config: &Config) -> crate::Server {
-    let fixed = crate::Server::default();
-    crate::Server { realm: fixed.realm, data_dir: fixed.data_dir, ..config.server.clone() }
-}
-
-fn live_media(config: &Config) -> crate::Media {
-    let fixed = crate::Media::default();
-    let (ports, threads, address) = (fixed.ports, fixed.threads, fixed.address);
-    crate::Media { ports, threads, address, ..config.media.clone() }
-}
-
-type FixedSip = ([std::time::Duration; 3], [usize; 3]);
-
-fn fixed_sip(config: &Config) -> FixedSip {
-    let sip = &config.sip;
-    ([sip.t1, sip.t2, sip.t4], [sip.max_transactions, sip.max_connections, sip.max_message_bytes])
-}
-
-fn live_sip(config: &Config) -> crate::Sip {
-    let fixed = crate::Sip::default();
-    crate::Sip {
-        t1: fixed.t1,
-        t2: fixed.t2,
-        t4: fixed.t4,
-        max_transactions: fixed.max_transactions,
-        max_connections: fixed.max_connections,
-        max_message_bytes: fixed.max_message_bytes,
-        ..config.sip.clone()
+impl Config {
+    /// This configuration as it is in force after a reload: what waits for a restart is still as
+    /// in `running`. Otherwise half of a program would go by the new words and half by the old: an
+    /// account of the new realm would never match a challenge of the old one.
+    #[must_use]
+    pub fn after_reload_of(mut self, running: &Self) -> Self {
+        for key in KEYS.iter().filter(|key| key.effect == Effect::Restart) {
+            (key.carry)(running, &mut self);
+        }
+        self.listen.clone_from(&running.listen);
+        self
     }
-}
-
-fn sockets(config: &Config) -> Vec<crate::Listen> {
-    config.listen.iter().map(|listen| crate::Listen { tls: None, ..listen.clone() }).collect()
-}
-
-fn tls_files(config: &Config) -> Vec<&crate::TlsFiles> {
-    config.listen.iter().filter_map(|listen| listen.tls.as_ref()).collect()
 }
 
 fn named<T: PartialEq>(
@@ -135,44 +199,4 @@ fn named<T: PartialEq>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::check;
-
-    fn config(text: &str) -> Config {
-        check(text, std::path::Path::new("t.toml")).unwrap()
-    }
-
-    #[test]
-    fn equal_configurations_do_not_differ() {
-        let text = "[[extension]]\nnumber = \"101\"\n";
-        assert_eq!(diff(&config(text), &config(text)), []);
-    }
-
-    #[test]
-    fn each_change_says_when_it_takes_effect() {
-        let old = "[[extension]]\nnumber = \"101\"\n[[extension]]\nnumber = \"102\"\n";
-        for (new, expected) in [
-            ("[[extension]]\nnumber = \"102\"\nname = \"Bo\"", "extension 102 changed"),
-            ("[[extension]]\nnumber = \"103\"", "extension 103 added"),
-            ("", "extension 101 removed"),
-            ("[dialplan]\narea_code = \"212\"", "[dialplan] changed"),
-            ("[sip]\nmax_calls = 5", "[sip] changed"),
-            ("[sip]\nt1_ms = 600", "[sip] timers or limits changed (after a restart)"),
-            ("[media]\nsrtp_phones = \"off\"", "[media] changed"),
-            ("[media]\nthreads = 2", "[media] ports, threads or address changed (after a restart)"),
-            ("[server]\ndrain_seconds = 5", "[server] changed"),
-            ("[server]\nrealm = \"x\"", "[server] realm changed (after a restart)"),
-            ("[http]\naddress = \"127.0.0.1:1\"", "[http] address changed (after a restart)"),
-            (
-                "[[listen]]\ntransport = \"udp\"\naddress = \"127.0.0.1:5060\"",
-                "[[listen]] addresses changed (after a restart)",
-            ),
-        ] {
-            let changes = diff(&config(old), &config(new));
-            let texts: Vec<String> = changes.iter().map(ToString::to_string).collect();
-            assert!(texts.iter().any(|text| text == expected), "{expected}: {texts:?}");
-            assert!(changes.is_sorted_by_key(|change| change.effect), "{texts:?}");
-        }
-    }
-}
+mod tests;

@@ -14,7 +14,7 @@ pub mod target;
 pub mod trunk;
 pub mod voice_connector;
 
-pub use check::{Surroundings, System, check, check_in, load, load_in};
+pub use check::{Surroundings, System, check, check_in, load, load_in, load_leniently};
 pub use dialplan::{Dialled, Route};
 pub use diff::{Change, Effect, diff};
 pub use net::{IpNet, PortRange};

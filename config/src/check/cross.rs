@@ -57,13 +57,22 @@ fn ports(config: &Config, marks: &Marks<'_, '_>) {
         let message = format!("{} is listened on for SIP by default", config.http.address);
         marks.http.reader.add(marks.http.at("address"), message);
     }
-    let in_media = |listen: &&Listen| {
-        listen.transport == Transport::Udp && config.media.ports.contains(listen.address.port())
-    };
-    if let Some(listen) = config.listen.iter().find(in_media) {
-        let message =
-            format!("`ports`: {} holds the SIP port {}", config.media.ports, listen.address.port());
-        marks.media.reader.add(marks.media.at("ports"), message);
+    for (i, listen) in config.listen.iter().enumerate() {
+        let port = listen.address.port();
+        if listen.transport != Transport::Udp || !config.media.ports.contains(port) {
+            continue;
+        }
+        let message = format!("`ports`: {} holds the SIP port {port}", config.media.ports);
+        // What stands in the file is pointed at: a default stands nowhere.
+        match marks.listens.get(i) {
+            Some(section) if !marks.media.has("ports") => {
+                let message = format!("{} lies among the ports of [media]", listen.address);
+                let remedy = format!("`ports` is {} when it is not written", config.media.ports);
+                section.reader.suggest(section.at("address"), message, remedy);
+            }
+            _ => marks.media.reader.add(marks.media.at("ports"), message),
+        }
+        return;
     }
 }
 

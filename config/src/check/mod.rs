@@ -8,7 +8,7 @@ mod sections;
 mod tests;
 
 use std::cell::RefCell;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use toml::de::DeTable;
@@ -80,23 +80,65 @@ pub fn load(path: &Path) -> Result<Config, Vec<Problem>> {
 ///
 /// As [`load`].
 pub fn load_in(path: &Path, around: &dyn Surroundings) -> Result<Config, Vec<Problem>> {
-    match std::fs::read(path) {
-        Ok(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => check_in(&text, path, around),
-            Err(error) => {
-                let good = error.utf8_error().valid_up_to();
-                let text = String::from_utf8_lossy(error.as_bytes());
-                let mut problems = Problems::new(path, &text);
-                problems.add(good, "the file is not UTF-8 text from here");
-                Err(problems.take_sorted())
-            }
-        },
-        Err(error) => {
-            let mut problems = Problems::new(path, "");
-            problems.add(0, format!("the file cannot be read: {error}"));
-            Err(problems.take_sorted())
+    check_in(&read_text(path)?, path, around)
+}
+
+/// What can be made of a file that may have mistakes, for those who only look for a running
+/// appliance: what is wrong has its default. The problems are given beside it.
+///
+/// # Errors
+///
+/// The file cannot be read at all.
+pub fn load_leniently(path: &Path) -> Result<(Config, Vec<Problem>), Vec<Problem>> {
+    Ok(walk(&read_text(path)?, path, &System))
+}
+
+/// Larger ones are no configuration: a thousand extensions are 80 kB.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// The text of a file, or the one problem that it cannot be read.
+fn read_text(path: &Path) -> Result<String, Vec<Problem>> {
+    let one = |message: String, remedy: Option<&str>| {
+        vec![Problem::of_file(path, message, remedy.map(str::to_owned))]
+    };
+    let bytes = read_bounded(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => one("there is no such file".into(), None),
+        io::ErrorKind::IsADirectory => {
+            one("this is a folder".into(), Some("name the file, for example offhook.toml in it"))
         }
+        io::ErrorKind::PermissionDenied => {
+            let remedy = "say the command with sudo, or as the user who may read the file";
+            one(format!("the file cannot be read: {error}"), Some(remedy))
+        }
+        io::ErrorKind::FileTooLarge => {
+            let size = MAX_BYTES >> 20;
+            one(format!("the file is larger than {size} MiB: this is no configuration"), None)
+        }
+        _ => one(format!("the file cannot be read: {error}"), None),
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let bytes = error.as_bytes();
+        let text = String::from_utf8_lossy(bytes);
+        let mut problems = Problems::new(path, &text);
+        let message = "the file is not UTF-8 text from here";
+        if matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
+            problems.suggest(good, message, "it looks like UTF-16: save it as UTF-8");
+        } else {
+            problems.add(good, message);
+        }
+        problems.take_sorted()
+    })
+}
+
+/// Never more than the limit, though the path may lead to a device.
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(io::ErrorKind::FileTooLarge.into());
     }
+    Ok(bytes)
 }
 
 /// [`check`] in surroundings of one's own.
@@ -109,6 +151,15 @@ pub fn check_in(
     path: &Path,
     around: &dyn Surroundings,
 ) -> Result<Config, Vec<Problem>> {
+    match walk(text, path, around) {
+        (config, problems) if problems.is_empty() => Ok(config),
+        (_, problems) => Err(problems),
+    }
+}
+
+fn walk(text: &str, path: &Path, around: &dyn Surroundings) -> (Config, Vec<Problem>) {
+    // Editors of other systems put a mark there that is no part of the text.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (document, errors) = DeTable::parse_recoverable(text);
     let mut problems = Problems::new(path, text);
     for error in &errors {
@@ -124,7 +175,7 @@ pub fn check_in(
     let root = Section::new(&reader, "", 0, Some(document.get_ref()));
     let config = sections::read(&root);
     let problems = reader.problems.borrow_mut().take_sorted();
-    if problems.is_empty() { Ok(config) } else { Err(problems) }
+    (config, problems)
 }
 
 /// The candidate that was probably meant.

@@ -1,3 +1,5 @@
+mod files;
+
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
@@ -139,6 +141,10 @@ fn each_single_mistake_is_named() {
         ),
         ("[[server]]".into(), "1:1 `server` is one section"),
         ("[media]\nports = \"5000-6000\"".into(), "2:9 `ports`: 5000-6000 holds the SIP port 5060"),
+        (
+            "[[listen]]\ntransport = \"udp\"\naddress = \"0.0.0.0:20000\"".into(),
+            "3:11 0.0.0.0:20000 lies among the ports of [media] / `ports` is 10000-29999",
+        ),
         ("[http]\naddress = \"127.0.0.1:5060\"".into(), "2:11 127.0.0.1:5060 is listened on"),
         (
             "[http]\naddress = \"localhost:1\"".into(),
@@ -347,45 +353,6 @@ fn a_thousand_extensions_are_read_whole() {
     let one = |i: usize| format!("[[extension]]\nnumber = \"u{i:04}\"\nha1_md5 = \"{i:032x}\"\n");
     let text: String = (0..1000).map(one).collect();
     assert_eq!(good(&text).extensions.len(), 1000);
-}
-
-#[test]
-fn the_examples_are_right() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-    let mut seen = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let text = std::fs::read_to_string(&path).unwrap();
-        struct Permissive;
-        impl Surroundings for Permissive {
-            fn env(&self, _: &str) -> Option<String> {
-                Some("x".into())
-            }
-            fn read(&self, _: &Path) -> io::Result<String> {
-                Ok("x".into())
-            }
-            fn is_file(&self, _: &Path) -> bool {
-                true
-            }
-            fn has_extension(&self, _: &Config, number: &str) -> Option<bool> {
-                Some(number.starts_with('1'))
-            }
-        }
-        check_in(&text, &path, &Permissive).unwrap_or_else(|p| panic!("{p:#?}"));
-        seen += 1;
-    }
-    assert!(seen >= 3, "{seen} examples");
-}
-
-#[test]
-fn a_file_that_cannot_be_read_is_one_problem() {
-    let problems = load(Path::new("/no/such/offhook.toml")).unwrap_err();
-    assert_eq!(problems.len(), 1);
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("latin1.toml");
-    std::fs::write(&path, b"[server]\nrealm = \"caf\xe9\"\n").unwrap();
-    let problems = load(&path).unwrap_err();
-    assert_eq!((problems[0].line, problems[0].column), (2, 13));
 }
 
 proptest::proptest! {

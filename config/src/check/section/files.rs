@@ -1,0 +1,69 @@
+//! Paths, and secrets that may stand in a file.
+
+use std::path::PathBuf;
+
+use super::{Found, Section};
+use crate::secret::Secret;
+
+impl Section<'_, '_> {
+    /// A path, relative to the configuration file.
+    pub(in crate::check) fn path(&self, key: &'static str) -> Option<PathBuf> {
+        self.text(key).map(|text| self.reader.resolve(&text.value))
+    }
+
+    /// The path of a file that must be there.
+    pub(in crate::check) fn file(&self, key: &'static str) -> Option<PathBuf> {
+        let text = self.text(key)?;
+        Some(self.existing(key, &text))
+    }
+
+    /// Paths of files that must be there.
+    pub(in crate::check) fn files(&self, key: &'static str) -> Option<Vec<PathBuf>> {
+        let texts = self.texts(key)?;
+        Some(texts.iter().map(|text| self.existing(key, text)).collect())
+    }
+
+    fn existing(&self, key: &str, text: &Found<String>) -> PathBuf {
+        let path = self.reader.resolve(&text.value);
+        if !self.reader.around.is_file(&path) {
+            let message = format!("`{key}`: there is no file {}", path.display());
+            self.reader.add(text.at, message);
+        }
+        path
+    }
+
+    /// A secret given as `NAME`, `NAME_file` or `NAME_env` (three keys in this order).
+    pub(in crate::check) fn secret(&self, keys: [&'static str; 3]) -> Option<Secret> {
+        let [plain, file, env] = keys;
+        let given: Vec<&str> = keys.into_iter().filter(|key| self.has(key)).collect();
+        if let [_, second, ..] = given.as_slice() {
+            let message = format!("only one of `{plain}`, `{file}` and `{env}` may be given");
+            self.reader.add(self.at(second), message);
+        }
+        let plain = self.text(plain).map(|text| Secret::new(text.value));
+        let file = self.text(file).and_then(|text| self.secret_from_file(file, &text));
+        let env = self.text(env).and_then(|text| {
+            let value = self.reader.around.env(&text.value).filter(|value| !value.is_empty());
+            if value.is_none() {
+                let message = format!("`{env}`: the environment has no variable {}", text.value);
+                self.reader.add(text.at, message);
+            }
+            value.map(Secret::new)
+        });
+        plain.or(file).or(env)
+    }
+
+    fn secret_from_file(&self, key: &str, text: &Found<String>) -> Option<Secret> {
+        let path = self.reader.resolve(&text.value);
+        let problem = match self.reader.around.read(&path) {
+            // An editor ends the last line; a password does not end in a line break.
+            Ok(content) => match content.trim_end_matches(['\r', '\n']) {
+                "" => "is empty".to_owned(),
+                secret => return Some(Secret::new(secret)),
+            },
+            Err(error) => format!("cannot be read: {error}"),
+        };
+        self.reader.add(text.at, format!("`{key}`: the file {} {problem}", path.display()));
+        None
+    }
+}

@@ -1,0 +1,108 @@
+//! Audio: `[media]` and `[voicemail]`.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::net::PortRange;
+
+/// Codecs that we can offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Codec {
+    Pcmu,
+    Pcma,
+}
+
+impl Codec {
+    /// Encoding name of RFC 3551 §6.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pcmu => "PCMU",
+            Self::Pcma => "PCMA",
+        }
+    }
+}
+
+/// Whether media is encrypted with SRTP keys from SDES (RFC 4568).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Srtp {
+    /// Plain RTP; offers of SRTP are refused.
+    Off,
+    /// Answered as offered; offered in plain.
+    Optional,
+    /// Plain RTP is refused.
+    Required,
+}
+
+/// `[media]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Media {
+    /// UDP ports for RTP (even) and RTCP (the next).
+    pub ports: PortRange,
+    /// Threads that move packets.
+    pub threads: usize,
+    /// Address to bind; `None`: that of the signalling interface.
+    pub address: Option<IpAddr>,
+    /// Codecs in order of preference, never empty.
+    pub codecs: Vec<Codec>,
+    /// SRTP with desk phones.
+    pub srtp_phones: Srtp,
+    /// Hang up a call that has had no packet for this long, unless on hold; `None`: never.
+    pub silence_hangup: Option<Duration>,
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Self {
+            ports: PortRange { first: 10_000, last: 29_999 },
+            threads: 1,
+            address: None,
+            codecs: vec![Codec::Pcmu, Codec::Pcma],
+            srtp_phones: Srtp::Optional,
+            silence_hangup: None,
+        }
+    }
+}
+
+/// `[voicemail]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Voicemail {
+    /// Where messages are; `None`: `voicemail` in the data folder. See [`Config::voicemail_folder`].
+    pub folder: Option<PathBuf>,
+    /// Ring time before the box answers.
+    pub after: Duration,
+    /// Longest message.
+    pub max: Duration,
+    /// Shorter messages are thrown away.
+    pub min: Duration,
+    /// Silence that ends a message; `None`: silence does not.
+    pub silence: Option<Duration>,
+    /// Mean absolute sample (of 32,767) below which a frame is silent.
+    pub silence_threshold: u16,
+    /// Messages of one mailbox; a full one says so instead of recording.
+    pub max_messages: usize,
+    /// What a phone dials to hear its messages.
+    pub menu_number: String,
+    /// Greeting of boxes that have none of their own; `None`: the built-in one.
+    pub greeting: Option<PathBuf>,
+    /// Folder with prompts that replace built-in ones.
+    pub prompts: Option<PathBuf>,
+}
+
+impl Default for Voicemail {
+    fn default() -> Self {
+        Self {
+            folder: None,
+            after: Duration::from_secs(20),
+            max: Duration::from_secs(180),
+            min: Duration::from_secs(1),
+            silence: Some(Duration::from_secs(5)),
+            silence_threshold: 200,
+            max_messages: 100,
+            menu_number: "*97".into(),
+            greeting: None,
+            prompts: None,
+        }
+    }
+}

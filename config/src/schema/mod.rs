@@ -1,0 +1,91 @@
+//! The shape of a configuration: one immutable snapshot, with defaults for everything.
+//!
+//! A key's unit stands in its TOML name (`ring_seconds`); here the field is a
+//! [`Duration`](std::time::Duration) without it (`ring`).
+
+mod media;
+mod numbers;
+mod server;
+mod signalling;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+pub use self::media::*;
+pub use self::numbers::*;
+pub use self::server::*;
+pub use self::signalling::*;
+use crate::trunk::Trunk;
+
+/// Everything the operator may write. Made by [`crate::check()`], or [`Config::default`] for the
+/// embedded defaults; never changed afterwards: a reload makes another.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    /// `[server]`.
+    pub server: Server,
+    /// `[[listen]]`; never empty.
+    pub listen: Listens,
+    /// `[http]`.
+    pub http: Http,
+    /// `[sip]`.
+    pub sip: Sip,
+    /// `[media]`.
+    pub media: Media,
+    /// `[registrar]`.
+    pub registrar: Registrar,
+    /// `[bans]`.
+    pub bans: Bans,
+    /// `[voicemail]`.
+    pub voicemail: Voicemail,
+    /// `[dialplan]`.
+    pub dialplan: DialPlan,
+    /// `[journal]`.
+    pub journal: Journal,
+    /// `[[trunk]]`, in the order they are tried (by `order`, then as written).
+    pub trunks: Vec<Trunk>,
+    /// `[[extension]]`, as written. Others live in the store (`offhook phone add`).
+    pub extensions: Vec<Extension>,
+    /// `[[group]]`, as written.
+    pub groups: Vec<Group>,
+    /// `[[number]]`, as written.
+    pub numbers: Vec<NumberRule>,
+}
+
+impl Config {
+    /// Where voicemail messages are.
+    pub fn voicemail_folder(&self) -> PathBuf {
+        self.voicemail.folder.clone().unwrap_or_else(|| self.server.data_dir.join("voicemail"))
+    }
+
+    /// The database file.
+    pub fn database(&self) -> PathBuf {
+        self.server.data_dir.join("offhook.db")
+    }
+
+    /// A trunk by name.
+    pub fn trunk(&self, name: &str) -> Option<&Trunk> {
+        self.trunks.iter().find(|t| t.name == name)
+    }
+
+    /// Trunks that claim a source address as a peer of theirs. Several may: two connectors of one
+    /// region share their ranges.
+    pub fn trunks_of(&self, source: IpAddr) -> impl Iterator<Item = &Trunk> {
+        self.trunks.iter().filter(move |t| t.is_peer(source))
+    }
+
+    /// A group by name.
+    pub fn group(&self, name: &str) -> Option<&Group> {
+        self.groups.iter().find(|g| g.name == name)
+    }
+
+    /// A configured extension by number.
+    pub fn extension(&self, number: &str) -> Option<&Extension> {
+        self.extensions.iter().find(|e| e.number == number)
+    }
+
+    /// Whether an address may be banned: not in `bans.never` and no trunk's peer.
+    pub fn bannable(&self, source: IpAddr) -> bool {
+        !self.bans.never.iter().any(|n| n.contains(source))
+            && self.trunks_of(source).next().is_none()
+    }
+}
