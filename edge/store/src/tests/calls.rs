@@ -1,0 +1,114 @@
+//! Call records and timelines.
+
+use super::*;
+
+#[test]
+fn a_call_is_shown_with_its_timeline_by_a_unique_beginning_of_its_id() {
+    let (_folder, path) = folder();
+    let store = opened(&path);
+    let start = later(0);
+    for (id, seconds) in [("aa11", 0), ("aa22", 1), ("b", 2), ("bb", 3)] {
+        wait(store.put_call(call(id, start + Duration::from_secs(seconds)))).unwrap();
+    }
+    let sip = CallEventKind::Sip {
+        direction: Direction::In,
+        line: "INVITE".into(),
+        cseq: "1 INVITE".into(),
+        peer: "UDP 192.0.2.1:5060".into(),
+        body: None,
+    };
+    let first = CallEvent { at: start, leg: None, kind: sip };
+    store.append_events("aa11".into(), vec![first.clone(), note("x", start)]);
+    store.append_events("aa11".into(), vec![note("y", start)]);
+    wait(store.put_call(CallRecord { ended: Some(start), ..call("aa11", start) })).unwrap();
+
+    let listed = wait(store.list_calls(3)).unwrap();
+    assert_eq!(listed.iter().map(|c| c.id.as_str()).collect::<Vec<_>>(), ["bb", "b", "aa22"]);
+    let (record, events) = wait(store.show_call("aa1".into())).unwrap().unwrap();
+    assert_eq!(record, CallRecord { ended: Some(start), ..call("aa11", start) });
+    assert_eq!(events, [first, note("x", start), note("y", start)]);
+    // The whole id of one call that another one's begins with.
+    assert_eq!(wait(store.show_call("b".into())).unwrap().unwrap().0.id, "b");
+    assert_eq!(wait(store.show_call("zz".into())).unwrap(), None);
+    let error = wait(store.show_call("aa".into())).unwrap_err();
+    assert!(error.to_string().contains("several calls begin with aa"), "{error}");
+}
+
+#[test]
+fn calls_that_a_killed_daemon_left_open_end_as_lost_with_their_last_event() {
+    let (_folder, path) = folder();
+    let store = opened(&path);
+    let start = later(0);
+    let last = start + Duration::from_secs(9);
+    wait(store.put_call(call("open", start))).unwrap();
+    wait(store.put_call(CallRecord { ended: Some(last), ..call("done", start) })).unwrap();
+    store.append_events("open".into(), vec![note("x", last)]);
+    assert_eq!(wait(store.close_lost_calls()).unwrap(), 1);
+    let (open, _) = wait(store.show_call("open".into())).unwrap().unwrap();
+    assert_eq!((open.disposition.as_str(), open.ended), ("lost", Some(last)));
+    let (done, _) = wait(store.show_call("done".into())).unwrap().unwrap();
+    assert_eq!(done.disposition, "answered");
+}
+
+#[test]
+fn an_event_that_is_not_understood_is_shown_as_a_note() {
+    let (_folder, path) = folder();
+    let store = opened(&path);
+    wait(store.put_call(call("c", later(0)))).unwrap();
+    store.append_events("c".into(), vec![note("x", UNIX_EPOCH)]);
+    wait(store.put_call(call("c", later(0)))).unwrap();
+    let raw = Connection::open(&path).unwrap();
+    let json = r#"[{"at":7,"leg":"B","kind":{"event":"of-tomorrow"}}]"#;
+    raw.execute("UPDATE events SET json = ?1", [json]).unwrap();
+    let (_, events) = wait(store.show_call("c".into())).unwrap().unwrap();
+    let kind = CallEventKind::Note { text: r#"{"event":"of-tomorrow"}"#.into() };
+    let at = UNIX_EPOCH + Duration::from_nanos(7);
+    assert_eq!(events, [CallEvent { at, leg: Some("B".into()), kind }]);
+}
+
+#[test]
+fn events_that_find_no_room_are_counted_in_the_timeline() {
+    let (_folder, path) = folder();
+    let store = Store::open(&path, &Options { queued_events: 3, ..quiet() }).unwrap();
+    wait(store.put_call(call("c", later(0)))).unwrap();
+    store.append_events("c".into(), (0..4).map(|_| note("x", later(0))).collect());
+    wait(store.put_call(call("c", later(0)))).unwrap();
+    let (_, events) = wait(store.show_call("c".into())).unwrap().unwrap();
+    let [CallEvent { kind: CallEventKind::Note { text }, .. }] = events.as_slice() else {
+        panic!("{events:?}")
+    };
+    assert!(text.starts_with("events_lost: 4"), "{text}");
+    store.append_events("c".into(), vec![note("fits", later(0))]);
+    wait(store.put_call(call("c", later(0)))).unwrap();
+    assert_eq!(wait(store.show_call("c".into())).unwrap().unwrap().1.len(), 2);
+}
+
+#[test]
+fn old_calls_are_thrown_away_in_steps_with_their_timelines() {
+    let (_folder, path) = folder();
+    let store = opened(&path);
+    let day = Duration::from_secs(86_400);
+    let mut kept = Vec::new();
+    for i in 0..150u32 {
+        let started = SystemTime::now() - day * i;
+        kept.push(store.put_call(call(&format!("c{i:03}"), started)));
+        store.append_events(format!("c{i:03}"), vec![note("x", started)]);
+    }
+    kept.into_iter().for_each(|answer| wait(answer).unwrap());
+    let connection = schema::open_for_writing(&path, Duration::ZERO).unwrap();
+    let events = || {
+        let sql = "SELECT count(*) FROM events";
+        connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let steps =
+        || (1..100).find(|_| prune::step(&connection, &store.shared).unwrap()).expect("it ends");
+    store.set_retention(0, 0);
+    assert_eq!((steps(), events()), (1, 150));
+    store.set_retention(90, 0);
+    assert_eq!((steps(), events()), (2, 90));
+    store.set_retention(90, 10);
+    assert_eq!((steps(), events()), (2, 10));
+    let left = wait(store.list_calls(99)).unwrap();
+    assert_eq!(left.first().unwrap().id, "c000");
+    assert_eq!(left.len(), 10);
+}

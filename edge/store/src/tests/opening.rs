@@ -1,0 +1,47 @@
+//! Opening: what is refused, and who may read.
+
+use super::*;
+
+#[test]
+fn a_database_that_cannot_be_used_says_why_and_what_to_do() {
+    let (folder, path) = folder();
+    let refused = |path: &Path| {
+        let options = Options { busy: Duration::ZERO, ..quiet() };
+        let error = Store::open(path, &options).expect_err("refused").to_string();
+        assert!(error.contains(path.to_str().unwrap()), "{error}");
+        error
+    };
+    let missing = folder.path().join("no/such/folder/offhook.db");
+    assert!(refused(&missing).contains("check that the folder exists"));
+
+    std::fs::write(&path, "this is no database at all, but long enough to look at").unwrap();
+    assert!(refused(&path).contains("restore a backup"));
+    assert!(std::fs::read_to_string(&path).unwrap().starts_with("this is no"), "left alone");
+
+    let foreign = folder.path().join("foreign.db");
+    Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+    assert!(refused(&foreign).contains("another program's"));
+
+    let newer = folder.path().join("newer.db");
+    drop(opened(&newer));
+    Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    assert!(refused(&newer).contains("format 99"));
+
+    let locked = folder.path().join("locked.db");
+    let other = Connection::open(&locked).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    assert!(refused(&locked).contains("locked by another process"));
+}
+
+#[cfg(unix)]
+#[test]
+fn only_its_owner_may_read_the_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_folder, path) = folder();
+    let store = opened(&path);
+    wait(store.put_call(call("c", later(0)))).unwrap();
+    for name in ["offhook.db", "offhook.db-wal"] {
+        let mode = path.with_file_name(name).metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");
+    }
+}
