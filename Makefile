@@ -1,45 +1,63 @@
 # run · test · bench · deb. Each target installs from apt what it needs and the machine lacks.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: run build test test-tools lint bench deb clean
+.PHONY: run build test lint bench deb clean cargo run-tools test-tools lint-tools bench-tools
 
 # Where `make run` keeps its database, secrets and voicemail.
 DATA ?= $(CURDIR)/offhook-data
-
-# apt-get as root, or through sudo for everybody else.
-SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 ## Builds the appliance, starts it on embedded defaults and proves it with real calls; then serves.
-run: build
-	target/release/offhook run --data "$(DATA)"
+run: run-tools build
+	@$(TARGET)/release/offhook run --data "$(DATA)"
 
-build:
+build: cargo
 	cargo build --release --locked -p offhook
 
 ## Everything that is checked: format, lints, docs, and all tests with real user agents.
 test: test-tools lint
 	cargo test --workspace --locked
 
-lint:
+lint: cargo lint-tools
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked --quiet
 
-## The user agents that the tests talk to: baresip and sipp, and sox to make tones.
-test-tools:
-	@missing=""; for p in baresip-core sip-tester sox python3; do \
-	  dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
-	if [ -n "$$missing" ]; then \
-	  $(SUDO) apt-get update -q >/dev/null && \
-	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -q --no-install-recommends $$missing >/dev/null; fi
-
 ## Prints a table of figures and writes target/bench/figures.json.
-bench: build
+bench: bench-tools build
 	python3 tests/bench/run.py
 
 ## A Debian package in target/deb/.
 deb: build
 	systemd/make-deb
 
-clean:
+clean: cargo
 	cargo clean
+
+cargo:
+	@command -v cargo >/dev/null || { echo "Rust is missing: https://rustup.rs installs it"; exit 1; }
+
+# What each target calls, as COMMAND:PACKAGE. A command that is there is not installed again, so a
+# machine without apt will do when it has them.
+run-tools: INSTALL := cc:gcc cc:libc6-dev
+# The user agents that the tests talk to, and `kill` of procps.
+test-tools: INSTALL := cc:gcc cc:libc6-dev baresip:baresip-core sipp:sip-tester kill:procps
+bench-tools: INSTALL := cc:gcc cc:libc6-dev python3:python3 sox:sox sipp:sip-tester taskset:util-linux
+
+run-tools test-tools bench-tools:
+	@missing=""; for tool in $(INSTALL); do \
+	  type -P "$${tool%%:*}" >/dev/null || missing="$$missing $${tool##*:}"; done; \
+	[ -n "$$missing" ] || exit 0; \
+	command -v apt-get >/dev/null || { echo "please install:$$missing"; exit 1; }; \
+	echo "installing$$missing"; \
+	sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	[ -z "$$sudo" ] || command -v sudo >/dev/null || \
+	  { echo "as root: apt-get install --no-install-recommends$$missing"; exit 1; }; \
+	$$sudo apt-get update -q >/dev/null; \
+	$$sudo env DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -y -q --no-install-recommends $$missing >/dev/null
+
+# A Rust of the minimal profile has neither.
+lint-tools: cargo
+	@cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || \
+	  rustup component add rustfmt clippy
