@@ -6,15 +6,15 @@ use serde_json::json;
 use crate::cli::BansCommand;
 use crate::control::{self, ControlError};
 use crate::output::{print, table};
-use crate::place::{CommandError, block_on, configuration, store};
+use crate::place::{CommandError, block_on, existing_store, whereabouts};
 
 /// Runs `offhook bans …`. Works on the database; a running daemon is told.
 pub fn run(command: &BansCommand) -> Result<(), CommandError> {
     match command {
         BansCommand::List { place, json } => {
-            let config = configuration(place)?;
+            let config = whereabouts(place)?;
             let now = std::time::SystemTime::now();
-            let mut bans = block_on(store(&config)?.load_bans())??;
+            let mut bans = block_on(existing_store(&config)?.load_bans())??;
             // The daemon throws them away some time after they are over.
             bans.retain(|ban| ban.until > now);
             let left = |until: std::time::SystemTime| {
@@ -44,11 +44,11 @@ pub fn run(command: &BansCommand) -> Result<(), CommandError> {
             Ok(())
         }
         BansCommand::Lift { place, address } => {
-            let config = configuration(place)?;
+            let config = whereabouts(place)?;
             match control::ask(&config.server.data_dir, "DELETE", &format!("/bans/{address}")) {
                 Ok(_) => {}
                 Err(ControlError::NotRunning(_)) => {
-                    block_on(store(&config)?.remove_ban(*address))??;
+                    block_on(existing_store(&config)?.remove_ban(*address))??;
                 }
                 Err(error) => return Err(error.into()),
             }

@@ -12,14 +12,14 @@ use serde_json::json;
 use crate::cli::CallsCommand;
 use crate::ladder;
 use crate::output::{print, table};
-use crate::place::{CommandError, block_on, configuration, store};
+use crate::place::{CommandError, block_on, existing_store, whereabouts};
 
 /// Runs `offhook calls …`.
 pub fn run(command: &CallsCommand) -> Result<(), CommandError> {
     match command {
         CallsCommand::List { place, limit, json } => {
-            let config = configuration(place)?;
-            let records = block_on(store(&config)?.list_calls(*limit))??;
+            let config = whereabouts(place)?;
+            let records = block_on(existing_store(&config)?.list_calls(*limit))??;
             if *json {
                 let list: Vec<_> = records.iter().map(record_json).collect();
                 print(&serde_json::Value::from(list).to_string());
@@ -29,8 +29,8 @@ pub fn run(command: &CallsCommand) -> Result<(), CommandError> {
             Ok(())
         }
         CallsCommand::Show { place, id, json } => {
-            let config = configuration(place)?;
-            let found = block_on(store(&config)?.show_call(id.clone()))??;
+            let config = whereabouts(place)?;
+            let found = block_on(existing_store(&config)?.show_call(id.clone()))??;
             let Some((record, events)) = found else {
                 return Err(CommandError::Words(format!(
                     "no single call begins with {id:?}; `offhook calls list` names them"
@@ -99,11 +99,16 @@ pub fn show(config: &Config, record: &CallRecord, events: &[CallEvent]) -> Strin
     line("hung up by", record.hung_up_by.clone());
     out.push('\n');
     out += &ladder::draw(record.started, events);
-    for event in events {
-        if let CallEventKind::Failure { code, detail, .. } = &event.kind {
-            out += &explain(code, detail);
-        }
-    }
+    let failed: Vec<String> = events
+        .iter()
+        .filter_map(|event| match &event.kind {
+            CallEventKind::Failure { code, detail, .. } => Some(explain(code, detail)),
+            _ => None,
+        })
+        .collect();
+    // A timeline may have lost its events, or end before the failure: the record knows.
+    let recorded = record.failure.as_ref().filter(|_| failed.is_empty());
+    out += &recorded.map_or_else(|| failed.concat(), |code| explain(code, ""));
     out.trim_end().to_owned()
 }
 
@@ -140,4 +145,32 @@ fn event_json(event: &CallEvent) -> serde_json::Value {
     value["at_ms"] = millis(event.at).into();
     value["leg"] = event.leg.clone().into();
     value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_failed_says_why_and_what_to_do_even_without_a_timeline() {
+        let record = CallRecord {
+            id: "1".into(),
+            started: SystemTime::UNIX_EPOCH,
+            answered: None,
+            ended: Some(SystemTime::UNIX_EPOCH),
+            from: "101".into(),
+            to: "5".into(),
+            original_caller: None,
+            source: "extension:101".into(),
+            destination: None,
+            disposition: "failed".into(),
+            failure: Some("unknown-number".into()),
+            hung_up_by: None,
+        };
+        let shown = show(&Config::default(), &record, &[]);
+        assert!(
+            shown.contains("Why: The number dialled") && shown.contains("What to do: "),
+            "{shown}"
+        );
+    }
 }

@@ -17,7 +17,7 @@ pub struct Cli {
 /// Which appliance a command speaks of.
 #[derive(Debug, Clone, Args)]
 pub struct Place {
-    /// Configuration file; without it the embedded defaults are used.
+    /// Configuration file; /etc/offhook/offhook.toml where that is there, else embedded defaults.
     #[arg(long, short, env = "OFFHOOK_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Folder for the database, secrets and voicemail; overrides `[server] data_dir`.
@@ -43,9 +43,12 @@ pub enum Command {
     Demo,
     /// Checks a configuration file and prints every problem with its line and column.
     Check {
-        /// The file.
-        file: PathBuf,
+        /// The file; /etc/offhook/offhook.toml when none is named.
+        file: Option<PathBuf>,
     },
+    /// Lets the running appliance read its configuration again; says what changed, and what waits
+    /// for a restart. A file with a mistake is refused whole.
+    Reload(Place),
     /// Desk phones.
     #[command(subcommand)]
     Phone(PhoneCommand),

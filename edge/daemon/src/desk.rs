@@ -1,7 +1,6 @@
 //! What the doors (control socket, metrics) may see and do: handles to every room.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -21,6 +20,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::accounts::accounts;
+use crate::cli::Place;
 use crate::place;
 
 /// Handles to a running appliance.
@@ -47,14 +47,18 @@ pub struct Desk {
     pub store: Store,
     /// The configuration in force.
     pub config: watch::Sender<Arc<Config>>,
-    /// Where it was read; `None`: embedded defaults.
-    pub config_path: Option<PathBuf>,
+    /// What the command line said of configuration and data folder.
+    pub place: Place,
+    /// The runtime of signalling: what starts tasks is done there, whoever asks for it.
+    pub home: tokio::runtime::Handle,
     /// The right to serve from the data folder.
     pub lock: crate::folder::Lock,
     /// Sockets that are open, in words.
     pub listeners: Vec<String>,
     /// Sockets that could not be opened, in words.
     pub listen_problems: Vec<String>,
+    /// Why there are no metrics, in words.
+    pub metrics_problem: Option<String>,
     /// When we started.
     pub started: SystemTime,
     /// Only one reload at a time.
@@ -85,6 +89,7 @@ impl Desk {
             "uptime_seconds": self.started.elapsed().unwrap_or_default().as_secs(),
             "listeners": self.listeners,
             "listen_problems": self.listen_problems,
+            "metrics_problem": self.metrics_problem,
             "phones": {"known": self.directory.numbers().len(), "contacts": m.bindings.get()},
             "trunks": trunks,
             "calls": calls,
@@ -118,14 +123,14 @@ impl Desk {
 
     /// Reads the configuration again: whole, or not at all. Gives back what changed, in words.
     pub async fn reload(&self) -> Result<Vec<String>, String> {
-        let Some(path) = &self.config_path else {
+        let Some(path) = self.place.file() else {
             return Err("the appliance runs on embedded defaults: there is no file to read".into());
         };
         let data = self.config.borrow().server.data_dir.clone();
-        let mut new =
-            place::read_with_phones(path, Some(data.clone())).map_err(|e| e.to_string())?;
-        // `--data` on the command line outlives a reload.
-        new.server.data_dir = data;
+        // Disks are slow, and this is the thread of signalling.
+        let read = tokio::task::spawn_blocking(move || place::read_with_phones(&path, Some(data)));
+        let new = read.await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
+        let new = self.place.with_data(new);
         let changes = {
             let _one = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
             let old = Arc::clone(&self.config.borrow());
@@ -136,7 +141,7 @@ impl Desk {
                 .map_err(|e| format!("certificates: {e}; the rest stays as it was"))?;
             let changes: Vec<String> =
                 offhook_config::diff(&old, &new).iter().map(ToString::to_string).collect();
-            let new = Arc::new(new);
+            let new = Arc::new(new.after_reload_of(&old));
             self.registrar.set_config(RegistrarConfig::from(&*new));
             self.bans.set_policy(Policy::from(&new.bans));
             self.trunks.set(&new.trunks);

@@ -68,6 +68,14 @@ pub fn make(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o750).create(folder)
 }
 
+/// Makes a folder of a name that nobody can foresee: what others put into a shared folder must not
+/// be taken for ours.
+pub fn make_fresh(place: &Path, prefix: &str) -> io::Result<PathBuf> {
+    let folder = place.join(format!("{prefix}{:016x}", rand::random::<u64>()));
+    DirBuilder::new().mode(0o700).create(&folder)?;
+    Ok(folder)
+}
+
 /// What root makes in the folder of the service's user must belong to that user, or the service
 /// could not write it: `sudo offhook phone add` before the first start. Makes the file when it is
 /// not there; does nothing for anybody but root.
@@ -81,6 +89,17 @@ pub fn give_to_owner(folder: &Path, file: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// A new file beside those of the service, which its user may write and others may not read. A link
+/// that lies there is not followed: the service's user must not lead root elsewhere.
+pub fn new_file(folder: &Path, file: &Path) -> io::Result<File> {
+    let owner = std::fs::metadata(folder)?;
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+    if rustix::process::geteuid().is_root() && owner.uid() != 0 {
+        own(&made, &owner)?;
+    }
+    Ok(made)
 }
 
 /// Makes a folder inside the data folder; made by root, it belongs to the data folder's owner.
@@ -119,6 +138,30 @@ mod tests {
         drop(first);
         Lock::take(&folder).unwrap();
         std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_link_in_the_services_folder_is_not_followed() {
+        let folder = folder("link");
+        let (victim, link) = (folder.join("victim"), folder.join("greeting.wav"));
+        std::fs::write(&victim, "mine").unwrap();
+        std::os::unix::fs::symlink(&victim, &link).unwrap();
+        assert!(new_file(&folder, &link).is_err());
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "mine");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_fresh_folder_is_new_and_for_its_owner_alone() {
+        let (one, two) = (
+            make_fresh(&std::env::temp_dir(), "offhook-fresh-").unwrap(),
+            make_fresh(&std::env::temp_dir(), "offhook-fresh-").unwrap(),
+        );
+        assert_ne!(one, two);
+        for folder in [one, two] {
+            assert_eq!(std::fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
+            std::fs::remove_dir(folder).unwrap();
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `offhook phone greeting`: a mailbox's own greeting.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use offhook_config::Config;
 use offhook_media::clip;
@@ -40,14 +40,13 @@ pub fn set(
 /// Writes the greeting beside the mailbox's messages; gives its path under the voicemail folder.
 /// Each has a name of its own: a decoded greeting is remembered by name.
 fn keep(config: &Config, number: &str, samples: &[i16]) -> Result<PathBuf, CommandError> {
-    let seconds = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
-    let name = PathBuf::from(number).join(format!("greeting-{seconds}.wav"));
+    let name = PathBuf::from(number).join(format!("greeting-{:016x}.wav", rand::random::<u64>()));
     let (data, voicemail) = (&config.server.data_dir, config.voicemail_folder());
     let path = voicemail.join(&name);
     folder::make_inside(data, &voicemail)
         .and_then(|()| folder::make_inside(data, &voicemail.join(number)))
-        .and_then(|()| folder::give_to_owner(data, &path))
-        .and_then(|()| std::fs::write(&path, wav::to_bytes(Format::Pcm16, samples)))
+        .and_then(|()| folder::new_file(data, &path))
+        .and_then(|mut file| file.write_all(&wav::to_bytes(Format::Pcm16, samples)))
         .map_err(|error| CommandError::File { path, error })?;
     Ok(name)
 }

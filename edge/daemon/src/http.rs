@@ -29,20 +29,22 @@ pub struct DoorError {
 #[derive(Debug)]
 pub struct Doors {
     tcp: Option<std::net::TcpListener>,
+    problem: Option<String>,
     unix: std::os::unix::net::UnixListener,
 }
 
 impl Doors {
     /// Binds both. A metrics port that is taken is a warning, not a reason not to take calls.
     pub fn open(address: SocketAddr, socket: &Path) -> Result<Self, DoorError> {
-        let tcp = match std::net::TcpListener::bind(address) {
+        let (tcp, problem) = match std::net::TcpListener::bind(address) {
             Ok(tcp) => {
                 tcp.set_nonblocking(true).map_err(|e| failed(address.to_string(), e))?;
-                Some(tcp)
+                (Some(tcp), None)
             }
             Err(error) => {
-                tracing::warn!(%address, %error, "no metrics: the port cannot be opened");
-                None
+                let problem = format!("no metrics on {address}: {error}");
+                tracing::warn!("{problem}");
+                (None, Some(problem))
             }
         };
         let name = || socket.display().to_string();
@@ -57,7 +59,12 @@ impl Doors {
         let owner_and_group = std::fs::Permissions::from_mode(0o660);
         std::fs::set_permissions(socket, owner_and_group).map_err(|e| failed(name(), e))?;
         unix.set_nonblocking(true).map_err(|e| failed(name(), e))?;
-        Ok(Self { tcp, unix })
+        Ok(Self { tcp, problem, unix })
+    }
+
+    /// Why there are no metrics, in words.
+    pub fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
     }
 
     /// Serves until the process ends.
@@ -118,12 +125,27 @@ fn answer(outcome: Result<Value, String>) -> Response {
     }
 }
 
+/// Does it on the thread of signalling: the tasks that it starts must live there.
+async fn at_home<T, F>(
+    desk: &Arc<Desk>,
+    work: impl FnOnce(Arc<Desk>) -> F + Send + 'static,
+) -> Result<T, String>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, String>> + Send + 'static,
+{
+    let done = desk.home.spawn(work(Arc::clone(desk)));
+    done.await.map_err(|e| format!("the appliance is ending: {e}"))?
+}
+
 async fn reload(State(desk): State<Arc<Desk>>) -> Response {
-    answer(desk.reload().await.map(|changes| json!({"changes": changes})))
+    let done = at_home(&desk, |desk| async move { desk.reload().await }).await;
+    answer(done.map(|changes| json!({"changes": changes})))
 }
 
 async fn reload_phones(State(desk): State<Arc<Desk>>) -> Response {
-    answer(desk.reload_phones().await.map(|count| json!({"phones": count})))
+    let done = at_home(&desk, |desk| async move { desk.reload_phones().await }).await;
+    answer(done.map(|count| json!({"phones": count})))
 }
 
 async fn lift(State(desk): State<Arc<Desk>>, UrlPath(address): UrlPath<IpAddr>) -> Response {

@@ -1,6 +1,6 @@
 //! The configuration in its surroundings: references to phones are looked up in the database.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use offhook_config::{Config, Surroundings, System};
 use offhook_pbx::keep::Extensions as _;
 
-use crate::place;
+use crate::place::{self, CommandError};
 
 /// The machine and the phones that `offhook phone add` made.
 #[derive(Debug, Default)]
@@ -17,12 +17,19 @@ pub struct Phones {
     data: Option<PathBuf>,
     /// Read at the first question. `None`: there is no database yet, or it cannot be read.
     known: OnceCell<Option<HashSet<String>>>,
+    /// Why it cannot be read.
+    unread: RefCell<Option<String>>,
 }
 
 impl Phones {
     /// `data`: the folder of the command line, which goes before the file's.
     pub fn new(data: Option<PathBuf>) -> Self {
-        Self { data, known: OnceCell::new() }
+        Self { data, ..Self::default() }
+    }
+
+    /// Why references to phones could not be checked, in words.
+    pub fn unread(&self) -> Option<String> {
+        self.unread.borrow().clone()
     }
 
     fn read(&self, config: &Config) -> Option<HashSet<String>> {
@@ -31,15 +38,26 @@ impl Phones {
             config.server.data_dir.clone_from(data);
         }
         // Before the first phone is made every reference is to a phone to come.
-        if !config.database().exists() {
+        if let Ok(false) = config.database().try_exists() {
             return None;
         }
-        let store = place::store(&config).ok()?;
-        // A thread of its own: reloading asks from within the daemon's runtime.
-        let asked = store.load_extensions();
-        let loaded = std::thread::spawn(move || place::block_on(asked)).join().ok()?;
-        Some(loaded.ok()?.ok()?.into_iter().map(|e| e.number).collect())
+        match load(&config) {
+            Ok(known) => Some(known),
+            Err(error) => {
+                *self.unread.borrow_mut() = Some(error.to_string());
+                None
+            }
+        }
     }
+}
+
+fn load(config: &Config) -> Result<HashSet<String>, CommandError> {
+    let store = place::existing_store(config)?;
+    // A thread of its own: reloading asks from within the daemon's runtime.
+    let asked = store.load_extensions();
+    let loaded = std::thread::spawn(move || place::block_on(asked)).join();
+    let loaded = loaded.map_err(|_| CommandError::Words("a thread ended in panic".into()))?;
+    Ok(loaded??.into_iter().map(|e| e.number).collect())
 }
 
 impl Surroundings for Phones {

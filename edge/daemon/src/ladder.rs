@@ -71,7 +71,8 @@ fn sip_label(line: &str, cseq: &str, body: Option<&str>) -> String {
 /// One arrow between our column and the leg's.
 fn arrow(column: usize, legs: usize, direction: Direction, label: &str) -> String {
     let width = COLUMN * (column + 1) - 2;
-    let label: String = label.chars().take(COLUMN - 6).collect();
+    // Blanks around it and the arrow's ends.
+    let label: String = label.chars().take(width.saturating_sub(4)).collect();
     let dashes = width.saturating_sub(label.chars().count() + 4);
     let (left, right) = (dashes / 2, dashes - dashes / 2);
     let mut out = match direction {
@@ -106,6 +107,7 @@ fn words(kind: &CallEventKind) -> String {
         CallEventKind::Recorded { duration_ms, ended_by } => {
             format!("recorded {:.1} s, ended by {ended_by}", *duration_ms as f64 / 1000.0)
         }
+        CallEventKind::HungUp { by, why } if why == "hung up" => format!("{by} hung up"),
         CallEventKind::HungUp { by, why } => format!("{by} hung up: {why}"),
         CallEventKind::Failure { code, sip_status, detail } => match sip_status {
             Some(status) => format!("FAILED {code} (SIP {status}): {detail}"),
@@ -156,5 +158,18 @@ mod tests {
         assert!(lines[2].contains("|<-") && lines[2].contains(" INVITE "));
         assert!(lines[4].contains("->|") && lines[4].len() > lines[2].trim_end().len() - 4);
         assert!(lines[5].starts_with("   1.250") && lines[5].contains("200 OK (INVITE)"));
+    }
+
+    #[test]
+    fn a_long_reason_is_cut_only_where_the_next_column_begins() {
+        let line = "487 Request Terminated";
+        let terminated = |leg| event(0, leg, sip(Direction::In, line, "1 INVITE"));
+        let party = CallEventKind::Leg { party: "x".into() };
+        let drawn =
+            draw(SystemTime::UNIX_EPOCH, &[event(0, "A", party), terminated("A"), terminated("B")]);
+        let lines: Vec<&str> = drawn.lines().collect();
+        assert!(lines[3].contains("487 Request Terminated (INVITE)"), "{drawn}");
+        let end = |line: &str| line.trim_end().chars().count();
+        assert_eq!(end(lines[2]), end(lines[3]), "{drawn}");
     }
 }

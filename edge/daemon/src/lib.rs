@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod output;
 pub mod phone;
 pub mod place;
+pub mod reload;
 pub mod serve;
 pub mod status;
 pub mod system;
@@ -29,11 +30,13 @@ use cli::{Cli, Command};
 
 /// Runs one command; its problem, if any, is printed for the operator.
 pub fn run(cli: Cli) -> ExitCode {
+    system::keep_files_private();
     let outcome = match cli.command {
         Command::Serve(place) => serve::run(&place),
         Command::Run { data, listen } => demo::run(&data, listen),
         Command::Demo => demo::demo(),
-        Command::Check { file } => check::run(&file),
+        Command::Check { file } => check::run(file.as_ref()),
+        Command::Reload(place) => reload::run(&place),
         Command::Phone(command) => phone::run(&command),
         Command::Status { place, json } => status::run(&place, json),
         Command::Calls(command) => calls::run(&command),

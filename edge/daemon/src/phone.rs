@@ -14,7 +14,9 @@ use crate::cli::{PhoneCommand, Place};
 use crate::control;
 use crate::greeting;
 use crate::output::{complain, print, table};
-use crate::place::{CommandError, block_on, configuration, read_with_phones, store};
+use crate::place::{
+    CommandError, block_on, configuration, existing_store, read_with_phones, store, whereabouts,
+};
 
 /// Runs `offhook phone …`.
 pub fn run(command: &PhoneCommand) -> Result<(), CommandError> {
@@ -213,8 +215,8 @@ fn tell_daemon(config: &Config) -> Result<(), CommandError> {
 }
 
 fn list(place: &Place, as_json: bool) -> Result<(), CommandError> {
-    let config = configuration(place)?;
-    let store = store(&config)?;
+    let config = whereabouts(place)?;
+    let store = existing_store(&config)?;
     let extensions = block_on(store.load_extensions())??;
     let bindings = block_on(store.load_bindings())??;
     let now = std::time::SystemTime::now();
@@ -306,15 +308,15 @@ fn no_such_phone(config: &Config, number: &str) -> CommandError {
 }
 
 fn remove(place: &Place, number: &str) -> Result<(), CommandError> {
-    let config = configuration(place)?;
-    if !block_on(store(&config)?.remove_extension(number.to_owned()))?? {
+    let config = whereabouts(place)?;
+    if !block_on(existing_store(&config)?.remove_extension(number.to_owned()))?? {
         return Err(no_such_phone(&config, number));
     }
     print(&format!("Phone {number} is removed; its voicemail stays until it is deleted."));
     // What still leads to it would be refused at the next reload.
-    if let Some(path) = &place.config
+    if let Some(path) = place.file()
         && let Err(CommandError::Configuration(problems)) =
-            read_with_phones(path, place.data.clone())
+            read_with_phones(&path, place.data.clone())
     {
         complain("The configuration still names it:");
         problems.iter().for_each(|problem| complain(&problem.to_string()));
@@ -335,8 +337,8 @@ fn change(
     number: &str,
     how: impl FnOnce(&Config, &mut Extension) -> Result<String, CommandError>,
 ) -> Result<(), CommandError> {
-    let config = configuration(place)?;
-    let store = store(&config)?;
+    let config = whereabouts(place)?;
+    let store = existing_store(&config)?;
     let known = block_on(store.load_extensions())??;
     let Some(mut extension) = known.into_iter().find(|e| e.number == number) else {
         return Err(no_such_phone(&config, number));

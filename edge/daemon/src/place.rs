@@ -9,6 +9,10 @@ use offhook_store::{Store, StoreError};
 use crate::cli::Place;
 use crate::folder;
 use crate::known::Phones;
+use crate::output::complain;
+
+/// Where the package puts the configuration.
+const SYSTEM_FILE: &str = "/etc/offhook/offhook.toml";
 
 /// Why a command could not do its work; the text is for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -45,16 +49,57 @@ fn lines(problems: &[Problem]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-/// Reads and checks the configuration of a place; embedded defaults when no file is named.
-pub fn configuration(place: &Place) -> Result<Config, CommandError> {
-    let mut config = match &place.config {
-        Some(path) => read(path)?,
-        None => Config::default(),
-    };
-    if let Some(data) = &place.data {
-        config.server.data_dir.clone_from(data);
+impl Place {
+    /// The configuration file that is meant: the one that is named, or the package's when nothing
+    /// is. `None`: embedded defaults.
+    pub fn file(&self) -> Option<PathBuf> {
+        let system = || {
+            // What may not be looked at is there, too: reading it tells why it cannot be read.
+            let there = self.data.is_none() && Path::new(SYSTEM_FILE).try_exists().unwrap_or(true);
+            there.then(|| PathBuf::from(SYSTEM_FILE))
+        };
+        self.config.clone().or_else(system)
     }
-    Ok(config)
+
+    /// With the folder of the command line, which goes before the file's.
+    pub fn with_data(&self, mut config: Config) -> Config {
+        if let Some(data) = &self.data {
+            config.server.data_dir.clone_from(data);
+        }
+        config
+    }
+}
+
+/// Reads and checks the configuration of a place; embedded defaults when there is no file.
+pub fn configuration(place: &Place) -> Result<Config, CommandError> {
+    let config = place.file().map_or_else(|| Ok(Config::default()), |path| read(&path))?;
+    Ok(place.with_data(config))
+}
+
+/// The configuration of a place as far as it can be read: for commands that look at an appliance
+/// which may run although somebody is just writing its file.
+pub fn whereabouts(place: &Place) -> Result<Config, CommandError> {
+    let config = match place.file() {
+        None => Config::default(),
+        Some(path) => match offhook_config::load_leniently(&path) {
+            Ok((config, problems)) => {
+                if !problems.is_empty() {
+                    let (count, file) = (problems.len(), path.display());
+                    complain(&format!(
+                        "Note: {file} has {count} problems: `offhook check {file}` tells them. \
+                         A running appliance goes by what it read before."
+                    ));
+                }
+                config
+            }
+            Err(problems) if place.data.is_some() => {
+                complain(&lines(&problems));
+                Config::default()
+            }
+            Err(problems) => return Err(CommandError::Configuration(problems)),
+        },
+    };
+    Ok(place.with_data(config))
 }
 
 /// Reads and checks one file by itself: phones that it names need not be there yet, so that they
@@ -65,7 +110,27 @@ pub fn read(path: &Path) -> Result<Config, CommandError> {
 
 /// Reads and checks one file together with the phones of its database.
 pub fn read_with_phones(path: &Path, data: Option<PathBuf>) -> Result<Config, CommandError> {
-    offhook_config::load_in(path, &Phones::new(data)).map_err(CommandError::Configuration)
+    let phones = Phones::new(data);
+    let read = offhook_config::load_in(path, &phones).map_err(CommandError::Configuration);
+    if let Some(why) = phones.unread() {
+        complain(&format!(
+            "WARNING: not checked whether the phones that it names are there: {why}"
+        ));
+    }
+    read
+}
+
+/// The database for a command that only looks, or changes what is there. One that is not there is
+/// not made: a slip in a folder's name would leave an empty appliance behind.
+pub fn existing_store(config: &Config) -> Result<Store, CommandError> {
+    if let Ok(false) = config.database().try_exists() {
+        return Err(CommandError::Words(format!(
+            "there is no appliance's database in {}: name its configuration (--config) or its \
+             folder (--data), or begin with `offhook phone add 101`",
+            config.server.data_dir.display()
+        )));
+    }
+    open_store(config, false)
 }
 
 /// The database for a command; made when it is not there.

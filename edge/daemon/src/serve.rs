@@ -1,6 +1,5 @@
 //! Wiring: makes every room, gives each what it needs, and runs until told to stop.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -39,7 +38,7 @@ pub fn run(place: &Place) -> Result<(), CommandError> {
     warn_of_missing_phones(place);
     runtime()?.block_on(async {
         let told = Told::listen()?;
-        let desk = start(config, place.config.clone()).await?;
+        let desk = start(config, place.clone()).await?;
         until_told(&desk, told).await
     })
 }
@@ -47,9 +46,9 @@ pub fn run(place: &Place) -> Result<(), CommandError> {
 /// A group that names a phone which was removed is refused by `offhook check` and at a reload. A
 /// start is another matter: the phones that are there must work after a power cut.
 fn warn_of_missing_phones(place: &Place) {
-    let Some(path) = &place.config else { return };
+    let Some(path) = place.file() else { return };
     if let Err(CommandError::Configuration(problems)) =
-        place::read_with_phones(path, place.data.clone())
+        place::read_with_phones(&path, place.data.clone())
     {
         for problem in problems {
             tracing::warn!("{problem}");
@@ -70,7 +69,7 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
 
 /// Makes every room and opens every socket. What cannot be opened is told; only a box without any
 /// listening socket is an error.
-pub async fn start(config: Config, path: Option<PathBuf>) -> Result<Arc<Desk>, CommandError> {
+pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandError> {
     let files = system::raise_open_files();
     let config = Arc::new(config);
     mask::show_whole_numbers(config.server.log_numbers == LogNumbers::Full);
@@ -172,10 +171,12 @@ pub async fn start(config: Config, path: Option<PathBuf>) -> Result<Arc<Desk>, C
         engine,
         store,
         config: config_sender,
-        config_path: path,
+        place,
+        home: tokio::runtime::Handle::current(),
         lock,
         listeners,
         listen_problems,
+        metrics_problem: doors.problem().map(str::to_owned),
         started: SystemTime::now(),
         reloading: Mutex::new(()),
     });
@@ -314,6 +315,9 @@ impl Told {
     }
 }
 
+/// What hanging up, and writing what is still queued, may take after the last patience.
+const FAREWELL: Duration = Duration::from_secs(30);
+
 /// Serves until SIGTERM or SIGINT, then lets live calls finish. SIGHUP reloads.
 pub async fn until_told(desk: &Arc<Desk>, told: Told) -> Result<(), CommandError> {
     let Told { mut terminate, mut interrupt, mut hang_up } = told;
@@ -327,14 +331,21 @@ pub async fn until_told(desk: &Arc<Desk>, told: Told) -> Result<(), CommandError
             _ = watchdog.tick() => system::notify(&[NotifyState::Watchdog]),
         }
     }
-    system::notify(&[NotifyState::Stopping]);
     let patience = desk.config.borrow().server.drain;
+    // The unit's limit may be shorter than the operator's patience.
+    let limit = u32::try_from((patience + FAREWELL).as_micros()).unwrap_or(u32::MAX);
+    system::notify(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(limit)]);
     tracing::info!(calls = desk.office.count(), ?patience, "draining: new calls get 503");
-    tokio::select! {
-        () = desk.office.shutdown(patience) => {}
-        // Who says it twice means it.
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let mut drained = std::pin::pin!(desk.office.shutdown(patience));
+    loop {
+        tokio::select! {
+            () = &mut drained => break,
+            // Who says it twice means it.
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            // The watchdog has less patience than a call.
+            _ = watchdog.tick() => system::notify(&[NotifyState::Watchdog]),
+        }
     }
     // Phones and carriers are told that we go, each for a moment and no longer.
     tokio::join!(desk.mwi.close(GOODBYE), desk.trunks.close(GOODBYE));
@@ -348,7 +359,7 @@ pub async fn until_told(desk: &Arc<Desk>, told: Told) -> Result<(), CommandError
 }
 
 async fn reload(desk: &Arc<Desk>) {
-    system::notify(&[NotifyState::Reloading]);
+    system::notify_reloading();
     if let Err(error) = desk.reload().await {
         tracing::error!("the configuration is not taken up: {error}");
     }

@@ -4,12 +4,12 @@ use serde_json::Value;
 
 use crate::cli::Place;
 use crate::control;
-use crate::output::print;
-use crate::place::{CommandError, configuration};
+use crate::output::{print, span};
+use crate::place::{CommandError, whereabouts};
 
 /// Asks the running daemon and prints.
 pub fn run(place: &Place, json: bool) -> Result<(), CommandError> {
-    let config = configuration(place)?;
+    let config = whereabouts(place)?;
     let status = control::ask(&config.server.data_dir, "GET", "/status")?;
     print(&if json { status.to_string() } else { words(&status) });
     Ok(())
@@ -19,18 +19,23 @@ fn words(status: &Value) -> String {
     let text = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
     let list = |v: &Value| v.as_array().cloned().unwrap_or_default();
     let mut lines = vec![format!(
-        "Offhook {} has been running for {} s",
+        "Offhook {} has been running for {}",
         text(&status["version"]),
-        status["uptime_seconds"]
+        span(status["uptime_seconds"].as_u64().unwrap_or(0))
     )];
     for listener in list(&status["listeners"]) {
         lines.push(format!("  listens on {}", text(&listener)));
     }
-    for problem in list(&status["listen_problems"]) {
-        lines.push(format!("  PROBLEM: {}", text(&problem)));
+    let problems = list(&status["listen_problems"]);
+    let metrics = Some(&status["metrics_problem"]).filter(|problem| problem.is_string());
+    for problem in problems.iter().chain(metrics) {
+        lines.push(format!("  PROBLEM: {}", text(problem)));
     }
     let phones = &status["phones"];
-    lines.push(format!("  phones: {} known, {} contacts", phones["known"], phones["contacts"]));
+    lines.push(format!(
+        "  phones: {} known, {} registered contacts",
+        phones["known"], phones["contacts"]
+    ));
     for trunk in list(&status["trunks"]) {
         lines.push(format!("  trunk {}: {}", text(&trunk["name"]), trunk_words(&trunk)));
     }

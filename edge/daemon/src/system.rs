@@ -5,6 +5,12 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing_subscriber::EnvFilter;
 
+/// What this program makes is for its own user alone: recordings, the database, a configuration
+/// with secrets in it. Where others may look, that is said by name.
+pub fn keep_files_private() {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+}
+
 /// Each call holds four sockets or more: take all the files that we are allowed.
 pub fn raise_open_files() -> u64 {
     let limit = getrlimit(Resource::Nofile);
@@ -37,6 +43,14 @@ pub fn notify(state: &[sd_notify::NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         tracing::warn!(%error, "systemd was not told");
     }
+}
+
+/// Tells systemd that a reload begins. Since version 253 it wants the time with it.
+pub fn notify_reloading() {
+    use sd_notify::NotifyState::{MonotonicUsec, Reloading};
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let micros = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1_000;
+    notify(&[Reloading, MonotonicUsec(micros)]);
 }
 
 /// How often systemd wants to hear that we live: half of what its watchdog waits.

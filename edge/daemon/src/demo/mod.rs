@@ -15,6 +15,7 @@ use offhook_store::Store;
 
 use self::script::{Cast, TONE_MESSAGE};
 use self::ua::ScriptError;
+use crate::cli::Place;
 use crate::output::print;
 use crate::phone::{self, NewPhone};
 use crate::place::{self, CommandError, block_on};
@@ -32,7 +33,9 @@ const PHONE: [u8; 4] = [127, 0, 0, 3];
 
 /// `offhook demo`: plays on a throw-away folder.
 pub fn demo() -> Result<(), CommandError> {
-    let folder = std::env::temp_dir().join(format!("offhook-demo-{}", std::process::id()));
+    let temporary = std::env::temp_dir();
+    let folder = crate::folder::make_fresh(&temporary, "offhook-demo-")
+        .map_err(|error| CommandError::File { path: temporary, error })?;
     let outcome = (|| {
         let listen = free_port(IpAddr::from([127, 0, 0, 1]))?;
         let (path, config) = prepare(&folder, listen)?;
@@ -52,8 +55,15 @@ pub fn run(data: &Path, listen: SocketAddr) -> Result<(), CommandError> {
         print(&format!("{listen} is not listened on: {file} was there already, and it decides."));
     }
     let served = path.clone();
-    with_appliance(config, path, true, move |config, cast| {
-        prove(config, cast)?;
+    with_appliance(config, path, true, move |config| {
+        if can_prove(config) {
+            prove(config)?;
+        } else {
+            let file = served.display();
+            print(&format!(
+                "No demonstration: {file} has another UDP socket, trunk or number by now.\n"
+            ));
+        }
         // Not before: a password is shown once, so nothing may fail between making and showing.
         let secrets = first_phones(config)?;
         control::ask(&config.server.data_dir, "POST", "/phones/reload")?;
@@ -68,30 +78,33 @@ fn with_appliance(
     config: Config,
     path: PathBuf,
     stay: bool,
-    play: impl FnOnce(&Config, &Cast) -> Result<(), CommandError> + Send + 'static,
+    play: impl FnOnce(&Config) -> Result<(), CommandError> + Send + 'static,
 ) -> Result<(), CommandError> {
     crate::system::open_journal("warn");
     let runtime = serve::runtime()?;
     let outcome = runtime.block_on(async move {
         let signals = serve::Told::listen()?;
         let file = path.display().to_string();
-        let desk = serve::start(config, Some(path)).await?;
+        let place = Place { config: Some(path), data: None };
+        let desk = serve::start(config, place).await?;
         if let Some(problem) = desk.listen_problems.first() {
             return Err(CommandError::Words(format!(
                 "{problem}; stop what uses it (`ss -lnp` tells what), or change `address` in {file}"
             )));
         }
         let config = Arc::clone(&desk.config.borrow());
-        let mut played = tokio::task::spawn_blocking(move || {
-            let cast = cast(&config)?;
-            play(&config, &cast)
-        });
+        let mut played = tokio::task::spawn_blocking(move || play(&config));
         let mut told = std::pin::pin!(serve::until_told(&desk, signals));
         tokio::select! {
             outcome = &mut told => outcome,
             outcome = &mut played => {
                 outcome.map_err(|e| CommandError::Words(e.to_string()))??;
-                if stay { told.await } else { Ok(()) }
+                if !stay {
+                    return Ok(());
+                }
+                told.await?;
+                print("Stopped. Phones and messages are kept for the next time.");
+                Ok(())
             }
         }
     });
@@ -116,14 +129,14 @@ fn prepare(data: &Path, listen: SocketAddr) -> Result<(PathBuf, Config), Command
 /// The embedded defaults as a file that the user can go on from.
 fn defaults(data: &Path, listen: SocketAddr) -> String {
     format!(
-        "# Written by `offhook run`. Change it, then `offhook check` it and start again.\n\
+        "# Written by `offhook run`. Change it, then `offhook check` and `offhook reload` it.\n\
          [server]\nrealm = \"offhook\"\ndata_dir = {data:?}\n\n\
          # Loopback only. For desk phones in the office say \"0.0.0.0:5060\".\n\
          [[listen]]\ntransport = \"udp\"\naddress = \"{listen}\"\n\
          [[listen]]\ntransport = \"tcp\"\naddress = \"{listen}\"\n\n\
          [http]\naddress = \"{ip}:{http}\"\n\n\
-         # How long a phone rings before voicemail answers.\n\
-         [voicemail]\nafter_seconds = 3\n\n\
+         # The simulated phone of the demonstration; others ring longer before voicemail answers.\n\
+         [[extension]]\nnumber = \"{EXTENSION}\"\nring_seconds = 3\n\n\
          # The simulated Voice Connector of the demonstration. Put your own host and region here.\n\
          [[trunk]]\nname = \"demo-connector\"\ntype = \"voice_connector\"\n\
          host = \"abcdefghij1234567890ab.voiceconnector.chime.aws\"\nregion = \"us-east-1\"\n\
@@ -170,12 +183,29 @@ fn add(config: &Config, store: &Store, number: &str) -> Result<Option<String>, C
     phone::add(config, store, new)
 }
 
+/// The socket that the simulated agents can talk to.
+fn udp_socket(config: &Config) -> Option<SocketAddr> {
+    let udp = config.listen.iter().filter(|l| l.transport == offhook_config::Transport::Udp);
+    udp.map(|l| l.address).find(|a| a.is_ipv4() && a.port() != 0)
+}
+
+/// Whether the file still has what the demonstration is played with; the user goes on from it.
+fn can_prove(config: &Config) -> bool {
+    use offhook_config::{Origin, Route, Target};
+    let known = |number: &str| number == EXTENSION;
+    let leads_to_us = |trunk: &offhook_config::Trunk| {
+        let origin = Origin::Trunk(&trunk.name);
+        config.route(origin, OFFICE_NUMBER, known) == Route::To(Target::Extension(EXTENSION.into()))
+    };
+    udp_socket(config).is_some() && config.trunks_of(CONNECTOR.into()).any(leads_to_us)
+}
+
 /// The simulated phone gets a new password each time; nobody else knows it.
 fn cast(config: &Config) -> Result<Cast, CommandError> {
     let store = place::store(config)?;
     let password = add(config, &store, EXTENSION)?.unwrap_or_default();
     control::ask(&config.server.data_dir, "POST", "/phones/reload")?;
-    let appliance = config.listen.iter().map(|l| l.address).find(|a| a.port() != 0);
+    let appliance = udp_socket(config);
     let mut appliance = appliance.ok_or_else(|| CommandError::Words("no socket".into()))?;
     if appliance.ip().is_unspecified() {
         appliance.set_ip(IpAddr::from([127, 0, 0, 1]));
@@ -191,7 +221,8 @@ fn cast(config: &Config) -> Result<Cast, CommandError> {
 }
 
 /// Plays, checks what was kept, prints both ladders.
-fn prove(config: &Config, cast: &Cast) -> Result<(), CommandError> {
+fn prove(config: &Config) -> Result<(), CommandError> {
+    let cast = &cast(config)?;
     let store = place::store(config)?;
     let before = block_on(store.list_voicemails(cast.extension.clone()))??.len();
     let mut step = 0;
@@ -252,6 +283,14 @@ fn next_steps(config: &Config, path: &Path, secrets: &[(String, String)]) -> Str
         let _ = writeln!(out, "  phone    {number}, password {password}   (shown this once)");
     }
     let program = std::env::args().next().unwrap_or_else(|| "offhook".into());
+    let path = path.display();
+    if secrets.is_empty() {
+        let _ = writeln!(
+            out,
+            "  phones   are there from before; a new password:\n\
+             \x20          {program} phone add 101 --config {path}"
+        );
+    }
     let _ = write!(
         out,
         "Next:\n\
@@ -262,8 +301,30 @@ fn next_steps(config: &Config, path: &Path, secrets: &[(String, String)]) -> Str
          \x20 3. End this with Ctrl-C, and start without the demonstration:\n\
          \x20    {program} serve --config {path}\n\
          \x20 4. {program} status --config {path}\n\
-         \x20    {program} calls list --config {path}",
-        path = path.display()
+         \x20    {program} calls list --config {path}"
     );
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_demonstration_is_played_while_the_file_still_has_its_trunk_and_number() {
+        let text = defaults(Path::new("/d"), ([127, 0, 0, 1], 5060).into());
+        let read = |text: &str| offhook_config::check(text, Path::new("/d/offhook.toml")).unwrap();
+        assert!(can_prove(&read(&text)));
+        for (from, to) in [
+            ("127.0.0.2/32", "198.51.100.1/32"),
+            ("extension:199", "extension:101"),
+            (
+                "transport = \"udp\"\naddress = \"127.0.0.1:5060\"",
+                "transport = \"udp\"\naddress = \"[::1]:5060\"",
+            ),
+        ] {
+            assert!(text.contains(from), "{from}");
+            assert!(!can_prove(&read(&text.replace(from, to))), "{to}");
+        }
+    }
 }
