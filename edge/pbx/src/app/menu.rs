@@ -3,13 +3,19 @@
 //! Before the first message `*` leads to another mailbox, behind its PIN.
 //!
 //! Keys while a message plays and after it: `1` again, `2` save, `3` delete, `#` next, `*` end.
+//!
+//! > A key is about the message that plays or has just played, and about no other. No key destroys
+//! > a message of which nothing was heard: whoever presses `3` twice, or a moment too late, is told
+//! > the choices first, and a second `3` is needed. What was skipped unheard stays new.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use offhook_sma::action::{Action, AudioSource, LegTag, PlayAudioAndGetDigits, Target};
 use offhook_sma::event::{EventType, InvocationEvent, error_type};
 use offhook_sma::reply::Reply;
+use tokio::time::Instant;
 
 use super::{AppError, Application, builtin, hang_up, hung_up_leg, play};
 use crate::keep::{Keep, Voicemail};
@@ -17,6 +23,9 @@ use crate::pin;
 
 /// Wrong PINs before the call ends.
 const TRIES: u32 = 3;
+/// So much of a message counts as having heard it. Longer than a key that was meant for the one
+/// before is late, the time included in which its file is read.
+const HEARD_AFTER: Duration = Duration::from_secs(2);
 
 /// Told when a mailbox's counts changed, to set the lamp right.
 pub type Lamp = Arc<dyn Fn(&str) + Send + Sync>;
@@ -30,8 +39,17 @@ enum State {
     Pin { tries: u32 },
     /// Says how many there are.
     Counted,
-    /// Plays a message, or waits for a key after it (`asked`).
-    Message { asked: bool },
+    /// Plays a message.
+    Playing {
+        /// Since when.
+        since: Instant,
+        /// Whether it was heard before.
+        heard: bool,
+    },
+    /// Asks what is to become of it.
+    Asked { heard: bool },
+    /// Says what became of one; then the next one plays.
+    Told,
     /// Says good-bye.
     Over,
 }
@@ -72,9 +90,11 @@ impl VoicemailMenu {
         if hung_up_leg(&event).is_some() {
             return Ok(Reply::nothing());
         }
-        let unplayable = event.action_data.as_ref().and_then(|d| d.error_type.as_deref())
-            == Some(error_type::INVALID_AUDIO_SOURCE);
-        if unplayable && matches!(self.state, State::Message { .. }) {
+        // No digits in time is how a prompt ends; whatever else went wrong, it was not played.
+        let unplayable = event.invocation_event_type == EventType::ActionFailed
+            && event.action_data.as_ref().and_then(|d| d.error_type.as_deref())
+                != Some(error_type::INVALID_DIGITS_RECEIVED);
+        if unplayable && matches!(self.state, State::Playing { .. }) {
             return Ok(self.skip());
         }
         let digits = match event.invocation_event_type {
@@ -96,8 +116,12 @@ impl VoicemailMenu {
             State::Pin { tries } => self.check_pin(&digits, tries).await,
             State::Counted if digits == "*" => Ok(self.ask_number()),
             State::Counted if self.messages.is_empty() => Ok(self.end("goodbye")),
-            State::Counted => Ok(self.play_message()),
-            State::Message { asked } => self.key(&digits, asked).await,
+            State::Counted | State::Told => Ok(self.play_message(false)),
+            State::Playing { since, heard } => {
+                let heard = heard || digits.is_empty() || since.elapsed() >= HEARD_AFTER;
+                self.key(&digits, heard, false).await
+            }
+            State::Asked { heard } => self.key(&digits, heard, true).await,
             State::Over => Ok(Reply::actions(vec![hang_up(LegTag::A, 0)])),
         }
     }
@@ -129,11 +153,14 @@ impl VoicemailMenu {
     /// A message that cannot be played is left as it is: it was not heard.
     fn skip(&mut self) -> Reply {
         self.messages.pop();
-        let mut reply = self.play_message();
-        if let Some(actions) = &mut reply.actions {
-            actions.insert(0, play(builtin("error")));
-        }
-        reply
+        self.tell("error")
+    }
+
+    /// Says a prompt by itself, without keys, and goes on to the next message after it: a key
+    /// pressed meanwhile is about no message.
+    fn tell(&mut self, prompt: &str) -> Reply {
+        self.state = State::Told;
+        Reply::actions(vec![play(builtin(prompt))])
     }
 
     async fn open(&mut self) -> Result<Reply, AppError> {
@@ -151,47 +178,53 @@ impl VoicemailMenu {
         Ok(ask(builtin(&said), "", 1, 1_000))
     }
 
-    fn play_message(&mut self) -> Reply {
+    /// `heard`: it was heard before in this call.
+    fn play_message(&mut self, heard: bool) -> Reply {
         let Some(message) = self.messages.last() else { return self.end("vm-no-more") };
-        self.state = State::Message { asked: false };
+        let heard = heard || message.heard;
+        self.state = State::Playing { since: Instant::now(), heard };
         let path = message.file.to_string_lossy().into_owned();
         ask(AudioSource::File { path }, "", 1, 3_000)
     }
 
-    async fn key(&mut self, digits: &str, asked: bool) -> Result<Reply, AppError> {
+    /// Says the choices, after `before`.
+    fn ask_what(&mut self, before: &str, heard: bool) -> Reply {
+        self.state = State::Asked { heard };
+        ask(builtin(format!("{before} vm-message-menu").trim_start()), "", 1, 3_000)
+    }
+
+    /// A key, or none in time. `asked`: after the choices were said.
+    async fn key(&mut self, digits: &str, heard: bool, asked: bool) -> Result<Reply, AppError> {
         let Some(message) = self.messages.last().cloned() else {
             return Ok(self.end("vm-no-more"));
         };
+        let saved = message.saved || digits == "2";
+        if (heard, saved) != (message.heard, message.saved) && digits != "3" {
+            self.keep.mark_voicemail(message.id.clone(), heard, saved).await.map_err(kept)?;
+            (self.lamp)(&self.mailbox);
+            if let Some(message) = self.messages.last_mut() {
+                (message.heard, message.saved) = (heard, saved);
+            }
+        }
         match digits {
-            "1" => return Ok(self.play_message()),
+            "1" => return Ok(self.play_message(heard)),
+            "" if !asked => return Ok(self.ask_what("", heard)),
+            // Nothing was heard of it yet: this key was meant for the one before.
+            "3" if !heard && !asked => return Ok(self.ask_what("", heard)),
             "3" => {
                 self.keep.delete_voicemail(message.id).await.map_err(kept)?;
+                (self.lamp)(&self.mailbox);
             }
-            "" if !asked => {
-                self.heard(&message, message.saved).await?;
-                self.state = State::Message { asked: true };
-                return Ok(ask(builtin("vm-message-menu"), "", 1, 3_000));
-            }
-            other => self.heard(&message, message.saved || other == "2").await?,
+            "" | "2" | "#" | "*" => {}
+            _ => return Ok(self.ask_what("invalid", heard)),
         }
-        (self.lamp)(&self.mailbox);
         self.messages.pop();
-        let mut reply = if digits == "*" { self.end("goodbye") } else { self.play_message() };
-        let said = match digits {
-            "2" => Some("vm-kept"),
-            "3" => Some("vm-deleted"),
-            _ => None,
-        };
-        if let (Some(said), Some(actions)) = (said, &mut reply.actions) {
-            actions.insert(0, play(builtin(said)));
-        }
-        Ok(reply)
-    }
-
-    async fn heard(&mut self, message: &Voicemail, saved: bool) -> Result<(), AppError> {
-        self.keep.mark_voicemail(message.id.clone(), true, saved).await.map_err(kept)?;
-        (self.lamp)(&self.mailbox);
-        Ok(())
+        Ok(match digits {
+            "2" => self.tell("vm-kept"),
+            "3" => self.tell("vm-deleted"),
+            "*" => self.end("goodbye"),
+            _ => self.play_message(false),
+        })
     }
 
     fn end(&mut self, prompt: &str) -> Reply {

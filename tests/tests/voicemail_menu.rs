@@ -1,9 +1,10 @@
-//! The voicemail menu asked from another phone: mailbox, PIN, three tries a call.
+//! The voicemail menu: what keys do to messages; asked from another phone the mailbox, the PIN, three
+//! tries a call.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use offhook_pbx::app::{Application, VoicemailMenu};
 use offhook_pbx::keep::{Extension, Extensions, Keep, Voicemail, Voicemails};
@@ -48,6 +49,12 @@ impl Menu {
     async fn press(&mut self, digits: &str) {
         let mut data = ActionData::of(self.last.last().unwrap().clone());
         data.received_digits = Some(digits.to_owned());
+        self.tell(EventType::ActionSuccessful, Some(data)).await;
+    }
+
+    /// What was said without asking is over.
+    async fn go_on(&mut self) {
+        let data = ActionData::of(self.last.last().unwrap().clone());
         self.tell(EventType::ActionSuccessful, Some(data)).await;
     }
 
@@ -165,6 +172,89 @@ async fn a_message_that_cannot_be_played_stays_new() {
     menu.fail(error_type::INVALID_DIGITS_RECEIVED).await;
     assert_eq!(menu.hears(), heard(&["/m.wav"], false));
     menu.fail(error_type::INVALID_AUDIO_SOURCE).await;
-    assert_eq!(menu.hears(), heard(&["error", "vm-no-more"], true));
+    assert_eq!(menu.hears(), heard(&["error"], false));
+    menu.go_on().await;
+    assert_eq!(menu.hears(), heard(&["vm-no-more"], true));
     assert!(!keep.list_voicemails("101".into()).await.unwrap()[0].heard);
+}
+
+/// 101's mailbox with a second, newer message.
+async fn two_messages() -> Arc<MemoryKeep> {
+    let keep = office().await;
+    let first = keep.list_voicemails("101".into()).await.unwrap().remove(0);
+    let received = first.received + Duration::from_secs(60);
+    let file = PathBuf::from("/n.wav");
+    let second = Voicemail { id: "n".into(), received, file, ..first };
+    keep.begin_voicemail(second).await.unwrap();
+    keep.finish_voicemail("n".into(), 9_000).await.unwrap();
+    keep
+}
+
+async fn kept(keep: &MemoryKeep) -> Vec<(String, bool, bool)> {
+    let all = keep.list_voicemails("101".into()).await.unwrap();
+    all.into_iter().map(|m| (m.id, m.heard, m.saved)).collect()
+}
+
+fn stays(id: &str, heard: bool, saved: bool) -> (String, bool, bool) {
+    (id.to_owned(), heard, saved)
+}
+
+#[tokio::test(start_paused = true)]
+async fn three_deletes_no_message_of_which_nothing_was_heard() {
+    let (keep, guard) = (two_messages().await, Arc::default());
+    let mut menu = Menu::call(Some("101"), &keep, &guard).await;
+    assert_eq!(menu.hears(), heard(&["vm-you-have 2 vm-new-messages"], false));
+    // Pressed while the count is said, and again when the first message has just begun.
+    menu.press("3").await;
+    assert_eq!(menu.hears(), heard(&["/m.wav"], false));
+    menu.press("3").await;
+    assert_eq!(menu.hears(), heard(&["vm-message-menu"], false));
+    assert_eq!(kept(&keep).await, [stays("m", false, false), stays("n", false, false)]);
+    // After the choices were said it is meant.
+    menu.press("3").await;
+    assert_eq!(menu.hears(), heard(&["vm-deleted"], false));
+    assert_eq!(kept(&keep).await, [stays("n", false, false)]);
+    // "Message deleted" asks for nothing: a key pressed meanwhile has no effect.
+    menu.go_on().await;
+    assert_eq!(menu.hears(), heard(&["/n.wav"], false));
+    // Half of it was heard: enough to judge.
+    tokio::time::advance(Duration::from_secs(4)).await;
+    menu.press("3").await;
+    assert_eq!(menu.hears(), heard(&["vm-deleted"], false));
+    assert_eq!(kept(&keep).await, []);
+    menu.go_on().await;
+    assert_eq!(menu.hears(), heard(&["vm-no-more"], true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_is_heard_when_it_was_heard_and_not_when_it_was_skipped() {
+    let (keep, guard) = (two_messages().await, Arc::default());
+    let mut menu = Menu::call(Some("101"), &keep, &guard).await;
+    menu.press("#").await;
+    menu.press("#").await;
+    assert_eq!(menu.hears(), heard(&["/n.wav"], false));
+    assert_eq!(kept(&keep).await[0], stays("m", false, false));
+    // To its end, then the choices, then a key that is none of them.
+    menu.fail(error_type::INVALID_DIGITS_RECEIVED).await;
+    assert_eq!(menu.hears(), heard(&["vm-message-menu"], false));
+    assert_eq!(kept(&keep).await[1], stays("n", true, false));
+    menu.press("7").await;
+    assert_eq!(menu.hears(), heard(&["invalid vm-message-menu"], false));
+    menu.press("1").await;
+    assert_eq!(menu.hears(), heard(&["/n.wav"], false));
+    // It was heard before in this call: no question.
+    menu.press("2").await;
+    assert_eq!(menu.hears(), heard(&["vm-kept"], false));
+    assert_eq!(kept(&keep).await, [stays("m", false, false), stays("n", true, true)]);
+
+    // The next call: the new one first, then the old one, which may be deleted at once.
+    let mut menu = Menu::call(Some("101"), &keep, &guard).await;
+    let counts = "vm-you-have 1 vm-new-message vm-and 1 vm-old-message";
+    assert_eq!(menu.hears(), heard(&[counts], false));
+    menu.fail(error_type::INVALID_DIGITS_RECEIVED).await;
+    menu.press("#").await;
+    assert_eq!(menu.hears(), heard(&["/n.wav"], false));
+    menu.press("3").await;
+    assert_eq!(menu.hears(), heard(&["vm-deleted"], false));
+    assert_eq!(kept(&keep).await, [stays("m", false, false)]);
 }
