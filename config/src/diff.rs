@@ -95,7 +95,8 @@ keys! {
         address "address" Live,
         codecs "codecs" Live,
         srtp_phones "srtp_phones" Live,
-        silence_hangup "silence_hangup_seconds" Restart,
+        silence_hangup "silence_hangup_seconds" Live,
+        hold_music "hold_music" Live,
     }
     registrar: Registrar {
         min_expires "min_expires" Live,

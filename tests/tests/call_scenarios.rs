@@ -1,133 +1,13 @@
 //! One behaviour of calls each, on the simulated network: phones 101 to 103 and a trunk.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
-use offhook_pbx::keep::CallRecord;
 use offhook_sip::header::HeaderName;
-use offhook_sip::message::{Method, Request};
-use offhook_tests::sim::agent::{Agent, AgentConfig, Dial, Left};
-use offhook_tests::sim::line::Line;
-use offhook_tests::sim::net::{SimNet, Weather};
-use offhook_tests::sim::office::{Leftovers, SimOffice, fresh_ports};
+use offhook_tests::sim::agent::{Agent, AgentConfig, Dial};
+use offhook_tests::sim::office::Leftovers;
+use offhook_tests::sim::scene::{OFFICE, Scene, TRUNK, at, connect, text};
 use offhook_tests::sim::sdp::Direction;
-
-const OFFICE: SocketAddr = at(1);
-const TRUNK: SocketAddr = at(9);
-
-const fn at(host: u8) -> SocketAddr {
-    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(127, 2, 0, host), 5060))
-}
-
-struct Scene {
-    net: SimNet,
-    office: SimOffice,
-    phones: Vec<Agent>,
-    trunk: Agent,
-}
-
-impl Scene {
-    async fn open() -> Self {
-        Self::with("").await
-    }
-
-    async fn with(more: &str) -> Self {
-        let net = SimNet::start(7, Weather::CALM);
-        let ports = fresh_ports();
-        let config = format!(
-            r#"
-[[listen]]
-transport = "udp"
-address = "{OFFICE}"
-[server]
-domains = ["office.example"]
-[media]
-ports = "{ports}"
-address = "127.0.0.1"
-[[extension]]
-number = "101"
-name = "Ann"
-password = "secret-101"
-voicemail = false
-ring_seconds = 20
-[[extension]]
-number = "102"
-name = "Bob"
-password = "secret-102"
-voicemail = false
-[[extension]]
-number = "103"
-password = "secret-103"
-voicemail = false
-outside_calls = false
-[[group]]
-name = "all"
-number = "200"
-members = ["101", "102", "103"]
-[[trunk]]
-name = "carrier"
-type = "generic"
-host = "{TRUNK}"
-transport = "udp"
-caller_id = "+15550009999"
-srtp = "off"
-[[number]]
-match = "+15550001000"
-to = "extension:101"
-{more}
-"#
-        );
-        let office = SimOffice::open(&net, &config);
-        let mut phones = Vec::new();
-        for n in 1..=3u8 {
-            let (user, password) = (format!("10{n}"), format!("secret-10{n}"));
-            let phone = AgentConfig::phone(at(10 + n), &user, &password, OFFICE);
-            phones.push(Agent::start(&net, phone));
-        }
-        let trunk = Agent::start(&net, AgentConfig::carrier(TRUNK, "carrier", OFFICE));
-        for phone in &phones {
-            phone.register(3600).await;
-        }
-        Self { net, office, phones, trunk }
-    }
-
-    fn phone(&self, number: u32) -> &Agent {
-        &self.phones[number as usize - 101]
-    }
-
-    /// The last call's record.
-    fn record(&self) -> CallRecord {
-        self.office.keep.records().pop().expect("a record")
-    }
-
-    /// Everything is over: nothing may be left of it.
-    async fn close(self) -> Vec<CallRecord> {
-        assert_eq!(self.office.settle().await, Leftovers::default(), "{}", self.net.ladder(""));
-        for agent in self.phones.iter().chain([&self.trunk]) {
-            assert_eq!(agent.left().await, Left::default());
-        }
-        self.net.close();
-        self.office.keep.records()
-    }
-}
-
-fn text(request: &Request, name: &str) -> Option<String> {
-    let name = HeaderName::parse(name.as_bytes()).unwrap();
-    request.headers.text(&name).map(std::borrow::Cow::into_owned)
-}
-
-/// Both sides of a call that is answered at once.
-async fn connect(from: &Agent, number: &str, to: &Agent) -> (Line, Line) {
-    let mut out = from.dial(Dial::to(number));
-    let mut back = to.call().await;
-    back.ring();
-    out.progressed(180).await;
-    back.answer();
-    out.answered().await;
-    back.confirmed().await;
-    (out, back)
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_phone_calls_another_and_either_may_hang_up() {
@@ -437,20 +317,6 @@ async fn a_drained_office_takes_no_new_calls_and_ends_old_ones_when_patience_is_
     stopping.await.unwrap();
     let records = scene.close().await;
     assert_eq!(records[0].hung_up_by.as_deref(), Some("us"));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_request_in_a_call_that_is_not_for_us_is_refused_and_the_call_goes_on() {
-    let scene = Scene::open().await;
-    let (out, mut back) = connect(scene.phone(101), "102", scene.phone(102)).await;
-    let mut headers = offhook_sip::header::Headers::new();
-    headers.push(HeaderName::ReferTo, "<sip:103@office.example>");
-    out.send(Method::Refer, headers, None);
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    assert!(out.is_up() && back.is_up());
-    back.hang_up();
-    back.ended().await;
-    scene.close().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -172,6 +172,7 @@ fn media(s: &Section<'_, '_>) -> Media {
         silence_hangup: s
             .seconds_or_never("silence_hangup_seconds", 5..=DAY)
             .unwrap_or(default.silence_hangup),
+        hold_music: s.music("hold_music").unwrap_or(default.hold_music),
     };
     s.finish();
     media

@@ -145,6 +145,7 @@ fn each_single_mistake_is_named() {
             "[[listen]]\ntransport = \"udp\"\naddress = \"0.0.0.0:20000\"".into(),
             "3:11 0.0.0.0:20000 lies among the ports of [media] / `ports` is 10000-29999",
         ),
+        ("[media]\nhold_music = \"no.mp3\"".into(), "2:14 `hold_music`: there is no file"),
         ("[http]\naddress = \"127.0.0.1:5060\"".into(), "2:11 127.0.0.1:5060 is listened on"),
         (
             "[http]\naddress = \"localhost:1\"".into(),

@@ -63,6 +63,7 @@ const OTHERWISE: &[(&str, &str, &str)] = &[
     ("media", "codecs", "[\"PCMA\"]"),
     ("media", "srtp_phones", "\"off\""),
     ("media", "silence_hangup_seconds", "60"),
+    ("media", "hold_music", "\"silence\""),
     ("registrar", "min_expires", "30"),
     ("registrar", "max_expires", "7200"),
     ("registrar", "default_expires", "600"),

@@ -50,6 +50,19 @@ pub struct Media {
     pub srtp_phones: Srtp,
     /// Hang up a call that has had no packet for this long, unless on hold; `None`: never.
     pub silence_hangup: Option<Duration>,
+    /// What somebody hears who is put on hold by a phone.
+    pub hold_music: HoldMusic,
+}
+
+/// `hold_music` of `[media]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HoldMusic {
+    /// `"default"`: what came with the program.
+    Builtin,
+    /// `"silence"`.
+    Silence,
+    /// A sound file, over and over.
+    File(PathBuf),
 }
 
 impl Default for Media {
@@ -61,6 +74,7 @@ impl Default for Media {
             codecs: vec![Codec::Pcmu, Codec::Pcma],
             srtp_phones: Srtp::Optional,
             silence_hangup: None,
+            hold_music: HoldMusic::Builtin,
         }
     }
 }

@@ -13,6 +13,7 @@ use offhook_pbx::office::{self, Desk as Book, Office, OfficeHandle};
 use offhook_pbx::registrar::{Authenticator, Registrar};
 use offhook_pbx::stack::{NewRequest, SipHandle};
 use offhook_pbx::trunk::Trunks;
+use offhook_sip::ids::Ids;
 use offhook_sip::message::Method;
 use offhook_store::Store;
 use tokio::sync::{mpsc, watch};
@@ -90,6 +91,7 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
             _ => Some(new),
         }),
         flows: None,
+        ids: Ids::from_os(),
     });
     let lamps = mwi.clone();
     tokio::spawn(async move {

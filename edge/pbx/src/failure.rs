@@ -104,7 +104,7 @@ catalogue! {
     /// Voice Connector's 403.
     CALLER_ID_NOT_OWNED = "caller-id-not-owned" Us 403 false
         "The trunk refused the caller's number: `Caller Id … is not valid`."
-        "Set the trunk's `caller_id` to a number in E.164 that is in this Voice Connector's phone number inventory. Offhook sends the original caller in X-Original-Calling-Number.";
+        "Set the trunk's `caller_id` (and that of an `[[extension]]` with one of its own) to a number in E.164 that is assigned to this Voice Connector or its group, in the AWS console under phone number inventory. With `keep_caller = true` the caller's own number is sent, which a Voice Connector refuses: without it Offhook sends yours, and the original caller in X-Original-Calling-Number.";
     /// Digest refused.
     TRUNK_CREDENTIALS = "trunk-credentials" Us 503 false
         "The trunk refused our user name or password."
@@ -141,6 +141,10 @@ catalogue! {
     BAD_SDP = "bad-sdp" Peer 488 false
         "A session description could not be read."
         "`offhook calls show ID` says what it was; report it with the device's name and firmware.";
+    /// `offhook calls` or the end of the daemon, before an answer.
+    ENDED_BY_OPERATOR = "ended-by-operator" Us 503 true
+        "The call was ended from our side before anybody answered: by the operator, or because the daemon stopped."
+        "Nothing is wrong.";
     /// max_calls.
     OFFICE_FULL = "office-full" Us 503 true
         "The box carries as many calls as `max_calls` allows."
@@ -247,6 +251,8 @@ pub fn of_response(status: u16, reason: &str, from: Answerer) -> &'static Failur
         488 | 606 | 415 => NO_COMMON_CODEC,
         403 | 603 | 607 | 608 => DECLINED,
         503 if trunk => TRUNK_OVERLOADED,
+        // A trunk's redirect is not followed: it would make us dial what a stranger names.
+        300..=399 if trunk => PEER_REFUSED,
         300..=399 => REDIRECT_REFUSED,
         500..=599 => PEER_ERROR,
         _ => PEER_REFUSED,

@@ -21,6 +21,13 @@ impl Ids {
         Self(StdRng::seed_from_u64(seed))
     }
 
+    /// A generator of its own, for somebody whose draws must not depend on the others'. As
+    /// unpredictable as this one.
+    #[must_use]
+    pub fn fork(&mut self) -> Self {
+        Self(StdRng::from_seed(self.bytes()))
+    }
+
     /// `N` random bytes.
     pub fn bytes<const N: usize>(&mut self) -> [u8; N] {
         let mut out = [0; N];

@@ -1,16 +1,20 @@
 //! One call of an agent, played like a script: tell it what to do, see what happens to it.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 use offhook_sip::header::{HeaderName, Headers, NameAddr};
 use offhook_sip::message::{Method, Request, Response, StatusCode};
 use offhook_sip::session::{EndedBy, SessionEvent};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::agent::Order;
 use super::sdp::Direction;
+
+/// How long a test waits for something to happen in a call, or for a call, before it fails.
+pub(super) const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
 /// What a line is told to do.
 #[derive(Debug)]
@@ -22,6 +26,10 @@ pub(super) enum Act {
     Redirect(Vec<NameAddr>),
     /// Port of our audio, direction.
     Reinvite(u16, Direction),
+    /// re-INVITE with just this.
+    Offer(Bytes),
+    /// Call-ID, own tag, the peer's tag.
+    Names(oneshot::Sender<(String, String, String)>),
     ReinviteWithoutOffer,
     Update(Direction),
     HangUp(Headers),
@@ -53,6 +61,8 @@ pub struct Line {
     /// The INVITE that began it, for calls that came in.
     pub invite: Option<Request>,
     answered: Option<Instant>,
+    /// The tag of the side that rings for us.
+    early: Option<String>,
     end: Option<End>,
     log: Vec<String>,
 }
@@ -70,7 +80,7 @@ impl Line {
         events: mpsc::UnboundedReceiver<(Instant, SessionEvent)>,
         invite: Option<Request>,
     ) -> Self {
-        Self { key, agent, events, invite, answered: None, end: None, log: Vec::new() }
+        Self { key, agent, events, invite, answered: None, early: None, end: None, log: Vec::new() }
     }
 
     fn act(&self, act: Act) {
@@ -108,6 +118,52 @@ impl Line {
     pub fn redirect(&self, to: &str) {
         let uri: offhook_sip::uri::Uri = to.parse().expect("a URI");
         self.act(Act::Redirect(vec![NameAddr::new(uri)]));
+    }
+
+    /// 302 to these, as they stand in Contact.
+    pub fn redirect_to(&self, contacts: &[&str]) {
+        let parse = |text: &&str| text.parse().expect("a Contact");
+        self.act(Act::Redirect(contacts.iter().map(parse).collect()));
+    }
+
+    /// A REFER to this Refer-To value.
+    pub fn refer(&self, refer_to: &str) {
+        let mut headers = Headers::new();
+        headers.push(HeaderName::ReferTo, refer_to);
+        self.send(Method::Refer, headers, None);
+    }
+
+    /// A REFER that puts the peer through to the peer of another call of ours (RFC 5589 §7).
+    pub async fn refer_to_call(&self, user: &str, other: &Line) {
+        let (call_id, local, remote) = other.names().await;
+        self.refer(&format!(
+            "<sip:{user}@office.example?Replaces={call_id}%3Bto-tag%3D{remote}%3Bfrom-tag%3D{local}>"
+        ));
+    }
+
+    /// Call-ID, own tag, the peer's tag.
+    pub async fn names(&self) -> (String, String, String) {
+        let (reply, names) = oneshot::channel();
+        self.act(Act::Names(reply));
+        let (call_id, local, remote) = names.await.expect("the call is there");
+        let remote = if remote.is_empty() { self.early.clone() } else { Some(remote) };
+        (call_id, local, remote.unwrap_or_default())
+    }
+
+    /// Waits for the next report on a transfer of ours, and gives the status that it names.
+    pub async fn reported(&mut self) -> u16 {
+        self.until(|event| match event {
+            SessionEvent::Request { request, .. } if request.method == Method::Notify => {
+                offhook_sip::refer::reported(&request.body).map(StatusCode::code)
+            }
+            _ => None,
+        })
+        .await
+    }
+
+    /// re-INVITE with this description.
+    pub fn offer(&self, sdp: Bytes) {
+        self.act(Act::Offer(sdp));
     }
 
     /// re-INVITE with this direction of ours.
@@ -150,9 +206,20 @@ impl Line {
         if self.end.is_some() {
             return None;
         }
-        let (at, event) = self.events.recv().await?;
-        self.log.push(short(&event));
-        match &event {
+        // The paused clock would wait for ever.
+        let event = tokio::time::timeout(PATIENCE, self.events.recv()).await;
+        let (at, event) =
+            event.unwrap_or_else(|_| panic!("nothing happens any more: {:?}", self.log))?;
+        self.note(at, &event);
+        Some(event)
+    }
+
+    fn note(&mut self, at: Instant, event: &SessionEvent) {
+        self.log.push(short(event));
+        match event {
+            SessionEvent::Provisional { remote_tag: Some(tag), .. } => {
+                self.early = Some(tag.to_string());
+            }
             SessionEvent::Answered { .. } => self.answered = Some(at),
             // For the side that answers, the call is up when the ACK is there.
             SessionEvent::Confirmed => self.answered = Some(at),
@@ -164,7 +231,14 @@ impl Line {
             }
             _ => {}
         }
-        Some(event)
+    }
+
+    /// Whether the call is answered and has not ended, everything that happened by now considered.
+    pub fn still_up(&mut self) -> bool {
+        while let Ok((at, event)) = self.events.try_recv() {
+            self.note(at, &event);
+        }
+        self.is_up()
     }
 
     /// Waits for an event that `pick` takes; panics when the call ends first.

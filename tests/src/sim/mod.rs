@@ -7,7 +7,7 @@
 //! * [`agent`]: a user agent of a few hundred lines on the sans-IO cores; [`mod@line`] is one call of
 //!   it, to be played like a script. [`sdp`]: the little it knows of media.
 //! * [`keep`]: what the appliance wants kept, in maps. [`office`]: the whole signalling side of
-//!   the appliance on that network, and what is left of it afterwards.
+//!   the appliance on that network, and what is left of it afterwards. [`scene`]: the usual office.
 //!
 //! Media engines run on real threads and sockets beside this: nothing in here waits for a packet,
 //! since the paused clock would run ahead of it.
@@ -17,5 +17,6 @@ pub mod keep;
 pub mod line;
 pub mod net;
 pub mod office;
+pub mod scene;
 pub mod sdp;
 pub mod wire;

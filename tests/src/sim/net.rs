@@ -283,6 +283,7 @@ impl SimNet {
             match next {
                 Some(at) => {
                     tokio::select! {
+                        biased;
                         () = tokio::time::sleep_until(at) => {}
                         () = earlier => {}
                     }

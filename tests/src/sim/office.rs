@@ -90,6 +90,16 @@ impl SimOffice {
     /// # Panics
     /// When the configuration has a problem; a test's own fault.
     pub fn open(net: &SimNet, config: &str) -> Self {
+        Self::seeded(net, config, 1)
+    }
+
+    /// The same with other tags, branches and nonces: all of them come from the seed, so that a
+    /// test which fails with one fails again.
+    ///
+    /// # Panics
+    /// As [`SimOffice::open`].
+    pub fn seeded(net: &SimNet, config: &str, seed: u64) -> Self {
+        let mut ids = Ids::from_seed(seed);
         let config = offhook_config::check(config, Path::new("sim.toml"))
             .unwrap_or_else(|problems| panic!("{problems:#?}"));
         let config = Arc::new(config);
@@ -115,7 +125,7 @@ impl SimOffice {
             addresses: Arc::new(addresses(address)),
             bans: bans.clone(),
             metrics: Arc::clone(&metrics),
-            ids: Ids::from_seed(1),
+            ids: ids.fork(),
         };
         let (sip, requests) =
             Stack::spawn(StackConfig { transactions, ..Default::default() }, parts);
@@ -130,12 +140,12 @@ impl SimOffice {
             peers.clone(),
             bans.clone(),
             Arc::clone(&metrics),
-            Ids::from_seed(2),
+            ids.fork(),
         );
         trunks.set(&config.trunks);
         let auth = Authenticator::new(
             &config.server.realm,
-            Ids::from_seed(3),
+            ids.fork(),
             accounts.clone(),
             peers,
             bans.clone(),
@@ -160,6 +170,7 @@ impl SimOffice {
             requests,
             elsewhere: elsewhere(registrar.clone()),
             flows: None,
+            ids: ids.fork(),
         });
         Self {
             address,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Found, Section};
+use crate::schema::HoldMusic;
 use crate::secret::Secret;
 
 impl Section<'_, '_> {
@@ -15,6 +16,16 @@ impl Section<'_, '_> {
     pub(in crate::check) fn file(&self, key: &'static str) -> Option<PathBuf> {
         let text = self.text(key)?;
         Some(self.existing(key, &text))
+    }
+
+    /// `"default"`, `"silence"`, or a sound file that must be there.
+    pub(in crate::check) fn music(&self, key: &'static str) -> Option<HoldMusic> {
+        let text = self.text(key)?;
+        Some(match text.value.as_str() {
+            "default" => HoldMusic::Builtin,
+            "silence" => HoldMusic::Silence,
+            _ => HoldMusic::File(self.existing(key, &text)),
+        })
     }
 
     /// Paths of files that must be there.

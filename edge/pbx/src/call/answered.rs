@@ -1,16 +1,17 @@
 //! What a branch of a `CallAndBridge` says: it rings, it has early media, it answers.
 
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use offhook_sip::header::Headers;
 use offhook_sip::message::StatusCode;
-use offhook_sma::action::LegTag;
+use offhook_sma::action::{AudioSource, LegTag};
 use offhook_sma::event::{Direction, Participant, Status};
 
 use super::best::Outcome;
 use super::leg::{Leg, LegId, LegMedia, Part, Party, media_fact};
-use super::runner::{Running, failure_of};
+use super::runner::{Play, Running, failure_of};
 use super::{Call, epoch_ms};
 use crate::failure;
 
@@ -28,8 +29,7 @@ impl Call {
             return;
         }
         // Early media of several phones at once would be a babel: of a lone branch only.
-        let lone = bridging.branches.len() == 1 && bridging.trunks.is_empty();
-        let lone = lone || bridging.branches.iter().all(|b| b.leg == id || b.outcome.is_some());
+        let lone = bridging.branches.iter().all(|b| b.leg == id || b.outcome.is_some());
         if let Some(sdp) = sdp
             && lone
             && bridging.early.is_none_or(|early| early == id)
@@ -45,8 +45,14 @@ impl Call {
             return;
         }
         bridging.rings = true;
-        if let Some(caller) = self.tagged(LegTag::A).filter(|leg| !leg.answered) {
+        let tone = bridging.tone;
+        self.transfer_rings(now);
+        let Some(caller) = self.tagged(LegTag::A) else { return };
+        if !caller.answered {
             let _ = caller.session.provisional(now, StatusCode::RINGING, None, Headers::new());
+        } else if !tone && matches!(self.running, Running::Bridging) {
+            // A caller that we have answered hears no ringing but ours.
+            self.load(AudioSource::Builtin { name: "ringback".to_owned() }, now, Play::Ringback);
         }
     }
 
@@ -64,6 +70,11 @@ impl Call {
             return Ok(());
         }
         self.early_media_to_caller(now)?;
+        self.transfer_rings(now);
+        if let Some(port) = self.tagged(LegTag::A).filter(|leg| leg.answered).and_then(|l| l.port())
+        {
+            port.stop_play();
+        }
         if let Some(bridging) = &mut self.bridging {
             bridging.early = Some(id);
         }
@@ -102,7 +113,7 @@ impl Call {
         let Some(at) = bridging.ports.iter().position(|(ip, _)| *ip == bind) else { return };
         let (_, port) = bridging.ports.swap_remove(at);
         if let Some(media) = self.leg(id).and_then(|leg| leg.media.as_mut()) {
-            media.port = Some(port);
+            media.port = Some(Arc::new(port));
         }
     }
 
@@ -177,6 +188,7 @@ impl Call {
 
     /// Both legs are up: the action is done.
     pub(super) fn connected(&mut self, now: Instant, id: LegId) {
+        self.put_through(now);
         let Some(leg) = self.leg(id) else { return };
         leg.part = Part::Callee;
         leg.answered = true;
@@ -197,7 +209,7 @@ impl Call {
             status: Some(Status::Connected),
             sip_headers: Default::default(),
         });
-        self.answered_after_all();
+        self.answered_after_all(now);
         self.record.disposition = "answered".to_owned();
         self.record.destination = Some(party.label());
         self.keep_record();

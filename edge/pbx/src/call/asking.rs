@@ -44,10 +44,11 @@ impl Call {
         }
         let Some(mut app) = self.app.take() else { return };
         let Some((event, leg)) = self.app_queue.pop_front() else { return };
-        let told = event.invocation_event_type;
+        let (told, run) = (event.invocation_event_type, self.app_run);
         self.work.push(Box::pin(async move {
             let reply = tokio::time::timeout(APP_TIMEOUT, app.handle(event)).await;
-            Done::App { app, told, leg, reply: reply.unwrap_or(Err(AppError::TimedOut)) }
+            let reply = reply.unwrap_or(Err(AppError::TimedOut));
+            Done::App { run, app, told, leg, reply }
         }));
     }
 

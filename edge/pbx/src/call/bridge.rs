@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use offhook_media::engine::MediaPort;
 use offhook_sip::flow::Flow;
 use offhook_sip::header::{HeaderName, Headers};
-use offhook_sma::action::{CallAndBridge, EndpointType};
+use offhook_sma::action::{CallAndBridge, EndpointType, LegTag};
 use offhook_sma::event::{ActionError, error_type};
 
 use super::best::Outcome;
@@ -32,8 +32,6 @@ pub(super) const SILENCE: Duration = Duration::from_secs(5);
 pub(super) struct Bridging {
     /// Until when it may ring.
     pub(super) deadline: Instant,
-    /// Trunks still to be tried, the next one last.
-    pub(super) trunks: Vec<Attempt>,
     /// Attempts whose way is being looked up.
     pub(super) looking_up: usize,
     pub(super) outcomes: Vec<Outcome>,
@@ -43,7 +41,11 @@ pub(super) struct Bridging {
     /// Whom this call was sent to: nobody twice, so that forwards cannot go in circles.
     pub(super) visited: HashSet<String>,
     pub(super) redirects: usize,
+    /// Where phones forward to when all else has failed, the next one last.
+    pub(super) later: Vec<Forward>,
     pub(super) rings: bool,
+    /// The application has a tone of its own for the caller.
+    pub(super) tone: bool,
     pub(super) early: Option<LegId>,
     pub(super) headers: Headers,
     pub(super) caller_id: Option<String>,
@@ -53,8 +55,7 @@ pub(super) struct Bridging {
 impl Bridging {
     /// When [`Call::ring_timeout`] has something to do.
     pub(super) fn due(&self) -> Instant {
-        let silent = self.branches.iter().filter_map(|b| b.silent_until);
-        let silent = silent.min().filter(|_| !self.trunks.is_empty());
+        let silent = self.branches.iter().filter_map(Branch::given_up_at).min();
         silent.map_or(self.deadline, |at| at.min(self.deadline))
     }
 }
@@ -69,6 +70,30 @@ pub(super) struct Branch {
     pub(super) outcome: Option<Outcome>,
     /// What to try when it will not have our offer.
     pub(super) again: Option<Again>,
+    /// Over a trunk: those to be tried after it, the next one last. Every call out has its own, so
+    /// that two phones which forward do not take each other's.
+    pub(super) rest: Vec<TrunkTarget>,
+    /// Who sent the call on, the last one first.
+    pub(super) diverted: Diverted,
+}
+
+impl Branch {
+    /// When it is given up unless it says something, since there is another trunk.
+    pub(super) fn given_up_at(&self) -> Option<Instant> {
+        self.silent_until.filter(|_| !self.rest.is_empty())
+    }
+}
+
+/// Diversion header values (RFC 5806), the last diversion first.
+pub(super) type Diverted = Vec<String>;
+
+/// Where a phone forwards its calls to.
+#[derive(Debug, Clone)]
+pub(super) struct Forward {
+    /// The phone's extension: its rights count.
+    pub(super) phone: String,
+    pub(super) number: String,
+    pub(super) diverted: Diverted,
 }
 
 /// A phone to be called once more, with encrypted audio where it was plain before, or the reverse.
@@ -82,6 +107,8 @@ pub(super) struct Again {
 pub(super) struct Attempt {
     pub(super) run: u64,
     pub(super) way: TrunkTarget,
+    pub(super) rest: Vec<TrunkTarget>,
+    pub(super) diverted: Diverted,
 }
 
 impl Call {
@@ -105,14 +132,15 @@ impl Call {
         let started = self.run_id();
         self.bridging = Some(Box::new(Bridging {
             deadline: now + ring,
-            trunks: Vec::new(),
             looking_up: 0,
             outcomes: Vec::new(),
             ports: Vec::new(),
             branches: Vec::new(),
             visited: HashSet::new(),
             redirects: 0,
+            later: Vec::new(),
             rings: false,
+            tone: action.ringback_tone.is_some(),
             early: None,
             headers,
             caller_id: action.caller_id_number,
@@ -122,10 +150,12 @@ impl Call {
         for endpoint in &action.endpoints {
             let arn = endpoint.arn.as_deref();
             match endpoint.bridge_endpoint_type {
-                EndpointType::Extension => self.call_extension(now, &endpoint.uri),
-                EndpointType::Group => self.call_group(now, &endpoint.uri),
-                EndpointType::Trunk => self.call_out(now, &endpoint.uri, arn),
-                EndpointType::Pstn | EndpointType::Aws => self.call_out(now, &endpoint.uri, None),
+                EndpointType::Extension => self.call_extension(now, &endpoint.uri, &[]),
+                EndpointType::Group => self.call_group(now, &endpoint.uri, &[]),
+                EndpointType::Trunk => self.call_out(now, &endpoint.uri, arn, &[]),
+                EndpointType::Pstn | EndpointType::Aws => {
+                    self.call_out(now, &endpoint.uri, None, &[]);
+                }
             }
         }
         if let Some(tone) = action.ringback_tone
@@ -137,19 +167,19 @@ impl Call {
         self.go_on(now);
     }
 
-    pub(super) fn call_group(&mut self, now: Instant, name: &str) {
+    pub(super) fn call_group(&mut self, now: Instant, name: &str, diverted: &[String]) {
         let Some(group) = self.settings.config.group(name).cloned() else {
             return self.missed(now, Outcome::of(failure::UNKNOWN_NUMBER, name));
         };
         for member in &group.members {
             // Whoever calls the own group does not ring.
             if self.caller.source != Source::Phone(member.clone()) {
-                self.call_extension(now, member);
+                self.call_extension(now, member, diverted);
             }
         }
     }
 
-    pub(super) fn call_extension(&mut self, now: Instant, number: &str) {
+    pub(super) fn call_extension(&mut self, now: Instant, number: &str, diverted: &[String]) {
         if !self.visit(format!("extension:{number}")) {
             return;
         }
@@ -160,7 +190,7 @@ impl Call {
         if account.do_not_disturb || configured.is_some_and(|e| e.do_not_disturb) {
             return self.missed(now, Outcome::of(failure::DO_NOT_DISTURB, number));
         }
-        let own = self.legs.first().map(|leg| leg.way);
+        let own = self.tagged(LegTag::A).map(|leg| leg.way);
         let mut rang = false;
         for contact in self.services.phonebook.contacts(number) {
             // Calling one's own number rings one's other phones.
@@ -173,7 +203,7 @@ impl Call {
                 break;
             }
             rang = true;
-            if let Err(outcome) = self.ring_phone(now, number, contact) {
+            if let Err(outcome) = self.ring_phone(now, number, contact, diverted) {
                 self.missed(now, outcome);
             }
         }
@@ -183,41 +213,44 @@ impl Call {
     }
 
     /// Over the trunks, in their order of health; over one, when it is named.
-    pub(super) fn call_out(&mut self, now: Instant, number: &str, named: Option<&str>) {
-        let ways = self.services.phonebook.ways_out(number, named, self.emergency);
+    pub(super) fn call_out(
+        &mut self,
+        now: Instant,
+        number: &str,
+        named: Option<&str>,
+        diverted: &[String],
+    ) {
+        let mut ways = self.services.phonebook.ways_out(number, named, self.emergency);
         if ways.is_empty() {
             return self.missed(now, Outcome::of(failure::NO_TRUNK, number));
         }
-        let Some(run) = self.bridging.as_ref().map(|b| b.started) else { return };
-        let attempts: Vec<Attempt> =
-            ways.into_iter().rev().map(|way| Attempt { run, way }).collect();
-        if let Some(bridging) = &mut self.bridging {
-            bridging.trunks = attempts;
-        }
-        self.next_trunk(now);
+        ways.reverse();
+        self.next_trunk(now, ways, diverted.to_vec());
     }
 
-    /// Tries the next trunk; `false` when there is none left.
-    pub(super) fn next_trunk(&mut self, now: Instant) -> bool {
-        loop {
-            let Some(bridging) = &mut self.bridging else { return false };
-            let Some(mut attempt) = bridging.trunks.pop() else { return false };
+    /// Tries the next of these trunks, the last in the list.
+    pub(super) fn next_trunk(
+        &mut self,
+        now: Instant,
+        mut rest: Vec<TrunkTarget>,
+        diverted: Diverted,
+    ) {
+        while let Some(mut way) = rest.pop() {
             // An emergency call is never turned away by a limit of ours.
-            if !attempt.way.slot.take() && !self.emergency {
-                let name = &attempt.way.trunk.name;
-                let detail = format!("{name} carries as many calls as it may");
+            if !way.slot.take() && !self.emergency {
+                let detail = format!("{} carries as many calls as it may", way.trunk.name);
                 self.missed(now, Outcome::of(failure::TRUNK_OVERLOADED, detail));
                 continue;
             }
-            if let Some(bridging) = &mut self.bridging {
-                bridging.looking_up += 1;
-            }
+            let Some(bridging) = &mut self.bridging else { return };
+            bridging.looking_up += 1;
+            let attempt = Attempt { run: bridging.started, way, rest, diverted };
             let sip = self.services.sip.clone();
             self.work.push(Box::pin(async move {
                 let flow = sip.flow_for(&attempt.way.target).await;
                 Done::Flow { attempt: Box::new(attempt), flow }
             }));
-            return true;
+            return;
         }
     }
 
@@ -233,13 +266,14 @@ impl Call {
             return;
         }
         bridging.looking_up -= 1;
+        let (rest, diverted) = (attempt.rest.clone(), attempt.diverted.clone());
         let outcome = match flow {
             Ok(flow) => self.ring_trunk(now, attempt, flow).err(),
             Err(error) => Some(unreachable(&attempt.way.trunk.name, &error.to_string())),
         };
         if let Some(outcome) = outcome {
             self.missed(now, outcome);
-            self.next_trunk(now);
+            self.next_trunk(now, rest, diverted);
         }
         self.go_on(now);
     }

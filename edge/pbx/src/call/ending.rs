@@ -2,13 +2,113 @@
 
 use std::time::{Instant, SystemTime};
 
-use super::leg::Part;
+use offhook_sip::header::{HeaderName, HeaderValue, Headers};
+use offhook_sip::message::StatusCode;
+use offhook_sip::session::EndedBy;
+use offhook_sma::action::{Action, Hangup, LegTag, Target};
+use offhook_sma::event::{ActionData, EventType, Status};
+
+use super::leg::{LegId, Part, Party};
 use super::runner::Running;
-use super::{CLOSING, Call, Done, Ending, disposition};
+use super::{CLOSING, Call, Done, Ending};
 use crate::event::CallEventKind;
 use crate::failure::{self, Failure};
 
 impl Call {
+    /// A leg is over.
+    pub(super) fn on_ended(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        by: EndedBy,
+        status: Option<StatusCode>,
+        reasons: Vec<HeaderValue>,
+    ) {
+        let Some(leg) = self.leg(id) else { return };
+        let (part, label, answered) = (leg.part, leg.label, leg.answered);
+        let trunk = matches!(leg.party, Party::Trunk(_));
+        leg.part = Part::Gone;
+        let media = leg.media.take();
+        if part == Part::Branch {
+            self.branch_ended(now, id, by, status);
+            return;
+        }
+        if let Some(port) = media.and_then(|m| m.port) {
+            let c = port.counters();
+            let dropped = c.dropped + c.strangers + c.srtp_failures;
+            let (received, sent, lost) = (c.received, c.sent, c.lost);
+            let kind = CallEventKind::MediaSummary { received, sent, lost, dropped };
+            self.timeline.add(now, Some(label), kind);
+            self.keep_last_words(now, id, port);
+        }
+        let tag = match part {
+            Part::Caller => LegTag::A,
+            Part::Callee => LegTag::B,
+            Part::Leaving => return self.transferor_gone(now, id),
+            Part::Branch | Part::Gone => return,
+        };
+        if by == EndedBy::Remote {
+            self.reasons = reasons;
+        }
+        self.note_ending(now, tag, answered, trunk, by);
+        self.transaction.set_status(tag, Status::Disconnected);
+        if self.listening.as_ref().is_some_and(|(leg, _)| *leg == id) {
+            self.listening = None;
+        }
+        self.end_transfer(now);
+        if tag == LegTag::A {
+            self.stop_bridging(now, &[]);
+        }
+        self.abandon_action(tag);
+        let code = status.map_or(0, |s| u64::from(s.code()));
+        let mut hangup = Hangup { target: Target::tag(tag), sip_response_code: code };
+        hangup.target.call_id = self.transaction.participant(tag).map(|p| p.call_id.clone());
+        let data = ActionData::of(Action::Hangup(hangup));
+        self.tell(now, tag, EventType::Hangup, Some(data));
+    }
+
+    /// Who hung up and why, in the record and in words.
+    fn note_ending(&mut self, now: Instant, tag: LegTag, answered: bool, trunk: bool, by: EndedBy) {
+        let side = if tag == LegTag::A { "caller" } else { "callee" };
+        match by {
+            EndedBy::Remote if !answered => {
+                self.failure = Some(failure::CANCELLED);
+                self.timeline.failure(now, None, failure::CANCELLED, None, "");
+                self.ends("caller", "hung up before anybody answered");
+            }
+            EndedBy::Remote => self.ends(side, "hung up"),
+            EndedBy::Local => self.ends("us", "ended by the application"),
+            EndedBy::Rejected => self.ends(side, "refused"),
+            EndedBy::SessionTimer => {
+                self.fail(now, failure::SESSION_EXPIRED, None, side);
+                self.ends("us", "the session was not refreshed");
+            }
+            EndedBy::AckTimeout | EndedBy::PrackTimeout => {
+                self.fail(now, failure::ACK_MISSING, None, side);
+                self.ends("us", "our answer was never confirmed");
+            }
+            EndedBy::Failure(_) | EndedBy::DialogLost => {
+                let failure =
+                    if trunk { failure::TRUNK_UNREACHABLE } else { failure::PHONE_UNREACHABLE };
+                self.fail(now, failure, None, side);
+                self.ends("us", "the other side no longer answers");
+            }
+            EndedBy::Protocol => {
+                self.fail(now, failure::BAD_SDP, None, side);
+                self.ends("us", "no media could be agreed on");
+            }
+        }
+    }
+
+    /// Reason headers of the leg that ended first (RFC 3326), for the others.
+    pub(super) fn reason_headers(&self) -> Headers {
+        let mut headers = Headers::new();
+        for value in self.reasons.iter().take(4) {
+            headers.push(HeaderName::Reason, value.clone());
+        }
+        headers
+    }
+
     pub(super) fn keep_record(&mut self) {
         let kept = self.services.keep.put_call(self.record.clone());
         self.work.push(Box::pin(async move {
@@ -20,7 +120,8 @@ impl Call {
     }
 
     /// Somebody or something answered after all: what failed before is history.
-    pub(super) fn answered_after_all(&mut self) {
+    pub(super) fn answered_after_all(&mut self, now: Instant) {
+        self.watch_for_silence(now);
         self.record.answered.get_or_insert_with(SystemTime::now);
         self.failure = None;
     }
@@ -43,11 +144,21 @@ impl Call {
         }
     }
 
+    /// `offhook calls`, or the end of the daemon.
+    pub(super) fn end_by_operator(&mut self, now: Instant) {
+        if self.record.answered.is_none() && self.record.ended.is_none() {
+            self.failure = None;
+            self.fail(now, failure::ENDED_BY_OPERATOR, None, "");
+        }
+        self.hang_up_all(now, "the operator hung up");
+    }
+
     /// Ends every leg.
     pub(super) fn hang_up_all(&mut self, now: Instant, why: &str) {
         self.ends("us", why);
         self.script.clear();
         self.app_queue.clear();
+        self.end_transfer(now);
         self.stop_bridging(now, &[]);
         let headers = self.reason_headers();
         for leg in &mut self.legs {
@@ -62,6 +173,8 @@ impl Call {
         if live || self.record.ended.is_some() || self.bridging.is_some() {
             return;
         }
+        // The other call of a transfer hears of it by this.
+        self.partner = None;
         self.record.ended = Some(SystemTime::now());
         let ending = self.how_it_ended();
         self.record.hung_up_by = Some(ending.by.to_owned());
@@ -116,5 +229,18 @@ impl Call {
             self.legs.is_empty() && self.work.is_empty() && self.app_queue.is_empty() && !recording;
         self.closed |= nothing || self.ends_at.is_none_or(|at| at <= now);
         self.closed
+    }
+}
+
+/// The record's word for a call that was never answered.
+fn disposition(failure: &Failure) -> &'static str {
+    if failure == failure::CANCELLED {
+        "cancelled"
+    } else if failure == failure::BUSY || failure == failure::BUSY_EVERYWHERE {
+        "busy"
+    } else if failure == failure::NO_ANSWER {
+        "no-answer"
+    } else {
+        "failed"
     }
 }

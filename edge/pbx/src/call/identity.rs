@@ -16,6 +16,8 @@ const MAX_PASSED: usize = 32;
 const MAX_PASSED_VALUE: usize = 2048;
 /// Beginnings of names that Voice Connector keeps for itself and refuses from others.
 const RESERVED: [&str; 5] = ["x-amzn", "x-vine", "x-vc", "x-canary", "x-voice"];
+/// User part of somebody who does not say who it is (RFC 3323 §4.1.1.3).
+const ANONYMOUS: &str = "anonymous";
 /// Longest number that is shown.
 const MAX_NUMBER: usize = 32;
 
@@ -49,6 +51,8 @@ pub struct Caller {
     pub name: Option<String>,
     /// [`ORIGINAL_CALLER`], believed: only a trunk's.
     pub original: Option<String>,
+    /// Does not want the number shown (RFC 3323, RFC 3325 §7). It stands in records all the same.
+    pub private: bool,
     /// Headers that go on to the other leg, as they came.
     pub passed: Headers,
 }
@@ -60,7 +64,8 @@ impl Caller {
         let from = request.headers.text(&HeaderName::From).and_then(|t| t.parse::<NameAddr>().ok());
         let said = from.as_ref().and_then(|f| f.display.as_deref()).map(str::to_owned);
         let user = from.as_ref().and_then(|f| f.uri.user_decoded());
-        let user = user.map_or_else(|| "anonymous".to_owned(), |u| number_of(&u));
+        let user = user.map_or_else(|| ANONYMOUS.to_owned(), |u| number_of(&u));
+        let private = wants_privacy(&request.headers) || user.eq_ignore_ascii_case(ANONYMOUS);
         let trusted = matches!(source, Source::Trunk(_));
         let (number, name) = match &source {
             Source::Phone(number) => (number.clone(), known_name.map(str::to_owned).or(said)),
@@ -70,14 +75,25 @@ impl Caller {
             number,
             name,
             original: if trusted { original_caller(request) } else { None },
+            private,
             passed: passed_headers(&request.headers, trusted),
             source,
         }
     }
 
+    /// A party that we called, and that is put through now.
+    pub(crate) fn known(source: Source, number: &str, name: Option<String>) -> Self {
+        let number = number.to_owned();
+        Self { source, number, name, original: None, private: false, passed: Headers::new() }
+    }
+
     /// What the person at the phone is to see.
     pub fn shown(&self) -> &str {
-        self.original.as_deref().unwrap_or(&self.number)
+        match &self.original {
+            Some(original) => original,
+            None if self.private => ANONYMOUS,
+            None => &self.number,
+        }
     }
 
     /// Custom headers as an application sees them.
@@ -91,6 +107,15 @@ impl Caller {
             .map(|h| (h.name.as_str().to_owned(), h.value.to_text().into_owned()));
         all.filter_map(pair).collect()
     }
+}
+
+/// Whether a Privacy header asks to hide who calls: `id`, `user` or `header` (RFC 3323 §4.2,
+/// RFC 3325 §9.3). Both may be in one header, after semicolons.
+fn wants_privacy(headers: &Headers) -> bool {
+    headers.get_all(&HeaderName::Privacy).any(|value| {
+        let value = value.to_text().to_ascii_lowercase();
+        value.split([';', ',']).any(|word| matches!(word.trim(), "id" | "user" | "header"))
+    })
 }
 
 /// The value may be a number, a URI, or a name and an address; whatever else is no number.
@@ -165,6 +190,12 @@ pub(crate) struct Identity {
 
 /// For a desk phone: it shows the original caller's number where there is one.
 pub(crate) fn toward_phone(caller: &Caller, host: &Host) -> Identity {
+    if caller.private && caller.original.is_none() {
+        // No P-Asserted-Identity: the phone would show it, whatever Privacy says.
+        let mut headers = caller.passed.clone();
+        headers.push(HeaderName::Privacy, "id");
+        return Identity { from: anonymous(), headers };
+    }
     let number = caller.shown();
     let name = match &caller.original {
         Some(original) => Some(original.as_str()),
@@ -194,9 +225,10 @@ pub(crate) fn toward_trunk(
     let passed_on = matches!(caller.source, Source::Trunk(_));
     let keep = passed_on && trunk.keep_caller;
     let owned = extension_caller_id.or(trunk.caller_id.as_deref());
+    let own_number = caller.original.as_deref().unwrap_or(&caller.number);
     let number = match owned {
         Some(owned) if !keep => owned,
-        _ => caller.shown(),
+        _ => own_number,
     };
     let mut headers = Headers::new();
     let original = HeaderName::Other(ORIGINAL_CALLER.into());
@@ -205,12 +237,24 @@ pub(crate) fn toward_trunk(
     {
         headers.push(header.name.clone(), header.value.clone());
     }
-    if passed_on && number != caller.shown() {
-        headers.push(original, caller.shown().to_owned());
+    if passed_on && number != own_number && (caller.original.is_some() || !caller.private) {
+        headers.push(original, own_number.to_owned());
     }
     // An extension's number and name are nobody's business outside.
     let from = NameAddr::new(address(number, host));
+    if caller.private && caller.original.is_none() {
+        // RFC 3325 §6: the trunk is told who is billed, the called party is not.
+        headers.push(HeaderName::PAssertedIdentity, from.to_string());
+        headers.push(HeaderName::Privacy, "id");
+        return Identity { from: anonymous(), headers };
+    }
     Identity { from, headers }
+}
+
+/// RFC 3323 §4.1.1.3.
+fn anonymous() -> NameAddr {
+    NameAddr::new(address(ANONYMOUS, &Host::Name("anonymous.invalid".into())))
+        .with_display("Anonymous")
 }
 
 /// `sip:number@host`.
@@ -323,6 +367,29 @@ mod tests {
         let id = toward_trunk(&caller, &trunk, None, &host());
         assert_eq!(id.from.to_string(), "<sip:+15550001111@192.0.2.1>");
         assert!(id.headers.get(&original).is_none());
+    }
+
+    #[test]
+    fn who_wants_to_stay_unknown_is_shown_to_nobody() {
+        for more in ["Privacy: id\r\n", "Privacy: user;critical\r\n"] {
+            let caller = trunk_caller(more);
+            assert_eq!((caller.number.as_str(), caller.shown()), ("+15550001111", "anonymous"));
+            let id = toward_phone(&caller, &host());
+            let shown = format!("{:?} {:?}", id.from, id.headers);
+            assert!(!shown.contains("1111") && !shown.contains("Connect"), "{shown}");
+            assert!(id.from.to_string().contains("sip:anonymous@anonymous.invalid"));
+        }
+        let phone =
+            Caller::of(&invite("Privacy: id\r\n"), Source::Phone("102".into()), Some("Bob"));
+        let id = toward_trunk(&phone, &test_trunk(), None, &host());
+        assert!(id.from.to_string().contains("anonymous.invalid"), "{}", id.from);
+        let asserted = id.headers.text(&HeaderName::PAssertedIdentity).unwrap();
+        assert_eq!(asserted, "<sip:+15559990000@192.0.2.1>");
+        assert!(!trunk_caller("Privacy: none\r\n").private);
+        // Connect said whose call it is; that number is meant for the phone.
+        let handed_back =
+            trunk_caller("Privacy: id\r\nX-Original-Calling-Number: +15551234567\r\n");
+        assert_eq!(handed_back.shown(), "+15551234567");
     }
 
     fn test_trunk() -> Trunk {

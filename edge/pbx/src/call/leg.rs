@@ -1,13 +1,14 @@
 //! One leg of a call: its session, its way over the network, its media.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use offhook_config::{Codec as ConfigCodec, Config, Srtp};
 use offhook_media::codec::Codec;
 use offhook_media::engine::{MediaPort, StreamConfig};
-use offhook_media::negotiate::{Local, NegotiateError, Negotiator, SrtpPolicy};
+use offhook_media::negotiate::{Agreed, Local, NegotiateError, Negotiator, SrtpPolicy};
 use offhook_media::sdp::Direction;
 use offhook_sip::digest;
 use offhook_sip::flow::Flow;
@@ -16,6 +17,7 @@ use offhook_sip::session::{RequestToken, Session};
 use offhook_sip::uri::{Host, Uri};
 use offhook_sma::action::LegTag;
 
+use crate::office::registry::Listed;
 use crate::stack::{DialogGuard, MediaAddress, Target};
 use crate::transport::advertise::is_private;
 use crate::trunk::CallSlot;
@@ -39,6 +41,10 @@ impl Party {
         }
     }
 
+    pub(crate) fn is_phone(&self) -> bool {
+        matches!(self, Self::Phone(_))
+    }
+
     pub(crate) fn srtp(&self, config: &Config) -> Srtp {
         match self {
             Self::Phone(_) => config.media.srtp_phones,
@@ -56,6 +62,8 @@ pub(crate) enum Part {
     Branch,
     /// LEG-B.
     Callee,
+    /// A phone that puts the call through: still there, heard by nobody.
+    Leaving,
     /// Over, or to be: nothing that happens on it matters to the call any more.
     Gone,
 }
@@ -77,6 +85,8 @@ pub(crate) struct Leg {
     pub(crate) label: char,
     pub(crate) part: Part,
     pub(crate) party: Party,
+    /// The party's number: the extension, or what was called over the trunk.
+    pub(crate) number: Box<str>,
     /// A GUID, as applications know it.
     pub(crate) call_id: String,
     pub(crate) session: Session,
@@ -88,6 +98,8 @@ pub(crate) struct Leg {
     pub(crate) confirmed: bool,
     pub(crate) digest: Option<Box<digest::Client>>,
     pub(crate) _dialog: DialogGuard,
+    /// A phone's dialog can be named in a transfer.
+    pub(crate) _listed: Option<Listed>,
     /// Where its first INVITE goes, when that is not what the URI says.
     pub(crate) first: Option<Target>,
     pub(crate) _slot: Option<CallSlot>,
@@ -98,7 +110,7 @@ impl Leg {
         match self.part {
             Part::Caller => Some(LegTag::A),
             Part::Callee => Some(LegTag::B),
-            Part::Branch | Part::Gone => None,
+            Part::Branch | Part::Leaving | Part::Gone => None,
         }
     }
 
@@ -139,7 +151,7 @@ impl Leg {
     }
 
     pub(crate) fn port(&self) -> Option<&MediaPort> {
-        self.media.as_ref().and_then(|m| m.port.as_ref())
+        self.media.as_ref().and_then(|m| m.port.as_deref())
     }
 }
 
@@ -155,11 +167,16 @@ fn unreachable_from_here(next_hop: &Uri, seen: &Flow) -> bool {
 pub(crate) struct LegMedia {
     pub(crate) negotiator: Negotiator,
     /// `None` while branches of a fork share one.
-    pub(crate) port: Option<MediaPort>,
+    /// Shared with another call whose leg hears this one after a transfer, and with nobody else.
+    pub(crate) port: Option<Arc<MediaPort>>,
     /// Our description that the peer has, or gets.
     pub(crate) said: Option<Bytes>,
     /// The peer holds us.
     pub(crate) held: bool,
+    /// It said so by `sendonly`: it may send music of its own.
+    pub(crate) held_sending: bool,
+    /// Packets of the peer, and since when there were no more of them.
+    pub(crate) heard: Option<(u64, Instant)>,
 }
 
 impl LegMedia {
@@ -171,7 +188,7 @@ impl LegMedia {
             Srtp::Required => SrtpPolicy::Required,
         };
         let negotiator = Negotiator::new(local, session_id);
-        Self { negotiator, port: None, said: None, held: false }
+        Self { negotiator, port: None, said: None, held: false, held_sending: false, heard: None }
     }
 
     /// Our offer.
@@ -186,7 +203,7 @@ impl LegMedia {
         let (sdp, agreed) = self.negotiator.answer(offer, Direction::SendRecv)?;
         let sdp = Bytes::from(sdp);
         self.said = Some(sdp.clone());
-        self.held = agreed.remote_hold;
+        self.note_hold(&agreed);
         self.apply(&agreed.stream);
         Ok((sdp, agreed.stream))
     }
@@ -194,9 +211,14 @@ impl LegMedia {
     /// Reads the answer to our offer and sets the port right.
     pub(crate) fn accept(&mut self, answer: &[u8]) -> Result<StreamConfig, NegotiateError> {
         let agreed = self.negotiator.accept_answer(answer)?;
-        self.held = agreed.remote_hold;
+        self.note_hold(&agreed);
         self.apply(&agreed.stream);
         Ok(agreed.stream)
+    }
+
+    fn note_hold(&mut self, agreed: &Agreed) {
+        self.held = agreed.remote_hold;
+        self.held_sending = agreed.remote_hold && agreed.stream.receive;
     }
 
     pub(crate) fn apply(&self, stream: &StreamConfig) {

@@ -8,14 +8,13 @@ use offhook_config::Srtp;
 use offhook_media::sdp::Direction as MediaDirection;
 use offhook_sip::digest;
 use offhook_sip::flow::{Flow, Transport};
-use offhook_sip::header::NameAddr;
-use offhook_sip::ids::Ids;
+use offhook_sip::header::{HeaderName, NameAddr};
 use offhook_sip::session::{OutgoingInvite, Session};
 use offhook_sip::uri::{HostPort, Uri};
 use offhook_sma::action::LegTag;
 
 use super::best::Outcome;
-use super::bridge::{Again, Attempt, Branch, SILENCE};
+use super::bridge::{Again, Attempt, Branch, Diverted, SILENCE};
 use super::identity::{self, Identity, Source};
 use super::leg::{Leg, LegId, LegMedia, Part, Party, Way, first_codec, media_bind};
 use super::{Call, guid};
@@ -31,6 +30,7 @@ impl Call {
         now: Instant,
         number: &str,
         contact: Reachable,
+        diverted: &[String],
     ) -> Result<(), Outcome> {
         // RFC 4568 §5: keys are offered where the way they take is encrypted. Phones that cannot do
         // without are found out by their 488, and those behind TLS that speak plain audio too.
@@ -42,7 +42,7 @@ impl Call {
             }
             Srtp::Off | Srtp::Required => None,
         };
-        self.ring_contact(now, number, contact, secure, again)
+        self.ring_contact(now, number, contact, secure, again, diverted.to_vec())
     }
 
     /// `secure`: whether encrypted audio is offered where neither kind is ruled out.
@@ -53,6 +53,7 @@ impl Call {
         contact: Reachable,
         secure: bool,
         again: Option<Again>,
+        diverted: Diverted,
     ) -> Result<(), Outcome> {
         let local = self.services.sip.local_contact(&contact.flow);
         let host = identity::our_host(self.config(), &local);
@@ -60,6 +61,7 @@ impl Call {
         let to = NameAddr::new(identity::address(number, &host));
         let placed = Placed {
             party: Party::Phone(number.to_owned()),
+            number: number.into(),
             way: Way::Flow(contact.flow),
             flow: contact.flow,
             uri: contact.uri,
@@ -71,6 +73,8 @@ impl Call {
             slot: None,
             secure,
             again,
+            rest: Vec::new(),
+            diverted,
         };
         self.place(now, placed)
     }
@@ -82,11 +86,13 @@ impl Call {
         flow: Flow,
     ) -> Result<(), Outcome> {
         let config = Arc::clone(&self.settings.config);
-        let digest = attempt.way.digest(Ids::from_os()).map(Box::new);
+        let digest = attempt.way.digest(self.ids.fork()).map(Box::new);
         let TrunkTarget { trunk, uri, target, slot, .. } = attempt.way;
-        let extension = match &self.caller.source {
-            Source::Phone(number) => config.extension(number),
-            Source::Trunk(_) => None,
+        // Who puts a call through answers for it, also with the number that is shown.
+        let extension = match (&self.transfer, &self.caller.source) {
+            (Some(transfer), _) => config.extension(&transfer.extension),
+            (None, Source::Phone(number)) => config.extension(number),
+            (None, Source::Trunk(_)) => None,
         };
         let asked = self.bridging.as_ref().and_then(|b| b.caller_id.clone());
         let own = asked.or_else(|| extension.and_then(|e| e.caller_id.clone()));
@@ -95,6 +101,7 @@ impl Call {
         let to = NameAddr::new(without_params(&uri));
         let placed = Placed {
             party: Party::Trunk(trunk.name.clone()),
+            number: uri.user_decoded().unwrap_or_default().into(),
             way: Way::ByUri { seen: None },
             flow,
             uri,
@@ -106,6 +113,8 @@ impl Call {
             slot: Some(slot),
             secure: false,
             again: None,
+            rest: attempt.rest,
+            diverted: attempt.diverted,
         };
         self.place(now, placed)
     }
@@ -134,6 +143,10 @@ impl Call {
                 headers.set(header.name.clone(), header.value.clone());
             }
         }
+        // RFC 5806 §4: the last diversion stands first, those of the caller's network behind.
+        for diversion in placed.diverted.iter().rev() {
+            headers.push_front(HeaderName::Diversion, diversion.as_str());
+        }
         let base = if placed.digest.is_some() {
             &self.settings.challenged
         } else {
@@ -159,6 +172,10 @@ impl Call {
         let session = Session::outgoing(now, config, &mut self.ids, invite);
         let key = DialogKey::new(session.call_id(), session.local_tag());
         let dialog = self.services.sip.register_dialog(key, &self.owner);
+        let listed = placed
+            .party
+            .is_phone()
+            .then(|| self.entry.list(session.call_id(), session.local_tag()));
         let id = LegId(self.next_leg);
         self.next_leg += 1;
         let label = char::from(b'A' + u8::try_from(id.0.min(25)).unwrap_or(25));
@@ -174,6 +191,7 @@ impl Call {
             label,
             part: Part::Branch,
             party: placed.party,
+            number: placed.number,
             call_id,
             session,
             way: placed.way,
@@ -182,14 +200,23 @@ impl Call {
             confirmed: false,
             digest: placed.digest,
             _dialog: dialog,
+            _listed: listed,
             first: placed.first,
             _slot: placed.slot,
         });
         if let Some(bridging) = &mut self.bridging {
             let silent_until = (answerer == Answerer::Trunk).then(|| now + SILENCE);
-            let again = placed.again;
-            let branch = Branch { leg: id, bind, answerer, silent_until, outcome: None, again };
-            bridging.branches.push(branch);
+            let Placed { again, rest, diverted, .. } = placed;
+            bridging.branches.push(Branch {
+                leg: id,
+                bind,
+                answerer,
+                silent_until,
+                outcome: None,
+                again,
+                rest,
+                diverted,
+            });
         }
         Ok(())
     }
@@ -220,6 +247,7 @@ impl Call {
 /// All that an INVITE of ours takes.
 struct Placed {
     party: Party,
+    number: Box<str>,
     way: Way,
     flow: Flow,
     uri: Uri,
@@ -231,6 +259,8 @@ struct Placed {
     slot: Option<CallSlot>,
     secure: bool,
     again: Option<Again>,
+    rest: Vec<TrunkTarget>,
+    diverted: Diverted,
 }
 
 /// To is an address, not a way: no URI parameters (RFC 3261 §19.1.1 forbids `transport` there).

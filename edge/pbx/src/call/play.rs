@@ -16,6 +16,7 @@ use super::leg::LegId;
 use super::runner::{DIGIT_GAP, DigitsRun, Play, Running, digit_set, gone, invalid};
 use super::{Call, Done};
 use crate::event::CallEventKind;
+use crate::failure;
 
 /// A `,` among digits (AWS's half second).
 const COMMA: Duration = Duration::from_millis(500);
@@ -80,6 +81,7 @@ impl Call {
                 return;
             }
             (Err(error), _) => {
+                self.fail(now, failure::AUDIO_MISSING, None, &error);
                 let error = ActionError::new(error_type::INVALID_AUDIO_SOURCE, error);
                 return self.action_failed(now, &error);
             }

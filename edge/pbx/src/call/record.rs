@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use offhook_media::dtmf::Digit;
 use offhook_media::engine::{MediaPort, RecordEnd, SilenceRule};
 use offhook_media::recorder::{Format, RecordingDone, RecordingHandle};
-use offhook_sma::action::{LegTag, RecordAudio, RecordingDestination};
+use offhook_sma::action::{RecordAudio, RecordingDestination};
 use offhook_sma::event::{ActionError, error_type};
 use tokio::sync::oneshot;
 
@@ -30,7 +30,7 @@ pub(super) struct Recording {
     action: RecordAudio,
     file: Option<File>,
     /// The leg's port, when the leg is gone: the media thread may still have its last packets.
-    port: Option<MediaPort>,
+    port: Option<Arc<MediaPort>>,
     /// When the recording is finished whatever the media thread says.
     give_up: Option<Instant>,
 }
@@ -202,8 +202,9 @@ impl Call {
     }
 
     /// The leg of the running recording is gone; its port is kept for its last packets.
-    pub(super) fn keep_last_words(&mut self, now: Instant, port: MediaPort) {
+    pub(super) fn keep_last_words(&mut self, now: Instant, leg: LegId, port: Arc<MediaPort>) {
         if let Running::Recording(recording) = &mut self.running
+            && recording.leg == leg
             && recording.file.is_some()
         {
             port.stop_record();
@@ -301,11 +302,6 @@ impl Call {
                 });
             }
         }
-    }
-
-    /// Whether LEG-A and LEG-B hear each other.
-    pub(super) fn is_bridged(&self) -> bool {
-        self.bridging.is_none() && self.legs.iter().any(|leg| leg.tag() == Some(LegTag::B))
     }
 }
 

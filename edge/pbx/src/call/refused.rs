@@ -1,27 +1,19 @@
 //! How a branch of a `CallAndBridge` fails, what is tried instead, and how it all ends.
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use offhook_config::Origin;
-use offhook_config::dialplan::Route;
-use offhook_sip::header::{Contact, HeaderName, Headers, NameAddr};
+use offhook_sip::header::{HeaderName, Headers};
 use offhook_sip::message::{Response, StatusCode};
 use offhook_sip::session::{EndedBy, SendFailure as SessionFailure};
-use offhook_sip::uri::Host;
 use offhook_sma::action::LegTag;
 use offhook_sma::event::{ActionError, error_type};
 
 use super::Call;
 use super::best::{Outcome, best, status_for_caller};
 use super::bridge::{Again, Branch, refused_us, unreachable};
-use super::identity;
-use super::leg::{LegId, Part, Party, Way};
+use super::leg::{LegId, Part};
 use super::runner::Running;
 use crate::failure::{self, Answerer, Failure};
-
-/// Redirections followed in one call.
-const MAX_REDIRECTS: usize = 5;
 
 impl Call {
     /// A branch was refused.
@@ -50,9 +42,10 @@ impl Call {
         let branches = self.bridging.iter_mut().flat_map(|b| b.branches.iter_mut());
         let Some(branch) = branches.into_iter().find(|b| b.leg == id) else { return false };
         let Some(Again { number, contact, secure }) = branch.again.take() else { return false };
+        let diverted = branch.diverted.clone();
         let kind = if secure { "encrypted" } else { "plain" };
         self.timeline.note(now, None, format!("{number} is offered {kind} audio instead"));
-        match self.ring_contact(now, &number, contact, secure, None) {
+        match self.ring_contact(now, &number, contact, secure, None, diverted) {
             Ok(()) => true,
             Err(outcome) => {
                 self.set_outcome(id, outcome);
@@ -66,54 +59,6 @@ impl Call {
         if let Some(branch) = branches.into_iter().find(|b| b.leg == id) {
             branch.outcome = Some(outcome);
         }
-    }
-
-    /// A phone forwards its calls (302): followed within the office, and outside where the phone
-    /// itself may call.
-    pub(super) fn follow(
-        &mut self,
-        now: Instant,
-        id: LegId,
-        response: &Response,
-    ) -> Result<(), Outcome> {
-        let refused = |detail: String| Outcome::of(failure::REDIRECT_REFUSED, detail);
-        let Some(Party::Phone(phone)) = self.leg_ref(id).map(|leg| leg.party.clone()) else {
-            return Err(refused(String::new()));
-        };
-        let contacts: Vec<Contact> = response.headers.typed_list().unwrap_or_default();
-        let first = contacts.iter().find_map(|c| c.addr()).and_then(|a| a.uri.user_decoded());
-        let Some(user) = first else { return Err(refused("302 without a number".to_owned())) };
-        let number = identity::number_of(&user);
-        let Some(bridging) = &mut self.bridging else { return Err(refused(number)) };
-        bridging.redirects += 1;
-        if bridging.redirects > MAX_REDIRECTS || !bridging.visited.insert(format!("to:{number}")) {
-            return Err(refused(format!("{phone} forwards in circles to {number}")));
-        }
-        self.timeline.note(now, None, format!("{phone} forwards the call to {number}"));
-        let host = self.legs.first().map(|leg| leg.way);
-        let host = match host {
-            Some(Way::Flow(flow) | Way::ByUri { seen: Some(flow) }) => {
-                identity::our_host(self.config(), &self.services.sip.local_contact(&flow))
-            }
-            _ => Host::Name("invalid".into()),
-        };
-        // RFC 5806: who sent the call on.
-        let diverted = NameAddr::new(identity::address(&phone, &host))
-            .with_param("reason", Some("unconditional"));
-        let config = Arc::clone(&self.settings.config);
-        let phonebook = Arc::clone(&self.services.phonebook);
-        let route = config.route(Origin::Phone, &number, |n| phonebook.account(n).is_some());
-        let may_call_out = config.extension(&phone).is_none_or(|e| e.outside_calls);
-        if let Some(bridging) = &mut self.bridging {
-            bridging.headers.push(HeaderName::Diversion, diverted.to_string());
-        }
-        match route {
-            Route::To(offhook_config::Target::Extension(to)) => self.call_extension(now, &to),
-            Route::To(offhook_config::Target::Group(name)) => self.call_group(now, &name),
-            Route::Outside(to) if may_call_out => self.call_out(now, &to, None),
-            _ => return Err(refused(format!("{phone} may not forward to {number}"))),
-        }
-        Ok(())
     }
 
     /// A branch is over without an answer.
@@ -160,9 +105,7 @@ impl Call {
             self.missed(now, outcome);
         }
         if elsewhere {
-            self.next_trunk(now);
-        } else if trunk && let Some(bridging) = &mut self.bridging {
-            bridging.trunks.clear();
+            self.next_trunk(now, branch.rest, branch.diverted);
         }
         self.go_on(now);
     }
@@ -173,6 +116,10 @@ impl Call {
         if !bridging.branches.is_empty() || bridging.looking_up > 0 {
             return;
         }
+        if self.try_later_forward(now) {
+            return self.go_on(now);
+        }
+        let Some(bridging) = &self.bridging else { return };
         let outcome = best(&bridging.outcomes).cloned();
         let outcome = outcome.unwrap_or_else(|| Outcome::of(failure::NOT_REGISTERED, ""));
         self.nobody_answered(now, &outcome);
@@ -208,10 +155,7 @@ impl Call {
 
     pub(super) fn give_up_silent_trunk(&mut self, now: Instant) {
         let Some(bridging) = &mut self.bridging else { return };
-        if bridging.trunks.is_empty() {
-            return;
-        }
-        let silent = |b: &Branch| b.silent_until.is_some_and(|at| at <= now);
+        let silent = |b: &Branch| b.given_up_at().is_some_and(|at| at <= now);
         let Some(at) = bridging.branches.iter().position(silent) else { return };
         let branch = bridging.branches.swap_remove(at);
         let mut name = String::new();
@@ -222,7 +166,7 @@ impl Call {
             leg.session.hangup(now, Headers::new());
         }
         self.missed(now, unreachable(&name, "no answer at all"));
-        self.next_trunk(now);
+        self.next_trunk(now, branch.rest, branch.diverted);
         self.go_on(now);
     }
 

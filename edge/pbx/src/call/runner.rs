@@ -2,18 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use offhook_media::dtmf::{Digit, DigitSet};
-use offhook_media::engine::{PlayEnd, PortEvent, PortEventKind, Repeat};
-use offhook_media::sdp::Direction as MediaDirection;
+use offhook_media::engine::Repeat;
 use offhook_sip::header::Headers;
 use offhook_sip::message::StatusCode;
 use offhook_sma::action::{Action, AudioSource, Hangup, LegTag, PlayAudioAndGetDigits};
 use offhook_sma::digits::Collector;
-use offhook_sma::event::{ActionData, ActionError, EventType, Status, error_type};
+use offhook_sma::event::{ActionData, ActionError, EventType, error_type};
 
 use super::Call;
-use super::leg::{LegId, Part, media_fact};
+use super::leg::{LegId, Part};
 use super::record::Recording;
 use crate::failure;
 
@@ -95,7 +93,7 @@ impl Call {
         true
     }
 
-    fn start_action(&mut self, now: Instant, action: Action) {
+    pub(super) fn start_action(&mut self, now: Instant, action: Action) {
         let tag = match self.transaction.resolve(action.target(), self.invoked_for) {
             Ok(tag) => tag,
             Err(error) => return self.action_failed(now, &error),
@@ -118,6 +116,10 @@ impl Call {
                 self.action_failed(now, &error);
             }
             return;
+        }
+        if action.answers() && tag == LegTag::A {
+            // Something speaks to the party that was put through: a mailbox, an announcement.
+            self.put_through(now);
         }
         match action {
             Action::CallAndBridge(a) => self.start_bridging(now, a),
@@ -202,98 +204,14 @@ impl Call {
         self.recording_timeout(now);
     }
 
-    /// Answers the caller with 200. `codec_of`: what the other leg speaks.
-    pub(super) fn answer_caller(
-        &mut self,
-        now: Instant,
-        codec_of: Option<offhook_media::codec::Codec>,
-    ) -> Result<(), ActionError> {
-        let Some(leg) = self.tagged(LegTag::A) else { return Err(gone()) };
-        if leg.answered {
-            return Ok(());
-        }
-        let id = leg.id;
-        let sdp = match self.caller_sdp(now, codec_of) {
-            Ok(sdp) => sdp,
-            Err(error) => {
-                if let Some(leg) = self.leg(id) {
-                    let _ = leg.session.reject(
-                        now,
-                        StatusCode::NOT_ACCEPTABLE_HERE,
-                        None,
-                        Headers::new(),
-                    );
-                }
-                return Err(error);
-            }
-        };
-        let Some(leg) = self.leg(id) else { return Err(gone()) };
-        if leg.session.accept(now, Some(sdp), Headers::new()).is_err() {
-            return Err(gone());
-        }
-        leg.answered = true;
-        self.transaction.set_status(LegTag::A, Status::Connected);
-        if self.record.answered.is_none() && !matches!(self.running, Running::Bridging) {
-            self.answered_after_all();
-            let voicemail = self.app_name == "voicemail";
-            self.record.disposition = if voicemail { "voicemail" } else { "answered" }.to_owned();
-            self.keep_record();
-        }
-        Ok(())
-    }
-
-    /// Our description for the caller: the answer to the INVITE's offer, or an offer of ours when
-    /// it had none. The same one again once it was said (RFC 3261 §13.2.1).
-    pub(super) fn caller_sdp(
-        &mut self,
-        now: Instant,
-        codec: Option<offhook_media::codec::Codec>,
-    ) -> Result<Bytes, ActionError> {
-        let Some(leg) = self.tagged(LegTag::A) else { return Err(gone()) };
-        let id = leg.id;
-        if let Err(error) = self.ensure_media(id) {
-            self.fail(now, failure::NO_MEDIA_PORTS, None, &error);
-            return Err(ActionError::new(error_type::SYSTEM_EXCEPTION, error));
-        }
-        let Some(leg) = self.leg(id) else { return Err(gone()) };
-        let offer = leg.session.remote_sdp().cloned();
-        let Some(media) = &mut leg.media else { return Err(gone()) };
-        if let Some(said) = &media.said {
-            return Ok(said.clone());
-        }
-        if let Some(codec) = codec {
-            media.prefer(codec);
-        }
-        let Some(offer) = offer else { return Ok(media.offer(MediaDirection::SendRecv)) };
-        match media.answer(&offer) {
-            Ok((sdp, stream)) => {
-                self.timeline.add(now, Some('A'), media_fact(&stream));
-                Ok(sdp)
-            }
-            Err(error) => {
-                let failure = failure_of(&error);
-                self.fail(now, failure, Some(error.sip_status()), &error.to_string());
-                let mut failed = ActionError::new(error_type::SYSTEM_EXCEPTION, error.to_string());
-                failed.sip_status = Some(error.sip_status());
-                Err(failed)
-            }
-        }
-    }
-
-    /// The caller's ACK came: what waited for it starts.
-    pub(super) fn caller_confirmed(&mut self, now: Instant) {
-        if !matches!(self.running, Running::Answering) {
+    fn start_hangup(&mut self, now: Instant, id: LegId, action: &Hangup) {
+        let code = u16::try_from(action.sip_response_code).unwrap_or(480);
+        if self.tagged(LegTag::A).is_some_and(|leg| leg.id == id)
+            && self.back_to_transferor(now, code)
+        {
             return;
         }
-        self.running = Running::Nothing;
-        if let Some(action) = self.script.running().cloned() {
-            self.start_action(now, action);
-        }
-    }
-
-    fn start_hangup(&mut self, now: Instant, id: LegId, action: &Hangup) {
         let reasons = self.reason_headers();
-        let code = u16::try_from(action.sip_response_code).unwrap_or(480);
         let retry_after = self.failure.is_some_and(|f| f.sip_status == 503);
         let Some(leg) = self.leg(id) else { return self.action_failed(now, &gone()) };
         if leg.part == Part::Caller && !leg.answered {
@@ -306,8 +224,12 @@ impl Call {
             }
             let _ = leg.session.reject(now, status, None, headers);
             if self.failure.is_none() {
-                let answerer = failure::Answerer::Phone;
-                self.fail(now, failure::of_response(code, "", answerer), Some(code), "");
+                let failure = if (500..600).contains(&code) {
+                    failure::APPLICATION_FAILED
+                } else {
+                    failure::of_response(code, "", failure::Answerer::Phone)
+                };
+                self.fail(now, failure, Some(code), "");
             }
         } else {
             leg.session.hangup(now, reasons);
@@ -320,6 +242,9 @@ impl Call {
     /// Nothing more can be done for the caller: says so and ends the call.
     pub(super) fn apologise(&mut self, now: Instant) {
         self.script.clear();
+        if self.back_to_transferor(now, failure::APPLICATION_FAILED.sip_status) {
+            return;
+        }
         let Some(leg) = self.tagged(LegTag::A) else {
             return self.hang_up_all(now, "the application failed");
         };
@@ -336,69 +261,6 @@ impl Call {
             return self.hang_up_all(now, "the application failed");
         }
         self.load(AudioSource::Builtin { name: "error".to_owned() }, now, Play::Apology);
-    }
-
-    pub(super) fn on_media(&mut self, now: Instant, event: PortEvent) {
-        let owner = self.legs.iter().find(|l| l.port().is_some_and(|p| p.id() == event.port));
-        let leg = owner.map(|leg| (leg.id, leg.label));
-        let PortEvent { kind, .. } = event;
-        match kind {
-            PortEventKind::Digit { digit, .. } => {
-                if let Some((leg, _)) = leg {
-                    self.on_digit(now, leg, digit);
-                }
-            }
-            PortEventKind::PlayEnded { id, by } => self.on_play_ended(now, id, by),
-            PortEventKind::RecordEnded { id, by, speech, .. } => {
-                self.on_record_ended(now, id, by, speech);
-            }
-            PortEventKind::DigitsSent => {
-                if matches!(self.running, Running::Sending { .. }) {
-                    self.action_deadline = None;
-                    self.send_more(now);
-                }
-            }
-            PortEventKind::FirstPacket { from } => {
-                self.timeline.note(now, leg.map(|l| l.1), format!("audio comes from {from}"));
-            }
-            PortEventKind::SrtpFailed => {
-                let text = "encrypted audio cannot be read: the keys do not fit";
-                self.timeline.note(now, leg.map(|l| l.1), text);
-            }
-            PortEventKind::NoMedia { silent_for } => {
-                let text = format!("no audio for {} s", silent_for.as_secs());
-                self.timeline.note(now, leg.map(|l| l.1), text);
-                // Before the answer a caller need not send anything.
-                let answered = self.record.answered.is_some();
-                if self.config().media.silence_hangup.is_some() && answered && !self.on_hold() {
-                    self.fail(now, failure::NO_MEDIA, None, "");
-                    self.hang_up_all(now, "no audio came for a long time");
-                }
-            }
-        }
-    }
-
-    fn on_hold(&self) -> bool {
-        self.legs.iter().any(|leg| leg.media.as_ref().is_some_and(|m| m.held))
-    }
-
-    fn on_play_ended(&mut self, now: Instant, id: u64, by: PlayEnd) {
-        match &mut self.running {
-            Running::Playing { playback } if *playback == id => {
-                if self.script.running().is_none() {
-                    self.running = Running::Nothing;
-                    return self.hang_up_all(now, "the application failed");
-                }
-                self.action_done(now, |_| {});
-            }
-            Running::Digits(run) if run.playback == id => {
-                // The digit that stopped it is reported when the key is released.
-                let _ = by;
-                let wait = Duration::from_millis(run.action.repeat_duration_in_milliseconds);
-                run.collector.start(now, wait);
-            }
-            _ => {}
-        }
     }
 }
 

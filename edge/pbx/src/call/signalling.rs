@@ -3,23 +3,15 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use offhook_media::dtmf::Digit;
-use offhook_media::sdp::Direction as MediaDirection;
 use offhook_sip::digest;
-use offhook_sip::header::{HeaderName, HeaderValue, Headers};
+use offhook_sip::header::Headers;
 use offhook_sip::message::{Method, Request, Response, StatusCode};
-use offhook_sip::session::{
-    EndedBy, InboundToken, OfferToken, Output, RequestToken, SendFailure as SessionFailure,
-    SessionEvent,
-};
+use offhook_sip::session::{Output, RequestToken, SendFailure as SessionFailure, SessionEvent};
 use offhook_sip::uri::Uri;
-use offhook_sma::action::{Action, Hangup, LegTag, Target};
-use offhook_sma::event::{ActionData, EventType, Status};
 
-use super::leg::{LegId, Part, Way, media_fact};
-use super::{Call, runner};
-use crate::event::{CallEventKind, Direction};
-use crate::failure;
+use super::Call;
+use super::leg::{LegId, Part, Way};
+use crate::event::Direction;
 use crate::stack::{SendFailure, SipEvent};
 
 impl Call {
@@ -138,107 +130,12 @@ impl Call {
         }
     }
 
-    /// Hold, resume, another codec or address: answered on this leg; the other one only notices
-    /// that media stops or goes on (RFC 3264 §8.4: the direction of our answer follows the offer).
-    fn on_offer(&mut self, now: Instant, id: LegId, token: OfferToken, sdp: Option<Bytes>) {
-        if self.ensure_media(id).is_err() {
-            self.refuse_offer(now, id, token, 488);
-            return;
-        }
-        let Some(leg) = self.leg(id) else { return };
-        let label = leg.label;
-        let Some(media) = &mut leg.media else { return };
-        let was_held = media.held;
-        let Some(offer) = sdp else {
-            let ours = media.offer(MediaDirection::SendRecv);
-            let _ = leg.session.answer_offer(now, token, ours);
-            return;
-        };
-        match media.answer(&offer) {
-            Ok((answer, stream)) => {
-                let held = media.held;
-                let _ = leg.session.answer_offer(now, token, answer);
-                self.timeline.add(now, Some(label), media_fact(&stream));
-                match (was_held, held) {
-                    (false, true) => self.timeline.note(now, Some(label), "holds the call"),
-                    (true, false) => self.timeline.note(now, Some(label), "resumes the call"),
-                    _ => {}
-                }
-            }
-            Err(error) => {
-                self.timeline.note(now, Some(label), format!("offer refused: {error}"));
-                self.refuse_offer(now, id, token, error.sip_status());
-            }
-        }
-    }
-
-    fn refuse_offer(&mut self, now: Instant, id: LegId, token: OfferToken, status: u16) {
-        let status = StatusCode::new(status).unwrap_or(StatusCode::NOT_ACCEPTABLE_HERE);
-        if let Some(leg) = self.leg(id) {
-            let _ = leg.session.refuse_offer(now, token, status);
-        }
-    }
-
-    /// The answer to an offer of ours: in an ACK, or to a refresh.
-    fn on_offer_accepted(&mut self, now: Instant, id: LegId, sdp: &Bytes) {
-        let Some(leg) = self.leg(id) else { return };
-        let (label, part) = (leg.label, leg.part);
-        let Some(media) = &mut leg.media else { return };
-        match media.accept(sdp) {
-            Ok(stream) => self.timeline.add(now, Some(label), media_fact(&stream)),
-            Err(error) => {
-                self.timeline.note(now, Some(label), format!("answer not usable: {error}"));
-                if part == Part::Caller {
-                    self.fail(now, failure::BAD_SDP, None, &error.to_string());
-                    self.hang_up_all(now, "the answer in the ACK could not be used");
-                }
-            }
-        }
-    }
-
     fn on_confirmed(&mut self, now: Instant, id: LegId) {
         if let Some(leg) = self.leg(id) {
             leg.confirmed = true;
             if leg.part == Part::Caller {
                 self.caller_confirmed(now);
             }
-        }
-    }
-
-    /// A request within the dialog that the session does not answer by itself.
-    fn on_request(&mut self, now: Instant, id: LegId, token: InboundToken, request: &Request) {
-        let (status, digit) = match &request.method {
-            Method::Info => match info_digit(request) {
-                Some(digit) => (StatusCode::OK, Some(digit)),
-                // RFC 6086 §4.2.2: a body that nobody here understands.
-                None if !request.body.is_empty() => (StatusCode::UNSUPPORTED_MEDIA_TYPE, None),
-                None => (StatusCode::OK, None),
-            },
-            Method::Options => (StatusCode::OK, None),
-            Method::Refer => {
-                self.timeline.note(now, None, "a transfer was asked for; not available");
-                (StatusCode::DECLINE, None)
-            }
-            Method::Message => (StatusCode::UNSUPPORTED_MEDIA_TYPE, None),
-            Method::Notify | Method::Subscribe => (StatusCode::BAD_EVENT, None),
-            _ => (StatusCode::NOT_IMPLEMENTED, None),
-        };
-        if let Some(leg) = self.leg(id) {
-            let _ = leg.session.respond(now, token, status, &Headers::new(), None);
-        }
-        if let Some(digit) = digit {
-            self.pass_digit(id, digit);
-            self.on_digit(now, id, digit);
-        }
-    }
-
-    /// A digit that came by INFO goes on as a telephone event: the other side may not know INFO.
-    fn pass_digit(&mut self, from: LegId, digit: Digit) {
-        let tag = self.leg_ref(from).and_then(super::leg::Leg::tag);
-        let (Some(tag), true) = (tag, self.is_bridged()) else { return };
-        let other = if tag == LegTag::A { LegTag::B } else { LegTag::A };
-        if let Some(port) = self.tagged(other).and_then(|leg| leg.port()) {
-            port.send_digits(&[digit], runner::INFO_TONE, runner::DIGIT_GAP);
         }
     }
 
@@ -269,98 +166,6 @@ impl Call {
             let _ = leg.session.give_up(now, token);
         }
     }
-
-    /// A leg is over.
-    fn on_ended(
-        &mut self,
-        now: Instant,
-        id: LegId,
-        by: EndedBy,
-        status: Option<StatusCode>,
-        reasons: Vec<HeaderValue>,
-    ) {
-        let Some(leg) = self.leg(id) else { return };
-        let (part, label, answered) = (leg.part, leg.label, leg.answered);
-        let trunk = matches!(leg.party, super::leg::Party::Trunk(_));
-        leg.part = Part::Gone;
-        let media = leg.media.take();
-        if part == Part::Branch {
-            self.branch_ended(now, id, by, status);
-            return;
-        }
-        if let Some(port) = media.and_then(|m| m.port) {
-            let c = port.counters();
-            let dropped = c.dropped + c.strangers + c.srtp_failures;
-            let (received, sent, lost) = (c.received, c.sent, c.lost);
-            let kind = CallEventKind::MediaSummary { received, sent, lost, dropped };
-            self.timeline.add(now, Some(label), kind);
-            self.keep_last_words(now, port);
-        }
-        let tag = match part {
-            Part::Caller => LegTag::A,
-            Part::Callee => LegTag::B,
-            Part::Branch | Part::Gone => return,
-        };
-        if by == EndedBy::Remote {
-            self.reasons = reasons;
-        }
-        self.note_ending(now, tag, answered, trunk, by);
-        self.transaction.set_status(tag, Status::Disconnected);
-        if self.listening.as_ref().is_some_and(|(leg, _)| *leg == id) {
-            self.listening = None;
-        }
-        if tag == LegTag::A {
-            self.stop_bridging(now, &[]);
-        }
-        self.abandon_action(tag);
-        let code = status.map_or(0, |s| u64::from(s.code()));
-        let mut hangup = Hangup { target: Target::tag(tag), sip_response_code: code };
-        hangup.target.call_id = self.transaction.participant(tag).map(|p| p.call_id.clone());
-        let data = ActionData::of(Action::Hangup(hangup));
-        self.tell(now, tag, EventType::Hangup, Some(data));
-    }
-
-    /// Who hung up and why, in the record and in words.
-    fn note_ending(&mut self, now: Instant, tag: LegTag, answered: bool, trunk: bool, by: EndedBy) {
-        let side = if tag == LegTag::A { "caller" } else { "callee" };
-        match by {
-            EndedBy::Remote if !answered => {
-                self.failure = Some(failure::CANCELLED);
-                self.timeline.failure(now, None, failure::CANCELLED, None, "");
-                self.ends("caller", "hung up before anybody answered");
-            }
-            EndedBy::Remote => self.ends(side, "hung up"),
-            EndedBy::Local => self.ends("us", "ended by the application"),
-            EndedBy::Rejected => self.ends(side, "refused"),
-            EndedBy::SessionTimer => {
-                self.fail(now, failure::SESSION_EXPIRED, None, side);
-                self.ends("us", "the session was not refreshed");
-            }
-            EndedBy::AckTimeout | EndedBy::PrackTimeout => {
-                self.fail(now, failure::ACK_MISSING, None, side);
-                self.ends("us", "our answer was never confirmed");
-            }
-            EndedBy::Failure(_) | EndedBy::DialogLost => {
-                let failure =
-                    if trunk { failure::TRUNK_UNREACHABLE } else { failure::PHONE_UNREACHABLE };
-                self.fail(now, failure, None, side);
-                self.ends("us", "the other side no longer answers");
-            }
-            EndedBy::Protocol => {
-                self.fail(now, failure::BAD_SDP, None, side);
-                self.ends("us", "no media could be agreed on");
-            }
-        }
-    }
-
-    /// Reason headers of the leg that ended first (RFC 3326), for the others.
-    pub(super) fn reason_headers(&self) -> Headers {
-        let mut headers = Headers::new();
-        for value in self.reasons.iter().take(4) {
-            headers.push(HeaderName::Reason, value.clone());
-        }
-        headers
-    }
 }
 
 impl super::leg::Leg {
@@ -387,28 +192,4 @@ fn session_failure(kind: &SendFailure) -> SessionFailure {
         SendFailure::Resolve(_) => SessionFailure::Unresolved,
         SendFailure::Overloaded => SessionFailure::Overloaded,
     }
-}
-
-/// `Signal=5` of `application/dtmf-relay`, or the bare digit of `application/dtmf`.
-fn info_digit(request: &Request) -> Option<Digit> {
-    let kind = request.headers.text(&HeaderName::ContentType)?.to_ascii_lowercase();
-    let text = std::str::from_utf8(&request.body).ok()?;
-    let key = if kind.starts_with("application/dtmf-relay") {
-        let signal = |line: &str| {
-            let (name, value) = line.split_once('=')?;
-            name.trim().eq_ignore_ascii_case("signal").then(|| value.trim().to_owned())
-        };
-        text.lines().find_map(signal)?
-    } else if kind.starts_with("application/dtmf") {
-        text.trim().to_owned()
-    } else {
-        return None;
-    };
-    // Some phones send the event codes of RFC 4733 for the two odd keys.
-    let key = match key.as_str() {
-        "10" => '*',
-        "11" => '#',
-        one => one.chars().next().filter(|_| one.len() == 1)?,
-    };
-    Digit::from_char(key)
 }

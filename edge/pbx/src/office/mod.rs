@@ -4,7 +4,7 @@
 
 mod phonebook;
 pub(crate) mod registry;
-mod route;
+pub(crate) mod route;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,18 +22,19 @@ use tokio::sync::{mpsc, watch};
 pub use self::phonebook::Desk;
 pub use self::registry::LiveCall;
 use self::registry::Registry;
-use self::route::Plan;
+use self::route::{Plan, Router};
 use crate::app::Application;
 use crate::call::{self, Caller, NewCall, Services, Settings, Source};
 use crate::failure::{self, Failure};
 use crate::keep::Extension;
 use crate::mask::mask;
-use crate::pin;
 use crate::stack::NewRequest;
 use crate::trunk::{CallSlot, TrunkTarget};
 
 /// Seconds that a caller who is turned away is asked to wait.
 const RETRY_AFTER: &str = "10";
+/// Orders that may wait for a call: from the operator, and from calls that join it.
+const ORDERS: usize = 16;
 /// Our Max-Forwards on a call that came with the usual 70.
 const MAX_FORWARDS: u32 = 69;
 
@@ -96,15 +97,21 @@ pub struct Parts {
     pub elsewhere: Elsewhere,
     /// Who runs `flow:NAME`.
     pub flows: Option<Arc<dyn Flows>>,
+    /// For ids of calls, tags and nonces; every call gets a generator of its own from it, so that
+    /// a simulation with the same seed is the same to the last tag.
+    pub ids: Ids,
 }
 
 /// Takes calls.
 pub struct Office {
-    parts: Parts,
+    config: watch::Receiver<Arc<Config>>,
+    services: Arc<Services>,
+    requests: mpsc::Receiver<NewRequest>,
+    elsewhere: Elsewhere,
+    router: Arc<Router>,
     settings: Arc<Settings>,
     registry: Registry,
     draining: Arc<AtomicBool>,
-    pins: Arc<pin::Guard>,
     ids: Ids,
 }
 
@@ -169,14 +176,26 @@ impl Office {
         let registry = Registry::new();
         let draining = Arc::new(AtomicBool::new(false));
         let handle = OfficeHandle { registry: registry.clone(), draining: Arc::clone(&draining) };
-        let ids = Ids::from_os();
-        let pins = Arc::default();
-        tokio::spawn(Self { parts, settings, registry, draining, pins, ids }.run());
+        let Parts { config, services, requests, elsewhere, flows, ids } = parts;
+        let router =
+            Arc::new(Router { services: Arc::clone(&services), flows, pins: Arc::default() });
+        let office = Self {
+            config,
+            services,
+            requests,
+            elsewhere,
+            router,
+            settings,
+            registry,
+            draining,
+            ids,
+        };
+        tokio::spawn(office.run());
         handle
     }
 
     async fn run(mut self) {
-        while let Some(new) = self.parts.requests.recv().await {
+        while let Some(new) = self.requests.recv().await {
             self.take(new);
         }
     }
@@ -185,38 +204,41 @@ impl Office {
         if new.request.method == Method::Invite {
             return self.invite(new);
         }
-        let Some(new) = (self.parts.elsewhere)(new) else { return };
+        let Some(new) = (self.elsewhere)(new) else { return };
         let mut response = match new.request.method {
             // RFC 3261 §8.2.1, and §12.2.2 for what belongs to a dialog that is gone.
             Method::Bye | Method::Prack | Method::Update | Method::Info | Method::Notify => {
-                plain(&new.request, StatusCode::CALL_DOES_NOT_EXIST)
+                self.plain(&new.request, StatusCode::CALL_DOES_NOT_EXIST)
             }
-            Method::Other(_) => plain(&new.request, StatusCode::NOT_IMPLEMENTED),
-            _ => plain(&new.request, StatusCode::METHOD_NOT_ALLOWED),
+            Method::Other(_) => self.plain(&new.request, StatusCode::NOT_IMPLEMENTED),
+            _ => self.plain(&new.request, StatusCode::METHOD_NOT_ALLOWED),
         };
         let allow: Vec<&str> = self.settings.session.allow.iter().map(Method::as_str).collect();
         response.headers.push(HeaderName::Allow, allow.join(", "));
-        self.parts.services.sip.respond(new.tx, response);
+        self.services.sip.respond(new.tx, response);
     }
 
     /// Somebody calls.
     fn invite(&mut self, new: NewRequest) {
         self.refresh();
-        let sip = &self.parts.services.sip;
         // RFC 3261 §16.3: nothing goes on when its hops are used up.
         if call::hops_left(&new.request) == 0 {
-            return sip.respond(new.tx, plain(&new.request, StatusCode::TOO_MANY_HOPS));
+            let response = self.plain(&new.request, StatusCode::TOO_MANY_HOPS);
+            return self.services.sip.respond(new.tx, response);
         }
-        let phonebook = Arc::clone(&self.parts.services.phonebook);
+        let phonebook = Arc::clone(&self.services.phonebook);
         let (source, account) = match phonebook.admit(&new.request, &new.flow) {
-            Admission::Answer(response) => return sip.respond(new.tx, response),
+            Admission::Answer(response) => return self.services.sip.respond(new.tx, response),
             Admission::Phone(account) => (Source::Phone(account.number.clone()), Some(account)),
             Admission::Trunk(name) => (Source::Trunk(name), None),
         };
+        if new.request.headers.has(&HeaderName::Replaces) {
+            return self.refuse_replaces(&new);
+        }
         let name = account.as_ref().map(|a| a.name.as_str()).filter(|name| !name.is_empty());
         let caller = Caller::of(&new.request, source, name);
         let dialled = call::identity::number_of(&user_of(&new.request.uri));
-        let plan = self.plan(&caller, &dialled);
+        let plan = self.router.plan(&self.settings.config, &caller.source, &caller, &dialled);
         // An emergency call is never turned away by a limit of ours.
         let full = self.registry.count() >= self.settings.config.sip.max_calls;
         if !plan.emergency && (full || self.draining.load(Ordering::Relaxed)) {
@@ -242,7 +264,7 @@ impl Office {
         slot: Option<CallSlot>,
     ) {
         let id = call::guid(&mut self.ids);
-        let (control, orders) = mpsc::channel(4);
+        let (control, orders) = mpsc::channel(ORDERS);
         let live = LiveCall {
             id: id.clone(),
             source: caller.source.label(),
@@ -270,40 +292,52 @@ impl Office {
             invite,
             slot,
         };
-        call::spawn(new, &self.parts.services, Arc::clone(&self.settings), entry, orders);
+        let house = call::House {
+            services: Arc::clone(&self.services),
+            settings: Arc::clone(&self.settings),
+            router: Arc::clone(&self.router),
+            ids: self.ids.fork(),
+        };
+        call::spawn(new, house, entry, orders);
     }
 
-    fn turn_away(&self, new: &NewRequest, why: &'static Failure) {
+    /// A call that wants to take the place of another (RFC 3891) is not taken: phones put calls
+    /// through with REFER here. To ring somebody for it instead would be a surprise, so it is told
+    /// in the words for a dialog that is not there (§3).
+    fn refuse_replaces(&mut self, new: &NewRequest) {
+        let mut response = self.plain(&new.request, StatusCode::CALL_DOES_NOT_EXIST);
+        let text = "399 offhook \"Replaces is not taken; put calls through with REFER\"";
+        response.headers.push(HeaderName::Warning, text);
+        self.services.sip.respond(new.tx, response);
+    }
+
+    fn turn_away(&mut self, new: &NewRequest, why: &'static Failure) {
         self.registry.note_outcome("refused", why.code);
         tracing::warn!(code = why.code, source = %new.flow.remote, "a call was turned away");
         let status = StatusCode::new(why.sip_status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-        let mut response = plain(&new.request, status);
+        let mut response = self.plain(&new.request, status);
         response.headers.push(HeaderName::RetryAfter, RETRY_AFTER);
-        self.parts.services.sip.respond(new.tx, response);
+        self.services.sip.respond(new.tx, response);
+    }
+
+    /// A response with a To tag (RFC 3261 §8.2.6.2).
+    fn plain(&mut self, request: &Request, status: StatusCode) -> Response {
+        let mut response = Response::to_request(request, status, None);
+        response.ensure_to_tag(&self.ids.tag());
+        response
     }
 
     /// Takes up a new configuration.
     fn refresh(&mut self) {
-        let config = self.parts.config.borrow();
+        let config = self.config.borrow();
         if !Arc::ptr_eq(&config, &self.settings.config) {
             self.settings = settings(&config);
         }
     }
 }
 
-/// A response with a To tag (RFC 3261 §8.2.6.2).
-fn plain(request: &Request, status: StatusCode) -> Response {
-    let mut response = Response::to_request(request, status, None);
-    if request.to_tag().is_none()
-        && let Some(to) = response.headers.text(&HeaderName::To).map(std::borrow::Cow::into_owned)
-    {
-        let tag = Ids::from_os().tag();
-        response.headers.set(HeaderName::To, format!("{to};tag={tag}"));
-    }
-    response
-}
-
-fn user_of(uri: &Uri) -> String {
+/// The user part of what was dialled, or the number of a `tel` URI.
+pub(crate) fn user_of(uri: &Uri) -> String {
     match uri {
         Uri::Tel(tel) => tel.number.to_string(),
         uri => uri.user_decoded().map(std::borrow::Cow::into_owned).unwrap_or_default(),

@@ -29,9 +29,14 @@ pub struct LiveCall {
 #[derive(Clone, Debug)]
 pub(crate) struct Registry(Arc<Shared>);
 
+/// A dialog as Replaces names it (RFC 3891 §3): Call-ID and our tag.
+type DialogName = (Box<str>, Box<str>);
+
 #[derive(Debug)]
 struct Shared {
     table: Mutex<HashMap<String, Live>>,
+    /// Which call a phone's dialog belongs to, for a phone that puts one call through to another.
+    dialogs: Mutex<HashMap<DialogName, mpsc::Sender<Control>>>,
     /// Tasks of calls, those included whose people have hung up.
     tasks: watch::Sender<usize>,
     /// Ended calls by disposition and code of the failure (or nothing). Both come from our own
@@ -49,6 +54,7 @@ impl Registry {
     pub(crate) fn new() -> Self {
         Self(Arc::new(Shared {
             table: Mutex::default(),
+            dialogs: Mutex::default(),
             tasks: watch::Sender::new(0),
             outcomes: Mutex::default(),
         }))
@@ -57,9 +63,10 @@ impl Registry {
     /// Notes a call. Its task holds the entry for as long as it lives.
     pub(crate) fn enter(&self, call: LiveCall, control: mpsc::Sender<Control>) -> Entry {
         let id = call.id.clone();
-        self.table().insert(id.clone(), Live { call, control });
+        let entry = Entry { registry: self.clone(), id: id.clone(), control: control.clone() };
+        self.table().insert(id, Live { call, control });
         self.0.tasks.send_modify(|count| *count += 1);
-        Entry { registry: self.clone(), id }
+        entry
     }
 
     /// Calls with somebody on the line, the oldest first.
@@ -115,6 +122,10 @@ impl Registry {
         }
     }
 
+    fn dialogs(&self) -> MutexGuard<'_, HashMap<DialogName, mpsc::Sender<Control>>> {
+        self.0.dialogs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn table(&self) -> MutexGuard<'_, HashMap<String, Live>> {
         self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -125,12 +136,36 @@ impl Registry {
 pub(crate) struct Entry {
     registry: Registry,
     id: String,
+    control: mpsc::Sender<Control>,
 }
 
 impl Entry {
     /// How it ended, for the metrics; once.
     pub(crate) fn outcome(&self, disposition: &str, failure: Option<&str>) {
         self.registry.note_outcome(disposition, failure.unwrap_or(""));
+    }
+
+    /// The table.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The way to give this call orders.
+    pub(crate) fn control(&self) -> &mpsc::Sender<Control> {
+        &self.control
+    }
+
+    /// Lists a phone's dialog as one of this call's, for as long as the answer lives.
+    pub(crate) fn list(&self, call_id: &str, local_tag: &str) -> Listed {
+        let name = (call_id.into(), local_tag.into());
+        let listed = Listed { registry: self.registry.clone(), name };
+        self.registry.dialogs().insert(listed.name.clone(), self.control.clone());
+        listed
+    }
+
+    /// The call that a dialog belongs to.
+    pub(crate) fn call_of(&self, call_id: &str, local_tag: &str) -> Option<mpsc::Sender<Control>> {
+        self.registry.dialogs().get(&(call_id.into(), local_tag.into())).cloned()
     }
 
     /// Nobody is on the line any more.
@@ -143,5 +178,18 @@ impl Drop for Entry {
     fn drop(&mut self) {
         self.ended();
         self.registry.0.tasks.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}
+
+/// A dialog's place in the list. Dropping it takes it out.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    registry: Registry,
+    name: DialogName,
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        self.registry.dialogs().remove(&self.name);
     }
 }

@@ -7,24 +7,25 @@ use offhook_config::dialplan::{Dialled, Route};
 use offhook_config::{Config, Origin, Strategy, Target};
 use offhook_sma::action::{Endpoint, EndpointType};
 
-use super::Office;
+use super::Flows;
 use crate::app::{
     Application, Dial, Greeting, Mailbox, Play, Record, Refuse, Step, Voicemail, VoicemailMenu,
 };
 use crate::call::{Caller, Services, Source};
 use crate::failure::{self, Failure};
 use crate::keep::Extension;
+use crate::pin;
 
 /// Ring time of an extension that no mailbox takes over from.
 const RING_WITHOUT_MAILBOX: Duration = Duration::from_secs(60);
 
 /// What is to become of a call.
-pub(super) struct Plan {
-    pub(super) app: Box<dyn Application>,
+pub(crate) struct Plan {
+    pub(crate) app: Box<dyn Application>,
     /// For the record.
-    pub(super) destination: Option<String>,
-    pub(super) emergency: bool,
-    pub(super) failure: Option<&'static Failure>,
+    pub(crate) destination: Option<String>,
+    pub(crate) emergency: bool,
+    pub(crate) failure: Option<&'static Failure>,
 }
 
 impl Plan {
@@ -43,13 +44,26 @@ impl Plan {
     }
 }
 
-impl Office {
-    /// The application for a call.
-    pub(super) fn plan(&self, caller: &Caller, dialled: &str) -> Plan {
-        let config = &self.settings.config;
-        let services = &self.parts.services;
-        let phonebook = &services.phonebook;
-        let origin = match &caller.source {
+/// Makes the application of a call: for the office, and for calls that a phone puts through.
+pub(crate) struct Router {
+    pub(super) services: Arc<Services>,
+    pub(super) flows: Option<Arc<dyn Flows>>,
+    pub(super) pins: Arc<pin::Guard>,
+}
+
+impl Router {
+    /// The application for a call of `caller` to what `dialler` dialled. They are the same, but
+    /// when a phone puts a caller through: then the phone's rights count, and the caller is who
+    /// rings, leaves the message, or is asked for the PIN.
+    pub(crate) fn plan(
+        &self,
+        config: &Config,
+        dialler: &Source,
+        caller: &Caller,
+        dialled: &str,
+    ) -> Plan {
+        let phonebook = &self.services.phonebook;
+        let origin = match dialler {
             Source::Phone(_) => Origin::Phone,
             Source::Trunk(name) => Origin::Trunk(name),
         };
@@ -60,21 +74,27 @@ impl Office {
                 plan.emergency = true;
                 plan
             }
-            Route::Outside(number) => match &caller.source {
+            Route::Outside(number) => match dialler {
                 Source::Phone(phone) if !may_call_out(config, phone) => {
                     Plan::refuse(failure::NOT_ALLOWED)
                 }
                 _ => out(config, &number, None),
             },
-            Route::To(target) => self.target(&target, caller, dialled),
+            Route::To(target) => self.target(config, &target, dialler, caller, dialled),
             Route::Nowhere(_) if dialled.is_empty() => Plan::refuse(failure::NUMBER_INCOMPLETE),
             Route::Nowhere(_) => Plan::refuse(failure::UNKNOWN_NUMBER),
         }
     }
 
-    fn target(&self, target: &Target, caller: &Caller, dialled: &str) -> Plan {
-        let config = &self.settings.config;
-        let services = &self.parts.services;
+    fn target(
+        &self,
+        config: &Config,
+        target: &Target,
+        dialler: &Source,
+        caller: &Caller,
+        dialled: &str,
+    ) -> Plan {
+        let services = &*self.services;
         let label = target.to_string();
         match target {
             Target::Extension(number) => extension(config, services, number),
@@ -92,29 +112,34 @@ impl Office {
                 let (lamp, pins) = (Arc::clone(&services.lamp), Arc::clone(&self.pins));
                 Plan::app(VoicemailMenu::new(own, keep, lamp, pins), label)
             }
-            Target::Trunk(name) => {
-                let number = match config.dialplan.dialled(dialled) {
-                    Dialled::Outside(number) | Dialled::Emergency(number) => number,
-                    Dialled::Invalid(_) => dialled.to_owned(),
-                };
-                out(config, &number, Some(name))
-            }
+            Target::Trunk(name) => self.over(config, name, dialler, dialled),
             Target::Play(path) => Plan::app(Play::new(path.to_string_lossy(), 1), label),
             Target::Record(folder) => Plan::app(Record::new(folder.to_string_lossy()), label),
             Target::Echo => Plan::app(crate::app::Echo, label),
-            Target::Flow(name) => {
-                match self.parts.flows.as_ref().and_then(|flows| flows.start(name)) {
-                    Some(app) => {
-                        Plan { app, destination: Some(label), emergency: false, failure: None }
-                    }
-                    None => Plan::refuse(failure::APPLICATION_FAILED),
+            Target::Flow(name) => match self.flows.as_ref().and_then(|flows| flows.start(name)) {
+                Some(app) => {
+                    Plan { app, destination: Some(label), emergency: false, failure: None }
                 }
-            }
+                None => Plan::refuse(failure::APPLICATION_FAILED),
+            },
         }
+    }
+
+    /// A `[[number]]` rule sends the call out over one trunk. A phone that may not call outside
+    /// may not do so by way of a rule either.
+    fn over(&self, config: &Config, trunk: &str, dialler: &Source, dialled: &str) -> Plan {
+        if matches!(dialler, Source::Phone(phone) if !may_call_out(config, phone)) {
+            return Plan::refuse(failure::NOT_ALLOWED);
+        }
+        let number = match config.dialplan.dialled(dialled) {
+            Dialled::Outside(number) | Dialled::Emergency(number) => number,
+            Dialled::Invalid(_) => dialled.to_owned(),
+        };
+        out(config, &number, Some(trunk))
     }
 }
 
-fn may_call_out(config: &Config, phone: &str) -> bool {
+pub(crate) fn may_call_out(config: &Config, phone: &str) -> bool {
     config.extension(phone).is_none_or(|e| e.outside_calls)
 }
 

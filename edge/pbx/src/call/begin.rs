@@ -1,0 +1,194 @@
+//! How a call begins: from the INVITE to the first event for its application.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use futures_util::stream::FuturesUnordered;
+use offhook_media::engine::PortEvent;
+use offhook_sip::header::{HeaderName, Headers};
+use offhook_sip::message::{Request, Response, StatusCode};
+use offhook_sip::session::Session;
+use offhook_sip::uri::Uri;
+use offhook_sma::action::LegTag;
+use offhook_sma::event::{CallDetails, Direction, EventType, Participant};
+use offhook_sma::session::{Script, Transaction};
+use tokio::sync::mpsc;
+
+use super::identity::{self, Source};
+use super::leg::{self, Leg, LegId, Part, Party, Way};
+use super::runner::{self, Running};
+use super::task::now;
+use super::timeline::{self, Timeline};
+use super::{Call, House, NewCall, epoch_ms, guid};
+use crate::event::CallEventKind;
+use crate::keep::CallRecord;
+use crate::office::registry::Entry;
+use crate::stack::{DialogKey, NewRequest, Owner};
+
+impl Call {
+    pub(super) fn new(
+        new: NewCall,
+        house: House,
+        owner: Owner,
+        media_events: mpsc::Sender<PortEvent>,
+        entry: Entry,
+    ) -> Result<Box<Self>, Box<Response>> {
+        let now = now();
+        let House { services, settings, router, mut ids } = house;
+        let NewRequest { tx, request, flow } = new.invite;
+        let contact = Uri::Sip(services.sip.contact_uri(&flow, None));
+        let session =
+            Session::incoming(now, Arc::clone(&settings.session), &mut ids, &request, tx, contact)
+                .map_err(Box::new)?;
+        let started = SystemTime::now();
+        let (party, way) = match &new.caller.source {
+            Source::Phone(number) => (Party::Phone(number.clone()), Way::Flow(flow)),
+            Source::Trunk(name) => (Party::Trunk(name.clone()), Way::ByUri { seen: Some(flow) }),
+        };
+        let record = CallRecord {
+            id: new.id.clone(),
+            started,
+            answered: None,
+            ended: None,
+            from: identity::recorded_number(&settings.config, &new.caller.number),
+            to: new.dialled.clone(),
+            original_caller: new.caller.original.clone(),
+            source: new.caller.source.label(),
+            destination: new.destination,
+            disposition: "failed".to_owned(),
+            failure: None,
+            hung_up_by: None,
+        };
+        let mut timeline = Timeline::new(new.id.clone(), Arc::clone(&services.keep));
+        timeline.add(now, Some('A'), CallEventKind::Leg { party: party.label() });
+        timeline.request(now, 'A', crate::event::Direction::In, &request, timeline::peer_of(&flow));
+        let call_id = guid(&mut ids);
+        let participant = Participant {
+            call_id: call_id.clone(),
+            participant_tag: LegTag::A,
+            to: new.dialled,
+            from: record.from.clone(),
+            direction: Direction::Inbound,
+            start_time_in_milliseconds: epoch_ms(started),
+            status: None,
+            sip_headers: new.caller.sip_headers(),
+        };
+        let dialog = services
+            .sip
+            .register_dialog(DialogKey::new(session.call_id(), session.local_tag()), &owner);
+        let listed = party.is_phone().then(|| entry.list(session.call_id(), session.local_tag()));
+        let caller_leg = Leg {
+            id: LegId(0),
+            label: 'A',
+            part: Part::Caller,
+            party,
+            number: new.caller.number.as_str().into(),
+            call_id,
+            session,
+            way,
+            media: None,
+            answered: false,
+            confirmed: false,
+            digest: None,
+            _dialog: dialog,
+            _listed: listed,
+            first: None,
+            _slot: new.slot,
+        };
+        let app_name = new.app.name();
+        Ok(Box::new(Self {
+            owner,
+            ids,
+            caller: new.caller,
+            emergency: new.emergency,
+            max_forwards: hops_left(&request).saturating_sub(1),
+            legs: vec![caller_leg],
+            next_leg: 1,
+            news: VecDeque::new(),
+            media_events,
+            reasons: Vec::new(),
+            app: Some(new.app),
+            app_name,
+            app_run: 0,
+            app_queue: VecDeque::new(),
+            awaiting_reply: false,
+            transaction: Transaction::new(details(new.id, app_name, participant)),
+            script: Script::default(),
+            running: Running::Nothing,
+            action_deadline: None,
+            invoked_for: LegTag::A,
+            listening: None,
+            bridging: None,
+            transfer: None,
+            partner: None,
+            leaving: None,
+            music: None,
+            silence_check: None,
+            next_run: 1,
+            work: FuturesUnordered::new(),
+            timeline,
+            record,
+            failure: new.failure,
+            ending: None,
+            // An emergency call is never ended by a limit of ours.
+            ends_at: settings.config.sip.max_call.filter(|_| !new.emergency).map(|most| now + most),
+            closed: false,
+            entry,
+            services,
+            settings,
+            router,
+        }))
+    }
+
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.keep_record();
+        if self.offer_fits(now) {
+            self.tell(now, LegTag::A, EventType::NewInboundCall, None);
+        }
+    }
+
+    /// An offer that nothing can be agreed on with is refused before a phone rings for it.
+    pub(super) fn offer_fits(&mut self, now: Instant) -> bool {
+        let Some(leg) = self.legs.first() else { return false };
+        let (Way::Flow(flow) | Way::ByUri { seen: Some(flow) }, Some(offer)) =
+            (leg.way, leg.session.remote_sdp())
+        else {
+            return true;
+        };
+        let local = self.services.sip.media_address(&flow).advertised;
+        let Err(error) = leg::check_offer(self.config(), &leg.party, local, offer) else {
+            return true;
+        };
+        let text = error.text();
+        self.fail(now, runner::failure_of(&error), Some(error.sip_status()), &text);
+        let mut headers = Headers::new();
+        // RFC 3261 §20.43: says to the other side's operator what was wrong.
+        let text = text.replace(['"', '\\'], "'");
+        headers.push(HeaderName::Warning, format!("{} offhook \"{text}\"", error.warn_code()));
+        let status = StatusCode::new(error.sip_status()).unwrap_or(StatusCode::NOT_ACCEPTABLE_HERE);
+        if let Some(leg) = self.legs.first_mut() {
+            let _ = leg.session.reject(now, status, None, headers);
+        }
+        false
+    }
+}
+
+/// Max-Forwards of a request; 70 when it says nothing (RFC 3261 §20.22).
+pub(crate) fn hops_left(request: &Request) -> u32 {
+    let text = request.headers.text(&HeaderName::MaxForwards);
+    text.and_then(|t| t.trim().parse().ok()).unwrap_or(70)
+}
+
+/// The call as an application sees it at its beginning.
+pub(super) fn details(id: String, app: &str, participant: Participant) -> CallDetails {
+    CallDetails {
+        transaction_id: id,
+        transaction_attributes: None,
+        aws_account_id: "000000000000".to_owned(),
+        aws_region: "local".to_owned(),
+        sip_rule_id: None,
+        sip_media_application_id: app.to_owned(),
+        participants: vec![participant],
+    }
+}

@@ -1,0 +1,75 @@
+//! Requests within a call's dialog that change nothing of it: keys by INFO, OPTIONS, what we do not
+//! take.
+
+use std::time::Instant;
+
+use offhook_media::dtmf::Digit;
+use offhook_sip::header::{HeaderName, Headers};
+use offhook_sip::message::{Method, Request, StatusCode};
+use offhook_sip::session::InboundToken;
+
+use super::leg::LegId;
+use super::{Call, runner};
+
+impl Call {
+    /// A request within the dialog that the session does not answer by itself.
+    pub(super) fn on_request(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        token: InboundToken,
+        request: &Request,
+    ) {
+        let (status, digit) = match &request.method {
+            Method::Refer => return self.on_refer(now, id, token, request),
+            Method::Info => match info_digit(request) {
+                Some(digit) => (StatusCode::OK, Some(digit)),
+                // RFC 6086 §4.2.2: a body that nobody here understands.
+                None if !request.body.is_empty() => (StatusCode::UNSUPPORTED_MEDIA_TYPE, None),
+                None => (StatusCode::OK, None),
+            },
+            Method::Options => (StatusCode::OK, None),
+            Method::Message => (StatusCode::UNSUPPORTED_MEDIA_TYPE, None),
+            Method::Notify | Method::Subscribe => (StatusCode::BAD_EVENT, None),
+            _ => (StatusCode::NOT_IMPLEMENTED, None),
+        };
+        if let Some(leg) = self.leg(id) {
+            let _ = leg.session.respond(now, token, status, &Headers::new(), None);
+        }
+        if let Some(digit) = digit {
+            self.pass_digit(id, digit);
+            self.on_digit(now, id, digit);
+        }
+    }
+
+    /// A digit that came by INFO goes on as a telephone event: the other side may not know INFO.
+    fn pass_digit(&self, from: LegId, digit: Digit) {
+        if let Some(port) = self.other_port(from) {
+            port.send_digits(&[digit], runner::INFO_TONE, runner::DIGIT_GAP);
+        }
+    }
+}
+
+/// `Signal=5` of `application/dtmf-relay`, or the bare digit of `application/dtmf`.
+fn info_digit(request: &Request) -> Option<Digit> {
+    let kind = request.headers.text(&HeaderName::ContentType)?.to_ascii_lowercase();
+    let text = std::str::from_utf8(&request.body).ok()?;
+    let key = if kind.starts_with("application/dtmf-relay") {
+        let signal = |line: &str| {
+            let (name, value) = line.split_once('=')?;
+            name.trim().eq_ignore_ascii_case("signal").then(|| value.trim().to_owned())
+        };
+        text.lines().find_map(signal)?
+    } else if kind.starts_with("application/dtmf") {
+        text.trim().to_owned()
+    } else {
+        return None;
+    };
+    // Some phones send the event codes of RFC 4733 for the two odd keys.
+    let key = match key.as_str() {
+        "10" => '*',
+        "11" => '#',
+        one => one.chars().next().filter(|_| one.len() == 1)?,
+    };
+    Digit::from_char(key)
+}

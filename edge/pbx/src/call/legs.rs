@@ -1,0 +1,81 @@
+//! Finds legs and gives them media.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use offhook_media::engine::MediaPort;
+use offhook_sma::action::LegTag;
+
+use super::Call;
+use super::leg::{self, Leg, LegId, LegMedia, Way};
+
+impl Call {
+    pub(super) fn leg(&mut self, id: LegId) -> Option<&mut Leg> {
+        self.legs.iter_mut().find(|leg| leg.id == id)
+    }
+
+    pub(super) fn leg_ref(&self, id: LegId) -> Option<&Leg> {
+        self.legs.iter().find(|leg| leg.id == id)
+    }
+
+    pub(super) fn tagged(&mut self, tag: LegTag) -> Option<&mut Leg> {
+        self.legs.iter_mut().find(|leg| leg.tag() == Some(tag))
+    }
+
+    /// A new port on an interface.
+    pub(super) fn open_port(&self, bind: IpAddr) -> Result<MediaPort, String> {
+        let opened = self.services.engine.open(bind, self.media_events.clone());
+        opened.map_err(|error| error.to_string())
+    }
+
+    pub(super) fn session_id(&mut self) -> u64 {
+        u64::from(self.ids.sequence())
+    }
+
+    /// Gives a leg its media, when it has none.
+    pub(super) fn ensure_media(&mut self, id: LegId) -> Result<(), String> {
+        let Some(leg) = self.leg_ref(id) else { return Err("the leg is gone".to_owned()) };
+        if leg.media.is_some() {
+            return Ok(());
+        }
+        let flow = match leg.way {
+            Way::Flow(flow) | Way::ByUri { seen: Some(flow) } => flow,
+            Way::ByUri { seen: None } => return Err("no way to the leg is known".to_owned()),
+        };
+        let address = self.services.sip.media_address(&flow);
+        let port = self.open_port(leg::media_bind(self.config(), address))?;
+        let rtp = (address.advertised, port.rtp_addr().port()).into();
+        let session_id = self.session_id();
+        let settings = Arc::clone(&self.settings);
+        if let Some(leg) = self.leg(id) {
+            let mut media = LegMedia::new(&settings.config, &leg.party, rtp, session_id);
+            media.port = Some(Arc::new(port));
+            leg.media = Some(media);
+        }
+        Ok(())
+    }
+
+    pub(super) fn run_id(&mut self) -> u64 {
+        self.next_run += 1;
+        self.next_run
+    }
+
+    /// The leg that hears this one, and is heard by it.
+    pub(super) fn other(&self, id: LegId) -> Option<&Leg> {
+        let tag = match self.leg_ref(id)?.tag()? {
+            LegTag::A => LegTag::B,
+            LegTag::B => LegTag::A,
+        };
+        self.legs.iter().find(|leg| leg.tag() == Some(tag)).filter(|_| self.bridging.is_none())
+    }
+
+    /// The port of whoever hears this leg: the other leg's, or that of another call's leg after a
+    /// transfer.
+    pub(super) fn other_port(&self, id: LegId) -> Option<&MediaPort> {
+        if self.bridging.is_some() || self.leg_ref(id)?.tag().is_none() {
+            return None;
+        }
+        let here = self.other(id).and_then(Leg::port);
+        here.or_else(|| self.partner.as_deref().map(|partner| &*partner.port))
+    }
+}

@@ -1,0 +1,122 @@
+//! What the media thread says.
+
+use std::time::{Duration, Instant};
+
+use offhook_media::engine::{PlayEnd, PortEvent, PortEventKind};
+
+use super::Call;
+use super::leg::Part;
+use super::runner::Running;
+use crate::failure;
+
+impl Call {
+    pub(super) fn on_media(&mut self, now: Instant, event: PortEvent) {
+        let owner = self.legs.iter().find(|l| l.port().is_some_and(|p| p.id() == event.port));
+        let leg = owner.map(|leg| (leg.id, leg.label));
+        let PortEvent { kind, .. } = event;
+        match kind {
+            PortEventKind::Digit { digit, .. } => {
+                if let Some((leg, _)) = leg {
+                    self.on_digit(now, leg, digit);
+                }
+            }
+            PortEventKind::PlayEnded { id, by } => self.on_play_ended(now, id, by),
+            PortEventKind::RecordEnded { id, by, speech, .. } => {
+                self.on_record_ended(now, id, by, speech);
+            }
+            PortEventKind::DigitsSent => {
+                if matches!(self.running, Running::Sending { .. }) {
+                    self.action_deadline = None;
+                    self.send_more(now);
+                }
+            }
+            PortEventKind::FirstPacket { from } => {
+                self.timeline.note(now, leg.map(|l| l.1), format!("audio comes from {from}"));
+            }
+            PortEventKind::SrtpFailed => {
+                let text = "encrypted audio cannot be read: the keys do not fit";
+                self.timeline.note(now, leg.map(|l| l.1), text);
+            }
+            PortEventKind::NoMedia { silent_for } => {
+                let text = format!("no audio for {} s", silent_for.as_secs());
+                self.timeline.note(now, leg.map(|l| l.1), text);
+            }
+        }
+    }
+
+    /// Begins to look for silence, when the call's configuration says that silence ends it. Before
+    /// the answer a caller need not send anything. An emergency call is never ended by a limit.
+    pub(super) fn watch_for_silence(&mut self, now: Instant) {
+        let most = self.config().media.silence_hangup.filter(|_| !self.emergency);
+        if self.silence_check.is_none() {
+            self.silence_check = most.map(|most| now + look_every(most));
+        }
+    }
+
+    /// Ends a call of which a leg was silent for as long as its own configuration allows: counted
+    /// here and not by the media threads, whose one threshold a reload does not reach.
+    pub(super) fn look_for_silence(&mut self, now: Instant) {
+        let Some(most) = self.config().media.silence_hangup else { return };
+        if self.silence_check.is_none_or(|at| at > now) {
+            return;
+        }
+        self.silence_check = None;
+        if self.record.ended.is_some() || self.emergency {
+            return;
+        }
+        self.silence_check = Some(now + look_every(most));
+        let hold = self.on_hold();
+        let mut silent = None;
+        for leg in &mut self.legs {
+            let speaks = leg.confirmed && matches!(leg.part, Part::Caller | Part::Callee);
+            let Some(media) = &mut leg.media else { continue };
+            let expected = media.negotiator.agreed().is_some_and(|a| a.stream.receive);
+            let Some(port) = media.port.as_ref().filter(|_| speaks && expected && !hold) else {
+                media.heard = None;
+                continue;
+            };
+            let received = port.counters().received;
+            match media.heard {
+                Some((before, since)) if before == received => {
+                    if now.saturating_duration_since(since) >= most {
+                        silent = Some(leg.label);
+                    }
+                }
+                _ => media.heard = Some((received, now)),
+            }
+        }
+        if let Some(label) = silent {
+            let detail = format!("leg {label}, {} s", most.as_secs());
+            self.fail(now, failure::NO_MEDIA, None, &detail);
+            self.hang_up_all(now, "no audio came for a long time");
+        }
+    }
+
+    pub(super) fn on_hold(&self) -> bool {
+        self.legs.iter().any(|leg| leg.media.as_ref().is_some_and(|m| m.held))
+    }
+
+    pub(super) fn on_play_ended(&mut self, now: Instant, id: u64, by: PlayEnd) {
+        match &mut self.running {
+            Running::Playing { playback } if *playback == id => {
+                if self.script.running().is_none() {
+                    self.running = Running::Nothing;
+                    return self.hang_up_all(now, "the application failed");
+                }
+                self.action_done(now, |_| {});
+            }
+            Running::Digits(run) if run.playback == id => {
+                // The digit that stopped it is reported when the key is released.
+                let _ = by;
+                let wait = Duration::from_millis(run.action.repeat_duration_in_milliseconds);
+                run.collector.start(now, wait);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// How often to look: a call is ended a quarter of the time late at most.
+fn look_every(most: Duration) -> Duration {
+    (most / 4).clamp(Duration::from_secs(1), Duration::from_secs(15))
+}

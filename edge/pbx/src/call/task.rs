@@ -1,0 +1,161 @@
+//! The one task of a call: what it waits for, and in what order it does what came.
+
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use offhook_media::engine::PortEvent;
+use offhook_sip::message::StatusCode;
+use tokio::sync::mpsc;
+
+use super::{Call, Control, Done, House, MAILBOX, MEDIA_EVENTS, NewCall, leg};
+use crate::failure;
+use crate::office::registry::Entry;
+use crate::stack::{Owner, SipEvent};
+
+/// Starts a call's task. A request that no session can be made of is answered at once.
+pub(crate) fn spawn(new: NewCall, house: House, entry: Entry, control: mpsc::Receiver<Control>) {
+    let (owner, mail) = Owner::channel(MAILBOX);
+    let sip = house.services.sip.clone();
+    sip.claim(new.invite.tx, &owner);
+    let (media_events, media) = mpsc::channel(MEDIA_EVENTS);
+    let invite_tx = new.invite.tx;
+    let refused = entry.registry().clone();
+    match Call::new(new, house, owner, media_events, entry) {
+        Ok(call) => {
+            tokio::spawn(run(call, mail, media, control));
+        }
+        Err(refusal) => {
+            // 422 is how a session interval is agreed on: the caller asks again.
+            if refusal.status != StatusCode::SESSION_INTERVAL_TOO_SMALL {
+                refused.note_outcome("refused", failure::BAD_REQUEST.code);
+            }
+            sip.respond(invite_tx, *refusal);
+        }
+    }
+}
+
+async fn run(
+    mut call: Box<Call>,
+    mut mail: mpsc::Receiver<SipEvent>,
+    mut media: mpsc::Receiver<PortEvent>,
+    mut control: mpsc::Receiver<Control>,
+) {
+    call.begin(now());
+    let mut controlled = true;
+    loop {
+        call.settle(now());
+        if call.is_closed(now()) {
+            break;
+        }
+        let deadline = call.deadline().unwrap_or_else(|| now() + Duration::from_secs(3600));
+        let wait = tokio::time::sleep_until(deadline.into());
+        // In this order, so that a seed decides everything in a simulation, and so that nobody's
+        // flood of requests delays a timer: what a peer can send without end stands last.
+        tokio::select! {
+            biased;
+            () = wait => call.on_time(now()),
+            order = control.recv(), if controlled => match order {
+                Some(order) => call.on_control(now(), order),
+                None => controlled = false,
+            },
+            Some(done) = call.work.next(), if !call.work.is_empty() => call.on_done(now(), done),
+            Some(event) = media.recv() => call.on_media(now(), event),
+            Some(event) = mail.recv() => call.on_sip(now(), event),
+        }
+    }
+    // What came in the very moment of the end is answered too: an INVITE left without a final
+    // response would keep its transaction for ever (RFC 3261 §17.2.1 knows no timer there).
+    mail.close();
+    while let Ok(event) = mail.try_recv() {
+        call.on_sip(now(), event);
+        call.drain(now());
+    }
+    call.timeline.end();
+}
+
+impl Call {
+    /// Does everything that can be done without waiting.
+    pub(super) fn settle(&mut self, now: Instant) {
+        loop {
+            self.drain(now);
+            if let Some((leg, event)) = self.news.pop_front() {
+                self.on_news(now, leg, event);
+                continue;
+            }
+            self.legs.retain(|leg| !leg.session.is_finished());
+            if !self.advance(now) {
+                break;
+            }
+        }
+        self.run_app();
+        self.close_when_over(now);
+    }
+
+    /// When [`Call::on_time`] is due.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let sessions = self.legs.iter().filter_map(|leg| leg.session.poll_timeout());
+        let listening = self.listening.as_ref().and_then(|(_, c)| c.deadline());
+        let bridging = self.bridging.as_ref().map(|b| b.due());
+        let others = [
+            self.action_deadline,
+            self.running.deadline(),
+            listening,
+            bridging,
+            self.ends_at,
+            self.timeline.deadline(),
+            self.leaving.map(|(_, at)| at),
+            self.silence_check,
+        ];
+        sessions.chain(others.into_iter().flatten()).min()
+    }
+
+    pub(super) fn on_time(&mut self, now: Instant) {
+        for leg in &mut self.legs {
+            leg::tick(&mut leg.session, now);
+        }
+        self.timeline.flush_if_due(now);
+        if self.ends_at.is_some_and(|at| at <= now) {
+            self.ends_at = None;
+            if self.record.ended.is_none() {
+                if self.record.answered.is_none() {
+                    self.fail(now, failure::NO_ANSWER, None, "until the longest time of a call");
+                }
+                self.hang_up_all(now, "the call was as long as a call may be");
+            }
+        }
+        self.look_for_silence(now);
+        self.leave_in_time(now);
+        self.ring_timeout(now);
+        self.action_timeout(now);
+        self.listen_timeout(now);
+    }
+
+    pub(super) fn on_done(&mut self, now: Instant, done: Done) {
+        match done {
+            Done::App { run, .. } if run != self.app_run => {}
+            Done::App { app, told, leg, reply, .. } => self.on_reply(now, app, told, leg, reply),
+            Done::Clips { load, clips } => self.on_clips(now, load, clips),
+            Done::Flow { attempt, flow } => self.on_flow(now, *attempt, flow),
+            Done::Started { run, started } => self.on_recording_started(now, run, started),
+            Done::Recorded { run, recorded } => self.on_recorded(now, run, recorded),
+            Done::Joined { run, joined } => self.on_joined(now, run, joined),
+            Done::PartnerGone { run } => self.on_partner_gone(now, run),
+            Done::Music { clips } => self.on_music(now, clips),
+            Done::Nothing => {}
+        }
+    }
+
+    fn on_control(&mut self, now: Instant, order: Control) {
+        match order {
+            Control::HangUp => self.end_by_operator(now),
+            Control::Join(join) => self.on_join(now, *join),
+            Control::PutThrough(order) => self.on_put_through(now, *order),
+            Control::Progress(status) => self.on_progress(now, status),
+        }
+    }
+}
+
+/// The clock of a call; the paused one in simulations.
+pub(super) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
