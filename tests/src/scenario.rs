@@ -1,5 +1,7 @@
 //! What sipp plays, written step by step: each method adds one or two messages to the scenario.
 
+mod reliable;
+
 use std::fmt::Write as _;
 
 /// G.711 both ways, 20 ms, with telephone events; sipp fills in address and port.
@@ -90,7 +92,8 @@ impl Scenario {
             from = self.from,
             to = self.to,
         );
-        for header in more.lines() {
+        // An empty line would end the headers.
+        for header in more.lines().filter(|line| !line.trim().is_empty()) {
             text += header.trim();
             text.push('\n');
         }
@@ -99,8 +102,11 @@ impl Scenario {
 
     fn description(&mut self, body: &str) -> String {
         self.version += 1;
-        let c = if body.contains("c=IN") { "" } else { "c=IN IP4 [media_ip]\n" };
-        format!("v=0\no=- 7 {} IN IP4 [media_ip]\ns=-\n{c}t=0 0\n{body}", self.version)
+        let c = if body.contains("c=IN") { "" } else { "c=IN IP[media_ip_type] [media_ip]\n" };
+        format!(
+            "v=0\no=- 7 {} IN IP[media_ip_type] [media_ip]\ns=-\n{c}t=0 0\n{body}",
+            self.version
+        )
     }
 
     // --- calling ---

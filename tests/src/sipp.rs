@@ -1,7 +1,7 @@
 //! Debian's sipp as a trunk or a misbehaving phone: runs a scenario and tells how it went.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -23,10 +23,11 @@ impl Sipp {
     /// otherwise (`-m 10`, `-s 700`, `-key x y`, …).
     pub fn start(
         scenario: &str,
-        local: (Ipv4Addr, u16),
+        local: (impl Into<IpAddr>, u16),
         remote: SocketAddr,
         extra: &[&str],
     ) -> Self {
+        let (ip, port) = (local.0.into().to_string(), local.1.to_string());
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("scenario.xml"), scenario).expect("file");
         let log = fs::File::create(folder.path().join("log")).expect("file");
@@ -42,8 +43,7 @@ impl Sipp {
                 "-message_file",
                 "messages",
             ])
-            .args(["-i", &local.0.to_string(), "-p", &local.1.to_string()])
-            .args(["-mi", &local.0.to_string()]);
+            .args(["-i", &ip, "-p", &port, "-mi", &ip]);
         if !extra.contains(&"-m") {
             command.args(["-m", "1"]);
         }
@@ -72,7 +72,12 @@ impl Sipp {
     }
 
     /// Registers `user` from `local`, where it can then be called, and ends.
-    pub fn register(local: (Ipv4Addr, u16), remote: SocketAddr, user: &str, password: &str) {
+    pub fn register(
+        local: (impl Into<IpAddr>, u16),
+        remote: SocketAddr,
+        user: &str,
+        password: &str,
+    ) {
         let scenario = Scenario::new(user, user).register(password);
         Self::start(&scenario.xml(), local, remote, &[]).finish();
     }

@@ -7,6 +7,7 @@ use offhook_tests::baresip::{Baresip, Setup};
 use offhook_tests::net::{Net, eventually};
 use offhook_tests::scenario::{SDP, Scenario, sdp};
 use offhook_tests::sipp::Sipp;
+use offhook_tests::tone::{read_wav, seconds_of_tone};
 
 use crate::{last_events, line, office};
 
@@ -63,6 +64,38 @@ fn the_called_one_holds_and_resumes() {
     holds_and_resumes(&mut callee, &mut caller, &appliance);
     caller.command("hangup", "");
     callee.expect("CALL_CLOSED");
+    appliance.assert_nothing_left();
+}
+
+/// Two seconds of talk, four of hold, two of talk.
+fn hears_nothing_on_hold(holder: &mut Baresip, held: &mut Baresip, tone: f64) {
+    let pause = |seconds| std::thread::sleep(Duration::from_secs(seconds));
+    pause(2);
+    holder.command("hold", "");
+    pause(4);
+    holder.command("resume", "");
+    pause(2);
+    holder.command("hangup", "");
+    held.expect("CALL_CLOSED");
+    let (samples, rate) = read_wav(&held.heard()[0]);
+    let heard = seconds_of_tone(&samples, rate, tone);
+    assert!(heard > 2.5, "{heard} s of the holder: it does not come back after the hold");
+    assert!(heard < 6.0, "{heard} s of the holder: it is heard on hold");
+}
+
+#[test]
+fn who_was_called_hears_nothing_of_a_caller_who_holds_and_hears_him_again() {
+    let appliance = office(Net::new(), "", &["101", "102"]);
+    let (mut caller, mut callee) = talking(&appliance);
+    hears_nothing_on_hold(&mut caller, &mut callee, 440.0);
+    appliance.assert_nothing_left();
+}
+
+#[test]
+fn a_caller_hears_nothing_of_a_called_one_who_holds_and_hears_him_again() {
+    let appliance = office(Net::new(), "", &["101", "102"]);
+    let (mut caller, mut callee) = talking(&appliance);
+    hears_nothing_on_hold(&mut callee, &mut caller, 1000.0);
     appliance.assert_nothing_left();
 }
 
