@@ -177,14 +177,16 @@ impl Lab {
 
     /// The next message sent, and the way; waits under the paused clock.
     pub(crate) async fn sent_over(&mut self) -> (Flow, Message) {
-        let (flow, bytes) = self.sent.recv().await.unwrap();
+        // Of the paused clock: what never comes is a test that failed, not one that hangs.
+        let sent = tokio::time::timeout(Duration::from_secs(24 * 3_600), self.sent.recv());
+        let (flow, bytes) = sent.await.unwrap().unwrap();
         (flow, parse::datagram(bytes).unwrap())
     }
 
     /// The next message sent, and whereto; waits under the paused clock.
     pub(crate) async fn sent(&mut self) -> (SocketAddr, Message) {
-        let (flow, bytes) = self.sent.recv().await.unwrap();
-        (flow.remote, parse::datagram(bytes).unwrap())
+        let (flow, message) = self.sent_over().await;
+        (flow.remote, message)
     }
 
     pub(crate) async fn sent_request(&mut self) -> (SocketAddr, Request) {
