@@ -46,8 +46,9 @@ pub enum Command {
         /// The file; /etc/offhook/offhook.toml when none is named.
         file: Option<PathBuf>,
     },
-    /// Lets the running appliance read its configuration again; says what changed, and what waits
-    /// for a restart. A file with a mistake is refused whole.
+    /// Lets the running appliance read its configuration again and says what changed.
+    ///
+    /// What waits for a restart is marked so. A file with a mistake is refused whole.
     Reload(Place),
     /// Desk phones.
     #[command(subcommand)]

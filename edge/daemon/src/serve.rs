@@ -283,10 +283,6 @@ fn engine(config: &Config, files: u64) -> Result<Engine, CommandError> {
         threads: config.media.threads,
         ports: config.media.ports.range(),
         max_ports,
-        no_media_after: config
-            .media
-            .silence_hangup
-            .unwrap_or(EngineConfig::default().no_media_after),
         ..EngineConfig::default()
     })
     .map_err(|e| CommandError::Words(format!("media: {e}")))

@@ -210,9 +210,13 @@ fn cast(config: &Config) -> Result<Cast, CommandError> {
     if appliance.ip().is_unspecified() {
         appliance.set_ip(IpAddr::from([127, 0, 0, 1]));
     }
+    // The user may have put his own connector's name there.
+    let trunk = config.trunks_of(CONNECTOR.into()).next();
+    let id = trunk.and_then(|t| t.host.host.split('.').next()).unwrap_or_default();
     Ok(Cast {
         appliance,
         connector: CONNECTOR.into(),
+        connector_id: id.to_owned(),
         phone: PHONE.into(),
         extension: EXTENSION.to_owned(),
         password,

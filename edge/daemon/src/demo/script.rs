@@ -19,6 +19,8 @@ pub struct Cast {
     pub appliance: SocketAddr,
     /// Where the Voice Connector sits; the configuration must know it as a trunk's peer.
     pub connector: IpAddr,
+    /// Its id: the first word of its host name, as the configuration has it.
+    pub connector_id: String,
     /// Where the desk phone sits.
     pub phone: IpAddr,
     /// The phone's extension.
@@ -106,7 +108,7 @@ impl Trunk {
         let (call_id, tag, branch) = (ua.ids.call_id(), ua.ids.tag(), ua.ids.branch());
         let from = format!("<sip:{CONNECT_NUMBER}@10.0.58.47:5060>;tag={tag}");
         let number = &cast.office_number;
-        let server = cast.appliance;
+        let (server, id) = (cast.appliance, &cast.connector_id);
         ua.send(
             &format!(
                 "INVITE sip:{number}@{server};transport=UDP SIP/2.0\r\n\
@@ -117,7 +119,7 @@ impl Trunk {
                  Call-ID: {call_id}\r\nCSeq: 1 INVITE\r\n\
                  Contact: <sip:10.0.58.47:5060;alias=10.0.58.47~5060~1>\r\n\
                  Allow: INVITE, ACK, CANCEL, BYE, OPTIONS\r\nUser-Agent: simulated Voice Connector\r\n\
-                 X-VoiceConnector-ID: simulated\r\nX-Original-Calling-Number: {CUSTOMER}\r\n\
+                 X-VoiceConnector-ID: {id}\r\nX-Original-Calling-Number: {CUSTOMER}\r\n\
                  Content-Type: application/sdp\r\n"
             ),
             &sound.sdp("Sonus_UAC")?,
