@@ -171,6 +171,8 @@ pub(crate) struct LegMedia {
     pub(crate) port: Option<Arc<MediaPort>>,
     /// Our description that the peer has, or gets.
     pub(crate) said: Option<Bytes>,
+    /// Direction of our offer that was, or is to be, answered.
+    offered: Direction,
     /// The peer holds us.
     pub(crate) held: bool,
     /// It said so by `sendonly`: it may send music of its own.
@@ -188,11 +190,20 @@ impl LegMedia {
             Srtp::Required => SrtpPolicy::Required,
         };
         let negotiator = Negotiator::new(local, session_id);
-        Self { negotiator, port: None, said: None, held: false, held_sending: false, heard: None }
+        Self {
+            negotiator,
+            port: None,
+            said: None,
+            offered: Direction::SendRecv,
+            held: false,
+            held_sending: false,
+            heard: None,
+        }
     }
 
     /// Our offer.
     pub(crate) fn offer(&mut self, direction: Direction) -> Bytes {
+        self.offered = direction;
         let sdp = Bytes::from(self.negotiator.offer(direction));
         self.said = Some(sdp.clone());
         sdp
@@ -208,10 +219,22 @@ impl LegMedia {
         Ok((sdp, agreed.stream))
     }
 
-    /// Reads the answer to our offer and sets the port right.
+    /// Reads the answer to our offer and sets the port right. The offer may be one that the session
+    /// made to refresh itself: what we said last, once more (RFC 4028 §7.4).
     pub(crate) fn accept(&mut self, answer: &[u8]) -> Result<StreamConfig, NegotiateError> {
-        let agreed = self.negotiator.accept_answer(answer)?;
-        self.note_hold(&agreed);
+        let agreed = match self.negotiator.accept_answer(answer) {
+            Err(NegotiateError::NoOffer) => {
+                self.offered =
+                    self.negotiator.agreed().map_or(Direction::SendRecv, |a| a.direction);
+                self.negotiator.offer(self.offered);
+                self.negotiator.accept_answer(answer)?
+            }
+            other => other?,
+        };
+        // A peer that holds us is offered its hold again: it cannot resume by answering that.
+        if self.offered.sends() {
+            self.note_hold(&agreed);
+        }
         self.apply(&agreed.stream);
         Ok(agreed.stream)
     }
