@@ -38,6 +38,7 @@ impl Call {
         }
         if let Some(digit) = digit {
             self.pass_digit(id, digit);
+            self.stop_by_key(id, digit);
             self.on_digit(now, id, digit);
         }
     }

@@ -194,6 +194,8 @@ impl Call {
             && run.leg == leg
         {
             let verdict = run.collector.digit(now, key);
+            // The media thread stops a prompt by itself for keys it hears; it does not hear INFO.
+            self.stop_prompt();
             return self.on_verdict(now, verdict);
         }
         if let Some((listened, collector)) = &mut self.listening
@@ -201,6 +203,29 @@ impl Call {
         {
             let verdict = collector.digit(now, key);
             self.heard(now, verdict);
+        }
+    }
+
+    /// A key by INFO, which the media thread does not hear: ends what the key is to end.
+    pub(super) fn stop_by_key(&mut self, leg: LegId, digit: Digit) {
+        match &mut self.running {
+            Running::Recording(recording) => {
+                if recording.ends_by(leg, digit)
+                    && let Some(port) = self.leg_ref(leg).and_then(super::leg::Leg::port)
+                {
+                    port.stop_record();
+                }
+            }
+            Running::Playing { .. } => {
+                let Some(Action::PlayAudio(action)) = self.script.running() else { return };
+                let for_it = action.target.participant_tag;
+                let stops = digit_set(&action.playback_terminators).contains(digit);
+                let leg = self.leg_ref(leg).filter(|leg| stops && leg.tag() == for_it);
+                if let Some(port) = leg.and_then(super::leg::Leg::port) {
+                    port.stop_play();
+                }
+            }
+            _ => {}
         }
     }
 
