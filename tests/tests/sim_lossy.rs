@@ -15,7 +15,7 @@ use offhook_sip::header::HeaderName;
 use offhook_sip::session::{ReliableProvisionals, SessionConfig};
 use offhook_tests::sim::agent::{Agent, AgentConfig, Dial, Left};
 use offhook_tests::sim::line::{End, Line};
-use offhook_tests::sim::net::{SimNet, Weather};
+use offhook_tests::sim::net::{Counts, SimNet, Weather};
 use offhook_tests::sim::office::{self, Leftovers, SimOffice};
 use offhook_tests::sim::sdp::Direction;
 use rand::rngs::StdRng;
@@ -297,7 +297,23 @@ fn check(reports: &Reports, seed: u64, calls: usize) -> (usize, usize) {
     (answered, cancelled)
 }
 
-fn storm(seed: u64, calls: usize) {
+/// Says how a failed run is had again.
+struct Again(u64, usize);
+
+impl Drop for Again {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let Self(seed, calls) = self;
+            eprintln!("the same again: OFFHOOK_SIM_SEED={seed} OFFHOOK_SIM_CALLS={calls}");
+        }
+    }
+}
+
+/// What happened, in a few numbers: the same for the same seed.
+type Story = (Counts, Vec<(String, Option<String>)>);
+
+fn storm(seed: u64, calls: usize) -> Story {
+    let _again = Again(seed, calls);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
@@ -305,7 +321,7 @@ fn storm(seed: u64, calls: usize) {
         .unwrap();
     runtime.block_on(async {
         let net = SimNet::start(seed, Weather::ROUGH);
-        let office = SimOffice::open(&net, &config());
+        let office = SimOffice::seeded(&net, &config(), seed);
         let agents = Arc::new(agents(&net, office.address));
         let started = tokio::time::Instant::now();
         for phone in agents.iter().take(PHONES) {
@@ -366,7 +382,9 @@ fn storm(seed: u64, calls: usize) {
             net.counts()
         );
         net.close();
-    });
+        let ends = records.into_iter().map(|record| (record.disposition, record.failure));
+        (net.counts(), ends.collect())
+    })
 }
 
 fn from_env(name: &str) -> Option<u64> {
@@ -393,4 +411,10 @@ fn thousands_more_leave_nothing_behind() {
 #[test]
 fn and_as_many_again_leave_nothing_behind() {
     run(3);
+}
+
+#[test]
+fn a_seed_decides_everything_that_happens() {
+    assert_eq!(storm(11, 60), storm(11, 60));
+    assert_ne!(storm(11, 60), storm(12, 60));
 }

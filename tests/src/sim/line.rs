@@ -141,12 +141,13 @@ impl Line {
         ));
     }
 
-    /// Call-ID, own tag, the peer's tag.
+    /// Call-ID, own tag, the peer's tag; empty when the call is over or has no peer yet.
     pub async fn names(&self) -> (String, String, String) {
         let (reply, names) = oneshot::channel();
         self.act(Act::Names(reply));
-        let (call_id, local, remote) = names.await.expect("the call is there");
-        let remote = if remote.is_empty() { self.early.clone() } else { Some(remote) };
+        let (call_id, local, remote) = names.await.unwrap_or_default();
+        let remote =
+            if remote.is_empty() && self.end.is_none() { self.early.clone() } else { Some(remote) };
         (call_id, local, remote.unwrap_or_default())
     }
 
