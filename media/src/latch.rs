@@ -19,7 +19,7 @@ enum State {
     Open,
     /// Somebody else than announced spoke first.
     Learned(SocketAddr),
-    /// As learned, but the peer may have moved: the next source is learned anew.
+    /// As learned, but its NAT may have taken another port: the next one there is learned anew.
     Reopened(SocketAddr),
     /// The announced address spoke.
     Announced,
@@ -37,7 +37,9 @@ impl Latch {
         match self.state {
             State::Announced => from == self.announced,
             State::Learned(peer) => from == peer || from == self.announced,
-            State::Open | State::Reopened(_) => true,
+            // Another host needs a description that names it: a pause is no invitation to others.
+            State::Reopened(peer) => from.ip() == peer.ip() || from == self.announced,
+            State::Open => true,
         }
     }
 
@@ -70,7 +72,7 @@ impl Latch {
     }
 
     /// Signalling says that media goes on after a pause: a source that was learned may come from
-    /// another place now. A peer that speaks from where it said stays the only one.
+    /// another port of its address now. A peer that speaks from where it said stays the only one.
     pub fn reopen(&mut self) {
         if let State::Learned(peer) = self.state {
             self.state = State::Reopened(peer);
@@ -137,6 +139,8 @@ mod tests {
             assert!(latch.confirm(nat) && !latch.admits(moved));
             latch.reopen();
             assert_eq!(latch.target(), nat, "until somebody speaks");
+            assert!(!latch.admits(addr("198.51.100.7:61000")), "another host is another peer");
+            assert!(latch.admits(announced), "where it said it is");
             assert!(latch.admits(next));
             assert_eq!(latch.confirm(next), next != nat);
             assert_eq!(latch.target(), next);

@@ -133,8 +133,14 @@ impl Leg {
 
     /// Where RTP goes; `None` before the first answer, and for a peer that gave no address.
     pub(super) fn target(&self) -> Option<SocketAddr> {
-        self.stream.as_ref()?;
+        self.reachable()?;
         Some(self.latch.target()).filter(is_somewhere)
+    }
+
+    /// The stream, unless the peer holds us with an address of zeros: neither RTP nor RTCP goes to it
+    /// then (RFC 3264 §8.4), wherever it is known to be.
+    fn reachable(&self) -> Option<&StreamConfig> {
+        self.stream.as_deref().filter(|stream| !stream.remote_rtp.ip().is_unspecified())
     }
 
     /// The only address RTP can ever come from, once that is certain.
@@ -144,7 +150,7 @@ impl Leg {
 
     /// Where RTCP goes, and whether through the RTP socket.
     pub(super) fn rtcp_target(&self) -> Option<(SocketAddr, bool)> {
-        let mux = self.stream.as_ref()?.rtcp_mux;
+        let mux = self.reachable()?.rtcp_mux;
         let target = if mux { self.latch.target() } else { self.rtcp_latch.target() };
         Some((target, mux)).filter(|(target, _)| is_somewhere(target))
     }
@@ -178,21 +184,25 @@ impl Leg {
     pub(super) fn set_stream(&mut self, now: Instant, stream: Box<StreamConfig>) {
         let old = self.stream.take();
         let rx = |s: &StreamConfig| s.srtp.as_ref().map(|keys| keys.rx.clone());
+        // A hold with an address of zeros says nothing of where the peer is: what may come meanwhile
+        // may come from where it came before, and from nobody else.
+        let holds = stream.remote_rtp.ip().is_unspecified() && old.is_some();
+        let announced = if holds { self.latch.announced() } else { stream.remote_rtp };
         let same_peer = old
             .as_ref()
-            .is_some_and(|old| old.remote_rtp == stream.remote_rtp && rx(old) == rx(&stream));
+            .is_some_and(|old| self.latch.announced() == announced && rx(old) == rx(&stream));
         if !same_peer {
-            self.latch = Latch::new(stream.remote_rtp);
+            self.latch = Latch::new(announced);
             self.last_received = now;
             self.silence_told = false;
         }
-        let rtcp = stream.remote_rtcp.unwrap_or_else(|| {
+        let rtcp = stream.remote_rtcp.filter(|_| !holds).unwrap_or_else(|| {
             // RFC 3550 §11: the next higher port.
-            let mut next = stream.remote_rtp;
+            let mut next = announced;
             next.set_port(next.port().checked_add(1).unwrap_or(0));
             next
         });
-        if !same_peer || rtcp != self.rtcp_latch.announced() {
+        if !same_peer || (!holds && rtcp != self.rtcp_latch.announced()) {
             self.rtcp_latch = Latch::new(rtcp);
         }
         let was = old.map_or((false, false), |old| (old.send, old.receive));

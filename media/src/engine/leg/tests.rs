@@ -197,6 +197,39 @@ fn a_peer_behind_a_nat_is_heard_again_when_it_resumes_from_another_port() {
 }
 
 #[test]
+fn after_a_pause_another_host_is_refused_though_it_speaks_first() {
+    for hold in [|s: &mut StreamConfig| s.receive = false, |s: &mut StreamConfig| s.send = false] {
+        let (mut a, _) = ends();
+        let phone = addr("203.0.113.7:61000");
+        assert!(a.receive_from(phone, &packet(0, 1, &[1; 160])).is_some());
+        a.change(hold);
+        a.change(|s| (s.send, s.receive) = (true, true));
+        assert!(a.receive_from(addr("198.51.100.7:61000"), &packet(0, 2, &[1; 160])).is_none());
+        assert_eq!(a.leg.target(), Some(phone));
+        assert!(a.receive_from(addr("203.0.113.7:61999"), &packet(0, 3, &[1; 160])).is_some());
+    }
+}
+
+#[test]
+fn a_hold_with_an_address_of_zeros_lets_nobody_else_speak() {
+    let (mut a, _) = ends();
+    let (phone, stranger) = (a.peer, addr("198.51.100.7:9999"));
+    assert!(a.receive(&packet(0, 1, &[1; 160])).is_some());
+    a.change(|s| (s.remote_rtp, s.send) = (addr("0.0.0.0:4000"), false));
+    assert_eq!((a.leg.target(), a.leg.rtcp_target()), (None, None), "nothing is sent");
+    assert!(a.receive_from(stranger, &packet(0, 2, &[1; 160])).is_none());
+    assert!(a.receive_from(phone, &packet(0, 3, &[1; 160])).is_some(), "its music is heard");
+    a.change(|s| (s.remote_rtp, s.send) = (phone, true));
+    assert!(a.receive_from(stranger, &packet(0, 4, &[1; 160])).is_none(), "nor afterwards");
+    assert!(a.receive(&packet(0, 5, &[1; 160])).is_some());
+    assert_eq!(a.leg.rtcp_target(), Some((addr("192.0.2.1:4001"), false)));
+    assert_eq!(a.heard().len(), 1, "it is the peer it was");
+    a.change(|s| (s.remote_rtp, s.send) = (addr("0.0.0.0:4000"), false));
+    a.change(|s| (s.remote_rtp, s.send) = (stranger, true));
+    assert!(a.receive_from(stranger, &packet(0, 6, &[1; 160])).is_some(), "signalling says so");
+}
+
+#[test]
 fn a_stray_of_another_payload_type_latches_nothing() {
     let (mut a, _) = ends();
     assert_eq!(a.receive_from(addr("198.51.100.7:9"), &packet(77, 1, &[1; 9])), None);
