@@ -214,7 +214,7 @@ pub(crate) fn write_lost_events(connection: &Connection, shared: &Shared) -> rus
 /// A call without an end belongs to a daemon that was killed: it ended with its last event.
 pub(crate) fn close_lost(connection: &Connection) -> Result<usize, Refused> {
     Ok(connection.execute(
-        "UPDATE calls SET disposition = 'lost',
+        "UPDATE calls SET disposition = 'lost', failure = 'lost',
          ended = max(started, coalesce((SELECT max(at) FROM events WHERE call = calls.id), 0))
          WHERE ended IS NULL",
         [],

@@ -46,6 +46,7 @@ fn calls_that_a_killed_daemon_left_open_end_as_lost_with_their_last_event() {
     assert_eq!(wait(store.close_lost_calls()).unwrap(), 1);
     let (open, _) = wait(store.show_call("open".into())).unwrap().unwrap();
     assert_eq!((open.disposition.as_str(), open.ended), ("lost", Some(last)));
+    assert_eq!(open.failure.as_deref(), Some("lost"), "it has a remedy in the catalogue");
     let (done, _) = wait(store.show_call("done".into())).unwrap().unwrap();
     assert_eq!(done.disposition, "answered");
 }
