@@ -43,7 +43,7 @@ impl Default for Sip {
             t1: Duration::from_millis(500),
             t2: Duration::from_secs(4),
             t4: Duration::from_secs(5),
-            max_transactions: 20_000,
+            max_transactions: 50_000,
             max_calls: 1_000,
             max_connections: 4_096,
             max_message_bytes: 65_536,

@@ -264,6 +264,10 @@ impl Stack {
                 break;
             }
         }
+        let refused = self.layer.take_refused();
+        if refused > 0 {
+            self.metrics.sip_overloaded.add(refused);
+        }
         let counts = self.layer.counts();
         self.metrics.client_transactions.set(counts.client as u64);
         self.metrics.server_transactions.set(counts.server as u64);

@@ -34,6 +34,7 @@ pub struct TransactionLayer {
     pub(super) queue: Queue,
     pub(super) transmits: VecDeque<Transmit>,
     pub(super) events: VecDeque<Event>,
+    pub(super) refused: u64,
     last_id: u64,
 }
 
@@ -43,6 +44,9 @@ impl TransactionLayer {
         // A T1 of zero would retransmit without end.
         config.t1 = config.t1.max(Duration::from_millis(1));
         config.t2 = config.t2.max(config.t1);
+        // What is kept for calls must leave room for others, however small the table.
+        config.client_reserve = config.client_reserve.min(config.max_client / 4);
+        config.server_reserve = config.server_reserve.min(config.max_server / 4);
         Self {
             config,
             ids,
@@ -57,6 +61,7 @@ impl TransactionLayer {
             queue: Queue::default(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
+            refused: 0,
             last_id: 0,
         }
     }
@@ -107,6 +112,11 @@ impl TransactionLayer {
     /// The next thing to know.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
+    }
+
+    /// How many requests of others have found the table full since the last call.
+    pub fn take_refused(&mut self) -> u64 {
+        std::mem::take(&mut self.refused)
     }
 
     /// How many transactions there are.

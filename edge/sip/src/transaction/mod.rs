@@ -79,13 +79,13 @@ pub struct Config {
     /// Most client transactions at a time. A CANCEL is never refused: there is one at most for
     /// each INVITE.
     pub max_client: usize,
-    /// How many of `max_client` only requests inside a dialog may use.
+    /// How many of `max_client` only requests inside a dialog may use; a quarter of them at most.
     pub client_reserve: usize,
     /// Most server transactions at a time, those included that only linger to answer
     /// retransmissions.
     pub max_server: usize,
     /// How many of `max_server` only requests inside a dialog may use, so that calls can end
-    /// while new ones flood in.
+    /// while new ones flood in; a quarter of them at most.
     pub server_reserve: usize,
     /// Seconds in the Retry-After of a 503.
     pub retry_after: u32,

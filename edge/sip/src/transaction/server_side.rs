@@ -91,6 +91,7 @@ impl TransactionLayer {
     fn receive_new(&mut self, now: Instant, request: Request, flow: Flow, via: &Via, key: Key) {
         let way_back = way_back(via, flow);
         if !self.make_room(now, &request) {
+            self.refused += 1;
             if self.refusals.allow(now, self.config.refusals_per_second) {
                 let mut refusal = own_answer(&request, StatusCode::SERVICE_UNAVAILABLE, &key.tag());
                 refusal.headers.push(HeaderName::RetryAfter, self.config.retry_after.to_string());
@@ -142,17 +143,15 @@ impl TransactionLayer {
         } else {
             (self.config.server_reserve, self.config.t4)
         };
-        if self.servers.len() + reserve < self.config.max_server {
-            return true;
-        }
         // Under pressure Timer J is cut short to T4, by which time most retransmissions are over.
-        match self.lingering.evict(now, age, &self.servers) {
-            Some(tx) => {
-                self.remove_server(tx);
-                self.servers.len() + reserve < self.config.max_server
+        // More than one may have to go: calls that ended have taken places of the reserve.
+        while self.servers.len() + reserve >= self.config.max_server {
+            match self.lingering.evict(now, age, &self.servers) {
+                Some(tx) => self.remove_server(tx),
+                None => return false,
             }
-            None => false,
         }
+        true
     }
 
     fn start_server(

@@ -8,7 +8,7 @@ use crate::transaction::Overloaded;
 
 fn small() -> Config {
     Config {
-        max_server: 10,
+        max_server: 16,
         server_reserve: 4,
         max_client: 4,
         client_reserve: 1,
@@ -31,7 +31,7 @@ fn a_flood_of_invites_gets_503_and_leaves_room_for_calls_to_end() {
         let tx = bench.ask(&request("INVITE", &format!("z9hG4bK{i}"), ""));
         first = first.or(tx);
     }
-    assert_eq!(bench.layer.counts().server, 6);
+    assert_eq!(bench.layer.counts().server, 12);
     let Message::Response(busy) = &bench.sent[0].2 else { panic!() };
     assert_eq!(busy.headers.typed::<RetryAfter>().unwrap().map(|r| r.0), Some(10));
     assert!(busy.to_tag().is_some());
@@ -51,7 +51,7 @@ fn a_flood_of_invites_gets_503_and_leaves_room_for_calls_to_end() {
 #[test]
 fn answered_requests_make_room_for_new_ones_after_t4() {
     let mut bench = Bench::with(small());
-    for i in 0..6 {
+    for i in 0..12 {
         let register = request("REGISTER", &format!("z9hG4bK{i}"), "");
         let tx = bench.ask(&register).unwrap();
         bench.respond(tx, answer(&register, 200));
@@ -61,13 +61,46 @@ fn answered_requests_make_room_for_new_ones_after_t4() {
     for i in 0..20 {
         let late = request("REGISTER", &format!("z9hG4bKlate{i}"), "");
         let tx = bench.ask(&late);
-        assert_eq!(tx.is_some(), i < 6, "each replaces one of the old");
+        assert_eq!(tx.is_some(), i < 12, "each replaces one of the old");
         if let Some(tx) = tx {
             bench.respond(tx, answer(&late, 200));
         }
     }
-    assert_eq!(bench.layer.counts().server, 6);
+    assert_eq!(bench.layer.counts().server, 12);
     bench.assert_empty();
+}
+
+#[test]
+fn a_storm_of_registrations_and_ending_calls_does_not_shut_out_new_calls() {
+    let mut bench = Bench::with(small());
+    for i in 0..12 {
+        let register = request("REGISTER", &format!("z9hG4bK{i}"), "");
+        let tx = bench.ask(&register).unwrap();
+        bench.respond(tx, answer(&register, 200));
+    }
+    // Calls that end go past what is open to all.
+    for i in 0..3 {
+        let bye = in_dialog("BYE", &format!("z9hG4bKbye{i}"));
+        let tx = bench.ask(&bye).unwrap();
+        bench.respond(tx, answer(&bye, 200));
+    }
+    assert_eq!(bench.layer.take_refused(), 0);
+    assert_eq!(bench.ask(&request("INVITE", "z9hG4bKearly", "")), None);
+    assert_eq!(bench.layer.take_refused(), 1);
+    bench.run(Duration::from_secs(5));
+    assert!(bench.ask(&request("INVITE", "z9hG4bKcall", "")).is_some());
+    assert_eq!(bench.layer.take_refused(), 0);
+}
+
+#[test]
+fn a_small_table_is_not_all_reserve() {
+    let config = Config { max_server: 8, max_client: 8, ..Config::default() };
+    let mut bench = Bench::with(config);
+    for i in 0..6 {
+        assert!(bench.ask(&request("OPTIONS", &format!("z9hG4bK{i}"), "")).is_some());
+    }
+    assert_eq!(bench.ask(&request("OPTIONS", "z9hG4bKlast", "")), None);
+    bench.send(outgoing(Method::Options), udp());
 }
 
 #[test]
