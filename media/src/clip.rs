@@ -9,7 +9,7 @@ use std::time::Duration;
 
 pub use decode::{ClipError, Limits, decode, decode_bytes, decode_bytes_with, decode_with};
 
-use crate::codec::Codec;
+use crate::g711::Law;
 
 /// Samples in a second.
 pub const RATE: u32 = 8000;
@@ -42,13 +42,13 @@ impl Clip {
         &self.samples
     }
 
-    /// One byte a sample in `codec`; computed at the first call.
-    pub fn encoded(&self, codec: Codec) -> Arc<[u8]> {
-        let cell = match codec {
-            Codec::Pcmu => &self.pcmu,
-            Codec::Pcma => &self.pcma,
+    /// One byte a sample in this law; computed at the first call.
+    pub fn encoded(&self, law: Law) -> Arc<[u8]> {
+        let cell = match law {
+            Law::Mu => &self.pcmu,
+            Law::A => &self.pcma,
         };
-        cell.get_or_init(|| self.samples.iter().map(|&s| codec.encode(s)).collect()).clone()
+        cell.get_or_init(|| self.samples.iter().map(|&s| law.encode(s)).collect()).clone()
     }
 
     /// How long it plays.

@@ -8,10 +8,8 @@ const MAX_DROPOUT: u16 = 3000;
 /// How late a packet may come and still be passed on, in packets.
 const WINDOW: u16 = 64;
 
-/// Ticks of the RTP clock in a second, for every codec we have.
-pub const CLOCK: u64 = 8000;
-
-const TICK_NS: u64 = 1_000_000_000 / CLOCK;
+/// Ticks in a second of the RTP clock of a telephone codec.
+pub const CLOCK: u32 = 8000;
 
 /// Who feeds the stream at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +18,8 @@ pub enum Source {
     Relay(u32),
     /// A playback, by a number of its own.
     Play(u32),
+    /// Audio that was decoded and is encoded for this peer, by a number of its own.
+    Voice(u32),
     /// Digits we were told to send, by a number of their own.
     Digits(u32),
 }
@@ -42,6 +42,8 @@ pub struct Place {
 #[derive(Debug, Clone)]
 pub struct OutStream {
     ssrc: u32,
+    /// Ticks in a second.
+    clock: u32,
     /// Highest sequence number sent, or the one before the first.
     sequence: u16,
     /// Highest timestamp sent and when it was first used.
@@ -72,6 +74,7 @@ impl OutStream {
     pub const fn new(ssrc: u32, sequence: u16, timestamp: u32) -> Self {
         Self {
             ssrc,
+            clock: CLOCK,
             // RFC 3711 §3.3.1 wants the first sequence number below 2^15: a loss at the start then
             // cannot make the receiver guess a wrong rollover counter.
             sequence: sequence & 0x7fff,
@@ -93,6 +96,19 @@ impl OutStream {
         (self.packets, self.octets)
     }
 
+    /// Ticks of its timestamps in a second.
+    pub const fn clock(&self) -> u32 {
+        self.clock
+    }
+
+    /// Goes on with another clock (RFC 7160 §4.1): what comes next is as of a new source.
+    pub fn set_clock(&mut self, clock: u32) {
+        if self.clock != clock {
+            self.clock = clock;
+            self.source = None;
+        }
+    }
+
     /// The next packet is placed as of a new source, whatever it says.
     pub fn forget_source(&mut self) {
         self.source = None;
@@ -107,7 +123,8 @@ impl OutStream {
 
     /// The timestamp that belongs to `now`; `None` while nothing was sent.
     pub fn timestamp_at(&self, now: Instant) -> Option<u32> {
-        self.anchor.map(|(timestamp, at)| timestamp.wrapping_add(ticks_between(at, now)))
+        self.anchor
+            .map(|(timestamp, at)| timestamp.wrapping_add(ticks_between(at, now, self.clock)))
     }
 
     /// Places a packet with the source's own numbering. `None`: a duplicate, or too late.
@@ -138,6 +155,26 @@ impl OutStream {
             timestamp: timestamp.wrapping_add(mapping.timestamp_offset),
             first,
         };
+        self.note(now, &place);
+        Some(place)
+    }
+
+    /// Places a packet that belongs to no source, between those of one: the next number, at this
+    /// timestamp of ours or, without, at the one that the clock has reached.
+    pub fn append(&mut self, now: Instant, timestamp: Option<u32>) -> Place {
+        self.source = None;
+        let reached = || self.timestamp_at(now).unwrap_or(self.first_timestamp);
+        let place = Place {
+            sequence: self.sequence.wrapping_add(1),
+            timestamp: timestamp.unwrap_or_else(reached),
+            first: false,
+        };
+        self.note(now, &place);
+        place
+    }
+
+    #[inline]
+    fn note(&mut self, now: Instant, place: &Place) {
         if place.sequence.wrapping_sub(self.sequence) < 0x8000 {
             self.sequence = place.sequence;
         }
@@ -147,14 +184,13 @@ impl OutStream {
         if self.anchor.as_ref().is_none_or(newer) {
             self.anchor = Some((place.timestamp, now));
         }
-        Some(place)
     }
 
     /// Takes a new source: its first packet gets the next sequence number, and the timestamp that
     /// the clock has reached, at least one more than the last.
     fn switch(&mut self, now: Instant, source: Source, sequence: u16, timestamp: u32) {
         let next_timestamp = match self.anchor {
-            Some((last, at)) => last.wrapping_add(ticks_between(at, now).max(1)),
+            Some((last, at)) => last.wrapping_add(ticks_between(at, now, self.clock).max(1)),
             None => self.first_timestamp,
         };
         self.source = Some(Mapping {
@@ -206,9 +242,11 @@ impl Mapping {
 }
 
 /// RTP clock ticks between two instants, cut to 32 bits as the timestamp is.
-pub fn ticks_between(from: Instant, to: Instant) -> u32 {
+pub fn ticks_between(from: Instant, to: Instant, clock: u32) -> u32 {
     let passed = to.saturating_duration_since(from);
-    let ticks = passed.as_secs().wrapping_mul(CLOCK) + u64::from(passed.subsec_nanos()) / TICK_NS;
+    let clock = u64::from(clock);
+    let ticks = passed.as_secs().wrapping_mul(clock)
+        + u64::from(passed.subsec_nanos()) * clock / 1_000_000_000;
     // Truncation is the arithmetic of timestamps.
     (ticks & 0xffff_ffff) as u32
 }

@@ -44,17 +44,23 @@ struct Sender {
 }
 
 impl Reception {
-    /// Counts an accepted packet. `timestamp` is `None` when it does not tell the sending time, as
-    /// in telephone events.
+    /// Counts an accepted packet. `timestamp` with its clock rate is `None` when it does not tell
+    /// the sending time, as in telephone events.
     #[inline]
-    pub fn receive(&mut self, now: Instant, ssrc: u32, sequence: u16, timestamp: Option<u32>) {
+    pub fn receive(
+        &mut self,
+        now: Instant,
+        ssrc: u32,
+        sequence: u16,
+        timestamp: Option<(u32, u32)>,
+    ) {
         match &mut self.source {
             Some(sender) if sender.ssrc == ssrc => sender.receive(now, sequence, timestamp),
             _ => self.restart(now, ssrc, sequence, timestamp),
         }
     }
 
-    fn restart(&mut self, now: Instant, ssrc: u32, sequence: u16, timestamp: Option<u32>) {
+    fn restart(&mut self, now: Instant, ssrc: u32, sequence: u16, timestamp: Option<(u32, u32)>) {
         self.lost_before = self.lost();
         self.source = Some(Sender {
             ssrc,
@@ -65,7 +71,7 @@ impl Reception {
             received_prior: 0,
             restart: None,
             started: now,
-            transit: timestamp.map(|t| 0u32.wrapping_sub(t)),
+            transit: timestamp.map(|(t, _)| 0u32.wrapping_sub(t)),
             jitter: 0,
             last_report: None,
         });
@@ -132,7 +138,7 @@ impl Sender {
     }
 
     #[inline]
-    fn receive(&mut self, now: Instant, sequence: u16, timestamp: Option<u32>) {
+    fn receive(&mut self, now: Instant, sequence: u16, timestamp: Option<(u32, u32)>) {
         self.received = self.received.wrapping_add(1);
         let ahead = sequence.wrapping_sub((self.highest & 0xffff) as u16);
         let behind = 0u16.wrapping_sub(ahead);
@@ -152,12 +158,12 @@ impl Sender {
             self.expected_prior = self.expected();
             self.received_prior = self.received;
         }
-        let Some(timestamp) = timestamp else { return };
-        let transit = ticks_between(self.started, now).wrapping_sub(timestamp);
+        let Some((timestamp, clock)) = timestamp else { return };
+        let transit = ticks_between(self.started, now, clock).wrapping_sub(timestamp);
         if let Some(last) = self.transit {
             let difference = (transit.wrapping_sub(last) as i32).unsigned_abs();
             // A jump of the sender's clock is no jitter.
-            if difference < 8000 {
+            if difference < clock {
                 self.jitter += difference;
                 self.jitter -= (self.jitter.saturating_sub(difference) + 8) >> 4;
             }
@@ -308,7 +314,7 @@ mod tests {
     fn feed(reception: &mut Reception, t0: Instant, sequences: impl IntoIterator<Item = u16>) {
         for s in sequences {
             let at = t0 + ms(u64::from(s) * 20);
-            reception.receive(at, 1, s, Some(u32::from(s) * 160));
+            reception.receive(at, 1, s, Some((u32::from(s) * 160, 8000)));
         }
     }
 
@@ -320,7 +326,7 @@ mod tests {
         assert_eq!(r.lost(), 10);
         feed(&mut r, t0, [13]);
         assert_eq!(r.lost(), 9, "one was only late");
-        r.receive(t0, 2, 7, Some(0));
+        r.receive(t0, 2, 7, Some((0, 8000)));
         assert_eq!(r.lost(), 9, "another sender, the loss stays");
     }
 
@@ -352,7 +358,7 @@ mod tests {
         assert!(r.jitter() <= 1);
         for s in 200..400u16 {
             let at = t0 + ms(u64::from(s) * 20 + u64::from(s % 2) * 10);
-            r.receive(at, 1, s, Some(u32::from(s) * 160));
+            r.receive(at, 1, s, Some((u32::from(s) * 160, 8000)));
         }
         assert!((60..=82).contains(&r.jitter()), "10 ms to and fro is 80 ticks: {}", r.jitter());
     }
@@ -375,7 +381,7 @@ mod tests {
         let mut buf = [0; MAX_REPORT];
         // a (SSRC 1) sends five packets, of which b gets four, then its SR.
         for s in [0u16, 1, 2, 4] {
-            b.receive(t0, 1, s, Some(0));
+            b.receive(t0, 1, s, Some((0, 8000)));
         }
         let full = u64::from(ntp(t0)) << 16;
         let info = SenderInfo { ntp: full, timestamp: 5, packets: 5, octets: 800 };

@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use crate::codec::Codec;
+use crate::g711::Law;
 
 /// Samples in a second; all our files are telephone audio in one channel.
 pub const RATE: u32 = 8000;
@@ -66,8 +66,8 @@ impl Format {
     fn encode(self, samples: &[i16], into: &mut Vec<u8>) {
         match self {
             Self::Pcm16 => into.extend(samples.iter().flat_map(|sample| sample.to_le_bytes())),
-            Self::Pcmu => into.extend(samples.iter().map(|s| Codec::Pcmu.encode(*s))),
-            Self::Pcma => into.extend(samples.iter().map(|s| Codec::Pcma.encode(*s))),
+            Self::Pcmu => into.extend(samples.iter().map(|s| Law::Mu.encode(*s))),
+            Self::Pcma => into.extend(samples.iter().map(|s| Law::A.encode(*s))),
         }
     }
 

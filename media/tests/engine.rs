@@ -13,6 +13,7 @@ use offhook_media::engine::{
     Engine, EngineConfig, MediaPort, OpenError, PlayEnd, Playback, PortEvent, PortEventKind,
     RecordEnd, Recording, Repeat, SampleSink, StreamConfig, TelephoneEvent,
 };
+use offhook_media::g711::Law;
 use offhook_media::rtp::{self, Header};
 use offhook_media::srtp::{SrtpKey, SrtpKeys, SrtpSession, SrtpSuite, Unprotected};
 use tokio::sync::mpsc;
@@ -39,7 +40,7 @@ impl Leg {
         let (sender, events) = mpsc::channel(64);
         let port = engine.open(ip, sender).unwrap();
         let mut stream = StreamConfig::new(socket.local_addr().unwrap(), Codec::Pcmu);
-        stream.telephone_event = Some(TelephoneEvent { send_pt: 101, recv_pt: 101 });
+        stream.telephone_event = Some(TelephoneEvent { send_pt: 101, recv_pt: 101, clock: 8000 });
         change(&mut stream);
         let srtp = stream
             .srtp
@@ -222,7 +223,7 @@ fn digits_travel_and_are_told_once() {
     let (mut a, mut b) = (
         Leg::new(&engine, |_| {}),
         Leg::new(&engine, |s| {
-            s.telephone_event = Some(TelephoneEvent { send_pt: 96, recv_pt: 96 });
+            s.telephone_event = Some(TelephoneEvent { send_pt: 96, recv_pt: 96, clock: 8000 });
         }),
     );
     engine.bridge(&a.port, &b.port);
@@ -260,7 +261,7 @@ fn a_prompt_is_heard_whole() {
     });
     assert_eq!(a.event(), PortEventKind::PlayEnded { id: 3, by: PlayEnd::End });
     let heard: Vec<u8> = std::iter::from_fn(|| a.hear()).flat_map(|(_, p, _)| p).collect();
-    assert_eq!(heard, *clip.encoded(Codec::Pcmu));
+    assert_eq!(heard, *clip.encoded(Law::Mu));
     assert_eq!(a.port.counters().sent, 10);
 }
 
@@ -292,7 +293,7 @@ fn what_the_peer_says_is_recorded_until_the_key() {
     let mut a = Leg::new(&engine, |_| {});
     let tape = Tape::default();
     a.port.record(recording(&tape));
-    let loud = [Codec::Pcmu.encode(8000); 160];
+    let loud = [Law::Mu.encode(8000); 160];
     a.say_at(0, 1000, &loud);
     a.event();
     a.say_at(0, 1160, &loud);
@@ -304,7 +305,7 @@ fn what_the_peer_says_is_recorded_until_the_key() {
     assert_eq!((duration, speech), (Duration::from_millis(40), Duration::from_millis(40)));
     let tape = tape.0.lock().unwrap();
     assert_eq!((tape.0.len(), tape.1), (320, 1));
-    assert!(tape.0.iter().all(|&s| s == Codec::Pcmu.decode(loud[0])));
+    assert!(tape.0.iter().all(|&s| s == Law::Mu.decode(loud[0])));
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn our_own_files_come_back_as_they_were() {
     let samples: Vec<i16> = (0..1000).map(|n| n * 7).collect();
     let clip = decode_bytes("a.wav", to_bytes(Format::Pcm16, &samples)).unwrap();
     assert_eq!(clip.samples(), samples);
-    for (format, codec) in [(Format::Pcmu, Codec::Pcmu), (Format::Pcma, Codec::Pcma)] {
+    for (format, codec) in [(Format::Pcmu, Law::Mu), (Format::Pcma, Law::A)] {
         let clip = decode_bytes("a.wav", to_bytes(format, &samples)).unwrap();
         let expected: Vec<i16> = samples.iter().map(|s| codec.decode(codec.encode(*s))).collect();
         assert_eq!(clip.samples(), expected);
@@ -68,10 +68,10 @@ fn stereo_is_mixed_without_getting_louder() {
 #[test]
 fn the_g711_forms_are_made_once_and_match_the_samples() {
     let clip = Clip::from_samples(vec![0, 1000, -1000]);
-    let first = clip.encoded(Codec::Pcmu);
-    assert!(Arc::ptr_eq(&first, &clip.encoded(Codec::Pcmu)));
+    let first = clip.encoded(Law::Mu);
+    assert!(Arc::ptr_eq(&first, &clip.encoded(Law::Mu)));
     assert_eq!(first[0], 0xff);
-    assert_eq!(clip.encoded(Codec::Pcma)[0], 0xd5);
+    assert_eq!(clip.encoded(Law::A)[0], 0xd5);
     assert_eq!(Clip::silence(Duration::from_millis(20)).samples(), [0; 160]);
 }
 

@@ -2,8 +2,6 @@
 
 use std::f64::consts::TAU;
 
-use crate::codec::Codec;
-
 /// Samples in a second.
 const RATE: f64 = 8000.0;
 
@@ -42,8 +40,7 @@ impl ToneMaker {
         &mut self,
         timestamp: u32,
         event: [u8; 4],
-        codec: Codec,
-        out: &mut [u8],
+        out: &mut [i16],
     ) -> Option<(u32, usize)> {
         let [code, flags, d0, d1] = event;
         let (row, column) = frequencies(code)?;
@@ -57,11 +54,11 @@ impl ToneMaker {
         let until = u32::from(u16::from_be_bytes([d0, d1]));
         let count = until.saturating_sub(key.made).min(MAX_PIECE);
         let piece = out.get_mut(..count as usize)?;
-        for (n, byte) in (key.made..).zip(piece) {
+        for (n, sample) in (key.made..).zip(piece) {
             let turn = TAU * f64::from(n) / RATE;
-            let sample = ((turn * row).sin() + (turn * column).sin()) * AMPLITUDE;
+            let sum = ((turn * row).sin() + (turn * column).sin()) * AMPLITUDE;
             // Two quarters of full scale fit.
-            *byte = codec.encode(sample as i16);
+            *sample = sum as i16;
         }
         let from = key.made;
         key.made += count;
@@ -112,9 +109,9 @@ mod tests {
             let mut out = [0; 1000];
             for n in 1..=10 {
                 let packet = event(code, n == 10, n * 160);
-                let (from, count) = maker.make(7000, packet, Codec::Pcmu, &mut out).unwrap();
+                let (from, count) = maker.make(7000, packet, &mut out).unwrap();
                 assert_eq!((from as usize, count), (heard.len(), 160));
-                heard.extend(out[..count].iter().map(|&byte| Codec::Pcmu.decode(byte)));
+                heard.extend(&out[..count]);
             }
             for hertz in [row, column] {
                 let level = level_of(&heard, hertz);
@@ -130,7 +127,7 @@ mod tests {
     fn what_was_lost_is_made_up_for_and_what_is_repeated_is_not() {
         let mut maker = ToneMaker::default();
         let mut out = [0; 1000];
-        let mut make = |at, packet| maker.make(at, packet, Codec::Pcma, &mut out);
+        let mut make = |at, packet| maker.make(at, packet, &mut out);
         assert_eq!(make(7000, event(3, false, 160)), Some((0, 160)));
         assert_eq!(make(7000, event(3, false, 800)), Some((160, 480)));
         assert_eq!(make(7000, event(3, true, 800)), Some((640, 160)));
@@ -145,10 +142,10 @@ mod tests {
         let mut maker = ToneMaker::default();
         let mut out = [0; 1000];
         assert!(!maker.covers(7000));
-        maker.make(7000, event(3, false, 160), Codec::Pcma, &mut out);
+        maker.make(7000, event(3, false, 160), &mut out);
         assert!(maker.covers(7000) && maker.covers(7320) && !maker.covers(6840));
         assert!(!maker.covers(8000), "a key whose end was lost does not mute for ever");
-        maker.make(7000, event(3, true, 320), Codec::Pcma, &mut out);
+        maker.make(7000, event(3, true, 320), &mut out);
         assert!(maker.covers(7319) && !maker.covers(7320));
     }
 }

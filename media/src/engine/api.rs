@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clip::Clip;
-use crate::codec::Codec;
+use crate::codec::{Codec, OpusWishes};
 use crate::dtmf::{Digit, DigitSet};
 use crate::srtp::SrtpKeys;
 
@@ -27,6 +27,8 @@ pub struct TelephoneEvent {
     pub send_pt: u8,
     /// The number we announced: the peer sends with it.
     pub recv_pt: u8,
+    /// Its clock, in which durations are told: 8000, or 48000 beside Opus.
+    pub clock: u32,
 }
 
 /// What offer and answer agreed on for one leg.
@@ -36,8 +38,10 @@ pub struct StreamConfig {
     pub remote_rtp: SocketAddr,
     /// Where the peer said it listens for RTCP (`a=rtcp`, RFC 3605); `None` = RTP port + 1.
     pub remote_rtcp: Option<SocketAddr>,
-    /// The codec we send. Both G.711 laws are understood when received.
+    /// The codec we send. G.711 and G.722 are understood besides when received.
     pub codec: Codec,
+    /// What the peer asks of an Opus sender.
+    pub opus: OpusWishes,
     /// Payload type we send the codec with.
     pub send_pt: u8,
     /// Payload type the peer sends the codec with.
@@ -46,7 +50,7 @@ pub struct StreamConfig {
     pub telephone_event: Option<TelephoneEvent>,
     /// Whether the peer takes comfort noise, payload type 13 (RFC 3389).
     pub comfort_noise: bool,
-    /// Packet length for what we make ourselves (prompts), in ms: 10-60.
+    /// Length of the packets we send, in ms: 10-60.
     pub ptime_ms: u16,
     /// Whether we may send (false: the peer holds us, or said inactive).
     pub send: bool,
@@ -59,14 +63,15 @@ pub struct StreamConfig {
 }
 
 impl StreamConfig {
-    /// A plain two-way stream of `codec` at its static payload type, 20 ms, no digits.
+    /// A plain two-way stream of `codec` at its usual payload type, 20 ms, no digits.
     pub fn new(remote_rtp: SocketAddr, codec: Codec) -> Self {
         Self {
             remote_rtp,
             remote_rtcp: None,
             codec,
-            send_pt: codec.static_payload_type(),
-            recv_pt: codec.static_payload_type(),
+            opus: OpusWishes::default(),
+            send_pt: codec.payload_type(),
+            recv_pt: codec.payload_type(),
             telephone_event: None,
             comfort_noise: false,
             ptime_ms: 20,

@@ -2,6 +2,7 @@
 
 mod inbound;
 mod outbound;
+mod voice;
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use self::outbound::REPORT_INTERVAL;
+pub(super) use self::voice::Piece;
 use super::api::{
     PlayEnd, Playback, PortEvent, PortEventKind, PortId, RecordEnd, Recording, StreamConfig,
 };
@@ -23,6 +25,7 @@ use crate::latch::Latch;
 use crate::relay::OutStream;
 use crate::rtcp::Reception;
 use crate::srtp::SrtpSession;
+use crate::voice::{Ear, Halver, Mouth};
 
 /// A packet being worked on; longer than any packet by the room an SRTP tag needs.
 pub(super) type Buffer = [u8; 2048];
@@ -53,6 +56,22 @@ pub(super) struct Leg {
     player: Option<Box<Player>>,
     digits: Option<Box<EventSender>>,
     recorder: Option<Box<Recorder>>,
+    /// Decodes what the peer says, when the far leg or a recording needs it so.
+    ear: Option<Box<Ear>>,
+    /// The far leg gets what `ear` hears, not the packets.
+    decoding: bool,
+    /// The recording gets what `ear` hears, not the packets.
+    taping: bool,
+    /// Brings what a wideband ear hears to the rate of recordings.
+    narrowed: Halver,
+    /// Packets in a row of another length than the far leg's.
+    odd_lengths: u8,
+    /// Encodes what we say, where it is not packets already.
+    mouth: Option<Box<Mouth>>,
+    /// When a packet of a key came.
+    last_event: Option<Instant>,
+    /// The last event passed on between audio of ours: its sender, its timestamp, and ours.
+    passed_on: Option<(u32, u32, u32)>,
     runs: u32,
     last_received: Instant,
     silence_told: bool,
@@ -69,6 +88,13 @@ pub(super) enum Kind {
     Noise,
 }
 
+impl Media {
+    /// Whether this is a part of a key.
+    pub(super) fn is_event(&self) -> bool {
+        self.kind == Kind::Event
+    }
+}
+
 /// A packet that came in and may go out on the other side. The payload is still in the buffer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Media {
@@ -78,6 +104,8 @@ pub(super) struct Media {
     timestamp: u32,
     ssrc: u32,
     payload: Range<usize>,
+    /// The audio of its sender goes through an ear.
+    decoded: bool,
 }
 
 fn random_stream() -> OutStream {
@@ -117,6 +145,14 @@ impl Leg {
             player: None,
             digits: None,
             recorder: None,
+            ear: None,
+            decoding: false,
+            taping: false,
+            narrowed: Halver::default(),
+            odd_lengths: 0,
+            mouth: None,
+            last_event: None,
+            passed_on: None,
             runs: 0,
             last_received: now,
             silence_told: false,
@@ -160,6 +196,7 @@ impl Leg {
         self.player.is_some()
             || self.digits.is_some()
             || self.recorder.is_some()
+            || self.ear.is_some()
             || self.keys.is_down()
     }
 
@@ -181,7 +218,8 @@ impl Leg {
 
     // What signalling says.
 
-    pub(super) fn set_stream(&mut self, now: Instant, stream: Box<StreamConfig>) {
+    /// Tells whether audio is sent differently from here on.
+    pub(super) fn set_stream(&mut self, now: Instant, stream: Box<StreamConfig>) -> bool {
         let old = self.stream.take();
         let rx = |s: &StreamConfig| s.srtp.as_ref().map(|keys| keys.rx.clone());
         // A hold with an address of zeros says nothing of where the peer is: what may come meanwhile
@@ -205,6 +243,8 @@ impl Leg {
         if !same_peer || (!holds && rtcp != self.rtcp_latch.announced()) {
             self.rtcp_latch = Latch::new(rtcp);
         }
+        let form = |s: &StreamConfig| (s.codec, s.ptime_ms, s.opus, s.comfort_noise);
+        let same_form = old.as_ref().is_some_and(|old| form(old) == form(&stream));
         let was = old.map_or((false, false), |old| (old.send, old.receive));
         let (sends_again, hears_again) = (stream.send && !was.0, stream.receive && !was.1);
         if sends_again || hears_again {
@@ -222,10 +262,13 @@ impl Leg {
         }
         self.set_keys(&stream);
         if let Some(player) = &mut self.player {
-            player.retune(stream.codec, stream.ptime_ms);
+            player.retune(stream.codec.law(), stream.ptime_ms);
         }
+        self.out.set_clock(stream.codec.clock_rate());
+        self.retune_mouth(&stream);
         self.stream = Some(stream);
         self.moved |= !same_peer;
+        !same_form
     }
 
     fn set_keys(&mut self, stream: &StreamConfig) {
@@ -243,16 +286,17 @@ impl Leg {
             // A key that was used before on this SSRC would start its counter again: a keystream
             // used twice (RFC 3711 §9.1). Another SSRC rules that out.
             self.out = random_stream();
+            self.out.set_clock(stream.codec.clock_rate());
         }
         self.srtp = SrtpSession::new(keys.clone()).map(Box::new);
     }
 
     pub(super) fn play(&mut self, now: Instant, playback: Playback) {
         self.end_play(PlayEnd::Stopped);
-        let (codec, ptime) =
-            self.stream.as_ref().map_or((Codec::Pcmu, 20), |s| (s.codec, s.ptime_ms));
+        let stream = self.stream.as_ref();
+        let (codec, ptime) = stream.map_or((Codec::Pcmu, 20), |s| (s.codec, s.ptime_ms));
         self.runs = self.runs.wrapping_add(1);
-        self.player = Some(Box::new(Player::new(now, playback, codec, ptime, self.runs)));
+        self.player = Some(Box::new(Player::new(now, playback, codec.law(), ptime, self.runs)));
     }
 
     pub(super) fn end_play(&mut self, by: PlayEnd) {
@@ -267,6 +311,7 @@ impl Leg {
     }
 
     pub(super) fn end_record(&mut self, now: Instant, by: RecordEnd) {
+        self.tape_rest(now);
         if let Some(recorder) = self.recorder.take() {
             let taken = recorder.finish(now, by);
             self.tell(PortEventKind::RecordEnded {

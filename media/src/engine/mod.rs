@@ -163,7 +163,7 @@ impl Engine {
             rtcp: rtcp_addr,
             counters,
             home: Mutex::new(home),
-            codec: AtomicU8::new(Codec::Pcmu.static_payload_type()),
+            codec: AtomicU8::new(Codec::Pcmu.payload_type()),
         })
     }
 
@@ -198,8 +198,9 @@ impl Engine {
         lock(&self.shared.numbers).open()
     }
 
-    /// Relays between the two ports, both directions, until one is unbridged, bridged elsewhere or
-    /// dropped. A port on another thread moves to the first one's.
+    /// Lets the peers of the two ports hear each other, until one is unbridged, bridged elsewhere or
+    /// dropped. Packets are passed on as they are where both sides have the same codec and packet
+    /// length; otherwise what one says is decoded and made into what the other takes. A port on another thread moves to the first one's.
     pub fn bridge(&self, a: &MediaPort, b: &MediaPort) {
         if a.id == b.id {
             return;
@@ -296,7 +297,7 @@ pub struct MediaPort {
     /// The worker that has the port. Held while an order is sent, so that a move and the orders
     /// after it arrive in order.
     home: Mutex<usize>,
-    /// Static payload type of the codec last set: clips are encoded by the caller, not the thread.
+    /// Payload type of the codec last set: G.711 of a clip is made by the caller, not the thread.
     codec: AtomicU8,
 }
 
@@ -324,15 +325,16 @@ impl MediaPort {
     /// Sets what offer and answer agreed on. When the peer's address or key changed, the latch is
     /// opened again; nothing else opens it.
     pub fn set_stream(&self, stream: StreamConfig) {
-        self.codec.store(stream.codec.static_payload_type(), Ordering::Relaxed);
+        self.codec.store(stream.codec.payload_type(), Ordering::Relaxed);
         self.order(Order::SetStream(Box::new(stream)));
     }
 
     /// Plays from now on, in place of a running playback and of a bridge's audio.
     pub fn play(&self, playback: Playback) {
-        if let Some(codec) = Codec::from_static_payload_type(self.codec.load(Ordering::Relaxed)) {
+        let codec = Codec::from_static_payload_type(self.codec.load(Ordering::Relaxed));
+        if let Some(law) = codec.and_then(Codec::law) {
             for clip in &playback.clips {
-                clip.encoded(codec);
+                clip.encoded(law);
             }
         }
         self.order(Order::Play(playback));

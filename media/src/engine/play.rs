@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::api::{Playback, Repeat};
 use crate::clip::Clip;
-use crate::codec::Codec;
 use crate::dtmf::DigitSet;
+use crate::g711::Law;
 
 /// Longest packet we make, in samples (60 ms).
 pub(super) const MAX_FRAME: usize = 480;
@@ -20,11 +20,12 @@ pub(super) struct Player {
     pub(super) id: u64,
     pub(super) stop_on: DigitSet,
     clips: Vec<Arc<Clip>>,
-    /// Which clip is being played, and its bytes in `codec`.
+    /// Which clip is being played, and its bytes in `law`.
     index: usize,
     encoded: Arc<[u8]>,
     position: usize,
-    codec: Codec,
+    /// `None`: samples are wanted, for another codec.
+    law: Option<Law>,
     /// Runs that follow the present one; `None` = forever.
     repeats: Option<u32>,
     frame: usize,
@@ -59,13 +60,13 @@ impl Player {
     pub(super) fn new(
         now: Instant,
         playback: Playback,
-        codec: Codec,
+        law: Option<Law>,
         ptime_ms: u16,
         run: u32,
     ) -> Self {
         let mut clips = playback.clips;
         clips.retain(|clip| !clip.samples().is_empty());
-        let encoded = clips.first().map_or_else(|| Arc::from([]), |clip| clip.encoded(codec));
+        let encoded = bytes_of(clips.first(), law);
         Self {
             id: playback.id,
             stop_on: playback.stop_on,
@@ -74,7 +75,7 @@ impl Player {
             index: 0,
             encoded,
             position: 0,
-            codec,
+            law,
             repeats: match playback.repeat {
                 Repeat::Once => Some(0),
                 Repeat::Times(n) => Some(n.saturating_sub(1)),
@@ -89,13 +90,11 @@ impl Player {
     }
 
     /// Goes on in another codec or packet length, at the same sample.
-    pub(super) fn retune(&mut self, codec: Codec, ptime_ms: u16) {
+    pub(super) fn retune(&mut self, law: Option<Law>, ptime_ms: u16) {
         self.frame = frame_samples(ptime_ms);
-        if codec != self.codec {
-            self.codec = codec;
-            if let Some(clip) = self.clips.get(self.index) {
-                self.encoded = clip.encoded(codec);
-            }
+        if law != self.law {
+            self.law = law;
+            self.encoded = bytes_of(self.clips.get(self.index), law);
         }
     }
 
@@ -106,6 +105,24 @@ impl Player {
 
     /// Puts the next due packet's payload into `out`.
     pub(super) fn poll(&mut self, now: Instant, out: &mut [u8; MAX_FRAME]) -> Step {
+        let silence = self.law.map_or(0, Law::silence);
+        self.step(now, out, silence, |player| &player.encoded)
+    }
+
+    /// Puts the samples of the next due packet into `out`.
+    pub(super) fn poll_samples(&mut self, now: Instant, out: &mut [i16; MAX_FRAME]) -> Step {
+        self.step(now, out, 0, |player| {
+            player.clips.get(player.index).map(|clip| clip.samples()).unwrap_or_default()
+        })
+    }
+
+    fn step<T: Copy>(
+        &mut self,
+        now: Instant,
+        out: &mut [T; MAX_FRAME],
+        silence: T,
+        source: impl Fn(&Self) -> &[T],
+    ) -> Step {
         if now < self.next {
             return Step::Wait;
         }
@@ -115,7 +132,7 @@ impl Player {
         if now.saturating_duration_since(self.next) > MAX_LAG {
             self.next = now;
         }
-        let length = self.fill(out);
+        let length = self.fill(out, silence, source);
         if length == 0 {
             return Step::End;
         }
@@ -129,18 +146,24 @@ impl Player {
     }
 
     /// Fills one frame across the ends of clips; the last is padded with silence.
-    fn fill(&mut self, out: &mut [u8; MAX_FRAME]) -> usize {
+    fn fill<T: Copy>(
+        &mut self,
+        out: &mut [T; MAX_FRAME],
+        silence: T,
+        source: impl Fn(&Self) -> &[T],
+    ) -> usize {
         let Some(frame) = out.get_mut(..self.frame) else { return 0 };
         let mut filled = 0;
         while let Some(room) = frame.get_mut(filled..).filter(|room| !room.is_empty()) {
-            let rest = self.encoded.get(self.position..).unwrap_or_default();
+            let whole = source(self);
+            let (length, rest) = (whole.len(), whole.get(self.position..).unwrap_or_default());
             let n = rest.len().min(room.len());
             for (to, from) in room.iter_mut().zip(rest) {
                 *to = *from;
             }
             filled += n;
             self.position += n;
-            if self.position >= self.encoded.len() && !self.next_clip() {
+            if self.position >= length && !self.next_clip() {
                 self.finished = true;
                 break;
             }
@@ -148,8 +171,8 @@ impl Player {
         if filled == 0 {
             return 0;
         }
-        for byte in frame.iter_mut().skip(filled) {
-            *byte = self.codec.silence();
+        for rest in frame.iter_mut().skip(filled) {
+            *rest = silence;
         }
         self.frame
     }
@@ -164,10 +187,17 @@ impl Player {
             }
             self.index = 0;
         }
-        let Some(clip) = self.clips.get(self.index) else { return false };
-        self.encoded = clip.encoded(self.codec);
+        self.encoded = bytes_of(self.clips.get(self.index), self.law);
         self.position = 0;
-        !self.encoded.is_empty()
+        // Empty clips were left out.
+        self.index < self.clips.len()
+    }
+}
+
+fn bytes_of(clip: Option<&Arc<Clip>>, law: Option<Law>) -> Arc<[u8]> {
+    match (clip, law) {
+        (Some(clip), Some(law)) => clip.encoded(law),
+        _ => Arc::from([]),
     }
 }
 
@@ -211,14 +241,13 @@ mod tests {
     fn clips_join_without_a_gap_and_the_last_packet_is_padded() {
         let t0 = Instant::now();
         let clips = vec![ramp(0, 200), ramp(5000, 200)];
-        let player = Player::new(t0, playback(clips.clone(), Repeat::Once), Codec::Pcmu, 20, 1);
+        let player = Player::new(t0, playback(clips.clone(), Repeat::Once), Some(Law::Mu), 20, 1);
         let (packets, end) = run(player, t0);
         assert_eq!(packets.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 20, 40]);
         assert_eq!(end, 60);
         let heard: Vec<u8> = packets.into_iter().flat_map(|(_, b)| b).collect();
-        let mut want: Vec<u8> =
-            clips.iter().flat_map(|c| c.encoded(Codec::Pcmu).to_vec()).collect();
-        want.resize(480, Codec::Pcmu.silence());
+        let mut want: Vec<u8> = clips.iter().flat_map(|c| c.encoded(Law::Mu).to_vec()).collect();
+        want.resize(480, Law::Mu.silence());
         assert_eq!(heard, want);
     }
 
@@ -226,11 +255,11 @@ mod tests {
     fn repeats_as_often_as_asked() {
         let t0 = Instant::now();
         for (repeat, frames) in [(Repeat::Once, 2), (Repeat::Times(3), 6), (Repeat::Times(0), 2)] {
-            let player = Player::new(t0, playback(vec![ramp(0, 320)], repeat), Codec::Pcma, 20, 1);
+            let player = Player::new(t0, playback(vec![ramp(0, 320)], repeat), Some(Law::A), 20, 1);
             assert_eq!(run(player, t0).0.len(), frames);
         }
         let mut forever =
-            Player::new(t0, playback(vec![ramp(0, 320)], Repeat::Forever), Codec::Pcma, 20, 1);
+            Player::new(t0, playback(vec![ramp(0, 320)], Repeat::Forever), Some(Law::A), 20, 1);
         let mut out = [0; MAX_FRAME];
         for i in 0..10_000 {
             assert!(matches!(forever.poll(t0 + ms(20 * i), &mut out), Step::Send(_)));
@@ -241,7 +270,7 @@ mod tests {
     fn nothing_to_play_ends_at_once() {
         let t0 = Instant::now();
         let empty = vec![Arc::new(Clip::from_samples(Vec::new()))];
-        let player = Player::new(t0, playback(empty, Repeat::Forever), Codec::Pcmu, 20, 1);
+        let player = Player::new(t0, playback(empty, Repeat::Forever), Some(Law::Mu), 20, 1);
         assert_eq!(run(player, t0), (vec![], 0));
     }
 
@@ -249,7 +278,7 @@ mod tests {
     fn a_thread_that_wakes_late_keeps_the_grid_and_one_that_stalled_does_not_burst() {
         let t0 = Instant::now();
         let clip = ramp(0, 8000);
-        let mut player = Player::new(t0, playback(vec![clip], Repeat::Once), Codec::Pcmu, 20, 1);
+        let mut player = Player::new(t0, playback(vec![clip], Repeat::Once), Some(Law::Mu), 20, 1);
         let mut out = [0; MAX_FRAME];
         assert!(matches!(player.poll(t0 + ms(3), &mut out), Step::Send(_)));
         assert_eq!(player.poll_timeout(), t0 + ms(20));
@@ -262,11 +291,11 @@ mod tests {
         let t0 = Instant::now();
         let clip = ramp(0, 320);
         let list = playback(vec![clip.clone()], Repeat::Once);
-        let mut player = Player::new(t0, list, Codec::Pcmu, 20, 1);
+        let mut player = Player::new(t0, list, Some(Law::Mu), 20, 1);
         let mut out = [0; MAX_FRAME];
         player.poll(t0, &mut out);
-        player.retune(Codec::Pcma, 20);
+        player.retune(Some(Law::A), 20);
         player.poll(t0 + ms(20), &mut out);
-        assert_eq!(out[..160], clip.encoded(Codec::Pcma)[160..]);
+        assert_eq!(out[..160], clip.encoded(Law::A)[160..]);
     }
 }

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::api::{RecordEnd, Recording, SampleSink, SilenceRule};
-use crate::codec::Codec;
 use crate::dtmf::{Digit, DigitSet};
-use crate::relay::ticks_between;
+use crate::g711::Law;
+use crate::relay::{CLOCK, ticks_between};
 
 /// How long a packet that came too early waits for the missing ones.
 const REORDER: Duration = Duration::from_millis(60);
@@ -95,7 +95,7 @@ impl Recorder {
         now: Instant,
         ssrc: u32,
         timestamp: u32,
-        codec: Codec,
+        law: Law,
         payload: &[u8],
     ) {
         if ssrc != self.ssrc {
@@ -104,24 +104,37 @@ impl Recorder {
             self.expected = None;
             self.mute = None;
         }
-        let table = codec.decode_table();
+        let table = law.decode_table();
         let muted = self.is_muted(timestamp);
         let mut frame = [0i16; 2048];
-        let mut loudness = 0u64;
         let length = payload.len().min(frame.len());
         if !muted {
             for (sample, &byte) in frame.iter_mut().zip(payload) {
                 *sample = table[usize::from(byte)];
-                loudness += u64::from(sample.unsigned_abs());
             }
         }
         let samples = frame.get(..length).unwrap_or_default();
-        let threshold = self.silence.map_or(SilenceRule::DEFAULT_THRESHOLD, |rule| rule.threshold);
-        if length > 0 && loudness / length as u64 > u64::from(threshold) {
-            self.last_loud = now;
-            self.loud += length as u64;
-        }
+        self.weigh(now, samples);
         self.arrange(now, timestamp, samples);
+    }
+
+    /// Takes samples that are in order and without gaps already, in place of packets.
+    pub(super) fn samples(&mut self, now: Instant, samples: &[i16]) {
+        self.drain_all(now);
+        self.expected = None;
+        self.weigh(now, samples);
+        self.write(samples);
+        self.last_write = now;
+    }
+
+    /// Tells speech from silence.
+    fn weigh(&mut self, now: Instant, samples: &[i16]) {
+        let loudness: u64 = samples.iter().map(|s| u64::from(s.unsigned_abs())).sum();
+        let threshold = self.silence.map_or(SilenceRule::DEFAULT_THRESHOLD, |rule| rule.threshold);
+        if loudness > u64::from(threshold) * samples.len() as u64 {
+            self.last_loud = now;
+            self.loud += samples.len() as u64;
+        }
     }
 
     fn arrange(&mut self, now: Instant, timestamp: u32, samples: &[i16]) {
@@ -226,7 +239,7 @@ impl Recorder {
         let frame = self.waiting.swap_remove(at);
         let gap = frame.timestamp.wrapping_sub(expected);
         // A gap is filled for as long as really passed: a jump of the sender's clock is no pause.
-        let passed = ticks_between(self.last_write, now).saturating_add(FILL_SLACK);
+        let passed = ticks_between(self.last_write, now, CLOCK).saturating_add(FILL_SLACK);
         self.write_silence(gap.min(passed));
         self.write_at(now, frame.timestamp, &frame.samples);
         self.drain_ready(now);

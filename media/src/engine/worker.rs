@@ -12,7 +12,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{EventfdFlags, epoll, eventfd};
 
 use super::api::{PlayEnd, Playback, PortId, RecordEnd, Recording, StreamConfig};
-use super::leg::{Buffer, Leg};
+use super::leg::{Buffer, Leg, Media, Piece};
 use super::timer::{Pace, Timer};
 use crate::dtmf::Digit;
 use crate::rtp;
@@ -170,6 +170,7 @@ pub(super) struct Worker {
     next_sweep: Instant,
     sweep_from: usize,
     buffer: Box<Buffer>,
+    piece: Piece,
     stopping: bool,
 }
 
@@ -197,6 +198,7 @@ impl Worker {
             next_sweep: Instant::now(),
             sweep_from: 0,
             buffer: Box::new([0; 2048]),
+            piece: Piece::default(),
             stopping: false,
         };
         Ok((worker, remote))
@@ -277,16 +279,52 @@ impl Worker {
             return;
         }
         let media = port.leg.receive(now, from, &mut self.buffer, n);
-        let (attention, partner) = (port.leg.attention, port.partner);
-        if let (Some(media), Some(partner)) = (media, partner)
-            && let Some(other) = self.slots.get_mut(partner).and_then(|p| p.as_deref_mut())
-            && let Some(at) = other.leg.relay(now, &media, &mut self.buffer)
-        {
-            other.transmit(self.buffer.get(at).unwrap_or_default());
+        if let Some(media) = media {
+            self.pass(now, slot, media);
         }
-        if attention {
+        if self.slots.get(slot).and_then(Option::as_deref).is_some_and(|p| p.leg.attention) {
             self.attend(slot);
             self.set_pace();
+        }
+    }
+
+    /// Lets the other leg have what this one received.
+    #[inline]
+    fn pass(&mut self, now: Instant, slot: usize, mut media: Media) {
+        let partner = self.slots.get(slot).and_then(Option::as_deref).and_then(|p| p.partner);
+        let far = partner.and_then(|p| self.slots.get(p)?.as_deref()?.leg.speaks());
+        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else { return };
+        if !port.leg.route(now, &mut media, far, &self.buffer) {
+            return;
+        }
+        let Some(partner) = partner else { return };
+        let Some(other) = self.slots.get_mut(partner).and_then(|p| p.as_deref_mut()) else {
+            return;
+        };
+        if let Some(at) = other.leg.relay(now, &media, &mut self.buffer) {
+            other.transmit(self.buffer.get(at).unwrap_or_default());
+        } else if media.is_event() {
+            // It may have become a tone.
+            other.poll(now, &mut self.buffer);
+        }
+    }
+
+    /// Carries what a leg's ear heard since the last time to its recording and to the other leg.
+    fn carry(&mut self, now: Instant, slot: usize) {
+        while let Some(port) = self.port(slot) {
+            let partner = port.partner;
+            let mut piece = std::mem::take(&mut self.piece);
+            let heard = self.port(slot).and_then(|port| port.leg.hear(now, &mut piece));
+            if heard == Some(true)
+                && let Some(other) = partner.and_then(|p| self.slots.get_mut(p)?.as_deref_mut())
+            {
+                other.leg.say(now, &piece);
+                other.poll(now, &mut self.buffer);
+            }
+            self.piece = piece;
+            if heard.is_none() {
+                return;
+            }
         }
     }
 
@@ -312,6 +350,7 @@ impl Worker {
                 // What this thread has not read yet is no silence of the caller.
                 self.hear_out(now, slot);
             }
+            self.carry(now, slot);
             let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else {
                 return false;
             };
@@ -389,11 +428,15 @@ impl Worker {
                 self.unbridge(slot);
                 if let Some(port) = self.port(slot) {
                     port.partner = Some(slot);
+                    port.leg.reconsider();
                 }
                 return;
             }
             Order::Close => {
                 self.hear_out(now, slot);
+                if let Some(port) = self.port(slot) {
+                    port.leg.tape_rest(now);
+                }
                 return drop(self.remove(id, slot));
             }
             Order::StopRecord => self.hear_out(now, slot),
@@ -409,7 +452,15 @@ impl Worker {
         }
         let Some(port) = self.port(slot) else { return };
         match order {
-            Order::SetStream(stream) => port.leg.set_stream(now, stream),
+            Order::SetStream(stream) => {
+                let partner = port.partner;
+                if port.leg.set_stream(now, stream) {
+                    port.leg.reconsider();
+                    if let Some(other) = partner.and_then(|partner| self.port(partner)) {
+                        other.leg.reconsider();
+                    }
+                }
+            }
             Order::Play(playback) => port.leg.play(now, playback),
             Order::StopPlay => port.leg.end_play(PlayEnd::Stopped),
             Order::Record(recording) => port.leg.record(now, recording),
@@ -452,14 +503,19 @@ impl Worker {
         for (slot, partner) in [(slot, partner), (partner, slot)] {
             if let Some(port) = self.port(slot) {
                 port.partner = Some(partner);
+                port.leg.reconsider();
             }
         }
     }
 
     fn unbridge(&mut self, slot: usize) {
         let partner = self.port(slot).and_then(|port| port.partner.take());
+        if let Some(port) = self.port(slot) {
+            port.leg.reconsider();
+        }
         if let Some(other) = partner.and_then(|partner| self.port(partner)) {
             other.partner = None;
+            other.leg.reconsider();
         }
     }
 

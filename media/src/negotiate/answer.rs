@@ -24,6 +24,7 @@ pub(super) fn answer(
         codecs: vec![(codec, pt)],
         // The same numbers as in the offer (RFC 3264 §6.1), so both directions are alike.
         telephone_event: remote.telephone_event,
+        wide_event: remote.wide_event.filter(|_| codec == Codec::Opus),
         comfort_noise: local.comfort_noise && remote.comfort_noise,
         crypto: crypto.into_iter().collect(),
         ptime_ms: remote.packet_time(local.ptime_ms),

@@ -1,4 +1,4 @@
-//! Offer and answer (RFC 3264) for one audio stream: G.711, telephone events, SDES.
+//! Offer and answer (RFC 3264) for one audio stream: G.711, G.722, Opus, telephone events, SDES.
 //!
 //! A [`Negotiator`] belongs to one leg and lives as long as its dialog. It prints our descriptions
 //! with our own address only, remembers what both sides agreed on, and keeps payload types, stream
@@ -23,8 +23,10 @@ use crate::srtp::SrtpKeys;
 use remote::Remote;
 use sdes::CryptoLine;
 
-/// The payload type we propose for telephone events; 101 is what nearly everybody uses.
+/// The payload types we propose for telephone events: 101 is what nearly everybody uses, and beside
+/// Opus one with its clock (RFC 4733 §2.1 wants one clock in a stream).
 const TELEPHONE_EVENT_PT: u8 = 101;
+const WIDE_EVENT_PT: u8 = 102;
 /// Comfort noise has a static number (RFC 3389 §4).
 const COMFORT_NOISE_PT: u8 = 13;
 
@@ -93,7 +95,10 @@ struct Ours {
     profile: Profile,
     /// Codecs with their payload types, the preferred first.
     codecs: Vec<(Codec, u8)>,
+    /// Telephone events at 8000 Hz.
     telephone_event: Option<u8>,
+    /// Telephone events at Opus's clock.
+    wide_event: Option<u8>,
     comfort_noise: bool,
     /// Empty: RTP in clear.
     crypto: Vec<CryptoLine>,
@@ -101,6 +106,28 @@ struct Ours {
     direction: Direction,
     /// The peer stopped the stream with port 0.
     stopped: bool,
+}
+
+impl Ours {
+    fn is_free(&self, pt: u8) -> bool {
+        let events = [self.telephone_event, self.wide_event];
+        !events.contains(&Some(pt)) && self.codecs.iter().all(|(_, used)| *used != pt)
+    }
+
+    /// A dynamic payload type that means nothing yet, `wanted` if possible.
+    fn free(&self, wanted: u8) -> Option<u8> {
+        (wanted..128).chain(96..wanted).find(|pt| self.is_free(*pt))
+    }
+}
+
+/// The codec that a description names first among those we know: what to prefer on the other leg,
+/// so that packets are only passed on.
+#[must_use]
+pub fn first_codec(sdp: &[u8]) -> Option<Codec> {
+    let session = SessionDescription::parse(sdp).ok()?;
+    let audio =
+        session.media.iter().find(|m| m.kind.eq_ignore_ascii_case("audio") && m.port != 0)?;
+    remote::codecs(audio).first().map(|(codec, _)| *codec)
 }
 
 /// Offer and answer for one leg.
@@ -202,8 +229,9 @@ impl Negotiator {
         Ours {
             slots: vec![Slot::Audio],
             profile: Profile { secure, feedback: false },
-            codecs: self.local.codecs.iter().map(|c| (*c, c.static_payload_type())).collect(),
+            codecs: self.local.codecs.iter().map(|c| (*c, c.payload_type())).collect(),
             telephone_event: Some(TELEPHONE_EVENT_PT),
+            wide_event: self.local.codecs.contains(&Codec::Opus).then_some(WIDE_EVENT_PT),
             comfort_noise: self.local.comfort_noise,
             crypto: if secure { sdes::fresh_lines() } else { Vec::new() },
             ptime_ms: self.local.ptime_ms,
@@ -217,15 +245,17 @@ impl Negotiator {
     fn next_offer(&self, mut ours: Ours, direction: Direction) -> Ours {
         for codec in &self.local.codecs {
             if ours.codecs.iter().all(|(known, _)| known != codec) {
-                let pt = codec.static_payload_type();
-                if ours.codecs.iter().all(|(_, taken)| *taken != pt) {
-                    ours.codecs.push((*codec, pt));
-                }
+                let usual = codec.payload_type();
+                let is_static = Codec::from_static_payload_type(usual).is_some();
+                let free =
+                    if is_static { ours.is_free(usual).then_some(usual) } else { ours.free(usual) };
+                ours.codecs.extend(free.map(|pt| (*codec, pt)));
             }
         }
-        let taken = |pt: u8| ours.codecs.iter().any(|(_, used)| *used == pt);
-        let free = (TELEPHONE_EVENT_PT..128).chain(96..TELEPHONE_EVENT_PT).find(|pt| !taken(*pt));
-        ours.telephone_event = ours.telephone_event.or(free);
+        ours.telephone_event = ours.telephone_event.or_else(|| ours.free(TELEPHONE_EVENT_PT));
+        if ours.codecs.iter().any(|(codec, _)| *codec == Codec::Opus) {
+            ours.wide_event = ours.wide_event.or_else(|| ours.free(WIDE_EVENT_PT));
+        }
         ours.direction = direction;
         ours.stopped = false;
         ours
@@ -238,14 +268,18 @@ fn agree(ours: &Ours, remote: &Remote, (codec, send_pt, recv_pt): (Codec, u8, u8
         (Some(tx), Some(rx)) => Some(SrtpKeys { tx: tx.key.clone(), rx: rx.key.clone() }),
         _ => None,
     };
-    let telephone_event = match (ours.telephone_event, remote.telephone_event) {
-        (Some(recv_pt), Some(send_pt)) => Some(TelephoneEvent { send_pt, recv_pt }),
-        _ => None,
+    let events = |clock, ours: Option<u8>, theirs: Option<u8>| {
+        ours.zip(theirs).map(|(recv_pt, send_pt)| TelephoneEvent { send_pt, recv_pt, clock })
     };
+    let wide = events(codec.clock_rate(), ours.wide_event, remote.wide_event);
+    let usual = events(8000, ours.telephone_event, remote.telephone_event);
+    // Many phones know only those at 8000 Hz, beside Opus too.
+    let telephone_event = wide.filter(|_| codec == Codec::Opus).or(usual);
     let stream = StreamConfig {
         remote_rtp: remote.rtp,
         remote_rtcp: remote.rtcp,
         codec,
+        opus: remote.opus,
         send_pt,
         recv_pt,
         telephone_event,

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::{COMFORT_NOISE_PT, Negotiator, Ours, Refused, Slot};
+use crate::codec::Codec;
 use crate::sdp::{Line, Media, SessionDescription};
 
 impl Negotiator {
@@ -46,15 +47,25 @@ fn audio(ours: &Ours, rtp: SocketAddr, rtcp: SocketAddr) -> Media {
     let mut media = Media::new("audio", rtp.port(), ours.profile.name(), Vec::new());
     for (codec, pt) in &ours.codecs {
         media.formats.push(pt.to_string());
-        media.push_attribute(format!("rtpmap:{pt} {codec}/{}", codec.clock_rate()));
+        let channels = match codec.named_channels() {
+            1 => String::new(),
+            n => format!("/{n}"),
+        };
+        media.push_attribute(format!("rtpmap:{pt} {codec}/{}{channels}", codec.clock_rate()));
+        if *codec == Codec::Opus {
+            // Wideband is what we decode to (RFC 7587 §6.1); redundancy is used when packets are lost.
+            let wishes = "maxplaybackrate=16000;sprop-maxcapturerate=16000;useinbandfec=1";
+            media.push_attribute(format!("fmtp:{pt} {wishes}"));
+        }
     }
     if ours.comfort_noise {
         media.formats.push(COMFORT_NOISE_PT.to_string());
         media.push_attribute(format!("rtpmap:{COMFORT_NOISE_PT} CN/8000"));
     }
-    if let Some(pt) = ours.telephone_event {
+    let events = [(ours.telephone_event, 8000), (ours.wide_event, Codec::Opus.clock_rate())];
+    for (pt, clock) in events.iter().filter_map(|(pt, clock)| Some(((*pt)?, clock))) {
         media.formats.push(pt.to_string());
-        media.push_attribute(format!("rtpmap:{pt} telephone-event/8000"));
+        media.push_attribute(format!("rtpmap:{pt} telephone-event/{clock}"));
         // Digits, star, hash, A-D: all that a telephone has (RFC 4733 §3.2).
         media.push_attribute(format!("fmtp:{pt} 0-15"));
     }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::sdes::CryptoLine;
 use super::{COMFORT_NOISE_PT, NegotiateError, Profile};
-use crate::codec::Codec;
+use crate::codec::{Codec, OpusWishes};
 use crate::sdp::{Direction, Media, SessionDescription};
 
 /// The parts of a peer's audio stream that matter.
@@ -15,7 +15,10 @@ pub(super) struct Remote {
     pub(super) profile: Profile,
     /// Codecs of ours in the peer's order, each with the peer's number.
     pub(super) codecs: Vec<(Codec, u8)>,
+    pub(super) opus: OpusWishes,
+    /// Telephone events at 8000 Hz, and at Opus's clock.
     pub(super) telephone_event: Option<u8>,
+    pub(super) wide_event: Option<u8>,
     pub(super) comfort_noise: bool,
     /// The usable lines, in the peer's order.
     pub(super) cryptos: Vec<CryptoLine>,
@@ -52,7 +55,9 @@ impl Remote {
             rtcp: media.rtcp().map(|rtcp| SocketAddr::new(rtcp.ip.unwrap_or(ip), rtcp.port)),
             profile,
             codecs: codecs(media),
-            telephone_event: telephone_event(media),
+            opus: opus_wishes(media),
+            telephone_event: telephone_event(media, 8000),
+            wide_event: telephone_event(media, Codec::Opus.clock_rate()),
             comfort_noise: media.payload_types().any(|pt| pt == COMFORT_NOISE_PT),
             cryptos,
             crypto_faults,
@@ -136,12 +141,13 @@ fn address(
     Ok(ip)
 }
 
-fn codecs(media: &Media) -> Vec<(Codec, u8)> {
+pub(super) fn codecs(media: &Media) -> Vec<(Codec, u8)> {
     let mut found: Vec<(Codec, u8)> = Vec::new();
     for pt in media.payload_types() {
         let Some(map) = media.rtpmap(pt) else { continue };
         let Some(codec) = Codec::from_encoding_name(map.name) else { continue };
-        let fits = map.is(codec.encoding_name(), codec.clock_rate());
+        let channels = [1, codec.named_channels()].contains(&map.channels);
+        let fits = map.clock == codec.clock_rate() && channels;
         if fits && found.iter().all(|(known, _)| *known != codec) {
             found.push((codec, pt));
         }
@@ -149,11 +155,28 @@ fn codecs(media: &Media) -> Vec<(Codec, u8)> {
     found
 }
 
-/// The events that run at the codec's clock (RFC 4733 §2.1 wants one clock in a stream).
-fn telephone_event(media: &Media) -> Option<u8> {
+/// The events that run at this clock.
+fn telephone_event(media: &Media, clock: u32) -> Option<u8> {
     media
         .payload_types()
-        .find(|pt| media.rtpmap(*pt).is_some_and(|map| map.is("telephone-event", 8000)))
+        .find(|pt| media.rtpmap(*pt).is_some_and(|map| map.is("telephone-event", clock)))
+}
+
+/// What the peer asks of an Opus sender (RFC 7587 §6.1).
+fn opus_wishes(media: &Media) -> OpusWishes {
+    let mut wishes = OpusWishes::default();
+    let opus = codecs(media).into_iter().find(|(codec, _)| *codec == Codec::Opus);
+    let parameters = opus.and_then(|(_, pt)| media.fmtp(pt)).unwrap_or_default();
+    for (name, value) in parameters.split(';').filter_map(|p| p.split_once('=')) {
+        let number = value.trim().parse().ok();
+        match (name.trim().to_ascii_lowercase().as_str(), number) {
+            ("useinbandfec", Some(on)) => wishes.fec = on == 1,
+            ("maxplaybackrate", Some(rate)) => wishes.max_playback_hz = rate,
+            ("maxaveragebitrate", Some(rate)) => wishes.max_bitrate = rate,
+            _ => {}
+        }
+    }
+    wishes
 }
 
 fn crypto_lines(media: &Media) -> (Vec<CryptoLine>, Vec<String>) {

@@ -17,7 +17,7 @@ pub(crate) fn ulaw_tone(frequency: f64, seconds: u32) -> Vec<u8> {
     (0..8000 * seconds)
         .map(|n| {
             let phase = f64::from(n) / 8000.0 * frequency * std::f64::consts::TAU;
-            offhook_media::codec::Codec::Pcmu.encode((phase.sin() * 12000.0) as i16)
+            offhook_media::g711::Law::Mu.encode((phase.sin() * 12000.0) as i16)
         })
         .collect()
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use offhook_media::codec::Codec;
+use offhook_media::g711::Law;
 
 /// Samples a packet of 20 ms at 8 kHz holds.
 const FRAME: usize = 160;
@@ -102,7 +102,7 @@ fn talk(
         for (n, byte) in packet[12..].iter_mut().enumerate() {
             let t = f64::from(first) + n as f64;
             let value = (t * frequency / 8000.0 * std::f64::consts::TAU).sin() * 8000.0;
-            *byte = Codec::Pcmu.encode(value as i16);
+            *byte = Law::Mu.encode(value as i16);
         }
         let _ = socket.send_to(&packet, remote);
         listen(socket, heard);
@@ -120,7 +120,7 @@ fn listen(socket: &UdpSocket, heard: &Mutex<Vec<i16>>) {
         };
         let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
         if heard.len() < MOST_SAMPLES {
-            heard.extend(payload.iter().map(|b| Codec::Pcmu.decode(*b)));
+            heard.extend(payload.iter().map(|b| Law::Mu.decode(*b)));
         }
     }
 }

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::super::api::{PlayEnd, PortEventKind, StreamConfig};
-use super::{Buffer, COMFORT_NOISE, Kind, Leg, Media};
+use super::{Buffer, COMFORT_NOISE, Kind, Leg, Media, voice};
 use crate::codec::Codec;
 use crate::dtmf::KeyEvent;
+use crate::relay::CLOCK;
 use crate::srtp::Unprotected;
 use crate::{rtcp, rtp};
 
@@ -48,14 +49,21 @@ impl Leg {
             self.counters.dropped.bump();
             return None;
         }
-        let payload = buffer.get(view.payload.clone())?;
         match kind {
             Kind::Audio(codec) => {
-                if let Some(recorder) = &mut self.recorder {
-                    recorder.audio(now, view.ssrc, view.timestamp, codec, payload);
+                if let (Some(recorder), Some(law)) = (&mut self.recorder, codec.law()) {
+                    let payload = buffer.get(view.payload.clone())?;
+                    recorder.audio(now, view.ssrc, view.timestamp, law, payload);
                 }
             }
-            Kind::Event => self.receive_event(now, &view, payload),
+            Kind::Event => {
+                let payload = buffer.get_mut(view.payload.clone())?;
+                // Within the house durations have one clock.
+                let events = self.stream.as_ref().and_then(|s| s.telephone_event);
+                voice::scale_duration(payload, events.map_or(CLOCK, |e| e.clock), CLOCK);
+                self.last_event = Some(now);
+                self.receive_event(now, &view, payload);
+            }
             Kind::Noise => {}
         }
         Some(Media {
@@ -65,6 +73,7 @@ impl Leg {
             timestamp: view.timestamp,
             ssrc: view.ssrc,
             payload: view.payload,
+            decoded: false,
         })
     }
 
@@ -97,10 +106,15 @@ impl Leg {
         self.counters.received.bump();
         self.last_received = now;
         self.silence_told = false;
-        let timestamp = matches!(kind, Kind::Audio(_)).then_some(view.timestamp);
+        let (timestamp, clock) = match kind {
+            Kind::Audio(codec) => {
+                (Some((view.timestamp, codec.clock_rate())), u64::from(codec.clock_rate()))
+            }
+            Kind::Event | Kind::Noise => (None, u64::from(self.out.clock())),
+        };
         self.reception.receive(now, view.ssrc, view.sequence, timestamp);
         self.counters.lost.set(self.reception.lost());
-        self.counters.jitter_us.set(u64::from(self.reception.jitter()) * 125);
+        self.counters.jitter_us.set(u64::from(self.reception.jitter()) * 1_000_000 / clock);
     }
 
     fn receive_event(&mut self, now: Instant, view: &rtp::RtpView, payload: &[u8]) {
@@ -185,8 +199,8 @@ impl Leg {
     }
 }
 
-/// What a payload type means. Both static G.711 types are always understood: a peer may send any
-/// codec of its answer (RFC 3264 §7), and some send the other one regardless. Where the peer chose
+/// What a payload type means. The static types are always understood: a peer may send any codec of
+/// its answer (RFC 3264 §7), and some send another one regardless. Where the peer chose
 /// other numbers than we did, some send with their own and not, as RFC 3264 §5.1 has it, with ours.
 #[inline]
 fn stream_kind(stream: &StreamConfig, payload_type: u8) -> Option<Kind> {

@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::super::api::{PlayEnd, PortEventKind};
 use super::super::play::{MAX_FRAME, Step};
-use super::{Buffer, COMFORT_NOISE, Kind, Leg, Media};
-use crate::relay::Source;
+use super::{Buffer, COMFORT_NOISE, Kind, Leg, Media, voice};
+use crate::g711::Law;
+use crate::relay::{CLOCK, Place, Source};
 use crate::rtcp::{self, MAX_REPORT, SenderInfo};
 use crate::rtp::{HEADER_LEN, Header};
+use crate::voice::Rate;
 
 /// Time between our RTCP reports (RFC 3550 §6.2 asks for five seconds at least).
 pub(super) const REPORT_INTERVAL: Duration = Duration::from_secs(5);
@@ -31,23 +33,36 @@ impl Leg {
         let (mut timestamp, mut payload) = (media.timestamp, media.payload.clone());
         let payload_type = match media.kind {
             Kind::Audio(_) if self.tones.covers(timestamp) => return None,
-            Kind::Audio(codec) => {
-                if let Some(table) = codec.conversion(stream.codec) {
+            Kind::Audio(from) if from == codec => send_pt,
+            Kind::Audio(from) => {
+                // Whatever is no law has come through an ear.
+                if let Some(table) = from.law()?.conversion(codec.law()?) {
                     for byte in buffer.get_mut(media.payload.clone())? {
                         *byte = table[usize::from(*byte)];
                     }
                 }
-                stream.send_pt
+                send_pt
             }
             Kind::Event => match stream.telephone_event {
-                Some(events) => events.send_pt,
+                Some(events) => {
+                    voice::scale_duration(buffer.get_mut(payload.clone())?, CLOCK, events.clock);
+                    if media.decoded {
+                        return self.pass_on(now, media, events.send_pt, buffer);
+                    }
+                    events.send_pt
+                }
                 None => {
                     // This peer hears keys only as tones.
                     let event = buffer.get(payload.clone())?.first_chunk().copied()?;
-                    let room = buffer.get_mut(payload.start..)?;
-                    let (from, length) = self.tones.make(timestamp, event, codec, room)?;
+                    let mut tone = [0; MAX_FRAME];
+                    let (from, length) = self.tones.make(timestamp, event, &mut tone)?;
+                    let tone = tone.get(..length)?;
+                    let Some(law) = codec.law().filter(|_| !media.decoded) else {
+                        self.speak(now, tone, Rate::Narrow);
+                        return None;
+                    };
+                    payload.end = payload.start + encode(tone, law, buffer, payload.start)?;
                     timestamp = timestamp.wrapping_add(from);
-                    payload.end = payload.start + length;
                     send_pt
                 }
             },
@@ -55,24 +70,20 @@ impl Leg {
             Kind::Noise => return None,
         };
         let source = Source::Relay(media.ssrc);
-        let numbers = (media.sequence, timestamp);
-        self.seal(now, source, numbers, media.marker, payload_type, buffer, payload)
+        let place = self.out.place(now, source, media.sequence, timestamp)?;
+        self.seal(place, media.marker, payload_type, buffer, payload)
     }
 
     /// Writes the header before the payload and encrypts on a secured leg.
     #[inline]
-    #[allow(clippy::too_many_arguments)]
-    fn seal(
+    pub(super) fn seal(
         &mut self,
-        now: Instant,
-        source: Source,
-        (sequence, timestamp): (u16, u32),
+        place: Place,
         marker: bool,
         payload_type: u8,
         buffer: &mut Buffer,
         payload: Range<usize>,
     ) -> Option<Range<usize>> {
-        let place = self.out.place(now, source, sequence, timestamp)?;
         let header = Header {
             marker: marker || place.first,
             payload_type,
@@ -96,6 +107,9 @@ impl Leg {
         buffer: &mut Buffer,
     ) -> Option<Range<usize>> {
         loop {
+            if let Some(at) = self.spoken(now, buffer) {
+                return Some(at);
+            }
             if let Some(sender) = &mut self.digits {
                 let packet = sender.poll(now);
                 if sender.is_idle() {
@@ -105,20 +119,38 @@ impl Leg {
                 if let Some(packet) = packet {
                     let Some(stream) = self.stream.as_deref().filter(|s| s.send) else { continue };
                     let (payload_type, from, payload) = match stream.telephone_event {
-                        Some(events) => (events.send_pt, 0, put(buffer, &packet.payload)?),
+                        Some(events) => {
+                            let mut payload = packet.payload;
+                            voice::scale_duration(&mut payload, CLOCK, events.clock);
+                            (events.send_pt, 0, put(buffer, &payload)?)
+                        }
                         None => {
-                            let room = buffer.get_mut(HEADER_LEN..)?;
+                            let (codec, send_pt) = (stream.codec, stream.send_pt);
                             let (at, event) = (packet.timestamp, packet.payload);
-                            let tone = self.dialled.make(at, event, stream.codec, room);
-                            let Some((from, length)) = tone else { continue };
-                            (stream.send_pt, from, HEADER_LEN..HEADER_LEN + length)
+                            let mut tone = [0; MAX_FRAME];
+                            let made = self.dialled.make(at, event, &mut tone);
+                            let Some((from, length)) = made else { continue };
+                            let tone = tone.get(..length)?;
+                            let Some(law) = codec.law() else {
+                                self.speak(now, tone, Rate::Narrow);
+                                continue;
+                            };
+                            let length = encode(tone, law, buffer, HEADER_LEN)?;
+                            (send_pt, from, HEADER_LEN..HEADER_LEN + length)
                         }
                     };
-                    let numbers = (packet.sequence, packet.timestamp.wrapping_add(from));
+                    let timestamp = packet.timestamp.wrapping_add(from);
+                    let timestamp = timestamp.wrapping_mul(self.out.clock() / CLOCK);
                     let source = Source::Digits(self.runs);
-                    let marker = packet.marker;
-                    return self.seal(now, source, numbers, marker, payload_type, buffer, payload);
+                    let place = self.out.place(now, source, packet.sequence, timestamp)?;
+                    return self.seal(place, packet.marker, payload_type, buffer, payload);
                 }
+            }
+            if self.stream.as_ref().is_some_and(|s| s.codec.law().is_none()) {
+                if !self.play_samples(now) {
+                    return None;
+                }
+                continue;
             }
             let mut frame = [0; MAX_FRAME];
             match self.player.as_mut()?.poll(now, &mut frame) {
@@ -140,8 +172,8 @@ impl Leg {
                     let payload_type = stream.send_pt;
                     let source = Source::Play(self.player.as_ref()?.run);
                     let payload = put(buffer, frame.get(..made.length)?)?;
-                    let numbers = (made.sequence, made.timestamp);
-                    return self.seal(now, source, numbers, false, payload_type, buffer, payload);
+                    let place = self.out.place(now, source, made.sequence, made.timestamp)?;
+                    return self.seal(place, false, payload_type, buffer, payload);
                 }
             }
         }
@@ -192,7 +224,16 @@ impl Leg {
     }
 }
 
-fn put(buffer: &mut Buffer, payload: &[u8]) -> Option<Range<usize>> {
+/// Puts samples into the buffer as bytes; returns how many.
+fn encode(samples: &[i16], law: Law, buffer: &mut Buffer, at: usize) -> Option<usize> {
+    let room = buffer.get_mut(at..at + samples.len())?;
+    for (byte, &sample) in room.iter_mut().zip(samples) {
+        *byte = law.encode(sample);
+    }
+    Some(samples.len())
+}
+
+pub(super) fn put(buffer: &mut Buffer, payload: &[u8]) -> Option<Range<usize>> {
     let range = HEADER_LEN..HEADER_LEN + payload.len();
     buffer.get_mut(range.clone())?.copy_from_slice(payload);
     Some(range)

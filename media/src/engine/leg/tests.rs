@@ -2,6 +2,7 @@
 
 mod keys;
 mod secure;
+mod voice;
 
 use super::*;
 use crate::clip::Clip;
@@ -19,7 +20,7 @@ fn addr(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
-const EVENTS: TelephoneEvent = TelephoneEvent { send_pt: 101, recv_pt: 101 };
+const EVENTS: TelephoneEvent = TelephoneEvent { send_pt: 101, recv_pt: 101, clock: 8000 };
 
 struct Bench {
     leg: Leg,
@@ -127,7 +128,7 @@ fn laws_and_payload_types_are_translated() {
     let mut a = Bench::new("192.0.2.1:4000", |_| {});
     let mut b = Bench::new("192.0.2.2:5000", |s| {
         (s.codec, s.send_pt, s.recv_pt) = (Codec::Pcma, 8, 8);
-        s.telephone_event = Some(TelephoneEvent { send_pt: 96, recv_pt: 97 });
+        s.telephone_event = Some(TelephoneEvent { send_pt: 96, recv_pt: 97, clock: 8000 });
     });
     let (view, payload) = a.through(&mut b, &packet(0, 1, &[0xff; 160])).unwrap();
     assert_eq!((view.payload_type, payload), (8, vec![0xd5; 160]));

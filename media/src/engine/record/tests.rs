@@ -35,7 +35,7 @@ struct Bench {
 
 /// Bytes of a frame whose every sample decodes to about `level`.
 fn level(level: i16) -> Vec<u8> {
-    vec![Codec::Pcmu.encode(level); 160]
+    vec![Law::Mu.encode(level); 160]
 }
 
 impl Bench {
@@ -57,7 +57,7 @@ impl Bench {
     fn frame(&mut self, n: u32, late: u64, loudness: i16) -> Option<RecordEnd> {
         let now = self.t0 + ms(u64::from(n) * 20 + late);
         let r = self.recorder.as_mut().unwrap();
-        r.audio(now, 1, 5000 + n * 160, Codec::Pcmu, &level(loudness));
+        r.audio(now, 1, 5000 + n * 160, Law::Mu, &level(loudness));
         r.poll(now)
     }
 
@@ -111,9 +111,9 @@ fn a_jump_of_the_clock_is_not_an_hour_of_silence() {
     b.frame(0, 0, 4000);
     let now = b.t0 + ms(20);
     let r = b.recorder.as_mut().unwrap();
-    r.audio(now, 1, 0x4000_0000, Codec::Pcmu, &level(4000));
+    r.audio(now, 1, 0x4000_0000, Law::Mu, &level(4000));
     r.poll(now + ms(100));
-    r.audio(now + ms(120), 1, 77, Codec::Pcmu, &level(4000));
+    r.audio(now + ms(120), 1, 77, Law::Mu, &level(4000));
     assert!(b.finish(200, RecordEnd::Stopped).duration < ms(1000));
 }
 
@@ -122,7 +122,7 @@ fn another_sender_continues_where_the_first_ended() {
     let mut b = Bench::new(|_| {});
     b.frame(0, 0, 4000);
     let now = b.t0 + ms(20);
-    b.recorder.as_mut().unwrap().audio(now, 2, 99, Codec::Pcmu, &level(4000));
+    b.recorder.as_mut().unwrap().audio(now, 2, 99, Law::Mu, &level(4000));
     assert_eq!(b.finish(40, RecordEnd::Stopped).duration, ms(40));
 }
 

@@ -19,7 +19,10 @@ fn a_voice_connector_offer_is_answered_with_pcmu_and_events_at_its_numbers() {
     assert_eq!(stream.remote_rtp, "198.51.100.2:4000".parse().unwrap());
     assert_eq!(stream.remote_rtcp, Some("198.51.100.2:4001".parse().unwrap()));
     assert_eq!((stream.codec, stream.send_pt, stream.recv_pt), (Codec::Pcmu, 0, 0));
-    assert_eq!(stream.telephone_event, Some(TelephoneEvent { send_pt: 101, recv_pt: 101 }));
+    assert_eq!(
+        stream.telephone_event,
+        Some(TelephoneEvent { send_pt: 101, recv_pt: 101, clock: 8000 })
+    );
     assert!(stream.send && stream.receive && stream.srtp.is_none() && !agreed.remote_hold);
 }
 
@@ -92,7 +95,10 @@ fn payload_types_may_differ_by_direction() {
         .unwrap();
     let stream = agreed.stream;
     assert_eq!((stream.codec, stream.send_pt, stream.recv_pt), (Codec::Pcma, 97, 8));
-    assert_eq!(stream.telephone_event, Some(TelephoneEvent { send_pt: 96, recv_pt: 101 }));
+    assert_eq!(
+        stream.telephone_event,
+        Some(TelephoneEvent { send_pt: 96, recv_pt: 101, clock: 8000 })
+    );
 }
 
 #[test]

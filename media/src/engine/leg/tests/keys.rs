@@ -1,6 +1,7 @@
 //! Keys heard and sent, and what plays meanwhile.
 
 use super::*;
+use crate::g711::Law;
 
 #[test]
 fn a_key_is_told_once_when_released() {
@@ -61,7 +62,7 @@ fn a_prompt_takes_the_place_of_the_relay_and_gives_it_back() {
 #[test]
 fn digits_are_sent_with_the_peers_payload_type_and_told_when_done() {
     let mut a = Bench::new("192.0.2.1:4000", |s| {
-        s.telephone_event = Some(TelephoneEvent { send_pt: 96, recv_pt: 101 });
+        s.telephone_event = Some(TelephoneEvent { send_pt: 96, recv_pt: 101, clock: 8000 });
     });
     a.leg.send_digits(a.now, &Digit::parse_all("42").unwrap(), ms(100), ms(60));
     let made = a.made(ms(400));
@@ -100,7 +101,7 @@ fn a_peer_without_telephone_events_hears_the_key_as_a_tone() {
         };
         assert_eq!((view.payload_type, payload.len()), (8, 160));
         stamps.push(view.timestamp.wrapping_sub(before.timestamp));
-        heard.extend(payload.iter().map(|&byte| Codec::Pcma.decode(byte)));
+        heard.extend(payload.iter().map(|&byte| Law::A.decode(byte)));
         // What the phone sends beside its events is not mixed in.
         let mut beside = packet(0, 50 + n, &[0x00; 160]);
         beside[4..8].copy_from_slice(&(5000 + u32::from(n - 1) * 160).to_be_bytes());
@@ -120,7 +121,7 @@ fn a_peer_without_telephone_events_hears_the_key_as_a_tone() {
 fn a_key_in_the_payload_type_of_the_peers_own_list_is_heard() {
     let mut a = Bench::new("192.0.2.1:4000", |s| {
         (s.codec, s.send_pt, s.recv_pt) = (Codec::Pcma, 97, 8);
-        s.telephone_event = Some(TelephoneEvent { send_pt: 96, recv_pt: 101 });
+        s.telephone_event = Some(TelephoneEvent { send_pt: 96, recv_pt: 101, clock: 8000 });
     });
     let mut b = Bench::new("192.0.2.2:5000", |_| {});
     for (sequence, (payload_type, out)) in (1..).zip([(97, 0), (8, 0), (96, 101), (101, 101)]) {
@@ -142,7 +143,7 @@ fn digits_are_sent_as_tones_to_a_peer_without_telephone_events() {
     assert_eq!((since(1), since(4), since(5), since(9)), (160, 640, 1280, 1920));
     for (digit, hertz) in [(0, [770.0, 1209.0]), (5, [697.0, 1336.0])] {
         let bytes = made[digit..digit + 5].iter().flat_map(|(_, payload)| payload);
-        let heard: Vec<i16> = bytes.map(|&byte| Codec::Pcmu.decode(byte)).collect();
+        let heard: Vec<i16> = bytes.map(|&byte| Law::Mu.decode(byte)).collect();
         for hertz in hertz {
             let level = crate::resample::tests::level_of(&heard, hertz);
             assert!((level + 12.0).abs() < 1.5, "{hertz} Hz: {level} dB");

@@ -71,7 +71,7 @@ fn no_mutated_packet_panics_or_upsets_a_leg() {
     let key = || SrtpKey::generate(SrtpSuite::AesCm128HmacSha1_80);
     let mut seeds = vec![packet(0, 1, &[7; 160]), self::key(101, 2, 5, true), packet(13, 3, &[9])];
     let mut r = Reception::default();
-    r.receive(Instant::now(), 5, 9, Some(1));
+    r.receive(Instant::now(), 5, 9, Some((1, 8000)));
     let mut report = [0; MAX_REPORT];
     let info = SenderInfo { ntp: 1, timestamp: 2, packets: 3, octets: 4 };
     let n =

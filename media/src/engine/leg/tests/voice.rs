@@ -1,0 +1,358 @@
+//! Legs with different codecs and packet lengths, carried as the worker does it.
+
+use super::*;
+use crate::codec::OpusWishes;
+use crate::voice::{Ear, Heard, MAX_PAYLOAD, Mouth, Rate};
+
+fn codec(codec: Codec, ptime_ms: u16) -> impl FnOnce(&mut StreamConfig) {
+    move |s| {
+        (s.codec, s.ptime_ms) = (codec, ptime_ms);
+        (s.send_pt, s.recv_pt) = (codec.payload_type(), codec.payload_type());
+    }
+}
+
+/// A phone at one end: what it says is a tone, what it hears is kept.
+struct Phone {
+    bench: Bench,
+    mouth: Mouth,
+    ear: Ear,
+    codec: Codec,
+    hertz: f64,
+    said: usize,
+    sequence: u16,
+    /// Packets it got, and what it heard of them.
+    got: Vec<RtpView>,
+    heard: Vec<i16>,
+}
+
+impl Phone {
+    fn new(peer: &str, form: Codec, ptime_ms: u16, hertz: f64) -> Self {
+        let bench = Bench::new(peer, codec(form, ptime_ms));
+        let now = bench.now;
+        Self {
+            bench,
+            mouth: Mouth::new(form, OpusWishes::default(), ptime_ms),
+            ear: Ear::new(now, Rate::Narrow),
+            codec: form,
+            hertz,
+            said: 0,
+            sequence: 7,
+            got: Vec::new(),
+            heard: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, now: Instant, wire: &[u8]) {
+        let view = rtp::parse(wire).unwrap();
+        if view.payload_type == self.codec.payload_type() {
+            let payload = &wire[view.payload.clone()];
+            let (ssrc, timestamp, codec) = (view.ssrc, view.timestamp, Some(self.codec));
+            self.ear.push(now, Heard { ssrc, timestamp, codec, payload });
+        }
+        self.got.push(view);
+    }
+
+    /// The packets of the next 10 ms.
+    fn say(&mut self, now: Instant) -> Vec<Vec<u8>> {
+        let step = std::f64::consts::TAU * self.hertz / 8000.0;
+        let samples: Vec<i16> = (self.said..self.said + 80)
+            .map(|n| ((step * n as f64).sin() * 8000.0) as i16)
+            .collect();
+        self.said += 80;
+        self.mouth.feed(now, &samples, Rate::Narrow);
+        let (mut made, mut payload) = (Vec::new(), [0; MAX_PAYLOAD]);
+        while let Some(spoken) = self.mouth.poll(&mut payload) {
+            self.sequence += 1;
+            let header = Header {
+                marker: false,
+                payload_type: self.codec.payload_type(),
+                sequence: self.sequence,
+                timestamp: spoken.timestamp,
+                ssrc: 99,
+            };
+            made.push([&header.to_bytes()[..], &payload[..spoken.length]].concat());
+        }
+        made
+    }
+}
+
+/// Gives one packet from `a` to `b`, as `Worker::pass` does.
+fn pass(a: &mut Phone, b: &mut Phone, now: Instant, wire: &[u8]) {
+    let far = b.bench.leg.speaks();
+    a.bench.now = now;
+    let Some(mut media) = a.bench.receive(wire) else { return };
+    if !a.bench.leg.route(now, &mut media, far, &a.bench.buffer) {
+        return;
+    }
+    if let Some(at) = b.bench.leg.relay(now, &media, &mut a.bench.buffer) {
+        let wire = a.bench.buffer[at].to_vec();
+        b.take(now, &wire);
+    }
+}
+
+/// What the legs do on their own at a moment, as `Worker::tick` does.
+fn tick(a: &mut Phone, b: &mut Phone, now: Instant) {
+    let mut piece = Piece::default();
+    while let Some(forward) = a.bench.leg.hear(now, &mut piece) {
+        if forward {
+            b.bench.leg.say(now, &piece);
+        }
+    }
+    b.bench.leg.handle_timeout(now);
+    while let Some(at) = b.bench.leg.poll(now, &mut b.bench.buffer) {
+        let wire = b.bench.buffer[at].to_vec();
+        b.take(now, &wire);
+    }
+}
+
+/// Lets both talk for so many ms.
+fn talk(a: &mut Phone, b: &mut Phone, from: &mut Instant, ms_: u64) {
+    for step in 0..ms_ / 5 {
+        *from += ms(5);
+        let now = *from;
+        if step % 2 == 0 {
+            for wire in a.say(now) {
+                pass(a, b, now, &wire);
+            }
+            for wire in b.say(now) {
+                pass(b, a, now, &wire);
+            }
+        }
+        tick(a, b, now);
+        tick(b, a, now);
+        for phone in [&mut *a, &mut *b] {
+            while phone.ear.due(now) {
+                phone.ear.pull(now, &mut phone.heard);
+            }
+        }
+    }
+}
+
+/// Share of the energy that is the tone.
+fn share(samples: &[i16], hertz: f64) -> f64 {
+    let step = std::f64::consts::TAU * hertz / 8000.0;
+    let (mut re, mut im, mut all) = (0.0, 0.0, 1.0);
+    for (n, &sample) in samples.iter().enumerate() {
+        let (sin, cos) = (step * n as f64).sin_cos();
+        (re, im) = (re + f64::from(sample) * cos, im + f64::from(sample) * sin);
+        all += f64::from(sample).powi(2);
+    }
+    2.0 * (re * re + im * im) / samples.len() as f64 / all
+}
+
+fn assert_hears(phone: &Phone, hertz: f64) {
+    let end = &phone.heard[phone.heard.len() - 4000..];
+    let worst = end.chunks(800).map(|part| share(part, hertz)).fold(1.0, f64::min);
+    assert!(worst > 0.9, "{} hears {hertz} Hz with {worst:.2}", phone.codec);
+}
+
+/// One source, and no jump that time does not explain.
+fn assert_continuous(phone: &Phone) {
+    for pair in phone.got.windows(2) {
+        let [last, next] = pair else { continue };
+        assert_eq!(last.ssrc, next.ssrc);
+        assert_eq!(next.sequence, last.sequence.wrapping_add(1));
+        let step = next.timestamp.wrapping_sub(last.timestamp);
+        assert!(step < phone.codec.clock_rate() / 2, "{step} {last:?} {next:?}");
+    }
+}
+
+#[test]
+fn every_pair_of_codecs_and_packet_lengths_understands_each_other() {
+    for (one, two) in [
+        ((Codec::Pcmu, 20), (Codec::G722, 20)),
+        ((Codec::Pcma, 20), (Codec::Opus, 20)),
+        ((Codec::G722, 20), (Codec::Opus, 60)),
+        ((Codec::Pcmu, 30), (Codec::Pcmu, 20)),
+        ((Codec::Pcmu, 10), (Codec::Pcma, 60)),
+        ((Codec::G722, 20), (Codec::G722, 40)),
+        ((Codec::Opus, 20), (Codec::Opus, 20)),
+    ] {
+        let mut a = Phone::new("192.0.2.1:4000", one.0, one.1, 440.0);
+        let mut b = Phone::new("192.0.2.2:5000", two.0, two.1, 1000.0);
+        let mut now = a.bench.now;
+        talk(&mut a, &mut b, &mut now, 2500);
+        assert_hears(&a, 1000.0);
+        assert_hears(&b, 440.0);
+        assert_continuous(&a);
+        assert_continuous(&b);
+        let ticks = two.0.clock_rate() / 1000 * u32::from(two.1);
+        let [.., last, next] = &b.got[..] else { panic!() };
+        assert_eq!(next.timestamp.wrapping_sub(last.timestamp), ticks, "packets of {} ms", two.1);
+    }
+}
+
+#[test]
+fn the_same_codec_and_length_is_passed_on_byte_by_byte() {
+    for form in [Codec::Opus, Codec::G722, Codec::Pcmu] {
+        let mut a = Phone::new("192.0.2.1:4000", form, 20, 440.0);
+        let mut b = Phone::new("192.0.2.2:5000", form, 20, 1000.0);
+        let mut now = a.bench.now;
+        let mut said = Vec::new();
+        for _ in 0..50 {
+            now += ms(10);
+            for wire in a.say(now) {
+                said.push(wire[12..].to_vec());
+                let far = b.bench.leg.speaks();
+                let mut media = a.bench.receive(&wire).unwrap();
+                assert!(a.bench.leg.route(now, &mut media, far, &a.bench.buffer));
+                let at = b.bench.leg.relay(now, &media, &mut a.bench.buffer).unwrap();
+                assert_eq!(a.bench.buffer[at][12..], said[said.len() - 1][..]);
+            }
+        }
+        assert!(said.len() >= 24 && !a.bench.leg.wants_ticks());
+    }
+}
+
+#[test]
+fn a_change_of_codec_within_the_call_is_heard_as_nothing() {
+    let mut a = Phone::new("192.0.2.1:4000", Codec::Pcmu, 20, 440.0);
+    let mut b = Phone::new("192.0.2.2:5000", Codec::Pcmu, 20, 1000.0);
+    let mut now = a.bench.now;
+    talk(&mut a, &mut b, &mut now, 1000);
+    for form in [Codec::Opus, Codec::G722, Codec::Pcma, Codec::Pcmu] {
+        b.mouth = Mouth::new(form, OpusWishes::default(), 20);
+        b.codec = form;
+        b.got.clear();
+        b.bench.now = now;
+        b.bench.change(codec(form, 20));
+        a.bench.leg.reconsider();
+        b.bench.leg.reconsider();
+        talk(&mut a, &mut b, &mut now, 1500);
+        assert_hears(&a, 1000.0);
+        assert_hears(&b, 440.0);
+        assert_continuous(&a);
+        assert_continuous(&b);
+    }
+}
+
+#[test]
+fn a_key_is_passed_on_once_between_decoded_audio() {
+    let mut a = Phone::new("192.0.2.1:4000", Codec::Pcmu, 20, 440.0);
+    let mut b = Phone::new("192.0.2.2:5000", Codec::Opus, 20, 1000.0);
+    b.bench.change(|s| {
+        s.telephone_event = Some(TelephoneEvent { send_pt: 101, recv_pt: 101, clock: 48_000 });
+    });
+    let mut now = a.bench.now;
+    talk(&mut a, &mut b, &mut now, 500);
+    b.got.clear();
+    for (n, (flags, duration)) in
+        [(10, 160u16), (10, 320), (0x8a, 480), (0x8a, 480), (0x8a, 480)].into_iter().enumerate()
+    {
+        let header = Header {
+            marker: n == 0,
+            payload_type: 101,
+            sequence: a.sequence + 1 + n as u16,
+            timestamp: 777_000,
+            ssrc: 99,
+        };
+        let wire = [&header.to_bytes()[..], &[5, flags], &duration.to_be_bytes()].concat();
+        pass(&mut a, &mut b, now, &wire);
+        for _ in 0..4 {
+            now += ms(5);
+            tick(&mut a, &mut b, now);
+        }
+    }
+    a.sequence += 5;
+    talk(&mut a, &mut b, &mut now, 200);
+    let events: Vec<_> = b.got.iter().filter(|v| v.payload_type == 101).collect();
+    assert_eq!(events.len(), 5);
+    assert!(events.iter().all(|v| v.timestamp == events[0].timestamp), "one key, not five");
+    assert_continuous(&b);
+    assert_eq!(a.bench.heard().len(), 2, "it latched, and told the key");
+}
+
+#[test]
+fn keys_become_tones_for_an_opus_peer_without_events() {
+    let mut a = Phone::new("192.0.2.1:4000", Codec::Pcmu, 20, 440.0);
+    let mut b = Phone::new("192.0.2.2:5000", Codec::Opus, 20, 1000.0);
+    b.bench.change(|s| s.telephone_event = None);
+    b.bench.leg.send_digits(b.bench.now, &[Digit::from_char('5').unwrap()], ms(300), ms(60));
+    let mut now = b.bench.now;
+    let until = now + ms(500);
+    while now < until {
+        now += ms(5);
+        tick(&mut a, &mut b, now);
+        while b.ear.due(now) {
+            b.ear.pull(now, &mut b.heard);
+        }
+    }
+    let both = |part: &[i16]| share(part, 770.0) + share(part, 1336.0);
+    assert!(b.heard.chunks(400).any(|part| both(part) > 0.9), "a five was heard");
+}
+
+#[test]
+fn prompts_and_recordings_work_with_every_codec() {
+    for form in Codec::ALL {
+        let mut a = Phone::new("192.0.2.1:4000", form, 20, 440.0);
+        let mut b = Phone::new("192.0.2.2:5000", Codec::Pcmu, 20, 1000.0);
+        let mut now = a.bench.now;
+        let samples: Vec<i16> =
+            (0..16_000).map(|n| ((f64::from(n) * 0.5).sin() * 8000.0) as i16).collect();
+        a.bench.leg.play(
+            now,
+            Playback {
+                id: 4,
+                clips: vec![Arc::new(Clip::from_samples(samples))],
+                repeat: Repeat::Once,
+                stop_on: DigitSet::NONE,
+            },
+        );
+        let tape = Tape::default();
+        a.bench.leg.record(
+            now,
+            Recording {
+                id: 5,
+                to: Box::new(tape.clone()),
+                max: None,
+                silence: None,
+                terminators: DigitSet::NONE,
+            },
+        );
+        talk(&mut a, &mut b, &mut now, 1500);
+        // Half a radian a sample.
+        assert_hears(&a, 4000.0 / std::f64::consts::TAU);
+        a.bench.leg.end_record(now, crate::engine::api::RecordEnd::Stopped);
+        let tape = tape.0.lock().unwrap();
+        assert!(tape.len().abs_diff(12_000) <= 800, "{form}: {} samples", tape.len());
+        assert!(share(&tape[4000..11_000], 440.0) > 0.9, "{form} is recorded");
+    }
+}
+
+/// Keeps samples.
+#[derive(Clone, Default)]
+struct Tape(Arc<std::sync::Mutex<Vec<i16>>>);
+
+impl crate::engine::SampleSink for Tape {
+    fn push(&mut self, samples: &[i16]) {
+        self.0.lock().unwrap().extend_from_slice(samples);
+    }
+}
+
+#[test]
+fn comfort_noise_becomes_sound_for_who_does_not_take_it() {
+    let mut a = Phone::new("192.0.2.1:4000", Codec::Pcmu, 20, 440.0);
+    let mut b = Phone::new("192.0.2.2:5000", Codec::Pcmu, 20, 1000.0);
+    let mut now = a.bench.now;
+    talk(&mut a, &mut b, &mut now, 500);
+    let header = Header {
+        marker: false,
+        payload_type: 13,
+        sequence: a.sequence + 1,
+        timestamp: a.said as u32,
+        ssrc: 99,
+    };
+    pass(&mut a, &mut b, now, &[&header.to_bytes()[..], &[45]].concat());
+    let (before, packets) = (b.heard.len(), b.got.len());
+    for _ in 0..200 {
+        now += ms(5);
+        tick(&mut a, &mut b, now);
+        while b.ear.due(now) {
+            b.ear.pull(now, &mut b.heard);
+        }
+    }
+    assert!(b.got.len() > packets + 40 && b.got.iter().all(|v| v.payload_type == 0));
+    let noise = &b.heard[before + 2000..];
+    let mean = noise.iter().map(|s| u64::from(s.unsigned_abs())).sum::<u64>() / noise.len() as u64;
+    assert!((60..400).contains(&mean), "-45 dBov: {mean}");
+}

@@ -1,0 +1,340 @@
+//! One peer's packets to an even flow of samples.
+
+use std::time::{Duration, Instant};
+
+use super::coder::Decoder;
+use super::conceal::Concealer;
+use super::halfband::{Doubler, Halver};
+use super::jitter::{Packet, Queue, Timing};
+use super::noise::Noise;
+use super::{PIECES, Rate, splice};
+use crate::codec::Codec;
+
+const PIECE: Duration = Duration::from_millis(10);
+
+/// A thread that was stalled for longer than this goes on from where it is.
+const MAX_LAG: Duration = Duration::from_millis(100);
+
+/// Late packets in a row after which the peer's time is taken to have moved.
+const LATE_IN_A_ROW: u32 = 4;
+
+/// A jump ahead of more than this is a new time, not a pause; in seconds.
+const MAX_JUMP_S: i64 = 2;
+
+/// How far the delay may be off before it is corrected in a quiet moment and in any moment, in µs:
+/// too long and too short.
+const QUIET_LONG_US: i64 = 6000;
+const LOUD_LONG_US: i64 = 20_000;
+const QUIET_SHORT_US: i64 = 4000;
+const LOUD_SHORT_US: i64 = 8000;
+/// Mean amplitude below which a moment is quiet.
+const QUIET: u64 = 250;
+/// For how long a codec's own concealment is heard whole, and when it has faded, in ms: some repeat
+/// a tone for ever. A pause that the peer announced is not faded.
+const CONCEALED_MS: usize = 60;
+const FADED_MS: usize = 160;
+/// An Opus packet of no more bytes than this announces a pause (RFC 7587 §3.1.3).
+const PAUSE_BYTES: usize = 2;
+
+/// Pieces between two corrections.
+const REST: u32 = 5;
+
+/// A packet as it came.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Heard<'a> {
+    pub(crate) ssrc: u32,
+    pub(crate) timestamp: u32,
+    /// `None`: comfort noise (RFC 3389).
+    pub(crate) codec: Option<Codec>,
+    pub(crate) payload: &'a [u8],
+}
+
+/// Listens to one peer.
+pub(crate) struct Ear {
+    rate: Rate,
+    ssrc: Option<u32>,
+    timing: Timing,
+    queue: Queue,
+    late_in_a_row: u32,
+    decoder: Option<Decoder>,
+    concealer: Concealer,
+    noise: Option<Noise>,
+    doubler: Doubler,
+    halver: Halver,
+    /// At the decoder's rate, before it is brought to ours.
+    raw: Vec<i16>,
+    /// Decoded and not given out.
+    ready: Vec<i16>,
+    /// The timestamp behind the last sample of `ready`.
+    cursor: i64,
+    /// Length of the last packet in ticks.
+    packet: i64,
+    /// The last packet announced a pause.
+    pause: bool,
+    /// Samples in a row made in place of packets.
+    missing: usize,
+    next: Instant,
+    rest: u32,
+}
+
+impl Ear {
+    pub(crate) fn new(now: Instant, rate: Rate) -> Self {
+        Self {
+            rate,
+            ssrc: None,
+            timing: Timing::new(now, 8000),
+            queue: Queue::default(),
+            late_in_a_row: 0,
+            decoder: None,
+            concealer: Concealer::new(rate),
+            noise: None,
+            doubler: Doubler::default(),
+            halver: Halver::default(),
+            raw: Vec::new(),
+            ready: Vec::new(),
+            cursor: 0,
+            packet: 0,
+            pause: false,
+            missing: 0,
+            next: now + PIECE,
+            rest: 0,
+        }
+    }
+
+    /// The rate of what it gives.
+    pub(crate) fn rate(&self) -> Rate {
+        self.rate
+    }
+
+    /// Takes a packet.
+    pub(crate) fn push(&mut self, now: Instant, heard: Heard<'_>) {
+        let clock = heard.codec.map_or(self.timing.clock(), |c| i64::from(c.clock_rate()));
+        if self.ssrc != Some(heard.ssrc) || clock != self.timing.clock() {
+            self.ssrc = Some(heard.ssrc);
+            // A clock fits into 32 bits.
+            self.timing = Timing::new(now, clock as u32);
+            self.decoder = None;
+            self.noise = None;
+            self.packet = 0;
+            let at = self.timing.unwrap(heard.timestamp);
+            self.begin(now, at);
+            self.queue.insert(at, heard.codec, heard.payload);
+            return;
+        }
+        let at = self.timing.unwrap(heard.timestamp);
+        if at > self.cursor + MAX_JUMP_S * clock {
+            self.begin(now, at);
+        }
+        self.timing.arrived(now, at);
+        if at + self.packet.max(1) <= self.cursor {
+            self.late_in_a_row += 1;
+            if self.late_in_a_row < LATE_IN_A_ROW {
+                return;
+            }
+            self.begin(now, at);
+        }
+        self.late_in_a_row = 0;
+        if !self.queue.insert(at, heard.codec, heard.payload) && self.queue.is_full() {
+            // Who sends faster than the clock is heard from here on.
+            self.begin(now, at);
+            self.queue.insert(at, heard.codec, heard.payload);
+        }
+    }
+
+    /// The peer's time begins anew with this packet, which is heard after the usual wait.
+    fn begin(&mut self, now: Instant, at: i64) {
+        self.queue.clear();
+        self.timing.restart();
+        self.timing.arrived(now, at);
+        self.late_in_a_row = 0;
+        self.cursor = at - self.timing.target() * self.timing.clock() / 1_000_000;
+    }
+
+    /// Whether the next piece is due.
+    pub(crate) fn due(&self, now: Instant) -> bool {
+        now >= self.next
+    }
+
+    /// Appends the next 10 ms.
+    pub(crate) fn pull(&mut self, now: Instant, out: &mut Vec<i16>) {
+        if now.saturating_duration_since(self.next) > MAX_LAG {
+            self.next = now;
+        }
+        let at = self.next;
+        self.next += PIECE;
+        self.correct(at);
+        while self.ready.len() < self.rate.piece() {
+            self.produce(Some(at));
+        }
+        out.extend(self.ready.drain(..self.rate.piece()));
+    }
+
+    /// Appends what is left of a peer that is heard no more.
+    pub(crate) fn drain(&mut self, out: &mut Vec<i16>) {
+        while self.queue.first().is_some() && self.ready.len() < self.rate.hertz() as usize {
+            self.produce(None);
+        }
+        out.append(&mut self.ready);
+    }
+
+    fn ticks(&self, samples: usize) -> i64 {
+        samples as i64 * self.timing.clock() / i64::from(self.rate.hertz())
+    }
+
+    /// How long the next sample to be given out has waited, in µs.
+    pub(super) fn delay(&self, now: Instant) -> i64 {
+        self.timing.delay(now, self.cursor - self.ticks(self.ready.len()))
+    }
+
+    /// Adds samples to those that are ready: of the next packet, or in place of what is not there.
+    fn produce(&mut self, now: Option<Instant>) {
+        let piece = self.rate.piece();
+        match self.queue.first().map(|packet| packet.at - self.cursor) {
+            Some(gap) => {
+                let samples = gap * i64::from(self.rate.hertz()) / self.timing.clock();
+                match usize::try_from(samples) {
+                    Err(_) | Ok(0) => self.play(),
+                    // Opus tells in a packet what was in the one before.
+                    Ok(lost) if gap == self.packet && self.recover(lost) => self.cursor += gap,
+                    Ok(lost) => {
+                        let count = lost.min(piece);
+                        self.fill(count);
+                        self.cursor += self.ticks(count);
+                    }
+                }
+            }
+            None => {
+                self.fill(piece);
+                // Who waits too short has found out: the wait grows by what was filled in.
+                let short = now.is_some_and(|now| self.delay(now) < self.timing.target());
+                if !short || self.noise.is_some() {
+                    self.cursor += self.ticks(piece);
+                }
+            }
+        }
+    }
+
+    /// Decodes the first packet.
+    fn play(&mut self) {
+        let Some(packet) = self.queue.take() else { return };
+        match packet.codec {
+            Some(codec) => self.decode(codec, &packet),
+            None => self.noise = Noise::read(&packet.payload).or(self.noise.take()),
+        }
+        self.queue.done(packet);
+    }
+
+    fn decode(&mut self, codec: Codec, packet: &Packet) {
+        if self.decoder.as_ref().is_none_or(|decoder| decoder.codec() != codec) {
+            self.decoder = Decoder::new(codec, self.rate);
+        }
+        let Some(decoder) = &mut self.decoder else { return };
+        self.noise = None;
+        self.raw.clear();
+        decoder.decode(&packet.payload, &mut self.raw);
+        let conceals = decoder.conceals();
+        self.pause = conceals && packet.payload.len() <= PAUSE_BYTES;
+        self.missing = 0;
+        let from = self.ready.len();
+        self.convert();
+        let made = self.ready.len() - from;
+        self.packet = self.ticks(made);
+        let behind = (self.cursor - packet.at).max(0);
+        let skipped = behind * i64::from(self.rate.hertz()) / self.timing.clock();
+        let skipped = usize::try_from(skipped).unwrap_or(0).min(made);
+        self.ready.drain(from..from + skipped);
+        if !conceals && let Some(samples) = self.ready.get_mut(from..) {
+            self.concealer.heard(samples);
+        }
+        self.cursor = self.cursor.max(packet.at + self.packet);
+    }
+
+    /// Brings what was decoded to our rate.
+    fn convert(&mut self) {
+        let from = self.decoder.as_ref().map_or(self.rate, Decoder::rate);
+        match (from, self.rate) {
+            (Rate::Narrow, Rate::Wide) => self.doubler.run(&self.raw, &mut self.ready),
+            (Rate::Wide, Rate::Narrow) => self.halver.run(&self.raw, &mut self.ready),
+            _ => self.ready.extend_from_slice(&self.raw),
+        }
+    }
+
+    /// Makes the one lost packet of what the next says about it.
+    fn recover(&mut self, count: usize) -> bool {
+        let (Some(decoder), Some(packet)) = (&mut self.decoder, self.queue.first()) else {
+            return false;
+        };
+        let before = self.ready.len();
+        if decoder.conceals() && packet.codec == Some(decoder.codec()) {
+            decoder.recover(&packet.payload, count, &mut self.ready);
+        }
+        self.ready.len() == before + count || {
+            self.ready.truncate(before);
+            false
+        }
+    }
+
+    /// Something in place of samples that are not there, up to 10 ms.
+    fn fill(&mut self, count: usize) {
+        let before = self.ready.len();
+        if let Some(noise) = &mut self.noise {
+            noise.make(count, &mut self.ready);
+        } else if let Some(decoder) = self.decoder.as_mut().filter(|d| d.conceals())
+            && count == self.rate.piece()
+        {
+            decoder.conceal(count, &mut self.ready);
+            self.fade(before);
+        } else {
+            self.concealer.fill(count, &mut self.ready);
+        }
+        self.ready.resize(before + count, 0);
+    }
+
+    /// Fades what a codec makes in place of packets for too long.
+    fn fade(&mut self, from: usize) {
+        let per_ms = self.rate.hertz() as usize / 1000;
+        let (whole, none) = (CONCEALED_MS * per_ms, FADED_MS * per_ms);
+        for sample in self.ready.iter_mut().skip(from) {
+            let left = none.saturating_sub(self.missing).min(none - whole) as f32;
+            if !self.pause {
+                *sample = (f32::from(*sample) * left / (none - whole) as f32) as i16;
+            }
+            self.missing += 1;
+        }
+    }
+
+    /// Keeps the delay where it shall be: one small cut at a time, in quiet moments when possible.
+    fn correct(&mut self, now: Instant) {
+        self.rest = self.rest.saturating_sub(1);
+        if self.rest > 0 || self.noise.is_some() {
+            return;
+        }
+        let error = self.delay(now) - self.timing.target();
+        if (-QUIET_SHORT_US..=QUIET_LONG_US).contains(&error) {
+            return;
+        }
+        let needed = splice::needed(self.rate);
+        while self.ready.len() < needed
+            && self.queue.first().is_some_and(|packet| packet.at <= self.cursor)
+        {
+            self.produce(None);
+        }
+        if self.ready.len() < needed {
+            return;
+        }
+        let sum: u64 = self.ready.iter().map(|s| u64::from(s.unsigned_abs())).sum();
+        let quiet = sum < QUIET * self.ready.len() as u64;
+        let cut = if error > if quiet { QUIET_LONG_US } else { LOUD_LONG_US } {
+            splice::shorten(&mut self.ready, self.rate)
+        } else if error < -if quiet { QUIET_SHORT_US } else { LOUD_SHORT_US } {
+            splice::lengthen(&mut self.ready, self.rate)
+        } else {
+            None
+        };
+        if cut.is_some() {
+            self.rest = REST;
+        }
+    }
+}
+
+const _: () = assert!(PIECES as u128 * PIECE.as_millis() == 1000);
