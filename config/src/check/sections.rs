@@ -151,7 +151,8 @@ fn sip(s: &Section<'_, '_>) -> Sip {
 
 fn media(s: &Section<'_, '_>) -> Media {
     let default = Media::default();
-    let codecs = s.words("codecs", &[("PCMU", Codec::Pcmu), ("PCMA", Codec::Pcma)]);
+    let known = [Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::Opus].map(|c| (c.as_str(), c));
+    let codecs = s.words("codecs", &known);
     if let Some([]) = codecs.as_deref() {
         s.reader.add(s.at("codecs"), "`codecs` must name at least one codec");
     }

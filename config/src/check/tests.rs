@@ -97,7 +97,7 @@ type = \"voice_connecter\"
         "3:17 `drain_seconds` must be a whole number, not a text",
         "4:13 `time_zone`: there is no time zone \"Europe/Berln\" / did you mean \"Europe/Berlin\"?",
         "7:9 `ports`: \"20000-10000\" is not right: the first port is above the last",
-        "8:19 `codecs` must be \"PCMU\" or \"PCMA\", not \"G729\"",
+        "8:19 `codecs` must be \"PCMU\" or \"PCMA\" or \"G722\" or \"opus\", not \"G729\" / did you mean \"G722\"?",
         "10:1 [[trunk]] needs `host`",
         "12:8 `type` must be \"voice_connector\" or \"generic\", not \"voice_connecter\"",
         "14:2 there is no section `nmber` / did you mean `number`?",

@@ -12,14 +12,18 @@ use crate::net::PortRange;
 pub enum Codec {
     Pcmu,
     Pcma,
+    G722,
+    Opus,
 }
 
 impl Codec {
-    /// Encoding name of RFC 3551 §6.
+    /// Encoding name of RFC 3551 §6, and of RFC 7587.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pcmu => "PCMU",
             Self::Pcma => "PCMA",
+            Self::G722 => "G722",
+            Self::Opus => "opus",
         }
     }
 }

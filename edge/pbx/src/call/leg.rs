@@ -279,6 +279,8 @@ fn codecs(config: &Config) -> Vec<Codec> {
     let of = |c: &ConfigCodec| match c {
         ConfigCodec::Pcmu => Codec::Pcmu,
         ConfigCodec::Pcma => Codec::Pcma,
+        ConfigCodec::G722 => Codec::G722,
+        ConfigCodec::Opus => Codec::Opus,
     };
     config.media.codecs.iter().map(of).collect()
 }
@@ -286,18 +288,6 @@ fn codecs(config: &Config) -> Vec<Codec> {
 /// Where media of a leg is bound and advertised.
 pub(crate) fn media_bind(config: &Config, address: MediaAddress) -> IpAddr {
     config.media.address.unwrap_or(address.bind)
-}
-
-/// The codec that a description names first among those we know: what to offer the other side
-/// first. Static payload types are enough to know it (RFC 3551 §6).
-pub(crate) fn first_codec(sdp: &[u8]) -> Option<Codec> {
-    let text = std::str::from_utf8(sdp).ok()?;
-    let audio = text.lines().find_map(|l| l.strip_prefix("m=audio "))?;
-    audio.split_ascii_whitespace().skip(2).find_map(|pt| match pt {
-        "0" => Some(Codec::Pcmu),
-        "8" => Some(Codec::Pcma),
-        _ => None,
-    })
 }
 
 /// What the timeline says of an agreement; never a key.

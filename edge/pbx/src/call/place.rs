@@ -16,7 +16,7 @@ use offhook_sma::action::LegTag;
 use super::best::Outcome;
 use super::bridge::{Again, Attempt, Branch, Diverted, SILENCE};
 use super::identity::{self, Identity, Source};
-use super::leg::{Leg, LegId, LegMedia, Part, Party, Way, first_codec, media_bind};
+use super::leg::{Leg, LegId, LegMedia, Part, Party, Way, media_bind};
 use super::{Call, guid};
 use crate::event::CallEventKind;
 use crate::failure::{self, Answerer};
@@ -240,7 +240,9 @@ impl Call {
     pub(super) fn caller_codec(&self) -> Option<offhook_media::codec::Codec> {
         let caller = self.legs.iter().find(|leg| leg.tag() == Some(LegTag::A))?;
         let agreed = caller.media.as_ref().and_then(LegMedia::codec);
-        agreed.or_else(|| caller.session.remote_sdp().and_then(|sdp| first_codec(sdp)))
+        agreed.or_else(|| {
+            caller.session.remote_sdp().and_then(|sdp| offhook_media::negotiate::first_codec(sdp))
+        })
     }
 }
 
