@@ -24,6 +24,7 @@ mod secrets;
 mod secure;
 mod systemd;
 mod timers;
+mod transcoded;
 mod transfer;
 mod trunks;
 mod voicemail;
