@@ -82,7 +82,9 @@ impl Leg {
             None => n,
             Some(srtp) => match srtp.unprotect_rtp(&mut wire[..n]) {
                 Unprotected::Plain(n) => n,
-                Unprotected::Refused { .. } => panic!("the peer cannot read what it got"),
+                Unprotected::Replayed | Unprotected::Forged => {
+                    panic!("the peer cannot read what it got")
+                }
             },
         };
         let view = rtp::parse(&wire[..n]).unwrap();

@@ -229,6 +229,7 @@ impl Leg {
         let same_peer = old
             .as_ref()
             .is_some_and(|old| self.latch.announced() == announced && rx(old) == rx(&stream));
+        let elsewhere = old.is_some() && self.latch.announced() != announced;
         if !same_peer {
             self.latch = Latch::new(announced);
             self.last_received = now;
@@ -260,7 +261,7 @@ impl Leg {
             // What was not sent while held is no loss.
             self.out.forget_source();
         }
-        self.set_keys(&stream);
+        self.set_keys(&stream, elsewhere);
         if let Some(player) = &mut self.player {
             player.retune(stream.codec.law(), stream.ptime_ms);
         }
@@ -271,12 +272,19 @@ impl Leg {
         !same_form
     }
 
-    fn set_keys(&mut self, stream: &StreamConfig) {
+    fn set_keys(&mut self, stream: &StreamConfig, elsewhere: bool) {
         let Some(keys) = &stream.srtp else {
             self.srtp = None;
             return;
         };
         if let Some(session) = &mut self.srtp {
+            if (elsewhere || keys.tx != session.keys().tx) && self.out.sent().0 != 0 {
+                // After a new key RFC 3711 §3.3.1 keeps the rollover counter of an SSRC, and who
+                // reads RFC 4568 §7.1.4 otherwise does not; who listens at a new address never knew
+                // it. That of a new SSRC is zero to everybody.
+                self.out = random_stream();
+                self.passed_on = None;
+            }
             if session.rekey(keys.clone()).is_none() {
                 self.srtp = None;
             }

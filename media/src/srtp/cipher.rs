@@ -72,19 +72,20 @@ impl Cipher {
         put_tag(room, &self.mki, tag.get(..self.rtp_tag)?)
     }
 
-    /// Checks and decrypts; the plain packet's length.
+    /// Checks and decrypts; the plain packet's length. What fails is left as it was.
     #[inline]
     pub(super) fn open_rtp(&mut self, ssrc: u32, index: u64, packet: &mut [u8]) -> Option<usize> {
-        let length = self.body_len(packet, self.rtp_tag)?;
-        let (body, rest) = packet.split_at_mut_checked(length)?;
-        let start = rtp::payload_start(body)?;
-        let tag = self.rtp.tag(&[body, &rollover(index)])?;
-        let theirs = rest.get(rest.len().checked_sub(self.rtp_tag)?..)?;
-        if !constant_time_eq(tag.get(..self.rtp_tag)?, theirs) {
-            return None;
+        for length in self.body_lens(packet, self.rtp_tag).into_iter().flatten() {
+            let (body, rest) = packet.split_at_mut_checked(length)?;
+            let Some(start) = rtp::payload_start(body) else { continue };
+            let tag = self.rtp.tag(&[body, &rollover(index)])?;
+            let theirs = rest.get(rest.len().checked_sub(self.rtp_tag)?..)?;
+            if constant_time_eq(tag.get(..self.rtp_tag)?, theirs) {
+                self.rtp.apply(ssrc, index, body.get_mut(start..)?)?;
+                return Some(length);
+            }
         }
-        self.rtp.apply(ssrc, index, body.get_mut(start..)?)?;
-        Some(length)
+        None
     }
 
     /// Encrypts a compound, whose last [`Self::rtcp_overhead`] bytes are room.
@@ -98,40 +99,35 @@ impl Cipher {
         put_tag(room, &self.mki, tag.get(..RTCP_TAG)?)
     }
 
-    /// The index that a compound says it has; whether that is true, [`Self::open_rtcp`] finds out.
-    pub(super) fn rtcp_index(&self, packet: &[u8]) -> Option<u64> {
-        Some(u64::from(self.rtcp_trailer(packet)?.0 & !ENCRYPTED))
-    }
-
-    /// The trailer of a compound, and the length of what lies before.
-    fn rtcp_trailer(&self, packet: &[u8]) -> Option<(u32, usize)> {
-        let length = self.body_len(packet, RTCP_TAG)?.checked_sub(RTCP_TRAILER)?;
-        let trailer = packet.get(length..length + RTCP_TRAILER)?.try_into().ok()?;
-        (length >= RTCP_CLEAR).then(|| (u32::from_be_bytes(trailer), length))
-    }
-
-    /// Checks and decrypts; the plain compound's length.
-    pub(super) fn open_rtcp(&mut self, ssrc: u32, packet: &mut [u8]) -> Option<usize> {
-        let (trailer, length) = self.rtcp_trailer(packet)?;
-        let tag = self.rtcp.tag(&[packet.get(..length + RTCP_TRAILER)?])?;
-        let theirs = packet.get(packet.len().checked_sub(RTCP_TAG)?..)?;
-        if !constant_time_eq(tag.get(..RTCP_TAG)?, theirs) {
-            return None;
+    /// Checks and decrypts; the plain compound's length and the index it has.
+    pub(super) fn open_rtcp(&mut self, ssrc: u32, packet: &mut [u8]) -> Option<(usize, u64)> {
+        for body in self.body_lens(packet, RTCP_TAG).into_iter().flatten() {
+            let Some(length) = body.checked_sub(RTCP_TRAILER).filter(|l| *l >= RTCP_CLEAR) else {
+                continue;
+            };
+            let trailer = u32::from_be_bytes(packet.get(length..body)?.try_into().ok()?);
+            let tag = self.rtcp.tag(&[packet.get(..body)?])?;
+            let theirs = packet.get(packet.len().checked_sub(RTCP_TAG)?..)?;
+            if constant_time_eq(tag.get(..RTCP_TAG)?, theirs) {
+                let index = u64::from(trailer & !ENCRYPTED);
+                if trailer & ENCRYPTED != 0 {
+                    self.rtcp.apply(ssrc, index, packet.get_mut(RTCP_CLEAR..length)?)?;
+                }
+                return Some((length, index));
+            }
         }
-        if trailer & ENCRYPTED != 0 {
-            let index = u64::from(trailer & !ENCRYPTED);
-            self.rtcp.apply(ssrc, index, packet.get_mut(RTCP_CLEAR..length)?)?;
-        }
-        Some(length)
+        None
     }
 
     /// Bytes before tag and key identifier. A peer that announced an identifier and does not send
-    /// it is forgiven: the tag, which does not cover it, decides.
+    /// it is forgiven. Where its packet happens to end as if it did, the second length is right:
+    /// the tag, which does not cover the identifier, decides.
     #[inline]
-    fn body_len(&self, packet: &[u8], tag: usize) -> Option<usize> {
-        let length = packet.len().checked_sub(tag)?;
-        let Some(before) = length.checked_sub(self.mki.len()) else { return Some(length) };
-        Some(if packet.get(before..length)? == &*self.mki { before } else { length })
+    fn body_lens(&self, packet: &[u8], tag: usize) -> [Option<usize>; 2] {
+        let Some(length) = packet.len().checked_sub(tag) else { return [None; 2] };
+        let before = length.checked_sub(self.mki.len()).filter(|_| !self.mki.is_empty());
+        let named = before.filter(|before| packet.get(*before..length) == Some(&*self.mki));
+        [named, Some(length)]
     }
 }
 

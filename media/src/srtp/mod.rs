@@ -16,7 +16,11 @@ use window::Window;
 
 /// Sources kept per direction, each with its counters: those of the peer that proved themselves, and
 /// our own.
-const MAX_SOURCES: usize = 4;
+const MAX_SOURCES: usize = 16;
+
+/// Sources of which no more is kept than how far they came. A key that had more takes no new ones:
+/// what looks new could be old.
+const MAX_FORMER: usize = 256;
 
 /// Packets that failed in a row, after which the key is called wrong.
 const FAILURES_TOLD: u32 = 10;
@@ -41,12 +45,10 @@ pub struct SrtpSession {
 pub enum Unprotected {
     /// Authentic: the packet is now plain and this long.
     Plain(usize),
-    /// Forged, replayed, or made with another key. `tell`: so many in a row that the key must be
-    /// wrong, and this was not told before.
-    Refused {
-        /// Whether to tell the owner.
-        tell: bool,
-    },
+    /// Seen before, or too late to know that it was not (RFC 3711 §3.3.2).
+    Replayed,
+    /// Forged, broken, or made with another key.
+    Forged,
 }
 
 impl SrtpSession {
@@ -72,15 +74,18 @@ impl SrtpSession {
 
     /// Takes the keys of a new offer and answer. A direction whose key stays keeps its rollover
     /// counter and replay window (RFC 4568 §7.1.4). `None` as in [`Self::new`].
+    ///
+    /// With a new sending key the caller takes a new SSRC, too, and begins with a sequence number
+    /// below 2^15: its rollover counter is zero, whatever the peer thinks of one that was used before.
     pub fn rekey(&mut self, keys: SrtpKeys) -> Option<()> {
         if keys.tx != self.keys.tx {
             self.tx = Cipher::new(&keys.tx)?;
+            // RFC 3711 §3.4: the SRTCP index goes on after a re-keying.
             self.sent = Sources::default();
-            self.rtcp_sent = 0;
         }
         if keys.rx != self.keys.rx {
             self.rx = Cipher::new(&keys.rx)?;
-            self.heard = Sources::default();
+            self.heard.rekeyed();
             self.failures_in_a_row = 0;
             self.failure_told = false;
         }
@@ -95,7 +100,7 @@ impl SrtpSession {
     pub fn protect_rtp(&mut self, buffer: &mut [u8], at: Range<usize>) -> Option<Range<usize>> {
         let packet = buffer.get(at.clone())?;
         let (ssrc, sequence) = (rtp::peek_ssrc(packet)?, rtp::peek_sequence(packet)?);
-        let window = self.sent.of(ssrc).rtp;
+        let window = self.sent.of(ssrc)?.rtp;
         let index = window.index_of(sequence);
         if !window.admits(index) {
             return None;
@@ -120,82 +125,141 @@ impl SrtpSession {
     /// Decrypts an RTP packet of the peer in place.
     #[inline]
     pub fn unprotect_rtp(&mut self, packet: &mut [u8]) -> Unprotected {
-        let length = self.open_rtp(packet);
-        self.judge(length)
+        let outcome = self.open_rtp(packet).unwrap_or(Unprotected::Forged);
+        self.heal(outcome)
     }
 
     #[inline]
-    fn open_rtp(&mut self, packet: &mut [u8]) -> Option<usize> {
+    fn open_rtp(&mut self, packet: &mut [u8]) -> Option<Unprotected> {
         let (ssrc, sequence) = (rtp::peek_ssrc(packet)?, rtp::peek_sequence(packet)?);
         // Nothing is kept of a source before one of its packets was authentic.
-        let window = self.heard.of(ssrc).rtp;
-        let index = window.index_of(sequence);
-        if !window.admits(index) {
-            return None;
+        let source = self.heard.of(ssrc)?;
+        if let Some(before) = source.before.filter(|_| source.rtp.newest().is_none()) {
+            // The first packet of a new key: RFC 3711 §3.3.1 has the rollover counter go on, others
+            // read RFC 4568 §7.1.4 so that it begins again. The tag decides.
+            let goes_on = Window::after(before).index_of(sequence);
+            if goes_on > 0xffff
+                && let Some(length) = self.rx.open_rtp(ssrc, goes_on, packet)
+            {
+                self.heard.entry(ssrc).rtp.accept(goes_on);
+                return Some(Unprotected::Plain(length));
+            }
+        }
+        let index = source.rtp.index_of(sequence);
+        if !source.rtp.admits(index) {
+            return Some(Unprotected::Replayed);
         }
         let length = self.rx.open_rtp(ssrc, index, packet)?;
         self.heard.entry(ssrc).rtp.accept(index);
-        Some(length)
+        Some(Unprotected::Plain(length))
     }
 
     /// Decrypts an RTCP compound of the peer in place.
     pub fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Unprotected {
-        let length = self.open_rtcp(packet);
-        self.judge(length)
+        let outcome = self.open_rtcp(packet).unwrap_or(Unprotected::Forged);
+        self.heal(outcome)
     }
 
-    fn open_rtcp(&mut self, packet: &mut [u8]) -> Option<usize> {
+    fn open_rtcp(&mut self, packet: &mut [u8]) -> Option<Unprotected> {
         let ssrc = u32::from_be_bytes(packet.get(4..8)?.try_into().ok()?);
-        let index = self.rx.rtcp_index(packet)?;
-        if !self.heard.of(ssrc).rtcp.admits(index) {
-            return None;
+        let window = self.heard.of(ssrc)?.rtcp;
+        let (length, index) = self.rx.open_rtcp(ssrc, packet)?;
+        if !window.admits(index) {
+            return Some(Unprotected::Replayed);
         }
-        let length = self.rx.open_rtcp(ssrc, packet)?;
         self.heard.entry(ssrc).rtcp.accept(index);
-        Some(length)
+        Some(Unprotected::Plain(length))
     }
 
     #[inline]
-    fn judge(&mut self, length: Option<usize>) -> Unprotected {
-        if let Some(length) = length {
-            self.failures_in_a_row = 0;
-            return Unprotected::Plain(length);
+    fn heal(&mut self, outcome: Unprotected) -> Unprotected {
+        if matches!(outcome, Unprotected::Plain(_)) {
+            (self.failures_in_a_row, self.failure_told) = (0, false);
         }
+        outcome
+    }
+
+    /// Counts a packet that was [`Unprotected::Forged`] although it came from the peer's address.
+    /// True when it is the last of so many in a row that the key must be wrong; once, until a packet
+    /// is authentic again.
+    pub fn failed(&mut self) -> bool {
         self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
         let tell = self.failures_in_a_row >= FAILURES_TOLD && !self.failure_told;
         self.failure_told |= tell;
-        Unprotected::Refused { tell }
+        tell
     }
 }
 
-/// The counters of a few SSRCs; the one met first makes room.
+/// The counters of the SSRCs that one key is used with. The one not heard for longest makes room.
 #[derive(Debug, Default)]
-struct Sources(Vec<Source>);
+struct Sources {
+    /// The one heard last is the last.
+    live: Vec<Source>,
+    /// Those that made room: what they sent stays refused (RFC 3711 §3.3.2).
+    former: Vec<Source>,
+}
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Source {
     ssrc: u32,
     rtp: Window,
     rtcp: Window,
+    /// How far it came under the key before.
+    before: Option<u64>,
 }
 
 impl Sources {
+    /// What is known of a source; `None` when it must not be taken for a new one.
     #[inline]
-    fn of(&self, ssrc: u32) -> Source {
-        let known = self.0.iter().find(|source| source.ssrc == ssrc);
-        known.copied().unwrap_or(Source { ssrc, ..Source::default() })
+    fn of(&self, ssrc: u32) -> Option<Source> {
+        let known = |source: &&Source| source.ssrc == ssrc;
+        // The one heard last is mostly the one asked for.
+        if let Some(source) = self.live.iter().rev().find(known) {
+            return Some(*source);
+        }
+        if let Some(source) = self.former.iter().find(known) {
+            return Some(*source);
+        }
+        (self.former.len() < MAX_FORMER).then(|| Source { ssrc, ..Source::default() })
     }
 
+    /// The place of a source that [`Self::of`] knew, and that was heard now.
     #[inline]
     fn entry(&mut self, ssrc: u32) -> &mut Source {
-        let at = self.0.iter().position(|source| source.ssrc == ssrc).unwrap_or_else(|| {
-            if self.0.len() >= MAX_SOURCES {
-                self.0.remove(0);
-            }
-            self.0.push(Source { ssrc, ..Source::default() });
-            self.0.len() - 1
-        });
-        // The place was found or made just now.
-        &mut self.0[at]
+        let last = self.live.len().saturating_sub(1);
+        match self.live.iter().rposition(|source| source.ssrc == ssrc) {
+            Some(at) if at == last => {}
+            Some(at) => self.live[at..].rotate_left(1),
+            None => self.admit(ssrc),
+        }
+        let last = self.live.len().saturating_sub(1);
+        // Found or made just now.
+        &mut self.live[last]
+    }
+
+    fn admit(&mut self, ssrc: u32) {
+        let former = self.former.iter().position(|source| source.ssrc == ssrc);
+        let back = former.map(|at| self.former.swap_remove(at));
+        if self.live.len() >= MAX_SOURCES {
+            self.former.push(self.live.remove(0).parted());
+        }
+        self.live.push(back.unwrap_or(Source { ssrc, ..Source::default() }));
+    }
+
+    /// A new key: nothing was seen of anybody, but how far they came may still count.
+    fn rekeyed(&mut self) {
+        self.former.clear();
+        for source in &mut self.live {
+            let before = source.rtp.newest().or(source.before);
+            *source = Source { ssrc: source.ssrc, before, ..Source::default() };
+        }
+    }
+}
+
+impl Source {
+    /// What is late of it later on is too late.
+    fn parted(self) -> Self {
+        let seal = |window: Window| window.newest().map_or(window, Window::after);
+        Self { rtp: seal(self.rtp), rtcp: seal(self.rtcp), ..self }
     }
 }

@@ -27,6 +27,16 @@ impl Window {
         (rollover << 16) | u64::from(sequence)
     }
 
+    /// The newest index; `None` before the first packet.
+    pub(super) fn newest(&self) -> Option<u64> {
+        (self.seen != 0).then_some(self.highest)
+    }
+
+    /// All up to this index was seen, as far as anybody remembers.
+    pub(super) const fn after(highest: u64) -> Self {
+        Self { highest, seen: u128::MAX }
+    }
+
     /// Whether this index is neither seen nor too old.
     #[inline]
     pub(super) fn admits(&self, index: u64) -> bool {

@@ -31,7 +31,7 @@ impl Leg {
             return None;
         }
         let (secured, listening) = (stream.srtp.is_some(), stream.receive);
-        let length = if secured { self.unprotect(buffer, length, false)? } else { length };
+        let length = if secured { self.unprotect(from, buffer, length, false)? } else { length };
         let parsed = buffer.get(..length).and_then(rtp::parse);
         let classified = parsed.and_then(|view| {
             Some((stream_kind(self.stream.as_deref()?, view.payload_type)?, view))
@@ -77,22 +77,27 @@ impl Leg {
         })
     }
 
-    fn unprotect(&mut self, buffer: &mut Buffer, length: usize, rtcp: bool) -> Option<usize> {
-        let outcome = match (&mut self.srtp, buffer.get_mut(..length)) {
-            (Some(session), Some(packet)) if rtcp => session.unprotect_rtcp(packet),
-            (Some(session), Some(packet)) => session.unprotect_rtp(packet),
-            _ => Unprotected::Refused { tell: false },
-        };
-        match outcome {
-            Unprotected::Plain(length) => Some(length),
-            Unprotected::Refused { tell } => {
-                self.counters.srtp_failures.bump();
-                if tell {
-                    self.tell(PortEventKind::SrtpFailed);
-                }
-                None
-            }
+    fn unprotect(
+        &mut self,
+        from: SocketAddr,
+        buffer: &mut Buffer,
+        length: usize,
+        rtcp: bool,
+    ) -> Option<usize> {
+        let (session, packet) = (self.srtp.as_mut()?, buffer.get_mut(..length)?);
+        let outcome =
+            if rtcp { session.unprotect_rtcp(packet) } else { session.unprotect_rtp(packet) };
+        if let Unprotected::Plain(length) = outcome {
+            return Some(length);
         }
+        self.counters.srtp_failures.bump();
+        // Neither a copy nor what anybody else sends says that the peer has another key.
+        let latches = [&self.latch, &self.rtcp_latch];
+        let of_peer = latches.iter().any(|l| from == l.target() || from == l.announced());
+        if outcome == Unprotected::Forged && of_peer && session.failed() {
+            self.tell(PortEventKind::SrtpFailed);
+        }
+        None
     }
 
     #[inline]
@@ -174,7 +179,7 @@ impl Leg {
             return;
         }
         let length = if stream.srtp.is_some() {
-            let Some(length) = self.unprotect(buffer, length, true) else { return };
+            let Some(length) = self.unprotect(from, buffer, length, true) else { return };
             length
         } else {
             length

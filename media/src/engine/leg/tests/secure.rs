@@ -39,7 +39,59 @@ fn a_forged_packet_cannot_latch_a_secured_leg() {
         a.receive_from(addr("198.51.100.7:9"), &packet(0, n, &[1; 160]));
     }
     assert_eq!(a.leg.target(), Some(a.peer));
-    assert_eq!(a.heard(), [PortEventKind::SrtpFailed]);
+    assert!(a.heard().is_empty(), "nor make us say that the peer's key is wrong");
+}
+
+#[test]
+fn a_wrong_key_is_told_of_the_peer_only_and_again_after_it_was_right() {
+    let key = || SrtpKey::generate(SrtpSuite::AesCm128HmacSha1_80);
+    let (ours, theirs) = (key(), key());
+    let keys = SrtpKeys { tx: ours.clone(), rx: theirs.clone() };
+    let mut a = Bench::new("192.0.2.1:4000", |s| s.srtp = Some(keys));
+    let mut phone = SrtpSession::new(SrtpKeys { tx: theirs, rx: ours }).unwrap();
+    let mut numbers = 1..;
+    let mut sealed = || {
+        let mut wire = packet(0, numbers.next().unwrap(), &[1; 160]);
+        wire.resize(182, 0);
+        phone.protect_rtp(&mut wire, 0..172).unwrap();
+        wire
+    };
+    for _ in 0..2 {
+        for n in 100..130 {
+            a.receive(&packet(0, n, &[1; 160]));
+        }
+        assert_eq!(a.heard().iter().filter(|e| **e == PortEventKind::SrtpFailed).count(), 1);
+        assert!(a.receive(&sealed()).is_some());
+        a.heard();
+    }
+    let copied = sealed();
+    assert!(a.receive(&copied).is_some());
+    for _ in 0..30 {
+        assert!(a.receive(&copied).is_none());
+    }
+    assert!(a.heard().is_empty(), "a copy is no wrong key");
+}
+
+#[test]
+fn with_a_new_key_or_at_a_new_address_we_are_a_new_source_and_begin_low() {
+    let key = || SrtpKey::generate(SrtpSuite::AesCm128HmacSha1_80);
+    let (ours, theirs) = (key(), key());
+    let keys = SrtpKeys { tx: ours.clone(), rx: theirs.clone() };
+    let mut plain = Bench::new("192.0.2.9:4000", |_| {});
+    let mut a = Bench::new("192.0.2.1:4000", |s| s.srtp = Some(keys.clone()));
+    let mut say = |a: &mut Bench, n: u16| plain.through(a, &packet(0, n, &[1; 160])).unwrap().0;
+    let first = say(&mut a, 1);
+    a.change(|s| s.srtp = Some(SrtpKeys { rx: key(), ..keys.clone() }));
+    assert_eq!(say(&mut a, 2).ssrc, first.ssrc, "our key stays");
+    a.change(|s| (s.remote_rtp, s.send) = (addr("0.0.0.0:4000"), false));
+    a.change(|s| (s.remote_rtp, s.send) = (addr("192.0.2.1:4000"), true));
+    assert_eq!(say(&mut a, 3).ssrc, first.ssrc, "a hold is no move");
+    a.change(|s| s.remote_rtp = addr("192.0.2.1:4400"));
+    let second = say(&mut a, 4);
+    a.change(|s| s.srtp = Some(SrtpKeys { tx: key(), rx: keys.rx.clone() }));
+    let third = say(&mut a, 5);
+    assert!(first.ssrc != second.ssrc && second.ssrc != third.ssrc);
+    assert!(second.sequence <= 0x8000 && third.sequence <= 0x8000);
 }
 
 #[test]
