@@ -1,5 +1,7 @@
 //! Judging an offer and making the answer; judging an answer to our offer.
 
+use std::net::SocketAddr;
+
 use super::remote::{Remote, codec_names};
 use super::sdes::CryptoLine;
 use super::{Agreed, CodecOrder, Local, NegotiateError, Ours, Refused, Slot, SrtpPolicy, agree};
@@ -7,15 +9,16 @@ use crate::codec::Codec;
 use crate::engine::StreamConfig;
 use crate::sdp::{Direction, Media, SessionDescription};
 
-/// Answers an offer. `before` is what was agreed last.
+/// Answers an offer. `before` is what was agreed last, `peer` where the peer last said it is.
 pub(super) fn answer(
     local: &Local,
     before: Option<&(Ours, Agreed)>,
+    peer: Option<SocketAddr>,
     offer: &SessionDescription,
     wish: Direction,
 ) -> Result<(Ours, Agreed), NegotiateError> {
     let (index, mut remote, codec) = choose_stream(local, before.map(|(ours, _)| ours), offer)?;
-    let crypto = answer_crypto(local, before, &mut remote)?;
+    let crypto = answer_crypto(local, before, peer, &mut remote)?;
     let (codec, pt) = codec;
     let ours = Ours {
         slots: slots(offer, index),
@@ -131,6 +134,7 @@ pub(super) fn stopped(
 fn answer_crypto(
     local: &Local,
     before: Option<&(Ours, Agreed)>,
+    peer: Option<SocketAddr>,
     remote: &mut Remote,
 ) -> Result<Option<CryptoLine>, NegotiateError> {
     if local.srtp == SrtpPolicy::Off {
@@ -143,12 +147,9 @@ fn answer_crypto(
         return if remote.profile.secure { Err(remote.crypto_fault()) } else { Ok(None) };
     };
     let mut line = CryptoLine::fresh(theirs.tag, theirs.key.suite());
-    // Somebody else may listen at another address, who knows nothing of the rollover counter that
-    // our key has reached: RFC 3711 §3.3.1 starts it at zero, and so does a fresh key.
-    let moved = before.is_some_and(|(_, agreed)| {
-        let was = agreed.stream.remote_rtp;
-        was != remote.rtp && !was.ip().is_unspecified() && !remote.rtp.ip().is_unspecified()
-    });
+    // Somebody else may listen at another address, whom what was said before does not concern. (That
+    // it knows nothing of our rollover counter either is what the port takes a new SSRC for.)
+    let moved = peer.is_some_and(|was| was != remote.rtp && !remote.rtp.ip().is_unspecified());
     if let Some(kept) = kept.filter(|kept| !moved && kept.key.suite() == theirs.key.suite()) {
         line.key = kept.key.clone();
     }

@@ -16,10 +16,12 @@ mod tests;
 pub use error::NegotiateError;
 pub use local::{CodecOrder, Local, SrtpPolicy};
 
+use std::net::SocketAddr;
+
 use crate::codec::Codec;
 use crate::engine::{StreamConfig, TelephoneEvent};
 use crate::sdp::{Direction, SessionDescription};
-use crate::srtp::SrtpKeys;
+use crate::srtp::{SrtpKey, SrtpKeys};
 use remote::Remote;
 use sdes::CryptoLine;
 
@@ -144,13 +146,15 @@ pub struct Negotiator {
     offered: Option<Ours>,
     /// The last state both sides agreed on.
     agreed: Option<(Ours, Agreed)>,
+    /// Where the peer last said it is; an address of zeros says nothing.
+    peer: Option<SocketAddr>,
 }
 
 impl Negotiator {
     /// For a new leg. `session_id` goes into `o=`: any number, unique enough.
     #[must_use]
     pub fn new(local: Local, session_id: u64) -> Self {
-        Self { local, session_id, version: 0, last: None, offered: None, agreed: None }
+        Self { local, session_id, version: 0, last: None, offered: None, agreed: None, peer: None }
     }
 
     /// What was last agreed, if anything.
@@ -182,6 +186,20 @@ impl Negotiator {
         text
     }
 
+    /// Prints an offer for a peer that asked for one within the session (a re-INVITE without a
+    /// description, RFC 3261 §14.2). Whoever answers it may be somebody else than before, so our keys
+    /// are fresh.
+    pub fn offer_anew(&mut self, direction: Direction) -> String {
+        let Some((ours, _)) = &self.agreed else { return self.offer(direction) };
+        let mut ours = self.next_offer(ours.clone(), direction);
+        for line in &mut ours.crypto {
+            line.key = SrtpKey::generate(line.key.suite());
+        }
+        let text = self.print(&ours);
+        self.offered = Some(ours);
+        text
+    }
+
     /// Reads the peer's offer and prints the answer. Nothing is changed when it is refused.
     ///
     /// # Errors
@@ -193,11 +211,11 @@ impl Negotiator {
     ) -> Result<(String, Agreed), NegotiateError> {
         let offer = SessionDescription::parse(offer)?;
         let before = self.agreed.as_ref();
-        let (ours, agreed) = answer::answer(&self.local, before, &offer, direction)
+        let (ours, agreed) = answer::answer(&self.local, before, self.peer, &offer, direction)
             .or_else(|error| before.and_then(|b| answer::stopped(b, &offer)).ok_or(error))?;
         let text = self.print(&ours);
         self.offered = None;
-        self.agreed = Some((ours, agreed.clone()));
+        self.keep(ours, &agreed);
         Ok((text, agreed))
     }
 
@@ -215,8 +233,14 @@ impl Negotiator {
             }
             (result, _) => result?,
         };
-        self.agreed = Some((ours, agreed.clone()));
+        self.keep(ours, &agreed);
         Ok(agreed)
+    }
+
+    fn keep(&mut self, ours: Ours, agreed: &Agreed) {
+        let said = Some(agreed.stream.remote_rtp).filter(|peer| !peer.ip().is_unspecified());
+        self.peer = said.or(self.peer);
+        self.agreed = Some((ours, agreed.clone()));
     }
 
     /// Our offer was refused or lost: what was agreed before holds on (RFC 3261 §14.1).

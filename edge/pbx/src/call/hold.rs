@@ -43,7 +43,7 @@ impl Call {
         let Some(offer) = sdp else {
             // All that we can, also to a phone that holds us: that it still does is for its answer
             // to say (RFC 3261 §14.2, RFC 6337 §5.3).
-            let ours = media.offer(MediaDirection::SendRecv);
+            let ours = media.offer_anew(MediaDirection::SendRecv);
             let _ = leg.session.answer_offer(now, token, ours);
             return;
         };

@@ -209,6 +209,14 @@ impl LegMedia {
         sdp
     }
 
+    /// Our offer to a peer that asked for one within the call.
+    pub(crate) fn offer_anew(&mut self, direction: Direction) -> Bytes {
+        self.offered = direction;
+        let sdp = Bytes::from(self.negotiator.offer_anew(direction));
+        self.said = Some(sdp.clone());
+        sdp
+    }
+
     /// Answers an offer and sets the port right.
     pub(crate) fn answer(&mut self, offer: &[u8]) -> Result<(Bytes, StreamConfig), NegotiateError> {
         let (sdp, agreed) = self.negotiator.answer(offer, Direction::SendRecv)?;

@@ -191,6 +191,34 @@ fn a_peer_at_another_address_gets_a_new_key_and_one_that_only_holds_does_not() {
 }
 
 #[test]
+fn a_peer_that_resumes_from_another_address_than_it_held_from_gets_a_new_key() {
+    let mut us = us(local());
+    let offer = theirs("RTP/SAVP 0", &crypto(1, "AES_CM_128_HMAC_SHA1_80", KEY));
+    let mut key =
+        |offer: &str| key_of(&us.answer(offer.as_bytes(), Direction::SendRecv).unwrap().0);
+    let first = key(&offer);
+    assert_eq!(key(&offer.replace("IP4 198.51.100.2", "IP4 0.0.0.0")), first);
+    assert_ne!(key(&offer.replace("IP4 198.51.100.2", "IP4 198.51.100.3")), first);
+}
+
+#[test]
+fn who_asks_for_our_offer_within_a_call_gets_a_fresh_key_of_the_same_suite() {
+    let mut us = us(local());
+    let offer = theirs("RTP/SAVP 0", &crypto(3, "AES_CM_128_HMAC_SHA1_32", KEY));
+    let first = crypto_line(&us.answer(offer.as_bytes(), Direction::SendRecv).unwrap().0);
+    let anew = us.offer_anew(Direction::SendRecv);
+    let (was, is) = (first.split_once("inline:").unwrap(), crypto_line(&anew));
+    let is = is.split_once("inline:").unwrap();
+    assert_eq!((was.0, anew.matches("a=crypto").count()), (is.0, 1));
+    assert_ne!(was.1, is.1);
+    let agreed = us.accept_answer(offer.as_bytes()).unwrap();
+    assert_eq!(agreed.stream.srtp.unwrap().tx.to_base64(), is.1);
+    assert_eq!(key_of(&us.offer(Direction::SendRecv)), is.1, "and it stays");
+    // In clear, and at first, it is an offer like any other.
+    assert!(!super::us(local()).offer_anew(Direction::SendRecv).contains("a=crypto"));
+}
+
+#[test]
 fn a_new_suite_gets_a_new_key() {
     let mut us = us(local());
     let offer = |suite| theirs("RTP/SAVP 0", &crypto(1, suite, KEY));
