@@ -225,7 +225,9 @@ impl Worker {
             match event.data.u64() {
                 WAKE => woken = true,
                 TIMER => ticked = true,
-                token => self.readable(now, token),
+                token => {
+                    self.readable(now, token);
+                }
             }
         }
         if ticked {
@@ -258,25 +260,31 @@ impl Worker {
 
     // The hot path.
 
+    /// Takes one datagram. False when there was none.
     #[inline]
-    fn readable(&mut self, now: Instant, token: u64) {
+    fn readable(&mut self, now: Instant, token: u64) -> bool {
         let slot = usize::try_from(token >> 1).unwrap_or(usize::MAX);
-        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else { return };
+        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else {
+            return false;
+        };
         if token & 1 == 1 {
             if let Ok((n, from)) = port.rtcp.recv_from(&mut self.buffer[..]) {
                 port.leg.receive_rtcp(now, ntp_now(), from, false, &mut self.buffer, n);
             }
-            return;
+            return true;
         }
-        // An error here is an ICMP answer to something we sent: noise.
-        let Ok((n, from)) = port.rtp.recv_from(&mut self.buffer[..]) else { return };
+        let (n, from) = match port.rtp.recv_from(&mut self.buffer[..]) {
+            Ok(received) => received,
+            // Any other error is an ICMP answer to something we sent: noise.
+            Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
+        };
         if n > rtp::MAX_PACKET {
             port.leg.counters.dropped.bump();
-            return;
+            return true;
         }
         if self.buffer.get(..n).is_some_and(rtp::is_rtcp) {
             port.leg.receive_rtcp(now, ntp_now(), from, true, &mut self.buffer, n);
-            return;
+            return true;
         }
         let media = port.leg.receive(now, from, &mut self.buffer, n);
         if let Some(media) = media {
@@ -286,6 +294,7 @@ impl Worker {
             self.attend(slot);
             self.set_pace();
         }
+        true
     }
 
     /// Lets the other leg have what this one received.
@@ -439,7 +448,8 @@ impl Worker {
                 }
                 return drop(self.remove(id, slot));
             }
-            Order::StopRecord => self.hear_out(now, slot),
+            // Another recording takes the place of one that runs.
+            Order::StopRecord | Order::Record(_) => self.hear_out(now, slot),
             Order::Move(to) => {
                 if let Some(port) = self.remove(id, slot) {
                     let _ = epoll::delete(&self.epoll, &port.rtp);
@@ -479,14 +489,10 @@ impl Worker {
     /// not be lost because this thread was late.
     fn hear_out(&mut self, now: Instant, slot: usize) {
         for _ in 0..BACKLOG {
-            let waits = self.port(slot).is_some_and(|port| {
-                port.leg.is_recording()
-                    && rustix::io::ioctl_fionread(&port.rtp).is_ok_and(|bytes| bytes > 0)
-            });
-            if !waits {
+            let recording = self.port(slot).is_some_and(|port| port.leg.is_recording());
+            if !recording || !self.readable(now, (slot as u64) << 1) {
                 return;
             }
-            self.readable(now, (slot as u64) << 1);
         }
     }
 

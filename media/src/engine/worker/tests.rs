@@ -107,24 +107,32 @@ impl crate::engine::SampleSink for Tape {
     }
 }
 
+fn recording(tape: Tape) -> Recording {
+    Recording {
+        id: 1,
+        to: Box::new(tape),
+        max: None,
+        silence: None,
+        terminators: crate::dtmf::DigitSet::NONE,
+    }
+}
+
 #[test]
 fn what_was_said_before_the_end_is_kept_by_a_thread_that_is_late() {
-    for end in [|| Order::StopRecord, || Order::Close] {
+    let another = || Order::Record(recording(Tape::default()));
+    for end in [|| Order::StopRecord, || Order::Close, another] {
         let (mut worker, remote) = Worker::new().unwrap();
         let mut events = Vec::with_capacity(BATCH);
         let a = peer(&remote, 1);
         let tape = Tape::default();
-        let recording = Recording {
-            id: 1,
-            to: Box::new(tape.clone()),
-            max: None,
-            silence: None,
-            terminators: crate::dtmf::DigitSet::NONE,
-        };
-        remote.send(Command::Port(a.id, Order::Record(recording)));
+        remote.send(Command::Port(a.id, Order::Record(recording(tape.clone()))));
         worker.turn(&mut events);
-        // The caller speaks for a second and hangs up while the thread sleeps.
+        // The caller speaks for a second and hangs up while the thread sleeps. A datagram without a
+        // byte lies between.
         for sequence in 0..50u16 {
+            if sequence == 20 {
+                a.socket.send_to(&[], a.port).unwrap();
+            }
             let timestamp = u32::from(sequence) * 160;
             let header = Header { marker: false, payload_type: 0, sequence, timestamp, ssrc: 5 };
             let wire = [&header.to_bytes()[..], &[0x10; 160]].concat();
