@@ -159,6 +159,18 @@ impl OutStream {
         Some(place)
     }
 
+    /// A packet of this source is withheld on purpose: no gap shows the peer a loss. What comes late
+    /// from before it has no number any more.
+    pub fn withhold(&mut self, source: Source, sequence: u16) {
+        let Some(mapping) = self.source.as_mut().filter(|m| m.source == source) else { return };
+        let ahead = sequence.wrapping_sub(mapping.highest);
+        if ahead != 0 && ahead < MAX_DROPOUT {
+            mapping.sequence_offset = mapping.sequence_offset.wrapping_sub(1);
+            (mapping.highest, mapping.age, mapping.seen) = (sequence, 0, 1);
+            mapping.restart = None;
+        }
+    }
+
     /// Places a packet that belongs to no source, between those of one: the next number, at this
     /// timestamp of ours or, without, at the one that the clock has reached.
     pub fn append(&mut self, now: Instant, timestamp: Option<u32>) -> Place {
@@ -276,6 +288,25 @@ mod tests {
         assert_eq!(place(502), None, "a duplicate");
         assert_eq!(place(499), None, "older than the source");
         assert_eq!(place(505), Some((105, 800, false)));
+    }
+
+    #[test]
+    fn what_is_withheld_on_purpose_leaves_no_gap_and_no_number_is_used_twice() {
+        let now = Instant::now();
+        let mut out = OutStream::new(7, 99, 0);
+        let mut place = |seq: u16| {
+            out.place(now, Source::Relay(1), seq, u32::from(seq) * 160).map(|p| p.sequence)
+        };
+        assert_eq!((place(500), place(501), place(503)), (Some(100), Some(101), Some(103)));
+        for (source, sequence) in [(1, 504), (1, 505), (1, 504), (1, 502), (2, 506)] {
+            out.withhold(Source::Relay(source), sequence);
+        }
+        let mut place = |seq: u16| {
+            out.place(now, Source::Relay(1), seq, u32::from(seq) * 160).map(|p| p.sequence)
+        };
+        assert_eq!(place(506), Some(104));
+        assert_eq!((place(505), place(504), place(502), place(503)), (None, None, None, None));
+        assert_eq!((place(508), place(507)), (Some(106), Some(105)), "loss stays visible");
     }
 
     #[test]

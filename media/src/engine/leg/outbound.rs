@@ -30,9 +30,13 @@ impl Leg {
             return None;
         }
         let (codec, send_pt) = (stream.codec, stream.send_pt);
+        let source = Source::Relay(media.ssrc);
         let (mut timestamp, mut payload) = (media.timestamp, media.payload.clone());
         let payload_type = match media.kind {
-            Kind::Audio(_) if self.tones.covers(timestamp) => return None,
+            Kind::Audio(_) if self.tones.covers(timestamp) => {
+                self.out.withhold(source, media.sequence);
+                return None;
+            }
             Kind::Audio(from) if from == codec => send_pt,
             Kind::Audio(from) => {
                 // Whatever is no law has come through an ear.
@@ -55,7 +59,10 @@ impl Leg {
                     // This peer hears keys only as tones.
                     let event = buffer.get(payload.clone())?.first_chunk().copied()?;
                     let mut tone = [0; MAX_FRAME];
-                    let (from, length) = self.tones.make(timestamp, event, &mut tone)?;
+                    let Some((from, length)) = self.tones.make(timestamp, event, &mut tone) else {
+                        self.out.withhold(source, media.sequence);
+                        return None;
+                    };
                     let tone = tone.get(..length)?;
                     let Some(law) = codec.law().filter(|_| !media.decoded) else {
                         self.speak(now, tone, Rate::Narrow);
@@ -67,9 +74,11 @@ impl Leg {
                 }
             },
             Kind::Noise if stream.comfort_noise => COMFORT_NOISE,
-            Kind::Noise => return None,
+            Kind::Noise => {
+                self.out.withhold(source, media.sequence);
+                return None;
+            }
         };
-        let source = Source::Relay(media.ssrc);
         let place = self.out.place(now, source, media.sequence, timestamp)?;
         self.seal(place, media.marker, payload_type, buffer, payload)
     }
@@ -129,7 +138,10 @@ impl Leg {
                             let (at, event) = (packet.timestamp, packet.payload);
                             let mut tone = [0; MAX_FRAME];
                             let made = self.dialled.make(at, event, &mut tone);
-                            let Some((from, length)) = made else { continue };
+                            let Some((from, length)) = made else {
+                                self.out.withhold(Source::Digits(self.runs), packet.sequence);
+                                continue;
+                            };
                             let tone = tone.get(..length)?;
                             let Some(law) = codec.law() else {
                                 self.speak(now, tone, Rate::Narrow);

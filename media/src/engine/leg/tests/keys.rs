@@ -84,11 +84,12 @@ fn a_peer_without_telephone_events_hears_the_key_as_a_tone() {
     let (before, _) = a.through(&mut b, &packet(0, 30, &[0xff; 160])).unwrap();
     let mut heard = Vec::new();
     let mut stamps = Vec::new();
+    let mut numbers = 1..;
     for n in 1..=10u16 {
         let header = Header {
             marker: n == 1,
             payload_type: 101,
-            sequence: 30 + n,
+            sequence: if n > 8 { 38 + n } else { 29 + 2 * n },
             timestamp: 5000,
             ssrc: 77,
         };
@@ -100,10 +101,11 @@ fn a_peer_without_telephone_events_hears_the_key_as_a_tone() {
             continue;
         };
         assert_eq!((view.payload_type, payload.len()), (8, 160));
+        assert_eq!(Some(view.sequence.wrapping_sub(before.sequence)), numbers.next());
         stamps.push(view.timestamp.wrapping_sub(before.timestamp));
         heard.extend(payload.iter().map(|&byte| Law::A.decode(byte)));
         // What the phone sends beside its events is not mixed in.
-        let mut beside = packet(0, 50 + n, &[0x00; 160]);
+        let mut beside = packet(0, 30 + 2 * n, &[0x00; 160]);
         beside[4..8].copy_from_slice(&(5000 + u32::from(n - 1) * 160).to_be_bytes());
         assert!(a.through(&mut b, &beside).is_none());
     }
@@ -114,7 +116,8 @@ fn a_peer_without_telephone_events_hears_the_key_as_a_tone() {
         assert!((level + 12.0).abs() < 1.0, "{hertz} Hz: {level} dB");
     }
     assert!(matches!(a.heard().last(), Some(PortEventKind::Digit { .. })), "and it is seen");
-    assert!(a.through(&mut b, &packet(0, 70, &[0xff; 160])).is_some());
+    let (after, _) = a.through(&mut b, &packet(0, 49, &[0xff; 160])).unwrap();
+    assert_eq!(Some(after.sequence.wrapping_sub(before.sequence)), numbers.next());
 }
 
 #[test]
@@ -141,6 +144,8 @@ fn digits_are_sent_as_tones_to_a_peer_without_telephone_events() {
     assert!(made.iter().all(|(v, payload)| v.payload_type == 0 && payload.len() == 160));
     let since = |n: usize| made[n].0.timestamp.wrapping_sub(made[0].0.timestamp);
     assert_eq!((since(1), since(4), since(5), since(9)), (160, 640, 1280, 1920));
+    let numbered = |n: u16| made[0].0.sequence.wrapping_add(n);
+    assert!((0..).zip(&made).all(|(n, (view, _))| view.sequence == numbered(n)));
     for (digit, hertz) in [(0, [770.0, 1209.0]), (5, [697.0, 1336.0])] {
         let bytes = made[digit..digit + 5].iter().flat_map(|(_, payload)| payload);
         let heard: Vec<i16> = bytes.map(|&byte| Law::Mu.decode(byte)).collect();
