@@ -4,6 +4,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::codec::Codec;
+use crate::engine::TelephoneEvent;
 use crate::rtp::Header;
 use crate::srtp::{SrtpKey, SrtpKeys, SrtpSession, SrtpSuite, Unprotected};
 
@@ -37,6 +38,7 @@ fn between_receiving_and_sending_there_is_no_heap() {
         (None, Some(SUITE_80)),
         (Some(SUITE_32), None),
         (Some(SUITE_32), Some(SUITE_80)),
+        (Some(SUITE_256), Some(SUITE_256)),
     ] {
         let (mut worker, remote) = Worker::new().unwrap();
         let mut events = Vec::with_capacity(BATCH);
@@ -71,7 +73,38 @@ fn between_receiving_and_sending_there_is_no_heap() {
     }
 }
 
+#[test]
+fn a_key_becomes_a_tone_without_heap() {
+    let (mut worker, remote) = Worker::new().unwrap();
+    let mut events = Vec::with_capacity(BATCH);
+    let (a, b) = (peer(&remote, 1), peer(&remote, 2));
+    // Whose peer understands events, and whose does not.
+    let mut stream = StreamConfig::new(a.socket.local_addr().unwrap(), Codec::Pcmu);
+    stream.telephone_event = Some(TelephoneEvent { send_pt: 101, recv_pt: 101, clock: 8000 });
+    remote.send(Command::Port(a.id, Order::SetStream(Box::new(stream))));
+    remote.send(Command::Port(a.id, Order::Bridge(b.id)));
+    worker.turn(&mut events);
+    let mut tones = 0;
+    for n in 0..60u16 {
+        // Audio, then a key of fifty packets whose end is not among them.
+        let payload_type = if n < 10 { 0 } else { 101 };
+        let timestamp = u32::from(n.min(10)) * 160;
+        let header = Header { marker: false, payload_type, sequence: n, timestamp, ssrc: 5 };
+        let [high, low] = (n.saturating_sub(9) * 160).to_be_bytes();
+        let payload = if n < 10 { vec![0x55; 160] } else { vec![5, 10, high, low] };
+        let wire = [&header.to_bytes()[..], &payload].concat();
+        a.socket.send_to(&wire, a.port).unwrap();
+        let used = allocation_counter::measure(|| worker.turn(&mut events));
+        // The first packets latch, and the press wants ticks.
+        assert!(n == 0 || n == 10 || used.count_total == 0, "{n} {used:?}");
+        let heard = b.socket.recv(&mut [0; 300]).is_ok_and(|length| length == 172);
+        tones += usize::from(heard && n > 10);
+    }
+    assert!(tones > 40, "the tone went through: {tones}");
+}
+
 const SUITE_80: SrtpSuite = SrtpSuite::AesCm128HmacSha1_80;
+const SUITE_256: SrtpSuite = SrtpSuite::Aes256CmHmacSha1_80;
 const SUITE_32: SrtpSuite = SrtpSuite::AesCm128HmacSha1_32;
 
 /// Secures a peer's leg when there is a suite; what the phone has at the other end.
