@@ -88,13 +88,6 @@ pub(super) enum Kind {
     Noise,
 }
 
-impl Media {
-    /// Whether this is a part of a key.
-    pub(super) fn is_event(&self) -> bool {
-        self.kind == Kind::Event
-    }
-}
-
 /// A packet that came in and may go out on the other side. The payload is still in the buffer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Media {
@@ -106,6 +99,13 @@ pub(super) struct Media {
     payload: Range<usize>,
     /// The audio of its sender goes through an ear.
     decoded: bool,
+}
+
+impl Media {
+    /// Whether this is a part of a key.
+    pub(super) fn is_event(&self) -> bool {
+        self.kind == Kind::Event
+    }
 }
 
 fn random_stream() -> OutStream {

@@ -1,21 +1,26 @@
 //! A media thread: an epoll, a slab of ports, one packet buffer.
 
+mod orders;
+mod port;
+
 use std::collections::HashMap;
 use std::io;
-use std::net::UdpSocket;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{EventfdFlags, epoll, eventfd};
 
-use super::api::{PlayEnd, Playback, PortId, RecordEnd, Recording, StreamConfig};
-use super::leg::{Buffer, Leg, Media, Piece};
+use super::api::PortId;
+use super::leg::{Buffer, Media, Piece};
 use super::timer::{Pace, Timer};
-use crate::dtmf::Digit;
 use crate::rtp;
+
+pub(super) use self::orders::{Command, Order, Remote};
+pub(super) use self::port::Port;
+use self::port::ntp_now;
 
 /// Epoll tokens that are no port.
 const WAKE: u64 = u64::MAX;
@@ -24,137 +29,9 @@ const TIMER: u64 = u64::MAX - 1;
 /// Events taken from the kernel at once.
 const BATCH: usize = 128;
 
-/// Most packets heard out when a recording is stopped: five seconds that a slow thread is behind.
-const BACKLOG: usize = 256;
-
 /// How often each port is looked at for reports and silence, and in how many portions.
 const SWEEP: Duration = Duration::from_millis(100);
 const SWEEPS: usize = 10;
-
-/// Something to do for one port.
-pub(super) enum Order {
-    SetStream(Box<StreamConfig>),
-    Play(Playback),
-    StopPlay,
-    Record(Recording),
-    StopRecord,
-    SendDigits(Vec<Digit>, Duration, Duration),
-    /// With the other port, which this thread has or expects.
-    Bridge(PortId),
-    Unbridge,
-    /// Its own partner: an echo.
-    Echo,
-    /// Hand it to another thread, which expects it.
-    Move(Remote),
-    Close,
-}
-
-/// What is said to a thread.
-pub(super) enum Command {
-    /// A new or moved port.
-    Adopt(Box<Port>),
-    /// A port will come from another thread: keep its orders until then.
-    Expect(PortId),
-    Port(PortId, Order),
-    Stop,
-}
-
-/// How to reach a thread.
-#[derive(Clone)]
-pub(super) struct Remote {
-    commands: Sender<Command>,
-    wake: Arc<OwnedFd>,
-}
-
-impl Remote {
-    /// Hands over a command. One to a thread that has stopped is dropped.
-    pub(super) fn send(&self, command: Command) {
-        if self.commands.send(command).is_ok() {
-            // Fails only when the counter is at its limit: then the thread is being woken anyway.
-            let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
-        }
-    }
-}
-
-/// A leg and its sockets.
-pub(super) struct Port {
-    leg: Leg,
-    rtp: UdpSocket,
-    rtcp: UdpSocket,
-    /// The RTP socket is connected to the peer: the kernel filters strangers and keeps the route.
-    connected: bool,
-    /// Slot of the other leg.
-    partner: Option<usize>,
-    /// On the fast grid.
-    active: bool,
-}
-
-impl Port {
-    pub(super) fn new(leg: Leg, rtp: UdpSocket, rtcp: UdpSocket) -> Self {
-        Self { leg, rtp, rtcp, connected: false, partner: None, active: false }
-    }
-
-    #[inline]
-    fn transmit(&self, packet: &[u8]) {
-        let send = || {
-            if self.connected {
-                return self.rtp.send(packet);
-            }
-            match self.leg.target() {
-                Some(target) => self.rtp.send_to(packet, target),
-                None => Err(io::ErrorKind::AddrNotAvailable.into()),
-            }
-        };
-        let result = match send() {
-            // An ICMP error for an earlier packet; this one has not been sent yet.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => send(),
-            result => result,
-        };
-        match result {
-            Ok(_) => self.leg.counters.sent.bump(),
-            Err(_) => self.leg.counters.send_errors.bump(),
-        }
-    }
-
-    /// Follows the leg's latch with the socket.
-    fn retarget(&mut self) {
-        match self.leg.only_peer() {
-            Some(peer) => self.connected = self.rtp.connect(peer).is_ok(),
-            None if self.connected => {
-                self.connected = rustix::net::connect_unspec(&self.rtp).is_err();
-            }
-            None => {}
-        }
-    }
-
-    fn poll(&mut self, now: Instant, buffer: &mut Buffer) {
-        self.leg.handle_timeout(now);
-        while let Some(at) = self.leg.poll(now, buffer) {
-            self.transmit(buffer.get(at).unwrap_or_default());
-        }
-    }
-
-    fn report(&mut self, now: Instant, buffer: &mut Buffer) {
-        let Some((target, mux)) = self.leg.rtcp_target() else { return };
-        let Some(n) = self.leg.report(now, ntp_now(), buffer) else { return };
-        let packet = buffer.get(..n).unwrap_or_default();
-        let result = match (mux, self.connected) {
-            (true, true) => self.rtp.send(packet),
-            (true, false) => self.rtp.send_to(packet, target),
-            (false, _) => self.rtcp.send_to(packet, target),
-        };
-        if result.is_ok() {
-            self.leg.counters.rtcp_sent.bump();
-        }
-    }
-}
-
-/// Wall clock as NTP: seconds since 1900 in the upper half (RFC 3550 §4).
-fn ntp_now() -> u64 {
-    let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let seconds = unix.as_secs().wrapping_add(2_208_988_800) & 0xffff_ffff;
-    (seconds << 32) | ((u64::from(unix.subsec_nanos()) << 32) / 1_000_000_000)
-}
 
 /// The thread's state.
 pub(super) struct Worker {
@@ -385,153 +262,6 @@ impl Worker {
                 port.report(now, &mut self.buffer);
             }
         }
-    }
-
-    // Commands.
-
-    fn command(&mut self, now: Instant, command: Command) {
-        match command {
-            Command::Adopt(port) => self.adopt(now, port),
-            Command::Expect(id) => {
-                self.expected.entry(id).or_default();
-            }
-            Command::Port(id, order) => self.order(now, id, order),
-            Command::Stop => self.stopping = true,
-        }
-    }
-
-    fn adopt(&mut self, now: Instant, mut port: Box<Port>) {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(None);
-            self.slots.len() - 1
-        });
-        let token = (slot as u64) << 1;
-        let flags = epoll::EventFlags::IN;
-        for (socket, token) in [(&port.rtp, token), (&port.rtcp, token | 1)] {
-            // Fails only when the system is out of memory or watches: the port is deaf then, and
-            // says so by NoMedia.
-            let _ = epoll::add(&self.epoll, socket, epoll::EventData::new_u64(token), flags);
-        }
-        let id = port.leg.id();
-        port.active = false;
-        self.by_id.insert(id, slot);
-        if let Some(place) = self.slots.get_mut(slot) {
-            *place = Some(port);
-        }
-        self.attend(slot);
-        for order in self.expected.remove(&id).unwrap_or_default() {
-            self.order(now, id, order);
-        }
-    }
-
-    fn order(&mut self, now: Instant, id: PortId, order: Order) {
-        if let Some(waiting) = self.expected.get_mut(&id) {
-            waiting.push(order);
-            return;
-        }
-        let Some(&slot) = self.by_id.get(&id) else { return };
-        match order {
-            Order::Bridge(other) => return self.bridge(id, slot, other),
-            Order::Unbridge => return self.unbridge(slot),
-            Order::Echo => {
-                self.unbridge(slot);
-                if let Some(port) = self.port(slot) {
-                    port.partner = Some(slot);
-                    port.leg.reconsider();
-                }
-                return;
-            }
-            Order::Close => {
-                self.hear_out(now, slot);
-                if let Some(port) = self.port(slot) {
-                    port.leg.tape_rest(now);
-                }
-                return drop(self.remove(id, slot));
-            }
-            // Another recording takes the place of one that runs.
-            Order::StopRecord | Order::Record(_) => self.hear_out(now, slot),
-            Order::Move(to) => {
-                if let Some(port) = self.remove(id, slot) {
-                    let _ = epoll::delete(&self.epoll, &port.rtp);
-                    let _ = epoll::delete(&self.epoll, &port.rtcp);
-                    to.send(Command::Adopt(port));
-                }
-                return;
-            }
-            _ => {}
-        }
-        let Some(port) = self.port(slot) else { return };
-        match order {
-            Order::SetStream(stream) => {
-                let partner = port.partner;
-                if port.leg.set_stream(now, stream) {
-                    port.leg.reconsider();
-                    if let Some(other) = partner.and_then(|partner| self.port(partner)) {
-                        other.leg.reconsider();
-                    }
-                }
-            }
-            Order::Play(playback) => port.leg.play(now, playback),
-            Order::StopPlay => port.leg.end_play(PlayEnd::Stopped),
-            Order::Record(recording) => port.leg.record(now, recording),
-            Order::StopRecord => port.leg.end_record(now, RecordEnd::Stopped),
-            Order::SendDigits(digits, tone, gap) => port.leg.send_digits(now, &digits, tone, gap),
-            Order::Bridge(_) | Order::Unbridge | Order::Echo | Order::Move(_) | Order::Close => {}
-        }
-        self.attend(slot);
-        // What was ordered starts now, not at the next tick.
-        if let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) {
-            port.poll(now, &mut self.buffer);
-        }
-    }
-
-    /// Takes what the socket already has, before a recording ends: what the caller said last must
-    /// not be lost because this thread was late.
-    fn hear_out(&mut self, now: Instant, slot: usize) {
-        for _ in 0..BACKLOG {
-            let recording = self.port(slot).is_some_and(|port| port.leg.is_recording());
-            if !recording || !self.readable(now, (slot as u64) << 1) {
-                return;
-            }
-        }
-    }
-
-    fn bridge(&mut self, id: PortId, slot: usize, other: PortId) {
-        if let Some(waiting) = self.expected.get_mut(&other) {
-            // Still on its way from another thread.
-            return waiting.push(Order::Bridge(id));
-        }
-        let Some(&partner) = self.by_id.get(&other).filter(|&&partner| partner != slot) else {
-            return;
-        };
-        self.unbridge(slot);
-        self.unbridge(partner);
-        for (slot, partner) in [(slot, partner), (partner, slot)] {
-            if let Some(port) = self.port(slot) {
-                port.partner = Some(partner);
-                port.leg.reconsider();
-            }
-        }
-    }
-
-    fn unbridge(&mut self, slot: usize) {
-        let partner = self.port(slot).and_then(|port| port.partner.take());
-        if let Some(port) = self.port(slot) {
-            port.leg.reconsider();
-        }
-        if let Some(other) = partner.and_then(|partner| self.port(partner)) {
-            other.partner = None;
-            other.leg.reconsider();
-        }
-    }
-
-    fn remove(&mut self, id: PortId, slot: usize) -> Option<Box<Port>> {
-        self.unbridge(slot);
-        self.by_id.remove(&id);
-        let port = self.slots.get_mut(slot)?.take()?;
-        self.active.retain(|&active| active != slot);
-        self.free.push(slot);
-        Some(port)
     }
 }
 

@@ -1,10 +1,14 @@
 //! The worker turned by hand: what the hot path costs in memory.
 
+use std::net::UdpSocket;
+
 use tokio::sync::mpsc;
 
 use super::*;
 use crate::codec::Codec;
 use crate::engine::TelephoneEvent;
+use crate::engine::api::{Recording, StreamConfig};
+use crate::engine::leg::Leg;
 use crate::rtp::Header;
 use crate::srtp::{SrtpKey, SrtpKeys, SrtpSession, SrtpSuite, Unprotected};
 

@@ -1,0 +1,207 @@
+//! What a media thread is told to do, and how it does it.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use rustix::event::epoll;
+
+use super::super::api::{PlayEnd, Playback, PortId, RecordEnd, Recording, StreamConfig};
+use super::{Port, Worker};
+use crate::dtmf::Digit;
+
+/// Most packets heard out when a recording is stopped: five seconds that a slow thread is behind.
+const BACKLOG: usize = 256;
+
+/// Something to do for one port.
+pub(in crate::engine) enum Order {
+    SetStream(Box<StreamConfig>),
+    Play(Playback),
+    StopPlay,
+    Record(Recording),
+    StopRecord,
+    SendDigits(Vec<Digit>, Duration, Duration),
+    /// With the other port, which this thread has or expects.
+    Bridge(PortId),
+    Unbridge,
+    /// Its own partner: an echo.
+    Echo,
+    /// Hand it to another thread, which expects it.
+    Move(Remote),
+    Close,
+}
+
+/// What is said to a thread.
+pub(in crate::engine) enum Command {
+    /// A new or moved port.
+    Adopt(Box<Port>),
+    /// A port will come from another thread: keep its orders until then.
+    Expect(PortId),
+    Port(PortId, Order),
+    Stop,
+}
+
+/// How to reach a thread.
+#[derive(Clone)]
+pub(in crate::engine) struct Remote {
+    pub(super) commands: Sender<Command>,
+    pub(super) wake: Arc<OwnedFd>,
+}
+
+impl Remote {
+    /// Hands over a command. One to a thread that has stopped is dropped.
+    pub(in crate::engine) fn send(&self, command: Command) {
+        if self.commands.send(command).is_ok() {
+            // Fails only when the counter is at its limit: then the thread is being woken anyway.
+            let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+        }
+    }
+}
+
+impl Worker {
+    pub(super) fn command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Adopt(port) => self.adopt(now, port),
+            Command::Expect(id) => {
+                self.expected.entry(id).or_default();
+            }
+            Command::Port(id, order) => self.order(now, id, order),
+            Command::Stop => self.stopping = true,
+        }
+    }
+
+    fn adopt(&mut self, now: Instant, mut port: Box<Port>) {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() - 1
+        });
+        let token = (slot as u64) << 1;
+        let flags = epoll::EventFlags::IN;
+        for (socket, token) in [(&port.rtp, token), (&port.rtcp, token | 1)] {
+            // Fails only when the system is out of memory or watches: the port is deaf then, and
+            // says so by NoMedia.
+            let _ = epoll::add(&self.epoll, socket, epoll::EventData::new_u64(token), flags);
+        }
+        let id = port.leg.id();
+        port.active = false;
+        self.by_id.insert(id, slot);
+        if let Some(place) = self.slots.get_mut(slot) {
+            *place = Some(port);
+        }
+        self.attend(slot);
+        for order in self.expected.remove(&id).unwrap_or_default() {
+            self.order(now, id, order);
+        }
+    }
+
+    fn order(&mut self, now: Instant, id: PortId, order: Order) {
+        if let Some(waiting) = self.expected.get_mut(&id) {
+            waiting.push(order);
+            return;
+        }
+        let Some(&slot) = self.by_id.get(&id) else { return };
+        match order {
+            Order::Bridge(other) => return self.bridge(id, slot, other),
+            Order::Unbridge => return self.unbridge(slot),
+            Order::Echo => {
+                self.unbridge(slot);
+                if let Some(port) = self.port(slot) {
+                    port.partner = Some(slot);
+                    port.leg.reconsider();
+                }
+                return;
+            }
+            Order::Close => {
+                self.hear_out(now, slot);
+                if let Some(port) = self.port(slot) {
+                    port.leg.tape_rest(now);
+                }
+                return drop(self.remove(id, slot));
+            }
+            // Another recording takes the place of one that runs.
+            Order::StopRecord | Order::Record(_) => self.hear_out(now, slot),
+            Order::Move(to) => {
+                if let Some(port) = self.remove(id, slot) {
+                    let _ = epoll::delete(&self.epoll, &port.rtp);
+                    let _ = epoll::delete(&self.epoll, &port.rtcp);
+                    to.send(Command::Adopt(port));
+                }
+                return;
+            }
+            _ => {}
+        }
+        let Some(port) = self.port(slot) else { return };
+        match order {
+            Order::SetStream(stream) => {
+                let partner = port.partner;
+                if port.leg.set_stream(now, stream) {
+                    port.leg.reconsider();
+                    if let Some(other) = partner.and_then(|partner| self.port(partner)) {
+                        other.leg.reconsider();
+                    }
+                }
+            }
+            Order::Play(playback) => port.leg.play(now, playback),
+            Order::StopPlay => port.leg.end_play(PlayEnd::Stopped),
+            Order::Record(recording) => port.leg.record(now, recording),
+            Order::StopRecord => port.leg.end_record(now, RecordEnd::Stopped),
+            Order::SendDigits(digits, tone, gap) => port.leg.send_digits(now, &digits, tone, gap),
+            Order::Bridge(_) | Order::Unbridge | Order::Echo | Order::Move(_) | Order::Close => {}
+        }
+        self.attend(slot);
+        // What was ordered starts now, not at the next tick.
+        if let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) {
+            port.poll(now, &mut self.buffer);
+        }
+    }
+
+    /// Takes what the socket already has, before a recording ends: what the caller said last must
+    /// not be lost because this thread was late.
+    pub(super) fn hear_out(&mut self, now: Instant, slot: usize) {
+        for _ in 0..BACKLOG {
+            let recording = self.port(slot).is_some_and(|port| port.leg.is_recording());
+            if !recording || !self.readable(now, (slot as u64) << 1) {
+                return;
+            }
+        }
+    }
+
+    fn bridge(&mut self, id: PortId, slot: usize, other: PortId) {
+        if let Some(waiting) = self.expected.get_mut(&other) {
+            // Still on its way from another thread.
+            return waiting.push(Order::Bridge(id));
+        }
+        let Some(&partner) = self.by_id.get(&other).filter(|&&partner| partner != slot) else {
+            return;
+        };
+        self.unbridge(slot);
+        self.unbridge(partner);
+        for (slot, partner) in [(slot, partner), (partner, slot)] {
+            if let Some(port) = self.port(slot) {
+                port.partner = Some(partner);
+                port.leg.reconsider();
+            }
+        }
+    }
+
+    fn unbridge(&mut self, slot: usize) {
+        let partner = self.port(slot).and_then(|port| port.partner.take());
+        if let Some(port) = self.port(slot) {
+            port.leg.reconsider();
+        }
+        if let Some(other) = partner.and_then(|partner| self.port(partner)) {
+            other.partner = None;
+            other.leg.reconsider();
+        }
+    }
+
+    fn remove(&mut self, id: PortId, slot: usize) -> Option<Box<Port>> {
+        self.unbridge(slot);
+        self.by_id.remove(&id);
+        let port = self.slots.get_mut(slot)?.take()?;
+        self.active.retain(|&active| active != slot);
+        self.free.push(slot);
+        Some(port)
+    }
+}

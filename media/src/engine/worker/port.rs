@@ -1,0 +1,87 @@
+//! A leg and its sockets.
+
+use std::io;
+use std::net::UdpSocket;
+use std::time::{Instant, SystemTime};
+
+use super::super::leg::{Buffer, Leg};
+
+/// A leg and its sockets.
+pub(in crate::engine) struct Port {
+    pub(super) leg: Leg,
+    pub(super) rtp: UdpSocket,
+    pub(super) rtcp: UdpSocket,
+    /// The RTP socket is connected to the peer: the kernel filters strangers and keeps the route.
+    connected: bool,
+    /// Slot of the other leg.
+    pub(super) partner: Option<usize>,
+    /// On the fast grid.
+    pub(super) active: bool,
+}
+
+impl Port {
+    pub(in crate::engine) fn new(leg: Leg, rtp: UdpSocket, rtcp: UdpSocket) -> Self {
+        Self { leg, rtp, rtcp, connected: false, partner: None, active: false }
+    }
+
+    #[inline]
+    pub(super) fn transmit(&self, packet: &[u8]) {
+        let send = || {
+            if self.connected {
+                return self.rtp.send(packet);
+            }
+            match self.leg.target() {
+                Some(target) => self.rtp.send_to(packet, target),
+                None => Err(io::ErrorKind::AddrNotAvailable.into()),
+            }
+        };
+        let result = match send() {
+            // An ICMP error for an earlier packet; this one has not been sent yet.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => send(),
+            result => result,
+        };
+        match result {
+            Ok(_) => self.leg.counters.sent.bump(),
+            Err(_) => self.leg.counters.send_errors.bump(),
+        }
+    }
+
+    /// Follows the leg's latch with the socket.
+    pub(super) fn retarget(&mut self) {
+        match self.leg.only_peer() {
+            Some(peer) => self.connected = self.rtp.connect(peer).is_ok(),
+            None if self.connected => {
+                self.connected = rustix::net::connect_unspec(&self.rtp).is_err();
+            }
+            None => {}
+        }
+    }
+
+    pub(super) fn poll(&mut self, now: Instant, buffer: &mut Buffer) {
+        self.leg.handle_timeout(now);
+        while let Some(at) = self.leg.poll(now, buffer) {
+            self.transmit(buffer.get(at).unwrap_or_default());
+        }
+    }
+
+    pub(super) fn report(&mut self, now: Instant, buffer: &mut Buffer) {
+        let Some((target, mux)) = self.leg.rtcp_target() else { return };
+        let Some(n) = self.leg.report(now, ntp_now(), buffer) else { return };
+        let packet = buffer.get(..n).unwrap_or_default();
+        let result = match (mux, self.connected) {
+            (true, true) => self.rtp.send(packet),
+            (true, false) => self.rtp.send_to(packet, target),
+            (false, _) => self.rtcp.send_to(packet, target),
+        };
+        if result.is_ok() {
+            self.leg.counters.rtcp_sent.bump();
+        }
+    }
+}
+
+/// Wall clock as NTP: seconds since 1900 in the upper half (RFC 3550 §4).
+pub(super) fn ntp_now() -> u64 {
+    let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let seconds = unix.as_secs().wrapping_add(2_208_988_800) & 0xffff_ffff;
+    (seconds << 32) | ((u64::from(unix.subsec_nanos()) << 32) / 1_000_000_000)
+}
