@@ -1,9 +1,9 @@
 //! Audio that is decoded: from packets of one leg to packets of another, whatever their codecs,
 //! packet lengths and clocks.
 //!
-//! An [`Ear`](ear::Ear) takes one peer's packets as they come and gives ten milliseconds of samples
+//! An [`Ear`] takes one peer's packets as they come and gives ten milliseconds of samples
 //! whenever it is asked: it waits for the late, conceals the lost, and follows the peer's clock. A
-//! [`Mouth`](mouth::Mouth) takes samples and gives packets of the length another peer wants.
+//! [`Mouth`] takes samples and gives packets of the length another peer wants.
 //! Neither has a socket or a clock.
 
 mod coder;

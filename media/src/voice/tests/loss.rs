@@ -41,8 +41,12 @@ fn what_is_lost_is_concealed() {
         for (share, most) in [(0.01, 4.0), (0.05, 4.0), (0.1, 5.0)] {
             let (heard, whole) = with_loss(&Line::new(codec, rate), share);
             let off = distance(&heard, &whole, rate);
-            println!("{codec} {share}: {off:.2} dB");
             assert!(off < most, "{codec} with {share} lost: {off:.2} dB off");
+            // With nothing in its place the same loss is far off.
+            let mut silent = heard.clone();
+            let pieces = silent.chunks_mut(rate.piece()).zip(whole.chunks(rate.piece()));
+            pieces.filter(|(a, b)| a != b).for_each(|(a, _)| a.fill(0));
+            assert!(distance(&silent, &whole, rate) > 3.0 * most, "{codec}: the score is blind");
         }
     }
 }
@@ -70,8 +74,7 @@ fn redundancy_of_opus_is_better_than_guessing() {
         let (heard, whole) = with_loss(&line, 0.1);
         likeness(&heard, &whole, Rate::Wide)
     });
-    println!("without {without:.3} with {with:.3}");
-    assert!(with > without + 0.05, "{with} {without}");
+    assert!(with > without + 0.2, "{with} {without}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Ears and mouths without a network, in virtual time.
 
+mod hostile;
 mod line;
 mod loss;
 mod pairs;

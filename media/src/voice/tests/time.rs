@@ -28,7 +28,6 @@ fn half_an_hour(ppm: f64) {
             longest = longest.max(ear.delay(now));
         }
     });
-    println!("{ppm} ppm: {longest} us");
     assert!(longest < 60_000, "{ppm}: the delay grew to {longest} us");
     let broken = breaks(&heard[8000..8000 * 60 * 30 - 8000], 10_000.0);
     assert!(broken <= 2, "{ppm} ppm: {broken} breaks");
@@ -57,7 +56,6 @@ fn the_wait_grows_with_the_jitter_and_shrinks_after_it() {
     let mut delays = Vec::new();
     let heard = line.run(&said, &mut network, |ear, now| delays.push(ear.delay(now)));
     let (before, during, after) = (delays[900], delays[5500], delays[8900]);
-    println!("{before} {during} {after}");
     assert!(before < 40_000 && (50_000..110_000).contains(&during), "{before} {during}");
     assert!(after < 45_000, "{after}");
     let broken = breaks(&heard[8000 * 20..8000 * 60], 10_000.0);
