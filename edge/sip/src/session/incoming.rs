@@ -255,7 +255,7 @@ impl Session {
                 (first, _) => first,
             };
             callee.last_provisional = None;
-            callee.again = Some(status);
+            callee.again = Some((status, headers.clone()));
             callee.repeat_at = None;
         } else {
             callee.last_provisional = Some(response.clone());

@@ -164,11 +164,11 @@ impl Session {
             callee.repeat_at = Some(now + repeat);
             let tx = callee.tx;
             self.respond_now(tx, response);
-        } else if let Some(status) = callee.again
-            && callee.unacknowledged.is_none()
+        } else if callee.unacknowledged.is_none()
             && callee.queue.is_empty()
+            && let Some((status, headers)) = callee.again.clone()
         {
-            self.send_provisional(now, status, None, &Headers::new());
+            self.send_provisional(now, status, None, &headers);
         }
     }
 

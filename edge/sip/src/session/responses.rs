@@ -52,10 +52,10 @@ impl Session {
                 self.start_deferred(now);
             }
             ClientKind::Other => {
+                // Silence to INFO, MESSAGE or OPTIONS: phones there are that ignore what they do
+                // not know while the call goes on. Whether it does, is asked with re-INVITE and
+                // UPDATE (RFC 4028 §10).
                 self.emit(SessionEvent::RequestFailed { token, failure });
-                if lost && asks_for_the_call(&client.request.method) {
-                    self.terminate(now, EndedBy::Failure(failure), None, Headers::new());
-                }
             }
             // A BYE without answer is the end all the same (§15.1.1). The other side of a lost
             // PRACK gives up its INVITE by itself (RFC 3262 §3).
@@ -215,7 +215,9 @@ impl Session {
             }
             ClientKind::Other => {
                 self.emit(SessionEvent::Response { token, response: response.clone() });
-                if asks_for_the_call(&client.request.method) {
+                if status == StatusCode::CALL_DOES_NOT_EXIST
+                    && is_of_the_call(&client.request.method)
+                {
                     self.on_lost_dialog(now, &client.tag, status);
                 }
             }
@@ -274,8 +276,9 @@ impl Session {
     }
 }
 
-/// Whether a refusal of this method with 481 or 408 speaks of the call. Of requests that belong to
-/// a subscription it speaks of that (RFC 5057 §5.1).
-fn asks_for_the_call(method: &Method) -> bool {
-    !matches!(method, Method::Notify | Method::Subscribe | Method::Refer)
+/// Whether a 481 to this method speaks of the call: INFO is the only one besides re-INVITE, UPDATE,
+/// PRACK and BYE that belongs to it (RFC 6086). NOTIFY, SUBSCRIBE and REFER belong to
+/// subscriptions, MESSAGE and OPTIONS to nothing (RFC 5057 §5.1).
+fn is_of_the_call(method: &Method) -> bool {
+    matches!(method, Method::Info)
 }

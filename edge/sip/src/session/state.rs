@@ -135,8 +135,8 @@ pub(super) struct Callee {
     pub(super) queue: std::collections::VecDeque<Queued>,
     /// The last plain provisional, to be sent again as it is.
     pub(super) last_provisional: Option<Response>,
-    /// The status of the last reliable one, to be said again in a new one.
-    pub(super) again: Option<StatusCode>,
+    /// The last reliable one, to be said again in a new one: status and what its owner added.
+    pub(super) again: Option<(StatusCode, Headers)>,
     pub(super) repeat_at: Option<Instant>,
     /// When the INVITE loses its meaning (Expires, RFC 3261 §13.3.1).
     pub(super) expires_at: Option<Instant>,

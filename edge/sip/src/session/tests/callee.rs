@@ -342,7 +342,9 @@ fn the_2xx_may_overtake_a_provisional_without_description_and_its_prack_is_still
 #[test]
 fn an_acknowledged_provisional_is_followed_by_another_every_minute() {
     let (mut bob, now) = incoming(reliable(), &bobs_invite(&["Supported: 100rel"], Some(OFFER)));
-    bob.provisional(now, code(183), sdp(ANSWER), none()).unwrap();
+    let mut added = none();
+    added.push(HeaderName::AlertInfo, "<urn:alert:source:external>");
+    bob.provisional(now, code(183), sdp(ANSWER), added).unwrap();
     let mut response = responded(&drain(&mut bob));
     let mut now = now;
     for cseq in 11..15 {
@@ -358,6 +360,8 @@ fn an_acknowledged_provisional_is_followed_by_another_every_minute() {
         response = responded(&outputs);
         assert_eq!(text(&response.headers, &HeaderName::RSeq), (rseq + 1).to_string());
         assert!(response.body.is_empty());
+        let kept = text(&response.headers, &HeaderName::AlertInfo);
+        assert_eq!(kept, "<urn:alert:source:external>", "what the owner said is said again");
     }
     bob.accept(now, None, none()).unwrap();
     assert_eq!(short(&drain(&mut bob)), ["200"]);
