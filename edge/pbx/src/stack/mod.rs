@@ -7,6 +7,7 @@
 //! A request that belongs to no dialog and no transaction comes out of the receiver that
 //! [`Stack::spawn`] gives back, for the office to hand on.
 
+mod abandoned;
 mod contact;
 mod handle;
 #[cfg(test)]

@@ -119,10 +119,7 @@ impl Stack {
             return self.refuse(tx, &request, StatusCode::CALL_DOES_NOT_EXIST);
         };
         if invite {
-            let refusal = Response::to_request(&request, StatusCode::CALL_DOES_NOT_EXIST, None);
-            let refusal = Some(Box::new(refusal));
-            let invited = Invited { owner: Some(owner.clone()), cancelled: None, refusal };
-            self.invites.insert(tx, invited);
+            self.invited(tx, Invited::again(&request, owner.clone()));
         }
         if let Err(refused) = owner.tell(SipEvent::Request { tx, request, flow }) {
             // A call that ended this moment is gone, a busy one is not.
@@ -143,7 +140,7 @@ impl Stack {
             return self.options(tx, &request);
         }
         if request.method == Method::Invite {
-            self.invites.insert(tx, Invited::default());
+            self.invited(tx, Invited::new(&request));
         }
         if let Err(refused) = self.office.try_send(NewRequest { tx, request, flow }) {
             let NewRequest { tx, request, .. } = refused.into_inner();

@@ -94,6 +94,8 @@ pub struct Stack {
     pub(super) orphans: HashMap<ClientTx, offhook_sip::message::Request>,
     /// INVITEs that wait for their final response, and who hears of a CANCEL.
     pub(super) invites: HashMap<ServerTx, Invited>,
+    /// When they are looked through for those that nobody will answer any more.
+    pub(super) next_sweep: Option<Instant>,
     pub(super) dialogs: HashMap<DialogKey, Owner>,
     pub(super) sticky: Sticky,
     pub(super) located: mpsc::UnboundedSender<Located>,
@@ -110,12 +112,15 @@ impl std::fmt::Debug for Stack {
 }
 
 /// An INVITE of somebody else's.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Invited {
     pub(super) owner: Option<Owner>,
     pub(super) cancelled: Option<offhook_sip::message::Request>,
     /// What is answered when its owner is gone without having answered.
-    pub(super) refusal: Option<Box<Response>>,
+    pub(super) refusal: Box<Response>,
+    pub(super) since: Instant,
+    /// At the last sweep already nobody was there to answer it.
+    pub(super) abandoned: bool,
 }
 
 /// Streams of work into the task.
@@ -162,6 +167,7 @@ impl Stack {
             by_token: HashMap::new(),
             orphans: HashMap::new(),
             invites: HashMap::new(),
+            next_sweep: None,
             dialogs: HashMap::new(),
             sticky: Sticky::default(),
             located,
@@ -232,7 +238,7 @@ impl Stack {
     fn deadline(&self) -> Option<Instant> {
         let layer = self.layer.poll_timeout().map(Instant::from_std);
         let patience = self.patience.first().map(|(at, _)| *at);
-        [layer, patience].into_iter().flatten().min()
+        [layer, patience, self.next_sweep].into_iter().flatten().min()
     }
 
     fn timers(&mut self) {
@@ -246,6 +252,7 @@ impl Stack {
             self.patience.pop_first();
             self.give_up_target(id);
         }
+        self.sweep_invites(now);
     }
 
     /// Sends and tells whatever the layer has ready.
@@ -298,15 +305,7 @@ impl Stack {
         if !owner.is_gone() {
             return;
         }
-        // An INVITE that waited in a mailbox which nobody will read has no timer that would end it.
-        let of_owner = |i: &Invited| i.owner.as_ref().is_some_and(|o| o.id() == owner.id());
-        let left = self.invites.iter().filter(|(_, invited)| of_owner(invited));
-        let left: Vec<_> = left.map(|(tx, _)| *tx).collect();
-        for tx in left {
-            if let Some(refusal) = self.invites.remove(&tx).and_then(|invited| invited.refusal) {
-                self.respond(tx, *refusal);
-            }
-        }
+        self.answer_for(owner.id());
     }
 
     pub(super) fn respond(&mut self, tx: ServerTx, response: Response) {

@@ -299,3 +299,85 @@ async fn a_full_mailbox_answers_503_instead_of_waiting() {
     assert_eq!(response.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(response.headers.has(&HeaderName::RetryAfter));
 }
+
+fn call(call_id: &str) -> String {
+    request("INVITE", "sip:101@192.0.2.1", "192.0.2.9:5060", call_id, 1, "")
+}
+
+/// Final answers to INVITEs among what was sent.
+fn answers(sent: Vec<(std::net::SocketAddr, Message)>) -> Vec<(u16, String, bool)> {
+    let of = |(_, message)| match message {
+        Message::Response(r) if r.status.is_final() => {
+            let call_id = r.call_id().unwrap().into_owned();
+            Some((r.status.code(), call_id, r.to_tag().is_some()))
+        }
+        _ => None,
+    };
+    sent.into_iter().filter_map(of).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invite_whose_call_is_gone_is_answered_500() {
+    let mut lab = Lab::new();
+    for call_id in ["kept", "lost"] {
+        lab.datagram("192.0.2.9:5060", call(call_id)).await;
+    }
+    let (kept, lost) = (lab.requests.recv().await.unwrap(), lab.requests.recv().await.unwrap());
+    let (owner, _mailbox) = Owner::channel(8);
+    lab.sip.claim(kept.tx, &owner);
+    let (owner, mailbox) = Owner::channel(8);
+    lab.sip.claim(lost.tx, &owner);
+    lab.sip.respond(lost.tx, Response::to_request(&lost.request, StatusCode::RINGING, None));
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert!(answers(lab.drain().await).is_empty(), "phones may ring for long");
+    // A task that panics drops all it has.
+    drop((owner, mailbox));
+    tokio::time::sleep(Duration::from_secs(25)).await;
+    let answers = answers(lab.drain().await);
+    assert!(answers.len() > 1, "until the ACK it is said again");
+    assert!(answers.iter().all(|a| *a == (500, "lost".into(), true)), "{answers:?}");
+    lab.sip.respond(kept.tx, Response::to_request(&kept.request, StatusCode::BUSY_HERE, None));
+    assert_eq!(lab.survivors().await, (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_early_call_that_is_lost_with_its_dialog_is_answered_at_once() {
+    let mut lab = Lab::new();
+    lab.datagram("192.0.2.9:5060", call("early")).await;
+    let new = lab.requests.recv().await.unwrap();
+    let (owner, mailbox) = Owner::channel(8);
+    lab.sip.claim(new.tx, &owner);
+    let guard = lab.sip.register_dialog(DialogKey::new("early", "ours"), &owner);
+    drop((owner, mailbox));
+    drop(guard);
+    settle().await;
+    assert_eq!(answers(lab.drain().await), [(500, "early".into(), true)]);
+    assert_eq!(lab.survivors().await, (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invite_that_nobody_takes_is_answered_500_in_the_end() {
+    let mut lab = Lab::new();
+    lab.datagram("192.0.2.9:5060", call("nobody")).await;
+    drop(lab.requests.recv().await.unwrap());
+    tokio::time::sleep(Duration::from_secs(150)).await;
+    assert!(answers(lab.drain().await).is_empty());
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(answers(lab.drain().await)[0], (500, "nobody".into(), true));
+    assert_eq!(lab.survivors().await, (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_word_of_a_call_that_goes_is_heard_before_ours() {
+    let mut lab = Lab::new();
+    lab.datagram("192.0.2.9:5060", call("last")).await;
+    let new = lab.requests.recv().await.unwrap();
+    let (owner, mailbox) = Owner::channel(8);
+    lab.sip.claim(new.tx, &owner);
+    lab.sip.respond(new.tx, Response::to_request(&new.request, StatusCode::BUSY_HERE, None));
+    drop((owner, mailbox));
+    tokio::time::sleep(Duration::from_secs(400)).await;
+    let answers = answers(lab.drain().await);
+    assert!(!answers.is_empty() && answers.iter().all(|a| a.0 == 486), "{answers:?}");
+    assert_eq!(lab.survivors().await, (0, 0));
+}

@@ -66,6 +66,11 @@ impl TransactionLayer {
         }
     }
 
+    /// A fresh To tag, for who answers a request for somebody who is gone.
+    pub fn tag(&mut self) -> String {
+        self.ids.tag()
+    }
+
     /// Takes a parsed message whose top Via has `received` and `rport` filled in
     /// (RFC 3261 §18.2.1, RFC 3581 §4).
     pub fn receive(&mut self, now: Instant, message: Message, flow: Flow) {
