@@ -301,7 +301,7 @@ impl Bans {
     /// Whether the journal can bear one more line about a source, and how many were left out
     /// since the last one: an attempt is a line, a scanner is not a full disk.
     pub(crate) fn worth_a_line(&self, source: IpAddr) -> Option<u64> {
-        self.table().noise.worth_a_line(group(source))
+        self.table().noise.worth_a_line(source)
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::table::group;
+
 /// Span over which lines are counted.
 const WINDOW: Duration = Duration::from_secs(60);
 /// Lines about one source in it.
@@ -15,7 +17,7 @@ const OF_SOURCE: u32 = 5;
 /// Lines about all sources in it; so many sources are remembered at most, too.
 const OF_ALL: u32 = 120;
 
-/// Decides which lines are written.
+/// Decides which lines are written. The addresses of one IPv6 network are one source.
 #[derive(Debug)]
 pub(crate) struct Noise {
     since: Instant,
@@ -31,6 +33,7 @@ impl Noise {
 
     /// Whether a line about `source` is to be written, and how many were left out before it.
     pub(crate) fn worth_a_line(&mut self, source: IpAddr) -> Option<u64> {
+        let source = group(source);
         let now = Instant::now();
         if now - self.since >= WINDOW {
             (self.since, self.lines) = (now, 0);

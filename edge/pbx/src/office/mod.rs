@@ -5,7 +5,10 @@
 mod phonebook;
 pub(crate) mod registry;
 pub(crate) mod route;
+#[cfg(test)]
+mod tests;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
@@ -24,6 +27,7 @@ pub use self::registry::LiveCall;
 use self::registry::Registry;
 use self::route::{Plan, Router};
 use crate::app::Application;
+use crate::bans::noise::Noise;
 use crate::call::{self, Caller, NewCall, Services, Settings, Source};
 use crate::failure::{self, Failure};
 use crate::keep::Extension;
@@ -113,6 +117,7 @@ pub struct Office {
     registry: Registry,
     draining: Arc<AtomicBool>,
     ids: Ids,
+    noise: Noise,
 }
 
 /// The way to a running office. Cheap to clone.
@@ -189,6 +194,7 @@ impl Office {
             registry,
             draining,
             ids,
+            noise: Noise::new(),
         };
         tokio::spawn(office.run());
         handle
@@ -313,7 +319,7 @@ impl Office {
 
     fn turn_away(&mut self, new: &NewRequest, why: &'static Failure) {
         self.registry.note_outcome("refused", why.code);
-        tracing::warn!(code = why.code, source = %new.flow.remote, "a call was turned away");
+        note_turned_away(&mut self.noise, why, new.flow.remote);
         let status = StatusCode::new(why.sip_status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
         let mut response = self.plain(&new.request, status);
         response.headers.push(HeaderName::RetryAfter, RETRY_AFTER);
@@ -333,6 +339,13 @@ impl Office {
         if !Arc::ptr_eq(&config, &self.settings.config) {
             self.settings = settings(&config);
         }
+    }
+}
+
+/// A line in the journal; who calls again and again while we are full must not fill that too.
+fn note_turned_away(noise: &mut Noise, why: &Failure, source: SocketAddr) {
+    if let Some(skipped) = noise.worth_a_line(source.ip()) {
+        tracing::warn!(code = why.code, %source, skipped, "a call was turned away");
     }
 }
 
