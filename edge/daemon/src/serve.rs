@@ -106,7 +106,7 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
             wire: Arc::clone(&net) as _,
             incoming,
             locator: Arc::clone(&locator),
-            addresses,
+            addresses: Arc::clone(&addresses),
             bans: bans.clone(),
             metrics: Arc::clone(&metrics),
             ids: Ids::from_os(),
@@ -118,6 +118,7 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
     let peers = Peers::new();
     let auth = Authenticator::new(
         &config.server.realm,
+        addresses,
         Ids::from_os(),
         directory.clone(),
         peers.clone(),

@@ -118,11 +118,12 @@ impl SimOffice {
             max_server: config.sip.max_transactions,
             ..Default::default()
         };
+        let addresses = Arc::new(addresses(address));
         let parts = stack::Parts {
             wire: Arc::clone(&wire),
             incoming,
             locator: Arc::clone(&locator),
-            addresses: Arc::new(addresses(address)),
+            addresses: Arc::clone(&addresses),
             bans: bans.clone(),
             metrics: Arc::clone(&metrics),
             ids: ids.fork(),
@@ -145,6 +146,7 @@ impl SimOffice {
         trunks.set(&config.trunks);
         let auth = Authenticator::new(
             &config.server.realm,
+            addresses,
             ids.fork(),
             accounts.clone(),
             peers,

@@ -9,6 +9,7 @@ use offhook_sip::flow::Flow;
 use offhook_sip::header::WwwAuthenticate;
 use offhook_sip::ids::Ids;
 use offhook_sip::message::{Method, Request, Response, StatusCode};
+use offhook_sip::uri::Host;
 use tokio::time::Instant;
 
 use super::directory::Directory;
@@ -16,6 +17,7 @@ use crate::bans::{Bans, Offence};
 use crate::keep::Extension;
 use crate::mask::mask;
 use crate::metrics::Metrics;
+use crate::transport::advertise::Addresses;
 use crate::trunk::{Peers, Recognised};
 
 /// The outcome.
@@ -36,6 +38,7 @@ pub enum Verdict {
 pub struct Authenticator {
     server: Arc<Mutex<digest::Server>>,
     realm: Arc<str>,
+    addresses: Arc<Addresses>,
     directory: Directory,
     peers: Peers,
     bans: Bans,
@@ -43,9 +46,10 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// For a realm. Nonces of an earlier run are stale.
+    /// For a realm, and for who reaches us at these addresses. Nonces of an earlier run are stale.
     pub fn new(
         realm: &str,
+        addresses: Arc<Addresses>,
         ids: Ids,
         directory: Directory,
         peers: Peers,
@@ -57,6 +61,7 @@ impl Authenticator {
         Self {
             server: Arc::new(Mutex::new(server)),
             realm: realm.into(),
+            addresses,
             directory,
             peers,
             bans,
@@ -131,7 +136,10 @@ impl Authenticator {
             let mut server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
             let credentials = server.credentials(&request.headers, false)?;
             let lookup = |user: &str, hash| self.directory.ha1(user, &self.realm, hash);
-            server.verify(now, &octets(flow), &request.method, &credentials, &request.uri, lookup)
+            let names_us = |host: &Host| self.names_us(host, request, flow);
+            let asked =
+                digest::Asked { method: &request.method, uri: &request.uri, names_us: &names_us };
+            server.verify(now, &octets(flow), &asked, &credentials, lookup)
         };
         Some(match verdict {
             digest::Verdict::Ok { user } => match self.directory.get(&user) {
@@ -151,6 +159,20 @@ impl Authenticator {
             // is careless; it guesses no password.
             digest::Verdict::Malformed => Verdict::Challenge(self.challenge(request, flow, false)),
         })
+    }
+
+    /// Whether the sender of a request may call us so in its credentials.
+    fn names_us(&self, host: &Host, request: &Request, flow: &Flow) -> bool {
+        let Host::Ip(address) = host else {
+            // RFC 6761 §6.3: nobody else has this name.
+            return matches!(host, Host::Name(name) if name.eq_ignore_ascii_case("localhost"));
+        };
+        let address = address.to_canonical();
+        // Some phones write their own address into a REGISTER. Nobody but its registrar can ask a
+        // phone for one.
+        let itself =
+            || request.method == Method::Register && address == flow.remote.ip().to_canonical();
+        self.addresses.reached_at(address, flow) || itself()
     }
 
     /// One line for each, as far as the journal can bear it.

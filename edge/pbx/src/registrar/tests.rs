@@ -80,6 +80,7 @@ impl Desk {
         let peers = Peers::new();
         let auth = Authenticator::new(
             "lab",
+            Arc::clone(&lab.addresses),
             Ids::from_seed(5),
             directory,
             peers.clone(),

@@ -121,3 +121,35 @@ async fn careless_and_stale_credentials_are_challenged_and_count_for_nothing() {
         assert!(!desk.lab.bans.is_banned("203.0.113.5".parse().unwrap()), "{n}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_a_phone_gave_to_somebody_else_opens_nothing_and_counts_for_nothing() {
+    let desk = Desk::new();
+    let source = "203.0.113.66:5060";
+    let secret = digest::Secret::Password("secret".into());
+    let mut client = digest::Client::new("101", secret, Ids::from_seed(3));
+    let mut judge = |method: &str, claimed: &str, asked_for: &str| {
+        let mut claim = parse(&request(method, claimed, source, "relay", 1, ""));
+        let asked = challenge(desk.auth.phone(&claim, &tcp(source)));
+        client.challenged(&claim, &asked).unwrap();
+        client.authorize(&mut claim);
+        let given = claim.headers.get(&HeaderName::Authorization).unwrap().clone();
+        let mut sent = parse(&request(method, asked_for, source, "relay", 2, ""));
+        sent.headers.push(HeaderName::Authorization, given);
+        matches!(desk.auth.phone(&sent, &tcp(source)), Verdict::Extension(_))
+    };
+    for _ in 0..10 {
+        assert!(!judge("INVITE", "sip:203.0.113.66", "sip:+19005550101@192.0.2.1"));
+        assert!(!judge("INVITE", "sip:203.0.113.66:5060", "sip:+19005550101@203.0.113.66"));
+        assert!(!judge("INVITE", "sip:102@elsewhere.test", "sip:102@lab.test"));
+        assert!(!judge("REGISTER", "sip:elsewhere.test", "sip:lab.test"));
+    }
+    assert!(!desk.lab.bans.is_banned("203.0.113.66".parse().unwrap()));
+    assert_eq!(desk.lab.metrics.auth_failures.get(), 0);
+    // All the ways in which phones and sipp name us.
+    assert!(judge("INVITE", "sip:192.0.2.1:5060", "sip:102@192.0.2.1:5060"));
+    assert!(judge("INVITE", "sip:102@lab.test", "sip:102@lab.test;transport=tcp"));
+    assert!(judge("INVITE", "sip:102@lab", "sip:102@10.0.0.5"));
+    assert!(judge("REGISTER", "sip:lab.test", "sip:lab.test"));
+    assert!(judge("REGISTER", "sip:101@203.0.113.66:5060", "sip:lab.test"));
+}

@@ -110,6 +110,7 @@ pub(crate) struct Lab {
     pub(crate) wire: Arc<LabWire>,
     pub(crate) names: Names,
     pub(crate) locator: Arc<Locator>,
+    pub(crate) addresses: Arc<Addresses>,
     inject: mpsc::Sender<Incoming>,
     sent: mpsc::UnboundedReceiver<(Flow, Bytes)>,
 }
@@ -146,13 +147,13 @@ impl Lab {
             wire: Arc::clone(&wire) as Arc<dyn Wire>,
             incoming,
             locator: Arc::clone(&locator),
-            addresses,
+            addresses: Arc::clone(&addresses),
             bans: bans.clone(),
             metrics: Arc::clone(&metrics),
             ids: Ids::from_seed(1),
         };
         let (sip, requests) = Stack::spawn(StackConfig::default(), parts);
-        Self { sip, requests, metrics, bans, wire, names, locator, inject, sent }
+        Self { sip, requests, metrics, bans, wire, names, locator, addresses, inject, sent }
     }
 
     /// A datagram from `source`.

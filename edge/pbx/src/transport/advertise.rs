@@ -160,6 +160,30 @@ impl Addresses {
         })
     }
 
+    /// Whether who sends over `flow` may mean us by `address`, whatever the port: an address we
+    /// listen on or have told others, or one of the loopback, as behind a forwarded port.
+    pub fn reached_at(&self, address: IpAddr, flow: &Flow) -> bool {
+        let address = address.to_canonical();
+        let told = self.listeners.iter().any(|l| {
+            l.bound.ip().to_canonical() == address
+                || l.external.is_some_and(|(ip, _)| ip == address)
+        });
+        if told || address.is_loopback() || self.external.contains(&address) {
+            return true;
+        }
+        if flow.local.ip().to_canonical() == address {
+            return true;
+        }
+        // A wildcard listener has every address of this machine: those that the kernel would send
+        // from to themselves.
+        let wildcard = |l: &ListenAddress| {
+            l.bound.ip().is_unspecified() && (l.bound.is_ipv4() == address.is_ipv4())
+        };
+        self.listeners.iter().any(wildcard)
+            && !address.is_unspecified()
+            && self.source_toward(address) == address
+    }
+
     fn listener_of(&self, flow: &Flow) -> Option<&ListenAddress> {
         let same = |l: &&ListenAddress| l.transport == flow.transport;
         let by = |want: SocketAddr| self.listeners.iter().filter(same).find(|l| l.bound == want);

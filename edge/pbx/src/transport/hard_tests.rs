@@ -212,7 +212,8 @@ async fn a_phone_on_ipv6_registers_and_is_called() {
     let directory = Directory::new();
     directory.put(extension("101"));
     let ids = Ids::from_seed(2);
-    let auth = Authenticator::new("lab", ids, directory, Peers::new(), bans, Arc::clone(&metrics));
+    let (addresses, counters) = (Arc::clone(&started.addresses), Arc::clone(&metrics));
+    let auth = Authenticator::new("lab", addresses, ids, directory, Peers::new(), bans, counters);
     let config = RegistrarConfig::from(&offhook_config::Config::default());
     let keep = Arc::new(Memory::default());
     let registrar =

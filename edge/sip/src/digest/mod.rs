@@ -12,4 +12,4 @@ mod tests;
 
 pub use client::{Client, Refused, Secret};
 pub use hash::{Algorithm, Ha1, Hash, ha1_md5, ha1_sha256};
-pub use server::{Config, Server, Verdict};
+pub use server::{Asked, Config, Server, Verdict};

@@ -11,7 +11,7 @@ use crate::header::{Authorization, Challenge, Credentials, Headers, ProxyAuthori
 use crate::header::{HeaderName, TypedHeader};
 use crate::ids::Ids;
 use crate::message::Method;
-use crate::uri::Uri;
+use crate::uri::{Host, Uri};
 
 /// Limits of a [`Server`].
 #[derive(Clone, Debug)]
@@ -58,6 +58,25 @@ pub enum Verdict {
     UnknownUser,
     /// Not understood: 400, or a new challenge.
     Malformed,
+}
+
+/// The request that credentials came with.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// Its method.
+    pub method: &'a Method,
+    /// Its Request-URI.
+    pub uri: &'a Uri,
+    /// Whether a host means us, as far as the sender of this request is concerned. The realm is
+    /// asked for before.
+    pub names_us: &'a dyn Fn(&Host) -> bool,
+}
+
+impl std::fmt::Debug for Asked<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { method, uri, .. } = self;
+        f.debug_struct("Asked").field("method", method).field("uri", uri).finish_non_exhaustive()
+    }
 }
 
 /// One realm's side that asks.
@@ -136,8 +155,8 @@ impl Server {
             .find(|c| c.is("Digest") && c.param("realm").as_deref() == Some(&*self.realm))
     }
 
-    /// Judges the credentials of a request of `method` to `request_uri` from `peer`. `lookup` gives the stored
-    /// HA1 of a user for a hash.
+    /// Judges the credentials of a request from `peer`. `lookup` gives the stored HA1 of a user for
+    /// a hash.
     ///
     /// A nonce-count that was seen before makes [`Verdict::Stale`]; retransmissions never come
     /// here, because the transaction layer answers them.
@@ -145,15 +164,14 @@ impl Server {
         &mut self,
         now: Instant,
         peer: &[u8],
-        method: &Method,
+        asked: &Asked<'_>,
         credentials: &Credentials,
-        request_uri: &Uri,
         lookup: impl FnOnce(&str, Hash) -> Option<Ha1>,
     ) -> Verdict {
         let Some(claim) = Claim::of(credentials) else { return Verdict::Malformed };
         if claim.realm != *self.realm
             || !self.config.hashes.contains(&claim.hash)
-            || !same_target(&claim.uri, request_uri)
+            || !self.same_target(&claim.uri, asked)
         {
             return Verdict::Malformed;
         }
@@ -164,7 +182,7 @@ impl Server {
             Hash::Sha256 => sha256,
             Hash::Sha512_256 => sha512,
         };
-        let expected = claim.expected(method, known.as_ref().unwrap_or(nobody));
+        let expected = claim.expected(asked.method, known.as_ref().unwrap_or(nobody));
         let given = claim.response.to_ascii_lowercase();
         let right = constant_time_eq(expected.as_bytes(), given.as_bytes());
         // Who answers a nonce that we never gave to this address may not even be there: over UDP
@@ -188,6 +206,41 @@ impl Server {
         let too_old = |id| mint.age(now, id) > config.nonce_lifetime;
         used.expire(too_old);
         !too_old(id) && used.accept(id, nc)
+    }
+
+    /// Whether the `uri` of credentials may mean the Request-URI (RFC 7616 §3.4.6 wants the same
+    /// resource, not the same text). Who is called must be the same, and the host must be the one
+    /// that the request names or one of ours: phones call us by name, by address and port, or by
+    /// what a gateway made of it on the way. Any other host means that the answer was given to
+    /// somebody else: who calls a phone and challenges it in our name could pass it on to us.
+    fn same_target(&self, claimed: &str, asked: &Asked<'_>) -> bool {
+        let Ok(claimed) = claimed.parse::<Uri>() else { return false };
+        let called = called(asked.uri);
+        let host = match &claimed {
+            Uri::Other(_) => return claimed.equivalent(asked.uri),
+            Uri::Tel(tel) => return called.is_some_and(|called| called == tel.digits()),
+            Uri::Sip(sip) => &sip.host_port.host,
+        };
+        if matches!(asked.uri, Uri::Other(_)) {
+            return false;
+        }
+        let ours = || self.is_realm(host) || (asked.names_us)(host);
+        let same_host = || match asked.uri {
+            Uri::Sip(sip) => same_host(&sip.host_port.host, host),
+            _ => false,
+        };
+        match (self::called(&claimed), called) {
+            (Some(claimed), Some(called)) => claimed == called && (same_host() || ours()),
+            // sipp names the host alone, whoever is called. That it is the one in the Request-URI
+            // says nothing then, for the sender has written both.
+            (None, Some(_)) => ours(),
+            // A REGISTER, mostly: some phones write their AOR, some their own address.
+            (_, None) => same_host() || ours(),
+        }
+    }
+
+    fn is_realm(&self, host: &Host) -> bool {
+        self.realm.parse().is_ok_and(|realm| same_host(&realm, host))
     }
 
     #[cfg(test)]
@@ -259,19 +312,11 @@ impl<'a> Claim<'a> {
     }
 }
 
-/// Whether the `uri` of credentials may mean the Request-URI: nobody else than who is called may
-/// stand there (RFC 7616 §3.4.6 wants the same resource, not the same text). The host says
-/// nothing: whose nonce it is, is ours, whether the client calls us by name, by address and port,
-/// or by what a gateway wrote into the Request-URI on the way. And some write us alone (sipp:
-/// `sip:address:port` whoever is called) or their own address in a REGISTER.
-fn same_target(claimed: &str, request_uri: &Uri) -> bool {
-    let Ok(claimed) = claimed.parse::<Uri>() else { return false };
-    if matches!(claimed, Uri::Other(_)) || matches!(request_uri, Uri::Other(_)) {
-        return claimed.equivalent(request_uri);
-    }
-    match (called(&claimed), called(request_uri)) {
-        (Some(claimed), Some(called)) => claimed == called,
-        _ => true,
+fn same_host(one: &Host, other: &Host) -> bool {
+    match (one, other) {
+        (Host::Ip(one), Host::Ip(other)) => one.to_canonical() == other.to_canonical(),
+        (Host::Name(one), Host::Name(other)) => one.eq_ignore_ascii_case(other),
+        _ => false,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::header::{
 };
 use crate::ids::Ids;
 use crate::message::{Method, Request, Response, StatusCode};
-use crate::uri::Uri;
+use crate::uri::{Host, Uri};
 
 /// The address that everything comes from.
 const PEER: &[u8] = b"192.0.2.9";
@@ -46,7 +46,20 @@ fn lookup(user: &str, hash: Hash) -> Option<Ha1> {
 
 fn verify(server: &mut Server, now: Instant, request: &Request) -> Verdict {
     let credentials = server.credentials(&request.headers, false).unwrap();
-    server.verify(now, PEER, &request.method, &credentials, &request.uri, lookup)
+    judge(server, now, &request.method, &credentials, &request.uri)
+}
+
+/// As from a peer that reaches us at 192.0.2.1 or [2001:db8::1].
+fn judge(
+    server: &mut Server,
+    now: Instant,
+    method: &Method,
+    credentials: &Credentials,
+    uri: &Uri,
+) -> Verdict {
+    let names_us = |host: &Host| ["192.0.2.1", "[2001:db8::1]"].contains(&&*host.to_string());
+    let asked = Asked { method, uri, names_us: &names_us };
+    server.verify(now, PEER, &asked, credentials, lookup)
 }
 
 fn ok() -> Verdict {
@@ -262,6 +275,22 @@ fn the_uri_of_credentials_may_name_us_in_any_way_but_nobody_else() {
         ("tel:+1-212-555-0101", "sip:+12125550101@192.0.2.1;user=phone", ok()),
         ("sip:102@office.example", "sip:+19005550101@office.example", Verdict::Malformed),
         ("sip:102@office.example", "sip:office", ok()),
+        // By a name that only the phone knows, and by one of ours that a gateway replaced.
+        ("sip:102@pbx.example", "sip:102@PBX.example:5080", ok()),
+        ("sip:102@OFFICE.example", "sip:102@10.0.0.5", ok()),
+        ("sip:102@192.0.2.1:5070;transport=tcp", "sip:102@pbx.example", ok()),
+        ("sip:pbx.example", "sip:pbx.example", ok()),
+        ("sip:192.0.2.1:5060", "tel:+12125550101", ok()),
+        // What was answered to somebody else.
+        ("sip:102@elsewhere.example", "sip:102@office.example", Verdict::Malformed),
+        ("sip:elsewhere.example", "sip:office.example", Verdict::Malformed),
+        ("sip:attacker.example", "sip:+19005550101@office.example", Verdict::Malformed),
+        ("sip:attacker.example", "sip:+19005550101@attacker.example", Verdict::Malformed),
+        ("sip:198.51.100.66:5060", "sip:+19005550101@192.0.2.1", Verdict::Malformed),
+        ("sip:+19005550101@198.51.100.66", "sip:+19005550101@192.0.2.1", Verdict::Malformed),
+        ("tel:+12125550101", "sip:office.example", Verdict::Malformed),
+        ("tel:+12125550101", "sip:+19005550101@office.example", Verdict::Malformed),
+        ("sip:attacker.example", "tel:+19005550101", Verdict::Malformed),
         ("/", "sip:office.example", Verdict::Malformed),
         ("urn:x", "sip:office.example", Verdict::Malformed),
     ] {
@@ -334,7 +363,7 @@ fn credentials_that_lack_something_are_malformed() {
         let mut credentials = sent(&request);
         credentials.params.remove(missing);
         let uri = request.uri.clone();
-        let verdict = server.verify(now, PEER, &Method::Register, &credentials, &uri, lookup);
+        let verdict = judge(&mut server, now, &Method::Register, &credentials, &uri);
         assert_eq!(verdict, Verdict::Malformed, "{missing}");
     }
     for (name, value) in
@@ -344,7 +373,7 @@ fn credentials_that_lack_something_are_malformed() {
         let mut credentials = sent(&request);
         credentials.params.set(name, Some(value));
         let uri = request.uri.clone();
-        let verdict = server.verify(now, PEER, &Method::Register, &credentials, &uri, lookup);
+        let verdict = judge(&mut server, now, &Method::Register, &credentials, &uri);
         assert_eq!(verdict, Verdict::Malformed, "{name}={value}");
     }
 }
