@@ -20,18 +20,19 @@ impl Invited {
     /// An INVITE that asks for a new call, which nobody has claimed yet.
     pub(super) fn new(request: &Request) -> Self {
         let status = StatusCode::SERVER_INTERNAL_ERROR;
-        Self::with(Response::to_request(request, status, None), None)
+        Self::with(Response::to_request(request, status, None), None, false)
     }
 
     /// One in a dialog.
     pub(super) fn again(request: &Request, owner: Owner) -> Self {
         let status = StatusCode::CALL_DOES_NOT_EXIST;
-        Self::with(Response::to_request(request, status, None), Some(owner))
+        Self::with(Response::to_request(request, status, None), Some(owner), true)
     }
 
-    fn with(refusal: Response, owner: Option<Owner>) -> Self {
+    fn with(refusal: Response, owner: Option<Owner>, in_dialog: bool) -> Self {
         let refusal = Box::new(refusal);
-        Self { owner, cancelled: None, refusal, since: Instant::now(), abandoned: false }
+        let since = Instant::now();
+        Self { owner, cancelled: None, refusal, in_dialog, since, abandoned: false }
     }
 
     fn is_abandoned(&self, now: Instant) -> bool {
@@ -48,9 +49,12 @@ impl Stack {
         self.next_sweep.get_or_insert_with(|| Instant::now() + SWEEP);
     }
 
-    /// Answers the INVITEs of an owner who is gone.
+    /// Answers the re-INVITEs of an owner who is gone with its dialog. Not the INVITE that began the
+    /// call: a call that refuses it forgets the dialog first, and its answer waits behind.
     pub(super) fn answer_for(&mut self, owner: u64) {
-        self.abandon(|_, invited| invited.owner.as_ref().is_some_and(|o| o.id() == owner));
+        self.abandon(|_, invited| {
+            invited.in_dialog && invited.owner.as_ref().is_some_and(|o| o.id() == owner)
+        });
     }
 
     /// Answers those that were abandoned at the last sweep already: an answer that their owner

@@ -118,6 +118,8 @@ pub(super) struct Invited {
     pub(super) cancelled: Option<offhook_sip::message::Request>,
     /// What is answered when its owner is gone without having answered.
     pub(super) refusal: Box<Response>,
+    /// Whether it is a re-INVITE.
+    pub(super) in_dialog: bool,
     pub(super) since: Instant,
     /// At the last sweep already nobody was there to answer it.
     pub(super) abandoned: bool,
