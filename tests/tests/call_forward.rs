@@ -139,3 +139,19 @@ async fn a_chain_of_forwards_says_who_sent_the_call_on_the_last_one_first() {
     out.ended().await;
     scene.close().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_phone_forwards_to_next_rings_when_the_first_does_not_answer() {
+    let scene = Scene::open().await;
+    let mut out = scene.trunk.dial(Dial::to("+15550001000"));
+    scene.phone(101).call().await.redirect_to(&["<sip:102@x>;q=0.9", "<sip:103@x>;q=0.5"]);
+    let mut bob = scene.phone(102).call().await;
+    bob.ring();
+    let mut cid = scene.phone(103).call().await;
+    assert!(bob.ended().await.answered.is_none());
+    cid.answer();
+    out.answered().await;
+    out.hang_up();
+    cid.ended().await;
+    scene.close().await;
+}

@@ -278,7 +278,8 @@ async fn a_forward_is_followed_within_the_office_and_never_in_circles() {
     scene.phone(102).call().await.redirect("sip:103@office.example");
     scene.phone(103).call().await.redirect("sip:102@office.example");
     assert_eq!(out.rejected().await.status.code(), 480);
-    scene.close().await;
+    let records = scene.close().await;
+    assert_eq!(records.last().unwrap().failure.as_deref(), Some("redirect-refused"));
 }
 
 #[tokio::test(start_paused = true)]

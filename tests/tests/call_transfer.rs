@@ -171,7 +171,7 @@ async fn a_transfer_has_the_rights_of_the_phone_and_a_trunk_has_none() {
     sleep(Duration::from_secs(2)).await;
     assert!(scene.net.messages("SIP/2.0 403").iter().any(|(.., m)| m.contains("REFER")));
     assert_eq!(scene.net.messages("INVITE sip:").len(), before);
-    assert!(far.still_up() || cid.still_up());
+    assert!(far.still_up() && cid.still_up());
     cid.hang_up();
     far.ended().await;
     scene.close().await;
@@ -241,6 +241,8 @@ async fn who_was_put_through_can_be_put_through_again() {
     second.ended().await;
     first.ended().await;
     // Bob, in another call than the customer's, passes the customer on to 103.
+    bob.reinvite(Direction::SendOnly);
+    bob.offer_accepted().await;
     bob.refer("<sip:103@office.example>");
     assert_eq!(bob.reported().await, 100);
     scene.phone(103).call().await.reject(486);
@@ -308,6 +310,80 @@ async fn an_invite_with_replaces_takes_no_call_and_rings_nobody() {
         out.ended().await;
     }
     assert!(scene.phone(101).waiting_call().await.is_none());
+    assert!(customer.still_up());
+    ann.hang_up();
+    customer.ended().await;
+    scene.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transfer_to_a_call_for_help_is_ended_by_no_limit_and_one_that_failed_by_all() {
+    let scene = Scene::with("[sip]\nmax_call_seconds = 120\n").await;
+    let (mut caller, mut first) = connect(scene.phone(102), "101", scene.phone(101)).await;
+    let mut second = scene.phone(101).dial(Dial::to("911"));
+    let mut help = scene.trunk.call().await;
+    help.ring();
+    second.progressed(180).await;
+    // A call for help that rings is not given up to be dialled once more.
+    first.refer_to_call("911", &second).await;
+    assert_eq!(first.reported().await, 100);
+    assert_eq!(first.reported().await, 480);
+    help.answer();
+    second.answered().await;
+    help.confirmed().await;
+    first.refer_to_call("911", &second).await;
+    assert_eq!(first.reported().await, 100);
+    assert_eq!(first.reported().await, 200);
+    first.ended().await;
+    second.ended().await;
+    sleep(Duration::from_secs(600)).await;
+    assert!(caller.still_up() && help.still_up());
+    caller.hang_up();
+    help.ended().await;
+
+    // A number that did not answer lifts no limit.
+    let (mut caller, mut ann) = connect(scene.phone(102), "101", scene.phone(101)).await;
+    ann.refer("<sip:911@office.example>");
+    scene.trunk.call().await.reject(486);
+    assert_eq!(ann.reported().await, 100);
+    assert_eq!(ann.reported().await, 486);
+    sleep(Duration::from_secs(130)).await;
+    assert!(!caller.still_up() && !ann.still_up());
+    scene.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hidden_caller_stays_hidden_when_put_through_to_another_call() {
+    let scene = Scene::open().await;
+    let dial = Dial::to("+15550001000").from("+15550007777").with("Privacy", "id");
+    let mut customer = scene.trunk.dial(dial);
+    let mut first = scene.phone(101).call().await;
+    first.answer();
+    customer.answered().await;
+    first.confirmed().await;
+    let (mut second, bob) = connect(scene.phone(101), "102", scene.phone(102)).await;
+    first.refer_to_call("102", &second).await;
+    second.ended().await;
+    first.ended().await;
+    sleep(Duration::from_secs(5)).await;
+    let updates = scene.net.messages("UPDATE sip:102@");
+    let hidden = |m: &str| m.contains("anonymous.invalid") && !m.contains("7777");
+    assert!(!updates.is_empty() && updates.iter().all(|(.., m)| hidden(m)), "{updates:?}");
+    bob.hang_up();
+    customer.ended().await;
+    scene.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_is_no_number_at_all_is_not_dialled() {
+    let scene = Scene::open().await;
+    let (mut customer, ann) = customer(&scene).await;
+    for target in ["1".repeat(300), "102%1b%5b2J".to_owned()] {
+        ann.refer(&format!("<sip:{target}@office.example>"));
+        sleep(Duration::from_secs(2)).await;
+    }
+    let refused = scene.net.messages("SIP/2.0 400");
+    assert_eq!(refused.iter().filter(|(.., m)| m.contains("REFER")).count(), 2);
     assert!(customer.still_up());
     ann.hang_up();
     customer.ended().await;

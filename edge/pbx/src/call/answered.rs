@@ -194,9 +194,11 @@ impl Call {
         leg.answered = true;
         leg.confirmed = true;
         let (party, call_id) = (leg.party.clone(), leg.call_id.clone());
+        let number = leg.number.to_string();
         let to = match &party {
             Party::Phone(number) => number.clone(),
-            Party::Trunk(_) => self.record.to.clone(),
+            // After a transfer or a forward not what the caller dialled.
+            Party::Trunk(_) => number,
         };
         let answered = SystemTime::now();
         self.transaction.add_participant(Participant {

@@ -102,6 +102,7 @@ impl Call {
             ids,
             caller: new.caller,
             emergency: new.emergency,
+            to_emergency: new.emergency,
             max_forwards: hops_left(&request).saturating_sub(1),
             legs: vec![caller_leg],
             next_leg: 1,

@@ -32,6 +32,9 @@ pub(super) const SILENCE: Duration = Duration::from_secs(5);
 pub(super) struct Bridging {
     /// Until when it may ring.
     pub(super) deadline: Instant,
+    /// How long one attempt may ring, and all of them together.
+    pub(super) ring: Duration,
+    pub(super) latest: Instant,
     /// Attempts whose way is being looked up.
     pub(super) looking_up: usize,
     pub(super) outcomes: Vec<Outcome>,
@@ -132,6 +135,8 @@ impl Call {
         let started = self.run_id();
         self.bridging = Some(Box::new(Bridging {
             deadline: now + ring,
+            ring,
+            latest: now + most,
             looking_up: 0,
             outcomes: Vec::new(),
             ports: Vec::new(),
@@ -220,7 +225,7 @@ impl Call {
         named: Option<&str>,
         diverted: &[String],
     ) {
-        let mut ways = self.services.phonebook.ways_out(number, named, self.emergency);
+        let mut ways = self.services.phonebook.ways_out(number, named, self.to_emergency);
         if ways.is_empty() {
             return self.missed(now, Outcome::of(failure::NO_TRUNK, number));
         }
@@ -237,7 +242,7 @@ impl Call {
     ) {
         while let Some(mut way) = rest.pop() {
             // An emergency call is never turned away by a limit of ours.
-            if !way.slot.take() && !self.emergency {
+            if !way.slot.take() && !self.to_emergency {
                 let detail = format!("{} carries as many calls as it may", way.trunk.name);
                 self.missed(now, Outcome::of(failure::TRUNK_OVERLOADED, detail));
                 continue;

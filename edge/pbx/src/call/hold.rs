@@ -107,7 +107,10 @@ impl Call {
             return false;
         };
         let own = media.held_sending && matches!(leg.party, Party::Trunk(_));
-        !own && self.other_port(id).is_some() && matches!(self.running, Running::Nothing)
+        // Whoever is being put through hears how that goes, perhaps from another call already.
+        !own && self.transfer.is_none()
+            && self.other_port(id).is_some()
+            && matches!(self.running, Running::Nothing)
     }
 
     /// Starts or stops the music as the two sides hold the call. With both holding nobody hears

@@ -18,6 +18,8 @@ const MAX_PASSED_VALUE: usize = 2048;
 const RESERVED: [&str; 5] = ["x-amzn", "x-vine", "x-vc", "x-canary", "x-voice"];
 /// User part of somebody who does not say who it is (RFC 3323 §4.1.1.3).
 const ANONYMOUS: &str = "anonymous";
+/// Longest number that a phone may have us dial (octets).
+const MAX_DIALLED: usize = 256;
 /// Longest number that is shown.
 const MAX_NUMBER: usize = 32;
 
@@ -96,6 +98,20 @@ impl Caller {
         }
     }
 
+    /// Whether nothing at all of it is to be shown (RFC 3325 §7).
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.private && self.original.is_none()
+    }
+
+    /// The name that stands with [`Caller::shown`] on a phone's display.
+    pub(crate) fn shown_name(&self) -> Option<&str> {
+        match &self.original {
+            Some(original) => Some(original),
+            None if self.private => None,
+            None => self.name.as_deref(),
+        }
+    }
+
     /// Custom headers as an application sees them.
     pub fn sip_headers(&self) -> BTreeMap<String, String> {
         let pair = |(name, value): (String, String)| {
@@ -133,6 +149,12 @@ fn original_caller(request: &Request) -> Option<String> {
         && number.len() <= MAX_NUMBER
         && digits.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'#'));
     fits.then_some(number)
+}
+
+/// Whether a number or name from a phone may be dialled: bounded, and nothing in it that a terminal
+/// would obey when the call's timeline is printed.
+pub(crate) fn is_plain(number: &str) -> bool {
+    number.len() <= MAX_DIALLED && !number.chars().any(char::is_control)
 }
 
 /// The number in a user part: visual separators and telephone-subscriber parameters
@@ -190,17 +212,14 @@ pub(crate) struct Identity {
 
 /// For a desk phone: it shows the original caller's number where there is one.
 pub(crate) fn toward_phone(caller: &Caller, host: &Host) -> Identity {
-    if caller.private && caller.original.is_none() {
+    if caller.is_hidden() {
         // No P-Asserted-Identity: the phone would show it, whatever Privacy says.
         let mut headers = caller.passed.clone();
         headers.push(HeaderName::Privacy, "id");
         return Identity { from: anonymous(), headers };
     }
     let number = caller.shown();
-    let name = match &caller.original {
-        Some(original) => Some(original.as_str()),
-        None => caller.name.as_deref(),
-    };
+    let name = caller.shown_name();
     let uri = address(number, host);
     let mut headers = caller.passed.clone();
     // RFC 3325 §9.1: we are the trusted domain that the phone belongs to.
@@ -252,7 +271,7 @@ pub(crate) fn toward_trunk(
 }
 
 /// RFC 3323 §4.1.1.3.
-fn anonymous() -> NameAddr {
+pub(super) fn anonymous() -> NameAddr {
     NameAddr::new(address(ANONYMOUS, &Host::Name("anonymous.invalid".into())))
         .with_display("Anonymous")
 }

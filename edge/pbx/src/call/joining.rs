@@ -31,7 +31,7 @@ pub(super) struct Partner {
     /// Of its leg: what we hear, and who hears us.
     pub(super) port: Arc<MediaPort>,
     run: u64,
-    over: bool,
+    pub(super) over: bool,
     /// Dropped, it tells the other call that we are gone, whatever the reason.
     _life: oneshot::Sender<()>,
 }
@@ -41,6 +41,8 @@ pub(super) struct Partner {
 pub(crate) struct Shown {
     number: String,
     name: Option<String>,
+    /// It does not want to be shown.
+    hidden: bool,
 }
 
 /// Asks a call to put our party in the place of the phone that it has in common with us.
@@ -53,6 +55,10 @@ pub(crate) struct Join {
     port: Arc<MediaPort>,
     shown: Shown,
     control: mpsc::Sender<Control>,
+    /// The call that passed this on, in the place of `dialog`.
+    via: Option<mpsc::Sender<Control>>,
+    /// Somebody talks to an emergency service in it: no limit of either call ends it.
+    emergency: bool,
     life: oneshot::Receiver<()>,
     answer: oneshot::Sender<Result<Joined, JoinRefused>>,
 }
@@ -70,6 +76,7 @@ pub(crate) struct Joined {
     shown: Shown,
     label: String,
     control: mpsc::Sender<Control>,
+    emergency: bool,
     life: oneshot::Receiver<()>,
 }
 
@@ -113,7 +120,9 @@ impl Call {
         let (answer, answered) = oneshot::channel();
         let dialog = Some(Dialog { call_id: replaces.call_id.clone(), tags });
         let shown = self.shown(remaining);
-        let join = Join { dialog, by, port, shown, control: own, life: ends, answer };
+        let (via, emergency) = (None, self.emergency);
+        let join =
+            Join { dialog, by, port, shown, control: own, via, emergency, life: ends, answer };
         if other.try_send(Control::Join(Box::new(join))).is_err() {
             return self.transfer_failed(now, StatusCode::CALL_DOES_NOT_EXIST.code());
         }
@@ -136,6 +145,8 @@ impl Call {
             Ok(Place::Here { replaced, remaining }) => (replaced, remaining),
             Ok(Place::Elsewhere) => {
                 join.dialog = None;
+                join.via = Some(self.entry.control().clone());
+                self.stop_music();
                 if let Some(partner) = &self.partner {
                     // Should it be gone, the answer's sender goes with the order.
                     let _ = partner.control.try_send(Control::Join(Box::new(join)));
@@ -160,12 +171,19 @@ impl Call {
         let (life, ends) = oneshot::channel();
         let control = self.entry.control().clone();
         let shown = self.shown(remaining);
-        let joined = Joined { port: Arc::clone(&port), shown, label, control, life: ends };
+        let emergency = self.emergency;
+        let port_of = Arc::clone(&port);
+        let joined = Joined { port: port_of, shown, label, control, emergency, life: ends };
+        // Before the other call can play anything of its own.
+        self.stop_music();
+        port.stop_play();
         if join.answer.send(Ok(joined)).is_err() {
             // It gave up waiting: nothing was changed here.
-            return;
+            return self.music_for_hold();
         }
-        self.stop_music();
+        if join.emergency {
+            self.becomes_emergency();
+        }
         if let Some(leg) = replaced.and_then(|id| self.leg(id)) {
             let tag = leg.tag();
             leg.part = Part::Leaving;
@@ -187,6 +205,10 @@ impl Call {
             return Err(JoinRefused::Busy);
         }
         let Some(dialog) = &join.dialog else {
+            let partner = self.partner.as_deref().zip(join.via.as_ref());
+            if !partner.is_some_and(|(partner, via)| partner.control.same_channel(via)) {
+                return Err(JoinRefused::Unknown);
+            }
             let leg = self.legs.iter().find(|leg| leg.tag().is_some() && leg.port().is_some());
             let leg = leg.ok_or(JoinRefused::Unknown)?;
             return Ok(Place::Here { replaced: None, remaining: leg.id });
@@ -205,15 +227,21 @@ impl Call {
             Part::Branch | Part::Leaving => return Err(JoinRefused::Busy),
         }
         let dialled = JoinRefused::NotTalking { dialled: self.record.to.clone() };
+        // Somebody is there already, though perhaps without the ACK yet, and is not hung up; nor is
+        // an emergency call, to be dialled once more.
+        let refused = match leg.part {
+            Part::Caller if self.other(leg.id).is_none() && !self.emergency => dialled,
+            _ => JoinRefused::Busy,
+        };
         let talks = leg.answered && leg.confirmed && self.bridging.is_none();
         if !talks || !matches!(self.running, Running::Nothing) {
-            return Err(dialled);
+            return Err(refused);
         }
         let other = self.other(leg.id).filter(|other| other.confirmed && other.port().is_some());
         match other {
             Some(other) => Ok(Place::Here { replaced: Some(leg.id), remaining: other.id }),
             None if self.partner.is_some() => Ok(Place::Elsewhere),
-            None => Err(dialled),
+            None => Err(refused),
         }
     }
 
@@ -229,16 +257,24 @@ impl Call {
             Stage::Joining { run, number, .. } if *run == wanted => std::mem::take(number),
             _ => return,
         };
-        let Joined { port, shown, label, control, life } = match joined {
+        let Joined { port, shown, label, control, emergency, life } = match joined {
             Ok(joined) => joined,
             Err(JoinRefused::NotTalking { dialled }) => {
                 transfer.stage = Stage::Asked;
+                if !self.is_settled() {
+                    // Something began while the other call was asked.
+                    return self.transfer_failed(now, 480);
+                }
                 let number = if dialled.is_empty() { number } else { dialled };
                 return self.call_target(now, &number);
             }
             Err(refused) => {
                 self.timeline.note(now, None, format!("its other call: {refused:?}"));
-                let status = if refused == JoinRefused::NotYours { 403 } else { 481 };
+                let status = match refused {
+                    JoinRefused::NotYours => 403,
+                    JoinRefused::Busy => 480,
+                    JoinRefused::Unknown | JoinRefused::NotTalking { .. } => 481,
+                };
                 return self.transfer_failed(now, status);
             }
         };
@@ -255,10 +291,19 @@ impl Call {
         let text = format!("the call is put through to {}", shown.number);
         self.timeline.note(now, None, text);
         self.record.destination = Some(label);
+        if emergency {
+            self.becomes_emergency();
+        }
         self.keep_record();
         self.take_partner(control, port, life, ours);
         self.tell_who(now, transfer.remaining, &shown);
         self.music_for_hold();
+    }
+
+    /// An emergency call is never ended by a limit of ours, whichever of the joined calls has it.
+    pub(super) fn becomes_emergency(&mut self) {
+        self.emergency = true;
+        (self.ends_at, self.silence_check) = (None, None);
     }
 
     fn take_partner(
@@ -300,6 +345,7 @@ impl Call {
             }));
             return;
         }
+        self.stop_music();
         self.partner = None;
         let caller = self.legs.iter().any(|leg| leg.tag() == Some(LegTag::A));
         self.ends(if caller { "callee" } else { "caller" }, "hung up");
@@ -308,8 +354,8 @@ impl Call {
 
     fn shown(&self, id: LegId) -> Shown {
         let caller = self.identity_of(id);
-        let name = if caller.original.is_some() { None } else { caller.name.clone() };
-        Shown { number: caller.shown().to_owned(), name }
+        let name = caller.shown_name().map(str::to_owned);
+        Shown { number: caller.shown().to_owned(), name, hidden: caller.is_hidden() }
     }
 
     /// Shows a phone who it talks to now (RFC 5876 §3.3: P-Asserted-Identity in an UPDATE).
@@ -320,7 +366,12 @@ impl Call {
             return;
         }
         let host = identity::our_host(self.config(), &self.services.sip.local_contact(&flow));
-        let mut asserted = NameAddr::new(identity::address(&who.number, &host));
+        let mut asserted = if who.hidden {
+            // Something must take the place of the name on the display.
+            identity::anonymous()
+        } else {
+            NameAddr::new(identity::address(&who.number, &host))
+        };
         if let Some(name) = &who.name {
             asserted = asserted.with_display(name);
         }

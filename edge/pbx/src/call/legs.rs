@@ -76,6 +76,7 @@ impl Call {
             return None;
         }
         let here = self.other(id).and_then(Leg::port);
-        here.or_else(|| self.partner.as_deref().map(|partner| &*partner.port))
+        let partner = self.partner.as_deref().filter(|partner| !partner.over);
+        here.or_else(|| partner.map(|partner| &*partner.port))
     }
 }

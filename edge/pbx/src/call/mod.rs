@@ -211,7 +211,10 @@ pub(crate) struct Call {
     owner: Owner,
     ids: Ids,
     caller: Caller,
+    /// Somebody in it talks, or is to talk, to an emergency service: no limit ends it.
     emergency: bool,
+    /// What is called now is an emergency number: it goes over any trunk, full or not.
+    to_emergency: bool,
     max_forwards: u32,
 
     legs: Vec<Leg>,

@@ -86,14 +86,25 @@ impl Call {
 
     fn forward(&mut self, now: Instant, forward: Forward) -> Result<(), Outcome> {
         let Forward { phone, number, diverted } = forward;
+        let circle = refused(format!("{phone} forwards in circles to {number}"));
         if !self.visit(format!("to:{number}")) {
-            return Err(refused(format!("{phone} forwards in circles to {number}")));
+            return Err(circle);
         }
         self.timeline.note(now, None, format!("{phone} forwards the call to {number}"));
         let config = std::sync::Arc::clone(&self.settings.config);
         let phonebook = std::sync::Arc::clone(&self.services.phonebook);
         let route = config.route(Origin::Phone, &number, |n| phonebook.account(n).is_some());
         match route {
+            Route::To(offhook_config::Target::Extension(to)) if self.was_called(&to) => {
+                return Err(circle);
+            }
+            Route::To(offhook_config::Target::Group(name))
+                if config
+                    .group(&name)
+                    .is_some_and(|g| g.members.iter().all(|m| self.was_called(m))) =>
+            {
+                return Err(circle);
+            }
             Route::To(offhook_config::Target::Extension(to)) => {
                 self.call_extension(now, &to, &diverted);
             }
@@ -106,6 +117,11 @@ impl Call {
             _ => return Err(refused(format!("{phone} may not forward to {number}"))),
         }
         Ok(())
+    }
+
+    fn was_called(&self, extension: &str) -> bool {
+        let party = format!("extension:{extension}");
+        self.bridging.as_ref().is_some_and(|b| b.visited.contains(&party))
     }
 
     /// Who sent the call on (RFC 5806), the last one first.
@@ -132,7 +148,7 @@ fn targets(response: &Response) -> Vec<(u32, String)> {
         let number = identity::number_of(&user_of(&addr.uri));
         let q = addr.params.value("q").and_then(|q| q.trim().parse::<f32>().ok()).unwrap_or(1.0);
         let q = (q.clamp(0.0, 1.0) * 1000.0) as u32;
-        (!number.is_empty()).then_some((q, number))
+        (!number.is_empty() && identity::is_plain(&number)).then_some((q, number))
     };
     let mut targets: Vec<_> = contacts.iter().filter_map(target).take(MAX_CONTACTS).collect();
     targets.sort_by_key(|(q, _)| std::cmp::Reverse(*q));

@@ -142,7 +142,33 @@ impl Call {
         };
         let seen = best(&bridging.outcomes).filter(|o| !rang && o.status != 480).cloned();
         let outcome = seen.unwrap_or_else(|| Outcome::of(failure, "it rang long enough"));
-        self.nobody_answered(now, &outcome);
+        if !self.ring_later_forwards(now, &outcome) {
+            self.nobody_answered(now, &outcome);
+        }
+    }
+
+    /// Nobody answered in time: what phones forward to with less preference has its turn, for as
+    /// long as a call may ring in all. `false`: there is nothing, or no time.
+    fn ring_later_forwards(&mut self, now: Instant, outcome: &Outcome) -> bool {
+        let run = self.run_id();
+        let Some(bridging) = &mut self.bridging else { return false };
+        if bridging.later.is_empty() || bridging.latest <= now {
+            return false;
+        }
+        bridging.deadline = (now + bridging.ring).min(bridging.latest);
+        // Ways that are still looked up come too late.
+        (bridging.started, bridging.looking_up) = (run, 0);
+        bridging.early = None;
+        for branch in std::mem::take(&mut bridging.branches) {
+            if let Some(leg) = self.leg(branch.leg) {
+                leg.part = Part::Gone;
+                leg.media = None;
+                leg.session.hangup(now, Headers::new());
+            }
+        }
+        self.missed(now, outcome.clone());
+        self.go_on(now);
+        true
     }
 
     /// A response came: whoever it is lives.

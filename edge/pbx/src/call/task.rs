@@ -41,7 +41,6 @@ async fn run(
     mut control: mpsc::Receiver<Control>,
 ) {
     call.begin(now());
-    let mut controlled = true;
     loop {
         call.settle(now());
         if call.is_closed(now()) {
@@ -54,10 +53,8 @@ async fn run(
         tokio::select! {
             biased;
             () = wait => call.on_time(now()),
-            order = control.recv(), if controlled => match order {
-                Some(order) => call.on_control(now(), order),
-                None => controlled = false,
-            },
+            // Never closed: the call's own entry has a sender.
+            Some(order) = control.recv() => call.on_control(now(), order),
             Some(done) = call.work.next(), if !call.work.is_empty() => call.on_done(now(), done),
             Some(event) = media.recv() => call.on_media(now(), event),
             Some(event) = mail.recv() => call.on_sip(now(), event),

@@ -49,7 +49,7 @@ impl Timeline {
     }
 
     pub(crate) fn note(&mut self, now: Instant, leg: Option<char>, text: impl Into<String>) {
-        self.add(now, leg, CallEventKind::Note { text: text.into() });
+        self.add(now, leg, CallEventKind::Note { text: plain(text.into()) });
     }
 
     pub(crate) fn failure(
@@ -63,7 +63,7 @@ impl Timeline {
         let kind = CallEventKind::Failure {
             code: failure.code.to_owned(),
             sip_status: status,
-            detail: detail.to_owned(),
+            detail: plain(detail.to_owned()),
         };
         self.add(now, leg, kind);
     }
@@ -138,6 +138,14 @@ impl Timeline {
         }
         self.flush();
     }
+}
+
+/// Words of a peer may be in it: nothing that a terminal would obey is kept.
+fn plain(text: String) -> String {
+    if text.chars().any(char::is_control) {
+        return text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    }
+    text
 }
 
 /// `UDP 192.0.2.1:5060`.

@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::begin::details;
 use super::identity::{self, Caller, Source};
 use super::joining::Partner;
-use super::leg::{LegId, Part, Party};
+use super::leg::{Leg, LegId, Part, Party};
 use super::runner::Running;
 use super::{Call, Control, epoch_ms};
 use crate::app::Application;
@@ -90,6 +90,10 @@ pub(super) struct Before {
     partner: Option<Box<Partner>>,
     part: Part,
     destination: Option<String>,
+    /// A number that did not answer lifts no limit.
+    emergency: bool,
+    to_emergency: bool,
+    ends_at: Option<Instant>,
 }
 
 /// An order to another call: its party is put through by the phone in this one.
@@ -139,6 +143,8 @@ impl Call {
         self.timeline.note(now, Some(label), format!("puts the call through {kind} {number}"));
         let report = (!refer.silent).then(|| refer.subscription(now));
         let by = Transferor::Leg { id, part, report, gone: false };
+        // Before anybody else is asked: a player silences what its port would hear.
+        self.stop_music();
         let other = self.other(id).map(|leg| leg.id);
         let stage = if other.is_some() { Stage::Asked } else { Stage::Elsewhere };
         let remaining = other.unwrap_or(id);
@@ -147,7 +153,6 @@ impl Call {
         // RFC 3515 §2.4.4: the first report follows at once.
         self.report(now, StatusCode::TRYING);
         if other.is_some() {
-            self.stop_music();
             if let Some(leg) = self.leg(id) {
                 leg.part = Part::Leaving;
             }
@@ -170,6 +175,9 @@ impl Call {
         // A trunk that could refer our calls could make us dial.
         let Party::Phone(extension) = &leg.party else { return Err(StatusCode::FORBIDDEN) };
         let refer = Refer::of(request).map_err(refer::ReferError::status)?;
+        if !identity::is_plain(&user_of(&refer.target.uri)) {
+            return Err(StatusCode::BAD_REQUEST);
+        }
         if self.transfer.is_some() {
             return Err(StatusCode::REQUEST_PENDING);
         }
@@ -194,8 +202,10 @@ impl Call {
         let PutThrough { control, extension, number, replaces } = order;
         let remaining = self.legs.iter().find(|leg| leg.tag().is_some() && leg.confirmed);
         let remaining = remaining.map(|leg| leg.id);
-        let Some(remaining) = remaining.filter(|_| self.transfer.is_none() && self.is_settled())
-        else {
+        // Whom our party talked to before has no say any more.
+        let theirs = self.partner.as_ref().is_some_and(|p| p.control.same_channel(&control));
+        let free = theirs && self.transfer.is_none() && self.is_settled();
+        let Some(remaining) = remaining.filter(|_| free) else {
             let _ = control.try_send(Control::Progress(480));
             return;
         };
@@ -208,6 +218,11 @@ impl Call {
     }
 
     fn carry_out(&mut self, now: Instant, number: String, replaces: Option<&Replaces>) {
+        let remaining = self.transfer.as_ref().map(|t| t.remaining);
+        if let Some(port) = remaining.and_then(|id| self.leg_ref(id)).and_then(Leg::port) {
+            // Whatever played to it, also for the other call.
+            port.stop_play();
+        }
         match replaces {
             Some(replaces) => self.ask_to_join(now, replaces, number),
             None => self.call_target(now, &number),
@@ -253,12 +268,16 @@ impl Call {
             partner: self.partner.take(),
             part,
             destination: plan.destination,
+            emergency: self.emergency,
+            to_emergency: self.to_emergency,
+            ends_at: self.ends_at,
         };
         self.app_run += 1;
+        // What waited was for the application that had the call.
+        self.app_queue.clear();
+        self.to_emergency = plan.emergency;
         if plan.emergency {
-            // No limit of ours ends it.
-            self.emergency = true;
-            self.ends_at = None;
+            self.becomes_emergency();
         }
         if let Some(transfer) = &mut self.transfer {
             transfer.stage = Stage::Calling(Box::new(before));
@@ -310,6 +329,12 @@ impl Call {
         self.report(now, status);
         if status.is_final() {
             self.transfer = None;
+            if status.is_success()
+                && let Some(partner) = &mut self.partner
+            {
+                // Our party is somebody else's: a hold of ours is none of its business any more.
+                partner.over = true;
+            }
             self.music_for_hold();
         }
     }
@@ -368,8 +393,13 @@ impl Call {
             listening,
             partner,
             part,
+            emergency,
+            to_emergency,
+            ends_at,
             ..
         } = *before;
+        (self.emergency, self.to_emergency, self.ends_at) = (emergency, to_emergency, ends_at);
+        self.watch_for_silence(now);
         (self.app, self.app_name) = (app, app_name);
         (self.transaction, self.caller) = (transaction, caller);
         (self.invoked_for, self.listening, self.partner) = (invoked_for, listening, partner);
@@ -385,7 +415,7 @@ impl Call {
         }
         self.transfer_failed(now, status);
         if let Some(id) = remaining {
-            let ours = self.leg_ref(id).and_then(super::leg::Leg::port);
+            let ours = self.leg_ref(id).and_then(Leg::port);
             if let (Some(ours), Some(other)) = (ours, self.other_port(id)) {
                 self.services.engine.bridge(ours, other);
             }
