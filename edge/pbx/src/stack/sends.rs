@@ -244,8 +244,9 @@ impl Stack {
         self.calm(id);
         let Some(sending) = self.sends.get_mut(&id) else { return };
         let unavailable = response.status == StatusCode::SERVICE_UNAVAILABLE;
-        if sending.stream.take().is_some() && unavailable && !sending.told {
-            // The same server would say the same to the datagram.
+        if sending.stream.take().is_some() {
+            // Whoever answers, be it by a 100, has taken the stream: the same server would say the
+            // same to the datagram.
             sending.stages.pop_front();
         }
         let next = unavailable && !sending.stages.is_empty() && !sending.told && !sending.cancelled;

@@ -6,6 +6,7 @@ use offhook_sip::flow::{ConnectionId, Flow, Transport};
 use offhook_sip::header::HeaderName;
 use offhook_sip::message::{Message, Method, Request, Response, StatusCode};
 use offhook_sip::uri::Uri;
+use tokio::sync::mpsc;
 
 use super::lab::{Lab, US, request, settle};
 use super::{DialogKey, Owner, SendFailure, SipEvent, Target};
@@ -103,14 +104,37 @@ async fn a_503_over_a_stream_is_the_answer_and_not_asked_for_twice() {
     let (owner, mut mailbox) = Owner::channel(8);
     lab.sip.send(1, large("a"), uri("sip:192.0.2.9"), &owner);
     let (flow, sent) = next(&mut lab).await;
-    let busy = Response::to_request(&sent, StatusCode::SERVICE_UNAVAILABLE, None);
-    lab.stream(flow, busy.to_bytes()).await;
+    only_answer(&mut lab, &mut mailbox, flow, &sent).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_503_over_a_stream_is_the_answer_after_a_100_too() {
+    let mut lab = Lab::new();
+    let (owner, mut mailbox) = Owner::channel(8);
+    lab.sip.send(1, large("a"), uri("sip:192.0.2.9"), &owner);
+    let (flow, sent) = next(&mut lab).await;
+    let trying = Response::to_request(&sent, StatusCode::TRYING, None);
+    lab.stream(flow, trying.to_bytes()).await;
     let Some(SipEvent::Response { response, .. }) = mailbox.recv().await else { panic!() };
-    assert_eq!(response.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(response.status, StatusCode::TRYING);
+    only_answer(&mut lab, &mut mailbox, flow, &sent).await;
+}
+
+/// A 503 comes to `sent`: its owner is told, and nobody is asked again.
+async fn only_answer(
+    lab: &mut Lab,
+    mailbox: &mut mpsc::Receiver<SipEvent>,
+    flow: Flow,
+    sent: &Request,
+) {
+    let busy = Response::to_request(sent, StatusCode::SERVICE_UNAVAILABLE, None);
+    lab.stream(flow, busy.to_bytes()).await;
     let rest = lab.drain().await;
     let invites =
         rest.iter().filter(|(_, m)| matches!(m, Message::Request(r) if r.method == Method::Invite));
     assert_eq!(invites.count(), 0);
+    let Some(SipEvent::Response { response, .. }) = mailbox.recv().await else { panic!() };
+    assert_eq!(response.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(lab.survivors().await, (0, 0));
 }
 
