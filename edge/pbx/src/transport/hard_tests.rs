@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
 use super::Limits;
-use super::net::{ListenConfig, NetConfig};
+use super::net::{ListenConfig, Net, NetConfig};
 use super::tests::{OPTIONS, bound, certificate, listen, message, start, tls_listen};
 use super::wire::{Incoming, Wire, WireError};
 use crate::bans::{Bans, Policy};
@@ -93,6 +93,53 @@ async fn garbage_closes_its_own_stream_and_no_other() {
     }
     good.write_all(OPTIONS).await.unwrap();
     assert_eq!(message(&mut started).await.0, flow);
+}
+
+#[tokio::test]
+async fn garbage_on_a_stream_and_in_a_handshake_counts_towards_a_ban() {
+    let folder = tempfile::tempdir().unwrap();
+    certificate(folder.path());
+    let ways = [listen(Transport::Tcp), tls_listen(folder.path())];
+    for (way, transport) in ways.into_iter().zip([Transport::Tcp, Transport::Tls]) {
+        let metrics = Arc::new(Metrics::default());
+        let policy = Policy {
+            failures: 2,
+            window: Duration::from_secs(60),
+            ban: Duration::from_secs(60),
+            never: Vec::new(),
+        };
+        let bans = Bans::new(policy, None, Arc::clone(&metrics), None);
+        let config = NetConfig { listen: vec![way], ..Default::default() };
+        let mut started = Net::start(config, bans.clone(), metrics);
+        let us = bound(&started, transport);
+        for last in [false, true] {
+            let mut bad = TcpStream::connect(us).await.unwrap();
+            let _ = bad.write_all(b"GET / HTTP/1.1\r\n\r\n").await;
+            closed(&mut bad).await;
+            assert!(matches!(started.incoming.recv().await, Some(Incoming::Lost { .. })));
+            assert_eq!(bans.is_banned(us.ip()), last, "{transport}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_goes_away_before_a_handshake_is_not_held_for_a_scanner() {
+    let folder = tempfile::tempdir().unwrap();
+    certificate(folder.path());
+    let metrics = Arc::new(Metrics::default());
+    let policy = Policy {
+        failures: 1,
+        window: Duration::from_secs(60),
+        ban: Duration::from_secs(60),
+        never: Vec::new(),
+    };
+    let bans = Bans::new(policy, None, Arc::clone(&metrics), None);
+    let config = NetConfig { listen: vec![tls_listen(folder.path())], ..Default::default() };
+    let mut started = Net::start(config, bans.clone(), metrics);
+    let us = bound(&started, Transport::Tls);
+    drop(TcpStream::connect(us).await.unwrap());
+    assert!(matches!(started.incoming.recv().await, Some(Incoming::Lost { .. })));
+    assert!(!bans.is_banned(us.ip()));
 }
 
 #[tokio::test]

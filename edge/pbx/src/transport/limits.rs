@@ -19,6 +19,11 @@ pub struct Limits {
     pub patience: Duration,
     /// For a TLS handshake.
     pub handshake: Duration,
+    /// TLS handshakes of others under way at a time. They are what costs most before anybody has
+    /// said who he is.
+    pub handshakes: usize,
+    /// Of one source address.
+    pub handshakes_per_source: usize,
     /// For an outgoing connection to be made.
     pub connect: Duration,
     /// For one message to be written.
@@ -37,6 +42,9 @@ impl Default for Limits {
             idle: Duration::from_secs(2 * 3_600),
             patience: Duration::from_secs(30),
             handshake: Duration::from_secs(10),
+            handshakes: 512,
+            // An office behind one NAT comes back all at once after a power cut.
+            handshakes_per_source: 128,
             connect: Duration::from_secs(5),
             write: Duration::from_secs(10),
         }

@@ -8,6 +8,7 @@
 //! > they read goes into one bounded inbox.
 
 pub mod advertise;
+mod handshakes;
 #[cfg(test)]
 mod hard_tests;
 mod limits;

@@ -16,12 +16,13 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
 use super::advertise::{Addresses, ListenAddress};
+use super::handshakes::{Handshake, Handshakes};
 use super::limits::Limits;
 use super::stream;
 use super::tls::{self, Certificate, TlsError};
 use super::udp::{self, Udp};
 use super::wire::{Incoming, Wire, WireError};
-use crate::bans::Bans;
+use crate::bans::{Bans, Offence};
 use crate::metrics::Metrics;
 
 /// Messages read and not yet looked at.
@@ -133,6 +134,7 @@ pub struct Net {
     table: Mutex<Table>,
     inbox: mpsc::Sender<Incoming>,
     limits: Limits,
+    handshakes: Handshakes,
     bans: Bans,
     metrics: Arc<Metrics>,
 }
@@ -223,6 +225,7 @@ impl Net {
             table: Mutex::default(),
             inbox: inbox.clone(),
             limits: config.limits,
+            handshakes: Handshakes::default(),
             bans,
             metrics,
         });
@@ -266,6 +269,16 @@ impl Net {
 
     pub(super) fn is_banned(&self, flow: Flow) -> bool {
         self.bans.is_banned(flow.remote.ip())
+    }
+
+    /// Somebody spoke something else than SIP, or than TLS.
+    pub(super) fn malformed(&self, flow: Flow) {
+        self.bans.failure_over(&flow, Offence::Malformed);
+    }
+
+    /// A place among the handshakes under way; `None`: there are enough.
+    pub(super) fn begin_handshake(&self, flow: Flow) -> Option<Handshake> {
+        self.handshakes.begin(flow.remote.ip(), &self.limits)
     }
 
     pub(super) async fn hand_in(&self, incoming: Incoming) -> Result<(), ()> {

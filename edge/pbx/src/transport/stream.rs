@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::server::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::limits::Limits;
@@ -52,14 +53,47 @@ pub(super) async fn accept(
             prepare(&socket);
             match acceptor {
                 None => serve(&net, flow, socket, queue, &limits, true).await,
-                Some(acceptor) => match timeout(limits.handshake, acceptor.accept(socket)).await {
-                    Ok(Ok(tls)) => serve(&net, flow, tls, queue, &limits, true).await,
-                    Ok(Err(_)) | Err(_) => net.metrics().tls_handshakes_failed.inc(),
-                },
+                Some(acceptor) => {
+                    if let Some(tls) = shake_hands(&net, flow, &acceptor, socket).await {
+                        serve(&net, flow, tls, queue, &limits, true).await;
+                    }
+                }
             }
             net.ended(flow).await;
         });
     }
+}
+
+/// Our side of a TLS handshake; `None`: it came to nothing.
+async fn shake_hands(
+    net: &Arc<Net>,
+    flow: Flow,
+    acceptor: &TlsAcceptor,
+    socket: TcpStream,
+) -> Option<TlsStream<TcpStream>> {
+    let Some(_place) = net.begin_handshake(flow) else {
+        net.metrics().connections_refused.inc();
+        return None;
+    };
+    let outcome = timeout(net.limits().handshake, acceptor.accept(socket)).await;
+    if let Ok(Ok(tls)) = outcome {
+        return Some(tls);
+    }
+    net.metrics().tls_handshakes_failed.inc();
+    if let Ok(Err(error)) = &outcome
+        && is_no_tls(error)
+    {
+        net.malformed(flow);
+    }
+    None
+}
+
+/// Whether the other side spoke something that is no proper TLS. One that went silent or away may
+/// be a bad line or a monitor, and one that sends an alert is mostly an honest phone that does not
+/// trust our certificate: none of these may cost its office the line.
+fn is_no_tls(error: &io::Error) -> bool {
+    let tls = error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
+    tls.is_some_and(|e| !matches!(e, rustls::Error::AlertReceived(_)))
 }
 
 /// Makes an outgoing connection and serves it.
@@ -174,6 +208,7 @@ async fn read<R: AsyncRead + Unpin>(
                     // RFC 3261 §18.3: where the next message begins can only be guessed.
                     tracing::debug!(%error, remote = %flow.remote, "framing lost");
                     net.metrics().sip_malformed.inc();
+                    net.malformed(flow);
                     return;
                 }
             };
