@@ -143,7 +143,7 @@ impl Mwi {
             && let Ask::Subscribe(new) = refused.into_inner()
         {
             let status = StatusCode::SERVICE_UNAVAILABLE;
-            self.sip.respond(new.tx, Response::to_request(&new.request, status, None));
+            self.sip.respond_once(new.tx, Response::to_request(&new.request, status, None));
         }
     }
 

@@ -34,11 +34,11 @@ impl Task {
         let extension = match self.auth.phone(&request, &flow) {
             Verdict::Extension(extension) => extension,
             Verdict::Challenge(response) | Verdict::Refuse(response) => {
-                return self.answer(tx, response);
+                return self.answer_once(tx, response);
             }
             Verdict::Trunk(_) => {
                 let status = StatusCode::FORBIDDEN;
-                return self.answer(tx, Response::to_request(&request, status, None));
+                return self.answer_once(tx, Response::to_request(&request, status, None));
             }
         };
         match self.accept(&request, &flow, &extension.number) {
@@ -123,9 +123,9 @@ impl Task {
         let number = match self.auth.phone(request, &flow) {
             Verdict::Extension(extension) => extension.number.clone(),
             Verdict::Challenge(response) | Verdict::Refuse(response) => {
-                return self.answer(tx, response);
+                return self.answer_once(tx, response);
             }
-            Verdict::Trunk(_) => return self.answer(tx, refuse(StatusCode::FORBIDDEN)),
+            Verdict::Trunk(_) => return self.answer_once(tx, refuse(StatusCode::FORBIDDEN)),
         };
         let key = request
             .call_id()
@@ -201,6 +201,12 @@ impl Task {
 
     fn gauge(&self) {
         self.metrics.subscriptions.set(self.subscriptions.len() as u64);
+    }
+
+    /// To somebody who has not shown who he is.
+    fn answer_once(&self, tx: ServerTx, mut response: Response) {
+        response.headers.set(HeaderName::Server, self.config.server.as_str());
+        self.sip.respond_once(tx, response);
     }
 
     fn answer(&self, tx: ServerTx, mut response: Response) {

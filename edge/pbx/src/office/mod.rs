@@ -211,17 +211,18 @@ impl Office {
             return self.invite(new);
         }
         let Some(new) = (self.elsewhere)(new) else { return };
-        let mut response = match new.request.method {
+        let status = match new.request.method {
             // RFC 3261 §8.2.1, and §12.2.2 for what belongs to a dialog that is gone.
             Method::Bye | Method::Prack | Method::Update | Method::Info | Method::Notify => {
-                self.plain(&new.request, StatusCode::CALL_DOES_NOT_EXIST)
+                StatusCode::CALL_DOES_NOT_EXIST
             }
-            Method::Other(_) => self.plain(&new.request, StatusCode::NOT_IMPLEMENTED),
-            _ => self.plain(&new.request, StatusCode::METHOD_NOT_ALLOWED),
+            Method::Other(_) => StatusCode::NOT_IMPLEMENTED,
+            _ => StatusCode::METHOD_NOT_ALLOWED,
         };
+        let mut response = Response::to_request(&new.request, status, None);
         let allow: Vec<&str> = self.settings.session.allow.iter().map(Method::as_str).collect();
         response.headers.push(HeaderName::Allow, allow.join(", "));
-        self.services.sip.respond(new.tx, response);
+        self.services.sip.respond_once(new.tx, response);
     }
 
     /// Somebody calls.
@@ -229,12 +230,16 @@ impl Office {
         self.refresh();
         // RFC 3261 §16.3: nothing goes on when its hops are used up.
         if call::hops_left(&new.request) == 0 {
-            let response = self.plain(&new.request, StatusCode::TOO_MANY_HOPS);
-            return self.services.sip.respond(new.tx, response);
+            let response = Response::to_request(&new.request, StatusCode::TOO_MANY_HOPS, None);
+            return self.services.sip.respond_once(new.tx, response);
         }
         let phonebook = Arc::clone(&self.services.phonebook);
         let (source, account) = match phonebook.admit(&new.request, &new.flow) {
-            Admission::Answer(response) => return self.services.sip.respond(new.tx, response),
+            // RFC 3261 §26.3.2.4: who is not known yet costs us neither memory nor
+            // retransmissions, which would go to whomever a forger names.
+            Admission::Answer(response) => {
+                return self.services.sip.respond_once(new.tx, response);
+            }
             Admission::Phone(account) => (Source::Phone(account.number.clone()), Some(account)),
             Admission::Trunk(name) => (Source::Trunk(name), None),
         };

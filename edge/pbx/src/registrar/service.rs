@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::auth::{Authenticator, Verdict};
 use super::bindings::{Contact, Table, Wish};
 use super::request::{self, Asked, Register};
-use crate::keep::{Binding, BindingChange, Bindings, KeepError};
+use crate::keep::{Binding, BindingChange, Bindings, Extension, KeepError};
 use crate::metrics::Metrics;
 use crate::stack::{NewRequest, ServerTx, SipHandle};
 use crate::transport::wire::Wire;
@@ -201,7 +201,11 @@ impl Registrar {
     /// Handles a REGISTER to its answer. Never waits.
     pub fn handle(&self, new: NewRequest) {
         let NewRequest { tx, request, flow } = new;
-        match self.0.judge(&request, &flow) {
+        let extension = match self.0.identify(&request, &flow) {
+            Ok(extension) => extension,
+            Err(response) => return self.0.answer_once(tx, *response),
+        };
+        match self.0.judge(&request, &extension) {
             Ok(register) => self.0.register(tx, request, flow, register),
             Err(response) => self.0.answer(tx, *response),
         }
@@ -229,17 +233,25 @@ impl Inner {
         self.sip.respond(tx, response);
     }
 
-    /// §10.3 steps 3 to 5: who it is comes before what it asks for.
-    fn judge(&self, request: &Request, flow: &Flow) -> Result<Register, Box<Response>> {
-        let extension = match self.auth.phone(request, flow) {
-            Verdict::Extension(extension) => extension,
-            Verdict::Challenge(response) | Verdict::Refuse(response) => {
-                return Err(Box::new(response));
-            }
+    /// To somebody who has not shown who he is.
+    fn answer_once(&self, tx: ServerTx, mut response: Response) {
+        response.headers.set(HeaderName::Server, self.config().server.as_str());
+        self.sip.respond_once(tx, response);
+    }
+
+    /// §10.3 step 3: who it is comes before what it asks for.
+    fn identify(&self, request: &Request, flow: &Flow) -> Result<Arc<Extension>, Box<Response>> {
+        match self.auth.phone(request, flow) {
+            Verdict::Extension(extension) => Ok(extension),
+            Verdict::Challenge(response) | Verdict::Refuse(response) => Err(Box::new(response)),
             Verdict::Trunk(_) => {
-                return Err(Box::new(Response::to_request(request, StatusCode::FORBIDDEN, None)));
+                Err(Box::new(Response::to_request(request, StatusCode::FORBIDDEN, None)))
             }
-        };
+        }
+    }
+
+    /// §10.3 steps 4 and 5.
+    fn judge(&self, request: &Request, extension: &Extension) -> Result<Register, Box<Response>> {
         let register = request::read(request, &self.config())?;
         if register.aor != extension.number {
             // §10.3 step 4: nobody registers for somebody else.

@@ -181,6 +181,7 @@ pub(crate) enum Order {
     Cancel { token: u64, owner: u64, extra: Headers },
     SendAck { request: Request, target: Target },
     Respond { tx: ServerTx, response: Response },
+    RespondOnce { tx: ServerTx, response: Response },
     Claim { tx: ServerTx, owner: Owner },
     RegisterDialog { key: DialogKey, owner: Owner },
     ForgetDialog { key: DialogKey, owner: u64 },
@@ -249,6 +250,14 @@ impl SipHandle {
     /// again until the ACK comes (RFC 3261 §13.3.1.4).
     pub fn respond(&self, tx: ServerTx, response: Response) {
         self.order(Order::Respond { tx, response });
+    }
+
+    /// Refuses or challenges somebody who has not shown who he is: the response goes out once and
+    /// nothing of the request is kept (RFC 3261 §8.2.7, §26.3.2.4), so that forged requests fill
+    /// no table and make nobody else the target of our retransmissions. A To tag is added where
+    /// there is none. Only for final responses above 299, or to what is no INVITE.
+    pub fn respond_once(&self, tx: ServerTx, response: Response) {
+        self.order(Order::RespondOnce { tx, response });
     }
 
     /// Makes `owner` the one who hears of a CANCEL of this INVITE. A CANCEL that came before is

@@ -116,7 +116,8 @@ impl Stack {
             if request.method == Method::Register {
                 return self.new_request(tx, request, flow);
             }
-            return self.refuse(tx, &request, StatusCode::CALL_DOES_NOT_EXIST);
+            // Whoever makes up a tag is a stranger.
+            return self.refuse_once(tx, &request, StatusCode::CALL_DOES_NOT_EXIST);
         };
         if invite {
             self.invited(tx, Invited::again(&request, owner.clone()));
@@ -144,7 +145,7 @@ impl Stack {
         }
         if let Err(refused) = self.office.try_send(NewRequest { tx, request, flow }) {
             let NewRequest { tx, request, .. } = refused.into_inner();
-            self.refuse(tx, &request, StatusCode::SERVICE_UNAVAILABLE);
+            self.refuse_once(tx, &request, StatusCode::SERVICE_UNAVAILABLE);
         }
     }
 
@@ -156,7 +157,8 @@ impl Stack {
         headers.set(HeaderName::Accept, "application/sdp");
         headers.set(HeaderName::Supported, super::SUPPORTED);
         headers.set(HeaderName::Server, self.config.server.as_str());
-        self.respond(tx, response);
+        // Anybody may ask, and gets the same answer each time: nothing is to be remembered.
+        self.layer.respond_once(tx, response);
     }
 
     fn dialog_owner(&self, request: &Request) -> Option<Owner> {

@@ -291,6 +291,7 @@ impl Stack {
             Order::Cancel { token, owner, extra } => self.cancel(token, owner, extra),
             Order::SendAck { request, target } => self.send_ack(request, target),
             Order::Respond { tx, response } => self.respond(tx, response),
+            Order::RespondOnce { tx, response } => self.layer.respond_once(tx, response),
             Order::Claim { tx, owner } => self.claim(tx, &owner),
             Order::RegisterDialog { key, owner } => {
                 self.dialogs.insert(key, owner);
@@ -325,6 +326,22 @@ impl Stack {
         request: &offhook_sip::message::Request,
         status: StatusCode,
     ) {
+        let response = self.refusal(request, status);
+        self.respond(tx, response);
+    }
+
+    /// The same to a stranger: see [`SipHandle::respond_once`].
+    pub(super) fn refuse_once(
+        &mut self,
+        tx: ServerTx,
+        request: &offhook_sip::message::Request,
+        status: StatusCode,
+    ) {
+        let response = self.refusal(request, status);
+        self.layer.respond_once(tx, response);
+    }
+
+    fn refusal(&self, request: &offhook_sip::message::Request, status: StatusCode) -> Response {
         use offhook_sip::header::HeaderName;
         let mut response = Response::to_request(request, status, None);
         response.headers.set(HeaderName::Server, self.config.server.as_str());
@@ -333,6 +350,6 @@ impl Stack {
             let wait = self.config.transactions.retry_after;
             response.headers.set(HeaderName::RetryAfter, wait.to_string());
         }
-        self.respond(tx, response);
+        response
     }
 }

@@ -368,3 +368,36 @@ async fn the_last_word_of_a_call_that_goes_is_heard_before_ours() {
     assert!(!answers.is_empty() && answers.iter().all(|a| a.0 == 486), "{answers:?}");
     assert_eq!(lab.survivors().await, (0, 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_challenged_invite_leaves_nothing_behind_and_its_ack_is_heard_by_nobody() {
+    let mut lab = Lab::new();
+    let text = request("INVITE", "sip:101@192.0.2.1", "203.0.113.5:5060", "forged", 1, "");
+    lab.datagram("203.0.113.5:5060", text.clone()).await;
+    let new = lab.requests.recv().await.unwrap();
+    let challenge = Response::to_request(&new.request, StatusCode::UNAUTHORIZED, None);
+    lab.sip.respond_once(new.tx, challenge);
+    settle().await;
+    assert_eq!(lab.metrics.server_transactions.get(), 0);
+    let (_, sent) = lab.sent_response().await;
+    assert_eq!(sent.status, StatusCode::UNAUTHORIZED);
+    let tag = sent.to_tag().unwrap().to_owned();
+    tokio::time::sleep(Duration::from_secs(40)).await;
+    assert!(lab.drain().await.is_empty(), "no retransmissions to whomever a forger names");
+    let to = "To: <sip:101@192.0.2.1>";
+    let ack = text.replace("INVITE sip", "ACK sip").replace("1 INVITE", "1 ACK");
+    lab.datagram("203.0.113.5:5060", ack.replace(to, &format!("{to};tag={tag}"))).await;
+    assert!(lab.drain().await.is_empty());
+    assert!(lab.requests.try_recv().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invite_with_a_made_up_tag_is_refused_once() {
+    let mut lab = Lab::new();
+    let text = request("INVITE", "sip:101@192.0.2.1", "203.0.113.5:5060", "forged", 1, "");
+    let to = "To: <sip:101@192.0.2.1>";
+    lab.datagram("203.0.113.5:5060", text.replace(to, &format!("{to};tag=made-up"))).await;
+    tokio::time::sleep(Duration::from_secs(40)).await;
+    assert_eq!(lab.drain().await.len(), 1);
+    assert_eq!(lab.metrics.server_transactions.get(), 0);
+}

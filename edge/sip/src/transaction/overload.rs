@@ -25,8 +25,8 @@ impl Refusals {
     }
 }
 
-/// Answered non-INVITE transactions in the order in which they were answered. When the table is
-/// full the oldest are forgotten before their Timer J.
+/// Answered non-INVITE transactions and refused INVITEs in the order in which they were answered.
+/// When the table is full the oldest are forgotten before their Timer J or H.
 #[derive(Debug, Default)]
 pub(super) struct Lingering(VecDeque<(Instant, ServerTx)>);
 

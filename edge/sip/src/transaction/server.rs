@@ -78,8 +78,13 @@ impl Machine {
         matches!(self, Self::Invite(server_invite::State::Proceeding))
     }
 
-    /// Answered, and kept for retransmitted requests only.
+    /// Answered, and kept for retransmissions only. A refused INVITE is one of these: whoever
+    /// never acknowledges must not hold its place for all of Timer H when others need it.
     pub(super) fn is_lingering(self) -> bool {
-        matches!(self, Self::NonInvite(server_non_invite::State::Completed))
+        matches!(
+            self,
+            Self::NonInvite(server_non_invite::State::Completed)
+                | Self::Invite(server_invite::State::Completed | server_invite::State::Confirmed)
+        )
     }
 }

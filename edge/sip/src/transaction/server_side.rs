@@ -43,10 +43,12 @@ impl TransactionLayer {
 
     /// Sends a final response once and forgets the transaction: for challenges and refusals to
     /// strangers, which shall cost us no memory and no retransmissions (RFC 3261 §26.3.2.4,
-    /// §8.2.7). The ACK to it comes back as an [`Event::Ack`] that no dialog knows.
-    pub fn respond_once(&mut self, tx: ServerTx, response: &Response) {
+    /// §8.2.7). A response without a To tag gets one that is the same for every retransmission of
+    /// the request (§8.2.7). The ACK to it comes back as an [`Event::Ack`] that no dialog knows.
+    pub fn respond_once(&mut self, tx: ServerTx, mut response: Response) {
         let Some(server) = self.servers.get(&tx) else { return };
         let flow = server.flow;
+        response.ensure_to_tag(&server.key.tag());
         self.transmit(flow, response.to_bytes());
         self.remove_server(tx);
         self.tidy();
@@ -143,7 +145,8 @@ impl TransactionLayer {
         } else {
             (self.config.server_reserve, self.config.t4)
         };
-        // Under pressure Timer J is cut short to T4, by which time most retransmissions are over.
+        // Under pressure Timers J and H are cut short to T4, by which time most retransmissions are
+        // over.
         // More than one may have to go: calls that ended have taken places of the reserve.
         while self.servers.len() + reserve >= self.config.max_server {
             match self.lingering.evict(now, age, &self.servers) {

@@ -126,11 +126,46 @@ fn a_stranger_challenged_once_leaves_nothing_behind() {
     let mut bench = Bench::new();
     let invite = request("INVITE", "z9hG4bKa", "");
     let tx = bench.ask(&invite).unwrap();
-    bench.layer.respond_once(tx, &answer(&invite, 401));
+    bench.layer.respond_once(tx, answer(&invite, 401));
     bench.drain();
     assert_eq!(bench.layer.leftovers(), 0);
     bench.run(Duration::from_secs(60));
     assert_eq!(bench.log(), ["0 401"]);
+}
+
+#[test]
+fn a_stranger_who_repeats_himself_gets_the_same_answer_with_the_same_tag() {
+    let mut bench = Bench::new();
+    let invite = request("INVITE", "z9hG4bKa", "");
+    for _ in 0..2 {
+        let tx = bench.ask(&invite).unwrap();
+        let challenge = Response::to_request(&invite, StatusCode::UNAUTHORIZED, None);
+        bench.layer.respond_once(tx, challenge);
+        bench.drain();
+    }
+    let tag = |i: usize| match &bench.sent[i].2 {
+        Message::Response(response) => response.to_tag(),
+        Message::Request(_) => panic!("no request was made"),
+    };
+    assert!(tag(0).is_some());
+    assert_eq!(tag(0), tag(1));
+}
+
+#[test]
+fn refused_invites_that_nobody_acknowledges_make_room_for_new_ones_after_t4() {
+    let mut bench = Bench::with(small());
+    for i in 0..12 {
+        let invite = request("INVITE", &format!("z9hG4bK{i}"), "");
+        let tx = bench.ask(&invite).unwrap();
+        bench.respond(tx, answer(&invite, 486));
+    }
+    assert_eq!(bench.ask(&request("INVITE", "z9hG4bKearly", "")), None);
+    bench.run(Duration::from_secs(5));
+    for i in 0..12 {
+        let late = request("INVITE", &format!("z9hG4bKlate{i}"), "");
+        assert!(bench.ask(&late).is_some(), "{i}");
+    }
+    assert_eq!(bench.layer.counts().server, 12);
 }
 
 #[test]

@@ -111,7 +111,7 @@ impl Owner {
                 let Some((tx, request)) = pick(&self.asked, which) else { return };
                 let answer = answer(&request, code);
                 if once && code >= 200 {
-                    bench.layer.respond_once(tx, &answer);
+                    bench.layer.respond_once(tx, answer);
                 } else {
                     bench.layer.respond(bench.now, tx, answer);
                 }
