@@ -142,6 +142,8 @@ pub(crate) fn read(connection: &Connection, path: &Path, jobs: &Receiver<Box<dyn
 const MAX_BATCH: usize = 512;
 /// Between two rounds of maintenance.
 const MAINTENANCE: Duration = Duration::from_secs(300);
+/// Between two lines about a disk that takes nothing.
+const QUIET: Duration = Duration::from_secs(60);
 
 /// The writing thread.
 pub(crate) struct Writer {
@@ -149,6 +151,8 @@ pub(crate) struct Writer {
     shared: Arc<Shared>,
     linger: Duration,
     maintain: bool,
+    /// When the journal was last told that nothing could be written.
+    told: std::cell::Cell<Option<Instant>>,
 }
 
 impl Writer {
@@ -158,7 +162,7 @@ impl Writer {
         linger: Duration,
         maintain: bool,
     ) -> Self {
-        Self { connection, shared, linger, maintain }
+        Self { connection, shared, linger, maintain, told: std::cell::Cell::default() }
     }
 
     /// Until the queue is closed and empty.
@@ -209,7 +213,11 @@ impl Writer {
         let durable = batch.iter().any(|job| job.durable());
         let committed = self.transaction(batch, durable).map_err(|error| {
             let text = describe(&self.shared.path, &error);
-            tracing::error!(error = text, writes = batch.len(), "nothing was written");
+            // Each writer hears of it; the journal, which may lie on the same disk, now and then.
+            if self.told.get().is_none_or(|told| told.elapsed() >= QUIET) {
+                self.told.set(Some(Instant::now()));
+                tracing::error!(error = text, writes = batch.len(), "nothing was written");
+            }
             KeepError::Failed(text)
         });
         if durable && committed.is_ok() {

@@ -82,6 +82,10 @@ pub struct Store {
 /// What handles and threads share.
 pub(crate) struct Shared {
     pub(crate) path: PathBuf,
+    pub(crate) opened: std::time::Instant,
+    /// When the last thing had happened, as the first round of maintenance found it: what is
+    /// written under a clock that is ahead proves nothing for that clock.
+    pub(crate) newest_at_start: std::sync::OnceLock<std::time::SystemTime>,
     pub(crate) keep_days: AtomicU64,
     pub(crate) keep_calls: AtomicU64,
     /// Order of a timeline's rows. It begins with the time of opening, so that it goes on rising
@@ -122,6 +126,8 @@ impl Store {
         let write = schema::open_for_writing(path, options.busy)?;
         let read = schema::open_for_reading(path, options.busy)?;
         let shared = Arc::new(Shared {
+            opened: std::time::Instant::now(),
+            newest_at_start: std::sync::OnceLock::new(),
             path: path.to_owned(),
             keep_days: AtomicU64::new(options.keep_days.into()),
             keep_calls: AtomicU64::new(options.keep_calls),

@@ -7,15 +7,37 @@ use std::time::{Duration, SystemTime};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::Shared;
-use crate::convert::{nanos, whole};
+use crate::convert::{nanos, time, whole};
 
 /// Calls whose records and timelines one step throws away.
 const STEP: i64 = 50;
 const DAY: Duration = Duration::from_secs(86_400);
+/// A clock so far ahead of all that happened last may be wrong at a start, and is not believed ...
+const LEAP: Duration = Duration::from_secs(7 * 86_400);
+/// ... until we have run for so long: by then the time has come over the network, or it was right.
+const SETTLED: Duration = Duration::from_secs(86_400);
 
 /// One step; `true` when nothing is left to throw away.
 pub(crate) fn step(connection: &Connection, shared: &Shared) -> rusqlite::Result<bool> {
     let now = SystemTime::now();
+    let newest = match shared.newest_at_start.get() {
+        Some(newest) => *newest,
+        None => {
+            let found = newest(connection)?;
+            *shared.newest_at_start.get_or_init(|| found)
+        }
+    };
+    step_at(connection, shared, now, is_believable(now, newest, shared.opened.elapsed()))
+}
+
+pub(crate) fn step_at(
+    connection: &Connection,
+    shared: &Shared,
+    now: SystemTime,
+    believed: bool,
+) -> rusqlite::Result<bool> {
+    // What is counted goes by any clock; what is old goes by one that can be right.
+    let now = if believed { now } else { SystemTime::UNIX_EPOCH };
     let limit = oldest_to_keep(connection, shared, now)?;
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let thrown = throw_away(connection, limit, nanos(now));
@@ -25,6 +47,18 @@ pub(crate) fn step(connection: &Connection, shared: &Shared) -> rusqlite::Result
         Err(error) if connection.is_autocommit() => Err(error),
         Err(error) => connection.execute_batch("ROLLBACK").and(Err(error)),
     }
+}
+
+/// Whether the clock can be right: it stands near what happened last, or has had time to be set.
+pub(crate) fn is_believable(now: SystemTime, newest: SystemTime, running: Duration) -> bool {
+    running >= SETTLED || now <= newest + LEAP
+}
+
+/// When the last thing happened that we know of.
+fn newest(connection: &Connection) -> rusqlite::Result<SystemTime> {
+    let sql = "SELECT max(coalesce((SELECT max(started) FROM calls), 0),
+                          coalesce((SELECT max(since) FROM bans), 0))";
+    connection.prepare_cached(sql)?.query_row([], |row| Ok(time(row.get(0)?)))
 }
 
 /// Calls that started before this are thrown away.

@@ -101,15 +101,34 @@ fn old_calls_are_thrown_away_in_steps_with_their_timelines() {
         let sql = "SELECT count(*) FROM events";
         connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()
     };
-    let steps =
-        || (1..100).find(|_| prune::step(&connection, &store.shared).unwrap()).expect("it ends");
+    let steps = || {
+        (1..100)
+            .find(|_| prune::step_at(&connection, &store.shared, SystemTime::now(), true).unwrap())
+            .expect("it ends")
+    };
     store.set_retention(0, 0);
     assert_eq!((steps(), events()), (1, 150));
     store.set_retention(90, 0);
+    // Under a clock that may be ahead nothing is old.
+    let doubted = SystemTime::now() + day * 3_650;
+    assert!(prune::step_at(&connection, &store.shared, doubted, false).unwrap());
+    assert_eq!(events(), 150);
     assert_eq!((steps(), events()), (2, 90));
     store.set_retention(90, 10);
     assert_eq!((steps(), events()), (2, 10));
     let left = wait(store.list_calls(99)).unwrap();
     assert_eq!(left.first().unwrap().id, "c000");
     assert_eq!(left.len(), 10);
+}
+
+#[test]
+fn a_clock_that_is_far_ahead_is_believed_only_after_a_day() {
+    let newest = later(0);
+    let day = Duration::from_secs(86_400);
+    let believable = |ahead, running| prune::is_believable(newest + ahead, newest, running);
+    assert!(believable(day, Duration::ZERO));
+    assert!(!believable(day * 365, Duration::ZERO));
+    assert!(believable(day * 365, day));
+    // Behind, nothing is old anyway.
+    assert!(prune::is_believable(SystemTime::UNIX_EPOCH, newest, Duration::ZERO));
 }
