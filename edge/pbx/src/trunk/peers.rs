@@ -18,7 +18,11 @@ use tokio::time::Instant;
 const CONNECTOR_ID: &[u8] = b"X-VoiceConnector-ID";
 /// An address that a name no longer gives is believed for this long: calls may be on their way.
 const AFTERGLOW: Duration = Duration::from_secs(900);
-/// Addresses remembered for one trunk.
+/// No registration is believed for longer without another answer.
+const LONGEST: Duration = Duration::from_secs(7 * 86_400);
+/// What a refresh may take, and a call that is on its way (64 * T1, RFC 3261 §17.1.1.2).
+const GRACE: Duration = Duration::from_secs(32);
+/// Addresses remembered for one trunk, of either origin.
 const MAX_ADDRESSES: usize = 256;
 
 /// All peers. Shared; a question waits for nothing.
@@ -53,13 +57,19 @@ struct State {
 struct Resolved {
     /// Addresses, and when each was seen last.
     seen: HashMap<IpAddr, Instant>,
-    /// When anything was. While DNS is down, what it said last holds on.
+    /// When the name gave anything. While DNS is down, what it said last holds on.
     asked: Option<Instant>,
+    /// Where registrations were answered from, and until when each holds.
+    registrars: HashMap<IpAddr, Instant>,
 }
 
 impl Resolved {
     fn holds(&self, address: IpAddr) -> bool {
-        let seen = self.seen.get(&address.to_canonical());
+        let address = address.to_canonical();
+        if self.registrars.get(&address).is_some_and(|until| *until > Instant::now()) {
+            return true;
+        }
+        let seen = self.seen.get(&address);
         seen.zip(self.asked).is_some_and(|(seen, asked)| asked - *seen < AFTERGLOW)
     }
 }
@@ -70,11 +80,24 @@ impl Peers {
         Self::default()
     }
 
-    /// All trunks anew, by a start or reload. What is known of their names stays.
+    /// All trunks anew, by a start or reload. What is known of their names stays, unless a trunk
+    /// has another name or registrar now: the former carrier is none of ours any more.
     pub fn set_trunks(&self, trunks: Vec<Arc<Trunk>>) {
         let mut state = self.write();
-        state.resolved.retain(|name, _| trunks.iter().any(|t| *t.name == **name));
-        state.trunks = trunks;
+        let old = std::mem::replace(&mut state.trunks, trunks);
+        let State { trunks, resolved, .. } = &mut *state;
+        resolved.retain(|name, known| {
+            let Some(new) = trunks.iter().find(|t| *t.name == **name) else { return false };
+            let old = old.iter().find(|t| *t.name == **name);
+            if old.is_some_and(|old| old.host != new.host) {
+                known.seen.clear();
+                known.asked = None;
+            }
+            if old.is_some_and(|old| registrar(old) != registrar(new)) {
+                known.registrars.clear();
+            }
+            true
+        });
     }
 
     /// Addresses that a trunk's name leads to now.
@@ -89,6 +112,20 @@ impl Peers {
             if known.seen.len() < MAX_ADDRESSES || known.seen.contains_key(&address) {
                 known.seen.insert(address, now);
             }
+        }
+    }
+
+    /// A trunk's registrar answered from this address; calls come from there as long as the
+    /// registration holds.
+    pub fn registered(&self, trunk: &str, address: IpAddr, holds: Duration) {
+        let now = Instant::now();
+        let mut state = self.write();
+        let registrars = &mut state.resolved.entry(trunk.into()).or_default().registrars;
+        registrars.retain(|_, until| *until > now);
+        let address = address.to_canonical();
+        if registrars.len() < MAX_ADDRESSES || registrars.contains_key(&address) {
+            // A registration may be longer than the clock reaches.
+            registrars.insert(address, now + holds.min(LONGEST) + GRACE);
         }
     }
 
@@ -121,7 +158,8 @@ impl Peers {
             networks.extend_from_slice(&trunk.peers);
             networks.extend(trunk.host.ip().map(IpNet::host));
         }
-        let addresses = state.resolved.values().flat_map(|known| known.seen.keys());
+        let known = state.resolved.values();
+        let addresses = known.flat_map(|known| known.seen.keys().chain(known.registrars.keys()));
         networks.extend(addresses.map(|ip| IpNet::host(*ip)));
         networks
     }
@@ -185,6 +223,11 @@ fn connector_id(trunk: &Trunk) -> Option<&str> {
     let TrunkKind::VoiceConnector { .. } = &trunk.kind else { return None };
     let (id, domain) = trunk.host.host.split_once('.')?;
     domain.eq_ignore_ascii_case(voice_connector::DOMAIN).then_some(id)
+}
+
+fn registrar(trunk: &Trunk) -> Option<&offhook_config::HostPort> {
+    let TrunkKind::Generic { register, .. } = &trunk.kind else { return None };
+    register.as_ref().map(|register| &register.registrar)
 }
 
 /// `+15551234` and `15551234` are one number.

@@ -94,7 +94,7 @@ impl Registration {
                     self.bound = true;
                     let Some(strong) = inner.upgrade() else { return };
                     // Calls come from where the registrar answers.
-                    strong.peers.resolved(&trunk.name, [flow.remote.ip()]);
+                    strong.registered_at(trunk, flow.remote.ip(), expires);
                     strong.registration(trunk, true, format!("for {} s", expires.as_secs()));
                     let sip = strong.sip.clone();
                     drop(strong);

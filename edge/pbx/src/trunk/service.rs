@@ -1,6 +1,7 @@
 //! Selection by order and health, and the state of each trunk.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -340,6 +341,12 @@ impl Inner {
             status.registered = Some(registered);
             status.registration = Some(last);
         });
+    }
+
+    /// Where a registration was answered from, and for how long it holds.
+    pub(super) fn registered_at(&self, trunk: &Trunk, address: IpAddr, holds: Duration) {
+        self.peers.registered(&trunk.name, address, holds);
+        self.bans.set_trunk_networks(self.peers.networks());
     }
 
     fn count(&self) {

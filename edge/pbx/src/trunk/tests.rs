@@ -280,6 +280,45 @@ async fn a_connector_of_another_customer_is_told_by_its_id() {
     assert_eq!(who(aws, stranger).as_deref(), Some("by-address"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_registrar_is_believed_as_long_as_its_registration_holds_and_no_name_forgets() {
+    let peers = Peers::new();
+    let ip = |text: &str| -> std::net::IpAddr { text.parse().unwrap() };
+    let text = request("INVITE", "sip:1@us", "192.0.2.99", "x", 1, "");
+    let call = crate::registrar::tests::parse(&text);
+    let knows = |address: &str| name(peers.recognise(ip(address), &call)).is_some();
+    let register = |host: &str| Register {
+        registrar: host.parse().unwrap(),
+        expires: Duration::from_secs(3_600),
+    };
+    let at = |host: &str| Trunk {
+        kind: TrunkKind::Generic { register: Some(register("reg.carrier.test")), dial: None },
+        ..trunk("named", host, 1)
+    };
+    peers.set_trunks(vec![Arc::new(at("sip.carrier.test"))]);
+    peers.registered("named", ip("198.51.100.7"), Duration::from_secs(3_600));
+    // The name is looked at twice a minute and never leads there.
+    for _ in 0..118 {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        peers.resolved("named", [ip("198.51.100.1")]);
+        assert!(knows("198.51.100.7"));
+    }
+    tokio::time::sleep(Duration::from_secs(93)).await;
+    assert!(!knows("198.51.100.7"), "it ended unrefreshed");
+    // DNS is down: short registrations take nothing from what the name meant.
+    for _ in 0..60 {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        peers.registered("named", ip("198.51.100.7"), Duration::from_secs(120));
+    }
+    assert!(knows("198.51.100.1") && knows("198.51.100.7"));
+    // Another carrier under the same name of ours.
+    peers.set_trunks(vec![Arc::new(at("sip.other.test"))]);
+    assert!(!knows("198.51.100.1") && knows("198.51.100.7"));
+    let moved = TrunkKind::Generic { register: Some(register("reg.other.test")), dial: None };
+    peers.set_trunks(vec![Arc::new(Trunk { kind: moved, ..at("sip.other.test") })]);
+    assert!(!knows("198.51.100.7"));
+}
+
 fn registering(name: &str, expires: u64) -> Trunk {
     let register = Register {
         registrar: "192.0.2.30".parse().unwrap(),
