@@ -233,8 +233,11 @@ impl Task {
                     self.notify(id, None);
                 }
             }
-            again.extend(now);
-            again.dedup();
+            for whom in now {
+                if !again.contains(&whom) {
+                    again.push(whom);
+                }
+            }
         }
         if !again.is_empty() {
             let counting = Counting { now: again, next: Vec::new(), failing };
