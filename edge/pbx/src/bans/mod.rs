@@ -140,9 +140,12 @@ impl Bans {
             return Ok(());
         };
         let (wall, now) = (SystemTime::now(), Instant::now());
-        for ban in keep.load_bans().await?.into_iter().take(MAX_BANNED) {
+        for mut ban in keep.load_bans().await?.into_iter().take(MAX_BANNED) {
             let Ok(left) = ban.until.duration_since(wall) else { continue };
             let mut table = self.table();
+            // A clock that was ahead, or now stands in the past, shuts nobody out for years.
+            let left = left.min(table.policy.ban);
+            ban.until = wall + left;
             if !table.exempt(ban.source) {
                 table.banned.insert(ban.source, Banned { ban, until: now + left, kept: true });
             }

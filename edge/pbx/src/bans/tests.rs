@@ -169,3 +169,34 @@ async fn a_source_fills_no_journal_and_neither_do_many() {
     });
     assert_eq!(many.count(), 119);
 }
+
+/// One ban, that was written when the clock was ten years ahead.
+struct FromTheFuture;
+
+impl crate::keep::Bans for FromTheFuture {
+    fn load_bans(&self) -> crate::keep::Kept<Vec<crate::keep::Ban>> {
+        let since = std::time::SystemTime::now() + Duration::from_secs(10 * 365 * 86_400);
+        let until = since + Duration::from_secs(600);
+        let source = ip("203.0.113.7");
+        let ban = crate::keep::Ban { source, reason: "x".into(), failures: 3, since, until };
+        Box::pin(async { Ok(vec![ban]) })
+    }
+
+    fn put_ban(&self, _: crate::keep::Ban) -> crate::keep::Kept<()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn remove_ban(&self, _: IpAddr) -> crate::keep::Kept<()> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_was_ahead_shuts_nobody_out_for_years() {
+    let policy = bans().0.table.lock().unwrap().policy.clone();
+    let bans = Bans::new(policy, Some(Arc::new(FromTheFuture)), Arc::default(), None);
+    bans.load().await.unwrap();
+    assert!(bans.is_banned(ip("203.0.113.7")));
+    tokio::time::advance(Duration::from_secs(601)).await;
+    assert!(!bans.is_banned(ip("203.0.113.7")));
+}
