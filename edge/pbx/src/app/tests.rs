@@ -67,3 +67,10 @@ async fn when_one_side_hangs_up_the_other_is_hung_up() {
         assert_eq!(tell(&mut app, EventType::Hangup, data).await, [hang_up(other, 0)]);
     }
 }
+
+#[test]
+fn a_disk_that_is_nearly_full_takes_no_message() {
+    let folder = std::env::temp_dir().join("offhook-no-such-folder/101");
+    assert!(super::voicemail::disk_has_room(&folder, 1));
+    assert!(!super::voicemail::disk_has_room(&folder, u64::MAX));
+}

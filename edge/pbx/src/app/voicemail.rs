@@ -1,6 +1,6 @@
 //! Voicemail: greeting, beep, recording.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +48,18 @@ pub struct Mailbox {
     pub silence_threshold: u16,
     /// Messages it holds.
     pub capacity: usize,
+    /// Where messages lie.
+    pub folder: PathBuf,
+}
+
+/// Octets that stay free for everything else: the database, the journal, the messages under way.
+const LEAST_FREE: u64 = 64 << 20;
+
+/// Whether a disk has so many octets free for us. What cannot be asked is tried.
+pub(super) fn disk_has_room(folder: &Path, least: u64) -> bool {
+    // The folder of the first message is made with it.
+    let disk = folder.ancestors().find_map(|at| rustix::fs::statvfs(at).ok());
+    disk.is_none_or(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= least)
 }
 
 /// Takes a message.
@@ -80,7 +92,17 @@ impl Voicemail {
     /// Whether the mailbox takes another message. When the store cannot say, it tries to.
     async fn has_room(&self) -> bool {
         let kept = self.keep.list_voicemails(self.mailbox.extension.clone()).await;
-        kept.map_or(true, |messages| messages.len() < self.mailbox.capacity)
+        if !kept.map_or(true, |messages| messages.len() < self.mailbox.capacity) {
+            return false;
+        }
+        let folder = self.mailbox.folder.clone();
+        // A folder may lie on a disk that sleeps.
+        let looked = tokio::task::spawn_blocking(move || disk_has_room(&folder, LEAST_FREE)).await;
+        let has_room = looked.unwrap_or(true);
+        if !has_room {
+            tracing::error!("no message is taken: the disk is full");
+        }
+        has_room
     }
 
     fn script(&self, greeting: AudioSource) -> Reply {

@@ -211,6 +211,7 @@ fn voicemail(config: &Config, services: &Services, account: &Extension) -> Voice
         silence: rules.silence,
         silence_threshold: rules.silence_threshold,
         capacity: rules.max_messages,
+        folder: config.voicemail_folder(),
     };
     Voicemail::new(mailbox, Arc::clone(&services.keep))
 }
