@@ -86,6 +86,8 @@ metrics! {
     tls_handshakes_failed: Counter,
     /// Contacts registered now.
     bindings: Gauge,
+    /// Registrations that hold in memory only, because the disk did not take them.
+    registrations_unkept: Gauge,
     /// REGISTER requests answered 200.
     registrations: Counter,
     /// Requests with wrong credentials.

@@ -287,6 +287,27 @@ fn edge_of(edge: &Uri, came: Flow) -> Flow {
     Flow { remote: SocketAddr::new(*ip, port), connection: None, ..came }
 }
 
+/// Whether a host that somebody named over `flow` is this machine, as far as its text says so.
+/// Who is on this machine may name it.
+pub(super) fn is_inside(host: &Host, flow: &Flow) -> bool {
+    let (from, own) = (flow.remote.ip().to_canonical(), flow.local.ip().to_canonical());
+    if from.is_loopback() || from == own {
+        return false;
+    }
+    match host {
+        Host::Ip(ip) => {
+            let ip = ip.to_canonical();
+            // The system takes the unspecified address for its own.
+            ip.is_loopback() || ip.is_unspecified() || ip == own
+        }
+        Host::Name(name) => {
+            let name = name.trim_end_matches('.').to_ascii_lowercase();
+            // RFC 6761 §6.3.
+            name == "localhost" || name.ends_with(".localhost")
+        }
+    }
+}
+
 /// The way to a phone that registered over `flow`.
 fn way(uri: &Uri, flow: Flow, alive: &impl Fn(&Flow) -> bool) -> Target {
     let named = uri.as_sip().and_then(|sip| match sip.host() {
@@ -310,6 +331,8 @@ fn way(uri: &Uri, flow: Flow, alive: &impl Fn(&Flow) -> bool) -> Target {
     }
     // The connection is gone: all that is left is to call where the contact says.
     match named {
+        // A phone whose NAT is ourselves, or one that means harm: never to our own services.
+        _ if uri.as_sip().is_some_and(|sip| is_inside(sip.host(), &flow)) => Target::Flow(flow),
         Some(remote) => Target::Flow(Flow { remote, connection: None, ..flow }),
         None => Target::Uri(uri.clone()),
     }

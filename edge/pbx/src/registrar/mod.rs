@@ -4,10 +4,14 @@
 //! * [`auth`]: from a request to an extension, a trunk, a challenge or a refusal.
 //! * [`bindings`]: the table of contacts, without clocks or sockets.
 //! * [`service`]: REGISTER, from the request to the 200 that is sent when the store has it.
+//! * `keeping`: what the store is given, and given again when the disk was full.
 
 pub mod auth;
 pub mod bindings;
 pub mod directory;
+mod keeping;
+#[cfg(test)]
+mod keeping_tests;
 mod request;
 pub mod service;
 #[cfg(test)]

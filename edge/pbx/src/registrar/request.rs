@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
+use offhook_sip::flow::Flow;
 use offhook_sip::header::{Contact, Expires, HeaderName, NameAddr, Path, Require};
 use offhook_sip::message::{Request, Response, StatusCode};
 use offhook_sip::uri::Uri;
 
+use super::bindings::is_inside;
 use super::service::RegistrarConfig;
 
 /// Contacts in one request, at most.
 const MAX_IN_REQUEST: usize = 16;
-/// Octets of a contact, a Path or a User-Agent that are kept.
+/// Proxies on the way to a phone, at most.
+const MAX_PATH: usize = 8;
+/// Octets of a contact, a Path value or a User-Agent that are kept.
 const MAX_TEXT: usize = 512;
 
 /// What is asked for.
@@ -54,7 +58,11 @@ pub(super) fn read(request: &Request, config: &RegistrarConfig) -> Result<Regist
     let contacts = request.headers.typed_list::<Contact>().map_err(|_| bad())?;
     let header = request.headers.typed::<Expires>().map_err(|_| bad())?.map(|e| e.0);
     let paths = request.headers.typed_list::<Path>().map_err(|_| bad())?;
-    if contacts.len() > MAX_IN_REQUEST || paths.len() > MAX_IN_REQUEST {
+    if contacts.len() > MAX_IN_REQUEST || paths.len() > MAX_PATH {
+        return Err(answer(StatusCode::REQUEST_ENTITY_TOO_LARGE));
+    }
+    let path: Vec<String> = paths.iter().map(ToString::to_string).collect();
+    if path.iter().any(|value| value.len() > MAX_TEXT) {
         return Err(answer(StatusCode::REQUEST_ENTITY_TOO_LARGE));
     }
     let asked = asked(request, config, &contacts, header)?;
@@ -64,9 +72,21 @@ pub(super) fn read(request: &Request, config: &RegistrarConfig) -> Result<Regist
         call_id,
         cseq,
         asked,
-        path: paths.iter().map(ToString::to_string).collect(),
+        path,
         user_agent: agent.map(|a| a.chars().take(128).collect()),
     })
+}
+
+/// What stands first in the Path is where calls go (RFC 3327 §5.1): a phone must not make us
+/// connect to the services of this very machine, whatever its password allows otherwise.
+pub(super) fn check_path(request: &Request, flow: &Flow) -> Result<(), Box<Response>> {
+    let paths = request.headers.typed_list::<Path>().unwrap_or_default();
+    let hosts = paths.iter().filter_map(|path| path.0.uri.as_sip()).map(|sip| sip.host());
+    if hosts.into_iter().any(|host| is_inside(host, flow)) {
+        let reason = Some("Path leads into this server");
+        return Err(Box::new(Response::to_request(request, StatusCode::FORBIDDEN, reason)));
+    }
+    Ok(())
 }
 
 /// §10.3 step 2: an extension we do not have is refused by name.

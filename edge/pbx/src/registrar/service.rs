@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::auth::{Authenticator, Verdict};
 use super::bindings::{Contact, Table, Wish};
+use super::keeping::{MAX_BATCH, Unkept, unavailable, write};
 use super::request::{self, Asked, Register};
 use crate::keep::{Binding, BindingChange, Bindings, Extension, KeepError};
 use crate::metrics::Metrics;
@@ -22,8 +23,6 @@ use crate::transport::wire::Wire;
 
 /// Answers that may wait for the store.
 const MAX_PENDING: usize = 8_192;
-/// Changes handed to the store at once.
-const MAX_BATCH: usize = 512;
 
 /// Limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,30 +83,38 @@ pub enum RegistrationChange {
 #[derive(Clone)]
 pub struct Registrar(Arc<Inner>);
 
-struct Inner {
+pub(super) struct Inner {
     config: Mutex<Arc<RegistrarConfig>>,
-    keep: Arc<dyn Bindings>,
+    pub(super) keep: Arc<dyn Bindings>,
     auth: Authenticator,
     sip: SipHandle,
     wire: Arc<dyn Wire>,
-    metrics: Arc<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
     state: Mutex<State>,
     /// The next expiry is earlier than it was.
     earlier: Arc<Notify>,
 }
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     table: Table,
-    pending: VecDeque<Pending>,
+    pub(super) pending: VecDeque<Pending>,
+    pub(super) unkept: Unkept,
     writing: bool,
     listeners: Vec<mpsc::Sender<RegistrationChange>>,
 }
 
 /// An answer that waits for the store.
-struct Pending {
-    changes: Vec<BindingChange>,
-    answer: Option<(ServerTx, Request, Response)>,
+pub(super) struct Pending {
+    pub(super) changes: Vec<BindingChange>,
+    pub(super) answer: Option<(ServerTx, Request, Response)>,
+}
+
+impl Pending {
+    /// Nothing new: what could not be kept is tried again.
+    pub(super) fn again() -> Self {
+        Self { changes: Vec::new(), answer: None }
+    }
 }
 
 impl std::fmt::Debug for Registrar {
@@ -148,9 +155,13 @@ impl Registrar {
     pub async fn load(&self) -> Result<usize, KeepError> {
         let bindings = self.0.keep.load_bindings().await?;
         let wall = SystemTime::now();
+        let longest = self.0.config().max_expires;
         let mut state = self.0.state();
-        for binding in bindings {
+        for mut binding in bindings {
             if let Ok(left) = binding.expires.duration_since(wall) {
+                // A clock that was ahead, or now stands in the past, makes nothing last for years.
+                let left = left.min(longest);
+                binding.expires = wall + left;
                 self.0.auth.phone_came(binding.received);
                 state.table.restore(binding, left);
             }
@@ -220,7 +231,7 @@ impl Drop for Inner {
 }
 
 impl Inner {
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -228,7 +239,7 @@ impl Inner {
         Arc::clone(&self.config.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn answer(&self, tx: ServerTx, mut response: Response) {
+    pub(super) fn answer(&self, tx: ServerTx, mut response: Response) {
         response.headers.set(HeaderName::Server, self.config().server.as_str());
         self.sip.respond(tx, response);
     }
@@ -253,6 +264,7 @@ impl Inner {
     /// §10.3 steps 4 and 5.
     fn judge(&self, request: &Request, extension: &Extension) -> Result<Register, Box<Response>> {
         let register = request::read(request, &self.config())?;
+        request::check_path(request, flow)?;
         if register.aor != extension.number {
             // §10.3 step 4: nobody registers for somebody else.
             return Err(Box::new(Response::to_request(request, StatusCode::FORBIDDEN, None)));
@@ -328,7 +340,7 @@ impl Inner {
 
     /// Leaves changes for the store. One write is under way at a time and takes all that has
     /// gathered, so that a storm of registrations shares its disk syncs.
-    fn enqueue(self: &Arc<Self>, mut state: MutexGuard<'_, State>, pending: Pending) {
+    pub(super) fn enqueue(self: &Arc<Self>, mut state: MutexGuard<'_, State>, pending: Pending) {
         state.pending.push_back(pending);
         if !state.writing {
             state.writing = true;
@@ -337,7 +349,7 @@ impl Inner {
     }
 
     /// The next batch, or the end of writing.
-    fn gather(&self) -> Vec<Pending> {
+    pub(super) fn gather(&self) -> Vec<Pending> {
         let mut state = self.state();
         let mut batch = Vec::new();
         let mut count = 0;
@@ -350,36 +362,6 @@ impl Inner {
         state.writing = !batch.is_empty();
         batch
     }
-}
-
-async fn write(inner: Arc<Inner>) {
-    loop {
-        let mut batch = inner.gather();
-        if batch.is_empty() {
-            return;
-        }
-        let changes = batch.iter_mut().flat_map(|p| std::mem::take(&mut p.changes)).collect();
-        let kept = inner.keep.change_bindings(changes).await;
-        if let Err(error) = &kept {
-            tracing::warn!(%error, "registrations could not be kept");
-        }
-        for (tx, request, response) in batch.into_iter().filter_map(|p| p.answer) {
-            match &kept {
-                Ok(()) => {
-                    inner.metrics.registrations.inc();
-                    inner.answer(tx, response);
-                }
-                // What was not kept must not be confirmed. The phone comes again.
-                Err(_) => inner.answer(tx, unavailable(&request)),
-            }
-        }
-    }
-}
-
-fn unavailable(request: &Request) -> Response {
-    let mut response = Response::to_request(request, StatusCode::SERVICE_UNAVAILABLE, None);
-    response.headers.set(HeaderName::RetryAfter, "5");
-    response
 }
 
 /// Applies what is asked for; `None`: out of order, nothing was changed.

@@ -16,7 +16,7 @@ use crate::trunk::Peers;
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     pub(crate) rows: Mutex<Vec<Binding>>,
-    pub(crate) broken: Mutex<bool>,
+    pub(crate) broken: Mutex<Option<KeepError>>,
 }
 
 impl Bindings for Memory {
@@ -26,8 +26,8 @@ impl Bindings for Memory {
     }
 
     fn change_bindings(&self, changes: Vec<BindingChange>) -> Kept<()> {
-        if *self.broken.lock().unwrap() {
-            return Box::pin(async { Err(KeepError::Failed("disk full".into())) });
+        if let Some(error) = self.broken.lock().unwrap().clone() {
+            return Box::pin(async { Err(error) });
         }
         let mut rows = self.rows.lock().unwrap();
         for change in changes {
@@ -308,9 +308,9 @@ async fn nobody_registers_for_somebody_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_could_not_be_kept_is_not_confirmed() {
+async fn what_could_not_be_kept_for_a_moment_is_not_confirmed() {
     let mut desk = Desk::new();
-    *desk.memory.broken.lock().unwrap() = true;
+    *desk.memory.broken.lock().unwrap() = Some(KeepError::Overloaded);
     let mut phone = Phone::new("101", "203.0.113.5:5060");
     let refused = desk.register(&mut phone, "Contact: <sip:101@203.0.113.5>\r\n").await;
     assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
