@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use offhook_config::{Config, LogNumbers};
 use offhook_media::engine::{Engine, EngineConfig};
 use offhook_pbx::bans::{BanEvent, Bans, Policy};
-use offhook_pbx::keep::{Extensions as _, Voicemails as _};
+use offhook_pbx::keep::{Extensions as _, KeepError, Voicemail, Voicemails as _};
 use offhook_pbx::mask;
 use offhook_pbx::metrics::Metrics;
 use offhook_pbx::registrar::{Authenticator, Directory, Registrar, RegistrarConfig};
@@ -78,7 +78,7 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
     // Before anything is recovered: a living daemon's recordings are not remains.
     let lock = folder::Lock::take(data)?;
     let store = place::daemon_store(&config)?;
-    recover(&store, config.voicemail.min).await?;
+    recover(&store, config.voicemail.min).await;
     let metrics = Arc::new(Metrics::default());
     let bans = Bans::new(
         Policy::from(&config.bans),
@@ -86,7 +86,9 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
         Arc::clone(&metrics),
         Some(Box::new(tell_of_ban)),
     );
-    bans.load().await?;
+    if let Err(error) = bans.load().await {
+        tracing::error!(%error, "bans of before the start are forgotten");
+    }
 
     let Started { net, incoming, addresses, problems } =
         Net::start(NetConfig::from(&*config), bans.clone(), Arc::clone(&metrics));
@@ -143,7 +145,9 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
         Ids::from_os(),
     );
     trunks.set(&config.trunks);
-    registrar.load().await?;
+    if let Err(error) = registrar.load().await {
+        tracing::error!(%error, "phones are reached when they register again");
+    }
     let engine = engine(&config, files)?;
     let (config_sender, config_receiver) = watch::channel(Arc::clone(&config));
     let (office, mwi) = exchange::open(exchange::Parts {
@@ -207,28 +211,43 @@ fn listeners(config: &Config, problems: &[ListenProblem]) -> Vec<String> {
 
 /// What a killed daemon left half-done: recordings get whole headers and become messages (those
 /// with less than `shortest` in them are no message, as always), calls without an end get one.
-async fn recover(store: &Store, shortest: Duration) -> Result<(), CommandError> {
-    let lost = store.close_lost_calls().await?;
-    if lost > 0 {
-        tracing::warn!(calls = lost, "calls that the last run did not end");
+///
+/// > None of it is worth a telephone that does not start: what a full disk does not take now waits
+/// > for the next start.
+async fn recover(store: &Store, shortest: Duration) {
+    match store.close_lost_calls().await {
+        Ok(0) => {}
+        Ok(calls) => tracing::warn!(calls, "calls that the last run did not end"),
+        Err(error) => tracing::error!(%error, "calls that the last run did not end stay open"),
     }
-    for message in store.unfinished_voicemails().await? {
-        let milliseconds = match offhook_media::wav::repair(&message.file) {
-            Ok(info) => info.samples * 1000 / u64::from(offhook_media::wav::RATE),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
-            // It may be there after the next start: nothing is thrown away for a bad disk.
-            Err(error) => {
-                let file = message.file.display();
-                tracing::error!(%file, %error, "a recording cannot be read, and waits");
-                continue;
-            }
-        };
-        if u128::from(milliseconds) < shortest.as_millis() {
-            store.delete_voicemail(message.id).await?;
-            tracing::info!(milliseconds, "a recording too short for a message is thrown away");
-            continue;
+    let messages = store.unfinished_voicemails().await.unwrap_or_else(|error| {
+        tracing::error!(%error, "messages that were being recorded wait for the next start");
+        Vec::new()
+    });
+    for message in messages {
+        if let Err(error) = recover_message(store, &message, shortest).await {
+            let file = message.file.display();
+            tracing::error!(%file, %error, "a message that was being recorded waits");
         }
-        store.finish_voicemail(message.id, milliseconds).await?;
+    }
+}
+
+async fn recover_message(
+    store: &Store,
+    message: &Voicemail,
+    shortest: Duration,
+) -> Result<(), KeepError> {
+    let milliseconds = match offhook_media::wav::repair(&message.file) {
+        Ok(info) => info.samples * 1000 / u64::from(offhook_media::wav::RATE),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
+        // It may be there after the next start: nothing is thrown away for a bad disk.
+        Err(error) => return Err(KeepError::Failed(error.to_string())),
+    };
+    if u128::from(milliseconds) < shortest.as_millis() {
+        store.delete_voicemail(message.id.clone()).await?;
+        tracing::info!(milliseconds, "a recording too short for a message is thrown away");
+    } else {
+        store.finish_voicemail(message.id.clone(), milliseconds).await?;
         tracing::warn!(milliseconds, "a message that was being recorded is kept");
     }
     Ok(())

@@ -36,6 +36,12 @@ fn words(status: &Value) -> String {
         "  phones: {} known, {} registered contacts",
         phones["known"], phones["contacts"]
     ));
+    if let Some(unkept @ 1..) = phones["unkept"].as_u64() {
+        lines.push(format!(
+            "  PROBLEM: {unkept} registrations are not on the disk (is it full?); phones work, \
+             and are reached again after a restart when they register anew"
+        ));
+    }
     for trunk in list(&status["trunks"]) {
         lines.push(format!("  trunk {}: {}", text(&trunk["name"]), trunk_words(&trunk)));
     }
