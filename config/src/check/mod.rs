@@ -27,6 +27,13 @@ pub trait Surroundings {
     ///
     /// As of [`std::fs::read_to_string`].
     fn read(&self, path: &Path) -> io::Result<String>;
+    /// The content of a file that need not be text.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn read_bytes(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.read(path).map(String::into_bytes)
+    }
     /// Whether a file is there.
     fn is_file(&self, path: &Path) -> bool;
     /// Whether the store of this configuration (`server.data_dir`) has an extension; `None` when
@@ -45,6 +52,10 @@ impl Surroundings for System {
 
     fn read(&self, path: &Path) -> io::Result<String> {
         std::fs::read_to_string(path)
+    }
+
+    fn read_bytes(&self, path: &Path) -> io::Result<Vec<u8>> {
+        read_bounded(path)
     }
 
     fn is_file(&self, path: &Path) -> bool {

@@ -136,7 +136,7 @@ fn sip(s: &Section<'_, '_>) -> Sip {
             .unwrap_or(default.reliable_provisional),
         max_ring: s.seconds("max_ring_seconds", 5..=3_600).unwrap_or(default.max_ring),
         max_call: s.seconds_or_never("max_call_seconds", 60..=30 * DAY).unwrap_or(default.max_call),
-        ca_files: s.files("ca_files").unwrap_or_default(),
+        ca_files: s.certificates("ca_files").unwrap_or_default(),
     };
     if sip.t1 > sip.t2 {
         s.reader.add(s.at("t1_ms"), "`t1_ms` must not be above `t2_ms` (RFC 3261 §17.1.2.2)");

@@ -15,6 +15,10 @@ impl Surroundings for Around {
         System.read(path)
     }
 
+    fn read_bytes(&self, _: &Path) -> std::io::Result<Vec<u8>> {
+        Ok(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".into())
+    }
+
     fn is_file(&self, _: &Path) -> bool {
         true
     }

@@ -69,6 +69,10 @@ impl Surroundings for Phones {
         System.read(path)
     }
 
+    fn read_bytes(&self, path: &Path) -> io::Result<Vec<u8>> {
+        System.read_bytes(path)
+    }
+
     fn is_file(&self, path: &Path) -> bool {
         System.is_file(path)
     }

@@ -2,9 +2,25 @@
 
 use std::path::PathBuf;
 
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+
 use super::{Found, Section};
 use crate::schema::HoldMusic;
 use crate::secret::Secret;
+
+/// What is wrong with a file of certificates.
+fn not_certificates(bytes: &[u8]) -> Option<String> {
+    let mut count = 0;
+    for certificate in CertificateDer::pem_slice_iter(bytes) {
+        match certificate {
+            Ok(_) => count += 1,
+            Err(error) => return Some(format!("is no PEM: {error}")),
+        }
+    }
+    // DER, for example, is all text between two PEM sections.
+    (count == 0).then(|| "holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)".into())
+}
 
 impl Section<'_, '_> {
     /// A path, relative to the configuration file.
@@ -28,10 +44,26 @@ impl Section<'_, '_> {
         })
     }
 
-    /// Paths of files that must be there.
-    pub(in crate::check) fn files(&self, key: &'static str) -> Option<Vec<PathBuf>> {
+    /// Paths of files that must be there and hold certificates in PEM form.
+    pub(in crate::check) fn certificates(&self, key: &'static str) -> Option<Vec<PathBuf>> {
         let texts = self.texts(key)?;
-        Some(texts.iter().map(|text| self.existing(key, text)).collect())
+        Some(texts.iter().map(|text| self.certificate(key, text)).collect())
+    }
+
+    fn certificate(&self, key: &str, text: &Found<String>) -> PathBuf {
+        let path = self.existing(key, text);
+        if !self.reader.around.is_file(&path) {
+            return path;
+        }
+        let problem = match self.reader.around.read_bytes(&path) {
+            Ok(bytes) => not_certificates(&bytes),
+            Err(error) => Some(format!("cannot be read: {error}")),
+        };
+        if let Some(problem) = problem {
+            let message = format!("`{key}`: the file {} {problem}", path.display());
+            self.reader.add(text.at, message);
+        }
+        path
     }
 
     fn existing(&self, key: &str, text: &Found<String>) -> PathBuf {

@@ -111,3 +111,22 @@ fn the_examples_are_right() {
     }
     assert!(seen >= 3, "{seen} examples");
 }
+
+#[test]
+fn a_file_of_authorities_that_holds_none_is_told_at_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("offhook.toml");
+    std::fs::write(&path, "[sip]\nca_files = [\n  \"ca\",\n]\n").unwrap();
+    let with = |ca: &[u8]| {
+        std::fs::write(folder.path().join("ca"), ca).unwrap();
+        load(&path)
+    };
+    // DER; neither text nor PEM.
+    with(&[0x30, 0x82, 0x01, 0xff]).unwrap_err();
+    assert!(problem(&path).starts_with("3:3: `ca_files`: the file "), "{}", problem(&path));
+    assert!(problem(&path).contains("holds no certificate in PEM form"));
+    with(b"-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n").unwrap_err();
+    assert!(problem(&path).contains("is no PEM"), "{}", problem(&path));
+    // Old bundles have names in other encodings between the certificates.
+    with(b"caf\xe9\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+}
