@@ -13,6 +13,32 @@ pub fn socket_path(data_dir: &Path) -> PathBuf {
     data_dir.join("control.sock")
 }
 
+/// A socket's address has room for 108 octets, the last of which is a zero (unix(7)).
+const LONGEST_ADDRESS: usize = 107;
+
+/// Binds or connects a Unix socket. One whose path is too long for an address is reached through
+/// its folder, which may lie as deep as it likes.
+///
+/// # Errors
+/// Those of opening the folder and of `act`.
+pub fn at_socket<T>(
+    socket: &Path,
+    act: impl FnOnce(&Path) -> std::io::Result<T>,
+) -> std::io::Result<T> {
+    use rustix::fs::{Mode, OFlags};
+    use std::os::fd::AsRawFd as _;
+    let (Some(folder), Some(name)) = (socket.parent(), socket.file_name()) else {
+        return act(socket);
+    };
+    if socket.as_os_str().len() <= LONGEST_ADDRESS {
+        return act(socket);
+    }
+    // Whoever may only pass through the folder can open it like this, too.
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = rustix::fs::open(folder, flags, Mode::empty())?;
+    act(&Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string()).join(name))
+}
+
 /// Why the daemon could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
@@ -36,13 +62,14 @@ const MAX_ANSWER: u64 = 64 << 20;
 /// Asks the daemon that runs on `data_dir`.
 pub fn ask(data_dir: &Path, method: &str, path: &str) -> Result<Value, ControlError> {
     let socket = socket_path(data_dir);
-    let mut stream = UnixStream::connect(&socket).map_err(|error| match error.kind() {
-        // No socket file, or one that a killed daemon left.
-        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
-            ControlError::NotRunning(data_dir.to_path_buf())
-        }
-        _ => ControlError::NotLetIn(socket, error),
-    })?;
+    let mut stream =
+        at_socket(&socket, |at| UnixStream::connect(at)).map_err(|error| match error.kind() {
+            // No socket file, or one that a killed daemon left.
+            ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
+                ControlError::NotRunning(data_dir.to_path_buf())
+            }
+            _ => ControlError::NotLetIn(socket, error),
+        })?;
     let broken = |e: std::io::Error| ControlError::Broken(e.to_string());
     stream.set_read_timeout(Some(Duration::from_secs(30))).map_err(broken)?;
     let request = format!(
@@ -93,6 +120,27 @@ mod tests {
         let error = ask(&file, "GET", "/status").unwrap_err();
         assert!(matches!(error, ControlError::NotLetIn(..)), "{error}");
         std::fs::remove_file(file).unwrap();
+    }
+
+    #[test]
+    fn a_data_folder_may_lie_deep() {
+        let top = std::env::temp_dir().join(format!("offhook-deep-{}", std::process::id()));
+        let folder = top.join("d".repeat(100)).join("e".repeat(100));
+        assert!(matches!(ask(&folder, "GET", "/status"), Err(ControlError::NotRunning(_))));
+        std::fs::create_dir_all(&folder).unwrap();
+        let door = crate::http::Doors::open("127.0.0.1:0".parse().unwrap(), &socket_path(&folder));
+        let socket = door.unwrap().unix;
+        assert!(socket_path(&folder).exists());
+        let daemon = std::thread::spawn(move || {
+            socket.set_nonblocking(false).unwrap();
+            let (mut asked, _) = socket.accept().unwrap();
+            asked.write_all(b"HTTP/1.1 200 OK\r\n\r\n{}").unwrap();
+            asked.shutdown(std::net::Shutdown::Write).unwrap();
+            let _ = asked.read_to_end(&mut Vec::new());
+        });
+        assert_eq!(ask(&folder, "GET", "/status").unwrap(), serde_json::json!({}));
+        daemon.join().unwrap();
+        std::fs::remove_dir_all(top).unwrap();
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub struct DoorError {
 pub struct Doors {
     tcp: Option<std::net::TcpListener>,
     problem: Option<String>,
-    unix: std::os::unix::net::UnixListener,
+    pub(crate) unix: std::os::unix::net::UnixListener,
 }
 
 impl Doors {
@@ -55,7 +55,8 @@ impl Doors {
             }
             _ => {}
         }
-        let unix = std::os::unix::net::UnixListener::bind(socket).map_err(|e| failed(name(), e))?;
+        let bind = |at: &Path| std::os::unix::net::UnixListener::bind(at);
+        let unix = crate::control::at_socket(socket, bind).map_err(|e| failed(name(), e))?;
         let owner_and_group = std::fs::Permissions::from_mode(0o660);
         std::fs::set_permissions(socket, owner_and_group).map_err(|e| failed(name(), e))?;
         unix.set_nonblocking(true).map_err(|e| failed(name(), e))?;
