@@ -1,13 +1,13 @@
 //! What the doors (control socket, metrics) may see and do: handles to every room.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use offhook_config::{Config, LogNumbers};
 use offhook_media::engine::Engine;
 use offhook_pbx::bans::{Bans, Policy};
-use offhook_pbx::keep::Extensions as _;
+use offhook_pbx::keep::{Extension, Extensions as _};
 use offhook_pbx::mask;
 use offhook_pbx::metrics::Metrics;
 use offhook_pbx::mwi::Mwi;
@@ -53,16 +53,12 @@ pub struct Desk {
     pub home: tokio::runtime::Handle,
     /// The right to serve from the data folder.
     pub lock: crate::folder::Lock,
-    /// Sockets that are open, in words.
-    pub listeners: Vec<String>,
-    /// Sockets that could not be opened, in words.
-    pub listen_problems: Vec<String>,
     /// Why there are no metrics, in words.
     pub metrics_problem: Option<String>,
     /// When we started.
     pub started: SystemTime,
-    /// Only one reload at a time.
-    pub reloading: Mutex<()>,
+    /// Only one reload at a time, from reading to taking up: else an older reading could win.
+    pub reloading: tokio::sync::Mutex<()>,
 }
 
 impl Desk {
@@ -87,8 +83,8 @@ impl Desk {
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "uptime_seconds": self.started.elapsed().unwrap_or_default().as_secs(),
-            "listeners": self.listeners,
-            "listen_problems": self.listen_problems,
+            "listeners": self.net.listeners(),
+            "listen_problems": self.net.listen_problems(),
             "metrics_problem": self.metrics_problem,
             "phones": {"known": self.directory.numbers().len(), "contacts": m.bindings.get(),
                        "unkept": m.registrations_unkept.get()},
@@ -127,38 +123,46 @@ impl Desk {
         let Some(path) = self.place.file() else {
             return Err("the appliance runs on embedded defaults: there is no file to read".into());
         };
+        let _one = self.reloading.lock().await;
         let data = self.config.borrow().server.data_dir.clone();
+        let net = Arc::clone(&self.net);
         // Disks are slow, and this is the thread of signalling.
-        let read = tokio::task::spawn_blocking(move || place::read_with_phones(&path, Some(data)));
-        let new = read.await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
-        let new = self.place.with_data(new);
-        let changes = {
-            let _one = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-            let old = Arc::clone(&self.config.borrow());
-            // Certificates first, and even when nothing else changed: they were renewed. What
-            // cannot be read leaves everything else as it was.
-            self.net
-                .reload_certificates(new.sip.ca_files.clone())
+        let read = tokio::task::spawn_blocking(move || {
+            let new = place::read_with_phones(&path, Some(data)).map_err(|e| e.to_string())?;
+            // Even when nothing else changed: certificates were renewed.
+            let certificates = net
+                .read_certificates(&new.sip.ca_files)
                 .map_err(|e| format!("certificates: {e}; the rest stays as it was"))?;
-            let changes: Vec<String> =
-                offhook_config::diff(&old, &new).iter().map(ToString::to_string).collect();
-            let new = Arc::new(new.after_reload_of(&old));
-            self.registrar.set_config(RegistrarConfig::from(&*new));
-            self.bans.set_policy(Policy::from(&new.bans));
-            self.trunks.set(&new.trunks);
-            self.store.set_retention(new.journal.keep_days, new.journal.keep_calls);
-            mask::show_whole_numbers(new.server.log_numbers == LogNumbers::Full);
-            self.config.send_replace(new);
-            changes
-        };
-        self.reload_phones().await?;
+            Ok::<_, String>((new, certificates))
+        });
+        let (new, certificates) = read.await.map_err(|e| e.to_string())??;
+        let new = self.place.with_data(new);
+        let kept = self.store.load_extensions().await.map_err(|e| e.to_string())?;
+        // All is read, and from here on nothing fails or waits.
+        self.net.renew(certificates);
+        let old = Arc::clone(&self.config.borrow());
+        let changes: Vec<String> =
+            offhook_config::diff(&old, &new).iter().map(ToString::to_string).collect();
+        let new = Arc::new(new.after_reload_of(&old));
+        self.registrar.set_config(RegistrarConfig::from(&*new));
+        self.bans.set_policy(Policy::from(&new.bans));
+        self.trunks.set(&new.trunks);
+        self.store.set_retention(new.journal.keep_days, new.journal.keep_calls);
+        mask::show_whole_numbers(new.server.log_numbers == LogNumbers::Full);
+        self.config.send_replace(new);
+        self.set_phones(kept);
         tracing::info!(?changes, "configuration reloaded");
         Ok(changes)
     }
 
     /// Reads the accounts again (`offhook phone add`); gives back how many there are.
     pub async fn reload_phones(&self) -> Result<usize, String> {
+        let _one = self.reloading.lock().await;
         let kept = self.store.load_extensions().await.map_err(|e| e.to_string())?;
+        Ok(self.set_phones(kept))
+    }
+
+    fn set_phones(&self, kept: Vec<Extension>) -> usize {
         let config = Arc::clone(&self.config.borrow());
         let accounts = accounts(&config, kept);
         let count = accounts.len();
@@ -168,7 +172,7 @@ impl Desk {
             }
         }
         self.directory.replace(accounts);
-        Ok(count)
+        count
     }
 
     /// Lets a banned address in again.

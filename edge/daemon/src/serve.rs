@@ -1,6 +1,6 @@
 //! Wiring: makes every room, gives each what it needs, and runs until told to stop.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use offhook_config::{Config, LogNumbers};
@@ -14,13 +14,14 @@ use offhook_pbx::resolve::dns::Dns;
 use offhook_pbx::resolve::locate::Abilities;
 use offhook_pbx::resolve::{CachingResolver, Locator};
 use offhook_pbx::stack::{self, Stack, StackConfig};
-use offhook_pbx::transport::{ListenProblem, Net, NetConfig, Started};
+use offhook_pbx::transport::{Net, NetConfig, Started};
 use offhook_pbx::trunk::{Peers, TrunkConfig, Trunks};
 use offhook_sip::ids::Ids;
 use offhook_store::Store;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::Interval;
 
 use crate::accounts::accounts;
 use crate::cli::Place;
@@ -92,14 +93,12 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
 
     let Started { net, incoming, addresses, problems } =
         Net::start(NetConfig::from(&*config), bans.clone(), Arc::clone(&metrics));
-    let listen_problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    for problem in &listen_problems {
+    for problem in &problems {
         tracing::error!("{problem}");
     }
     if problems.len() == config.listen.len() {
         return Err(CommandError::Words(NO_SOCKET.to_owned()));
     }
-    let listeners = listeners(&config, &problems);
 
     let locator = Arc::new(locator(&config, Arc::clone(&metrics)));
     let (sip, requests) = Stack::spawn(
@@ -179,11 +178,9 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
         place,
         home: tokio::runtime::Handle::current(),
         lock,
-        listeners,
-        listen_problems,
         metrics_problem: doors.problem().map(str::to_owned),
         started: SystemTime::now(),
-        reloading: Mutex::new(()),
+        reloading: tokio::sync::Mutex::default(),
     });
     doors.serve(Arc::clone(&desk)).map_err(|e| CommandError::Words(format!("no thread: {e}")))?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
@@ -196,18 +193,6 @@ const GOODBYE: Duration = Duration::from_secs(3);
 /// When nothing can be listened on; the journal has said of each socket why.
 const NO_SOCKET: &str = "no socket is open, so nobody could call. Does another SIP server run \
     (`ss -lnp` tells which)? Stop it, or change `address` of [[listen]]";
-
-/// The sockets that are open, in words.
-fn listeners(config: &Config, problems: &[ListenProblem]) -> Vec<String> {
-    let closed = |l: &offhook_config::Listen| {
-        problems.iter().any(|p| {
-            p.address == l.address
-                && p.transport.to_string().eq_ignore_ascii_case(l.transport.as_str())
-        })
-    };
-    let open = config.listen.iter().filter(|l| !closed(l));
-    open.map(|l| format!("{} {}", l.transport.as_str(), l.address)).collect()
-}
 
 /// What a killed daemon left half-done: recordings get whole headers and become messages (those
 /// with less than `shortest` in them are no message, as always), calls without an end get one.
@@ -339,39 +324,56 @@ pub async fn until_told(desk: &Arc<Desk>, told: Told) -> Result<(), CommandError
     let Told { mut terminate, mut interrupt, mut hang_up } = told;
     let mut watchdog =
         tokio::time::interval(system::watchdog_period().unwrap_or(Duration::from_secs(3600)));
+    // A reload waits for a disk, and the watchdog for nobody. Whoever asks meanwhile is served by
+    // one more after it.
+    let mut reloading = tokio::task::JoinSet::new();
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hang_up.recv() => reload(desk).await,
+            _ = hang_up.recv(), if reloading.is_empty() => {
+                let desk = Arc::clone(desk);
+                reloading.spawn(async move { reload(&desk).await });
+            }
+            Some(_) = reloading.join_next() => {}
             _ = watchdog.tick() => system::notify(&[NotifyState::Watchdog]),
         }
     }
+    // It would tell systemd "ready" while we stop.
+    reloading.shutdown().await;
     let patience = desk.config.borrow().server.drain;
     // The unit's limit may be shorter than the operator's patience.
     let limit = u32::try_from((patience + FAREWELL).as_micros()).unwrap_or(u32::MAX);
     system::notify(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(limit)]);
     tracing::info!(calls = desk.office.count(), ?patience, "draining: new calls get 503");
     let mut drained = std::pin::pin!(desk.office.shutdown(patience));
-    loop {
-        tokio::select! {
-            () = &mut drained => break,
-            // Who says it twice means it.
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            // The watchdog has less patience than a call.
-            _ = watchdog.tick() => system::notify(&[NotifyState::Watchdog]),
-        }
+    tokio::select! {
+        () = ticking(&mut watchdog, &mut drained) => {}
+        // Who says it twice means it.
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
     }
     // Phones and carriers are told that we go, each for a moment and no longer.
-    tokio::join!(desk.mwi.close(GOODBYE), desk.trunks.close(GOODBYE));
+    let farewell = async { tokio::join!(desk.mwi.close(GOODBYE), desk.trunks.close(GOODBYE)) };
+    ticking(&mut watchdog, farewell).await;
     // The thread of the doors holds the store, too: it is not closed by going out of scope.
-    if let Err(error) = desk.store.flush().await {
+    if let Err(error) = ticking(&mut watchdog, desk.store.flush()).await {
         tracing::error!(%error, "the last records may not be kept");
     }
     let _ = std::fs::remove_file(http::socket_of(&desk.config.borrow().server.data_dir));
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Waits for something that takes longer than the watchdog's patience.
+async fn ticking<T>(watchdog: &mut Interval, what: impl Future<Output = T>) -> T {
+    let mut what = std::pin::pin!(what);
+    loop {
+        tokio::select! {
+            done = &mut what => return done,
+            _ = watchdog.tick() => system::notify(&[NotifyState::Watchdog]),
+        }
+    }
 }
 
 async fn reload(desk: &Arc<Desk>) {

@@ -87,7 +87,7 @@ fn with_appliance(
         let file = path.display().to_string();
         let place = Place { config: Some(path), data: None };
         let desk = serve::start(config, place).await?;
-        if let Some(problem) = desk.listen_problems.first() {
+        if let Some(problem) = desk.net.listen_problems().first() {
             return Err(CommandError::Words(format!(
                 "{problem}; stop what uses it (`ss -lnp` tells what), or change `address` in {file}"
             )));

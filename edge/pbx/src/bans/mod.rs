@@ -21,7 +21,8 @@ use offhook_config::IpNet;
 use offhook_sip::flow::{Flow, Transport};
 use tokio::time::Instant;
 
-use self::table::{Banned, MAX_BANNED, Table, group};
+pub(crate) use self::table::group;
+use self::table::{Banned, MAX_BANNED, Table};
 use crate::keep::{self, Ban, KeepError};
 use crate::metrics::Metrics;
 

@@ -216,7 +216,7 @@ impl Registrar {
             Ok(extension) => extension,
             Err(response) => return self.0.answer_once(tx, *response),
         };
-        match self.0.judge(&request, &extension) {
+        match self.0.judge(&request, &flow, &extension) {
             Ok(register) => self.0.register(tx, request, flow, register),
             Err(response) => self.0.answer(tx, *response),
         }
@@ -262,7 +262,12 @@ impl Inner {
     }
 
     /// §10.3 steps 4 and 5.
-    fn judge(&self, request: &Request, extension: &Extension) -> Result<Register, Box<Response>> {
+    fn judge(
+        &self,
+        request: &Request,
+        flow: &Flow,
+        extension: &Extension,
+    ) -> Result<Register, Box<Response>> {
         let register = request::read(request, &self.config())?;
         request::check_path(request, flow)?;
         if register.aor != extension.number {

@@ -47,7 +47,7 @@ impl Stack {
         let mut remote = gone.remote;
         remote.set_port(via.sent_by.port.unwrap_or(gone.transport.default_port()));
         let flow = self.addresses.flow_to(gone.transport, remote);
-        let flow = self.wire.open(flow, None)?;
+        let flow = self.wire.open_for_answer(flow)?;
         self.wire.send(&flow, bytes)
     }
 }

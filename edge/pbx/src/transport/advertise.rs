@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use offhook_config::IpNet;
@@ -17,7 +17,7 @@ const MAX_CACHED_SOURCES: usize = 4_096;
 const SOURCES_HOLD: Duration = Duration::from_secs(30);
 
 /// One listening socket, as far as addresses matter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListenAddress {
     /// Protocol.
     pub transport: Transport,
@@ -30,7 +30,7 @@ pub struct ListenAddress {
 /// All our addresses. Shared; answers without waiting.
 #[derive(Debug)]
 pub struct Addresses {
-    listeners: Vec<ListenAddress>,
+    listeners: RwLock<Arc<[ListenAddress]>>,
     external: Vec<IpAddr>,
     local_nets: Vec<IpNet>,
     sources: Mutex<Sources>,
@@ -73,20 +73,28 @@ impl Addresses {
         local_nets: Vec<IpNet>,
     ) -> Self {
         let sources = Sources { known: HashMap::new(), since: Instant::now() };
+        let listeners = RwLock::new(listeners.into());
         Self { listeners, external, local_nets, sources: Mutex::new(sources) }
     }
 
-    /// The listeners.
-    pub fn listeners(&self) -> &[ListenAddress] {
-        &self.listeners
+    /// The listeners that are open now.
+    pub fn listeners(&self) -> Arc<[ListenAddress]> {
+        Arc::clone(&self.listeners.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// One more is open.
+    pub(super) fn add(&self, listener: ListenAddress) {
+        let mut listeners = self.listeners.write().unwrap_or_else(PoisonError::into_inner);
+        *listeners = listeners.iter().copied().chain([listener]).collect();
     }
 
     /// The listener that serves a transport and family: the one to send from.
-    pub fn listener_for(&self, transport: Transport, remote: IpAddr) -> Option<&ListenAddress> {
+    pub fn listener_for(&self, transport: Transport, remote: IpAddr) -> Option<ListenAddress> {
         let fits = |l: &&ListenAddress| {
             l.transport == transport && l.bound.is_ipv4() == remote.to_canonical().is_ipv4()
         };
-        let candidates = || self.listeners.iter().filter(fits);
+        let listeners = self.listeners();
+        let candidates = || listeners.iter().filter(fits);
         // A loopback listener cannot reach other hosts, nor a wire listener be reached from ::1.
         let source = self.source_toward(remote);
         candidates()
@@ -94,6 +102,7 @@ impl Addresses {
             .or_else(|| candidates().find(|l| l.bound.ip().is_unspecified()))
             .or_else(|| candidates().find(|l| l.bound.ip().is_loopback() == remote.is_loopback()))
             .or_else(|| candidates().next())
+            .copied()
     }
 
     /// The flow of a request to an address that names no connection yet.
@@ -150,7 +159,7 @@ impl Addresses {
 
     /// Whether a request's host and port mean us.
     pub fn is_ours(&self, address: IpAddr, port: u16) -> bool {
-        self.listeners.iter().any(|l| {
+        self.listeners().iter().any(|l| {
             let ports = l.bound.port() == port || l.external.is_some_and(|(_, p)| p == Some(port));
             let own = l.bound.ip() == address
                 || l.external.is_some_and(|(ip, _)| ip == address)
@@ -164,7 +173,7 @@ impl Addresses {
     /// listen on or have told others, or one of the loopback, as behind a forwarded port.
     pub fn reached_at(&self, address: IpAddr, flow: &Flow) -> bool {
         let address = address.to_canonical();
-        let told = self.listeners.iter().any(|l| {
+        let told = self.listeners().iter().any(|l| {
             l.bound.ip().to_canonical() == address
                 || l.external.is_some_and(|(ip, _)| ip == address)
         });
@@ -179,18 +188,19 @@ impl Addresses {
         let wildcard = |l: &ListenAddress| {
             l.bound.ip().is_unspecified() && (l.bound.is_ipv4() == address.is_ipv4())
         };
-        self.listeners.iter().any(wildcard)
+        self.listeners().iter().any(wildcard)
             && !address.is_unspecified()
             && self.source_toward(address) == address
     }
 
-    fn listener_of(&self, flow: &Flow) -> Option<&ListenAddress> {
+    fn listener_of(&self, flow: &Flow) -> Option<ListenAddress> {
+        let all = self.listeners();
         let same = |l: &&ListenAddress| l.transport == flow.transport;
-        let by = |want: SocketAddr| self.listeners.iter().filter(same).find(|l| l.bound == want);
+        let by = |want: SocketAddr| all.iter().filter(same).find(|l| l.bound == want);
         by(flow.local)
             // An accepted connection has our concrete address where the listener has a wildcard.
             .or_else(|| {
-                self.listeners.iter().filter(same).find(|l| {
+                all.iter().filter(same).find(|l| {
                     l.bound.port() == flow.local.port()
                         && l.bound.is_ipv4() == flow.local.is_ipv4()
                         && l.bound.ip().is_unspecified()
@@ -203,8 +213,9 @@ impl Addresses {
                         || (l.bound.ip().is_unspecified()
                             && l.bound.is_ipv4() == flow.local.is_ipv4())
                 };
-                self.listeners.iter().filter(same).find(near)
+                all.iter().filter(same).find(near)
             })
+            .copied()
     }
 
     fn is_local(&self, remote: IpAddr) -> bool {

@@ -13,7 +13,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
 use super::Limits;
-use super::net::{ListenConfig, Net, NetConfig};
+use super::listen::{ListenConfig, NetConfig};
+use super::net::Net;
 use super::tests::{OPTIONS, bound, certificate, listen, message, start, tls_listen};
 use super::wire::{Incoming, Wire, WireError};
 use crate::bans::{Bans, Policy};

@@ -1,116 +1,28 @@
 //! The real wire: all sockets and connections.
 
-use std::collections::HashMap;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use bytes::Bytes;
-use offhook_config::IpNet;
-use offhook_sip::flow::{ConnectionId, Flow, Transport};
+use offhook_sip::flow::{Flow, Transport};
 use rustls::client::ClientConfig;
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
-use tokio::net::TcpListener;
-use tokio::sync::mpsc;
-use tokio_rustls::TlsAcceptor;
+use rustls::sign::CertifiedKey;
+use tokio::sync::{Notify, mpsc};
 
-use super::advertise::{Addresses, ListenAddress};
+use super::advertise::Addresses;
+use super::connections::{Opener, Peer, Table};
 use super::handshakes::{Handshake, Handshakes};
 use super::limits::Limits;
+use super::listen::{self, Door, ListenConfig, ListenProblem, NetConfig, Opened};
 use super::stream;
 use super::tls::{self, Certificate, TlsError};
-use super::udp::{self, Udp};
+use super::udp::Udp;
 use super::wire::{Incoming, Wire, WireError};
 use crate::bans::{Bans, Offence};
 use crate::metrics::Metrics;
 
 /// Messages read and not yet looked at.
 const INBOX: usize = 4_096;
-/// The part of all connections that is kept for those that we make.
-const OWN_SHARE: usize = 16;
-/// Connections that may wait to be accepted.
-const BACKLOG: i32 = 1_024;
-
-/// What is to be opened.
-#[derive(Clone, Debug, Default)]
-pub struct NetConfig {
-    /// Listening sockets.
-    pub listen: Vec<ListenConfig>,
-    /// Addresses that peers beyond the NAT are told, at most one per family.
-    pub external: Vec<IpAddr>,
-    /// Ranges on our side of the NAT, besides private addresses.
-    pub local_nets: Vec<IpNet>,
-    /// More certification authorities for outgoing TLS.
-    pub ca_files: Vec<PathBuf>,
-    /// Limits.
-    pub limits: Limits,
-}
-
-/// One listening socket.
-#[derive(Clone, Debug)]
-pub struct ListenConfig {
-    /// Protocol.
-    pub transport: Transport,
-    /// Address and port.
-    pub address: SocketAddr,
-    /// Address that peers beyond the NAT are told, instead of the common one.
-    pub external: Option<IpAddr>,
-    /// Certificate chain and key, for TLS.
-    pub tls: Option<(PathBuf, PathBuf)>,
-}
-
-impl From<&offhook_config::Config> for NetConfig {
-    fn from(config: &offhook_config::Config) -> Self {
-        let listen = config.listen.iter().map(|l| ListenConfig {
-            transport: match l.transport {
-                offhook_config::Transport::Udp => Transport::Udp,
-                offhook_config::Transport::Tcp => Transport::Tcp,
-                offhook_config::Transport::Tls => Transport::Tls,
-            },
-            address: l.address,
-            external: l.external_address,
-            tls: l.tls.as_ref().map(|t| (t.certificate.clone(), t.key.clone())),
-        });
-        Self {
-            listen: listen.collect(),
-            external: config.server.external_address.into_iter().collect(),
-            local_nets: config.server.local_networks.clone(),
-            ca_files: config.sip.ca_files.clone(),
-            limits: Limits {
-                connections: config.sip.max_connections,
-                per_source: (config.sip.max_connections / 4).max(16),
-                message: config.sip.max_message_bytes,
-                ..Limits::default()
-            },
-        }
-    }
-}
-
-/// Why one socket could not be opened. The others serve.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {transport} {address}: {problem}")]
-pub struct ListenProblem {
-    /// Protocol.
-    pub transport: Transport,
-    /// Address.
-    pub address: SocketAddr,
-    /// What went wrong.
-    pub problem: ListenError,
-}
-
-/// Kinds of it.
-#[derive(Debug, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum ListenError {
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    #[error("TLS needs a certificate and a key")]
-    NoCertificate,
-}
-
 /// What [`Net::start`] gives.
 #[derive(Debug)]
 pub struct Started {
@@ -124,41 +36,29 @@ pub struct Started {
     pub problems: Vec<ListenProblem>,
 }
 
+/// Certificates and trust, read and not yet in force.
+#[derive(Debug)]
+pub struct Renewal {
+    ours: Vec<(Arc<Certificate>, Arc<CertifiedKey>)>,
+    trust: Arc<ClientConfig>,
+}
+
 /// All sockets and connections.
 pub struct Net {
     me: Weak<Self>,
-    udp: Vec<Udp>,
-    certificates: Vec<Arc<Certificate>>,
+    pub(super) udp: RwLock<Vec<Arc<Udp>>>,
+    pub(super) certificates: Mutex<Vec<Arc<Certificate>>>,
     trust: Mutex<Option<Arc<ClientConfig>>>,
-    ca_files: Mutex<Vec<PathBuf>>,
+    ca_files: Vec<PathBuf>,
+    pub(super) doors: Mutex<Vec<Door>>,
+    pub(super) try_again: Notify,
+    pub(super) addresses: Arc<Addresses>,
     table: Mutex<Table>,
-    inbox: mpsc::Sender<Incoming>,
+    pub(super) inbox: mpsc::Sender<Incoming>,
     limits: Limits,
     handshakes: Handshakes,
     bans: Bans,
     metrics: Arc<Metrics>,
-}
-
-#[derive(Default)]
-struct Table {
-    last: u64,
-    connections: HashMap<ConnectionId, Connection>,
-    by_peer: HashMap<Peer, ConnectionId>,
-    per_source: HashMap<IpAddr, usize>,
-}
-
-/// Whom a connection leads to. A TLS peer that proved to be one name is not another.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Peer {
-    transport: Transport,
-    remote: SocketAddr,
-    host: Option<Box<str>>,
-}
-
-struct Connection {
-    queue: mpsc::Sender<Bytes>,
-    peer: Peer,
-    flow: Flow,
 }
 
 impl std::fmt::Debug for Net {
@@ -167,96 +67,76 @@ impl std::fmt::Debug for Net {
     }
 }
 
-/// A bound stream socket before its task starts.
-struct Bound {
-    transport: Transport,
-    listener: TcpListener,
-    acceptor: Option<TlsAcceptor>,
-}
-
 impl Net {
     /// Opens what can be opened and starts a task for each socket. On the current runtime.
     pub fn start(config: NetConfig, bans: Bans, metrics: Arc<Metrics>) -> Started {
         let (inbox, incoming) = mpsc::channel(INBOX);
-        let mut addresses = Vec::new();
-        let mut problems = Vec::new();
-        let mut udp = Vec::new();
-        let mut readers = Vec::new();
-        let mut streams = Vec::new();
-        let mut certificates = Vec::new();
-        for listen in config.listen {
-            let ListenConfig { transport, address, external, .. } = listen;
-            let mut open = || -> Result<SocketAddr, ListenError> {
-                if transport == Transport::Udp {
-                    let (sender, reader) = udp::bind(address)?;
-                    let bound = sender.bound;
-                    udp.push(sender);
-                    readers.push((reader, bound));
-                    return Ok(bound);
-                }
-                let acceptor = if transport == Transport::Tls {
-                    let (chain, key) = listen.tls.as_ref().ok_or(ListenError::NoCertificate)?;
-                    let certificate = Certificate::load(chain, key)?;
-                    certificates.push(Arc::clone(&certificate));
-                    Some(TlsAcceptor::from(tls::server_config(certificate)?))
-                } else {
-                    None
-                };
-                let listener = bind_stream(address)?;
-                let bound = listener.local_addr()?;
-                streams.push(Bound { transport, listener, acceptor });
-                Ok(bound)
-            };
-            match open() {
-                Ok(bound) => {
-                    let external = external.map(|ip| (ip, None));
-                    addresses.push(ListenAddress { transport, bound, external });
-                }
-                Err(problem) => problems.push(ListenProblem { transport, address, problem }),
-            }
-        }
-        let addresses = Arc::new(Addresses::new(addresses, config.external, config.local_nets));
+        let addresses = Arc::new(Addresses::new(Vec::new(), config.external, config.local_nets));
+        let has_ca_files = !config.ca_files.is_empty();
         let net = Arc::new_cyclic(|me| Self {
             me: me.clone(),
-            udp,
-            certificates,
+            udp: RwLock::default(),
+            certificates: Mutex::default(),
             trust: Mutex::default(),
-            ca_files: Mutex::new(config.ca_files),
+            ca_files: config.ca_files,
+            doors: Mutex::default(),
+            try_again: Notify::new(),
+            addresses: Arc::clone(&addresses),
             table: Mutex::default(),
-            inbox: inbox.clone(),
+            inbox,
             limits: config.limits,
             handshakes: Handshakes::default(),
             bans,
             metrics,
         });
-        for (reader, bound) in readers {
-            tokio::spawn(udp::read(reader, bound, inbox.clone()));
+        let mut problems = Vec::new();
+        for listen in config.listen {
+            let ListenConfig { transport, address, .. } = listen;
+            let outcome = Opened::new(&listen).map(|opened| net.serve(&listen, opened));
+            let problem = outcome.as_ref().err().map(ToString::to_string);
+            lock(&net.doors).push(Door { listen, problem });
+            if let Err(problem) = outcome {
+                problems.push(ListenProblem { transport, address, problem });
+            }
         }
-        for Bound { transport, listener, acceptor } in streams {
-            tokio::spawn(stream::accept(Arc::clone(&net), listener, acceptor, transport));
+        if !problems.is_empty() {
+            tokio::spawn(listen::keep_trying(Arc::clone(&net)));
+        }
+        if has_ca_files {
+            // What is wrong with them is told now, and not when somebody calls.
+            let net = Arc::clone(&net);
+            tokio::spawn(async move { net.client_config().await.map(drop) });
         }
         Started { net, incoming, addresses, problems }
     }
 
-    /// Reads all certificates again; connections live on. CA files are read again too.
+    /// Reads all certificates and CA files again, and changes nothing. Waits for the disk: not for
+    /// the signalling thread.
     ///
     /// # Errors
-    /// The first problem; what could be read is in force, the rest is as before.
-    pub fn reload_certificates(&self, ca_files: Vec<PathBuf>) -> Result<(), TlsError> {
-        *lock(&self.ca_files) = ca_files;
-        *lock(&self.trust) = None;
-        let mut outcome = Ok(());
-        for certificate in &self.certificates {
-            if let Err(error) = certificate.reload() {
-                outcome = outcome.and(Err(error));
-            }
+    /// The first problem.
+    pub fn read_certificates(&self, ca_files: &[PathBuf]) -> Result<Renewal, TlsError> {
+        let ours = lock(&self.certificates).clone();
+        let ours = ours.into_iter().map(|certificate| {
+            let fresh = certificate.read_again()?;
+            Ok((certificate, fresh))
+        });
+        let ours = ours.collect::<Result<_, TlsError>>()?;
+        Ok(Renewal { ours, trust: tls::client_config(ca_files)? })
+    }
+
+    /// Takes up what was read; connections live on. What is not open is tried again soon.
+    pub fn renew(&self, renewal: Renewal) {
+        for (certificate, fresh) in renewal.ours {
+            certificate.set(fresh);
         }
-        outcome
+        *lock(&self.trust) = Some(renewal.trust);
+        self.try_again.notify_one();
     }
 
     /// Open connections.
     pub fn connections(&self) -> usize {
-        self.table().connections.len()
+        self.table().len()
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -285,18 +165,19 @@ impl Net {
         self.inbox.send(incoming).await.map_err(|_| ())
     }
 
-    /// Settings of outgoing TLS, made at its first use and off the signalling thread.
+    /// Settings of outgoing TLS, made off the signalling thread. A CA file that cannot be read is
+    /// left out: trunks of other authorities must work after a start.
     pub(super) async fn client_config(&self) -> Result<Arc<ClientConfig>, TlsError> {
         if let Some(config) = &*lock(&self.trust) {
             return Ok(Arc::clone(config));
         }
-        let ca_files = lock(&self.ca_files).clone();
-        let made = tokio::task::spawn_blocking(move || tls::client_config(&ca_files)).await;
+        let ca_files = self.ca_files.clone();
+        let made = tokio::task::spawn_blocking(move || tls::lenient_client_config(&ca_files)).await;
         let config = made.map_err(|e| {
             TlsError::Setup(rustls::Error::General(format!("reading certificates: {e}")))
         })??;
-        *lock(&self.trust) = Some(Arc::clone(&config));
-        Ok(config)
+        // A reload may have been faster, and knows better.
+        Ok(Arc::clone(lock(&self.trust).get_or_insert(config)))
     }
 
     /// Lets an accepted connection in; `None`: banned or over a limit.
@@ -305,9 +186,7 @@ impl Net {
             self.metrics.sip_banned_dropped.inc();
             return None;
         }
-        // Some places are ours: strangers who take all the others must not cut us off from trunks.
-        let reserve = self.limits.connections / OWN_SHARE;
-        let admitted = self.add(flow, None, reserve);
+        let admitted = self.add(flow, None, Opener::Stranger);
         if admitted.is_err() {
             self.metrics.connections_refused.inc();
         }
@@ -318,66 +197,54 @@ impl Net {
         &self,
         flow: Flow,
         host: Option<&str>,
-        reserve: usize,
+        opener: Opener,
     ) -> Result<(Flow, mpsc::Receiver<Bytes>), WireError> {
         let mut table = self.table();
-        let source = flow.remote.ip();
-        let of_source = table.per_source.get(&source).copied().unwrap_or(0);
-        if table.connections.len() + reserve >= self.limits.connections
-            || of_source >= self.limits.per_source
-        {
-            return Err(WireError::TooMany);
-        }
-        table.last += 1;
-        let id = ConnectionId(table.last);
-        let flow = Flow { connection: Some(id), ..flow };
-        let peer = Peer {
-            transport: flow.transport,
-            remote: flow.remote,
-            host: host.map(|h| h.to_ascii_lowercase().into()),
-        };
-        let (queue, outbox) = mpsc::channel(self.limits.write_queue);
-        table.by_peer.insert(peer.clone(), id);
-        table.connections.insert(id, Connection { queue, peer, flow });
-        table.per_source.insert(source, of_source + 1);
-        self.metrics.connections.set(table.connections.len() as u64);
-        Ok((flow, outbox))
+        let added = table.add(flow, host, opener, &self.limits);
+        self.metrics.connections.set(table.len() as u64);
+        added
     }
 
     /// Takes a connection out and says so to the stack.
     pub(super) async fn ended(&self, flow: Flow) {
         {
-            let mut table = self.table();
             let Some(id) = flow.connection else { return };
-            if let Some(connection) = table.connections.remove(&id) {
-                if table.by_peer.get(&connection.peer) == Some(&id) {
-                    table.by_peer.remove(&connection.peer);
-                }
-                let source = flow.remote.ip();
-                match table.per_source.get_mut(&source) {
-                    Some(count) if *count > 1 => *count -= 1,
-                    _ => {
-                        table.per_source.remove(&source);
-                    }
-                }
-            }
-            self.metrics.connections.set(table.connections.len() as u64);
+            let mut table = self.table();
+            table.remove(id);
+            self.metrics.connections.set(table.len() as u64);
         }
         let _ = self.hand_in(Incoming::Lost { flow }).await;
+    }
+
+    fn open_as(&self, flow: Flow, host: Option<&str>, opener: Opener) -> Result<Flow, WireError> {
+        if flow.transport == Transport::Udp {
+            return self.udp_for(&flow).map(|_| flow).ok_or(WireError::NoListener);
+        }
+        if flow.connection.is_some() {
+            return if self.is_alive(&flow) { Ok(flow) } else { Err(WireError::Gone) };
+        }
+        if let Some(found) = self.table().leading_to(&Peer::of(flow, host)) {
+            return Ok(found);
+        }
+        let net = self.me.upgrade().ok_or(WireError::Gone)?;
+        let (flow, outbox) = self.add(flow, host, opener)?;
+        tokio::spawn(stream::connect(net, flow, host.map(Box::from), outbox));
+        Ok(flow)
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
         lock(&self.table)
     }
 
-    fn udp_for(&self, flow: &Flow) -> Option<&Udp> {
-        let family = |u: &&Udp| u.bound.is_ipv4() == flow.remote.is_ipv4();
-        self.udp
-            .iter()
+    fn udp_for(&self, flow: &Flow) -> Option<Arc<Udp>> {
+        let all = self.udp.read().unwrap_or_else(PoisonError::into_inner);
+        let family = |u: &&Arc<Udp>| u.bound.is_ipv4() == flow.remote.is_ipv4();
+        all.iter()
             .find(|u| u.bound == flow.local)
-            .or_else(|| self.udp.iter().filter(family).find(|u| u.bound.ip() == flow.local.ip()))
+            .or_else(|| all.iter().filter(family).find(|u| u.bound.ip() == flow.local.ip()))
             // A binding of before a restart may name a socket that is no more.
-            .or_else(|| self.udp.iter().find(family))
+            .or_else(|| all.iter().find(family))
+            .cloned()
     }
 }
 
@@ -388,64 +255,28 @@ impl Wire for Net {
             return socket.send(flow.remote, &bytes);
         }
         let id = flow.connection.ok_or(WireError::Gone)?;
-        let table = self.table();
-        let connection = table.connections.get(&id).ok_or(WireError::Gone)?;
-        connection.queue.try_send(bytes).map_err(|e| match e {
+        self.table().queue(id)?.try_send(bytes).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => WireError::Full,
             mpsc::error::TrySendError::Closed(_) => WireError::Gone,
         })
     }
 
     fn open(&self, flow: Flow, host: Option<&str>) -> Result<Flow, WireError> {
-        if flow.transport == Transport::Udp {
-            return self.udp_for(&flow).map(|_| flow).ok_or(WireError::NoListener);
-        }
-        if flow.connection.is_some() {
-            return if self.is_alive(&flow) { Ok(flow) } else { Err(WireError::Gone) };
-        }
-        let peer = Peer {
-            transport: flow.transport,
-            remote: flow.remote,
-            host: host.map(|h| h.to_ascii_lowercase().into()),
-        };
-        {
-            let table = self.table();
-            // A plain connection is as good as another; a TLS one only for the name it proved.
-            let found = table.by_peer.get(&peer).or_else(|| {
-                let unnamed = Peer { host: None, ..peer.clone() };
-                (flow.transport == Transport::Tcp).then(|| table.by_peer.get(&unnamed)).flatten()
-            });
-            if let Some(connection) = found.and_then(|id| table.connections.get(id)) {
-                return Ok(connection.flow);
-            }
-        }
-        let net = self.me.upgrade().ok_or(WireError::Gone)?;
-        let (flow, outbox) = self.add(flow, host, 0)?;
-        tokio::spawn(stream::connect(net, flow, host.map(Box::from), outbox));
-        Ok(flow)
+        self.open_as(flow, host, Opener::Us)
+    }
+
+    fn open_for_answer(&self, flow: Flow) -> Result<Flow, WireError> {
+        self.open_as(flow, None, Opener::Answer)
     }
 
     fn is_alive(&self, flow: &Flow) -> bool {
         match flow.connection {
             None => true,
-            Some(id) => self.table().connections.contains_key(&id),
+            Some(id) => self.table().queue(id).is_ok(),
         }
     }
 }
 
-fn bind_stream(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    // A restart must not wait for connections of before to time out.
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&SockAddr::from(address))?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

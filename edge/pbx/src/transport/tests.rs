@@ -13,7 +13,9 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio_rustls::TlsConnector;
 
 use super::advertise::{Addresses, ListenAddress};
-use super::net::{ListenConfig, Net, NetConfig, Started};
+use super::listen::{ListenConfig, NetConfig};
+use super::net::{Net, Started};
+use super::tls::TlsError;
 use super::wire::{Incoming, Wire};
 use super::{Limits, tls};
 use crate::bans::{Bans, Policy};
@@ -33,6 +35,10 @@ pub(super) fn start(config: NetConfig) -> Started {
         never: Vec::new(),
     };
     Net::start(config, Bans::new(policy, None, Arc::clone(&metrics), None), metrics)
+}
+
+fn reload(net: &Net, ca_files: &[std::path::PathBuf]) -> Result<(), TlsError> {
+    net.read_certificates(ca_files).map(|renewal| net.renew(renewal))
 }
 
 pub(super) fn bound(started: &Started, transport: Transport) -> SocketAddr {
@@ -209,7 +215,7 @@ async fn a_new_certificate_serves_new_connections_and_old_ones_live_on() {
     old.write_all(OPTIONS).await.unwrap();
     let (flow, _) = message(&mut started).await;
     let new_roots = certificate(folder.path());
-    started.net.reload_certificates(Vec::new()).unwrap();
+    reload(&started.net, &[]).unwrap();
     // The old connection still works, in both directions.
     old.write_all(OPTIONS).await.unwrap();
     assert_eq!(message(&mut started).await.0, flow);
@@ -222,7 +228,7 @@ async fn a_new_certificate_serves_new_connections_and_old_ones_live_on() {
     assert_ne!(message(&mut started).await.0.connection, flow.connection);
     // A broken file changes nothing.
     std::fs::write(folder.path().join("chain.pem"), "rubbish").unwrap();
-    assert!(started.net.reload_certificates(Vec::new()).is_err());
+    assert!(reload(&started.net, &[]).is_err());
     new.write_all(OPTIONS).await.unwrap();
     message(&mut started).await;
 }
@@ -250,6 +256,61 @@ async fn an_outgoing_tls_peer_must_prove_its_name() {
     assert_eq!(lost, wrong);
     assert_eq!(client.net.connections(), 1);
     assert!(tls::client_config(&[folder.path().join("missing.pem")]).is_err());
+}
+
+#[tokio::test]
+async fn a_ca_file_that_cannot_be_read_takes_no_trust_away() {
+    let folder = tempfile::tempdir().unwrap();
+    certificate(folder.path());
+    let mut server =
+        start(NetConfig { listen: vec![tls_listen(folder.path())], ..Default::default() });
+    let der = folder.path().join("ca.der");
+    std::fs::write(&der, [0x30, 0x82, 1, 2, 0xff]).unwrap();
+    let ca_files = vec![der, folder.path().join("chain.pem")];
+    let client = start(NetConfig { ca_files: ca_files.clone(), ..Default::default() });
+    let flow = Flow {
+        transport: Transport::Tls,
+        local: "0.0.0.0:0".parse().unwrap(),
+        remote: bound(&server, Transport::Tls),
+        connection: None,
+    };
+    let first = client.net.open(flow, Some("localhost")).unwrap();
+    client.net.send(&first, Bytes::from_static(OPTIONS)).unwrap();
+    message(&mut server).await;
+    // A reload with it is refused, and what is trusted stays trusted.
+    let refused = reload(&client.net, &ca_files).unwrap_err().to_string();
+    assert!(refused.contains("ca.der"), "{refused}");
+    client.net.ended(first).await;
+    let again = client.net.open(flow, Some("localhost")).unwrap();
+    assert_ne!(first, again);
+    client.net.send(&again, Bytes::from_static(OPTIONS)).unwrap();
+    message(&mut server).await;
+}
+
+#[tokio::test]
+async fn what_did_not_open_at_the_start_is_opened_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = taken.local_addr().unwrap();
+    let busy = ListenConfig { address, ..listen(Transport::Udp) };
+    let all = vec![busy, tls_listen(folder.path())];
+    let mut started = start(NetConfig { listen: all, ..Default::default() });
+    assert_eq!((started.problems.len(), started.net.listen_problems().len()), (2, 2));
+    drop(taken);
+    let roots = certificate(folder.path());
+    reload(&started.net, &[]).unwrap();
+    while !started.net.listen_problems().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(started.net.listeners().first(), Some(&format!("udp {address}")));
+    let mut peer = dial(roots, bound(&started, Transport::Tls)).await.unwrap();
+    peer.write_all(OPTIONS).await.unwrap();
+    message(&mut started).await;
+    let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let flow = started.addresses.flow_to(Transport::Udp, peer.local_addr().unwrap());
+    assert_eq!(flow.local, address);
+    started.net.send(&flow, Bytes::from_static(b"world")).unwrap();
+    assert_eq!(peer.recv(&mut [0; 16]).await.unwrap(), 5);
 }
 
 #[test]

@@ -39,11 +39,11 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// Our certificate. [`Certificate::reload`] changes it for handshakes to come; connections that
+/// Our certificate. [`Certificate::set`] changes it for handshakes to come; connections that
 /// are up keep theirs.
 #[derive(Debug)]
 pub struct Certificate {
-    files: RwLock<(PathBuf, PathBuf)>,
+    files: (PathBuf, PathBuf),
     current: RwLock<Arc<CertifiedKey>>,
 }
 
@@ -54,18 +54,21 @@ impl Certificate {
     /// When a file cannot be read or the two do not belong together.
     pub fn load(chain: &Path, key: &Path) -> Result<Arc<Self>, TlsError> {
         let current = RwLock::new(Arc::new(read(chain, key)?));
-        Ok(Arc::new(Self { files: RwLock::new((chain.into(), key.into())), current }))
+        Ok(Arc::new(Self { files: (chain.into(), key.into()), current }))
     }
 
-    /// Reads both files again. On an error the old certificate stays.
+    /// Reads both files again; nothing changes before [`Certificate::set`].
     ///
     /// # Errors
     /// As [`Certificate::load`].
-    pub fn reload(&self) -> Result<(), TlsError> {
-        let (chain, key) = self.files.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let fresh = Arc::new(read(&chain, &key)?);
+    pub fn read_again(&self) -> Result<Arc<CertifiedKey>, TlsError> {
+        let (chain, key) = &self.files;
+        read(chain, key).map(Arc::new)
+    }
+
+    /// Shows another certificate from now on.
+    pub fn set(&self, fresh: Arc<CertifiedKey>) {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
-        Ok(())
     }
 }
 
@@ -78,9 +81,6 @@ impl ResolvesServerCert for Certificate {
 fn read(chain: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
     let wrong = |file: &Path, problem: String| TlsError::File { file: file.into(), problem };
     let certificates = read_certificates(chain)?;
-    if certificates.is_empty() {
-        return Err(wrong(chain, "holds no certificate".into()));
-    }
     let key = PrivateKeyDer::from_pem_file(key).map_err(|e| wrong(key, e.to_string()))?;
     CertifiedKey::from_der(certificates, key, &provider())
         .map_err(|problem| TlsError::Key { file: chain.into(), problem })
@@ -91,7 +91,14 @@ fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsErr
         file: file.into(),
         problem: e.to_string(),
     };
-    CertificateDer::pem_file_iter(file).map_err(wrong)?.collect::<Result<_, _>>().map_err(wrong)
+    let all = CertificateDer::pem_file_iter(file).map_err(wrong)?.collect::<Result<Vec<_>, _>>();
+    let all = all.map_err(wrong)?;
+    if all.is_empty() {
+        // DER, for example.
+        let problem = "holds no certificate in PEM form".to_owned();
+        return Err(TlsError::File { file: file.into(), problem });
+    }
+    Ok(all)
 }
 
 /// Settings of a listening socket. Asks for no client certificate: Voice Connector would answer
@@ -113,6 +120,24 @@ pub fn server_config(certificate: Arc<Certificate>) -> Result<Arc<ServerConfig>,
 /// # Errors
 /// When a CA file cannot be read.
 pub fn client_config(ca_files: &[PathBuf]) -> Result<Arc<ClientConfig>, TlsError> {
+    trusting(ca_files, Err)
+}
+
+/// [`client_config`], but CA files that cannot be read are told and left out.
+///
+/// # Errors
+/// When rustls refuses the settings.
+pub fn lenient_client_config(ca_files: &[PathBuf]) -> Result<Arc<ClientConfig>, TlsError> {
+    trusting(ca_files, |error| {
+        tracing::error!("a CA file is left out: {error}");
+        Ok(())
+    })
+}
+
+fn trusting(
+    ca_files: &[PathBuf],
+    on_problem: impl Fn(TlsError) -> Result<(), TlsError>,
+) -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore::empty();
     let native = rustls_native_certs::load_native_certs();
     for error in &native.errors {
@@ -120,15 +145,18 @@ pub fn client_config(ca_files: &[PathBuf]) -> Result<Arc<ClientConfig>, TlsError
     }
     roots.add_parsable_certificates(native.certs);
     for file in ca_files {
-        for certificate in read_certificates(file)? {
-            roots
-                .add(certificate)
-                .map_err(|problem| TlsError::Key { file: file.clone(), problem })?;
-        }
+        add_file(&mut roots, file).or_else(&on_problem)?;
     }
     let config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(Arc::new(config))
+}
+
+fn add_file(roots: &mut RootCertStore, file: &Path) -> Result<(), TlsError> {
+    for certificate in read_certificates(file)? {
+        roots.add(certificate).map_err(|problem| TlsError::Key { file: file.into(), problem })?;
+    }
+    Ok(())
 }

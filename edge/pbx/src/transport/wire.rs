@@ -45,6 +45,15 @@ pub trait Wire: Send + Sync {
         Ok(flow)
     }
 
+    /// [`Wire::open`] for an answer whose own connection is gone: its port is what a stranger
+    /// wrote, so that it takes no place that is kept for our own connections.
+    ///
+    /// # Errors
+    /// When there is no way, or too many such connections to that source.
+    fn open_for_answer(&self, flow: Flow) -> Result<Flow, WireError> {
+        self.open(flow, None)
+    }
+
     /// Whether the flow's connection still lives; datagram flows always do.
     fn is_alive(&self, flow: &Flow) -> bool {
         let _ = flow;
