@@ -13,6 +13,7 @@ use offhook_pbx::metrics::Metrics;
 use offhook_pbx::mwi::Mwi;
 use offhook_pbx::office::OfficeHandle;
 use offhook_pbx::registrar::{Directory, Registrar, RegistrarConfig};
+use offhook_pbx::stack::SipHandle;
 use offhook_pbx::transport::Net;
 use offhook_pbx::trunk::Trunks;
 use offhook_store::Store;
@@ -29,6 +30,8 @@ pub struct Desk {
     pub metrics: Arc<Metrics>,
     /// Calls.
     pub office: OfficeHandle,
+    /// The SIP stack.
+    pub sip: SipHandle,
     /// Message lamps.
     pub mwi: Mwi,
     /// Sockets.

@@ -151,7 +151,7 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
     let (config_sender, config_receiver) = watch::channel(Arc::clone(&config));
     let (office, mwi) = exchange::open(exchange::Parts {
         config: config_receiver,
-        sip,
+        sip: sip.clone(),
         requests,
         auth,
         registrar: registrar.clone(),
@@ -166,6 +166,7 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
     let desk = Arc::new(Desk {
         metrics,
         office,
+        sip,
         mwi,
         net,
         directory,
@@ -188,6 +189,9 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
     Ok(desk)
 }
 
+/// When one of them has panicked; the journal has said where.
+const BROKEN: &str = "a part without which no call can come has broken off (see the journal). This \
+    is a fault of Offhook; it has to be started again";
 /// For telling everybody that we go; systemd and the operator wait for it.
 const GOODBYE: Duration = Duration::from_secs(3);
 /// When nothing can be listened on; the journal has said of each socket why.
@@ -319,11 +323,24 @@ impl Told {
 /// What hanging up, and writing what is still queued, may take after the last patience.
 const FAREWELL: Duration = Duration::from_secs(30);
 
+/// How often it is seen whether calls can still come, where no watchdog of systemd asks for more.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+/// What a round through the tasks that carry all calls may take.
+const HEARTBEAT_LIMIT: Duration = Duration::from_secs(5);
+
+/// Whether the tasks that carry all calls live; `None`: they are too busy to say.
+async fn heartbeat(desk: &Desk) -> Option<bool> {
+    tokio::time::timeout(HEARTBEAT_LIMIT, desk.sip.is_well()).await.ok()
+}
+
 /// Serves until SIGTERM or SIGINT, then lets live calls finish. SIGHUP reloads.
+///
+/// # Errors
+/// When a task without which no call can come has ended: whoever started us starts us again.
 pub async fn until_told(desk: &Arc<Desk>, told: Told) -> Result<(), CommandError> {
     let Told { mut terminate, mut interrupt, mut hang_up } = told;
-    let mut watchdog =
-        tokio::time::interval(system::watchdog_period().unwrap_or(Duration::from_secs(3600)));
+    let period = system::watchdog_period().map_or(HEARTBEAT, |period| period.min(HEARTBEAT));
+    let mut watchdog = tokio::time::interval(period);
     // A reload waits for a disk, and the watchdog for nobody. Whoever asks meanwhile is served by
     // one more after it.
     let mut reloading = tokio::task::JoinSet::new();
@@ -336,7 +353,12 @@ pub async fn until_told(desk: &Arc<Desk>, told: Told) -> Result<(), CommandError
                 reloading.spawn(async move { reload(&desk).await });
             }
             Some(_) = reloading.join_next() => {}
-            _ = watchdog.tick() => system::notify(&[NotifyState::Watchdog]),
+            _ = watchdog.tick() => match heartbeat(desk).await {
+                Some(true) => system::notify(&[NotifyState::Watchdog]),
+                Some(false) => return Err(CommandError::Words(BROKEN.to_owned())),
+                // The watchdog is not fed: systemd restarts us if it stays so.
+                None => tracing::error!("signalling has not answered for {HEARTBEAT_LIMIT:?}"),
+            },
         }
     }
     // It would tell systemd "ready" while we stop.

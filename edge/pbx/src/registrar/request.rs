@@ -5,7 +5,7 @@ use std::time::Duration;
 use offhook_sip::flow::Flow;
 use offhook_sip::header::{Contact, Expires, HeaderName, NameAddr, Path, Require};
 use offhook_sip::message::{Request, Response, StatusCode};
-use offhook_sip::uri::Uri;
+use offhook_sip::uri::{SipUri, Uri};
 
 use super::bindings::is_inside;
 use super::service::RegistrarConfig;
@@ -81,7 +81,7 @@ pub(super) fn read(request: &Request, config: &RegistrarConfig) -> Result<Regist
 /// connect to the services of this very machine, whatever its password allows otherwise.
 pub(super) fn check_path(request: &Request, flow: &Flow) -> Result<(), Box<Response>> {
     let paths = request.headers.typed_list::<Path>().unwrap_or_default();
-    let hosts = paths.iter().filter_map(|path| path.0.uri.as_sip()).map(|sip| sip.host());
+    let hosts = paths.iter().filter_map(|path| path.0.uri.as_sip()).map(SipUri::host);
     if hosts.into_iter().any(|host| is_inside(host, flow)) {
         let reason = Some("Path leads into this server");
         return Err(Box::new(Response::to_request(request, StatusCode::FORBIDDEN, reason)));

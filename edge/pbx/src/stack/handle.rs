@@ -9,7 +9,7 @@ use offhook_sip::header::Headers;
 use offhook_sip::message::{Request, Response};
 use offhook_sip::transaction::ServerTx;
 use offhook_sip::uri::{HostPort, SipUri, Uri};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::resolve::Locator;
 use crate::transport::advertise::Addresses;
@@ -182,6 +182,7 @@ pub(crate) enum Order {
     SendAck { request: Request, target: Target },
     Respond { tx: ServerTx, response: Response },
     RespondOnce { tx: ServerTx, response: Response },
+    Ping { back: oneshot::Sender<bool> },
     Claim { tx: ServerTx, owner: Owner },
     RegisterDialog { key: DialogKey, owner: Owner },
     ForgetDialog { key: DialogKey, owner: u64 },
@@ -220,6 +221,14 @@ impl SipHandle {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         // The stack task lives as long as the program; when it is gone we are shutting down.
         let _ = self.orders.send(order);
+    }
+
+    /// Through the stack's task and back: `false` when it, or the office that takes its requests,
+    /// has ended, so that no call can come any more. Whoever waits sets the limit.
+    pub async fn is_well(&self) -> bool {
+        let (back, answer) = oneshot::channel();
+        self.order(Order::Ping { back });
+        answer.await.unwrap_or(false)
     }
 
     /// Sends a request in a new client transaction. `token` is the caller's name for it, unique

@@ -292,6 +292,10 @@ impl Stack {
             Order::SendAck { request, target } => self.send_ack(request, target),
             Order::Respond { tx, response } => self.respond(tx, response),
             Order::RespondOnce { tx, response } => self.layer.respond_once(tx, response),
+            Order::Ping { back } => {
+                // Whoever asked may have lost patience.
+                let _ = back.send(!self.office.is_closed());
+            }
             Order::Claim { tx, owner } => self.claim(tx, &owner),
             Order::RegisterDialog { key, owner } => {
                 self.dialogs.insert(key, owner);

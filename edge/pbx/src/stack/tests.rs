@@ -401,3 +401,11 @@ async fn an_invite_with_a_made_up_tag_is_refused_once() {
     assert_eq!(lab.drain().await.len(), 1);
     assert_eq!(lab.metrics.server_transactions.get(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_whose_office_is_gone_says_that_it_is_not_well() {
+    let Lab { sip, requests, .. } = Lab::new();
+    assert!(sip.is_well().await);
+    drop(requests);
+    assert!(!sip.is_well().await);
+}
