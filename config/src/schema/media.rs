@@ -86,7 +86,7 @@ impl Default for Media {
 /// `[voicemail]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Voicemail {
-    /// Where messages are; `None`: `voicemail` in the data folder. See [`Config::voicemail_folder`].
+    /// Where messages are; `None`: `voicemail` in the data folder. See [`crate::Config::voicemail_folder`].
     pub folder: Option<PathBuf>,
     /// Ring time before the box answers.
     pub after: Duration,

@@ -3,7 +3,7 @@
 //! * [`peers`]: which trunk an address belongs to.
 //! * [`service`]: selection by order and health, and the state of each trunk.
 //! * [`health`], [`register`]: one task each per trunk that wants it.
-//! * [`line`]: what the calls of one trunk share.
+//! * [`mod@line`]: what the calls of one trunk share.
 
 mod health;
 mod line;
