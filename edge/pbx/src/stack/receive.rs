@@ -106,7 +106,10 @@ impl Stack {
         }
     }
 
-    fn request(&mut self, tx: ServerTx, request: Request, flow: Flow) {
+    fn request(&mut self, tx: ServerTx, mut request: Request, flow: Flow) {
+        if self.layer.gave_tag(&request) {
+            without_to_tag(&mut request);
+        }
         let invite = request.method == Method::Invite;
         if request.to_tag().is_none() {
             return self.new_request(tx, request, flow);
@@ -181,6 +184,14 @@ impl Stack {
         if owner.tell(event).is_err() {
             self.metrics.mailbox_overflows.inc();
         }
+    }
+}
+
+/// The request as it would be from a client that keeps to RFC 3261 §8.1.1.2.
+fn without_to_tag(request: &mut Request) {
+    if let Ok(mut to) = request.to() {
+        to.0.params.remove("tag");
+        request.headers.set(HeaderName::To, to.0.to_string());
     }
 }
 

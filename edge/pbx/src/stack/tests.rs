@@ -403,6 +403,21 @@ async fn an_invite_with_a_made_up_tag_is_refused_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_answers_a_challenge_with_its_tag_is_in_no_dialog() {
+    let mut lab = Lab::new();
+    let text = |seq| request("INVITE", "sip:101@192.0.2.1", "203.0.113.5:5060", "one", seq, "");
+    lab.datagram("203.0.113.5:5060", text(1)).await;
+    let new = lab.requests.try_recv().unwrap();
+    let challenge = Response::to_request(&new.request, StatusCode::UNAUTHORIZED, None);
+    lab.sip.respond_once(new.tx, challenge);
+    let tag = lab.sent_response().await.1.to_tag().unwrap();
+    let to = "To: <sip:101@192.0.2.1>";
+    lab.datagram("203.0.113.5:5060", text(2).replace(to, &format!("{to};tag={tag}"))).await;
+    let again = lab.requests.try_recv().unwrap();
+    assert_eq!(again.request.to_tag(), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stack_whose_office_is_gone_says_that_it_is_not_well() {
     let Lab { sip, requests, .. } = Lab::new();
     assert!(sip.is_well().await);

@@ -61,6 +61,12 @@ impl KeyMaker {
         }
     }
 
+    /// The To tag of responses for which nothing is kept: the same for every request that a client
+    /// sends in the course of one attempt, answered challenges included.
+    pub(super) fn passing_tag(&self, call_id: Option<&str>, from_tag: Option<&str>) -> String {
+        self.make(&("passing", call_id, from_tag)).tag()
+    }
+
     /// §8.2.2.2: what two copies of one request, forked on the way, have in common. `None` within
     /// a dialog, where requests do not merge.
     pub(super) fn merge(&self, request: &Request) -> Option<Key> {

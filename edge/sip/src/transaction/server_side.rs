@@ -44,14 +44,27 @@ impl TransactionLayer {
     /// Sends a final response once and forgets the transaction: for challenges and refusals to
     /// strangers, which shall cost us no memory and no retransmissions (RFC 3261 §26.3.2.4,
     /// §8.2.7). A response without a To tag gets one that is the same for every retransmission of
-    /// the request (§8.2.7). The ACK to it comes back as an [`Event::Ack`] that no dialog knows.
+    /// the request (§8.2.7); see [`Self::gave_tag`]. The ACK to it comes back as an [`Event::Ack`] that no dialog knows.
     pub fn respond_once(&mut self, tx: ServerTx, mut response: Response) {
         let Some(server) = self.servers.get(&tx) else { return };
         let flow = server.flow;
-        response.ensure_to_tag(&server.key.tag());
+        let tag = self.passing_tag(response.call_id().as_deref(), response.from_tag().as_deref());
+        response.ensure_to_tag(&tag);
         self.transmit(flow, response.to_bytes());
         self.remove_server(tx);
         self.tidy();
+    }
+
+    /// Whether the To tag of a request is the one of [`Self::respond_once`]: a client that answers
+    /// our challenge with the tag of it (§22.2 does not ask for that) is in no dialog all the same.
+    pub fn gave_tag(&self, request: &Request) -> bool {
+        request.to_tag().is_some_and(|tag| {
+            tag == self.passing_tag(request.call_id().as_deref(), request.from_tag().as_deref())
+        })
+    }
+
+    fn passing_tag(&self, call_id: Option<&str>, from_tag: Option<&str>) -> String {
+        self.keys.passing_tag(call_id, from_tag)
     }
 
     pub(super) fn receive_request(&mut self, now: Instant, request: Request, flow: Flow) {
