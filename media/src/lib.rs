@@ -18,6 +18,7 @@ pub mod engine;
 pub mod g711;
 pub mod latch;
 pub mod negotiate;
+mod ogg;
 pub mod prompts;
 pub mod recorder;
 pub mod relay;

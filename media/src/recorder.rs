@@ -4,6 +4,8 @@
 //! queue, or a recording's share of it, is full, the frame is dropped and counted. A recording that
 //! nobody finishes (a caller hangs up) is finished when its last handle goes.
 
+mod file;
+mod tape;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -17,10 +19,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+pub use self::file::{FileKind, repair};
+pub use self::tape::{Side, Tape};
 pub use crate::wav::Format;
 
+use self::file::AudioFile;
+use self::tape::EndAt;
 use crate::engine::SampleSink;
-use crate::wav::WavWriter;
 use writer::{Job, Recordings};
 
 /// Samples in one queued frame: 20 ms at 8 kHz.
@@ -29,7 +34,7 @@ const FRAME: usize = 160;
 /// Bounds of the recorder.
 #[derive(Debug, Clone)]
 pub struct RecorderConfig {
-    /// Frames of 20 ms that all recordings together may have waiting; 336 bytes each.
+    /// Frames of 20 ms that all recordings together may have waiting; 350 bytes each.
     pub queue: usize,
     /// Frames of 20 ms that one recording may have waiting.
     pub queue_per_recording: usize,
@@ -48,7 +53,7 @@ impl Default for RecorderConfig {
 pub struct RecordingDone {
     /// The file.
     pub path: PathBuf,
-    /// Samples in it, 8000 a second.
+    /// Samples of each channel in it, 8000 a second.
     pub samples: u64,
     /// Samples that were dropped because the disk was too slow.
     pub dropped: u64,
@@ -109,7 +114,7 @@ struct Shared {
 
 #[derive(Debug)]
 enum News {
-    Open(Arc<Inner>, WavWriter),
+    Open(Arc<Inner>, AudioFile),
     Finish(u64),
 }
 
@@ -131,6 +136,10 @@ struct Handle {
 struct Inner {
     id: u64,
     path: PathBuf,
+    channels: u16,
+    /// Frames have their places on a time line; else each follows the one before.
+    tape: bool,
+    end_at: EndAt,
     min_free: u64,
     /// Frames in the queue.
     waiting: AtomicUsize,
@@ -187,25 +196,45 @@ impl Recorder {
         Ok(Self { config, queue, shared, thread: Some(thread) })
     }
 
-    /// Creates the file, which must not exist. Touches the disk on the caller's thread.
+    /// Creates the file of a recording in one channel; it must not exist. Touches the disk on the
+    /// caller's thread.
     ///
     /// # Errors
     /// `StorageFull` when the disk has less room than the operator wants kept; else what the file
     /// system says.
-    pub fn create(&self, path: &Path, format: Format) -> io::Result<RecordingHandle> {
+    pub fn create(&self, path: &Path, kind: impl Into<FileKind>) -> io::Result<RecordingHandle> {
+        self.create_with(path, kind.into(), 1, false)
+    }
+
+    fn create_with(
+        &self,
+        path: &Path,
+        kind: FileKind,
+        channels: u16,
+        tape: bool,
+    ) -> io::Result<RecordingHandle> {
         if let Some(directory) = path.parent() {
             writer::check_room(directory, self.config.min_free)?;
         }
-        self.adopt(path, WavWriter::create(path, format)?)
+        self.adopt(path, AudioFile::create(path, kind, channels)?, channels, tape)
     }
 
-    fn adopt(&self, path: &Path, file: WavWriter) -> io::Result<RecordingHandle> {
+    fn adopt(
+        &self,
+        path: &Path,
+        file: AudioFile,
+        channels: u16,
+        tape: bool,
+    ) -> io::Result<RecordingHandle> {
         if self.shared.stopping.load(Ordering::SeqCst) {
             return Err(io::Error::other("the recorder has stopped"));
         }
         let inner = Arc::new(Inner {
             id: self.shared.next_id.fetch_add(1, Ordering::Relaxed),
             path: path.to_owned(),
+            channels,
+            tape,
+            end_at: EndAt::default(),
             min_free: self.config.min_free,
             waiting: AtomicUsize::new(0),
             dropped: AtomicU64::new(0),
@@ -219,7 +248,7 @@ impl Recorder {
             inner,
             queue: self.queue.clone(),
             shared: Arc::clone(&self.shared),
-            limit: self.config.queue_per_recording.max(1),
+            limit: self.config.queue_per_recording.max(1) * usize::from(channels),
         };
         Ok(RecordingHandle { handle: Arc::new(handle) })
     }
@@ -246,8 +275,13 @@ impl RecordingHandle {
     /// Takes audio, 8 kHz mono. Never blocks, takes no lock that anybody holds long, allocates
     /// nothing; drops and counts what does not fit.
     pub fn push(&self, samples: &[i16]) {
+        self.push_at(Side::Left, 0, samples);
+    }
+
+    /// The same for one side of a tape, at this place.
+    fn push_at(&self, side: Side, at: u64, samples: &[i16]) {
         let Handle { inner, queue, limit, .. } = &*self.handle;
-        for piece in samples.chunks(FRAME) {
+        for (n, piece) in samples.chunks(FRAME).enumerate() {
             // Counted before looking at `closed`: whoever closes sees this frame or we see the close.
             let waiting = inner.waiting.fetch_add(1, Ordering::SeqCst);
             if inner.closed.load(Ordering::SeqCst) {
@@ -256,7 +290,8 @@ impl RecordingHandle {
             }
             let mut frame = [0; FRAME];
             frame.iter_mut().zip(piece).for_each(|(to, from)| *to = *from);
-            let job = Job::Frame { id: inner.id, len: piece.len() as u16, frame };
+            let at = at + (n * FRAME) as u64;
+            let job = Job::Frame { id: inner.id, side, at, len: piece.len() as u16, frame };
             if waiting >= *limit || queue.try_send(job).is_err() {
                 inner.waiting.fetch_sub(1, Ordering::SeqCst);
                 inner.dropped.fetch_add(piece.len() as u64, Ordering::Relaxed);
@@ -264,21 +299,27 @@ impl RecordingHandle {
         }
     }
 
+    /// A tape is to be this long.
+    fn end_at(&self, position: u64) {
+        self.handle.inner.end_at.set(position);
+    }
+
     /// Ends the recording: what was pushed is written, synced to the disk, then `on_done` is called.
     /// May be called after the recording ended by itself; every callback is called once.
     pub fn finish(&self, on_done: OnDone) {
+        self.when_done(on_done);
+        self.handle.close();
+    }
+
+    /// Calls back when the recording has ended, at once when it did already.
+    fn when_done(&self, on_done: OnDone) {
         let mut end = lock(&self.handle.inner.end);
-        match &end.done {
+        match end.done.clone() {
             Some(done) => {
-                let done = done.clone();
                 drop(end);
                 on_done(done);
             }
-            None => {
-                end.callbacks.push(on_done);
-                drop(end);
-                self.handle.close();
-            }
+            None => end.callbacks.push(on_done),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::clip::Clip;
 use crate::codec::{Codec, OpusWishes};
@@ -114,6 +114,15 @@ pub trait SampleSink: Send {
 
     /// Nothing more comes. Called exactly once, also when the port is dropped.
     fn finish(self: Box<Self>) {}
+}
+
+/// Takes what a port's peer says, on one time line with other ports: 8 kHz mono PCM16. Called on a
+/// media thread: must not block. Dropped when nothing more comes.
+pub trait TapeSink: Send {
+    /// The next samples, and the instant at which they were to be heard. Missing packets are
+    /// concealed, the peer's clock is followed, keys are silence; before the first packet nothing
+    /// comes.
+    fn push(&mut self, at: Instant, samples: &[i16]);
 }
 
 /// Ends a recording after a stretch without speech.

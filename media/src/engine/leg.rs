@@ -19,6 +19,7 @@ use super::api::{
 use super::counters::Counters;
 use super::play::Player;
 use super::record::Recorder;
+use super::tape::Tapes;
 use crate::codec::Codec;
 use crate::dtmf::{Digit, EventReceiver, EventSender, ToneMaker};
 use crate::latch::Latch;
@@ -56,6 +57,8 @@ pub(super) struct Leg {
     player: Option<Box<Player>>,
     digits: Option<Box<EventSender>>,
     recorder: Option<Box<Recorder>>,
+    /// The tape, and a recording that ends when it has heard the ear's last.
+    tapes: Tapes,
     /// Decodes what the peer says, when the far leg or a recording needs it so.
     ear: Option<Box<Ear>>,
     /// The far leg gets what `ear` hears, not the packets.
@@ -145,6 +148,7 @@ impl Leg {
             player: None,
             digits: None,
             recorder: None,
+            tapes: Tapes::default(),
             ear: None,
             decoding: false,
             taping: false,
@@ -202,7 +206,7 @@ impl Leg {
 
     /// Whether what the peer says is being kept.
     pub(super) fn is_recording(&self) -> bool {
-        self.recorder.is_some()
+        self.recorder.is_some() || self.tapes.any()
     }
 
     /// Whether the clock is about to end a recording.
@@ -319,16 +323,20 @@ impl Leg {
     }
 
     pub(super) fn end_record(&mut self, now: Instant, by: RecordEnd) {
-        self.tape_rest(now);
-        if let Some(recorder) = self.recorder.take() {
-            let taken = recorder.finish(now, by);
-            self.tell(PortEventKind::RecordEnded {
-                id: taken.id,
-                by: taken.by,
-                duration: taken.duration,
-                speech: taken.speech,
-            });
+        let Some(recorder) = self.recorder.take() else { return };
+        if let Some(recorder) = self.tape_rest(now, recorder, by) {
+            self.finish_record(now, *recorder, by);
         }
+    }
+
+    fn finish_record(&mut self, now: Instant, recorder: Recorder, by: RecordEnd) {
+        let taken = recorder.finish(now, by);
+        self.tell(PortEventKind::RecordEnded {
+            id: taken.id,
+            by: taken.by,
+            duration: taken.duration,
+            speech: taken.speech,
+        });
     }
 
     pub(super) fn send_digits(

@@ -6,6 +6,7 @@ mod leg;
 mod numbers;
 mod play;
 mod record;
+mod tape;
 mod timer;
 mod worker;
 
@@ -348,6 +349,17 @@ impl MediaPort {
     /// Records from now on, in place of a running recording.
     pub fn record(&self, recording: Recording) {
         self.order(Order::Record(recording));
+    }
+
+    /// Lets a tape have what the peer says, beside a recording and a bridge, which are not changed by
+    /// it; in place of another tape.
+    pub fn tape(&self, to: Box<dyn TapeSink>) {
+        self.order(Order::Tape(to));
+    }
+
+    /// No tape any more, as soon as it has what the peer has said until now.
+    pub fn stop_tape(&self) {
+        self.order(Order::StopTape);
     }
 
     /// Ends the running recording, if any.

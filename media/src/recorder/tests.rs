@@ -2,7 +2,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use super::*;
 use crate::clip::decode;
-use crate::wav::repair;
+use crate::wav::WavWriter;
 
 fn recorder() -> Recorder {
     Recorder::with(RecorderConfig { min_free: 0, ..RecorderConfig::default() }).unwrap()
@@ -128,14 +128,14 @@ fn a_disk_that_fails_ends_the_recording_and_not_the_recorder() {
     // Takes the header, then nothing: pages of this device cannot be written beyond that.
     let path = directory.path().join("a.wav");
     let writer = WavWriter::failing_after_header(&path, Format::Pcm16).unwrap();
-    let handle = recorder.adopt(&path, writer).unwrap();
+    let handle = recorder.adopt(&path, AudioFile::Wav(writer), 1, false).unwrap();
     handle.push(&[1; 4000]);
     let done = finished(&handle);
     assert!(matches!(done.error, Some(RecordError::Io(_))), "{done:?}");
     assert_eq!(done.samples, 0);
     assert!(handle.failed());
     assert_eq!(recorder.open(), 0);
-    assert_eq!(repair(&path).unwrap().samples, 0);
+    assert_eq!(repair(&path).unwrap(), 0);
     let other = recorder.create(&directory.path().join("b.wav"), Format::Pcm16).unwrap();
     other.push(&[1; 160]);
     assert_eq!(finished(&other).error, None);

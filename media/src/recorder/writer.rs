@@ -8,10 +8,11 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use super::{FRAME, Inner, News, RecordError, RecordingDone, Shared, lock};
-use crate::wav::WavWriter;
+use super::file::AudioFile;
+use super::tape::Mixdown;
+use super::{FRAME, Inner, News, RecordError, RecordingDone, Shared, Side, lock};
 
-/// Samples gathered before they are written: half a second, the most that `kill -9` can take.
+/// Samples of a channel gathered before they are written: half a second.
 const BATCH: usize = 4000;
 /// Samples between two looks at the free space: ten seconds.
 const ROOM_EVERY: u64 = 80_000;
@@ -22,6 +23,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub(super) enum Job {
     Frame {
         id: u64,
+        /// Of a tape: whose, and where.
+        side: Side,
+        at: u64,
         len: u16,
         frame: [i16; FRAME],
     },
@@ -40,8 +44,12 @@ pub(super) struct Recordings {
 struct Open {
     inner: Arc<Inner>,
     /// Gone when the disk failed.
-    file: Option<WavWriter>,
+    file: Option<AudioFile>,
+    /// Samples of each channel in the file.
     samples: u64,
+    /// Of a tape: what is not in the batch yet.
+    tape: Option<Mixdown>,
+    /// Samples of the channels in turn, to be written next.
     batch: Vec<i16>,
     room_checked_at: u64,
     finishing: bool,
@@ -81,16 +89,13 @@ impl Recordings {
     }
 
     fn take(&mut self, job: &Job) {
-        let Job::Frame { id, len, frame } = job else { return };
+        let Job::Frame { id, side, at, len, frame } = job else { return };
         let id = *id;
         if !self.open.contains_key(&id) {
             self.read_news();
         }
         let Some(open) = self.open.get_mut(&id) else { return };
-        open.batch.extend_from_slice(frame.get(..usize::from(*len)).unwrap_or_default());
-        if open.batch.len() >= BATCH {
-            open.write();
-        }
+        open.take(*side, *at, frame.get(..usize::from(*len)).unwrap_or_default());
         let waiting = open.inner.waiting.fetch_sub(1, Ordering::SeqCst) - 1;
         if open.finishing && waiting == 0 {
             self.finish(id);
@@ -148,15 +153,43 @@ impl Recordings {
 }
 
 impl Open {
-    fn new(inner: Arc<Inner>, file: WavWriter) -> Self {
+    fn new(inner: Arc<Inner>, file: AudioFile) -> Self {
+        let batch = Vec::with_capacity((BATCH + FRAME) * usize::from(inner.channels));
         Self {
+            tape: inner.tape.then(|| Mixdown::new(inner.channels)),
             inner,
             file: Some(file),
             samples: 0,
-            batch: Vec::with_capacity(BATCH + FRAME),
+            batch,
             room_checked_at: 0,
             finishing: false,
             error: None,
+        }
+    }
+
+    fn take(&mut self, side: Side, at: u64, samples: &[i16]) {
+        let Some(tape) = &self.tape else {
+            self.batch.extend_from_slice(samples);
+            return self.write_full();
+        };
+        self.reel(tape.due(at + samples.len() as u64));
+        if let Some(tape) = &mut self.tape {
+            tape.put(side, at, samples);
+        }
+        let complete = self.tape.as_ref().map_or(0, Mixdown::complete);
+        self.reel(complete);
+    }
+
+    /// Writes the tape up to a position.
+    fn reel(&mut self, upto: u64) {
+        while self.tape.as_mut().is_some_and(|tape| tape.take(upto, BATCH, &mut self.batch)) {
+            self.write_full();
+        }
+    }
+
+    fn write_full(&mut self) {
+        if self.batch.len() >= BATCH * usize::from(self.inner.channels) {
+            self.write();
         }
     }
 
@@ -185,17 +218,22 @@ impl Open {
         self.error.get_or_insert(error);
         self.inner.failed.store(true, Ordering::SeqCst);
         self.inner.closed.store(true, Ordering::SeqCst);
-        if let Some(file) = self.file.take() {
-            let _ = file.finish();
+        if let Some(Ok(samples)) = self.file.take().map(AudioFile::finish) {
+            self.samples = samples;
         }
     }
 
     fn finish(mut self) -> RecordingDone {
+        let end = self.tape.as_ref().map_or(0, |tape| tape.end().max(self.inner.end_at.get()));
+        self.reel(end);
         if !self.batch.is_empty() {
             self.write();
         }
         if let Some(file) = self.file.take() {
-            let synced = file.finish().and_then(|_| sync_directory(&self.inner.path));
+            let synced = file.finish().and_then(|samples| {
+                self.samples = samples;
+                sync_directory(&self.inner.path)
+            });
             if let Err(error) = synced {
                 self.error.get_or_insert(error.into());
             }

@@ -155,8 +155,8 @@ impl Ear {
         now >= self.next
     }
 
-    /// Appends the next 10 ms.
-    pub(crate) fn pull(&mut self, now: Instant, out: &mut Vec<i16>) {
+    /// Appends the next 10 ms; gives the instant at which they were due.
+    pub(crate) fn pull(&mut self, now: Instant, out: &mut Vec<i16>) -> Instant {
         if now.saturating_duration_since(self.next) > MAX_LAG {
             self.next = now;
         }
@@ -167,14 +167,22 @@ impl Ear {
             self.produce(Some(at));
         }
         out.extend(self.ready.drain(..self.rate.piece()));
+        at
     }
 
-    /// Appends what is left of a peer that is heard no more.
-    pub(crate) fn drain(&mut self, out: &mut Vec<i16>) {
+    /// When all of a packet that comes now will have been given out.
+    pub(crate) fn heard_at(&self, now: Instant) -> Instant {
+        let packet = self.packet * 1_000_000 / self.timing.clock();
+        now + Duration::from_micros(u64::try_from(self.delay(now) + packet).unwrap_or(0))
+    }
+
+    /// Appends what is left of a peer that is heard no more; gives the instant of its beginning.
+    pub(crate) fn drain(&mut self, out: &mut Vec<i16>) -> Instant {
         while self.queue.first().is_some() && self.ready.len() < self.rate.hertz() as usize {
             self.produce(None);
         }
         out.append(&mut self.ready);
+        self.next
     }
 
     fn ticks(&self, samples: usize) -> i64 {

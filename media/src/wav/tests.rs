@@ -5,8 +5,8 @@ const FORMATS: [Format; 3] = [Format::Pcm16, Format::Pcmu, Format::Pcma];
 
 /// What the header promises must lie in the file.
 fn assert_promises_kept(bytes: &[u8]) {
-    let (format, promised) = read_header(bytes).unwrap();
-    assert!(format.header_len() as u64 + promised <= bytes.len() as u64);
+    let (layout, promised) = read_header(bytes).unwrap();
+    assert!(layout.header_len() as u64 + promised <= bytes.len() as u64);
     let riff = u32::from_le_bytes(bytes[4..8].try_into().unwrap());
     // RIFF counts the padding byte, which the end of a recording adds.
     assert!(u64::from(riff) + 8 <= bytes.len() as u64 + promised % 2);
@@ -26,7 +26,7 @@ fn a_finished_recording_is_read_back_by_the_decoder() {
         let bytes = std::fs::read(&path).unwrap();
         assert_eq!(bytes.len() % 2, 0);
         assert_eq!(decode_bytes("a.wav", bytes).unwrap().samples().len(), 1611);
-        assert_eq!(repair(&path).unwrap(), WavInfo { format, samples: 1611 });
+        assert_eq!(repair(&path).unwrap(), WavInfo { layout: format.into(), samples: 1611 });
     }
 }
 
@@ -65,12 +65,13 @@ fn a_kill_between_audio_and_header_leaves_a_right_file_that_repair_completes() {
         let whole = to_bytes(format, &[500; 60]);
         for audio in before.len()..=whole.len() {
             let mut torn = whole[..audio].to_vec();
-            torn[..format.header_len()].copy_from_slice(&before[..format.header_len()]);
+            torn[..Layout::from(format).header_len()]
+                .copy_from_slice(&before[..Layout::from(format).header_len()]);
             assert_promises_kept(&torn);
             assert_eq!(decode_bytes("a.wav", torn.clone()).unwrap().samples().len(), 40);
             std::fs::write(&path, &torn).unwrap();
             let width = usize::from(format.sample_bytes());
-            let samples = (audio - format.header_len()) / width;
+            let samples = (audio - Layout::from(format).header_len()) / width;
             assert_eq!(repair(&path).unwrap().samples, samples as u64);
         }
     }
@@ -85,7 +86,7 @@ fn a_file_cut_at_any_byte_is_repaired_to_what_is_there() {
         for cut in 0..whole.len() {
             std::fs::write(&path, &whole[..cut]).unwrap();
             let info = repair(&path).unwrap();
-            let audio = cut.saturating_sub(format.header_len());
+            let audio = cut.saturating_sub(Layout::from(format).header_len());
             assert_eq!(info.samples, (audio / usize::from(format.sample_bytes())).min(101) as u64);
             let bytes = std::fs::read(&path).unwrap();
             assert_promises_kept(&bytes);
@@ -122,4 +123,28 @@ fn a_failed_append_leaves_what_was_promised() {
     assert!(writer.append(&[1; 80]).is_err());
     assert_eq!(writer.samples(), 80);
     assert_eq!(repair(&path).unwrap().samples, 80);
+}
+
+#[test]
+fn two_channels_are_told_by_the_header_and_kept_apart() {
+    for format in FORMATS {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.wav");
+        let layout = Layout { format, channels: 2 };
+        let mut writer = WavWriter::create(&path, layout).unwrap();
+        writer.append(&[1000, -2000].repeat(333)).unwrap();
+        assert_eq!(writer.samples(), 333);
+        let bytes = std::fs::read(&path).unwrap();
+        assert_promises_kept(&bytes);
+        // Block, and bytes a second.
+        let width = format.sample_bytes();
+        assert_eq!(bytes[32..34], (width * 2).to_le_bytes());
+        assert_eq!(bytes[28..32], (u32::from(width) * 2 * RATE).to_le_bytes());
+        drop(writer);
+        // Killed between two channels: half a pair is no sample.
+        let audio = layout.header_len() as u64;
+        let file = OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_len(audio + u64::from(layout.block()) * 300 + u64::from(width)).unwrap();
+        assert_eq!(repair(&path).unwrap(), WavInfo { layout, samples: 300 });
+    }
 }

@@ -3,8 +3,9 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use super::super::api::{PlayEnd, StreamConfig};
+use super::super::api::{PlayEnd, RecordEnd, StreamConfig, TapeSink};
 use super::super::play::{MAX_FRAME, Step};
+use super::super::record::Recorder;
 use super::outbound::put;
 use super::{Buffer, Kind, Leg, Media};
 use crate::codec::Codec;
@@ -91,7 +92,7 @@ impl Leg {
     ) -> bool {
         let decode = far.is_some_and(|far| self.must_decode(media, far));
         media.decoded = self.decoding;
-        if decode || self.recorder.is_some() {
+        if decode || self.is_recording() {
             self.listen(now, media, far.filter(|_| decode), buffer);
         }
         !decode
@@ -122,7 +123,7 @@ impl Leg {
         if self.recorder.is_some() {
             self.taping = codec.map_or(self.taping, |codec| codec.law().is_none());
         }
-        if far.is_none() && !self.taping {
+        if far.is_none() && !self.taping && !self.tapes.any() {
             return;
         }
         let own = codec.map_or(Rate::Narrow, natural);
@@ -145,9 +146,10 @@ impl Leg {
         let ear = self.ear.as_mut().filter(|ear| ear.due(now))?;
         piece.samples.clear();
         piece.rate = ear.rate();
-        ear.pull(now, &mut piece.samples);
-        self.tape(now, piece);
-        if self.recorder.is_none() && !self.decoding {
+        let at = ear.pull(now, &mut piece.samples);
+        self.tape(now, at, piece);
+        self.end_trailing(now, at);
+        if !self.is_recording() && !self.decoding {
             self.ear = None;
         }
         // A key is passed on by itself, and its last packets come after it was released.
@@ -157,9 +159,12 @@ impl Leg {
         Some(self.decoding && listening && !key)
     }
 
-    /// Gives a recording what was heard; keys are silence there.
-    fn tape(&mut self, now: Instant, piece: &mut Piece) {
-        let Some(recorder) = self.recorder.as_mut().filter(|_| self.taping) else { return };
+    /// Gives a recording and a tape what was heard; keys are silence there.
+    fn tape(&mut self, now: Instant, at: Instant, piece: &mut Piece) {
+        let recorder = self.recorder.as_deref_mut().filter(|_| self.taping);
+        if recorder.is_none() && !self.tapes.any() {
+            return;
+        }
         piece.narrow.clear();
         match piece.rate {
             Rate::Narrow => piece.narrow.extend_from_slice(&piece.samples),
@@ -168,20 +173,64 @@ impl Leg {
         if self.keys.is_down() {
             piece.narrow.fill(0);
         }
-        recorder.samples(now, &piece.narrow);
+        if let Some(recorder) = recorder {
+            recorder.samples(now, &piece.narrow);
+        }
+        self.tapes.push(now, at, &piece.narrow);
     }
 
-    /// Gives a recording that ends what its peer said until now.
-    pub(in crate::engine) fn tape_rest(&mut self, now: Instant) {
-        if self.taping
-            && !self.decoding
-            && let Some(mut ear) = self.ear.take()
-        {
-            let mut piece = Piece { rate: ear.rate(), ..Piece::default() };
-            ear.drain(&mut piece.samples);
-            self.tape(now, &mut piece);
-        }
+    /// What the ear still holds of what the peer said until now belongs to a recording that ends. An
+    /// ear that hears for nobody else gives it at once. Otherwise the recording trails behind until
+    /// the ear has given it in its own time. One that has it all comes back.
+    pub(super) fn tape_rest(
+        &mut self,
+        now: Instant,
+        recorder: Box<Recorder>,
+        by: RecordEnd,
+    ) -> Option<Box<Recorder>> {
+        let ear = self.ear.as_ref().filter(|_| self.taping);
+        let until = ear.map(|ear| ear.heard_at(now));
         self.taping = false;
+        let Some(until) = until else { return Some(recorder) };
+        if let Some((earlier, by)) = self.tapes.trail(recorder, by, until) {
+            self.finish_record(now, earlier, by);
+        }
+        if !self.decoding && !self.tapes.has_tape() {
+            self.drain_ear(now);
+            self.end_trailing(now, until);
+        }
+        None
+    }
+
+    /// Ends what trails behind the ear when that has given what was said until then.
+    fn end_trailing(&mut self, now: Instant, at: Instant) {
+        if let Some((recorder, by)) = self.tapes.ended(at) {
+            self.finish_record(now, recorder, by);
+        }
+    }
+
+    fn drain_ear(&mut self, now: Instant) {
+        let Some(mut ear) = self.ear.take() else { return };
+        let mut piece = Piece { rate: ear.rate(), ..Piece::default() };
+        let at = ear.drain(&mut piece.samples);
+        self.tape(now, at, &mut piece);
+    }
+
+    /// The leg is over: what records gets everything that was said.
+    pub(in crate::engine) fn hear_last(&mut self, now: Instant) {
+        if self.taping || self.tapes.any() {
+            self.drain_ear(now);
+        }
+    }
+
+    /// A tape hears this leg from here on.
+    pub(in crate::engine) fn set_tape(&mut self, to: Box<dyn TapeSink>) {
+        self.tapes.set(to);
+    }
+
+    /// The tape ends when it has what was said until now.
+    pub(in crate::engine) fn end_tape(&mut self, now: Instant) {
+        self.tapes.end_tape(self.ear.as_ref().map(|ear| ear.heard_at(now)));
     }
 
     /// The far leg is another one, or speaks in another form: what is decoded for it is decided
@@ -189,7 +238,7 @@ impl Leg {
     pub(in crate::engine) fn reconsider(&mut self) {
         (self.decoding, self.odd_lengths) = (false, 0);
         self.out.forget_source();
-        if !self.taping {
+        if !self.taping && !self.tapes.any() {
             self.ear = None;
         }
     }

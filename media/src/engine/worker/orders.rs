@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::epoll;
 
-use super::super::api::{PlayEnd, Playback, PortId, RecordEnd, Recording, StreamConfig};
+use super::super::api::{PlayEnd, Playback, PortId, RecordEnd, Recording, StreamConfig, TapeSink};
 use super::{Port, Worker};
 use crate::dtmf::Digit;
 
@@ -21,6 +21,8 @@ pub(in crate::engine) enum Order {
     StopPlay,
     Record(Recording),
     StopRecord,
+    Tape(Box<dyn TapeSink>),
+    StopTape,
     SendDigits(Vec<Digit>, Duration, Duration),
     /// With the other port, which this thread has or expects.
     Bridge(PortId),
@@ -115,12 +117,12 @@ impl Worker {
             Order::Close => {
                 self.hear_out(now, slot);
                 if let Some(port) = self.port(slot) {
-                    port.leg.tape_rest(now);
+                    port.leg.hear_last(now);
                 }
                 return drop(self.remove(id, slot));
             }
             // Another recording takes the place of one that runs.
-            Order::StopRecord | Order::Record(_) => self.hear_out(now, slot),
+            Order::StopRecord | Order::Record(_) | Order::StopTape => self.hear_out(now, slot),
             Order::Move(to) => {
                 if let Some(port) = self.remove(id, slot) {
                     let _ = epoll::delete(&self.epoll, &port.rtp);
@@ -146,6 +148,8 @@ impl Worker {
             Order::StopPlay => port.leg.end_play(PlayEnd::Stopped),
             Order::Record(recording) => port.leg.record(now, recording),
             Order::StopRecord => port.leg.end_record(now, RecordEnd::Stopped),
+            Order::Tape(to) => port.leg.set_tape(to),
+            Order::StopTape => port.leg.end_tape(now),
             Order::SendDigits(digits, tone, gap) => port.leg.send_digits(now, &digits, tone, gap),
             Order::Bridge(_) | Order::Unbridge | Order::Echo | Order::Move(_) | Order::Close => {}
         }

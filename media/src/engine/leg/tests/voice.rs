@@ -1,5 +1,7 @@
 //! Legs with different codecs and packet lengths, carried as the worker does it.
 
+mod tape;
+
 use super::*;
 use crate::codec::OpusWishes;
 use crate::voice::{Ear, Heard, MAX_PAYLOAD, Mouth, Rate};
