@@ -205,8 +205,8 @@ mod tests {
                 CryptoError::SeveralKeys,
             ),
             (
-                format!("1 AEAD_AES_128_GCM inline:{KEY}"),
-                CryptoError::UnknownSuite("AEAD_AES_128_GCM".into()),
+                format!("1 F8_128_HMAC_SHA1_80 inline:{KEY}"),
+                CryptoError::UnknownSuite("F8_128_HMAC_SHA1_80".into()),
             ),
             (format!("x AES_CM_128_HMAC_SHA1_80 inline:{KEY}"), CryptoError::Malformed),
             (format!("1 AES_CM_128_HMAC_SHA1_80 outline:{KEY}"), CryptoError::Malformed),

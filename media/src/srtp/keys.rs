@@ -5,13 +5,14 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-/// Length of master and session salts in bytes (RFC 3711 §8.2).
+/// Length of master and session salts in bytes (RFC 3711 §8.2), and for GCM (RFC 7714 §12).
 pub(super) const SALT_LEN: usize = 14;
+pub(super) const GCM_SALT_LEN: usize = 12;
 
 /// The longest master key identifier (RFC 3711 §8.2).
 pub const MAX_MKI: usize = 128;
 
-/// The crypto suites of RFC 4568 §6.2 and RFC 6188 that we speak.
+/// The crypto suites of RFC 4568 §6.2, RFC 6188 and RFC 7714 that we speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(non_camel_case_types)]
 pub enum SrtpSuite {
@@ -23,15 +24,21 @@ pub enum SrtpSuite {
     Aes256CmHmacSha1_80,
     /// `AES_256_CM_HMAC_SHA1_32`
     Aes256CmHmacSha1_32,
+    /// `AEAD_AES_128_GCM`
+    AeadAes128Gcm,
+    /// `AEAD_AES_256_GCM`
+    AeadAes256Gcm,
 }
 
 impl SrtpSuite {
-    /// All suites, in the order we offer them.
-    pub const ALL: [SrtpSuite; 4] = [
+    /// All suites.
+    pub const ALL: [SrtpSuite; 6] = [
         SrtpSuite::AesCm128HmacSha1_80,
         SrtpSuite::AesCm128HmacSha1_32,
         SrtpSuite::Aes256CmHmacSha1_80,
         SrtpSuite::Aes256CmHmacSha1_32,
+        SrtpSuite::AeadAes128Gcm,
+        SrtpSuite::AeadAes256Gcm,
     ];
 
     /// The name in an `a=crypto` line.
@@ -41,6 +48,8 @@ impl SrtpSuite {
             SrtpSuite::AesCm128HmacSha1_32 => "AES_CM_128_HMAC_SHA1_32",
             SrtpSuite::Aes256CmHmacSha1_80 => "AES_256_CM_HMAC_SHA1_80",
             SrtpSuite::Aes256CmHmacSha1_32 => "AES_256_CM_HMAC_SHA1_32",
+            SrtpSuite::AeadAes128Gcm => "AEAD_AES_128_GCM",
+            SrtpSuite::AeadAes256Gcm => "AEAD_AES_256_GCM",
         }
     }
 
@@ -52,14 +61,23 @@ impl SrtpSuite {
     /// Master key length in bytes, without the salt.
     pub const fn key_len(self) -> usize {
         match self {
-            SrtpSuite::AesCm128HmacSha1_80 | SrtpSuite::AesCm128HmacSha1_32 => 16,
-            SrtpSuite::Aes256CmHmacSha1_80 | SrtpSuite::Aes256CmHmacSha1_32 => 32,
+            SrtpSuite::AesCm128HmacSha1_80
+            | SrtpSuite::AesCm128HmacSha1_32
+            | SrtpSuite::AeadAes128Gcm => 16,
+            SrtpSuite::Aes256CmHmacSha1_80
+            | SrtpSuite::Aes256CmHmacSha1_32
+            | SrtpSuite::AeadAes256Gcm => 32,
         }
     }
 
     /// Master salt length in bytes (RFC 3711 §8.2).
     pub const fn salt_len(self) -> usize {
-        SALT_LEN
+        if self.is_aead() { GCM_SALT_LEN } else { SALT_LEN }
+    }
+
+    /// Whether one algorithm encrypts and authenticates (RFC 7714).
+    pub const fn is_aead(self) -> bool {
+        matches!(self, SrtpSuite::AeadAes128Gcm | SrtpSuite::AeadAes256Gcm)
     }
 
     /// Length of the tag behind an RTP packet in bytes.
@@ -67,6 +85,7 @@ impl SrtpSuite {
         match self {
             SrtpSuite::AesCm128HmacSha1_80 | SrtpSuite::Aes256CmHmacSha1_80 => 10,
             SrtpSuite::AesCm128HmacSha1_32 | SrtpSuite::Aes256CmHmacSha1_32 => 4,
+            SrtpSuite::AeadAes128Gcm | SrtpSuite::AeadAes256Gcm => 16,
         }
     }
 }

@@ -1,6 +1,9 @@
-//! SRTP with keys from SDES (RFC 3711, RFC 4568, RFC 6188), in place: no packet is copied.
+//! SRTP with keys from SDES or DTLS (RFC 3711, RFC 4568, RFC 6188, RFC 7714), in place: no packet
+//! is copied.
 
 mod cipher;
+mod ctr;
+mod gcm;
 mod keys;
 #[cfg(test)]
 mod tests;
@@ -85,7 +88,12 @@ impl SrtpSession {
         }
         if keys.rx != self.keys.rx {
             self.rx = Cipher::new(&keys.rx)?;
-            self.heard.rekeyed();
+            if keys.rx.suite().is_aead() {
+                // Which counter goes on cannot be tried out: opening destroys what it refuses.
+                self.heard = Sources::default();
+            } else {
+                self.heard.rekeyed();
+            }
             self.failures_in_a_row = 0;
             self.failure_told = false;
         }

@@ -133,6 +133,8 @@ fn oracle(key: &SrtpKey) -> Context {
         SrtpSuite::AesCm128HmacSha1_32 => ProtectionProfile::Aes128CmHmacSha1_32,
         SrtpSuite::Aes256CmHmacSha1_80 => ProtectionProfile::Aes256CmHmacSha1_80,
         SrtpSuite::Aes256CmHmacSha1_32 => ProtectionProfile::Aes256CmHmacSha1_32,
+        SrtpSuite::AeadAes128Gcm => ProtectionProfile::AeadAes128Gcm,
+        SrtpSuite::AeadAes256Gcm => ProtectionProfile::AeadAes256Gcm,
     };
     let (master, salt) = key.parts().unwrap();
     let (rtp, rtcp) = (srtp_replay_protection(128), srtcp_replay_protection(128));

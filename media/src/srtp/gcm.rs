@@ -1,0 +1,139 @@
+//! AES in Galois/counter mode on packets in place (RFC 7714): what browsers choose.
+
+use rtc_srtp::crypto::{AeadAlgorithm, AeadCipher, RTCCrypto, default_provider};
+
+use super::ctr::{ENCRYPTED, ENCRYPTION, RTCP_CLEAR, RTCP_TRAILER, SALT, derivation};
+use super::keys::{GCM_SALT_LEN, SrtpKey};
+use crate::rtp;
+
+const TAG: usize = 16;
+
+/// The session keys made of one master key.
+pub(super) struct Gcm {
+    rtp: Half,
+    rtcp: Half,
+    /// What ends each packet (RFC 7714 §8.2); mostly nothing.
+    mki: Box<[u8]>,
+}
+
+/// The part for RTP, or that for RTCP.
+struct Half {
+    aead: Box<dyn AeadCipher>,
+    salt: [u8; GCM_SALT_LEN],
+}
+
+impl Gcm {
+    /// `None` when the crypto provider refuses.
+    pub(super) fn new(key: &SrtpKey) -> Option<Self> {
+        let provider = default_provider().ok()?;
+        Some(Self {
+            rtp: Half::derive(provider.crypto(), key, 0)?,
+            rtcp: Half::derive(provider.crypto(), key, 3)?,
+            mki: key.mki().into(),
+        })
+    }
+
+    pub(super) fn rtp_overhead(&self) -> usize {
+        TAG + self.mki.len()
+    }
+
+    pub(super) fn rtcp_overhead(&self) -> usize {
+        TAG + RTCP_TRAILER + self.mki.len()
+    }
+
+    #[inline]
+    pub(super) fn seal_rtp(&mut self, ssrc: u32, index: u64, packet: &mut [u8]) -> Option<()> {
+        let length = packet.len().checked_sub(self.rtp_overhead())?;
+        let start = rtp::payload_start(packet.get(..length)?)?;
+        let (body, room) = packet.split_at_mut_checked(length)?;
+        let (head, payload) = body.split_at_mut_checked(start)?;
+        let (tag, mki) = room.split_at_mut_checked(TAG)?;
+        mki.copy_from_slice(&self.mki);
+        let nonce = self.rtp.nonce(ssrc, index);
+        self.rtp.aead.seal_in_place(&nonce, head, payload, tag).ok()
+    }
+
+    #[inline]
+    pub(super) fn open_rtp(&mut self, ssrc: u32, index: u64, packet: &mut [u8]) -> Option<usize> {
+        let length = self.without_mki(packet).checked_sub(TAG)?;
+        let start = rtp::payload_start(packet.get(..length)?)?;
+        let (body, rest) = packet.split_at_mut_checked(length)?;
+        let (head, payload) = body.split_at_mut_checked(start)?;
+        let nonce = self.rtp.nonce(ssrc, index);
+        self.rtp.aead.open_in_place(&nonce, head, payload, rest.get(..TAG)?).ok()?;
+        Some(length)
+    }
+
+    pub(super) fn seal_rtcp(&mut self, index: u32, packet: &mut [u8]) -> Option<()> {
+        let length = packet.len().checked_sub(self.rtcp_overhead())?;
+        let ssrc = u32::from_be_bytes(packet.get(4..8)?.try_into().ok()?);
+        let (body, room) = packet.split_at_mut_checked(length)?;
+        let (head, content) = body.split_at_mut_checked(RTCP_CLEAR)?;
+        let (tag, rest) = room.split_at_mut_checked(TAG)?;
+        let (trailer, mki) = rest.split_at_mut_checked(RTCP_TRAILER)?;
+        mki.copy_from_slice(&self.mki);
+        trailer.copy_from_slice(&(index | ENCRYPTED).to_be_bytes());
+        let nonce = self.rtcp.nonce(ssrc, index.into());
+        let known = associated(head, trailer)?;
+        self.rtcp.aead.seal_in_place(&nonce, &known, content, tag).ok()
+    }
+
+    pub(super) fn open_rtcp(&mut self, ssrc: u32, packet: &mut [u8]) -> Option<(usize, u64)> {
+        let end = self.without_mki(packet).checked_sub(RTCP_TRAILER)?;
+        let length = end.checked_sub(TAG)?;
+        let (body, rest) = packet.split_at_mut_checked(length)?;
+        let (head, content) = body.split_at_mut_checked(RTCP_CLEAR)?;
+        let (tag, trailer) = rest.split_at_checked(TAG)?;
+        let trailer = trailer.get(..RTCP_TRAILER)?;
+        let word = u32::from_be_bytes(trailer.try_into().ok()?);
+        // What is authentic but in clear is nothing that anybody sends.
+        let index = u64::from(word & !ENCRYPTED);
+        if word & ENCRYPTED == 0 {
+            return None;
+        }
+        let nonce = self.rtcp.nonce(ssrc, index);
+        let known = associated(head, trailer)?;
+        self.rtcp.aead.open_in_place(&nonce, &known, content, tag).ok()?;
+        Some((length, index))
+    }
+
+    /// Bytes before the key identifier, which a peer may have announced and not send.
+    #[inline]
+    fn without_mki(&self, packet: &[u8]) -> usize {
+        let named = !self.mki.is_empty() && packet.ends_with(&self.mki);
+        if named { packet.len() - self.mki.len() } else { packet.len() }
+    }
+}
+
+/// What SRTCP authenticates besides the ciphertext (RFC 7714 §9.2).
+fn associated(head: &[u8], trailer: &[u8]) -> Option<[u8; RTCP_CLEAR + RTCP_TRAILER]> {
+    let mut known = [0; RTCP_CLEAR + RTCP_TRAILER];
+    let (first, second) = known.split_at_mut_checked(RTCP_CLEAR)?;
+    first.copy_from_slice(head);
+    second.copy_from_slice(trailer);
+    Some(known)
+}
+
+impl Half {
+    fn derive(crypto: &dyn RTCCrypto, key: &SrtpKey, first_label: u8) -> Option<Self> {
+        let mut make = derivation(crypto, key, first_label)?;
+        let (mut session, mut salt) = ([0; 32], [0; GCM_SALT_LEN]);
+        let session = session.get_mut(..key.suite().key_len())?;
+        make(ENCRYPTION, session)?;
+        make(SALT, &mut salt)?;
+        let algorithm = match session.len() {
+            16 => AeadAlgorithm::Aes128Gcm,
+            _ => AeadAlgorithm::Aes256Gcm,
+        };
+        Some(Self { aead: crypto.new_aead(algorithm, session).ok()?, salt })
+    }
+
+    /// RFC 7714 §8.1 and §9.1: two zero bytes, SSRC, and the index in 48 bits, on the salt.
+    #[inline]
+    fn nonce(&self, ssrc: u32, index: u64) -> [u8; GCM_SALT_LEN] {
+        let mixed = (u128::from(ssrc) << 48) | u128::from(index & 0xffff_ffff_ffff);
+        let mut nonce = self.salt;
+        nonce.iter_mut().zip(&mixed.to_be_bytes()[4..]).for_each(|(to, from)| *to ^= from);
+        nonce
+    }
+}
