@@ -15,6 +15,12 @@ use crate::voice_connector::Region;
 
 const TRANSPORTS: [(&str, Transport); 3] =
     [("udp", Transport::Udp), ("tcp", Transport::Tcp), ("tls", Transport::Tls)];
+const LISTENED: [(&str, Transport); 4] = [
+    ("udp", Transport::Udp),
+    ("tcp", Transport::Tcp),
+    ("tls", Transport::Tls),
+    ("wss", Transport::Wss),
+];
 const PASSWORD: [&str; 3] = ["password", "password_file", "password_env"];
 
 /// Reads each section; those of which nothing can be made are dropped from both lists, so that
@@ -35,7 +41,7 @@ pub(super) fn read_all<'d, 'i, T>(
 }
 
 pub(super) fn listen(s: &Section<'_, '_>) -> Option<Listen> {
-    let transport = s.word("transport", &TRANSPORTS);
+    let transport = s.word("transport", &LISTENED);
     if !s.has("transport") {
         s.missing("transport", "\"udp\"");
     }
@@ -45,19 +51,41 @@ pub(super) fn listen(s: &Section<'_, '_>) -> Option<Listen> {
     }
     let external_address = s.ip("external_address");
     let (certificate, key) = (s.file("certificate"), s.file("key"));
+    let origins = origins(s);
     let transport = transport?;
-    if transport == Transport::Tls {
+    if transport != Transport::Wss && s.has("origins") {
+        s.reader.add(s.at("origins"), "`origins` is for transport = \"wss\" only");
+    }
+    if matches!(transport, Transport::Tls | Transport::Wss) {
         for (name, file) in [("certificate", &certificate), ("key", &key)] {
             if file.is_none() && !s.has(name) {
                 s.missing(name, "\"/etc/offhook/server.pem\"");
             }
         }
     } else if let Some(name) = ["certificate", "key"].into_iter().find(|name| s.has(name)) {
-        let message = format!("`{name}` is for transport = \"tls\" only");
+        let message = format!("`{name}` is for transport = \"tls\" and \"wss\" only");
         s.reader.add(s.at(name), message);
     }
     let tls = certificate.zip(key).map(|(certificate, key)| TlsFiles { certificate, key });
-    Some(Listen { transport, address: address?, external_address, tls })
+    Some(Listen { transport, address: address?, external_address, tls, origins })
+}
+
+/// Origins as browsers write them (RFC 6454 §6.2): scheme, host and a port that is not the usual.
+fn origins(s: &Section<'_, '_>) -> Vec<String> {
+    let mut origins = Vec::new();
+    for (index, found) in s.texts("origins").unwrap_or_default().into_iter().enumerate() {
+        let text = found.value.to_ascii_lowercase();
+        let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        match host.filter(|host| !host.is_empty() && !host.contains(['/', ' '])) {
+            Some(_) => origins.push(text),
+            None => s.reader.suggest(
+                s.at_item("origins", index),
+                format!("`{}` is no origin of a web page", found.value),
+                "write scheme and host without a path, like \"https://intranet.example.com\"",
+            ),
+        }
+    }
+    origins
 }
 
 #[derive(Clone, Copy, PartialEq)]

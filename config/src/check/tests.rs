@@ -121,11 +121,17 @@ fn broken_toml_is_reported_together_with_bad_values() {
 #[test]
 fn each_single_mistake_is_named() {
     let tls = "[[listen]]\ntransport = \"tls\"\naddress = \"0.0.0.0:5061\"\n";
+    let wss = tls.replace("\"tls\"", "\"wss\"");
     let udp = "[[listen]]\ntransport = \"udp\"\naddress = \"0.0.0.0:5060\"\n";
     let vc = "[[trunk]]\nname = \"t\"\ntype = \"voice_connector\"\nhost = \"h\"\n";
     let ext = "[[extension]]\nnumber = \"101\"\n";
     let cases = [
         (format!("{tls}key = \"s.pem\""), "1:1 [[listen]] needs `certificate`"),
+        (format!("{wss}key = \"s.pem\""), "1:1 [[listen]] needs `certificate`"),
+        (
+            format!("{udp}origins = [\"https://a.example\"]"),
+            "4:11 `origins` is for transport = \"wss\" only",
+        ),
         (
             format!("{tls}key = \"s.pem\"\ncertificate = \"no.pem\""),
             "5:15 `certificate`: there is no",
@@ -261,6 +267,15 @@ fn each_single_mistake_is_named() {
         assert_eq!(problems.len(), 1, "{text}\n{problems:#?}");
         assert!(problems[0].contains(expected), "{text}\n{problems:#?}\n{expected}");
     }
+}
+
+#[test]
+fn an_origin_is_scheme_and_host_of_a_web_page() {
+    let wss = "[[listen]]\ntransport = \"wss\"\naddress = \"0.0.0.0:443\"\n";
+    let problems = bad(&format!("{wss}origins = [\"https://a.example\", \"a.example/phone\"]"));
+    let expected = "4:33 `a.example/phone` is no origin of a web page / write scheme and host";
+    assert!(problems.iter().any(|p| p.contains(expected)), "{problems:#?}");
+    assert!(!problems.iter().any(|p| p.contains("https://a.example`")), "{problems:#?}");
 }
 
 #[test]

@@ -64,6 +64,8 @@ pub enum Transport {
     Udp,
     Tcp,
     Tls,
+    /// Secure WebSocket (RFC 7118): listened on only.
+    Wss,
 }
 
 impl Transport {
@@ -73,12 +75,17 @@ impl Transport {
             Self::Udp => "udp",
             Self::Tcp => "tcp",
             Self::Tls => "tls",
+            Self::Wss => "wss",
         }
     }
 
     /// Default port (RFC 3261 §19.1.2).
     pub fn default_port(self) -> u16 {
-        if self == Self::Tls { 5061 } else { 5060 }
+        match self {
+            Self::Udp | Self::Tcp => 5060,
+            Self::Tls => 5061,
+            Self::Wss => 443,
+        }
     }
 }
 
@@ -106,8 +113,13 @@ impl<'a> IntoIterator for &'a Listens {
 impl Default for Listens {
     fn default() -> Self {
         let any = SocketAddr::from(([0, 0, 0, 0], 5060));
-        let listen =
-            |transport| Listen { transport, address: any, external_address: None, tls: None };
+        let listen = |transport| Listen {
+            transport,
+            address: any,
+            external_address: None,
+            tls: None,
+            origins: Vec::new(),
+        };
         Self(vec![listen(Transport::Udp), listen(Transport::Tcp)])
     }
 }
@@ -121,8 +133,10 @@ pub struct Listen {
     pub address: SocketAddr,
     /// Address that peers of this interface must be told, instead of `server.external_address`.
     pub external_address: Option<IpAddr>,
-    /// Certificate chain and key; there for TLS, and only there.
+    /// Certificate chain and key; there for TLS and WSS, and only there.
     pub tls: Option<TlsFiles>,
+    /// Web sites whose pages may connect (RFC 6454), for WSS; empty: all.
+    pub origins: Vec<String>,
 }
 
 /// Certificate and key of a TLS socket. Read again on reload.

@@ -78,12 +78,14 @@ metrics! {
     server_transactions: Gauge,
     /// Dialogs in the map.
     dialogs: Gauge,
-    /// TCP and TLS connections open.
+    /// TCP, TLS and WebSocket connections open.
     connections: Gauge,
     /// Connections refused by a limit.
     connections_refused: Counter,
     /// TLS handshakes that failed.
     tls_handshakes_failed: Counter,
+    /// Requests for a WebSocket that were refused: no SIP, or a page of another site.
+    websockets_refused: Counter,
     /// Contacts registered now.
     bindings: Gauge,
     /// Registrations that hold in memory only, because the disk did not take them.

@@ -12,6 +12,8 @@ pub enum Transport {
     Tcp,
     /// TLS over TCP, port 5061.
     Tls,
+    /// Secure WebSocket (RFC 7118), port 443: browsers. They come to us; nobody can go to them.
+    Wss,
 }
 
 impl Transport {
@@ -21,6 +23,7 @@ impl Transport {
             Self::Udp => "UDP",
             Self::Tcp => "TCP",
             Self::Tls => "TLS",
+            Self::Wss => "WSS",
         }
     }
 
@@ -30,14 +33,16 @@ impl Transport {
             Self::Udp => "udp",
             Self::Tcp => "tcp",
             Self::Tls => "tls",
+            // RFC 7118 §5.5: "ws" in a URI, secure or not.
+            Self::Wss => "ws",
         }
     }
 
     /// Reads either spelling, without case.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Udp, Self::Tcp, Self::Tls]
-            .into_iter()
-            .find(|t| name.eq_ignore_ascii_case(t.via_name()))
+        [Self::Udp, Self::Tcp, Self::Tls, Self::Wss].into_iter().find(|t| {
+            name.eq_ignore_ascii_case(t.via_name()) || name.eq_ignore_ascii_case(t.param_name())
+        })
     }
 
     /// Whether the transport itself retransmits, so that transactions need not (RFC 3261 §17.1.1.1).
@@ -50,6 +55,7 @@ impl Transport {
         match self {
             Self::Udp | Self::Tcp => 5060,
             Self::Tls => 5061,
+            Self::Wss => 443,
         }
     }
 }
@@ -60,7 +66,7 @@ impl fmt::Display for Transport {
     }
 }
 
-/// Names one TCP or TLS connection for as long as it lives; never reused.
+/// Names one connection for as long as it lives; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
 

@@ -33,6 +33,7 @@ pub(crate) fn transport(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Res
         "UDP" => Ok(Transport::Udp),
         "TCP" => Ok(Transport::Tcp),
         "TLS" => Ok(Transport::Tls),
+        "WSS" => Ok(Transport::Wss),
         other => {
             let error = format!("`{other}` is no transport");
             Err(rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into()))

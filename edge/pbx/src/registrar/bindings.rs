@@ -249,6 +249,10 @@ impl Entry {
     fn contact(&self, alive: &impl Fn(&Flow) -> bool) -> Option<Contact> {
         let uri: Uri = self.binding.contact.parse().ok()?;
         let flow = self.flow();
+        if flow.transport == Transport::Wss && !(flow.connection.is_some() && alive(&flow)) {
+            // A page that was closed or loaded anew: it registered again, or is gone.
+            return None;
+        }
         let path = self.binding.path.first().and_then(|p| p.parse::<NameAddrText>().ok());
         let (target, flow) = match path {
             // RFC 5626 §5.3: an edge that registered over a connection has the phone behind it.

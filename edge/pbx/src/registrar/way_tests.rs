@@ -10,7 +10,7 @@ use offhook_sip::ids::Ids;
 use offhook_sip::message::{Response, StatusCode};
 
 use super::Verdict;
-use super::bindings::Table;
+use super::bindings::{Table, Wish};
 use super::tests::{Desk, Phone, parse};
 use crate::keep::Binding;
 use crate::stack::Target;
@@ -50,6 +50,25 @@ async fn a_phone_behind_an_edge_proxy_is_called_where_its_path_says() {
     assert_eq!(to(udp, &["<sip:198.51.100.9;transport=tcp;lr>"]), "203.0.113.5:41000");
     let tcp = Transport::Tcp;
     assert_eq!(to(tcp, &["<sip:198.51.100.9;transport=tcp;lr>"]), "198.51.100.9:5060");
+}
+
+#[test]
+fn a_browser_whose_connection_is_gone_is_not_called() {
+    let wss = Transport::Wss;
+    let mut contact = binding(wss, &[]);
+    contact.contact = "sip:k3j4h@q9w8.invalid;transport=ws".into();
+    let mut table = Table::default();
+    let wish = Wish {
+        uri: contact.contact.parse().unwrap(),
+        instance: None,
+        lasts: Duration::from_secs(60),
+    };
+    let connection = Some(ConnectionId(5));
+    let flow = Flow { transport: wss, connection, ..udp("203.0.113.5:41000") };
+    table.apply(&contact, wish, &flow, 10);
+    let ways = |alive| table.lookup("101", |_| alive).into_iter().map(|c| c.target);
+    assert!(matches!(ways(true).next(), Some(Target::Flow(way)) if way.connection == connection));
+    assert!(ways(false).next().is_none());
 }
 
 #[tokio::test(start_paused = true)]

@@ -51,6 +51,8 @@ impl Abilities {
             Transport::Udp => self.udp,
             Transport::Tcp => self.tcp,
             Transport::Tls => self.tls,
+            // A browser listens nowhere.
+            Transport::Wss => false,
         }
     }
 
@@ -297,7 +299,7 @@ pub(super) fn srv_name(host: &str, transport: Transport) -> String {
     match transport {
         Transport::Udp => format!("_sip._udp.{host}"),
         Transport::Tcp => format!("_sip._tcp.{host}"),
-        Transport::Tls => format!("_sips._tcp.{host}"),
+        Transport::Tls | Transport::Wss => format!("_sips._tcp.{host}"),
     }
 }
 

@@ -232,7 +232,13 @@ impl Phone {
 #[tokio::test]
 async fn a_phone_on_ipv6_registers_and_is_called() {
     let address = "[::1]:0".parse().unwrap();
-    let on = |transport| ListenConfig { transport, address, external: None, tls: None };
+    let on = |transport| ListenConfig {
+        transport,
+        address,
+        external: None,
+        tls: None,
+        origins: Vec::new(),
+    };
     let config = NetConfig { listen: vec![on(Transport::Udp)], ..Default::default() };
     let metrics = Arc::new(Metrics::default());
     let policy = Policy {

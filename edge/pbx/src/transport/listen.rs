@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use super::advertise::ListenAddress;
 use super::limits::Limits;
 use super::net::{Net, lock};
-use super::stream;
+use super::stream::{self, Gate};
 use super::tls::{self, Certificate, TlsError};
 use super::udp::{self, Udp};
 
@@ -51,8 +51,10 @@ pub struct ListenConfig {
     pub address: SocketAddr,
     /// Address that peers beyond the NAT are told, instead of the common one.
     pub external: Option<IpAddr>,
-    /// Certificate chain and key, for TLS.
+    /// Certificate chain and key, for TLS and WSS.
     pub tls: Option<(PathBuf, PathBuf)>,
+    /// Origins whose pages may connect, for WSS; empty: all.
+    pub origins: Vec<String>,
 }
 
 impl From<&offhook_config::Config> for NetConfig {
@@ -62,10 +64,12 @@ impl From<&offhook_config::Config> for NetConfig {
                 offhook_config::Transport::Udp => Transport::Udp,
                 offhook_config::Transport::Tcp => Transport::Tcp,
                 offhook_config::Transport::Tls => Transport::Tls,
+                offhook_config::Transport::Wss => Transport::Wss,
             },
             address: l.address,
             external: l.external_address,
             tls: l.tls.as_ref().map(|t| (t.certificate.clone(), t.key.clone())),
+            origins: l.origins.clone(),
         });
         Self {
             listen: listen.collect(),
@@ -168,7 +172,9 @@ impl Net {
             }
             Opened::Stream(listener, certificate, acceptor) => {
                 lock(&self.certificates).extend(certificate);
-                tokio::spawn(stream::accept(Arc::clone(self), listener, acceptor, transport));
+                let origins = listen.origins.clone().into();
+                let gate = Gate { transport, acceptor, origins };
+                tokio::spawn(stream::accept(Arc::clone(self), listener, gate));
             }
         }
         let external = listen.external.map(|ip| (ip, None));

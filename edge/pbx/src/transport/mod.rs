@@ -1,7 +1,7 @@
 //! Sockets: what carries SIP messages, and which address we give others.
 //!
 //! * [`wire`]: the border to the stack task.
-//! * [`net`]: the real wire. [`listen`] (what is opened), [`connections`]. [`udp`], [`stream`] (TCP and TLS), [`tls`] (certificates).
+//! * [`net`]: the real wire. [`listen`] (what is opened), [`connections`]. [`udp`], [`stream`] (TCP and TLS), [`websocket`], [`tls`] (certificates).
 //! * [`advertise`]: our addresses as peers must see them.
 //!
 //! > Each socket has a task of its own, so that one bad transport never takes another down; what
@@ -20,6 +20,9 @@ mod stream;
 mod tests;
 pub mod tls;
 mod udp;
+mod websocket;
+#[cfg(test)]
+mod websocket_tests;
 pub mod wire;
 
 pub use limits::Limits;

@@ -226,6 +226,10 @@ impl Net {
         if let Some(found) = self.table().leading_to(&Peer::of(flow, host)) {
             return Ok(found);
         }
+        if flow.transport == Transport::Wss {
+            // A browser whose connection is gone comes back by itself; there is no way to it.
+            return Err(WireError::Gone);
+        }
         let net = self.me.upgrade().ok_or(WireError::Gone)?;
         let (flow, outbox) = self.add(flow, host, opener)?;
         tokio::spawn(stream::connect(net, flow, host.map(Box::from), outbox));

@@ -18,6 +18,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::limits::Limits;
 use super::net::Net;
+use super::websocket;
 use super::wire::Incoming;
 
 /// Octets read at a time.
@@ -25,13 +26,17 @@ const CHUNK: usize = 8 * 1024;
 /// RFC 5626 §4.4.1: the answer to a double CRLF.
 const PONG: &[u8] = b"\r\n";
 
+/// What is spoken behind a listening socket.
+#[derive(Clone)]
+pub(super) struct Gate {
+    pub(super) transport: Transport,
+    pub(super) acceptor: Option<TlsAcceptor>,
+    /// Pages that may connect, for WSS; empty: all.
+    pub(super) origins: Arc<[String]>,
+}
+
 /// Accepts for ever. A full file table makes it pause, never stop.
-pub(super) async fn accept(
-    net: Arc<Net>,
-    listener: TcpListener,
-    acceptor: Option<TlsAcceptor>,
-    transport: Transport,
-) {
+pub(super) async fn accept(net: Arc<Net>, listener: TcpListener, gate: Gate) {
     let mut pause = Duration::from_millis(50);
     loop {
         let (socket, remote) = match listener.accept().await {
@@ -45,22 +50,34 @@ pub(super) async fn accept(
         };
         pause = Duration::from_millis(50);
         let Ok(local) = socket.local_addr() else { continue };
-        let flow = Flow { transport, local, remote, connection: None };
+        let flow = Flow { transport: gate.transport, local, remote, connection: None };
         let Some((flow, queue)) = net.admit(flow) else { continue };
-        let (net, acceptor) = (Arc::clone(&net), acceptor.clone());
+        let (net, gate) = (Arc::clone(&net), gate.clone());
         tokio::spawn(async move {
-            let limits = net.limits().clone();
             prepare(&socket);
-            match acceptor {
-                None => serve(&net, flow, socket, queue, &limits, true).await,
-                Some(acceptor) => {
-                    if let Some(tls) = shake_hands(&net, flow, &acceptor, socket).await {
-                        serve(&net, flow, tls, queue, &limits, true).await;
-                    }
-                }
-            }
+            accepted(&net, flow, &gate, socket, queue).await;
             net.ended(flow).await;
         });
+    }
+}
+
+/// An accepted connection, from its first octet to its last.
+async fn accepted(
+    net: &Arc<Net>,
+    flow: Flow,
+    gate: &Gate,
+    socket: TcpStream,
+    queue: mpsc::Receiver<Bytes>,
+) {
+    let limits = net.limits().clone();
+    let Some(acceptor) = &gate.acceptor else {
+        return serve(net, flow, socket, queue, &limits, true).await;
+    };
+    let Some(tls) = shake_hands(net, flow, acceptor, socket).await else { return };
+    if gate.transport == Transport::Wss {
+        websocket::serve(net, flow, tls, queue, &gate.origins).await;
+    } else {
+        serve(net, flow, tls, queue, &limits, true).await;
     }
 }
 

@@ -23,7 +23,7 @@ use crate::metrics::Metrics;
 
 pub(super) fn listen(transport: Transport) -> ListenConfig {
     let address = "127.0.0.1:0".parse().unwrap();
-    ListenConfig { transport, address, external: None, tls: None }
+    ListenConfig { transport, address, external: None, tls: None, origins: Vec::new() }
 }
 
 pub(super) fn start(config: NetConfig) -> Started {
@@ -73,7 +73,7 @@ pub(super) fn tls_listen(folder: &Path) -> ListenConfig {
     ListenConfig { tls, ..listen(Transport::Tls) }
 }
 
-async fn dial(
+pub(super) async fn dial(
     roots: RootCertStore,
     address: SocketAddr,
 ) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
