@@ -38,7 +38,7 @@ struct Stamp {
 }
 
 impl ClipCache {
-    /// A cache of at most `bytes` of audio; 64 MB hold an hour.
+    /// A cache of at most `bytes` of audio; 64 MB hold a quarter of an hour.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
         Self::with_limits(bytes, Limits::default())
@@ -136,12 +136,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.wav");
         write(&path, 100);
-        let cache = ClipCache::new(10_000);
+        let cache = ClipCache::new(20_000);
         let first = cache.get(&path).unwrap();
         assert!(Arc::ptr_eq(&first, &cache.get(&path).unwrap()));
         write(&path, 200);
         assert_eq!(cache.get(&path).unwrap().samples().len(), 200);
-        assert_eq!((cache.len(), cache.bytes()), (1, 800));
+        assert_eq!((cache.len(), cache.bytes()), (1, 1600));
     }
 
     #[test]
@@ -152,13 +152,13 @@ mod tests {
             write(&path(name), 100);
         }
         write(&path("huge.wav"), 1000);
-        let cache = ClipCache::new(900);
+        let cache = ClipCache::new(1800);
         let a = cache.get(&path("a.wav")).unwrap();
         cache.get(&path("b.wav")).unwrap();
         cache.get(&path("a.wav")).unwrap();
         cache.get(&path("c.wav")).unwrap();
         assert!(Arc::ptr_eq(&a, &cache.get(&path("a.wav")).unwrap()));
-        assert_eq!((cache.len(), cache.bytes()), (2, 800));
+        assert_eq!((cache.len(), cache.bytes()), (2, 1600));
         assert_eq!(cache.get(&path("huge.wav")).unwrap().samples().len(), 1000);
         assert_eq!(cache.len(), 2, "what is larger than the cache passes through");
     }

@@ -1,24 +1,29 @@
-//! Any sample rate to 8 kHz, in one channel, piece by piece.
+//! Any sample rate to that of telephones (8 kHz, or 16 kHz for wideband), in one channel, piece by
+//! piece.
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Indexing, Resampler as _, WindowFunction};
 
 /// The rate of telephone audio in Hz.
 pub const RATE: u32 = 8000;
+/// That of wideband audio.
+pub const WIDE: u32 = 2 * RATE;
 /// The rates that are read.
 pub const RATES: std::ops::RangeInclusive<u32> = 2000..=384_000;
 
-/// Why audio could not be brought to 8 kHz.
+/// Why audio could not be brought to another rate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot bring {from} Hz to {RATE} Hz: {why}")]
+#[error("cannot bring {from} Hz to {to} Hz: {why}")]
 pub struct ResampleError {
     from: u32,
+    to: u32,
     why: String,
 }
 
-/// Takes mono samples of one rate in [-1, 1] and gives 16-bit samples at [`RATE`].
+/// Takes mono samples of one rate in [-1, 1] and gives 16-bit samples of another.
 pub struct Resampler {
     from: u32,
+    to: u32,
     /// Nothing to do when the rate is right already.
     filter: Option<Fft<f32>>,
     waiting: Vec<f32>,
@@ -26,39 +31,51 @@ pub struct Resampler {
     /// Output samples still to drop: the delay of the filter.
     to_skip: usize,
     samples_in: u64,
+    /// Samples that were taken away already.
+    taken: usize,
     done: Vec<i16>,
 }
 
 impl Resampler {
-    /// A resampler from `from` Hz.
+    /// A resampler from `from` Hz to [`RATE`].
     ///
     /// # Errors
     /// When the rate is out of [`RATES`].
     pub fn new(from: u32) -> Result<Self, ResampleError> {
-        if !RATES.contains(&from) {
-            return Err(ResampleError { from, why: "not a usable sample rate".to_owned() });
+        Self::between(from, RATE)
+    }
+
+    /// A resampler from `from` Hz to `to` Hz.
+    ///
+    /// # Errors
+    /// When a rate is out of [`RATES`].
+    pub fn between(from: u32, to: u32) -> Result<Self, ResampleError> {
+        if !RATES.contains(&from) || !RATES.contains(&to) {
+            return Err(ResampleError { from, to, why: "not a usable sample rate".to_owned() });
         }
-        let filter = if from == RATE {
+        let filter = if from == to {
             None
         } else {
             // Blocks of an eighth of a second make the filter steep: 3.4 kHz passes, 4.1 kHz does not.
             let block = from as usize / 8;
             let window = WindowFunction::BlackmanHarris2;
-            let (from_rate, to_rate) = (from as usize, RATE as usize);
+            let (from_rate, to_rate) = (from as usize, to as usize);
             let filter =
                 Fft::<f32>::new_custom(from_rate, to_rate, block, 1, 1, window, FixedSync::Both)
-                    .map_err(|error| ResampleError { from, why: error.to_string() })?;
+                    .map_err(|error| ResampleError { from, to, why: error.to_string() })?;
             Some(filter)
         };
         let to_skip = filter.as_ref().map_or(0, rubato::Resampler::output_delay);
         let output = vec![0.0; filter.as_ref().map_or(0, rubato::Resampler::output_frames_max)];
         Ok(Self {
             from,
+            to,
             filter,
             waiting: Vec::new(),
             output,
             to_skip,
             samples_in: 0,
+            taken: 0,
             done: Vec::new(),
         })
     }
@@ -77,24 +94,27 @@ impl Resampler {
         self.run()
     }
 
-    /// Samples given out so far; for limits.
+    /// Samples that came out and were not taken yet.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn ready(&self) -> usize {
         self.done.len()
     }
 
-    /// Whether nothing came out yet.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.done.is_empty()
+    /// Appends the first `count` samples that came out; there are [`Resampler::ready`] of them.
+    pub fn take(&mut self, count: usize, into: &mut Vec<i16>) {
+        let count = count.min(self.done.len());
+        into.extend(self.done.drain(..count));
+        self.taken += count;
     }
 
-    /// Flushes the filter; as long as what was pushed, to the sample.
+    /// Flushes the filter and gives what was not taken; all together as long as what was pushed, to
+    /// the sample.
     ///
     /// # Errors
     /// As [`Resampler::push`].
     pub fn finish(mut self) -> Result<Vec<i16>, ResampleError> {
-        let expected = (self.samples_in * u64::from(RATE)).div_ceil(u64::from(self.from)) as usize;
+        let whole = (self.samples_in * u64::from(self.to)).div_ceil(u64::from(self.from)) as usize;
+        let expected = whole.saturating_sub(self.taken);
         while self.filter.is_some() && self.done.len() < expected {
             let block = self.filter.as_ref().map_or(1, rubato::Resampler::input_frames_next);
             let missing = block - self.waiting.len() % block.max(1);
@@ -108,7 +128,7 @@ impl Resampler {
     /// Sends all whole blocks through the filter.
     fn run(&mut self) -> Result<(), ResampleError> {
         let Some(filter) = &mut self.filter else { return Ok(()) };
-        let fault = |why: String| ResampleError { from: self.from, why };
+        let fault = |why: String| ResampleError { from: self.from, to: self.to, why };
         let mut taken = 0;
         loop {
             let block = filter.input_frames_next();
@@ -127,6 +147,84 @@ impl Resampler {
             self.done.extend(made.iter().copied().map(to_i16));
         }
         self.waiting.drain(..taken.min(self.waiting.len()));
+        Ok(())
+    }
+}
+
+/// Brings audio to the telephone's rate and, when there is more in it, to the wideband one: two
+/// samples there for each one here.
+#[derive(Debug)]
+pub struct Rates {
+    narrow: Resampler,
+    wide: Option<Resampler>,
+}
+
+/// Samples at [`RATE`], and twice as many at [`WIDE`] or none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Samples {
+    /// At [`RATE`].
+    pub narrow: Vec<i16>,
+    /// At [`WIDE`].
+    pub wide: Vec<i16>,
+}
+
+impl Samples {
+    /// Takes away all but the memory.
+    pub fn clear(&mut self) {
+        self.narrow.clear();
+        self.wide.clear();
+    }
+}
+
+impl Rates {
+    /// From `from` Hz.
+    ///
+    /// # Errors
+    /// When the rate is out of [`RATES`].
+    pub fn new(from: u32) -> Result<Self, ResampleError> {
+        let wide = (from > RATE).then(|| Resampler::between(from, WIDE)).transpose()?;
+        Ok(Self { narrow: Resampler::new(from)?, wide })
+    }
+
+    /// From `from` Hz, at both rates whatever it is.
+    ///
+    /// # Errors
+    /// When the rate is out of [`RATES`].
+    pub fn both(from: u32) -> Result<Self, ResampleError> {
+        let wide = Some(Resampler::between(from, WIDE)?);
+        Ok(Self { narrow: Resampler::new(from)?, wide })
+    }
+
+    /// Takes more samples.
+    ///
+    /// # Errors
+    /// As [`Resampler::push`].
+    pub fn push(&mut self, samples: &[f32]) -> Result<(), ResampleError> {
+        self.narrow.push(samples)?;
+        self.wide.as_mut().map_or(Ok(()), |wide| wide.push(samples))
+    }
+
+    /// Appends what came out at both rates.
+    pub fn take(&mut self, into: &mut Samples) {
+        let wide = self.wide.as_ref().map_or(usize::MAX, |wide| wide.ready() / 2);
+        let count = self.narrow.ready().min(wide);
+        self.narrow.take(count, &mut into.narrow);
+        if let Some(wide) = &mut self.wide {
+            wide.take(2 * count, &mut into.wide);
+        }
+    }
+
+    /// Appends all that is left.
+    ///
+    /// # Errors
+    /// As [`Resampler::finish`].
+    pub fn finish(self, into: &mut Samples) -> Result<(), ResampleError> {
+        into.narrow.append(&mut self.narrow.finish()?);
+        if let Some(wide) = self.wide {
+            into.wide.append(&mut wide.finish()?);
+            // A sample more or less at the odd end of a file.
+            into.wide.resize(2 * into.narrow.len(), 0);
+        }
         Ok(())
     }
 }
@@ -236,6 +334,28 @@ pub(crate) mod tests {
             }
             assert!(!resampler.finish().unwrap().is_empty());
         }
+    }
+
+    #[test]
+    fn pieces_taken_on_the_way_are_the_same_audio_at_both_rates() {
+        let sweep = sine(22_050, 1000.0, 1.0, 0.5);
+        let whole = {
+            let mut resampler = Resampler::new(22_050).unwrap();
+            resampler.push(&sweep).unwrap();
+            resampler.finish().unwrap()
+        };
+        let (mut rates, mut out) = (Rates::new(22_050).unwrap(), Samples::default());
+        for piece in sweep.chunks(1111) {
+            rates.push(piece).unwrap();
+            rates.take(&mut out);
+            assert_eq!(out.wide.len(), 2 * out.narrow.len());
+        }
+        rates.finish(&mut out).unwrap();
+        assert_eq!(out.narrow, whole);
+        assert_eq!(out.wide.len(), 16_000);
+        // Every second wideband sample is the narrow one where nothing lies above 4 kHz.
+        let apart = |n: usize| (i32::from(out.wide[2 * n]) - i32::from(out.narrow[n])).abs();
+        assert!((1000..7000).all(|n| apart(n) < 40), "the two rates are not aligned");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use offhook_media::codec::Codec;
 use offhook_media::dtmf::{Digit, DigitSet};
 use offhook_media::engine::{
     Engine, EngineConfig, MediaPort, OpenError, PlayEnd, Playback, PortEvent, PortEventKind,
-    RecordEnd, Recording, Repeat, SampleSink, StreamConfig, TelephoneEvent,
+    RecordEnd, Recording, SampleSink, StreamConfig, TelephoneEvent,
 };
 use offhook_media::g711::Law;
 use offhook_media::rtp::{self, Header};
@@ -255,13 +255,11 @@ fn a_prompt_is_heard_whole() {
     let engine = engine(1);
     let mut a = Leg::new(&engine, |_| {});
     let clip = Arc::new(Clip::from_samples((0..1600).map(|i| i * 20).collect()));
-    a.port.play(Playback {
-        id: 3,
-        clips: vec![clip.clone()],
-        repeat: Repeat::Once,
-        stop_on: DigitSet::NONE,
-    });
-    assert_eq!(a.event(), PortEventKind::PlayEnded { id: 3, by: PlayEnd::End });
+    a.port.play(Playback::of(3, vec![clip.clone()]));
+    assert_eq!(
+        a.event(),
+        PortEventKind::PlayEnded { id: 3, by: PlayEnd::End, position: Duration::from_millis(200) }
+    );
     let heard: Vec<u8> = std::iter::from_fn(|| a.hear()).flat_map(|(_, p, _)| p).collect();
     assert_eq!(heard, *clip.encoded(Law::Mu));
     assert_eq!(a.port.counters().sent, 10);

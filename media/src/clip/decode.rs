@@ -7,12 +7,13 @@ use std::path::Path;
 use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error;
 use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
+use symphonia::core::formats::{FormatOptions, FormatReader, SeekMode, SeekTo, TrackType};
 use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
+use symphonia::core::units::Time;
 
 use super::{Clip, RATE};
-use crate::resample::{ResampleError, Resampler};
+use crate::resample::{Rates, ResampleError, Samples};
 
 /// How much is read. What is larger is refused, not cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 50 MB and one hour, which is 58 MB when decoded.
+    /// 50 MB and one hour.
     fn default() -> Self {
         Self { bytes: 50_000_000, seconds: 3600 }
     }
@@ -116,8 +117,7 @@ pub fn decode_with(path: &Path, limits: Limits) -> Result<Clip, ClipError> {
     }
     check_size(&name, metadata.len(), limits)?;
     let file = File::open(path).map_err(io)?;
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    run(&name, Box::new(file), extension, limits)
+    whole(Decoding::of(&name, Box::new(file), extension(path), limits.seconds)?)
 }
 
 /// Decodes a file that is in memory, within the default limits. `name` goes into errors, and its
@@ -139,8 +139,12 @@ pub fn decode_bytes_with(
     limits: Limits,
 ) -> Result<Clip, ClipError> {
     check_size(name, bytes.as_ref().len() as u64, limits)?;
-    let extension = Path::new(name).extension().and_then(|extension| extension.to_str());
-    run(name, Box::new(Cursor::new(bytes)), extension, limits)
+    let source = Box::new(Cursor::new(bytes));
+    whole(Decoding::of(name, source, extension(Path::new(name)), limits.seconds)?)
+}
+
+fn extension(path: &Path) -> Option<&str> {
+    path.extension().and_then(|extension| extension.to_str())
 }
 
 fn check_size(name: &str, bytes: u64, limits: Limits) -> Result<(), ClipError> {
@@ -150,134 +154,208 @@ fn check_size(name: &str, bytes: u64, limits: Limits) -> Result<(), ClipError> {
     Ok(())
 }
 
-fn run(
-    name: &str,
-    source: Box<dyn MediaSource + '_>,
-    extension: Option<&str>,
-    limits: Limits,
-) -> Result<Clip, ClipError> {
-    let unreadable = |error: &Error| match error {
-        // The decoder meets the end while it looks for a header.
-        Error::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
-            format_error(name, "the file ends too soon")
-        }
-        error => format_error(name, &error.to_string()),
-    };
-    let mut hint = Hint::new();
-    if let Some(extension) = extension {
-        hint.with_extension(extension);
+/// Decodes to the end.
+fn whole(mut decoding: Decoding<'_>) -> Result<Clip, ClipError> {
+    while decoding.step()? {}
+    let name = decoding.name.clone();
+    let mut samples = Samples::default();
+    decoding.finish(&mut samples)?;
+    if samples.narrow.is_empty() {
+        Err(ClipError::Empty { name })
+    } else {
+        Ok(Clip::from_rates(samples))
     }
-    let stream = MediaSourceStream::new(source, Default::default());
-    let mut format = symphonia::default::get_probe()
-        .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
-        .map_err(|error| unreadable(&error))?;
-    let track = format
-        .default_track(TrackType::Audio)
-        .ok_or_else(|| format_error(name, "no audio track"))?;
-    let track_id = track.id;
-    let parameters = track
-        .codec_params
-        .as_ref()
-        .and_then(|parameters| parameters.audio())
-        .ok_or_else(|| format_error(name, "unknown codec"))?;
-    let mut decoder = symphonia::default::get_codecs()
-        .make_audio_decoder(parameters, &AudioDecoderOptions::default())
-        .map_err(|error| unreadable(&error))?;
-    let mut mixer =
-        Mixer { name, limits, resampler: None, rate: 0, frames: 0, scratch: Vec::new() };
-    read_packets(&mut *format, &mut *decoder, track_id, &mut mixer)?;
-    mixer.finish()
 }
 
 fn format_error(name: &str, why: &str) -> ClipError {
     ClipError::Format { name: name.to_owned(), why: why.to_owned() }
 }
 
-/// Decodes until the end. A file that breaks off or has broken packets gives what can be had.
-fn read_packets(
-    format: &mut dyn FormatReader,
-    decoder: &mut dyn AudioDecoder,
+/// A file on its way from packets to samples, one packet at a time.
+pub(crate) struct Decoding<'a> {
+    name: String,
+    format: Box<dyn FormatReader + 'a>,
+    decoder: Box<dyn AudioDecoder>,
     track_id: u32,
-    mixer: &mut Mixer<'_>,
-) -> Result<(), ClipError> {
-    let mut broken = 0;
-    while broken < MAX_BROKEN {
-        let packet = match format.next_packet() {
-            Ok(Some(packet)) => packet,
-            Ok(None) => break,
-            Err(Error::DecodeError(_)) => {
-                broken += 1;
-                continue;
-            }
-            // The end of a cut file, or a chained stream's second part: what came before is good.
-            Err(_) => break,
-        };
-        if packet.track_id != track_id {
-            continue;
-        }
-        match decoder.decode(&packet) {
-            Ok(audio) => {
-                let (rate, channels) = (audio.spec().rate(), audio.num_planes());
-                let mut samples = std::mem::take(&mut mixer.scratch);
-                audio.copy_to_vec_interleaved::<f32>(&mut samples);
-                let taken = mixer.take(rate, channels, &samples);
-                mixer.scratch = samples;
-                taken?;
-            }
-            Err(Error::DecodeError(_)) => broken += 1,
-            Err(_) => break,
-        }
-    }
-    Ok(())
-}
-
-/// Mixes to one channel and hands on to the resampler.
-struct Mixer<'a> {
-    name: &'a str,
-    limits: Limits,
-    resampler: Option<Resampler>,
+    /// Most seconds.
+    limit: u32,
+    /// How to begin to resample.
+    begin: fn(u32) -> Result<Rates, ResampleError>,
+    rates: Option<Rates>,
     rate: u32,
     frames: u64,
+    /// Frames still to be passed over, after a seek to a place before.
+    skip: u64,
+    broken: usize,
     scratch: Vec<f32>,
 }
 
-impl Mixer<'_> {
-    fn take(&mut self, rate: u32, channels: usize, samples: &[f32]) -> Result<(), ClipError> {
-        let channels = channels.max(1);
-        self.frames += (samples.len() / channels) as u64;
-        if self.resampler.is_some() && rate != self.rate {
-            return Err(format_error(self.name, "the sample rate changes on the way"));
+impl Decoding<'static> {
+    /// Opens a file of any size, to be decoded from this sample (at 8 kHz) on, at both rates.
+    ///
+    /// # Errors
+    /// See [`ClipError`].
+    pub(crate) fn open(path: &Path, from: u64) -> Result<Self, ClipError> {
+        let name = path.display().to_string();
+        let file =
+            File::open(path).map_err(|source| ClipError::Io { name: name.clone(), source })?;
+        let mut decoding = Self::of(&name, Box::new(file), extension(path), u32::MAX)?;
+        decoding.begin = Rates::both;
+        if from > 0 {
+            decoding.seek(from);
         }
-        if self.frames > u64::from(self.limits.seconds) * u64::from(rate) {
-            return Err(ClipError::TooLong {
-                name: self.name.to_owned(),
-                limit: self.limits.seconds,
-            });
-        }
-        let share = 1.0 / channels as f32;
-        let mono: Vec<f32> =
-            samples.chunks_exact(channels).map(|frame| frame.iter().sum::<f32>() * share).collect();
-        let name = self.name;
-        let refused = |source| ClipError::Rate { name: name.to_owned(), source };
-        let resampler = match &mut self.resampler {
-            Some(resampler) => resampler,
-            empty => {
-                self.rate = rate;
-                empty.insert(Resampler::new(rate).map_err(refused)?)
+        Ok(decoding)
+    }
+}
+
+impl<'a> Decoding<'a> {
+    fn of(
+        name: &str,
+        source: Box<dyn MediaSource + 'a>,
+        extension: Option<&str>,
+        limit: u32,
+    ) -> Result<Self, ClipError> {
+        let unreadable = |error: &Error| match error {
+            // The decoder meets the end while it looks for a header.
+            Error::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
+                format_error(name, "the file ends too soon")
             }
+            error => format_error(name, &error.to_string()),
         };
-        resampler.push(&mono).map_err(refused)
+        let mut hint = Hint::new();
+        if let Some(extension) = extension {
+            hint.with_extension(extension);
+        }
+        let stream = MediaSourceStream::new(source, Default::default());
+        let format = symphonia::default::get_probe()
+            .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
+            .map_err(|error| unreadable(&error))?;
+        let track = format
+            .default_track(TrackType::Audio)
+            .ok_or_else(|| format_error(name, "no audio track"))?;
+        let track_id = track.id;
+        let parameters = track
+            .codec_params
+            .as_ref()
+            .and_then(|parameters| parameters.audio())
+            .ok_or_else(|| format_error(name, "unknown codec"))?;
+        let rate = parameters.sample_rate.unwrap_or(0);
+        let decoder = symphonia::default::get_codecs()
+            .make_audio_decoder(parameters, &AudioDecoderOptions::default())
+            .map_err(|error| unreadable(&error))?;
+        Ok(Self {
+            name: name.to_owned(),
+            format,
+            decoder,
+            track_id,
+            limit,
+            begin: Rates::new,
+            rates: None,
+            rate,
+            frames: 0,
+            skip: 0,
+            broken: 0,
+            scratch: Vec::new(),
+        })
     }
 
-    fn finish(self) -> Result<Clip, ClipError> {
+    /// Goes to this sample (at 8 kHz). Where the format cannot, all before it is decoded for nothing.
+    fn seek(&mut self, to: u64) {
+        let wanted = to.saturating_mul(u64::from(self.rate)) / u64::from(RATE);
+        let time = Time::from_nanos_u64(to.saturating_mul(125_000));
+        let to = SeekTo::Time { time, track_id: Some(self.track_id) };
+        let reached = self.format.seek(SeekMode::Accurate, to);
+        self.decoder.reset();
+        // Audio tracks count in frames.
+        let reached = reached.map_or(0, |at| u64::try_from(at.actual_ts.get()).unwrap_or(0));
+        self.skip = wanted.saturating_sub(reached);
+    }
+
+    /// Decodes the next packet; `false` when there is none. A file that breaks off or has broken
+    /// packets gives what can be had.
+    ///
+    /// # Errors
+    /// See [`ClipError`].
+    pub(crate) fn step(&mut self) -> Result<bool, ClipError> {
+        if self.broken >= MAX_BROKEN {
+            return Ok(false);
+        }
+        let packet = match self.format.next_packet() {
+            Ok(Some(packet)) => packet,
+            Ok(None) => return Ok(false),
+            Err(Error::DecodeError(_)) => {
+                self.broken += 1;
+                return Ok(true);
+            }
+            // The end of a cut file, or a chained stream's second part: what came before is good.
+            Err(_) => return Ok(false),
+        };
+        if packet.track_id != self.track_id {
+            return Ok(true);
+        }
+        match self.decoder.decode(&packet) {
+            Ok(audio) => {
+                let (rate, channels) = (audio.spec().rate(), audio.num_planes());
+                let mut samples = std::mem::take(&mut self.scratch);
+                audio.copy_to_vec_interleaved::<f32>(&mut samples);
+                let taken = self.mix(rate, channels, &samples);
+                self.scratch = samples;
+                taken.map(|()| true)
+            }
+            Err(Error::DecodeError(_)) => {
+                self.broken += 1;
+                Ok(true)
+            }
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Mixes to one channel and hands on to the resamplers.
+    fn mix(&mut self, rate: u32, channels: usize, samples: &[f32]) -> Result<(), ClipError> {
+        let channels = channels.max(1);
+        self.frames += (samples.len() / channels) as u64;
+        if self.rates.is_some() && rate != self.rate {
+            return Err(format_error(&self.name, "the sample rate changes on the way"));
+        }
+        if self.frames > u64::from(self.limit) * u64::from(rate) {
+            return Err(ClipError::TooLong { name: self.name.clone(), limit: self.limit });
+        }
+        let skip = usize::try_from(self.skip).unwrap_or(usize::MAX).min(samples.len() / channels);
+        self.skip -= skip as u64;
+        let share = 1.0 / channels as f32;
+        let frames = samples.chunks_exact(channels).skip(skip);
+        let mono: Vec<f32> = frames.map(|frame| frame.iter().sum::<f32>() * share).collect();
+        let refused = |source| ClipError::Rate { name: self.name.clone(), source };
+        let rates = match &mut self.rates {
+            Some(rates) => rates,
+            empty => {
+                self.rate = rate;
+                empty.insert((self.begin)(rate).map_err(refused)?)
+            }
+        };
+        rates.push(&mono).map_err(refused)
+    }
+
+    /// Whether there is more in it than the telephone's band.
+    pub(crate) fn is_wideband(&self) -> bool {
+        self.rate > RATE
+    }
+
+    /// Appends what is decoded so far.
+    pub(crate) fn take(&mut self, into: &mut Samples) {
+        if let Some(rates) = &mut self.rates {
+            rates.take(into);
+        }
+    }
+
+    /// Appends the last of it.
+    ///
+    /// # Errors
+    /// See [`ClipError`].
+    pub(crate) fn finish(self, into: &mut Samples) -> Result<(), ClipError> {
         let name = self.name;
-        let empty = || ClipError::Empty { name: name.to_owned() };
-        let samples = self
-            .resampler
-            .ok_or_else(empty)?
-            .finish()
-            .map_err(|source| ClipError::Rate { name: name.to_owned(), source })?;
-        if samples.is_empty() { Err(empty()) } else { Ok(Clip::from_samples(samples)) }
+        let refused = |source| ClipError::Rate { name, source };
+        self.rates.map_or(Ok(()), |rates| rates.finish(into)).map_err(refused)
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::clip::Clip;
 use crate::codec::{Codec, OpusWishes};
 use crate::dtmf::{Digit, DigitSet};
+use crate::sound::Part;
 use crate::srtp::SrtpKeys;
 
 /// Names a port for the life of the process; never reused.
@@ -94,17 +95,47 @@ pub enum Repeat {
     Forever,
 }
 
-/// Clips to play to the peer, one after the other.
-#[derive(Debug, Clone)]
+/// Something to play to the peer: parts that follow one another without a gap.
+#[derive(Debug)]
 pub struct Playback {
     /// Returned in [`PortEventKind::PlayEnded`].
     pub id: u64,
-    /// What to play. An empty list, or only empty clips, ends at once.
-    pub clips: Vec<Arc<Clip>>,
+    /// What to play. An empty list, or only empty parts, ends at once.
+    pub parts: Vec<Part>,
     /// How often.
     pub repeat: Repeat,
     /// Digits of the peer that stop it, at the press.
     pub stop_on: DigitSet,
+    /// Digits of the peer that go about in it, at the press. They are told to nobody.
+    pub controls: Vec<(Digit, Control)>,
+}
+
+impl Playback {
+    /// Clips, once, that no digit stops.
+    #[must_use]
+    pub fn of(id: u64, clips: Vec<Arc<Clip>>) -> Self {
+        Self {
+            id,
+            parts: clips.into_iter().map(Part::Clip).collect(),
+            repeat: Repeat::Once,
+            stop_on: DigitSet::NONE,
+            controls: Vec::new(),
+        }
+    }
+}
+
+/// What can be done to a playback that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    /// Silence until it goes on; after five minutes it does so by itself.
+    Pause,
+    /// Goes on.
+    Resume,
+    /// The one or the other.
+    PauseOrResume,
+    /// Goes on so many ms later (or, negative, earlier) in the part that is heard: not before its
+    /// beginning, and behind its end with the next part.
+    Seek(i64),
 }
 
 /// Takes recorded audio: 8 kHz mono PCM16. Called on a media thread: must not block.
@@ -195,6 +226,8 @@ pub enum PortEventKind {
         id: u64,
         /// Why.
         by: PlayEnd,
+        /// How far the list was heard, in its last run.
+        position: Duration,
     },
     /// A recording is over; its sink is finished. Not sent when the port was dropped.
     RecordEnded {

@@ -14,7 +14,8 @@ use tokio::sync::mpsc;
 use self::outbound::REPORT_INTERVAL;
 pub(super) use self::voice::Piece;
 use super::api::{
-    PlayEnd, Playback, PortEvent, PortEventKind, PortId, RecordEnd, Recording, StreamConfig,
+    Control, PlayEnd, Playback, PortEvent, PortEventKind, PortId, RecordEnd, Recording,
+    StreamConfig,
 };
 use super::counters::Counters;
 use super::play::Player;
@@ -53,6 +54,8 @@ pub(super) struct Leg {
     /// Keys of the far leg as tones, and ours.
     tones: ToneMaker,
     dialled: ToneMaker,
+    /// A key that is down was for the playback alone.
+    for_playback: bool,
     srtp: Option<Box<SrtpSession>>,
     player: Option<Box<Player>>,
     digits: Option<Box<EventSender>>,
@@ -144,6 +147,7 @@ impl Leg {
             keys: EventReceiver::default(),
             tones: ToneMaker::default(),
             dialled: ToneMaker::default(),
+            for_playback: false,
             srtp: None,
             player: None,
             digits: None,
@@ -313,7 +317,14 @@ impl Leg {
 
     pub(super) fn end_play(&mut self, by: PlayEnd) {
         if let Some(player) = self.player.take() {
-            self.tell(PortEventKind::PlayEnded { id: player.id, by });
+            let position = player.played();
+            self.tell(PortEventKind::PlayEnded { id: player.id, by, position });
+        }
+    }
+
+    pub(super) fn control_play(&mut self, now: Instant, control: Control) {
+        if let Some(player) = &mut self.player {
+            player.control(now, control);
         }
     }
 

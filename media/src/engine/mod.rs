@@ -29,6 +29,7 @@ use self::numbers::PortNumbers;
 use self::worker::{Command, Order, Port, Remote, Worker};
 use crate::codec::Codec;
 use crate::dtmf::Digit;
+use crate::sound::Part;
 
 /// How to run the engine.
 #[derive(Debug, Clone)]
@@ -333,10 +334,9 @@ impl MediaPort {
     /// Plays from now on, in place of a running playback and of a bridge's audio.
     pub fn play(&self, playback: Playback) {
         let codec = Codec::from_static_payload_type(self.codec.load(Ordering::Relaxed));
-        if let Some(law) = codec.and_then(Codec::law) {
-            for clip in &playback.clips {
-                clip.encoded(law);
-            }
+        let wideband = playback.parts.iter().any(Part::is_wideband);
+        for part in &playback.parts {
+            part.prepare(codec.unwrap_or(Codec::Opus), wideband);
         }
         self.order(Order::Play(playback));
     }
@@ -344,6 +344,11 @@ impl MediaPort {
     /// Stops the running playback, if any.
     pub fn stop_play(&self) {
         self.order(Order::StopPlay);
+    }
+
+    /// Pauses the running playback, goes on with it, or goes elsewhere in it.
+    pub fn control_play(&self, control: Control) {
+        self.order(Order::ControlPlay(control));
     }
 
     /// Records from now on, in place of a running recording.

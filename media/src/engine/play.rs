@@ -1,35 +1,48 @@
-//! Clips cut into packets on an even grid. No socket, no clock.
+//! Playlists cut into packets on an even grid. No socket, no clock.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::api::{Playback, Repeat};
-use crate::clip::Clip;
-use crate::dtmf::DigitSet;
+use super::api::{Control, Playback, Repeat};
+use crate::dtmf::{Digit, DigitSet};
 use crate::g711::Law;
+use crate::sound::{More, Part, Read, copy, per};
+use crate::voice::Rate;
 
-/// Longest packet we make, in samples (60 ms).
+/// Longest packet we make, in samples at 8 kHz (60 ms).
 pub(super) const MAX_FRAME: usize = 480;
+/// The same at 16 kHz.
+pub(super) const MAX_WIDE: usize = 2 * MAX_FRAME;
 
 /// A thread that was stalled for longer than this skips instead of bursting.
 const MAX_LAG: Duration = Duration::from_millis(200);
+
+/// What was paused goes on by itself after this: nobody holds a call for ever with one key.
+const MAX_PAUSE: Duration = Duration::from_secs(300);
 
 /// A running playback.
 #[derive(Debug)]
 pub(super) struct Player {
     pub(super) id: u64,
     pub(super) stop_on: DigitSet,
-    clips: Vec<Arc<Clip>>,
-    /// Which clip is being played, and its bytes in `law`.
+    controls: Vec<(Digit, Control)>,
+    parts: Vec<Part>,
+    /// Which part is being played, and where in it, at 8 kHz.
     index: usize,
-    encoded: Arc<[u8]>,
-    position: usize,
+    position: u64,
+    /// Samples of the parts before it, in this run.
+    before: u64,
+    /// The part in `law`, where it is made once for all.
+    encoded: Option<Arc<[u8]>>,
     /// `None`: samples are wanted, for another codec.
     law: Option<Law>,
     /// Runs that follow the present one; `None` = forever.
     repeats: Option<u32>,
+    /// Samples at 8 kHz in a packet.
     frame: usize,
     next: Instant,
+    /// Until when nothing is to be heard.
+    paused: Option<Instant>,
     /// Tells this playback from the one before, for the outgoing stream.
     pub(super) run: u32,
     sequence: u16,
@@ -42,6 +55,7 @@ pub(super) struct Player {
 pub(super) struct Frame {
     pub(super) sequence: u16,
     pub(super) timestamp: u32,
+    /// Of what was put into the buffer.
     pub(super) length: usize,
 }
 
@@ -64,17 +78,18 @@ impl Player {
         ptime_ms: u16,
         run: u32,
     ) -> Self {
-        let mut clips = playback.clips;
-        clips.retain(|clip| !clip.samples().is_empty());
-        let encoded = bytes_of(clips.first(), law);
-        Self {
+        let mut parts = playback.parts;
+        parts.retain(|part| !part.is_empty());
+        let mut player = Self {
             id: playback.id,
             stop_on: playback.stop_on,
-            finished: clips.is_empty(),
-            clips,
+            controls: playback.controls,
+            finished: parts.is_empty(),
+            parts,
             index: 0,
-            encoded,
             position: 0,
+            before: 0,
+            encoded: None,
             law,
             repeats: match playback.repeat {
                 Repeat::Once => Some(0),
@@ -83,10 +98,13 @@ impl Player {
             },
             frame: frame_samples(ptime_ms),
             next: now,
+            paused: None,
             run,
             sequence: 0,
             timestamp: 0,
-        }
+        };
+        player.encode();
+        player
     }
 
     /// Goes on in another codec or packet length, at the same sample.
@@ -94,8 +112,36 @@ impl Player {
         self.frame = frame_samples(ptime_ms);
         if law != self.law {
             self.law = law;
-            self.encoded = bytes_of(self.clips.get(self.index), law);
+            self.encode();
         }
+    }
+
+    /// What a key is for, when it is for us.
+    pub(super) fn key(&self, digit: Digit) -> Option<Control> {
+        self.controls.iter().find(|(key, _)| *key == digit).map(|(_, control)| *control)
+    }
+
+    /// Stops for a while, goes on, or goes elsewhere in the part that is being played.
+    pub(super) fn control(&mut self, now: Instant, control: Control) {
+        let (pause, step) = match control {
+            Control::Pause => (true, 0),
+            Control::Resume => (false, 0),
+            Control::PauseOrResume => (self.paused.is_none(), 0),
+            Control::Seek(ms) => (false, ms.saturating_mul(8)),
+        };
+        self.paused = pause.then(|| now + MAX_PAUSE);
+        // Beyond its end the next part begins; nothing is before its beginning.
+        self.position = self.position.saturating_add_signed(step);
+    }
+
+    /// How far the list was heard, in its present run.
+    pub(super) fn played(&self) -> Duration {
+        Duration::from_micros(self.before.saturating_add(self.position).saturating_mul(125))
+    }
+
+    /// The rate of samples: wideband when any part is.
+    pub(super) fn rate(&self) -> Rate {
+        if self.parts.iter().any(Part::is_wideband) { Rate::Wide } else { Rate::Narrow }
     }
 
     #[cfg(test)]
@@ -106,22 +152,22 @@ impl Player {
     /// Puts the next due packet's payload into `out`.
     pub(super) fn poll(&mut self, now: Instant, out: &mut [u8; MAX_FRAME]) -> Step {
         let silence = self.law.map_or(0, Law::silence);
-        self.step(now, out, silence, |player| &player.encoded)
+        self.step(now, out, 1, silence, Self::read_law)
     }
 
-    /// Puts the samples of the next due packet into `out`.
-    pub(super) fn poll_samples(&mut self, now: Instant, out: &mut [i16; MAX_FRAME]) -> Step {
-        self.step(now, out, 0, |player| {
-            player.clips.get(player.index).map(|clip| clip.samples()).unwrap_or_default()
-        })
+    /// Puts the samples of the next due packet, at [`Player::rate`], into `out`.
+    pub(super) fn poll_samples(&mut self, now: Instant, out: &mut [i16; MAX_WIDE]) -> Step {
+        let rate = self.rate();
+        self.step(now, out, per(rate), 0, |player, room| player.read(rate, room))
     }
 
     fn step<T: Copy>(
         &mut self,
         now: Instant,
-        out: &mut [T; MAX_FRAME],
+        out: &mut [T],
+        per: usize,
         silence: T,
-        source: impl Fn(&Self) -> &[T],
+        read: impl Fn(&mut Self, &mut [T]) -> Read,
     ) -> Step {
         if now < self.next {
             return Step::Wait;
@@ -132,72 +178,94 @@ impl Player {
         if now.saturating_duration_since(self.next) > MAX_LAG {
             self.next = now;
         }
-        let length = self.fill(out, silence, source);
-        if length == 0 {
+        self.paused = self.paused.filter(|until| now < *until);
+        let Some(out) = out.get_mut(..self.frame * per) else { return Step::End };
+        if self.paused.is_some() {
+            out.fill(silence);
+        } else if !self.fill(out, per, silence, read) {
             return Step::End;
         }
-        let frame = Frame { sequence: self.sequence, timestamp: self.timestamp, length };
+        let frame = Frame { sequence: self.sequence, timestamp: self.timestamp, length: out.len() };
         self.sequence = self.sequence.wrapping_add(1);
         // MAX_FRAME fits in 32 bits.
-        self.timestamp = self.timestamp.wrapping_add(length as u32);
+        self.timestamp = self.timestamp.wrapping_add(self.frame as u32);
         // The grid is counted from the start, not from when we woke: no drift.
-        self.next += Duration::from_micros(length as u64 * 125);
+        self.next += Duration::from_micros(self.frame as u64 * 125);
         Step::Send(frame)
     }
 
-    /// Fills one frame across the ends of clips; the last is padded with silence.
+    /// Fills one packet across the ends of parts. What is not there yet is silence, and so is the
+    /// rest of the last one. False when there is nothing more at all.
     fn fill<T: Copy>(
         &mut self,
-        out: &mut [T; MAX_FRAME],
+        out: &mut [T],
+        per: usize,
         silence: T,
-        source: impl Fn(&Self) -> &[T],
-    ) -> usize {
-        let Some(frame) = out.get_mut(..self.frame) else { return 0 };
+        read: impl Fn(&mut Self, &mut [T]) -> Read,
+    ) -> bool {
         let mut filled = 0;
-        while let Some(room) = frame.get_mut(filled..).filter(|room| !room.is_empty()) {
-            let whole = source(self);
-            let (length, rest) = (whole.len(), whole.get(self.position..).unwrap_or_default());
-            let n = rest.len().min(room.len());
-            for (to, from) in room.iter_mut().zip(rest) {
-                *to = *from;
+        while let Some(room) = out.get_mut(filled..).filter(|room| !room.is_empty()) {
+            let (count, more) = read(self, room);
+            filled += count * per;
+            self.position += count as u64;
+            match more {
+                More::Ready => {}
+                More::Late => break,
+                More::End if self.next_part() => {}
+                More::End => {
+                    self.finished = true;
+                    break;
+                }
             }
-            filled += n;
-            self.position += n;
-            if self.position >= length && !self.next_clip() {
-                self.finished = true;
-                break;
-            }
         }
-        if filled == 0 {
-            return 0;
+        if filled == 0 && self.finished {
+            return false;
         }
-        for rest in frame.iter_mut().skip(filled) {
-            *rest = silence;
-        }
-        self.frame
+        out.iter_mut().skip(filled).for_each(|rest| *rest = silence);
+        true
     }
 
-    fn next_clip(&mut self) -> bool {
+    fn read(&mut self, rate: Rate, room: &mut [i16]) -> Read {
+        let part = self.parts.get_mut(self.index);
+        part.map_or((0, More::End), |part| part.read(self.position, rate, room))
+    }
+
+    fn read_law(&mut self, room: &mut [u8]) -> Read {
+        if let Some(encoded) = &self.encoded {
+            return copy(encoded, self.position, Rate::Narrow, room);
+        }
+        let mut samples = [0; MAX_FRAME];
+        let Some(samples) = samples.get_mut(..room.len()) else { return (0, More::End) };
+        let read = self.read(Rate::Narrow, samples);
+        if let Some(law) = self.law {
+            room.iter_mut().zip(samples).for_each(|(byte, sample)| *byte = law.encode(*sample));
+        }
+        read
+    }
+
+    fn next_part(&mut self) -> bool {
         self.index += 1;
-        if self.index >= self.clips.len() {
-            match &mut self.repeats {
-                Some(0) => return false,
-                Some(n) => *n -= 1,
-                None => {}
+        self.before += self.position;
+        if self.index >= self.parts.len() {
+            // A run in which nothing was heard would be followed by many more like it, at once.
+            if self.repeats == Some(0) || self.before == 0 {
+                self.index = self.parts.len();
+                self.position = 0;
+                return false;
             }
-            self.index = 0;
+            self.repeats = self.repeats.map(|n| n - 1);
+            (self.index, self.before) = (0, 0);
         }
-        self.encoded = bytes_of(self.clips.get(self.index), self.law);
         self.position = 0;
-        // Empty clips were left out.
-        self.index < self.clips.len()
+        self.encode();
+        true
     }
-}
 
-fn bytes_of(clip: Option<&Arc<Clip>>, law: Option<Law>) -> Arc<[u8]> {
-    match (clip, law) {
-        (Some(clip), Some(law)) => clip.encoded(law),
-        _ => Arc::from([]),
+    fn encode(&mut self) {
+        self.encoded = match (self.parts.get(self.index), self.law) {
+            (Some(Part::Clip(clip)), Some(law)) => Some(clip.encoded(law)),
+            _ => None,
+        };
     }
 }
 
@@ -206,96 +274,4 @@ fn frame_samples(ptime_ms: u16) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ms(n: u64) -> Duration {
-        Duration::from_millis(n)
-    }
-
-    fn ramp(from: i16, len: usize) -> Arc<Clip> {
-        Arc::new(Clip::from_samples((0..len).map(|i| from + i as i16).collect()))
-    }
-
-    fn playback(clips: Vec<Arc<Clip>>, repeat: Repeat) -> Playback {
-        Playback { id: 1, clips, repeat, stop_on: DigitSet::NONE }
-    }
-
-    /// Plays to the end and returns (due time in ms, bytes) of each packet, and when it ended.
-    fn run(mut player: Player, t0: Instant) -> (Vec<(u128, Vec<u8>)>, u128) {
-        let mut packets = Vec::new();
-        let mut out = [0; MAX_FRAME];
-        loop {
-            let at = player.poll_timeout();
-            match player.poll(at, &mut out) {
-                Step::Send(f) => {
-                    packets.push(((at - t0).as_millis(), out[..f.length].to_vec()));
-                }
-                Step::Wait => panic!("due, and waits"),
-                Step::End => return (packets, (at - t0).as_millis()),
-            }
-        }
-    }
-
-    #[test]
-    fn clips_join_without_a_gap_and_the_last_packet_is_padded() {
-        let t0 = Instant::now();
-        let clips = vec![ramp(0, 200), ramp(5000, 200)];
-        let player = Player::new(t0, playback(clips.clone(), Repeat::Once), Some(Law::Mu), 20, 1);
-        let (packets, end) = run(player, t0);
-        assert_eq!(packets.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 20, 40]);
-        assert_eq!(end, 60);
-        let heard: Vec<u8> = packets.into_iter().flat_map(|(_, b)| b).collect();
-        let mut want: Vec<u8> = clips.iter().flat_map(|c| c.encoded(Law::Mu).to_vec()).collect();
-        want.resize(480, Law::Mu.silence());
-        assert_eq!(heard, want);
-    }
-
-    #[test]
-    fn repeats_as_often_as_asked() {
-        let t0 = Instant::now();
-        for (repeat, frames) in [(Repeat::Once, 2), (Repeat::Times(3), 6), (Repeat::Times(0), 2)] {
-            let player = Player::new(t0, playback(vec![ramp(0, 320)], repeat), Some(Law::A), 20, 1);
-            assert_eq!(run(player, t0).0.len(), frames);
-        }
-        let mut forever =
-            Player::new(t0, playback(vec![ramp(0, 320)], Repeat::Forever), Some(Law::A), 20, 1);
-        let mut out = [0; MAX_FRAME];
-        for i in 0..10_000 {
-            assert!(matches!(forever.poll(t0 + ms(20 * i), &mut out), Step::Send(_)));
-        }
-    }
-
-    #[test]
-    fn nothing_to_play_ends_at_once() {
-        let t0 = Instant::now();
-        let empty = vec![Arc::new(Clip::from_samples(Vec::new()))];
-        let player = Player::new(t0, playback(empty, Repeat::Forever), Some(Law::Mu), 20, 1);
-        assert_eq!(run(player, t0), (vec![], 0));
-    }
-
-    #[test]
-    fn a_thread_that_wakes_late_keeps_the_grid_and_one_that_stalled_does_not_burst() {
-        let t0 = Instant::now();
-        let clip = ramp(0, 8000);
-        let mut player = Player::new(t0, playback(vec![clip], Repeat::Once), Some(Law::Mu), 20, 1);
-        let mut out = [0; MAX_FRAME];
-        assert!(matches!(player.poll(t0 + ms(3), &mut out), Step::Send(_)));
-        assert_eq!(player.poll_timeout(), t0 + ms(20));
-        assert!(matches!(player.poll(t0 + ms(1000), &mut out), Step::Send(_)));
-        assert_eq!(player.poll_timeout(), t0 + ms(1020));
-    }
-
-    #[test]
-    fn a_change_of_codec_goes_on_at_the_same_sample() {
-        let t0 = Instant::now();
-        let clip = ramp(0, 320);
-        let list = playback(vec![clip.clone()], Repeat::Once);
-        let mut player = Player::new(t0, list, Some(Law::Mu), 20, 1);
-        let mut out = [0; MAX_FRAME];
-        player.poll(t0, &mut out);
-        player.retune(Some(Law::A), 20);
-        player.poll(t0 + ms(20), &mut out);
-        assert_eq!(out[..160], clip.encoded(Law::A)[160..]);
-    }
-}
+mod tests;

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use offhook_config::HoldMusic;
-use offhook_media::dtmf::DigitSet;
 use offhook_media::engine::{Playback, Repeat};
 use offhook_media::sdp::Direction as MediaDirection;
 use offhook_sip::message::StatusCode;
@@ -161,8 +160,7 @@ impl Call {
     fn play_music(&self, clips: Vec<Arc<offhook_media::clip::Clip>>) {
         let port = self.music.and_then(|holder| self.other_port(holder));
         if let Some(port) = port {
-            let (repeat, stop_on) = (Repeat::Forever, DigitSet::NONE);
-            port.play(Playback { id: MUSIC, clips, repeat, stop_on });
+            port.play(Playback { repeat: Repeat::Forever, ..Playback::of(MUSIC, clips) });
         }
     }
 

@@ -20,7 +20,7 @@ impl Call {
                     self.on_digit(now, leg, digit);
                 }
             }
-            PortEventKind::PlayEnded { id, by } => self.on_play_ended(now, id, by),
+            PortEventKind::PlayEnded { id, by, .. } => self.on_play_ended(now, id, by),
             PortEventKind::RecordEnded { id, by, speech, .. } => {
                 self.on_record_ended(now, id, by, speech);
             }

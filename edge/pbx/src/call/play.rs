@@ -93,7 +93,7 @@ impl Call {
         let id = self.run_id();
         match then {
             Play::Audio { leg, repeat, stop_on } => {
-                if self.play_on(leg, Playback { id, clips, repeat, stop_on }) {
+                if self.play_on(leg, Playback { repeat, stop_on, ..Playback::of(id, clips) }) {
                     self.running = Running::Playing { playback: id };
                 } else {
                     self.action_failed(now, &gone());
@@ -102,7 +102,7 @@ impl Call {
             Play::Prompt(mut run) => {
                 let stop_on = DigitSet::ALL;
                 run.playback = id;
-                if self.play_on(run.leg, Playback { id, clips, repeat: Repeat::Once, stop_on }) {
+                if self.play_on(run.leg, Playback { stop_on, ..Playback::of(id, clips) }) {
                     self.running = Running::Digits(run);
                 } else {
                     self.action_failed(now, &gone());
@@ -111,7 +111,7 @@ impl Call {
             Play::Apology => {
                 let Some(leg) = self.tagged(LegTag::A).map(|leg| leg.id) else { return };
                 let stop_on = DigitSet::NONE;
-                self.play_on(leg, Playback { id, clips, repeat: Repeat::Once, stop_on });
+                self.play_on(leg, Playback { stop_on, ..Playback::of(id, clips) });
                 // Nothing in the script: the end of this playback ends the call.
                 self.running = Running::Playing { playback: id };
             }
@@ -119,7 +119,10 @@ impl Call {
                 self.running = Running::Bridging;
                 let Some(leg) = self.tagged(LegTag::A).map(|leg| leg.id) else { return };
                 let stop_on = DigitSet::NONE;
-                self.play_on(leg, Playback { id, clips, repeat: Repeat::Forever, stop_on });
+                self.play_on(
+                    leg,
+                    Playback { repeat: Repeat::Forever, stop_on, ..Playback::of(id, clips) },
+                );
             }
         }
     }

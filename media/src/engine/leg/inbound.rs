@@ -140,7 +140,11 @@ impl Leg {
     pub(super) fn on_key(&mut self, now: Instant, event: KeyEvent) {
         match event {
             KeyEvent::Pressed(digit, timestamp) => {
-                if self.player.as_ref().is_some_and(|p| p.stop_on.contains(digit)) {
+                let control = self.player.as_ref().and_then(|player| player.key(digit));
+                self.for_playback = control.is_some();
+                if let Some(control) = control {
+                    self.control_play(now, control);
+                } else if self.player.as_ref().is_some_and(|p| p.stop_on.contains(digit)) {
                     self.end_play(PlayEnd::Digit(digit));
                 }
                 let end = self.recorder.as_mut().and_then(|r| r.pressed(digit, timestamp));
@@ -153,7 +157,9 @@ impl Leg {
                     recorder.released(ticks);
                 }
                 let duration = Duration::from_micros(u64::from(ticks) * 125);
-                self.tell(PortEventKind::Digit { digit, duration });
+                if !std::mem::take(&mut self.for_playback) {
+                    self.tell(PortEventKind::Digit { digit, duration });
+                }
             }
         }
     }

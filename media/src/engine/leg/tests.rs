@@ -8,7 +8,7 @@ use super::*;
 use crate::clip::Clip;
 use crate::dtmf::DigitSet;
 use crate::engine::api::PlayEnd;
-use crate::engine::api::{Repeat, TelephoneEvent};
+use crate::engine::api::TelephoneEvent;
 use crate::rtcp::{self, MAX_REPORT, SenderInfo};
 use crate::rtp::{self, Header, RtpView};
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::super::api::{PlayEnd, RecordEnd, StreamConfig, TapeSink};
-use super::super::play::{MAX_FRAME, Step};
+use super::super::play::{MAX_WIDE, Step};
 use super::super::record::Recorder;
 use super::outbound::put;
 use super::{Buffer, Kind, Leg, Media};
@@ -297,8 +297,9 @@ impl Leg {
 
     /// Gives the mouth what a playback wants said now; `false` when nothing is due.
     pub(super) fn play_samples(&mut self, now: Instant) -> bool {
-        let mut frame = [0; MAX_FRAME];
+        let mut frame = [0; MAX_WIDE];
         let Some(player) = &mut self.player else { return false };
+        let rate = player.rate();
         match player.poll_samples(now, &mut frame) {
             Step::Wait => false,
             Step::End => {
@@ -308,7 +309,7 @@ impl Leg {
             Step::Send(made) => {
                 // Whom we may not send to, or who gets digits now, misses it.
                 if self.digits.is_none() && self.stream.as_ref().is_some_and(|s| s.send) {
-                    self.speak(now, frame.get(..made.length).unwrap_or_default(), Rate::Narrow);
+                    self.speak(now, frame.get(..made.length).unwrap_or_default(), rate);
                 }
                 true
             }

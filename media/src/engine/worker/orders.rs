@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use rustix::event::epoll;
 
-use super::super::api::{PlayEnd, Playback, PortId, RecordEnd, Recording, StreamConfig, TapeSink};
+use super::super::api::{
+    Control, PlayEnd, Playback, PortId, RecordEnd, Recording, StreamConfig, TapeSink,
+};
 use super::{Port, Worker};
 use crate::dtmf::Digit;
 
@@ -19,6 +21,7 @@ pub(in crate::engine) enum Order {
     SetStream(Box<StreamConfig>),
     Play(Playback),
     StopPlay,
+    ControlPlay(Control),
     Record(Recording),
     StopRecord,
     Tape(Box<dyn TapeSink>),
@@ -146,6 +149,7 @@ impl Worker {
             }
             Order::Play(playback) => port.leg.play(now, playback),
             Order::StopPlay => port.leg.end_play(PlayEnd::Stopped),
+            Order::ControlPlay(control) => port.leg.control_play(now, control),
             Order::Record(recording) => port.leg.record(now, recording),
             Order::StopRecord => port.leg.end_record(now, RecordEnd::Stopped),
             Order::Tape(to) => port.leg.set_tape(to),

@@ -22,8 +22,7 @@ fn a_key_is_told_once_when_released() {
 fn a_key_stops_a_prompt_at_the_press() {
     let (mut a, _) = ends();
     let clip = Arc::new(Clip::from_samples(vec![1000; 80_000]));
-    let playback =
-        Playback { id: 5, clips: vec![clip], repeat: Repeat::Once, stop_on: DigitSet::of("1") };
+    let playback = Playback { stop_on: DigitSet::of("1"), ..Playback::of(5, vec![clip]) };
     a.leg.play(a.now, playback);
     let made = a.made(ms(200));
     assert_eq!(made.len(), 10);
@@ -36,7 +35,55 @@ fn a_key_stops_a_prompt_at_the_press() {
     a.receive(&key(101, 301, 1, false));
     assert!(a.made(ms(100)).is_empty());
     let digit = Digit::from_char('1').unwrap();
-    assert!(a.heard().contains(&PortEventKind::PlayEnded { id: 5, by: PlayEnd::Digit(digit) }));
+    let position = ms(300);
+    let ended = PortEventKind::PlayEnded { id: 5, by: PlayEnd::Digit(digit), position };
+    assert!(a.heard().contains(&ended));
+}
+
+#[test]
+fn a_key_stops_a_prompt_within_two_packets_in_every_codec() {
+    for codec in Codec::ALL {
+        let mut a = Bench::new("192.0.2.1:4000", |stream| {
+            (stream.codec, stream.send_pt) = (codec, codec.payload_type());
+        });
+        let clip = Arc::new(Clip::from_samples(vec![1000; 80_000]));
+        let playback = Playback { stop_on: DigitSet::of("1"), ..Playback::of(5, vec![clip]) };
+        a.leg.play(a.now, playback);
+        let before = a.made(ms(190)).len();
+        assert!((9..=10).contains(&before), "{codec}: {before} packets");
+        a.receive(&key(101, 1, 1, false));
+        let after = a.made(ms(200)).len();
+        assert!(after <= 2, "{codec}: {after} packets after the key");
+    }
+}
+
+#[test]
+fn a_key_that_controls_a_prompt_is_told_to_nobody_else() {
+    let (mut a, _) = ends();
+    let clip = Arc::new(Clip::from_samples((0..16_000).collect()));
+    let five = Digit::from_char('5').unwrap();
+    let playback = Playback {
+        stop_on: DigitSet::ALL,
+        controls: vec![(five, Control::PauseOrResume)],
+        ..Playback::of(5, vec![clip])
+    };
+    a.leg.play(a.now, playback);
+    a.made(ms(100));
+    a.receive(&key(101, 1, 5, false));
+    let paused = a.made(ms(100));
+    let quiet =
+        |made: &[(RtpView, Vec<u8>)]| made.iter().all(|(_, p)| p.iter().all(|&b| b == 0xff));
+    assert!(paused.len() == 5 && quiet(&paused));
+    a.receive(&key(101, 2, 5, true));
+    assert_eq!(a.heard(), [PortEventKind::FirstPacket { from: a.peer }]);
+    // Another key does what it did.
+    a.leg.keys = EventReceiver::default();
+    a.receive(&key(101, 300, 1, true));
+    let one = Digit::from_char('1').unwrap();
+    let ended = |e: &PortEventKind| matches!(e, PortEventKind::PlayEnded { by: PlayEnd::Digit(d), position, .. } if *d == one && *position == ms(100));
+    let told = |e: &PortEventKind| matches!(e, PortEventKind::Digit { digit, .. } if *digit == one);
+    let heard = a.heard();
+    assert!(heard.iter().any(ended) && heard.iter().any(told), "{heard:?}");
 }
 
 #[test]
@@ -44,7 +91,7 @@ fn a_prompt_takes_the_place_of_the_relay_and_gives_it_back() {
     let (mut a, mut b) = ends();
     let relayed = a.through(&mut b, &packet(0, 1, &[1; 160])).unwrap().0;
     let clip = Arc::new(Clip::from_samples(vec![1000; 480]));
-    let list = Playback { id: 6, clips: vec![clip], repeat: Repeat::Once, stop_on: DigitSet::NONE };
+    let list = Playback::of(6, vec![clip]);
     b.leg.play(b.now, list);
     assert_eq!(a.through(&mut b, &packet(0, 2, &[1; 160])), None);
     let made = b.made(ms(100));
@@ -52,7 +99,7 @@ fn a_prompt_takes_the_place_of_the_relay_and_gives_it_back() {
         made.iter().map(|(v, _)| v.sequence.wrapping_sub(relayed.sequence)).collect();
     assert_eq!(numbers, [1, 2, 3]);
     assert!(made.iter().all(|(v, _)| v.ssrc == relayed.ssrc));
-    assert_eq!(b.heard(), [PortEventKind::PlayEnded { id: 6, by: PlayEnd::End }]);
+    assert_eq!(b.heard(), [PortEventKind::PlayEnded { id: 6, by: PlayEnd::End, position: ms(60) }]);
     a.now = b.now;
     let again = a.through(&mut b, &packet(0, 8, &[1; 160])).unwrap().0;
     assert_eq!(again.sequence, relayed.sequence + 4);

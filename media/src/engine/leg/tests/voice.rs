@@ -291,15 +291,7 @@ fn prompts_and_recordings_work_with_every_codec() {
         let mut now = a.bench.now;
         let samples: Vec<i16> =
             (0..16_000).map(|n| ((f64::from(n) * 0.5).sin() * 8000.0) as i16).collect();
-        a.bench.leg.play(
-            now,
-            Playback {
-                id: 4,
-                clips: vec![Arc::new(Clip::from_samples(samples))],
-                repeat: Repeat::Once,
-                stop_on: DigitSet::NONE,
-            },
-        );
+        a.bench.leg.play(now, Playback::of(4, vec![Arc::new(Clip::from_samples(samples))]));
         let tape = Tape::default();
         a.bench.leg.record(
             now,
@@ -318,6 +310,26 @@ fn prompts_and_recordings_work_with_every_codec() {
         let tape = tape.0.lock().unwrap();
         assert!(tape.len().abs_diff(12_000) <= 800, "{form}: {} samples", tape.len());
         assert!(share(&tape[4000..11_000], 440.0) > 0.9, "{form} is recorded");
+    }
+}
+
+#[test]
+fn a_wideband_prompt_is_heard_so_where_the_codec_has_room_for_it() {
+    for (form, heard) in [(Codec::G722, true), (Codec::Opus, true), (Codec::Pcma, false)] {
+        let mut a = Phone::new("192.0.2.1:4000", form, 20, 440.0);
+        let mut b = Phone::new("192.0.2.2:5000", Codec::Pcmu, 20, 1000.0);
+        let mut now = a.bench.now;
+        a.ear = Ear::new(now, Rate::Wide);
+        let tone = crate::resample::tests::sine(48_000, 5500.0, 2.0, 0.3);
+        let mut rates = crate::resample::Rates::new(48_000).unwrap();
+        rates.push(&tone).unwrap();
+        let mut samples = crate::resample::Samples::default();
+        rates.finish(&mut samples).unwrap();
+        a.bench.leg.play(now, Playback::of(4, vec![Arc::new(Clip::from_rates(samples))]));
+        talk(&mut a, &mut b, &mut now, 1500);
+        let part = &a.heard[a.heard.len() / 2..];
+        let energy = part.iter().map(|&s| f64::from(s).powi(2)).sum::<f64>() / part.len() as f64;
+        assert_eq!(energy.sqrt() > 2000.0, heard, "{form}: {}", energy.sqrt());
     }
 }
 
