@@ -39,9 +39,9 @@ cargo:
 
 # What each target calls, as COMMAND:PACKAGE. A command that is there is not installed again, so a
 # machine without apt will do when it has them.
-run-tools: INSTALL := cc:gcc cc:libc6-dev
-# The user agents that the tests talk to, and `kill` of procps.
-test-tools: INSTALL := cc:gcc cc:libc6-dev baresip:baresip-core sipp:sip-tester kill:procps
+run-tools: INSTALL := cc:gcc cc:libc6-dev espeak-ng:espeak-ng
+# The user agents that the tests talk to, `kill` of procps, and the engine that speaks.
+test-tools: INSTALL := cc:gcc cc:libc6-dev baresip:baresip-core sipp:sip-tester kill:procps espeak-ng:espeak-ng
 bench-tools: INSTALL := cc:gcc cc:libc6-dev python3:python3 sox:sox sipp:sip-tester taskset:util-linux
 
 run-tools test-tools bench-tools:

@@ -1,33 +1,17 @@
 //! Decoded clips kept by path, so that a greeting is decoded once and not once a call.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use crate::clip::{Clip, ClipError, Limits, decode_with};
+use crate::lru::Lru;
 
 /// A cache bounded by the memory its clips take. A changed file (time or length) is read anew.
 #[derive(Debug)]
 pub struct ClipCache {
-    most: usize,
     limits: Limits,
-    entries: Mutex<Entries>,
-}
-
-#[derive(Debug, Default)]
-struct Entries {
-    by_path: HashMap<PathBuf, Entry>,
-    bytes: usize,
-    /// Counts uses; the entry with the smallest number was used longest ago.
-    clock: u64,
-}
-
-#[derive(Debug)]
-struct Entry {
-    stamp: Stamp,
-    clip: Arc<Clip>,
-    used: u64,
+    clips: Mutex<Lru<PathBuf, (Stamp, Arc<Clip>)>>,
 }
 
 /// What tells one content of a file from the next.
@@ -47,7 +31,7 @@ impl ClipCache {
     /// A cache with limits for each file.
     #[must_use]
     pub fn with_limits(bytes: usize, limits: Limits) -> Self {
-        Self { most: bytes, limits, entries: Mutex::default() }
+        Self { limits, clips: Mutex::new(Lru::new(bytes)) }
     }
 
     /// The clip of this file, decoded now unless it is here already. Blocks.
@@ -58,25 +42,27 @@ impl ClipCache {
         let metadata = std::fs::metadata(path)
             .map_err(|source| ClipError::Io { name: path.display().to_string(), source })?;
         let stamp = Stamp { modified: metadata.modified().ok(), len: metadata.len() };
-        if let Some(clip) = self.with(|entries| entries.find(path, stamp)) {
+        let kept = self.with(|clips| clips.get(path)).filter(|(of, _)| *of == stamp);
+        if let Some((_, clip)) = kept {
             return Ok(clip);
         }
         // Decoded outside the lock: two callers may do the same work once, nobody waits for another file.
         let clip = Arc::new(decode_with(path, self.limits)?);
-        self.with(|entries| entries.keep(path, stamp, &clip, self.most));
+        let bytes = clip.memory();
+        self.with(|clips| clips.put(path.to_owned(), (stamp, Arc::clone(&clip)), bytes));
         Ok(clip)
     }
 
     /// Bytes of audio held.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.with(|entries| entries.bytes)
+        self.with(|clips| clips.bytes())
     }
 
     /// Number of clips held.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.with(|entries| entries.by_path.len())
+        self.with(|clips| clips.len())
     }
 
     /// Whether nothing is held.
@@ -85,40 +71,8 @@ impl ClipCache {
         self.len() == 0
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut Entries) -> T) -> T {
-        act(&mut self.entries.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Entries {
-    fn find(&mut self, path: &Path, stamp: Stamp) -> Option<Arc<Clip>> {
-        self.clock += 1;
-        let entry = self.by_path.get_mut(path).filter(|entry| entry.stamp == stamp)?;
-        entry.used = self.clock;
-        Some(Arc::clone(&entry.clip))
-    }
-
-    fn keep(&mut self, path: &Path, stamp: Stamp, clip: &Arc<Clip>, most: usize) {
-        self.forget(path);
-        let bytes = clip.memory();
-        if bytes > most {
-            return;
-        }
-        while self.bytes + bytes > most {
-            let oldest = self.by_path.iter().min_by_key(|(_, entry)| entry.used);
-            let Some(oldest) = oldest.map(|(path, _)| path.clone()) else { break };
-            self.forget(&oldest);
-        }
-        self.clock += 1;
-        self.bytes += bytes;
-        let entry = Entry { stamp, clip: Arc::clone(clip), used: self.clock };
-        self.by_path.insert(path.to_owned(), entry);
-    }
-
-    fn forget(&mut self, path: &Path) {
-        if let Some(entry) = self.by_path.remove(path) {
-            self.bytes -= entry.clip.memory();
-        }
+    fn with<T>(&self, act: impl FnOnce(&mut Lru<PathBuf, (Stamp, Arc<Clip>)>) -> T) -> T {
+        act(&mut self.clips.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

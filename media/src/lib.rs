@@ -7,7 +7,7 @@
 //! * The packet logic ([`rtp`], [`rtcp`], [`srtp`], [`dtmf`], [`latch`], [`relay`], [`codec`]) has
 //!   neither socket nor clock; it is given bytes and instants.
 //! * [`sdp`] and [`negotiate`] are offer and answer: text in, [`engine::StreamConfig`] out.
-//! * [`clip`], [`clip_cache`], [`prompts`] and [`tone`] make what is played, [`sound`] strings it together; [`recorder`] and [`wav`]
+//! * [`clip`], [`clip_cache`], [`prompts`] and [`tone`] make what is played, [`sound`] strings it together, [`speech`] speaks; [`recorder`] and [`wav`]
 //!   keep what is recorded, right on the disk at every instant.
 
 pub mod clip;
@@ -17,6 +17,7 @@ pub mod dtmf;
 pub mod engine;
 pub mod g711;
 pub mod latch;
+mod lru;
 pub mod negotiate;
 mod ogg;
 pub mod prompts;
@@ -27,6 +28,7 @@ pub mod rtcp;
 pub mod rtp;
 pub mod sdp;
 pub mod sound;
+pub mod speech;
 pub mod srtp;
 pub mod tone;
 mod voice;

@@ -101,6 +101,10 @@ impl Layout {
 
     /// The whole header for `data` bytes of audio.
     fn header(self, data: u32) -> Vec<u8> {
+        self.header_at(RATE, data)
+    }
+
+    fn header_at(self, rate: u32, data: u32) -> Vec<u8> {
         let (width, block) = (self.format.sample_bytes(), self.block());
         let mut header = Vec::with_capacity(self.header_len());
         let riff = self.header_len() as u32 - 8 + data + (data & 1);
@@ -111,8 +115,8 @@ impl Layout {
         header.extend(if width == 2 { 16u32 } else { 18 }.to_le_bytes());
         header.extend(self.format.tag().to_le_bytes());
         header.extend(self.channels.to_le_bytes());
-        header.extend(RATE.to_le_bytes());
-        header.extend((RATE * u32::from(block)).to_le_bytes());
+        header.extend(rate.to_le_bytes());
+        header.extend((rate * u32::from(block)).to_le_bytes());
         header.extend(block.to_le_bytes());
         header.extend((width * 8).to_le_bytes());
         if width == 1 {
@@ -131,9 +135,16 @@ impl Layout {
 /// A whole WAV file of one channel in memory.
 #[must_use]
 pub fn to_bytes(format: Format, samples: &[i16]) -> Vec<u8> {
+    to_bytes_at(RATE, format, samples)
+}
+
+/// The same for audio of another rate.
+#[must_use]
+pub fn to_bytes_at(rate: u32, format: Format, samples: &[i16]) -> Vec<u8> {
     let mut audio = Vec::new();
     format.encode(samples, &mut audio);
-    let mut file = Layout::from(format).header(u32::try_from(audio.len()).unwrap_or(u32::MAX));
+    let data = u32::try_from(audio.len()).unwrap_or(u32::MAX);
+    let mut file = Layout::from(format).header_at(rate, data);
     file.append(&mut audio);
     if file.len() % 2 == 1 {
         file.push(0);
