@@ -234,7 +234,13 @@ impl Bans {
         }
     }
 
-    fn has_phone(&self, source: IpAddr) -> bool {
+    /// Whether phones or a trunk's peers are there, or the operator never bans it.
+    pub(crate) fn is_known(&self, source: IpAddr) -> bool {
+        let table = self.table();
+        table.phones.contains_key(&group(source)) || table.exempt(source)
+    }
+
+    pub(crate) fn has_phone(&self, source: IpAddr) -> bool {
         self.table().phones.contains_key(&group(source))
     }
 

@@ -9,7 +9,7 @@ use offhook_sip::flow::Flow;
 use offhook_sip::header::WwwAuthenticate;
 use offhook_sip::ids::Ids;
 use offhook_sip::message::{Method, Request, Response, StatusCode};
-use offhook_sip::uri::Host;
+use offhook_sip::uri::{Host, Uri};
 use tokio::time::Instant;
 
 use super::directory::Directory;
@@ -163,16 +163,27 @@ impl Authenticator {
 
     /// Whether the sender of a request may call us so in its credentials.
     fn names_us(&self, host: &Host, request: &Request, flow: &Flow) -> bool {
-        let Host::Ip(address) = host else {
-            // RFC 6761 §6.3: nobody else has this name.
-            return matches!(host, Host::Name(name) if name.eq_ignore_ascii_case("localhost"));
+        let remote = flow.remote.ip();
+        // Nobody but its registrar can ask a phone for a REGISTER: by whatever name it calls us,
+        // and some phones write their own address.
+        let registers = request.method == Method::Register;
+        // Anything else could be the answer to somebody who called the phone under a name of his
+        // own. What only phones know, such as the name of a gateway, may be used where phones are
+        // registered from.
+        let as_it_calls = || match &request.uri {
+            Uri::Sip(called) => called.host().is_same(host),
+            _ => false,
         };
-        let address = address.to_canonical();
-        // Some phones write their own address into a REGISTER. Nobody but its registrar can ask a
-        // phone for one.
-        let itself =
-            || request.method == Method::Register && address == flow.remote.ip().to_canonical();
-        self.addresses.reached_at(address, flow) || itself()
+        let known = match host {
+            // RFC 6761 §6.3: nobody else has this name.
+            Host::Name(name) => name.eq_ignore_ascii_case("localhost"),
+            Host::Ip(address) => {
+                let address = address.to_canonical();
+                registers && address == remote.to_canonical()
+                    || self.addresses.reached_at(address, flow)
+            }
+        };
+        known || as_it_calls() && (registers || self.bans.has_phone(remote))
     }
 
     /// One line for each, as far as the journal can bear it.

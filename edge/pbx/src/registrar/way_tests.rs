@@ -161,14 +161,20 @@ async fn an_answer_that_a_phone_gave_to_somebody_else_opens_nothing_and_counts_f
         assert!(!judge("INVITE", "sip:203.0.113.66", "sip:+19005550101@192.0.2.1"));
         assert!(!judge("INVITE", "sip:203.0.113.66:5060", "sip:+19005550101@203.0.113.66"));
         assert!(!judge("INVITE", "sip:102@elsewhere.test", "sip:102@lab.test"));
+        assert!(!judge("INVITE", "sip:+1900@203.0.113.66", "sip:+1900@203.0.113.66"));
+        assert!(!judge("INVITE", "sip:+1900@pbx.example", "sip:+1900@pbx.example"));
         assert!(!judge("REGISTER", "sip:elsewhere.test", "sip:lab.test"));
     }
     assert!(!desk.lab.bans.is_banned("203.0.113.66".parse().unwrap()));
     assert_eq!(desk.lab.metrics.auth_failures.get(), 0);
     // All the ways in which phones and sipp name us.
     assert!(judge("INVITE", "sip:192.0.2.1:5060", "sip:102@192.0.2.1:5060"));
-    assert!(judge("INVITE", "sip:102@lab.test", "sip:102@lab.test;transport=tcp"));
     assert!(judge("INVITE", "sip:102@lab", "sip:102@10.0.0.5"));
     assert!(judge("REGISTER", "sip:lab.test", "sip:lab.test"));
     assert!(judge("REGISTER", "sip:101@203.0.113.66:5060", "sip:lab.test"));
+    // By a name of ours that only phones know: from where they are registered.
+    desk.lab.bans.phone_came("203.0.113.66".parse().unwrap());
+    assert!(judge("INVITE", "sip:102@pbx.example", "sip:102@PBX.example:5080"));
+    assert!(judge("INVITE", "sip:102@lab.test", "sip:102@lab.test;transport=tcp"));
+    assert!(!judge("INVITE", "sip:102@elsewhere.test", "sip:102@lab.test"));
 }

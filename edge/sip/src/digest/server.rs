@@ -67,8 +67,8 @@ pub struct Asked<'a> {
     pub method: &'a Method,
     /// Its Request-URI.
     pub uri: &'a Uri,
-    /// Whether a host means us, as far as the sender of this request is concerned. The realm is
-    /// asked for before.
+    /// Whether a host means us, as far as the sender of this request is concerned. Asked only of
+    /// who knows the password, and not about the realm.
     pub names_us: &'a dyn Fn(&Host) -> bool,
 }
 
@@ -158,8 +158,7 @@ impl Server {
     /// Judges the credentials of a request from `peer`. `lookup` gives the stored HA1 of a user for
     /// a hash.
     ///
-    /// A nonce-count that was seen before makes [`Verdict::Stale`]; retransmissions never come
-    /// here, because the transaction layer answers them.
+    /// A nonce-count that was seen before makes [`Verdict::Stale`].
     pub fn verify(
         &mut self,
         now: Instant,
@@ -169,12 +168,12 @@ impl Server {
         lookup: impl FnOnce(&str, Hash) -> Option<Ha1>,
     ) -> Verdict {
         let Some(claim) = Claim::of(credentials) else { return Verdict::Malformed };
-        if claim.realm != *self.realm
-            || !self.config.hashes.contains(&claim.hash)
-            || !self.same_target(&claim.uri, asked)
-        {
+        if claim.realm != *self.realm || !self.config.hashes.contains(&claim.hash) {
             return Verdict::Malformed;
         }
+        // Who answers a nonce that we never gave to this address may not even be there: over UDP
+        // anybody can write anybody's address.
+        let Some(id) = self.mint.read(&claim.nonce, peer) else { return Verdict::Stale };
         let known = lookup(&claim.user, claim.hash).filter(|ha1| ha1.hash() == claim.hash);
         let [md5, sha256, sha512] = &self.nobody;
         let nobody = match claim.hash {
@@ -185,12 +184,10 @@ impl Server {
         let expected = claim.expected(asked.method, known.as_ref().unwrap_or(nobody));
         let given = claim.response.to_ascii_lowercase();
         let right = constant_time_eq(expected.as_bytes(), given.as_bytes());
-        // Who answers a nonce that we never gave to this address may not even be there: over UDP
-        // anybody can write anybody's address.
-        let Some(id) = self.mint.read(&claim.nonce, peer) else { return Verdict::Stale };
         match (known, right) {
             (None, _) => return Verdict::UnknownUser,
             (Some(_), false) => return Verdict::Wrong { user: (*claim.user).into() },
+            (Some(_), true) if !self.same_target(&claim.uri, asked) => return Verdict::Malformed,
             (Some(_), true) => {}
         }
         // Only now its age: `stale` tells a client not to ask for the password (RFC 7616 §3.3).
@@ -209,10 +206,11 @@ impl Server {
     }
 
     /// Whether the `uri` of credentials may mean the Request-URI (RFC 7616 §3.4.6 wants the same
-    /// resource, not the same text). Who is called must be the same, and the host must be the one
-    /// that the request names or one of ours: phones call us by name, by address and port, or by
-    /// what a gateway made of it on the way. Any other host means that the answer was given to
-    /// somebody else: who calls a phone and challenges it in our name could pass it on to us.
+    /// resource, not the same text). Who is called must be the same, and the host must be one of
+    /// ours: phones call us by name, by address and port, or by what a gateway made of it on the
+    /// way. Any other host means that the answer was given to somebody else: who calls a phone and
+    /// challenges it in our name could pass it on to us. That it is also in the Request-URI says
+    /// nothing, for the sender has written both.
     fn same_target(&self, claimed: &str, asked: &Asked<'_>) -> bool {
         let Ok(claimed) = claimed.parse::<Uri>() else { return false };
         let called = called(asked.uri);
@@ -226,13 +224,12 @@ impl Server {
         }
         let ours = || self.is_realm(host) || (asked.names_us)(host);
         let same_host = || match asked.uri {
-            Uri::Sip(sip) => same_host(&sip.host_port.host, host),
+            Uri::Sip(sip) => sip.host().is_same(host),
             _ => false,
         };
         match (self::called(&claimed), called) {
-            (Some(claimed), Some(called)) => claimed == called && (same_host() || ours()),
-            // sipp names the host alone, whoever is called. That it is the one in the Request-URI
-            // says nothing then, for the sender has written both.
+            (Some(claimed), Some(called)) => claimed == called && ours(),
+            // sipp names the host alone, whoever is called.
             (None, Some(_)) => ours(),
             // A REGISTER, mostly: some phones write their AOR, some their own address.
             (_, None) => same_host() || ours(),
@@ -240,7 +237,7 @@ impl Server {
     }
 
     fn is_realm(&self, host: &Host) -> bool {
-        self.realm.parse().is_ok_and(|realm| same_host(&realm, host))
+        self.realm.parse().is_ok_and(|realm: Host| realm.is_same(host))
     }
 
     #[cfg(test)]
@@ -309,14 +306,6 @@ impl<'a> Claim<'a> {
             return hash::response(*hash, &ha1, &terms);
         }
         hash::response(*hash, ha1.as_hex(), &terms)
-    }
-}
-
-fn same_host(one: &Host, other: &Host) -> bool {
-    match (one, other) {
-        (Host::Ip(one), Host::Ip(other)) => one.to_canonical() == other.to_canonical(),
-        (Host::Name(one), Host::Name(other)) => one.eq_ignore_ascii_case(other),
-        _ => false,
     }
 }
 

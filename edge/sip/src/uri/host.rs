@@ -15,6 +15,18 @@ pub enum Host {
     Ip(IpAddr),
 }
 
+impl Host {
+    /// Whether both are the same host as RFC 3261 §19.1.4 compares them; an IPv4 address is the
+    /// same however an IPv6 socket writes it.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Ip(one), Self::Ip(other)) => one.to_canonical() == other.to_canonical(),
+            (Self::Name(one), Self::Name(other)) => one.eq_ignore_ascii_case(other),
+            _ => false,
+        }
+    }
+}
+
 /// `host[:port]`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HostPort {
