@@ -5,6 +5,10 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::limits::Limits;
+use crate::bans;
+
+/// The part of all handshakes that is kept for phones' and trunks' sources.
+const KNOWN_SHARE: usize = 4;
 
 /// Counts them, in all and per source.
 #[derive(Clone, Debug, Default)]
@@ -17,11 +21,15 @@ struct Counts {
 }
 
 impl Handshakes {
-    /// A place for one more, held until it is dropped; `None`: there are enough.
-    pub(super) fn begin(&self, source: IpAddr, limits: &Limits) -> Option<Handshake> {
+    /// A place for one more, held until it is dropped; `None`: there are enough. Some places are
+    /// kept for `known` sources: strangers who take all the others must not cut them off.
+    pub(super) fn begin(&self, source: IpAddr, known: bool, limits: &Limits) -> Option<Handshake> {
+        // As bans do: an IPv6 host has a whole /64 to come from.
+        let source = bans::group(source);
         let mut counts = self.counts();
         let of_source = counts.per_source.get(&source).copied().unwrap_or(0);
-        if counts.all >= limits.handshakes || of_source >= limits.handshakes_per_source {
+        let reserve = if known { 0 } else { limits.handshakes / KNOWN_SHARE };
+        if counts.all + reserve >= limits.handshakes || of_source >= limits.handshakes_per_source {
             return None;
         }
         counts.all += 1;
@@ -59,19 +67,28 @@ impl Drop for Handshake {
 mod tests {
     use super::*;
 
+    const LIMITS: Limits = Limits { handshakes: 4, handshakes_per_source: 2, ..Limits::DEFAULT };
+
     #[test]
     fn one_source_takes_only_its_share_and_gives_it_back() {
-        let limits = Limits { handshakes: 3, handshakes_per_source: 2, ..Limits::default() };
         let handshakes = Handshakes::default();
-        let [a, b, c] = ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(|a| a.parse().unwrap());
-        let first = handshakes.begin(a, &limits).unwrap();
-        let _second = handshakes.begin(a, &limits).unwrap();
-        assert!(handshakes.begin(a, &limits).is_none());
-        let _third = handshakes.begin(b, &limits).unwrap();
-        assert!(handshakes.begin(c, &limits).is_none(), "enough in all");
+        let begin = |source: &str| handshakes.begin(source.parse().unwrap(), false, &LIMITS);
+        let first = begin("2001:db8:1:2::1").unwrap();
+        let _second = begin("2001:db8:1:2:ffff::2").unwrap();
+        assert!(begin("2001:db8:1:2::3").is_none(), "one host has a whole network");
         drop(first);
-        assert!(handshakes.begin(c, &limits).is_some());
+        let _third = begin("2001:db8:1:2::3").unwrap();
         assert_eq!(handshakes.counts().all, 2);
-        assert_eq!(handshakes.counts().per_source.len(), 2);
+        assert_eq!(handshakes.counts().per_source.len(), 1);
+    }
+
+    #[test]
+    fn strangers_leave_places_for_those_who_are_known() {
+        let handshakes = Handshakes::default();
+        let begin = |last: u8, known| handshakes.begin([192, 0, 2, last].into(), known, &LIMITS);
+        let strangers: Vec<_> = (1..=9).filter_map(|last| begin(last, false)).collect();
+        assert_eq!(strangers.len(), 3);
+        let _known = begin(20, true).unwrap();
+        assert!(begin(21, true).is_none(), "enough in all");
     }
 }

@@ -124,7 +124,7 @@ async fn garbage_on_a_stream_and_in_a_handshake_counts_towards_a_ban() {
 }
 
 #[tokio::test]
-async fn whoever_goes_away_before_a_handshake_is_not_held_for_a_scanner() {
+async fn an_old_phone_and_whoever_goes_away_before_a_handshake_are_not_held_for_scanners() {
     let folder = tempfile::tempdir().unwrap();
     certificate(folder.path());
     let metrics = Arc::new(Metrics::default());
@@ -139,6 +139,14 @@ async fn whoever_goes_away_before_a_handshake_is_not_held_for_a_scanner() {
     let mut started = Net::start(config, bans.clone(), metrics);
     let us = bound(&started, Transport::Tls);
     drop(TcpStream::connect(us).await.unwrap());
+    assert!(matches!(started.incoming.recv().await, Some(Incoming::Lost { .. })));
+    // A ClientHello of TLS 1.0 (RFC 2246 §7.4.1.2) that offers TLS_RSA_WITH_AES_128_CBC_SHA.
+    let hello = [&[3, 1][..], &[7; 32], &[0, 0, 2, 0, 0x2f, 1, 0]].concat();
+    let length = u8::try_from(hello.len()).unwrap();
+    let record = [&[22, 3, 1, 0, length + 4, 1, 0, 0, length][..], &hello].concat();
+    let mut old = TcpStream::connect(us).await.unwrap();
+    old.write_all(&record).await.unwrap();
+    assert_eq!(closed(&mut old).await.first(), Some(&21), "it is told why, by an alert");
     assert!(matches!(started.incoming.recv().await, Some(Incoming::Lost { .. })));
     assert!(!bans.is_banned(us.ip()));
 }

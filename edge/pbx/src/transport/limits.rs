@@ -30,23 +30,28 @@ pub struct Limits {
     pub write: Duration,
 }
 
+impl Limits {
+    /// Those of the daemon.
+    pub const DEFAULT: Self = Self {
+        connections: 4_096,
+        per_source: 512,
+        write_queue: 64,
+        message: 65_536,
+        // Longer than the longest registration, so that a phone without keep-alive keeps its
+        // flow.
+        idle: Duration::from_secs(2 * 3_600),
+        patience: Duration::from_secs(30),
+        handshake: Duration::from_secs(10),
+        handshakes: 512,
+        // An office behind one NAT comes back all at once after a power cut.
+        handshakes_per_source: 128,
+        connect: Duration::from_secs(5),
+        write: Duration::from_secs(10),
+    };
+}
+
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            connections: 4_096,
-            per_source: 512,
-            write_queue: 64,
-            message: 65_536,
-            // Longer than the longest registration, so that a phone without keep-alive keeps its
-            // flow.
-            idle: Duration::from_secs(2 * 3_600),
-            patience: Duration::from_secs(30),
-            handshake: Duration::from_secs(10),
-            handshakes: 512,
-            // An office behind one NAT comes back all at once after a power cut.
-            handshakes_per_source: 128,
-            connect: Duration::from_secs(5),
-            write: Duration::from_secs(10),
-        }
+        Self::DEFAULT
     }
 }

@@ -158,7 +158,8 @@ impl Net {
 
     /// A place among the handshakes under way; `None`: there are enough.
     pub(super) fn begin_handshake(&self, flow: Flow) -> Option<Handshake> {
-        self.handshakes.begin(flow.remote.ip(), &self.limits)
+        let source = flow.remote.ip();
+        self.handshakes.begin(source, self.bans.is_known(source), &self.limits)
     }
 
     pub(super) async fn hand_in(&self, incoming: Incoming) -> Result<(), ()> {

@@ -105,12 +105,13 @@ async fn shake_hands(
     None
 }
 
-/// Whether the other side spoke something that is no proper TLS. One that went silent or away may
-/// be a bad line or a monitor, and one that sends an alert is mostly an honest phone that does not
-/// trust our certificate: none of these may cost its office the line.
+/// Whether the other side spoke something that is no TLS at all. One that went silent or away may
+/// be a bad line or a monitor, one that sends an alert is mostly an honest phone that does not
+/// trust our certificate, and one with nothing in common an old phone: none of these may cost its
+/// office the line.
 fn is_no_tls(error: &io::Error) -> bool {
     let tls = error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
-    tls.is_some_and(|e| !matches!(e, rustls::Error::AlertReceived(_)))
+    tls.is_some_and(|e| matches!(e, rustls::Error::InvalidMessage(_)))
 }
 
 /// Makes an outgoing connection and serves it.

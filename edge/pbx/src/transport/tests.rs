@@ -259,14 +259,21 @@ async fn an_outgoing_tls_peer_must_prove_its_name() {
 }
 
 #[tokio::test]
-async fn a_ca_file_that_cannot_be_read_takes_no_trust_away() {
+async fn a_ca_file_that_cannot_be_read_and_an_odd_certificate_in_one_take_no_trust_away() {
     let folder = tempfile::tempdir().unwrap();
     certificate(folder.path());
     let mut server =
         start(NetConfig { listen: vec![tls_listen(folder.path())], ..Default::default() });
     let der = folder.path().join("ca.der");
     std::fs::write(&der, [0x30, 0x82, 1, 2, 0xff]).unwrap();
-    let ca_files = vec![der, folder.path().join("chain.pem")];
+    let good = std::fs::read_to_string(folder.path().join("chain.pem")).unwrap();
+    let odd = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let bundle = folder.path().join("bundle.pem");
+    std::fs::write(&bundle, format!("{odd}{good}")).unwrap();
+    let only_odd = folder.path().join("odd.pem");
+    std::fs::write(&only_odd, odd).unwrap();
+    assert!(tls::client_config(&[only_odd]).is_err());
+    let ca_files = vec![der, bundle];
     let client = start(NetConfig { ca_files: ca_files.clone(), ..Default::default() });
     let flow = Flow {
         transport: Transport::Tls,

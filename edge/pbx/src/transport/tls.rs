@@ -154,9 +154,17 @@ fn trusting(
     Ok(Arc::new(config))
 }
 
+/// One odd certificate in a bundle takes no trust away from the others, as with those of the
+/// system.
 fn add_file(roots: &mut RootCertStore, file: &Path) -> Result<(), TlsError> {
-    for certificate in read_certificates(file)? {
-        roots.add(certificate).map_err(|problem| TlsError::Key { file: file.into(), problem })?;
+    let (added, left_out) = roots.add_parsable_certificates(read_certificates(file)?);
+    if added == 0 {
+        let problem = "holds no certificate that could be trusted".to_owned();
+        return Err(TlsError::File { file: file.into(), problem });
+    }
+    if left_out > 0 {
+        tracing::warn!(file = %file.display(), added, left_out,
+            "certificates of a CA file cannot be used");
     }
     Ok(())
 }
