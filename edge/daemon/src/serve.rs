@@ -355,7 +355,15 @@ pub async fn until_told(desk: &Arc<Desk>, told: Told) -> Result<(), CommandError
             Some(_) = reloading.join_next() => {}
             _ = watchdog.tick() => match heartbeat(desk).await {
                 Some(true) => system::notify(&[NotifyState::Watchdog]),
-                Some(false) => return Err(CommandError::Words(BROKEN.to_owned())),
+                Some(false) => {
+                    // What is still queued tells what happened. Calls and phones can be told
+                    // nothing any more.
+                    let kept = tokio::time::timeout(FAREWELL, desk.store.flush()).await;
+                    if !matches!(kept, Ok(Ok(()))) {
+                        tracing::error!("the last records may not be kept");
+                    }
+                    return Err(CommandError::Words(BROKEN.to_owned()));
+                }
                 // The watchdog is not fed: systemd restarts us if it stays so.
                 None => tracing::error!("signalling has not answered for {HEARTBEAT_LIMIT:?}"),
             },

@@ -158,7 +158,8 @@ impl Call {
         bridging.deadline = (now + bridging.ring).min(bridging.latest);
         // Ways that are still looked up come too late.
         (bridging.started, bridging.looking_up) = (run, 0);
-        bridging.early = None;
+        // Nobody rings yet: what the caller hears begins anew with the next 180.
+        (bridging.early, bridging.rings) = (None, false);
         for branch in std::mem::take(&mut bridging.branches) {
             if let Some(leg) = self.leg(branch.leg) {
                 leg.part = Part::Gone;

@@ -134,7 +134,7 @@ fn a_stranger_challenged_once_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_stranger_who_repeats_himself_gets_the_same_answer_with_the_same_tag() {
+fn a_stranger_who_repeats_himself_is_answered_with_the_same_tag() {
     let mut bench = Bench::new();
     let invite = request("INVITE", "z9hG4bKa", "");
     for _ in 0..2 {
