@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use futures_util::stream::FuturesUnordered;
+use offhook_config::Config;
 use offhook_media::engine::PortEvent;
 use offhook_sip::header::{HeaderName, Headers};
 use offhook_sip::message::{Request, Response, StatusCode};
@@ -15,7 +16,7 @@ use offhook_sma::event::{CallDetails, Direction, EventType, Participant};
 use offhook_sma::session::{Script, Transaction};
 use tokio::sync::mpsc;
 
-use super::identity::{self, Source};
+use super::identity::{self, Caller, Source};
 use super::leg::{self, Leg, LegId, Part, Party, Way};
 use super::runner::{self, Running};
 use super::task::now;
@@ -28,74 +29,20 @@ use crate::stack::{DialogKey, NewRequest, Owner};
 
 impl Call {
     pub(super) fn new(
-        new: NewCall,
-        house: House,
+        mut new: NewCall,
+        mut house: House,
         owner: Owner,
         media_events: mpsc::Sender<PortEvent>,
         entry: Entry,
     ) -> Result<Box<Self>, Box<Response>> {
         let now = now();
-        let House { services, settings, router, mut ids } = house;
-        let NewRequest { tx, request, flow } = new.invite;
-        let contact = Uri::Sip(services.sip.contact_uri(&flow, None));
-        let session =
-            Session::incoming(now, Arc::clone(&settings.session), &mut ids, &request, tx, contact)
-                .map_err(Box::new)?;
-        let started = SystemTime::now();
-        let (party, way) = match &new.caller.source {
-            Source::Phone(number) => (Party::Phone(number.clone()), Way::Flow(flow)),
-            Source::Trunk(name) => (Party::Trunk(name.clone()), Way::ByUri { seen: Some(flow) }),
-        };
-        let record = CallRecord {
-            id: new.id.clone(),
-            started,
-            answered: None,
-            ended: None,
-            from: identity::recorded_number(&settings.config, &new.caller.number),
-            to: new.dialled.clone(),
-            original_caller: new.caller.original.clone(),
-            source: new.caller.source.label(),
-            destination: new.destination,
-            disposition: "failed".to_owned(),
-            failure: None,
-            hung_up_by: None,
-        };
-        let mut timeline = Timeline::new(new.id.clone(), Arc::clone(&services.keep));
-        timeline.add(now, Some('A'), CallEventKind::Leg { party: party.label() });
-        timeline.request(now, 'A', crate::event::Direction::In, &request, timeline::peer_of(&flow));
-        let call_id = guid(&mut ids);
-        let participant = Participant {
-            call_id: call_id.clone(),
-            participant_tag: LegTag::A,
-            to: new.dialled,
-            from: record.from.clone(),
-            direction: Direction::Inbound,
-            start_time_in_milliseconds: epoch_ms(started),
-            status: None,
-            sip_headers: new.caller.sip_headers(),
-        };
-        let dialog = services
-            .sip
-            .register_dialog(DialogKey::new(session.call_id(), session.local_tag()), &owner);
-        let listed = party.is_phone().then(|| entry.list(session.call_id(), session.local_tag()));
-        let caller_leg = Leg {
-            id: LegId(0),
-            label: 'A',
-            part: Part::Caller,
-            party,
-            number: new.caller.number.as_str().into(),
-            call_id,
-            session,
-            way,
-            media: None,
-            answered: false,
-            confirmed: false,
-            digest: None,
-            _dialog: dialog,
-            _listed: listed,
-            first: None,
-            _slot: new.slot,
-        };
+        let First { leg, timeline } = First::of(now, &mut new, &mut house, &owner, &entry)?;
+        let House { services, settings, router, ids } = house;
+        let max_forwards = hops_left(&new.invite.request).saturating_sub(1);
+        // An emergency call is never ended by a limit of ours.
+        let most = settings.config.sip.max_call.filter(|_| !new.emergency);
+        let record = first_record(&settings.config, &new);
+        let participant = first_participant(&new.caller, leg.call_id.clone(), &record);
         let app_name = new.app.name();
         Ok(Box::new(Self {
             owner,
@@ -103,8 +50,8 @@ impl Call {
             caller: new.caller,
             emergency: new.emergency,
             to_emergency: new.emergency,
-            max_forwards: hops_left(&request).saturating_sub(1),
-            legs: vec![caller_leg],
+            max_forwards,
+            legs: vec![leg],
             next_leg: 1,
             news: VecDeque::new(),
             media_events,
@@ -132,8 +79,7 @@ impl Call {
             record,
             failure: new.failure,
             ending: None,
-            // An emergency call is never ended by a limit of ours.
-            ends_at: settings.config.sip.max_call.filter(|_| !new.emergency).map(|most| now + most),
+            ends_at: most.map(|most| now + most),
             closed: false,
             entry,
             services,
@@ -172,6 +118,88 @@ impl Call {
             let _ = leg.session.reject(now, status, None, headers);
         }
         false
+    }
+}
+
+/// The caller's leg, and the timeline that begins with it.
+struct First {
+    leg: Leg,
+    timeline: Timeline,
+}
+
+impl First {
+    /// A request that no session can be made of gives the answer to it.
+    fn of(
+        now: Instant,
+        new: &mut NewCall,
+        house: &mut House,
+        owner: &Owner,
+        entry: &Entry,
+    ) -> Result<Self, Box<Response>> {
+        let House { services, settings, ids, .. } = house;
+        let NewRequest { tx, request, flow } = &new.invite;
+        let contact = Uri::Sip(services.sip.contact_uri(flow, None));
+        let config = Arc::clone(&settings.session);
+        let session =
+            Session::incoming(now, config, ids, request, *tx, contact).map_err(Box::new)?;
+        let (party, way) = match &new.caller.source {
+            Source::Phone(number) => (Party::Phone(number.clone()), Way::Flow(*flow)),
+            Source::Trunk(name) => (Party::Trunk(name.clone()), Way::ByUri { seen: Some(*flow) }),
+        };
+        let mut timeline = Timeline::new(new.id.clone(), Arc::clone(&services.keep));
+        timeline.add(now, Some('A'), CallEventKind::Leg { party: party.label() });
+        timeline.request(now, 'A', crate::event::Direction::In, request, timeline::peer_of(flow));
+        let key = DialogKey::new(session.call_id(), session.local_tag());
+        let leg = Leg {
+            id: LegId(0),
+            label: 'A',
+            part: Part::Caller,
+            number: new.caller.number.as_str().into(),
+            call_id: guid(ids),
+            way,
+            media: None,
+            answered: false,
+            confirmed: false,
+            digest: None,
+            _dialog: services.sip.register_dialog(key, owner),
+            _listed: party.is_phone().then(|| entry.list(session.call_id(), session.local_tag())),
+            party,
+            session,
+            first: None,
+            _slot: new.slot.take(),
+        };
+        Ok(Self { leg, timeline })
+    }
+}
+
+/// The record of a call that has just come.
+fn first_record(config: &Config, new: &NewCall) -> CallRecord {
+    CallRecord {
+        id: new.id.clone(),
+        started: SystemTime::now(),
+        answered: None,
+        ended: None,
+        from: identity::recorded_number(config, &new.caller.number),
+        to: new.dialled.clone(),
+        original_caller: new.caller.original.clone(),
+        source: new.caller.source.label(),
+        destination: new.destination.clone(),
+        disposition: "failed".to_owned(),
+        failure: None,
+        hung_up_by: None,
+    }
+}
+
+fn first_participant(caller: &Caller, call_id: String, record: &CallRecord) -> Participant {
+    Participant {
+        call_id,
+        participant_tag: LegTag::A,
+        to: record.to.clone(),
+        from: record.from.clone(),
+        direction: Direction::Inbound,
+        start_time_in_milliseconds: epoch_ms(record.started),
+        status: None,
+        sip_headers: caller.sip_headers(),
     }
 }
 

@@ -13,7 +13,8 @@
 //! * [`asking`]: the application; [`runner`]: its actions one by one; [`answering`], [`play`],
 //!   [`record`]: those that need sound. [`bridge`], [`place`], [`answered`], [`refused`],
 //!   [`redirect`]: `CallAndBridge` with its forks, forwards and failover.
-//! * [`transfer`]: a phone puts its call through (REFER); [`joining`]: to another call of its own.
+//! * [`transfer`]: a phone puts its call through (REFER): [`handover`] to a number, [`joining`] to
+//!   another call of its own; [`reports`] and [`leaving`]: what becomes of the phone.
 //! * [`identity`], [`best`]: pure rules. [`timeline`]: what happened.
 
 mod answered;
@@ -23,10 +24,12 @@ mod begin;
 pub(crate) mod best;
 pub(crate) mod bridge;
 mod ending;
+mod handover;
 mod hold;
 pub(crate) mod identity;
 mod info;
 mod joining;
+mod leaving;
 pub(crate) mod leg;
 mod legs;
 mod media_events;
@@ -35,6 +38,7 @@ mod play;
 mod record;
 mod redirect;
 mod refused;
+mod reports;
 mod runner;
 mod signalling;
 pub(crate) mod sounds;

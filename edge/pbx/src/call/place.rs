@@ -8,8 +8,8 @@ use offhook_config::Srtp;
 use offhook_media::sdp::Direction as MediaDirection;
 use offhook_sip::digest;
 use offhook_sip::flow::{Flow, Transport};
-use offhook_sip::header::{HeaderName, NameAddr};
-use offhook_sip::session::{OutgoingInvite, Session};
+use offhook_sip::header::{HeaderName, Headers, NameAddr};
+use offhook_sip::session::{OutgoingInvite, Session, SessionConfig};
 use offhook_sip::uri::{HostPort, Uri};
 use offhook_sma::action::LegTag;
 
@@ -136,8 +136,25 @@ impl Call {
             media.prefer(codec);
         }
         let sdp = media.offer(MediaDirection::SendRecv);
-        let contact = Uri::Sip(self.services.sip.contact_uri(&placed.flow, None));
-        let mut headers = placed.identity.headers;
+        let invite = OutgoingInvite {
+            request_uri: placed.uri.clone(),
+            from: placed.identity.from.clone(),
+            to: placed.to.clone(),
+            contact: Uri::Sip(self.services.sip.contact_uri(&placed.flow, None)),
+            call_id: None,
+            route: placed.route.clone(),
+            headers: self.invite_headers(&placed),
+            sdp: Some(sdp),
+        };
+        let config = self.session_config(placed.digest.is_some());
+        let session = Session::outgoing(now, config, &mut self.ids, invite);
+        self.add_branch(now, placed, session, media, bind);
+        Ok(())
+    }
+
+    /// Headers of an INVITE beside those that the session writes.
+    fn invite_headers(&self, placed: &Placed) -> Headers {
+        let mut headers = placed.identity.headers.clone();
         if let Some(bridging) = &self.bridging {
             for header in &bridging.headers {
                 headers.set(header.name.clone(), header.value.clone());
@@ -147,29 +164,27 @@ impl Call {
         for diversion in placed.diverted.iter().rev() {
             headers.push_front(HeaderName::Diversion, diversion.as_str());
         }
-        let base = if placed.digest.is_some() {
-            &self.settings.challenged
-        } else {
-            &self.settings.session
-        };
-        let config = if base.max_forwards == self.max_forwards {
-            Arc::clone(base)
-        } else {
-            let mut config = (**base).clone();
-            config.max_forwards = self.max_forwards;
-            Arc::new(config)
-        };
-        let invite = OutgoingInvite {
-            request_uri: placed.uri,
-            from: placed.identity.from,
-            to: placed.to,
-            contact,
-            call_id: None,
-            route: placed.route,
-            headers,
-            sdp: Some(sdp),
-        };
-        let session = Session::outgoing(now, config, &mut self.ids, invite);
+        headers
+    }
+
+    /// `challenged`: there are credentials to answer a challenge with.
+    fn session_config(&self, challenged: bool) -> Arc<SessionConfig> {
+        let base = if challenged { &self.settings.challenged } else { &self.settings.session };
+        if base.max_forwards == self.max_forwards {
+            return Arc::clone(base);
+        }
+        Arc::new(SessionConfig { max_forwards: self.max_forwards, ..(**base).clone() })
+    }
+
+    /// The leg of an INVITE that goes out, as a branch of what runs.
+    fn add_branch(
+        &mut self,
+        now: Instant,
+        placed: Placed,
+        session: Session,
+        media: LegMedia,
+        bind: IpAddr,
+    ) {
         let key = DialogKey::new(session.call_id(), session.local_tag());
         let dialog = self.services.sip.register_dialog(key, &self.owner);
         let listed = placed
@@ -185,6 +200,18 @@ impl Call {
             Party::Phone(_) => Answerer::Phone,
             Party::Trunk(_) => Answerer::Trunk,
         };
+        if let Some(bridging) = &mut self.bridging {
+            bridging.branches.push(Branch {
+                leg: id,
+                bind,
+                answerer,
+                silent_until: (answerer == Answerer::Trunk).then(|| now + SILENCE),
+                outcome: None,
+                again: placed.again,
+                rest: placed.rest,
+                diverted: placed.diverted,
+            });
+        }
         let call_id = guid(&mut self.ids);
         self.legs.push(Leg {
             id,
@@ -204,21 +231,6 @@ impl Call {
             first: placed.first,
             _slot: placed.slot,
         });
-        if let Some(bridging) = &mut self.bridging {
-            let silent_until = (answerer == Answerer::Trunk).then(|| now + SILENCE);
-            let Placed { again, rest, diverted, .. } = placed;
-            bridging.branches.push(Branch {
-                leg: id,
-                bind,
-                answerer,
-                silent_until,
-                outcome: None,
-                again,
-                rest,
-                diverted,
-            });
-        }
-        Ok(())
     }
 
     /// The port for an interface: made for the first branch there, shared by the others.

@@ -6,33 +6,29 @@
 //! > something takes the call, the phone stays on the line, and gets the party back when nobody
 //! > does.
 //!
+//! Here it is asked for. [`super::handover`] calls the number and gives the party back;
+//! [`super::reports`] tells the phone how it goes; [`super::leaving`] sees the phone off.
 //! [`super::joining`] is the other kind, to a call that the phone has already.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use offhook_sip::header::{HeaderName, Headers, Replaces};
-use offhook_sip::message::{Method, Request, StatusCode};
+use offhook_sip::message::{Request, StatusCode};
 use offhook_sip::refer::{self, Refer};
 use offhook_sip::session::InboundToken;
 use offhook_sip::subscription::Notifier;
 use offhook_sma::action::LegTag;
 use offhook_sma::digits::Collector;
-use offhook_sma::event::{Direction, EventType, Participant, Status};
 use offhook_sma::session::Transaction;
 use tokio::sync::{mpsc, oneshot};
 
-use super::begin::details;
-use super::identity::{self, Caller, Source};
+use super::identity::{self, Caller};
 use super::joining::Partner;
 use super::leg::{Leg, LegId, Part, Party};
 use super::runner::Running;
-use super::{Call, Control, epoch_ms};
+use super::{Call, Control};
 use crate::app::Application;
 use crate::office::user_of;
-
-/// A phone that was told of the end of its transfer hangs up by itself (RFC 5589 §6.1); one that
-/// does not is hung up after this.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A transfer under way.
 pub(super) struct Transfer {
@@ -60,7 +56,7 @@ pub(super) enum Transferor {
 }
 
 impl Transferor {
-    fn is_gone(&self) -> bool {
+    pub(super) fn is_gone(&self) -> bool {
         match self {
             Self::Leg { gone, .. } | Self::Call { gone, .. } => *gone,
         }
@@ -81,19 +77,19 @@ pub(super) enum Stage {
 
 /// What is gone back to when nobody takes the call.
 pub(super) struct Before {
-    app: Option<Box<dyn Application>>,
-    app_name: &'static str,
-    transaction: Transaction,
-    caller: Caller,
-    invoked_for: LegTag,
-    listening: Option<(LegId, Collector)>,
-    partner: Option<Box<Partner>>,
-    part: Part,
-    destination: Option<String>,
+    pub(super) app: Option<Box<dyn Application>>,
+    pub(super) app_name: &'static str,
+    pub(super) transaction: Transaction,
+    pub(super) caller: Caller,
+    pub(super) invoked_for: LegTag,
+    pub(super) listening: Option<(LegId, Collector)>,
+    pub(super) partner: Option<Box<Partner>>,
+    pub(super) part: Part,
+    pub(super) destination: Option<String>,
     /// A number that did not answer lifts no limit.
-    emergency: bool,
-    to_emergency: bool,
-    ends_at: Option<Instant>,
+    pub(super) emergency: bool,
+    pub(super) to_emergency: bool,
+    pub(super) ends_at: Option<Instant>,
 }
 
 /// An order to another call: its party is put through by the phone in this one.
@@ -115,19 +111,7 @@ impl Call {
         request: &Request,
     ) {
         let asked = self.may_refer(id, request);
-        let mut headers = Headers::new();
-        let status = match &asked {
-            Ok((refer, _)) => {
-                if refer.silent
-                    && let Some(name) = HeaderName::parse(b"Refer-Sub")
-                {
-                    // RFC 4488 §4: no report will follow.
-                    headers.push(name, "false");
-                }
-                StatusCode::ACCEPTED
-            }
-            Err(status) => *status,
-        };
+        let (status, headers) = answer_to(&asked);
         let Some(leg) = self.leg(id) else { return };
         let (label, part) = (leg.label, leg.part);
         let _ = leg.session.respond(now, token, status, &headers, None);
@@ -152,19 +136,28 @@ impl Call {
         self.transfer = Some(Box::new(transfer));
         // RFC 3515 §2.4.4: the first report follows at once.
         self.report(now, StatusCode::TRYING);
-        if other.is_some() {
-            if let Some(leg) = self.leg(id) {
-                leg.part = Part::Leaving;
-            }
-            return self.carry_out(now, number, refer.replaces.as_ref());
+        if other.is_none() {
+            return self.pass_on(now, extension, number, refer.replaces);
         }
+        if let Some(leg) = self.leg(id) {
+            leg.part = Part::Leaving;
+        }
+        self.carry_out(now, number, refer.replaces.as_ref());
+    }
+
+    /// Our party is in another call: that one carries the transfer out.
+    fn pass_on(
+        &mut self,
+        now: Instant,
+        extension: String,
+        number: String,
+        replaces: Option<Replaces>,
+    ) {
         let control = self.entry.control().clone();
-        let order = PutThrough { control, extension, number, replaces: refer.replaces };
-        let told = self
-            .partner
-            .as_ref()
-            .map(|partner| partner.control.try_send(Control::PutThrough(Box::new(order))).is_ok());
-        if told != Some(true) {
+        let order = PutThrough { control, extension, number, replaces };
+        let order = Control::PutThrough(Box::new(order));
+        let told = self.partner.as_ref().is_some_and(|p| p.control.try_send(order).is_ok());
+        if !told {
             self.transfer_failed(now, 503);
         }
     }
@@ -228,264 +221,20 @@ impl Call {
             None => self.call_target(now, &number),
         }
     }
+}
 
-    /// Hands the remaining party to the application of what was dialled.
-    pub(super) fn call_target(&mut self, now: Instant, number: &str) {
-        let Some(transfer) = &self.transfer else { return };
-        let remaining = transfer.remaining;
-        let dialler = Source::Phone(transfer.extension.clone());
-        let caller = self.identity_of(remaining);
-        let plan = self.router.plan(self.config(), &dialler, &caller, number);
-        if let Some(failure) = plan.failure {
-            self.timeline.failure(now, None, failure, Some(failure.sip_status), number);
-            return self.transfer_failed(now, failure.sip_status);
-        }
-        let engine = &self.services.engine;
-        let Some(leg) = self.legs.iter_mut().find(|leg| leg.id == remaining) else { return };
-        if let Some(port) = leg.port() {
-            engine.unbridge(port);
-        }
-        let part = std::mem::replace(&mut leg.part, Part::Caller);
-        let participant = Participant {
-            call_id: leg.call_id.clone(),
-            participant_tag: LegTag::A,
-            to: number.to_owned(),
-            from: caller.shown().to_owned(),
-            direction: Direction::Inbound,
-            start_time_in_milliseconds: epoch_ms(self.record.started),
-            status: Some(Status::Connected),
-            sip_headers: caller.sip_headers(),
-        };
-        let app_name = plan.app.name();
-        let transaction = Transaction::new(details(self.record.id.clone(), app_name, participant));
-        let before = Before {
-            app: self.app.replace(plan.app),
-            app_name: std::mem::replace(&mut self.app_name, app_name),
-            transaction: std::mem::replace(&mut self.transaction, transaction),
-            caller: std::mem::replace(&mut self.caller, caller),
-            invoked_for: std::mem::replace(&mut self.invoked_for, LegTag::A),
-            listening: self.listening.take(),
-            partner: self.partner.take(),
-            part,
-            destination: plan.destination,
-            emergency: self.emergency,
-            to_emergency: self.to_emergency,
-            ends_at: self.ends_at,
-        };
-        self.app_run += 1;
-        // What waited was for the application that had the call.
-        self.app_queue.clear();
-        self.to_emergency = plan.emergency;
-        if plan.emergency {
-            self.becomes_emergency();
-        }
-        if let Some(transfer) = &mut self.transfer {
-            transfer.stage = Stage::Calling(Box::new(before));
-        }
-        self.tell(now, LegTag::A, EventType::NewInboundCall, None);
-    }
-
-    /// Who a leg's party is, for those that it is put through to.
-    pub(super) fn identity_of(&self, id: LegId) -> Caller {
-        let Some(leg) = self.leg_ref(id).filter(|leg| leg.tag() != Some(LegTag::A)) else {
-            return self.caller.clone();
-        };
-        let (source, name) = match &leg.party {
-            Party::Phone(number) => {
-                let account = self.services.phonebook.account(number);
-                let name = account.map(|a| a.name.clone()).filter(|name| !name.is_empty());
-                (Source::Phone(number.clone()), name)
+/// How a REFER is answered (RFC 3515 §2.4.2).
+fn answer_to(asked: &Result<(Refer, String), StatusCode>) -> (StatusCode, Headers) {
+    let mut headers = Headers::new();
+    match asked {
+        Ok((refer, _)) => {
+            if refer.silent {
+                // RFC 4488 §4: no report will follow.
+                headers.push(HeaderName::ReferSub, "false");
             }
-            Party::Trunk(name) => (Source::Trunk(name.clone()), None),
-        };
-        Caller::known(source, &leg.number, name)
-    }
-
-    /// Tells whoever asked how it goes.
-    pub(super) fn report(&mut self, now: Instant, status: StatusCode) {
-        let Some(transfer) = &mut self.transfer else { return };
-        match &mut transfer.by {
-            Transferor::Call { control, .. } => {
-                let _ = control.try_send(Control::Progress(status.code()));
-            }
-            Transferor::Leg { id, report: Some(report), gone: false, .. } => {
-                let id = *id;
-                let Some(leg) = self.legs.iter_mut().find(|leg| leg.id == id) else { return };
-                let Some(dialog) = leg.session.dialog() else { return };
-                let mut notify = Request::new(Method::Notify, dialog.remote_target().clone());
-                refer::fill_report(now, report, &mut notify, status, None);
-                notify.headers.remove(&HeaderName::ContentType);
-                let body = Some((refer::SIPFRAG, notify.body));
-                let _ = leg.session.send(now, Method::Notify, &notify.headers, body);
-            }
-            Transferor::Leg { .. } => {}
+            (StatusCode::ACCEPTED, headers)
         }
-    }
-
-    /// The call that was asked to carry out our phone's transfer says how it goes.
-    pub(super) fn on_progress(&mut self, now: Instant, status: u16) {
-        let elsewhere = self.transfer.as_ref().is_some_and(|t| matches!(t.stage, Stage::Elsewhere));
-        let Some(status) = StatusCode::new(status).filter(|_| elsewhere) else { return };
-        self.report(now, status);
-        if status.is_final() {
-            self.transfer = None;
-            if status.is_success()
-                && let Some(partner) = &mut self.partner
-            {
-                // Our party is somebody else's: a hold of ours is none of its business any more.
-                partner.over = true;
-            }
-            self.music_for_hold();
-        }
-    }
-
-    /// Somebody rings for the remaining party.
-    pub(super) fn transfer_rings(&mut self, now: Instant) {
-        if self.transfer.as_ref().is_some_and(|t| matches!(t.stage, Stage::Calling(_))) {
-            self.report(now, StatusCode::RINGING);
-        }
-    }
-
-    /// Somebody or something took the call: the phone that put it through is out of it.
-    pub(super) fn put_through(&mut self, now: Instant) {
-        if !self.transfer.as_ref().is_some_and(|t| matches!(t.stage, Stage::Calling(_))) {
-            return;
-        }
-        self.report(now, StatusCode::OK);
-        let Some(transfer) = self.transfer.take() else { return };
-        self.timeline.note(now, None, "the call is put through");
-        if let Stage::Calling(before) = transfer.stage
-            && before.destination.is_some()
-        {
-            self.record.destination = before.destination;
-            self.keep_record();
-        }
-        if let Transferor::Leg { id, gone: false, .. } = transfer.by {
-            self.leave(now, id);
-        }
-    }
-
-    /// Nobody took the call: the phone has its party again. `false`: there is no such phone (any
-    /// more), and the application's word holds.
-    pub(super) fn back_to_transferor(&mut self, now: Instant, status: u16) -> bool {
-        let calling = |t: &Transfer| matches!(t.stage, Stage::Calling(_));
-        if !self.transfer.as_deref().is_some_and(calling) {
-            return false;
-        }
-        if self.transfer.as_ref().is_some_and(|t| t.by.is_gone()) {
-            self.transfer = None;
-            return false;
-        }
-        let status = if (400..700).contains(&status) { status } else { 480 };
-        let transfer = self.transfer.as_mut();
-        let stage = transfer.map(|t| std::mem::replace(&mut t.stage, Stage::Asked));
-        let Some(Stage::Calling(before)) = stage else { return false };
-        self.stop_bridging(now, &[]);
-        self.script.clear();
-        self.app_queue.clear();
-        self.app_run += 1;
-        let Before {
-            app,
-            app_name,
-            transaction,
-            caller,
-            invoked_for,
-            listening,
-            partner,
-            part,
-            emergency,
-            to_emergency,
-            ends_at,
-            ..
-        } = *before;
-        (self.emergency, self.to_emergency, self.ends_at) = (emergency, to_emergency, ends_at);
-        self.watch_for_silence(now);
-        (self.app, self.app_name) = (app, app_name);
-        (self.transaction, self.caller) = (transaction, caller);
-        (self.invoked_for, self.listening, self.partner) = (invoked_for, listening, partner);
-        (self.running, self.action_deadline) = (Running::Nothing, None);
-        self.awaiting_reply = false;
-        self.failure = None;
-        let remaining = self.transfer.as_ref().map(|t| t.remaining);
-        if let Some(leg) = remaining.and_then(|id| self.leg(id)) {
-            leg.part = part;
-            if let Some(port) = leg.port() {
-                port.stop_play();
-            }
-        }
-        self.transfer_failed(now, status);
-        if let Some(id) = remaining {
-            let ours = self.leg_ref(id).and_then(Leg::port);
-            if let (Some(ours), Some(other)) = (ours, self.other_port(id)) {
-                self.services.engine.bridge(ours, other);
-            }
-        }
-        self.music_for_hold();
-        true
-    }
-
-    /// Says that it came to nothing. The parties are as they were; without the phone that asked
-    /// there is nobody left for the other one to talk to.
-    pub(super) fn transfer_failed(&mut self, now: Instant, status: u16) {
-        let code = StatusCode::new(status).unwrap_or(StatusCode::TEMPORARILY_UNAVAILABLE);
-        self.report(now, code);
-        let Some(transfer) = self.transfer.take() else { return };
-        self.timeline.note(now, None, format!("the call could not be put through: {status}"));
-        if transfer.by.is_gone() {
-            return self.hang_up_all(now, "nobody is left to talk to");
-        }
-        if let Transferor::Leg { id, part, .. } = transfer.by
-            && let Some(leg) = self.leg(id)
-        {
-            leg.part = part;
-        }
-        self.music_for_hold();
-    }
-
-    /// The phone has nothing more to do with the call; it hangs up, or we do.
-    pub(super) fn leave(&mut self, now: Instant, id: LegId) {
-        if let Some((before, _)) = self.leaving.replace((id, now + PATIENCE)) {
-            self.hang_up_leg(now, before);
-        }
-    }
-
-    pub(super) fn leave_in_time(&mut self, now: Instant) {
-        if let Some((id, _)) = self.leaving.filter(|(_, at)| *at <= now) {
-            self.leaving = None;
-            self.hang_up_leg(now, id);
-        }
-    }
-
-    fn hang_up_leg(&mut self, now: Instant, id: LegId) {
-        if let Some(leg) = self.leg(id) {
-            leg.session.hangup(now, Headers::new());
-        }
-    }
-
-    /// The leg of a phone that puts the call through, or has done so, is over.
-    pub(super) fn transferor_gone(&mut self, now: Instant, id: LegId) {
-        if self.leaving.is_some_and(|(leaving, _)| leaving == id) {
-            self.leaving = None;
-        }
-        if let Some(Transferor::Leg { id: by, gone, report, .. }) =
-            self.transfer.as_mut().map(|t| &mut t.by)
-            && *by == id
-        {
-            (*gone, *report) = (true, None);
-            self.timeline.note(now, None, "the phone that puts the call through hung up");
-        }
-    }
-
-    /// The remaining party is gone, or the whole call ends: the phone that asked is told and hung
-    /// up.
-    pub(super) fn end_transfer(&mut self, now: Instant) {
-        self.report(now, StatusCode::REQUEST_TERMINATED);
-        if let Some(Transferor::Leg { id, gone: false, .. }) = self.transfer.take().map(|t| t.by) {
-            self.hang_up_leg(now, id);
-        }
-        if let Some((id, _)) = self.leaving.take() {
-            self.hang_up_leg(now, id);
-        }
+        Err(status) => (*status, headers),
     }
 }
 

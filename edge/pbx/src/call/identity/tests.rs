@@ -1,0 +1,117 @@
+//! Who is shown to whom.
+
+use bytes::Bytes;
+use offhook_sip::message::Message;
+
+use super::*;
+
+fn invite(more: &str) -> Request {
+    let text = format!(
+        "INVITE sip:101@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 3.80.16.1;branch=z9hG4bK1\r\n\
+         From: \"Connect\" <sip:+15550001111@10.0.58.47>;tag=a\r\nTo: <sip:101@192.0.2.1>\r\n\
+         Call-ID: c\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\n{more}\r\n"
+    );
+    match offhook_sip::parse::datagram(Bytes::from(text)).unwrap() {
+        Message::Request(request) => request,
+        Message::Response(_) => panic!(),
+    }
+}
+
+fn host() -> Host {
+    "192.0.2.1".parse().unwrap()
+}
+
+fn trunk_caller(more: &str) -> Caller {
+    Caller::of(&invite(more), Source::Trunk("connect".into()), None)
+}
+
+#[test]
+fn the_phone_shows_the_original_number_of_a_trunk_call() {
+    for value in ["+15551234567", "sip:+15551234567@x", "\"Ann\" <sip:+1-555-123-4567@x>;a=b"] {
+        let caller = trunk_caller(&format!("X-Original-Calling-Number: {value}\r\n"));
+        let id = toward_phone(&caller, &host());
+        assert_eq!(id.from.to_string(), "\"+15551234567\" <sip:+15551234567@192.0.2.1>");
+        let asserted = id.headers.text(&HeaderName::PAssertedIdentity).unwrap();
+        assert!(asserted.contains("+15551234567"));
+        let passed = id.headers.text(&HeaderName::Other("x-original-calling-number".into()));
+        assert_eq!(passed.unwrap(), value);
+    }
+}
+
+#[test]
+fn an_application_sets_custom_headers_and_no_others() {
+    for (name, may) in [
+        ("X-Case", true),
+        ("User-to-User", true),
+        ("Diversion", true),
+        ("X-Amzn-TargetArn", false),
+        ("Contact", false),
+        ("P-Asserted-Identity", false),
+        ("Via", false),
+    ] {
+        assert_eq!(may_set(&HeaderName::parse(name.as_bytes()).unwrap()), may, "{name}");
+    }
+}
+
+#[test]
+fn without_the_header_the_phone_shows_the_caller() {
+    let id = toward_phone(&trunk_caller(""), &host());
+    assert_eq!(id.from.to_string(), "\"Connect\" <sip:+15550001111@192.0.2.1>");
+    let odd = trunk_caller("X-Original-Calling-Number: <script>\r\n");
+    assert_eq!(odd.original, None);
+}
+
+#[test]
+fn a_phone_cannot_claim_an_original_number() {
+    let request = invite("X-Original-Calling-Number: +15551234567\r\nX-Case: 7\r\n");
+    let caller = Caller::of(&request, Source::Phone("102".into()), Some("Bob"));
+    assert_eq!((caller.original.as_deref(), caller.number.as_str()), (None, "102"));
+    let id = toward_phone(&caller, &host());
+    assert_eq!(id.from.to_string(), "\"Bob\" <sip:102@192.0.2.1>");
+    let names: Vec<_> = id.headers.iter().map(|h| h.name.as_str().to_owned()).collect();
+    assert_eq!(names, ["X-Case", "P-Asserted-Identity"]);
+}
+
+#[test]
+fn a_trunk_gets_an_owned_number_and_the_original_in_a_header() {
+    let caller = trunk_caller("X-Amzn-TargetArn: a\r\nUser-to-User: 00;encoding=hex\r\n");
+    let mut trunk = test_trunk();
+    let id = toward_trunk(&caller, &trunk, None, &host());
+    assert_eq!(id.from.to_string(), "<sip:+15559990000@192.0.2.1>");
+    let original = HeaderName::Other(ORIGINAL_CALLER.into());
+    assert_eq!(id.headers.text(&original).unwrap(), "+15550001111");
+    assert!(id.headers.get(&HeaderName::UserToUser).is_some());
+    assert!(id.headers.get(&HeaderName::Other("X-Amzn-TargetArn".into())).is_none());
+    trunk.keep_caller = true;
+    let id = toward_trunk(&caller, &trunk, None, &host());
+    assert_eq!(id.from.to_string(), "<sip:+15550001111@192.0.2.1>");
+    assert!(id.headers.get(&original).is_none());
+}
+
+#[test]
+fn who_wants_to_stay_unknown_is_shown_to_nobody() {
+    for more in ["Privacy: id\r\n", "Privacy: user;critical\r\n"] {
+        let caller = trunk_caller(more);
+        assert_eq!((caller.number.as_str(), caller.shown()), ("+15550001111", "anonymous"));
+        let id = toward_phone(&caller, &host());
+        let shown = format!("{:?} {:?}", id.from, id.headers);
+        assert!(!shown.contains("1111") && !shown.contains("Connect"), "{shown}");
+        assert!(id.from.to_string().contains("sip:anonymous@anonymous.invalid"));
+    }
+    let phone = Caller::of(&invite("Privacy: id\r\n"), Source::Phone("102".into()), Some("Bob"));
+    let id = toward_trunk(&phone, &test_trunk(), None, &host());
+    assert!(id.from.to_string().contains("anonymous.invalid"), "{}", id.from);
+    let asserted = id.headers.text(&HeaderName::PAssertedIdentity).unwrap();
+    assert_eq!(asserted, "<sip:+15559990000@192.0.2.1>");
+    assert!(!trunk_caller("Privacy: none\r\n").private);
+    // Connect said whose call it is; that number is meant for the phone.
+    let handed_back = trunk_caller("Privacy: id\r\nX-Original-Calling-Number: +15551234567\r\n");
+    assert_eq!(handed_back.shown(), "+15551234567");
+}
+
+fn test_trunk() -> Trunk {
+    let text = "[[trunk]]\nname = \"vc\"\ntype = \"voice_connector\"\nregion = \"us-east-1\"\n\
+         host = \"abcdefghijklmnopqrstuv.voiceconnector.chime.aws\"\ncaller_id = \"+15559990000\"\n";
+    let config = offhook_config::check(text, std::path::Path::new("t.toml"));
+    config.unwrap().trunks.remove(0)
+}
