@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use offhook_config::Config;
 use offhook_pbx::event::{CallEvent, CallEventKind};
 use offhook_pbx::failure;
-use offhook_pbx::keep::{CallRecord, Calls as _};
+use offhook_pbx::keep::{CallRecord, Calls as _, Transferred};
 use serde_json::json;
 
 use crate::cli::CallsCommand;
@@ -71,7 +71,7 @@ fn list(config: &Config, records: &[CallRecord]) -> String {
             time(config, r.started),
             r.original_caller.clone().unwrap_or_else(|| r.from.clone()),
             r.to.clone(),
-            r.destination.clone().unwrap_or_default(),
+            went_to(r),
             r.failure
                 .as_ref()
                 .map_or_else(|| r.disposition.clone(), |f| format!("{} ({f})", r.disposition)),
@@ -79,6 +79,26 @@ fn list(config: &Config, records: &[CallRecord]) -> String {
         ]);
     }
     table(&rows)
+}
+
+/// Where a call went, and who sent it there.
+fn went_to(record: &CallRecord) -> String {
+    let place = record.destination.clone().unwrap_or_default();
+    match record.transfers.iter().rfind(|transfer| transfer.succeeded()) {
+        Some(transfer) => format!("{place} by {}", transfer.by),
+        None => place,
+    }
+}
+
+fn transfer_words(config: &Config, transfer: &Transferred) -> String {
+    let Transferred { at, by, to, attended, status } = transfer;
+    let kind = if *attended { " (to its other call)" } else { "" };
+    let outcome = match status {
+        Some(_) if transfer.succeeded() => "done".to_owned(),
+        Some(status) => format!("not done: {status}"),
+        None => "not decided".to_owned(),
+    };
+    format!("{by} to {to}{kind} at {}: {outcome}", time(config, *at))
 }
 
 /// A call in full: record, ladder, and the remedy when it failed.
@@ -95,6 +115,9 @@ pub fn show(config: &Config, record: &CallRecord, events: &[CallEvent]) -> Strin
     line("to", Some(record.to.clone()));
     line("where", record.destination.clone());
     line("how", Some(record.disposition.clone()));
+    for transfer in &record.transfers {
+        line("put through by", Some(transfer_words(config, transfer)));
+    }
     line("talked", talked(record).map(|d| format!("{:.1} s", d.as_secs_f64())));
     line("hung up by", record.hung_up_by.clone());
     out.push('\n');
@@ -137,6 +160,17 @@ fn record_json(r: &CallRecord) -> serde_json::Value {
         "disposition": r.disposition,
         "failure": r.failure,
         "hung_up_by": r.hung_up_by,
+        "transfers": r.transfers.iter().map(transfer_json).collect::<Vec<_>>(),
+    })
+}
+
+fn transfer_json(t: &Transferred) -> serde_json::Value {
+    json!({
+        "at_ms": millis(t.at),
+        "by": t.by,
+        "to": t.to,
+        "attended": t.attended,
+        "status": t.status,
     })
 }
 
@@ -166,6 +200,7 @@ mod tests {
             disposition: "failed".into(),
             failure: Some("unknown-number".into()),
             hung_up_by: None,
+            transfers: Vec::new(),
         };
         let shown = show(&Config::default(), &record, &[]);
         assert!(

@@ -113,6 +113,10 @@ fn words(kind: &CallEventKind) -> String {
             Some(status) => format!("FAILED {code} (SIP {status}): {detail}"),
             None => format!("FAILED {code}: {detail}"),
         },
+        CallEventKind::Transfer { by, to, attended } => {
+            let call = if *attended { "the call with " } else { "" };
+            format!("{by} puts the call through to {call}{to}")
+        }
         CallEventKind::Note { text } => text.clone(),
         other => format!("{other:?}"),
     }

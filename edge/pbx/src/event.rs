@@ -93,6 +93,15 @@ pub enum CallEventKind {
         /// `terminator`, `silence`, `length`, `hangup`.
         ended_by: String,
     },
+    /// A phone puts the call through.
+    Transfer {
+        /// Which: `extension:101`.
+        by: String,
+        /// To which number.
+        to: String,
+        /// To a call that it has already.
+        attended: bool,
+    },
     /// Somebody hung up.
     HungUp {
         /// `caller`, `callee`, `us`.

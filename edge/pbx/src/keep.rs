@@ -118,6 +118,31 @@ pub struct CallRecord {
     pub failure: Option<String>,
     /// Who hung up: `caller`, `callee`, `us`.
     pub hung_up_by: Option<String>,
+    /// The (last) times that a phone put the call through, oldest first.
+    pub transfers: Vec<Transferred>,
+}
+
+/// A phone put a call through, or tried to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transferred {
+    /// When it asked for it.
+    pub at: SystemTime,
+    /// Who did: `extension:101`.
+    pub by: String,
+    /// The number to which; for a call that another one was joined to, that one's party.
+    pub to: String,
+    /// To a call that there was already (REFER with Replaces, RFC 5589 §7).
+    pub attended: bool,
+    /// What came of it, as the phone was told: 200, or a SIP status that says why not. `None`: not
+    /// decided (yet).
+    pub status: Option<u16>,
+}
+
+impl Transferred {
+    /// Whether the call went there.
+    pub fn succeeded(&self) -> bool {
+        self.status.is_some_and(|status| (200..300).contains(&status))
+    }
 }
 
 /// A voicemail message.

@@ -71,6 +71,7 @@ fn call(i: usize) -> CallRecord {
         disposition: "answered".into(),
         failure: None,
         hung_up_by: None,
+        transfers: Vec::new(),
     }
 }
 

@@ -20,6 +20,7 @@ mod extensions;
 mod lane;
 mod prune;
 mod schema;
+mod transfers;
 mod voicemails;
 
 use std::collections::HashMap;

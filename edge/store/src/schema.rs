@@ -15,7 +15,13 @@ const APPLICATION_ID: i64 = 0x4f46_4648;
 /// Each brings a database from its index to the next format. Never change one that was released.
 ///
 /// Times are nanoseconds since 1970 (UTC).
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    FIRST,
+    // The transfers of a call, as a JSON list; NULL when there were none.
+    "ALTER TABLE calls ADD COLUMN transfers TEXT",
+];
+
+pub(crate) const FIRST: &str = "
 CREATE TABLE extensions (
     number TEXT PRIMARY KEY,
     name TEXT NOT NULL,
@@ -94,7 +100,7 @@ CREATE TABLE bans (
     since INTEGER NOT NULL,
     until INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-"];
+";
 
 /// Pages of a connection's cache, in KiB: registrations of a whole office fit in.
 const CACHE_KIB: i64 = 1_024;

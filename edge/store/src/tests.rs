@@ -68,6 +68,7 @@ fn call(id: &str, started: SystemTime) -> CallRecord {
         disposition: "answered".into(),
         failure: None,
         hung_up_by: Some("caller".into()),
+        transfers: Vec::new(),
     }
 }
 

@@ -54,6 +54,7 @@ fn call(id: &str) -> CallRecord {
         disposition: "answered".into(),
         failure: None,
         hung_up_by: None,
+        transfers: Vec::new(),
     }
 }
 

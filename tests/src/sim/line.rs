@@ -36,6 +36,8 @@ pub(super) enum Act {
     Send(Method, Headers, Option<(&'static str, Bytes)>),
     /// From now on offers get this answer instead of an obliging one.
     Refuse(StatusCode),
+    /// From now on requests that are no session business get this answer instead of 200.
+    RefuseRequests(StatusCode),
 }
 
 /// How a call ended for one side.
@@ -200,6 +202,39 @@ impl Line {
     /// From now on offers of the peer are refused.
     pub fn refuse_offers(&self, status: u16) {
         self.act(Act::Refuse(code(status)));
+    }
+
+    /// From now on NOTIFY, INFO and the like are refused.
+    pub fn refuse_requests(&self, status: u16) {
+        self.act(Act::RefuseRequests(code(status)));
+    }
+
+    /// SUBSCRIBE within the dialog, and the answer to it.
+    pub async fn subscribe(&mut self, event: &str, expires: u32) -> Response {
+        let mut headers = Headers::new();
+        headers.push(HeaderName::Event, event);
+        headers.push(HeaderName::Expires, expires.to_string());
+        self.send(Method::Subscribe, headers, None);
+        self.until(|event| match event {
+            SessionEvent::Response { response, .. }
+                if response.cseq().is_ok_and(|cseq| cseq.method == Method::Subscribe) =>
+            {
+                Some(response.clone())
+            }
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits for the next NOTIFY.
+    pub async fn notified(&mut self) -> Request {
+        self.until(|event| match event {
+            SessionEvent::Request { request, .. } if request.method == Method::Notify => {
+                Some(request.clone())
+            }
+            _ => None,
+        })
+        .await
     }
 
     /// What happens next; `None` after the end.

@@ -110,14 +110,7 @@ impl SimOffice {
         let (wire, incoming) = SimWire::listen(net, address);
         let wire: Arc<dyn Wire> = Arc::new(wire);
         let locator = locator(&metrics);
-        let transactions = offhook_sip::transaction::Config {
-            t1: config.sip.t1,
-            t2: config.sip.t2,
-            t4: config.sip.t4,
-            max_client: config.sip.max_transactions,
-            max_server: config.sip.max_transactions,
-            ..Default::default()
-        };
+        let transactions = stack::transactions(&config.sip);
         let addresses = Arc::new(addresses(address));
         let parts = stack::Parts {
             wire: Arc::clone(&wire),

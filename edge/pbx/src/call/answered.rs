@@ -24,10 +24,11 @@ impl Call {
         status: StatusCode,
         sdp: Option<Bytes>,
     ) {
-        let Some(bridging) = &self.bridging else { return };
+        let Some(bridging) = &mut self.bridging else { return };
         if !bridging.branches.iter().any(|b| b.leg == id) {
             return;
         }
+        bridging.goes_on(now);
         // Early media of several phones at once would be a babel: of a lone branch only.
         let lone = bridging.branches.iter().all(|b| b.leg == id || b.outcome.is_some());
         if let Some(sdp) = sdp
@@ -188,7 +189,7 @@ impl Call {
 
     /// Both legs are up: the action is done.
     pub(super) fn connected(&mut self, now: Instant, id: LegId) {
-        self.put_through(now);
+        let put_through = self.put_through(now);
         let Some(leg) = self.leg(id) else { return };
         leg.part = Part::Callee;
         leg.answered = true;
@@ -211,6 +212,10 @@ impl Call {
             status: Some(Status::Connected),
             sip_headers: Default::default(),
         });
+        if let Some(remaining) = put_through {
+            let who = self.shown(id);
+            self.tell_who(now, remaining, &who);
+        }
         self.answered_after_all(now);
         self.record.disposition = "answered".to_owned();
         self.record.destination = Some(party.label());

@@ -104,7 +104,9 @@ impl Call {
             return true;
         };
         let local = self.services.sip.media_address(&flow).advertised;
-        let Err(error) = leg::check_offer(self.config(), &leg.party, local, offer) else {
+        let Err(error) =
+            leg::check_offer(self.config(), &leg.party, local, flow.remote.ip(), offer)
+        else {
             return true;
         };
         let text = error.text();
@@ -139,7 +141,10 @@ impl First {
         let House { services, settings, ids, .. } = house;
         let NewRequest { tx, request, flow } = &new.invite;
         let contact = Uri::Sip(services.sip.contact_uri(flow, None));
-        let config = Arc::clone(&settings.session);
+        let config = match &new.caller.source {
+            Source::Phone(_) => Arc::clone(&settings.phones),
+            Source::Trunk(_) => Arc::clone(&settings.trunks),
+        };
         let session =
             Session::incoming(now, config, ids, request, *tx, contact).map_err(Box::new)?;
         let (party, way) = match &new.caller.source {
@@ -187,6 +192,7 @@ fn first_record(config: &Config, new: &NewCall) -> CallRecord {
         disposition: "failed".to_owned(),
         failure: None,
         hung_up_by: None,
+        transfers: Vec::new(),
     }
 }
 

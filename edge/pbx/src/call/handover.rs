@@ -101,13 +101,14 @@ impl Call {
         Caller::known(source, &leg.number, name)
     }
 
-    /// Somebody or something took the call: the phone that put it through is out of it.
-    pub(super) fn put_through(&mut self, now: Instant) {
+    /// Somebody or something took the call: the phone that put it through is out of it. The party
+    /// that was put through, when there is one.
+    pub(super) fn put_through(&mut self, now: Instant) -> Option<LegId> {
         if !self.transfer.as_ref().is_some_and(|t| matches!(t.stage, Stage::Calling(_))) {
-            return;
+            return None;
         }
         self.report(now, StatusCode::OK);
-        let Some(transfer) = self.transfer.take() else { return };
+        let transfer = self.transfer.take()?;
         self.timeline.note(now, None, "the call is put through");
         if let Stage::Calling(before) = transfer.stage
             && before.destination.is_some()
@@ -118,6 +119,7 @@ impl Call {
         if let Transferor::Leg { id, gone: false, .. } = transfer.by {
             self.leave(now, id);
         }
+        Some(transfer.remaining)
     }
 
     /// Nobody took the call: the phone has its party again. `false`: there is no such phone (any
@@ -127,11 +129,12 @@ impl Call {
         if !self.transfer.as_deref().is_some_and(calling) {
             return false;
         }
+        let status = if (400..700).contains(&status) { status } else { 480 };
         if self.transfer.as_ref().is_some_and(|t| t.by.is_gone()) {
+            self.transfer_status(status);
             self.transfer = None;
             return false;
         }
-        let status = if (400..700).contains(&status) { status } else { 480 };
         let transfer = self.transfer.as_mut();
         let stage = transfer.map(|t| std::mem::replace(&mut t.stage, Stage::Asked));
         let Some(Stage::Calling(before)) = stage else { return false };

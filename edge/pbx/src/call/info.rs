@@ -7,8 +7,9 @@ use offhook_media::dtmf::Digit;
 use offhook_sip::header::{HeaderName, Headers};
 use offhook_sip::message::{Method, Request, StatusCode};
 use offhook_sip::session::InboundToken;
+use offhook_sma::action::LegTag;
 
-use super::leg::LegId;
+use super::leg::{Leg, LegId};
 use super::{Call, runner};
 
 impl Call {
@@ -22,6 +23,7 @@ impl Call {
     ) {
         let (status, digit) = match &request.method {
             Method::Refer => return self.on_refer(now, id, token, request),
+            Method::Subscribe => return self.on_subscribe(now, id, token, request),
             Method::Info => match info_digit(request) {
                 Some(digit) => (StatusCode::OK, Some(digit)),
                 // RFC 6086 §4.2.2: a body that nobody here understands.
@@ -30,7 +32,8 @@ impl Call {
             },
             Method::Options => (StatusCode::OK, None),
             Method::Message => (StatusCode::UNSUPPORTED_MEDIA_TYPE, None),
-            Method::Notify | Method::Subscribe => (StatusCode::BAD_EVENT, None),
+            // We subscribe to nothing.
+            Method::Notify => (StatusCode::BAD_EVENT, None),
             _ => (StatusCode::NOT_IMPLEMENTED, None),
         };
         if let Some(leg) = self.leg(id) {
@@ -44,8 +47,12 @@ impl Call {
     }
 
     /// A digit that came by INFO goes on as a telephone event: the other side may not know INFO.
+    /// Before the answer it is for who is heard.
     fn pass_digit(&self, from: LegId, digit: Digit) {
-        if let Some(port) = self.other_port(from) {
+        let caller = self.leg_ref(from).is_some_and(|leg| leg.tag() == Some(LegTag::A));
+        let early = self.bridging.as_ref().filter(|_| caller).and_then(|b| b.early);
+        let heard = early.and_then(|id| self.leg_ref(id)).and_then(Leg::port);
+        if let Some(port) = heard.or_else(|| self.other_port(from)) {
             port.send_digits(&[digit], runner::INFO_TONE, runner::DIGIT_GAP);
         }
     }

@@ -147,13 +147,16 @@ impl Call {
                 join.dialog = None;
                 join.via = Some(self.entry.control().clone());
                 self.stop_music();
-                if let Some(partner) = &self.partner {
-                    // Should it be gone, the answer's sender goes with the order.
-                    let _ = partner.control.try_send(Control::Join(Box::new(join)));
+                let order = Control::Join(Box::new(join));
+                let partner = self.partner.as_ref();
+                if !partner.is_some_and(|partner| partner.control.try_send(order).is_ok()) {
+                    // The answer's sender is gone with the order.
+                    self.music_for_hold();
                 }
                 return;
             }
             Err(refused) => {
+                not_joined(join.via.as_ref());
                 let give_up = matches!(refused, JoinRefused::NotTalking { .. });
                 let _ = join.answer.send(Err(refused));
                 if give_up {
@@ -167,7 +170,9 @@ impl Call {
         };
         let port = self.leg_ref(remaining).and_then(|l| l.media.as_ref()?.port.clone());
         let label = self.leg_ref(remaining).map(|leg| leg.party.label());
-        let (Some(port), Some(label)) = (port, label) else { return };
+        let (Some(port), Some(label)) = (port, label) else {
+            return not_joined(join.via.as_ref());
+        };
         let (life, ends) = oneshot::channel();
         let control = self.entry.control().clone();
         let shown = self.shown(remaining);
@@ -179,6 +184,7 @@ impl Call {
         port.stop_play();
         if join.answer.send(Ok(joined)).is_err() {
             // It gave up waiting: nothing was changed here.
+            not_joined(join.via.as_ref());
             return self.music_for_hold();
         }
         if join.emergency {
@@ -193,8 +199,9 @@ impl Call {
             }
         }
         self.services.engine.bridge(&port, &join.port);
-        let text = format!("{} put the call through to {}", join.by, join.shown.number);
-        self.timeline.note(now, None, text);
+        self.transfer_ordered(now, None, &join.by, &join.shown.number, true);
+        self.transfer_status(StatusCode::OK.code());
+        self.keep_record();
         self.take_partner(join.control, join.port, join.life, life);
         self.tell_who(now, remaining, &join.shown);
         self.music_for_hold();
@@ -352,14 +359,21 @@ impl Call {
         self.hang_up_all(now, "the other party hung up");
     }
 
-    fn shown(&self, id: LegId) -> Shown {
+    /// A number of the office, and whose it is.
+    pub(super) fn shown_number(&self, number: String) -> Shown {
+        let account = self.services.phonebook.account(&number);
+        let name = account.map(|a| a.name.clone()).filter(|name| !name.is_empty());
+        Shown { number, name, hidden: false }
+    }
+
+    pub(super) fn shown(&self, id: LegId) -> Shown {
         let caller = self.identity_of(id);
         let name = caller.shown_name().map(str::to_owned);
         Shown { number: caller.shown().to_owned(), name, hidden: caller.is_hidden() }
     }
 
     /// Shows a phone who it talks to now (RFC 5876 §3.3: P-Asserted-Identity in an UPDATE).
-    fn tell_who(&mut self, now: Instant, id: LegId, who: &Shown) {
+    pub(super) fn tell_who(&mut self, now: Instant, id: LegId, who: &Shown) {
         let Some(leg) = self.leg_ref(id).filter(|leg| leg.party.is_phone()) else { return };
         let Way::Flow(flow) = leg.way else { return };
         if !leg.session.peer_takes_update() {
@@ -380,5 +394,12 @@ impl Call {
         if let Some(leg) = self.leg(id) {
             let _ = leg.session.update(now, None, headers);
         }
+    }
+}
+
+/// Tells the call that passed a [`Join`] on that nothing came of it.
+fn not_joined(via: Option<&mpsc::Sender<Control>>) {
+    if let Some(via) = via {
+        let _ = via.try_send(Control::NotJoined);
     }
 }

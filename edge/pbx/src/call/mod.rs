@@ -119,8 +119,10 @@ pub struct Services {
 pub struct Settings {
     /// The snapshot.
     pub config: Arc<Config>,
-    /// For every leg without credentials.
-    pub session: Arc<SessionConfig>,
+    /// For legs of phones: they may put calls through to each other (RFC 3891 in a REFER).
+    pub phones: Arc<SessionConfig>,
+    /// For legs over trunks without credentials.
+    pub trunks: Arc<SessionConfig>,
     /// For legs over trunks with credentials.
     pub challenged: Arc<SessionConfig>,
 }
@@ -159,6 +161,8 @@ pub(crate) enum Control {
     Join(Box<Join>),
     /// The phone at the other end, in another call, puts our party through.
     PutThrough(Box<PutThrough>),
+    /// The other call did not take the party that we passed on to it.
+    NotJoined,
     /// How the transfer that we asked the other call for goes: a SIP status.
     Progress(u16),
 }

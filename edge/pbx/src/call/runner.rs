@@ -119,7 +119,11 @@ impl Call {
         }
         if action.answers() && tag == LegTag::A {
             // Something speaks to the party that was put through: a mailbox, an announcement.
-            self.put_through(now);
+            if let Some(remaining) = self.put_through(now) {
+                let dialled = self.transaction.participant(LegTag::A).map(|p| p.to.clone());
+                let who = self.shown_number(dialled.unwrap_or_default());
+                self.tell_who(now, remaining, &who);
+            }
         }
         match action {
             Action::CallAndBridge(a) => self.start_bridging(now, a),

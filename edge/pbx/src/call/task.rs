@@ -102,6 +102,7 @@ impl Call {
             self.timeline.deadline(),
             self.leaving.map(|(_, at)| at),
             self.silence_check,
+            self.report_deadline(),
         ];
         sessions.chain(others.into_iter().flatten()).min()
     }
@@ -122,6 +123,7 @@ impl Call {
         }
         self.look_for_silence(now);
         self.leave_in_time(now);
+        self.report_expired(now);
         self.ring_timeout(now);
         self.action_timeout(now);
         self.listen_timeout(now);
@@ -147,6 +149,7 @@ impl Call {
             Control::HangUp => self.end_by_operator(now),
             Control::Join(join) => self.on_join(now, *join),
             Control::PutThrough(order) => self.on_put_through(now, *order),
+            Control::NotJoined => self.music_for_hold(),
             Control::Progress(status) => self.on_progress(now, status),
         }
     }

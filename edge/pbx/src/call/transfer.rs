@@ -10,13 +10,12 @@
 //! [`super::reports`] tells the phone how it goes; [`super::leaving`] sees the phone off.
 //! [`super::joining`] is the other kind, to a call that the phone has already.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use offhook_sip::header::{HeaderName, Headers, Replaces};
 use offhook_sip::message::{Request, StatusCode};
 use offhook_sip::refer::{self, Refer};
 use offhook_sip::session::InboundToken;
-use offhook_sip::subscription::Notifier;
 use offhook_sma::action::LegTag;
 use offhook_sma::digits::Collector;
 use offhook_sma::session::Transaction;
@@ -25,10 +24,16 @@ use tokio::sync::{mpsc, oneshot};
 use super::identity::{self, Caller};
 use super::joining::Partner;
 use super::leg::{Leg, LegId, Part, Party};
+use super::reports::Report;
 use super::runner::Running;
 use super::{Call, Control};
 use crate::app::Application;
+use crate::event::CallEventKind;
+use crate::keep::Transferred;
 use crate::office::user_of;
+
+/// The last transfers of a call that its record keeps.
+const MAX_TRANSFERS: usize = 16;
 
 /// A transfer under way.
 pub(super) struct Transfer {
@@ -48,7 +53,7 @@ pub(super) enum Transferor {
         /// What it was before.
         part: Part,
         /// How it is told; `None`: it does not want to be.
-        report: Option<Notifier>,
+        report: Option<Report>,
         gone: bool,
     },
     /// A phone of another call, whose other party is ours.
@@ -123,9 +128,8 @@ impl Call {
             }
         };
         let number = identity::number_of(&user_of(&refer.target.uri));
-        let kind = if refer.replaces.is_some() { "to its other call" } else { "to" };
-        self.timeline.note(now, Some(label), format!("puts the call through {kind} {number}"));
-        let report = (!refer.silent).then(|| refer.subscription(now));
+        self.transfer_ordered(now, Some(label), &extension, &number, refer.replaces.is_some());
+        let report = (!refer.silent).then(|| Report::of(now, &refer));
         let by = Transferor::Leg { id, part, report, gone: false };
         // Before anybody else is asked: a player silences what its port would hear.
         self.stop_music();
@@ -202,12 +206,31 @@ impl Call {
             let _ = control.try_send(Control::Progress(480));
             return;
         };
-        let text = format!("{extension} puts the call through to {number}");
-        self.timeline.note(now, None, text);
+        self.transfer_ordered(now, None, &extension, &number, replaces.is_some());
         let by = Transferor::Call { control, gone: false };
         self.transfer = Some(Box::new(Transfer { by, remaining, extension, stage: Stage::Asked }));
         self.stop_music();
         self.carry_out(now, number, replaces.as_ref());
+    }
+
+    /// Keeps who ordered a transfer and to whom.
+    pub(super) fn transfer_ordered(
+        &mut self,
+        now: Instant,
+        leg: Option<char>,
+        extension: &str,
+        to: &str,
+        attended: bool,
+    ) {
+        let by = Party::Phone(extension.to_owned()).label();
+        let kind = CallEventKind::Transfer { by: by.clone(), to: to.to_owned(), attended };
+        self.timeline.add(now, leg, kind);
+        let transfers = &mut self.record.transfers;
+        if transfers.len() >= MAX_TRANSFERS {
+            transfers.remove(0);
+        }
+        let at = SystemTime::now();
+        transfers.push(Transferred { at, by, to: to.to_owned(), attended, status: None });
     }
 
     fn carry_out(&mut self, now: Instant, number: String, replaces: Option<&Replaces>) {

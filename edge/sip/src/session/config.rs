@@ -82,6 +82,7 @@ impl Default for SessionConfig {
                 Method::Update,
                 Method::Info,
                 Method::Refer,
+                Method::Subscribe,
                 Method::Notify,
                 Method::Message,
             ],

@@ -132,3 +132,32 @@ fn a_clock_that_is_far_ahead_is_believed_only_after_a_day() {
     // Behind, nothing is old anyway.
     assert!(prune::is_believable(SystemTime::UNIX_EPOCH, newest, Duration::ZERO));
 }
+
+#[test]
+fn transfers_are_kept_with_their_call_also_in_a_database_of_before() {
+    let (_folder, path) = folder();
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(crate::schema::FIRST).unwrap();
+    old.execute_batch("PRAGMA application_id = 0x4f464648; PRAGMA user_version = 1").unwrap();
+    old.execute_batch(
+        "INSERT INTO calls (id, started, caller, dialled, source, disposition)
+         VALUES ('old', 1, '101', '102', 'extension:101', 'answered')",
+    )
+    .unwrap();
+    drop(old);
+    let store = opened(&path);
+    let (before, _) = wait(store.show_call("old".into())).unwrap().unwrap();
+    assert!(before.to == "102" && before.transfers.is_empty());
+    let transfer = |to: &str, status| Transferred {
+        at: later(1),
+        by: "extension:101".into(),
+        to: to.into(),
+        attended: status == Some(200),
+        status,
+    };
+    let transfers =
+        vec![transfer("102", Some(486)), transfer("103", None), transfer("1", Some(200))];
+    let record = CallRecord { transfers, ..call("new", later(0)) };
+    wait(store.put_call(record.clone())).unwrap();
+    assert_eq!(wait(store.show_call("new".into())).unwrap().unwrap().0, record);
+}

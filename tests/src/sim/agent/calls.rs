@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use offhook_sip::header::{HeaderName, Headers, NameAddr};
-use offhook_sip::message::{Method, Request, StatusCode};
+use offhook_sip::message::{Method, Request};
 use offhook_sip::session::{OutgoingInvite, Output, SendFailure, Session, SessionEvent};
 use offhook_sip::uri::{HostPort, SipUri};
 use tokio::time::Instant;
@@ -31,7 +31,7 @@ impl Core {
         let config = Arc::clone(&self.session_config);
         let session = Session::outgoing(now(), config, &mut self.ids, invite);
         let digest = self.digest();
-        let call = Call { session, events, refuse: None, version: 1, digest };
+        let call = Call::new(session, events, digest);
         self.calls.insert(key, call);
     }
 
@@ -84,6 +84,10 @@ impl Core {
             }
             Act::Refuse(status) => {
                 call.refuse = Some(status);
+                Ok(())
+            }
+            Act::RefuseRequests(status) => {
+                call.answer = status;
                 Ok(())
             }
         };
@@ -139,7 +143,7 @@ impl Core {
                 };
             }
             SessionEvent::Request { token, .. } => {
-                let _ = call.session.respond(now, *token, StatusCode::OK, &Headers::new(), None);
+                let _ = call.session.respond(now, *token, call.answer, &Headers::new(), None);
             }
             SessionEvent::Challenge { token, method, uri, response } => {
                 let mut asked = Request::new(method.clone(), uri.clone());

@@ -25,6 +25,14 @@ pub(super) struct Call {
     pub(super) refuse: Option<StatusCode>,
     pub(super) version: u32,
     pub(super) digest: Option<digest::Client>,
+    /// To requests that are no session business.
+    pub(super) answer: StatusCode,
+}
+
+impl Call {
+    pub(super) fn new(session: Session, events: Events, digest: Option<digest::Client>) -> Self {
+        Self { session, events, refuse: None, version: 1, digest, answer: StatusCode::OK }
+    }
 }
 
 struct Plain {
@@ -218,7 +226,7 @@ impl Core {
                 let (events, inbox) = mpsc::unbounded_channel();
                 self.next += 1;
                 let digest = self.digest();
-                let call = Call { session, events, refuse: None, version: 1, digest };
+                let call = Call::new(session, events, digest);
                 self.calls.insert(self.next, call);
                 let _ = self.new_calls.send((self.next, request, inbox));
             }
