@@ -75,7 +75,7 @@ fn judge(
     offer: &SessionDescription,
     media: &Media,
 ) -> Result<(Remote, (Codec, u8)), NegotiateError> {
-    let remote = Remote::read(offer, media, local.rtp.ip())?;
+    let remote = Remote::read(offer, media, local)?;
     let codec = choose_codec(local, &remote, media)?;
     match local.srtp {
         SrtpPolicy::Off if remote.profile.secure => Err(NegotiateError::SrtpOff),
@@ -183,7 +183,7 @@ pub(super) fn accept(
     answer: &SessionDescription,
 ) -> Result<(Ours, Agreed), NegotiateError> {
     let media = answered_stream(offered, answer)?;
-    let mut remote = Remote::read(answer, media, local.rtp.ip())?;
+    let mut remote = Remote::read(answer, media, local)?;
     let mut ours = offered.clone();
     let codec = accept_codec(&ours, &remote)
         .ok_or_else(|| no_common_codec(&with_codecs(local, &ours), media))?;

@@ -1,6 +1,6 @@
 //! What the operator allows on a leg.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::codec::Codec;
 
@@ -47,6 +47,10 @@ pub struct Local {
     pub comfort_noise: bool,
     /// Milliseconds of audio in a packet.
     pub ptime_ms: u16,
+    /// Where a peer that names its host by a domain name (RFC 8866 §5.7) is taken to be until it
+    /// speaks: the address that its signalling comes from. Nobody waits for a name to be resolved.
+    /// `None`: such a peer is refused.
+    pub named_host: Option<IpAddr>,
 }
 
 impl Local {
@@ -62,6 +66,7 @@ impl Local {
             offer_secure: false,
             comfort_noise: false,
             ptime_ms: 20,
+            named_host: None,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::sdes::CryptoLine;
-use super::{COMFORT_NOISE_PT, NegotiateError, Profile};
+use super::{COMFORT_NOISE_PT, Local, NegotiateError, Profile};
 use crate::codec::{Codec, OpusWishes};
 use crate::sdp::{Direction, Media, SessionDescription};
 
@@ -37,11 +37,12 @@ impl Remote {
     pub(super) fn read(
         session: &SessionDescription,
         media: &Media,
-        local: IpAddr,
+        local: &Local,
     ) -> Result<Self, NegotiateError> {
         let profile = Profile::named(&media.proto)
             .ok_or_else(|| NegotiateError::Transport(shortened(&media.proto)))?;
         let ip = address(session, media, local)?;
+        let local = local.rtp.ip();
         let mut direction = session.direction_of(media);
         if ip.is_unspecified() {
             // Hold as RFC 2543 had it (RFC 3264 §8.4): nothing may be sent there.
@@ -119,19 +120,19 @@ pub(super) fn shortened(word: &str) -> String {
 fn address(
     session: &SessionDescription,
     media: &Media,
-    local: IpAddr,
+    local: &Local,
 ) -> Result<IpAddr, NegotiateError> {
     let connection = session
         .connection_of(media)
         .ok_or_else(|| NegotiateError::Address("there is no c= line".to_owned()))?;
     if connection.address.to_ascii_lowercase().ends_with(".invalid") {
         // What IPv6 has in place of 0.0.0.0 (RFC 6157).
-        return Ok(match local.to_canonical() {
+        return Ok(match local.rtp.ip().to_canonical() {
             IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
             IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         });
     }
-    let ip = connection.ip().ok_or_else(|| {
+    let ip = connection.ip().or(local.named_host).ok_or_else(|| {
         NegotiateError::Address(format!("{} is a name", shortened(connection.address)))
     })?;
     let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());

@@ -201,6 +201,11 @@ impl LegMedia {
         }
     }
 
+    /// Where the peer's signalling comes from.
+    pub(crate) fn speaks_from(&mut self, peer: IpAddr) {
+        self.negotiator.local_mut().named_host = Some(peer.to_canonical());
+    }
+
     /// Our offer.
     pub(crate) fn offer(&mut self, direction: Direction) -> Bytes {
         self.offered = direction;
@@ -277,9 +282,11 @@ pub(crate) fn check_offer(
     config: &Config,
     party: &Party,
     local: IpAddr,
+    peer: IpAddr,
     offer: &[u8],
 ) -> Result<(), NegotiateError> {
     let mut dry = LegMedia::new(config, party, SocketAddr::new(local, 9), 1);
+    dry.speaks_from(peer);
     dry.negotiator.answer(offer, Direction::SendRecv).map(|_| ())
 }
 

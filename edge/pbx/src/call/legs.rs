@@ -50,6 +50,7 @@ impl Call {
         if let Some(leg) = self.leg(id) {
             let mut media = LegMedia::new(&settings.config, &leg.party, rtp, session_id);
             media.port = Some(Arc::new(port));
+            media.speaks_from(flow.remote.ip());
             leg.media = Some(media);
         }
         Ok(())

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use offhook_sip::digest;
+use offhook_sip::flow::Flow;
 use offhook_sip::header::Headers;
 use offhook_sip::message::{Method, Request, Response, StatusCode};
 use offhook_sip::session::{Output, RequestToken, SendFailure as SessionFailure, SessionEvent};
@@ -54,6 +55,7 @@ impl Call {
                 if let Way::ByUri { seen } = &mut leg.way {
                     *seen = Some(flow);
                 }
+                leg.speaks_from(&flow);
                 let (id, label) = (leg.id, leg.label);
                 if let (Some(slot), false) = (&leg._slot, response.status.code() == 503) {
                     slot.heard();
@@ -80,6 +82,7 @@ impl Call {
                     Way::Flow(_) => Way::Flow(flow),
                     Way::ByUri { .. } => Way::ByUri { seen: Some(flow) },
                 };
+                leg.speaks_from(&flow);
                 let peer = super::timeline::peer_of(&flow);
                 self.timeline.request(now, leg.label, Direction::In, &request, peer);
                 leg.session.handle_request(now, tx, &request);
@@ -116,10 +119,13 @@ impl Call {
                     media.negotiator.offer_failed();
                 }
             }
-            SessionEvent::OfferWithdrawn { .. }
-            | SessionEvent::Response { .. }
-            | SessionEvent::RequestFailed { .. }
-            | SessionEvent::RemoteTargetChanged { .. } => {}
+            SessionEvent::OfferWithdrawn { .. } | SessionEvent::RemoteTargetChanged { .. } => {}
+            SessionEvent::Response { token, response } => {
+                self.on_report_answered(now, id, token, Some(&response));
+            }
+            SessionEvent::RequestFailed { token, .. } => {
+                self.on_report_answered(now, id, token, None);
+            }
             SessionEvent::Request { token, request } => self.on_request(now, id, token, &request),
             SessionEvent::Challenge { token, method, uri, response } => {
                 self.on_challenge(now, id, token, method, uri, &response);
@@ -169,6 +175,13 @@ impl Call {
 }
 
 impl super::leg::Leg {
+    /// Where its signalling comes from, for its media.
+    fn speaks_from(&mut self, flow: &Flow) {
+        if let Some(media) = &mut self.media {
+            media.speaks_from(flow.remote.ip());
+        }
+    }
+
     /// Whether a CANCEL is for this leg's INVITE (RFC 3261 §9.1: same Call-ID; the To tag is not
     /// there yet).
     fn owns_invite(&self, cancel: &Request) -> bool {

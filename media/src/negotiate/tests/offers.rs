@@ -244,6 +244,21 @@ fn addresses_that_cannot_be_sent_to_are_refused_with_words() {
 }
 
 #[test]
+fn a_peer_that_names_its_host_is_taken_to_be_where_its_signalling_comes_from() {
+    let offer = theirs("RTP/AVP 0", "").replace("198.51.100.2", "media.example.com");
+    let named_host = Some("198.51.100.9".parse().unwrap());
+    let (text, agreed) = answer(Local { named_host, ..local() }, &offer);
+    assert_eq!(agreed.stream.remote_rtp, "198.51.100.9:4000".parse().unwrap());
+    assert!(agreed.direction == Direction::SendRecv && !text.contains("media.example"));
+    // The old hold of IPv6 is a name too (RFC 6157), and no host.
+    let held = theirs("RTP/AVP 0", "").replace("198.51.100.2", "nobody.invalid");
+    assert!(answer(Local { named_host, ..local() }, &held).1.remote_hold);
+    // Where that is no address of ours' kind, nothing can be sent.
+    let wide = Local { named_host: Some("2001:db8::9".parse().unwrap()), ..local() };
+    assert!(refusal(wide, &offer).text().contains("different families"));
+}
+
+#[test]
 fn ipv6_works_from_end_to_end() {
     let local = Local::new("[2001:db8::1]:10000".parse().unwrap(), vec![Codec::Pcmu]);
     let offer = theirs("RTP/AVP 0", "").replace("IP4 198.51.100.2", "IP6 2001:db8::2");
