@@ -167,11 +167,13 @@ pub(crate) fn number_of(user: &str) -> String {
     bare.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')' | ' ')).collect()
 }
 
-/// Custom headers, `User-to-User` and `Diversion`; nothing else of one leg is shown to another.
+/// Custom headers, `User-to-User`, and who sent the call on before (`Diversion`, `History-Info`);
+/// nothing else of one leg is shown to another.
 fn passed_headers(headers: &Headers, trusted: bool) -> Headers {
     let mut out = Headers::new();
     let passes = |name: &HeaderName| match name {
-        HeaderName::UserToUser | HeaderName::Diversion => true,
+        // RFC 7433, RFC 5806, RFC 7044.
+        HeaderName::UserToUser | HeaderName::Diversion | HeaderName::HistoryInfo => true,
         HeaderName::Other(name) => {
             starts_with(name, "x-") && (trusted || !name.eq_ignore_ascii_case(ORIGINAL_CALLER))
         }

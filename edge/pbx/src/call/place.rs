@@ -146,7 +146,7 @@ impl Call {
             headers: self.invite_headers(&placed),
             sdp: Some(sdp),
         };
-        let config = self.session_config(placed.digest.is_some());
+        let config = self.session_config(&placed);
         let session = Session::outgoing(now, config, &mut self.ids, invite);
         self.add_branch(now, placed, session, media, bind);
         Ok(())
@@ -167,9 +167,12 @@ impl Call {
         headers
     }
 
-    /// `challenged`: there are credentials to answer a challenge with.
-    fn session_config(&self, challenged: bool) -> Arc<SessionConfig> {
-        let base = if challenged { &self.settings.challenged } else { &self.settings.session };
+    fn session_config(&self, placed: &Placed) -> Arc<SessionConfig> {
+        let base = match placed.party {
+            Party::Phone(_) => &self.settings.phones,
+            Party::Trunk(_) if placed.digest.is_some() => &self.settings.challenged,
+            Party::Trunk(_) => &self.settings.trunks,
+        };
         if base.max_forwards == self.max_forwards {
             return Arc::clone(base);
         }

@@ -15,6 +15,8 @@ use crate::keep::Keep;
 const BATCH: usize = 48;
 /// And so long: what a `kill -9` may cost.
 const DELAY: Duration = Duration::from_secs(1);
+/// Characters of a peer's words that are kept: a reason phrase may be as long as a message.
+const MAX_WORDS: usize = 300;
 /// Events of one call; more are counted and the count is noted at the end. A peer that sends INFO
 /// without end must not fill the disk.
 const MAX_EVENTS: usize = 2_000;
@@ -104,9 +106,10 @@ impl Timeline {
         has_body: bool,
         peer: String,
     ) {
-        let text = |name| headers.text(&name).map(std::borrow::Cow::into_owned);
+        let text = |name| headers.text(&name).map(|text| plain(text.into_owned()));
         let cseq = text(HeaderName::CSeq).unwrap_or_default();
         let body = if has_body { text(HeaderName::ContentType) } else { None };
+        let line = plain(line);
         self.add(now, Some(leg), CallEventKind::Sip { direction, line, cseq, peer, body });
     }
 
@@ -140,12 +143,18 @@ impl Timeline {
     }
 }
 
-/// Words of a peer may be in it: nothing that a terminal would obey is kept.
+/// Words of a peer may be in it: nothing that a terminal would obey is kept, and no more of it than
+/// anybody reads.
 fn plain(text: String) -> String {
-    if text.chars().any(char::is_control) {
-        return text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.len() <= MAX_WORDS && !text.chars().any(char::is_control) {
+        return text;
     }
-    text
+    let kept = text.chars().take(MAX_WORDS).map(|c| if c.is_control() { ' ' } else { c });
+    let mut kept: String = kept.collect();
+    if kept.len() < text.len() {
+        kept.push('…');
+    }
+    kept
 }
 
 /// `UDP 192.0.2.1:5060`.

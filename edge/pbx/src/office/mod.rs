@@ -220,7 +220,7 @@ impl Office {
             _ => StatusCode::METHOD_NOT_ALLOWED,
         };
         let mut response = Response::to_request(&new.request, status, None);
-        let allow: Vec<&str> = self.settings.session.allow.iter().map(Method::as_str).collect();
+        let allow: Vec<&str> = self.settings.phones.allow.iter().map(Method::as_str).collect();
         response.headers.push(HeaderName::Allow, allow.join(", "));
         self.services.sip.respond_once(new.tx, response);
     }
@@ -366,7 +366,7 @@ pub(crate) fn user_of(uri: &Uri) -> String {
 pub(crate) fn settings(config: &Arc<Config>) -> Arc<Settings> {
     let sip = &config.sip;
     let seconds = |d: Duration| u32::try_from(d.as_secs()).unwrap_or(u32::MAX);
-    let session = SessionConfig {
+    let trunks = SessionConfig {
         supported: vec!["100rel".into(), "timer".into()],
         session_expires: sip.session_expires.map(seconds),
         min_se: seconds(sip.min_se).max(90),
@@ -381,10 +381,15 @@ pub(crate) fn settings(config: &Arc<Config>) -> Arc<Settings> {
         max_forwards: MAX_FORWARDS,
         ..SessionConfig::default()
     };
-    let challenged = SessionConfig { answers_challenges: true, ..session.clone() };
+    let challenged = SessionConfig { answers_challenges: true, ..trunks.clone() };
+    let phones = SessionConfig {
+        supported: vec!["100rel".into(), "timer".into(), "replaces".into()],
+        ..trunks.clone()
+    };
     Arc::new(Settings {
         config: Arc::clone(config),
-        session: Arc::new(session),
+        phones: Arc::new(phones),
+        trunks: Arc::new(trunks),
         challenged: Arc::new(challenged),
     })
 }
