@@ -256,15 +256,9 @@ fn tell_of_ban(event: &BanEvent) {
 const TIDY_GRAIN: Duration = Duration::from_millis(500);
 
 fn stack_config(config: &Config) -> StackConfig {
-    let sip = &config.sip;
     let transactions = offhook_sip::transaction::Config {
-        t1: sip.t1,
-        t2: sip.t2,
-        t4: sip.t4,
-        max_client: sip.max_transactions,
-        max_server: sip.max_transactions,
         tidy_grain: TIDY_GRAIN,
-        ..Default::default()
+        ..stack::transactions(&config.sip)
     };
     StackConfig { transactions, server: config.server.user_agent.clone(), ..Default::default() }
 }

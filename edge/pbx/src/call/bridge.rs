@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use offhook_media::engine::MediaPort;
 use offhook_sip::flow::Flow;
 use offhook_sip::header::{HeaderName, Headers};
-use offhook_sma::action::{CallAndBridge, EndpointType, LegTag};
+use offhook_sma::action::{CallAndBridge, Endpoint, EndpointType, LegTag};
 use offhook_sma::event::{ActionError, error_type};
 
 use super::best::Outcome;
@@ -25,6 +25,9 @@ use crate::trunk::TrunkTarget;
 
 /// Phones that ring at once for one call.
 const MAX_BRANCHES: usize = 64;
+/// A call to outside that nobody set a time for rings as long as the trunk says something, and no
+/// longer than this: what `max_ring_seconds` may be at most.
+const LONGEST: Duration = Duration::from_secs(3_600);
 /// A trunk that does not even say 100 Trying within this is given up, when there is another one.
 pub(super) const SILENCE: Duration = Duration::from_secs(5);
 
@@ -35,6 +38,10 @@ pub(super) struct Bridging {
     /// How long one attempt may ring, and all of them together.
     pub(super) ring: Duration,
     pub(super) latest: Instant,
+    /// Only trunks are called, for as long as we let a call ring: every provisional response starts
+    /// that time anew (RFC 3261 §16.6 step 11), so that announcements before the answer are heard to
+    /// their end.
+    pub(super) patient: bool,
     /// Attempts whose way is being looked up.
     pub(super) looking_up: usize,
     pub(super) outcomes: Vec<Outcome>,
@@ -56,6 +63,14 @@ pub(super) struct Bridging {
 }
 
 impl Bridging {
+    /// Somebody who is called says that it goes on.
+    pub(super) fn goes_on(&mut self, now: Instant) {
+        if self.patient {
+            let began = self.latest - self.ring;
+            self.deadline = (now + self.ring).min(began + LONGEST);
+        }
+    }
+
     /// When [`Call::ring_timeout`] has something to do.
     pub(super) fn due(&self) -> Instant {
         let silent = self.branches.iter().filter_map(Branch::given_up_at).min();
@@ -137,6 +152,7 @@ impl Call {
             deadline: now + ring,
             ring,
             latest: now + most,
+            patient: ring == most && action.endpoints.iter().all(|e| !is_local(e)),
             looking_up: 0,
             outcomes: Vec::new(),
             ports: Vec::new(),
@@ -296,6 +312,10 @@ impl Call {
     }
 }
 
+fn is_local(endpoint: &Endpoint) -> bool {
+    matches!(endpoint.bridge_endpoint_type, EndpointType::Extension | EndpointType::Group)
+}
+
 fn check(action: &CallAndBridge) -> Result<(), ActionError> {
     let invalid = |text: &str| ActionError::new(error_type::INVALID_ACTION_PARAMETER, text);
     if !(1..=3600).contains(&action.call_timeout_seconds) {
@@ -303,8 +323,7 @@ fn check(action: &CallAndBridge) -> Result<(), ActionError> {
             "The MaxCallTimeout parameter is invalid. Timeout must be between 0 and 120 seconds.",
         ));
     }
-    let local = |kind| matches!(kind, EndpointType::Extension | EndpointType::Group);
-    let all_local = action.endpoints.iter().all(|e| local(e.bridge_endpoint_type));
+    let all_local = action.endpoints.iter().all(is_local);
     let most = if all_local { MAX_BRANCHES } else { 1 };
     if action.endpoints.is_empty() || action.endpoints.len() > most {
         return Err(invalid("Invalid number of endpoints provided."));

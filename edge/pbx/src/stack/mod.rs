@@ -30,7 +30,7 @@ pub use handle::{
     SipEvent, SipHandle, Target,
 };
 pub use offhook_sip::transaction::ServerTx;
-pub use task::{Parts, Stack, StackConfig};
+pub use task::{Parts, Stack, StackConfig, transactions};
 
 /// Methods we take, for Allow (RFC 3261 §20.5).
 pub const ALLOW: &str =

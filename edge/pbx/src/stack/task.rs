@@ -26,6 +26,9 @@ const BATCH: usize = 64;
 /// New requests waiting for the office.
 const OFFICE_QUEUE: usize = 1_024;
 
+/// Longer than `max_ring_seconds` may be.
+const LONGEST_INVITE: Duration = Duration::from_secs(3_700);
+
 /// What the stack is told once.
 #[derive(Clone, Debug)]
 pub struct StackConfig {
@@ -38,6 +41,23 @@ pub struct StackConfig {
     pub server: String,
     /// Largest datagram that is looked at.
     pub max_datagram: usize,
+}
+
+/// Timers and limits of transactions by the configuration.
+///
+/// A call is given up by its own clock (`ring_seconds`, `max_ring_seconds`), which Timer C of
+/// RFC 3261 §16.6 must not forestall: it is longer than any of them, for an INVITE that has lost its
+/// owner.
+pub fn transactions(sip: &offhook_config::Sip) -> transaction::Config {
+    transaction::Config {
+        t1: sip.t1,
+        t2: sip.t2,
+        t4: sip.t4,
+        timer_c: LONGEST_INVITE,
+        max_client: sip.max_transactions,
+        max_server: sip.max_transactions,
+        ..Default::default()
+    }
 }
 
 impl Default for StackConfig {
