@@ -41,14 +41,28 @@ fn ulaw(byte: u8) -> i16 {
     if byte & 0x80 != 0 { -value } else { value }
 }
 
+/// Mean energy of a window that counts as sound.
+const AUDIBLE: f64 = 10_000.0;
+
+fn energy(block: &[i16]) -> f64 {
+    block.iter().map(|s| f64::from(*s).powi(2)).sum()
+}
+
+/// How many seconds are not silent.
+pub fn seconds_of_sound(samples: &[i16], rate: u32) -> f64 {
+    let window = (rate / 20) as usize;
+    let sound = |block: &&[i16]| energy(block) / window as f64 > AUDIBLE;
+    samples.chunks_exact(window).filter(sound).count() as f64 / 20.0
+}
+
 /// Share (0..=1) of the energy of `samples` that lies at `frequency` hertz (Goertzel, windows of
 /// 50 ms, silent ones left out). A clean tone gives nearly 1.
 pub fn share(samples: &[i16], rate: u32, frequency: f64) -> f64 {
     let window = (rate / 20) as usize;
     let (mut at_frequency, mut all) = (0.0, 0.0);
     for block in samples.chunks_exact(window) {
-        let energy: f64 = block.iter().map(|s| f64::from(*s).powi(2)).sum();
-        if energy / window as f64 <= 10_000.0 {
+        let energy = energy(block);
+        if energy / window as f64 <= AUDIBLE {
             continue;
         }
         let w = std::f64::consts::TAU * frequency / f64::from(rate);

@@ -133,7 +133,7 @@ async fn a_digit_pressed_during_an_announcement_reaches_who_makes_it() {
     ear.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let scene = Scene::open().await;
     let mut out = scene.phone(101).dial(Dial::to("+15557770000"));
-    let mut far = scene.trunk.call().await;
+    let far = scene.trunk.call().await;
     far.progress(183, true);
     out.progressed(183).await;
     press(&out, '7');

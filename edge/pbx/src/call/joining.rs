@@ -149,7 +149,8 @@ impl Call {
                 self.stop_music();
                 let order = Control::Join(Box::new(join));
                 let partner = self.partner.as_ref();
-                if !partner.is_some_and(|partner| partner.control.try_send(order).is_ok()) {
+                let told = partner.is_some_and(|partner| partner.control.try_send(order).is_ok());
+                if !told {
                     // The answer's sender is gone with the order.
                     self.music_for_hold();
                 }
