@@ -13,11 +13,13 @@ use tokio::sync::mpsc;
 
 use self::outbound::REPORT_INTERVAL;
 pub(super) use self::voice::Piece;
+use self::voice::Way;
 use super::api::{
     Control, PlayEnd, Playback, PortEvent, PortEventKind, PortId, RecordEnd, Recording,
     StreamConfig,
 };
 use super::counters::Counters;
+use super::key_span::KeySpan;
 use super::play::Player;
 use super::record::Recorder;
 use super::tape::Tapes;
@@ -64,8 +66,8 @@ pub(super) struct Leg {
     tapes: Tapes,
     /// Decodes what the peer says, when the far leg or a recording needs it so.
     ear: Option<Box<Ear>>,
-    /// The far leg gets what `ear` hears, not the packets.
-    decoding: bool,
+    /// Whether the far leg gets what `ear` hears, or the packets.
+    way: Way,
     /// The recording gets what `ear` hears, not the packets.
     taping: bool,
     /// Brings what a wideband ear hears to the rate of recordings.
@@ -74,8 +76,10 @@ pub(super) struct Leg {
     odd_lengths: u8,
     /// Encodes what we say, where it is not packets already.
     mouth: Option<Box<Mouth>>,
-    /// When a packet of a key came.
-    last_event: Option<Instant>,
+    /// The audio of the peer's last key.
+    key: Option<KeySpan>,
+    /// Timestamp of the peer's last packet of audio.
+    newest: Option<u32>,
     /// The last event passed on between audio of ours: its sender, its timestamp, and ours.
     passed_on: Option<(u32, u32, u32)>,
     runs: u32,
@@ -154,12 +158,13 @@ impl Leg {
             recorder: None,
             tapes: Tapes::default(),
             ear: None,
-            decoding: false,
+            way: Way::Relay,
             taping: false,
             narrowed: Halver::default(),
             odd_lengths: 0,
             mouth: None,
-            last_event: None,
+            key: None,
+            newest: None,
             passed_on: None,
             runs: 0,
             last_received: now,

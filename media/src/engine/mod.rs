@@ -2,6 +2,7 @@
 
 mod api;
 mod counters;
+mod key_span;
 mod leg;
 mod numbers;
 mod play;

@@ -36,20 +36,12 @@ pub(super) struct Recorder {
     /// Timestamp of the next sample to write.
     expected: Option<u32>,
     waiting: Vec<Waiting>,
-    mute: Option<Mute>,
 }
 
 struct Waiting {
     timestamp: u32,
     came: Instant,
     samples: Vec<i16>,
-}
-
-/// Timestamps whose audio is a key's tone.
-#[derive(Debug, Clone, Copy)]
-struct Mute {
-    from: u32,
-    until: Option<u32>,
 }
 
 /// Length and end of a recording.
@@ -85,11 +77,10 @@ impl Recorder {
             ssrc: 0,
             expected: None,
             waiting: Vec::new(),
-            mute: None,
         }
     }
 
-    /// Takes a packet of audio.
+    /// Takes a packet of audio. What is `muted` is silence.
     pub(super) fn audio(
         &mut self,
         now: Instant,
@@ -97,15 +88,14 @@ impl Recorder {
         timestamp: u32,
         law: Law,
         payload: &[u8],
+        muted: bool,
     ) {
         if ssrc != self.ssrc {
             self.drain_all(now);
             self.ssrc = ssrc;
             self.expected = None;
-            self.mute = None;
         }
         let table = law.decode_table();
-        let muted = self.is_muted(timestamp);
         let mut frame = [0i16; 2048];
         let length = payload.len().min(frame.len());
         if !muted {
@@ -159,27 +149,9 @@ impl Recorder {
         }
     }
 
-    /// A key went down at this timestamp. When it is a terminator the recording is to be ended.
-    pub(super) fn pressed(&mut self, digit: Digit, timestamp: u32) -> Option<RecordEnd> {
-        self.mute = Some(Mute { from: timestamp, until: None });
+    /// A key went down. When it is a terminator the recording is to be ended.
+    pub(super) fn pressed(&self, digit: Digit) -> Option<RecordEnd> {
         self.terminators.contains(digit).then_some(RecordEnd::Terminator(digit))
-    }
-
-    /// The key went up, so many ticks after it went down.
-    pub(super) fn released(&mut self, ticks: u32) {
-        if let Some(mute) = &mut self.mute {
-            mute.until = Some(mute.from.wrapping_add(ticks));
-        }
-    }
-
-    fn is_muted(&self, timestamp: u32) -> bool {
-        self.mute.is_some_and(|mute| {
-            let after_start = timestamp.wrapping_sub(mute.from) < 0x8000_0000;
-            let before_end = mute
-                .until
-                .is_none_or(|until| until.wrapping_sub(timestamp).wrapping_sub(1) < 0x8000_0000);
-            after_start && before_end
-        })
     }
 
     /// Writes what waited long enough, and tells when a rule ends the recording.

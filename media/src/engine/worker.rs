@@ -200,7 +200,8 @@ impl Worker {
         while let Some(port) = self.port(slot) {
             let partner = port.partner;
             let mut piece = std::mem::take(&mut self.piece);
-            let heard = self.port(slot).and_then(|port| port.leg.hear(now, &mut piece));
+            let bridged = partner.is_some();
+            let heard = self.port(slot).and_then(|port| port.leg.hear(now, bridged, &mut piece));
             if heard == Some(true)
                 && let Some(other) = partner.and_then(|p| self.slots.get_mut(p)?.as_deref_mut())
             {

@@ -12,6 +12,9 @@ use crate::codec::Codec;
 
 const PIECE: Duration = Duration::from_millis(10);
 
+/// Most pieces that are made in advance.
+const MOST_READY: usize = 100;
+
 /// A thread that was stalled for longer than this goes on from where it is.
 const MAX_LAG: Duration = Duration::from_millis(100);
 
@@ -106,13 +109,35 @@ impl Ear {
         self.rate
     }
 
+    /// Gives its samples at this rate from here on, those that wait too.
+    pub(crate) fn set_rate(&mut self, rate: Rate) {
+        if rate == self.rate {
+            return;
+        }
+        let ready = std::mem::take(&mut self.ready);
+        match rate {
+            Rate::Wide => Doubler::default().run(&ready, &mut self.ready),
+            Rate::Narrow => Halver::default().run(&ready, &mut self.ready),
+        }
+        self.rate = rate;
+        self.concealer = Concealer::new(rate);
+        (self.doubler, self.halver) = (Doubler::default(), Halver::default());
+        // One that gives our rate itself is made for it.
+        self.decoder = self.decoder.take().filter(|decoder| !decoder.conceals());
+    }
+
     /// Takes a packet.
     pub(crate) fn push(&mut self, now: Instant, heard: Heard<'_>) {
         let clock = heard.codec.map_or(self.timing.clock(), |c| i64::from(c.clock_rate()));
+        // What is empty holds nothing, and to an Opus decoder it is a loss.
+        if heard.payload.is_empty() {
+            return;
+        }
         if self.ssrc != Some(heard.ssrc) || clock != self.timing.clock() {
+            self.settle();
             self.ssrc = Some(heard.ssrc);
             // A clock fits into 32 bits.
-            self.timing = Timing::new(now, clock as u32);
+            self.timing.follow(now, clock as u32);
             self.decoder = None;
             self.noise = None;
             self.packet = 0;
@@ -123,17 +148,24 @@ impl Ear {
         }
         let at = self.timing.unwrap(heard.timestamp);
         if at > self.cursor + MAX_JUMP_S * clock {
+            self.settle();
             self.begin(now, at);
         }
+        let late = at + self.packet.max(1) <= self.cursor;
+        if late {
+            self.timing.doubt();
+        }
         self.timing.arrived(now, at);
-        if at + self.packet.max(1) <= self.cursor {
+        if late {
             self.late_in_a_row += 1;
             if self.late_in_a_row < LATE_IN_A_ROW {
                 return;
             }
+            self.settle();
             self.begin(now, at);
         }
         self.late_in_a_row = 0;
+        self.timing.trust();
         if !self.queue.insert(at, heard.codec, heard.payload) && self.queue.is_full() {
             // Who sends faster than the clock is heard from here on.
             self.begin(now, at);
@@ -141,13 +173,22 @@ impl Ear {
         }
     }
 
-    /// The peer's time begins anew with this packet, which is heard after the usual wait.
+    /// Makes samples of what waits, which is said before something else begins.
+    fn settle(&mut self) {
+        while self.queue.first().is_some() && self.ready.len() < self.rate.piece() * MOST_READY {
+            self.produce(None);
+        }
+    }
+
+    /// The peer's time begins anew with this packet, which is heard after the usual wait, or behind
+    /// what is ready.
     fn begin(&mut self, now: Instant, at: i64) {
         self.queue.clear();
         self.timing.restart();
         self.timing.arrived(now, at);
         self.late_in_a_row = 0;
-        self.cursor = at - self.timing.target() * self.timing.clock() / 1_000_000;
+        let wait = self.timing.target() * self.timing.clock() / 1_000_000;
+        self.cursor = at - (wait - self.ticks(self.ready.len())).max(0);
     }
 
     /// Whether the next piece is due.
@@ -176,13 +217,29 @@ impl Ear {
         now + Duration::from_micros(u64::try_from(self.delay(now) + packet).unwrap_or(0))
     }
 
-    /// Appends what is left of a peer that is heard no more; gives the instant of its beginning.
-    pub(crate) fn drain(&mut self, out: &mut Vec<i16>) -> Instant {
-        while self.queue.first().is_some() && self.ready.len() < self.rate.hertz() as usize {
+    /// Appends the next 10 ms, or the last few, although they are not due; gives the instant at
+    /// which they were to be. `None`: there is nothing left.
+    pub(crate) fn rest(&mut self, out: &mut Vec<i16>) -> Option<Instant> {
+        while self.ready.len() < self.rate.piece() && self.queue.first().is_some() {
             self.produce(None);
         }
-        out.append(&mut self.ready);
-        self.next
+        let count = self.ready.len().min(self.rate.piece());
+        out.extend(self.ready.drain(..count));
+        let at = self.next;
+        self.next += PIECE;
+        (count > 0).then_some(at)
+    }
+
+    /// The peer's timestamps of the first and of the last of the next 10 ms.
+    pub(crate) fn next_timestamps(&self) -> (u32, u32) {
+        let first = self.cursor - self.ticks(self.ready.len());
+        // Timestamps are cut to 32 bits.
+        (first as u32, (first + self.ticks(self.rate.piece()) - 1) as u32)
+    }
+
+    /// Ticks of those timestamps in a second.
+    pub(crate) fn clock(&self) -> u32 {
+        self.timing.clock() as u32
     }
 
     fn ticks(&self, samples: usize) -> i64 {

@@ -36,7 +36,14 @@ pub(super) struct Timing {
     floors: [i64; 2],
     period: Instant,
     /// How many packets were how late, fading.
-    seen: [f32; STEPS],
+    seen: Seen,
+    /// The same before packets that may belong to another time.
+    trusted: Option<Box<Seen>>,
+}
+
+#[derive(Debug, Clone)]
+struct Seen {
+    steps: [f32; STEPS],
     total: f32,
 }
 
@@ -48,9 +55,14 @@ impl Timing {
             last: None,
             floors: [i64::MAX; 2],
             period: now,
-            seen: [0.0; STEPS],
-            total: 0.0,
+            seen: Seen { steps: [0.0; STEPS], total: 0.0 },
+            trusted: None,
         }
+    }
+
+    /// Another stream of the same peer follows: how late its packets came is remembered.
+    pub(super) fn follow(&mut self, now: Instant, clock: u32) {
+        *self = Self { seen: self.seen.clone(), ..Self::new(now, clock) };
     }
 
     pub(super) fn clock(&self) -> i64 {
@@ -93,15 +105,32 @@ impl Timing {
         }
         let late = late / STEP_US;
         let late = usize::try_from(late).unwrap_or(0).min(STEPS - 1);
-        self.total = self.total * MEMORY + 1.0;
-        for (step, count) in self.seen.iter_mut().enumerate() {
+        self.seen.total = self.seen.total * MEMORY + 1.0;
+        for (step, count) in self.seen.steps.iter_mut().enumerate() {
             *count = *count * MEMORY + if step == late { 1.0 } else { 0.0 };
+        }
+    }
+
+    /// A packet came that is late, or of another time: what is learned from here on holds when
+    /// [`Self::trust`] is called, and not when the peer's clock turns out to have begun anew.
+    pub(super) fn doubt(&mut self) {
+        self.trusted.get_or_insert_with(|| Box::new(self.seen.clone()));
+    }
+
+    /// It was late.
+    #[inline]
+    pub(super) fn trust(&mut self) {
+        if self.trusted.is_some() {
+            self.trusted = None;
         }
     }
 
     /// Forgets when packets came, not how late they were: the peer's clock began anew.
     pub(super) fn restart(&mut self) {
         self.floors = [i64::MAX; 2];
+        if let Some(seen) = self.trusted.take() {
+            self.seen = *seen;
+        }
     }
 
     fn floor(&self) -> i64 {
@@ -110,11 +139,11 @@ impl Timing {
 
     /// How long after the earliest possible moment a sample shall be heard, in µs.
     pub(super) fn target(&self) -> i64 {
-        if self.total < 10.0 {
+        if self.seen.total < 10.0 {
             return FIRST_TARGET_US;
         }
-        let mut rest = self.total * LATE;
-        for (step, count) in self.seen.iter().enumerate().rev() {
+        let mut rest = self.seen.total * LATE;
+        for (step, count) in self.seen.steps.iter().enumerate().rev() {
             rest -= count;
             if rest < 0.0 {
                 return step as i64 * STEP_US + MARGIN_US;

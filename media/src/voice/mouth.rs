@@ -56,9 +56,16 @@ impl Mouth {
         }
     }
 
-    /// Whether it speaks so already.
-    pub(crate) fn suits(&self, codec: Codec, wishes: OpusWishes) -> bool {
-        self.codec == codec && self.wishes == wishes
+    /// Speaks in another way from the next packet on; what waits for it is not lost.
+    pub(crate) fn set_codec(&mut self, codec: Codec, wishes: OpusWishes) {
+        if (self.codec, self.wishes) == (codec, wishes) {
+            return;
+        }
+        let before = std::mem::replace(self, Self::new(codec, wishes, self.ptime_ms));
+        self.run = before.run;
+        if let (Some(at), Some(encoder)) = (before.last_fed, &before.encoder) {
+            self.feed(at, &before.waiting, encoder.rate());
+        }
     }
 
     /// Changes the length of packets from the next on.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::super::api::{PlayEnd, PortEventKind, StreamConfig};
+use super::super::key_span::KeySpan;
 use super::{Buffer, COMFORT_NOISE, Kind, Leg, Media, voice};
 use crate::codec::Codec;
 use crate::dtmf::KeyEvent;
@@ -51,9 +52,12 @@ impl Leg {
         }
         match kind {
             Kind::Audio(codec) => {
-                if let (Some(recorder), Some(law)) = (&mut self.recorder, codec.law()) {
+                self.newest = Some(view.timestamp);
+                let recorder = self.recorder.as_mut().filter(|_| !self.taping);
+                if let (Some(recorder), Some(law)) = (recorder, codec.law()) {
                     let payload = buffer.get(view.payload.clone())?;
-                    recorder.audio(now, view.ssrc, view.timestamp, law, payload);
+                    let key = self.key.is_some_and(|key| key.covers(view.timestamp, CLOCK));
+                    recorder.audio(now, view.ssrc, view.timestamp, law, payload, key);
                 }
             }
             Kind::Event => {
@@ -61,7 +65,6 @@ impl Leg {
                 // Within the house durations have one clock.
                 let events = self.stream.as_ref().and_then(|s| s.telephone_event);
                 voice::scale_duration(payload, events.map_or(CLOCK, |e| e.clock), CLOCK);
-                self.last_event = Some(now);
                 self.receive_event(now, &view, payload);
             }
             Kind::Noise => {}
@@ -107,6 +110,7 @@ impl Leg {
             if let Some(release) = self.keys.reset() {
                 self.on_key(now, release);
             }
+            (self.key, self.newest) = (None, None);
         }
         self.counters.received.bump();
         self.last_received = now;
@@ -147,16 +151,18 @@ impl Leg {
                 } else if self.player.as_ref().is_some_and(|p| p.stop_on.contains(digit)) {
                     self.end_play(PlayEnd::Digit(digit));
                 }
-                let end = self.recorder.as_mut().and_then(|r| r.pressed(digit, timestamp));
+                let clock = self.stream.as_ref().map_or(CLOCK, |s| s.codec.clock_rate());
+                self.key = Some(KeySpan::pressed(timestamp, self.newest, clock));
+                let end = self.recorder.as_ref().and_then(|r| r.pressed(digit));
                 if let Some(by) = end {
                     self.end_record(now, by);
                 }
             }
             KeyEvent::Released(digit, ticks) => {
-                if let Some(recorder) = &mut self.recorder {
-                    recorder.released(ticks);
-                }
                 let duration = Duration::from_micros(u64::from(ticks) * 125);
+                if let Some(key) = &mut self.key {
+                    key.released(duration);
+                }
                 if !std::mem::take(&mut self.for_playback) {
                     self.tell(PortEventKind::Digit { digit, duration });
                 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::super::api::{PlayEnd, RecordEnd, StreamConfig, TapeSink};
+use super::super::key_span::KeySpan;
 use super::super::play::{MAX_WIDE, Step};
 use super::super::record::Recorder;
 use super::outbound::put;
@@ -12,12 +13,32 @@ use crate::codec::Codec;
 use crate::relay::Source;
 use crate::voice::{Ear, Heard, MAX_PAYLOAD, Mouth, Rate};
 
+/// Most pieces that an ear is heard out for.
+const MOST_REST: usize = 300;
+
 /// Packets in a row of another length than the far leg's, after which they are cut anew. One may
 /// be the last of a talkspurt.
 const ODD_LENGTHS: u8 = 4;
 
-/// How long after a key's packet none of its own audio is passed on.
-const AFTER_KEY: Duration = Duration::from_millis(50);
+/// For how long packets must fit the far leg again until what is decoded is relayed, in a pause and
+/// in any moment.
+const FITS_QUIETLY: Duration = Duration::from_secs(2);
+const FITS_LOUDLY: Duration = Duration::from_secs(20);
+/// Mean amplitude of a pause.
+const PAUSE: u64 = 100;
+
+/// How what the peer says goes to the far leg.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// As packets.
+    Relay,
+    /// Decoded.
+    Ear,
+    /// Decoded, although packets would do again since then.
+    EarSince(Instant),
+    /// As packets, after what the ear still holds.
+    Leaving,
+}
 
 /// What a leg sends to its peer, as far as a packet for it must be in that form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,11 +69,20 @@ pub(in crate::engine) struct Piece {
     rate: Rate,
     /// The same at 8 kHz, for a recording.
     narrow: Vec<i16>,
+    /// It is the tone of a key.
+    key: bool,
+}
+
+impl Piece {
+    fn is_pause(&self) -> bool {
+        let sum: u64 = self.samples.iter().map(|s| u64::from(s.unsigned_abs())).sum();
+        sum < PAUSE * self.samples.len() as u64
+    }
 }
 
 impl Default for Piece {
     fn default() -> Self {
-        Self { samples: Vec::new(), rate: Rate::Narrow, narrow: Vec::new() }
+        Self { samples: Vec::new(), rate: Rate::Narrow, narrow: Vec::new(), key: false }
     }
 }
 
@@ -65,6 +95,15 @@ pub(super) fn scale_duration(payload: &mut [u8], from: u32, to: u32) {
         let scaled = u32::from(u16::from_be_bytes([*high, *low])) * to / from.max(1);
         [*high, *low] = u16::try_from(scaled).unwrap_or(u16::MAX).to_be_bytes();
     }
+}
+
+/// Prepares a piece for the next samples of an ear.
+fn begin(piece: &mut Piece, ear: &Ear, key: Option<KeySpan>) {
+    piece.samples.clear();
+    piece.rate = ear.rate();
+    let (first, last) = ear.next_timestamps();
+    let covers = |key: KeySpan| key.covers(first, ear.clock()) || key.covers(last, ear.clock());
+    piece.key = key.is_some_and(covers);
 }
 
 /// The rate that a codec is worth.
@@ -90,8 +129,8 @@ impl Leg {
         far: Option<Speaks>,
         buffer: &Buffer,
     ) -> bool {
-        let decode = far.is_some_and(|far| self.must_decode(media, far));
-        media.decoded = self.decoding;
+        let decode = far.is_some_and(|far| self.must_decode(now, media, far));
+        media.decoded = self.way != Way::Relay;
         if decode || self.is_recording() {
             self.listen(now, media, far.filter(|_| decode), buffer);
         }
@@ -99,18 +138,26 @@ impl Leg {
     }
 
     #[inline]
-    fn must_decode(&mut self, media: &Media, far: Speaks) -> bool {
-        match media.kind {
+    fn must_decode(&mut self, now: Instant, media: &Media, far: Speaks) -> bool {
+        let must = match media.kind {
             Kind::Event => return false,
-            Kind::Noise => self.decoding |= !far.comfort_noise,
-            Kind::Audio(codec) if !far.takes(codec) => self.decoding = true,
-            Kind::Audio(codec) if far.fits(codec, media.payload.len()) => self.odd_lengths = 0,
+            Kind::Noise => !far.comfort_noise,
+            Kind::Audio(codec) if !far.takes(codec) => true,
+            Kind::Audio(codec) if far.fits(codec, media.payload.len()) => {
+                self.odd_lengths = 0;
+                false
+            }
             Kind::Audio(_) => {
                 self.odd_lengths = self.odd_lengths.saturating_add(1);
-                self.decoding |= self.odd_lengths >= ODD_LENGTHS;
+                self.odd_lengths >= ODD_LENGTHS
             }
-        }
-        self.decoding
+        };
+        self.way = match self.way {
+            _ if must => Way::Ear,
+            Way::Ear => Way::EarSince(now),
+            way => way,
+        };
+        self.way != Way::Relay
     }
 
     /// Gives a packet to the ear: for the far leg, or for a recording that cannot read it itself.
@@ -120,43 +167,71 @@ impl Leg {
             Kind::Noise => None,
             Kind::Event => return,
         };
-        if self.recorder.is_some() {
-            self.taping = codec.map_or(self.taping, |codec| codec.law().is_none());
-        }
+        // A recording that once heard through the ear does so to its end: what waits there is its own.
+        self.taping |= self.recorder.is_some() && codec.is_some_and(|c| c.law().is_none());
         if far.is_none() && !self.taping && !self.tapes.any() {
             return;
         }
         let own = codec.map_or(Rate::Narrow, natural);
         let rate = far.map_or(Rate::Narrow, |far| own.min(natural(far.codec)));
+        self.attention |= self.ear.is_none();
+        let ear = self.ear.get_or_insert_with(|| Box::new(Ear::new(now, rate)));
         // A recording is content with what the far leg needs, not the other way round.
-        let fits = |ear: &Ear| ear.rate() == rate || far.is_none() || codec.is_none();
-        if !self.ear.as_deref().is_some_and(fits) {
-            self.ear = Some(Box::new(Ear::new(now, rate)));
-            self.attention = true;
+        if far.is_some() && codec.is_some() {
+            ear.set_rate(rate);
         }
         let payload = buffer.get(media.payload.clone()).unwrap_or_default();
         let (ssrc, timestamp) = (media.ssrc, media.timestamp);
-        if let Some(ear) = &mut self.ear {
-            ear.push(now, Heard { ssrc, timestamp, codec, payload });
-        }
+        ear.push(now, Heard { ssrc, timestamp, codec, payload });
     }
 
-    /// Takes the next 10 ms from the ear when they are due. Tells whether the far leg gets them.
-    pub(in crate::engine) fn hear(&mut self, now: Instant, piece: &mut Piece) -> Option<bool> {
-        let ear = self.ear.as_mut().filter(|ear| ear.due(now))?;
-        piece.samples.clear();
-        piece.rate = ear.rate();
-        let at = ear.pull(now, &mut piece.samples);
+    /// Takes the next 10 ms from the ear when they are due. Tells whether the far leg, if this one is
+    /// `bridged`, gets them.
+    pub(in crate::engine) fn hear(
+        &mut self,
+        now: Instant,
+        bridged: bool,
+        piece: &mut Piece,
+    ) -> Option<bool> {
+        let leaving = self.way == Way::Leaving;
+        let ear = self.ear.as_mut().filter(|ear| leaving || ear.due(now))?;
+        begin(piece, ear, self.key);
+        let at = if leaving {
+            ear.rest(&mut piece.samples)
+        } else {
+            Some(ear.pull(now, &mut piece.samples))
+        };
+        let Some(at) = at else {
+            (self.way, self.ear) = (Way::Relay, None);
+            return None;
+        };
         self.tape(now, at, piece);
         self.end_trailing(now, at);
-        if !self.is_recording() && !self.decoding {
-            self.ear = None;
-        }
-        // A key is passed on by itself, and its last packets come after it was released.
-        let key = self.keys.is_down()
-            || self.last_event.is_some_and(|at| now.saturating_duration_since(at) < AFTER_KEY);
+        self.leave_ear(now, bridged, piece);
         let listening = self.stream.as_ref().is_some_and(|s| s.receive);
-        Some(self.decoding && listening && !key)
+        // A key is passed on by itself.
+        Some(self.way != Way::Relay && listening && !piece.key)
+    }
+
+    /// Does without the ear when nobody needs it any more. What it holds for the far leg is said
+    /// first, all at once, so that the packets that follow come after it and nothing is missing.
+    fn leave_ear(&mut self, now: Instant, bridged: bool, piece: &Piece) {
+        if !bridged {
+            self.way = Way::Relay;
+        }
+        if self.is_recording() {
+            return;
+        }
+        match self.way {
+            Way::Relay => self.ear = None,
+            Way::EarSince(since) => {
+                let fits = now.saturating_duration_since(since);
+                if fits >= FITS_LOUDLY || (fits >= FITS_QUIETLY && piece.is_pause()) {
+                    self.way = Way::Leaving;
+                }
+            }
+            Way::Ear | Way::Leaving => {}
+        }
     }
 
     /// Gives a recording and a tape what was heard; keys are silence there.
@@ -170,7 +245,7 @@ impl Leg {
             Rate::Narrow => piece.narrow.extend_from_slice(&piece.samples),
             Rate::Wide => self.narrowed.run(&piece.samples, &mut piece.narrow),
         }
-        if self.keys.is_down() {
+        if piece.key {
             piece.narrow.fill(0);
         }
         if let Some(recorder) = recorder {
@@ -195,7 +270,7 @@ impl Leg {
         if let Some((earlier, by)) = self.tapes.trail(recorder, by, until) {
             self.finish_record(now, earlier, by);
         }
-        if !self.decoding && !self.tapes.has_tape() {
+        if self.way == Way::Relay && !self.tapes.has_tape() {
             self.drain_ear(now);
             self.end_trailing(now, until);
         }
@@ -211,9 +286,12 @@ impl Leg {
 
     fn drain_ear(&mut self, now: Instant) {
         let Some(mut ear) = self.ear.take() else { return };
-        let mut piece = Piece { rate: ear.rate(), ..Piece::default() };
-        let at = ear.drain(&mut piece.samples);
-        self.tape(now, at, &mut piece);
+        let mut piece = Piece::default();
+        for _ in 0..MOST_REST {
+            begin(&mut piece, &ear, self.key);
+            let Some(at) = ear.rest(&mut piece.samples) else { return };
+            self.tape(now, at, &mut piece);
+        }
     }
 
     /// The leg is over: what records gets everything that was said.
@@ -236,11 +314,8 @@ impl Leg {
     /// The far leg is another one, or speaks in another form: what is decoded for it is decided
     /// anew.
     pub(in crate::engine) fn reconsider(&mut self) {
-        (self.decoding, self.odd_lengths) = (false, 0);
+        self.odd_lengths = 0;
         self.out.forget_source();
-        if !self.taping && !self.tapes.any() {
-            self.ear = None;
-        }
     }
 
     /// Says to our peer what the far leg's ear heard.
@@ -263,8 +338,8 @@ impl Leg {
 
     /// Follows a new agreement with the mouth.
     pub(super) fn retune_mouth(&mut self, stream: &StreamConfig) {
-        self.mouth = self.mouth.take().filter(|mouth| mouth.suits(stream.codec, stream.opus));
         if let Some(mouth) = &mut self.mouth {
+            mouth.set_codec(stream.codec, stream.opus);
             mouth.set_packet_time(stream.ptime_ms);
         }
     }
