@@ -1,3 +1,5 @@
+use std::time::{Duration, Instant};
+
 use super::*;
 
 fn ms(n: u64) -> Duration {
@@ -10,20 +12,22 @@ fn digit(c: char) -> Digit {
 
 struct Phone {
     receiver: EventReceiver,
+    clock: u32,
     now: Instant,
     heard: Vec<KeyEvent>,
 }
 
 impl Phone {
     fn new() -> Self {
-        Self { receiver: EventReceiver::default(), now: Instant::now(), heard: Vec::new() }
+        let receiver = EventReceiver::default();
+        Self { receiver, clock: 8000, now: Instant::now(), heard: Vec::new() }
     }
 
     fn packet(&mut self, marker: bool, ts: u32, code: u8, end: bool, duration: u16) {
         let [d0, d1] = duration.to_be_bytes();
         let payload = [code, (u8::from(end) << 7) | 10, d0, d1];
         let heard = &mut self.heard;
-        self.receiver.receive(self.now, marker, ts, &payload, |e| heard.push(e));
+        self.receiver.receive(self.now, self.clock, marker, ts, &payload, |e| heard.push(e));
         self.now += ms(20);
     }
 
@@ -59,9 +63,9 @@ fn three_end_packets_are_one_digit() {
         phone.heard,
         [
             KeyEvent::Pressed(d, 1000),
-            KeyEvent::Released(d, 480),
+            KeyEvent::Released(d, ms(60)),
             KeyEvent::Pressed(d, 3000),
-            KeyEvent::Released(d, 480)
+            KeyEvent::Released(d, ms(60))
         ]
     );
 }
@@ -73,7 +77,7 @@ fn a_digit_of_which_only_an_end_packet_came_counts() {
     phone.packet(false, 1000, 11, true, 800);
     assert_eq!(
         phone.heard,
-        [KeyEvent::Pressed(digit('#'), 1000), KeyEvent::Released(digit('#'), 800)]
+        [KeyEvent::Pressed(digit('#'), 1000), KeyEvent::Released(digit('#'), ms(100))]
     );
 }
 
@@ -83,12 +87,12 @@ fn a_digit_without_an_end_is_released_by_the_next_or_by_time() {
     phone.packet(true, 1000, 1, false, 160);
     phone.packet(true, 3000, 2, false, 160);
     assert_eq!(phone.heard.len(), 3);
-    assert_eq!(phone.heard[1], KeyEvent::Released(digit('1'), 160));
+    assert_eq!(phone.heard[1], KeyEvent::Released(digit('1'), ms(20)));
     assert!(phone.receiver.is_down());
     assert_eq!(phone.receiver.handle_timeout(phone.now), None);
     assert_eq!(
         phone.receiver.handle_timeout(phone.now + ms(400)),
-        Some(KeyEvent::Released(digit('2'), 160))
+        Some(KeyEvent::Released(digit('2'), ms(20)))
     );
     assert!(!phone.receiver.is_down());
     phone.packet(false, 3000, 2, true, 320);
@@ -113,7 +117,7 @@ fn keys_are_heard_after_the_senders_clock_began_anew() {
     phone.packet(true, 90_000, 3, false, 160);
     phone.packet(true, 800, 4, true, 160);
     let pressed = |c, at| KeyEvent::Pressed(digit(c), at);
-    let released = |c, ticks| KeyEvent::Released(digit(c), ticks);
+    let released = |c, ticks: u64| KeyEvent::Released(digit(c), ms(ticks / 8));
     assert_eq!(
         phone.heard,
         [
@@ -146,7 +150,10 @@ fn a_key_held_longer_than_a_segment_is_one_digit() {
     phone.packet(true, 0, 3, false, 0xffff);
     phone.packet(false, 0xffff, 3, false, 160);
     phone.packet(false, 0xffff, 3, true, 320);
-    assert_eq!(phone.heard[1], KeyEvent::Released(digit('3'), 0xffff + 320));
+    assert_eq!(
+        phone.heard[1],
+        KeyEvent::Released(digit('3'), Duration::from_micros((0xffff + 320) * 125))
+    );
     assert_eq!(phone.heard.len(), 2);
 }
 
@@ -155,7 +162,7 @@ fn other_events_and_short_payloads_are_no_digits() {
     let mut phone = Phone::new();
     phone.press(1000, 16);
     let heard = &mut phone.heard;
-    phone.receiver.receive(phone.now, true, 5000, &[1, 2, 3], |e| heard.push(e));
+    phone.receiver.receive(phone.now, 8000, true, 5000, &[1, 2, 3], |e| heard.push(e));
     assert!(phone.heard.is_empty());
 }
 
@@ -166,7 +173,7 @@ fn what_is_sent_is_what_rfc_4733_asks_for() {
     assert_eq!(sender.queue(t0, &[digit('1'), digit('#')], ms(100), ms(60)), 2);
     let mut packets = Vec::new();
     while let Some(at) = sender.poll_timeout() {
-        if let Some(p) = sender.poll(at) {
+        if let Some(p) = sender.poll(at, 8000) {
             packets.push((at.duration_since(t0).as_millis(), p));
         }
     }
@@ -194,18 +201,18 @@ fn what_is_sent_is_heard_once() {
     let mut receiver = EventReceiver::default();
     let mut heard = Vec::new();
     while let Some(at) = sender.poll_timeout() {
-        if let Some(p) = sender.poll(at) {
-            receiver.receive(at, p.marker, p.timestamp, &p.payload, |e| heard.push(e));
+        if let Some(p) = sender.poll(at, 8000) {
+            receiver.receive(at, 8000, p.marker, p.timestamp, &p.payload, |e| heard.push(e));
         }
     }
     let released: Vec<_> = heard
         .iter()
         .filter_map(|e| match e {
-            KeyEvent::Released(d, ticks) => Some((*d, *ticks)),
+            KeyEvent::Released(d, held) => Some((*d, *held)),
             KeyEvent::Pressed(..) => None,
         })
         .collect();
-    assert_eq!(released, digits.iter().map(|&d| (d, 720)).collect::<Vec<_>>());
+    assert_eq!(released, digits.iter().map(|&d| (d, ms(90))).collect::<Vec<_>>());
 }
 
 #[test]
@@ -213,4 +220,81 @@ fn the_queue_is_bounded() {
     let mut sender = EventSender::default();
     let many = vec![digit('1'); 1000];
     assert_eq!(sender.queue(Instant::now(), &many, ms(100), ms(100)), MAX_QUEUED);
+}
+
+/// What a sender makes of one key.
+fn pressed(clock: u32, tone: Duration) -> Vec<(Instant, EventPacket)> {
+    let mut sender = EventSender::default();
+    sender.queue(Instant::now(), &[digit('5')], tone, ms(60));
+    let mut packets = Vec::new();
+    while let Some(at) = sender.poll_timeout() {
+        packets.extend(sender.poll(at, clock).map(|packet| (at, packet)));
+    }
+    packets
+}
+
+#[test]
+fn a_key_is_one_key_of_its_length_in_every_clock() {
+    for clock in [8000, 48_000] {
+        for tone in [ms(50), ms(1360), ms(1380), ms(3000), ms(9000)] {
+            let mut receiver = EventReceiver::default();
+            let mut heard = Vec::new();
+            for (at, p) in pressed(clock, tone) {
+                receiver.receive(at, clock, p.marker, p.timestamp, &p.payload, |e| heard.push(e));
+            }
+            let [KeyEvent::Pressed(_, 0), KeyEvent::Released(_, held)] = heard[..] else {
+                panic!("{clock} {tone:?}: {heard:?}");
+            };
+            assert_eq!(held, tone, "{clock}");
+        }
+    }
+}
+
+#[test]
+fn a_segment_ends_with_the_longest_duration_and_the_next_begins_where_it_ended() {
+    let packets = pressed(48_000, ms(3000));
+    let told: Vec<(u32, u16, bool, bool)> = packets
+        .iter()
+        .map(|(_, p)| {
+            let duration = u16::from_be_bytes([p.payload[2], p.payload[3]]);
+            (p.timestamp, duration, p.payload[1] & 0x80 != 0, p.marker)
+        })
+        .collect();
+    assert!(told.contains(&(0, 0xffff, false, false)));
+    assert!(told.contains(&(0xffff, 0xffff, false, false)));
+    let last = (2 * 0xffff, (144_000_u32 - 2 * 0xffff) as u16, true, false);
+    assert_eq!(told[told.len() - 3..], [last; 3]);
+    assert_eq!(told.iter().filter(|(.., end, _)| *end).count(), 3);
+    assert_eq!(told.iter().filter(|(.., marker)| *marker).count(), 1);
+    assert!(told.windows(2).all(|pair| pair[0].0 <= pair[1].0));
+}
+
+#[test]
+fn repeated_ends_whose_timestamps_run_are_one_digit_in_a_fast_clock_too() {
+    let mut phone = Phone::new();
+    phone.clock = 48_000;
+    phone.packet(true, 1000, 7, false, 960);
+    for n in 1..4 {
+        phone.packet(false, 1000 + n * 960, 7, true, 1920);
+    }
+    assert_eq!(phone.heard.len(), 2, "{:?}", phone.heard);
+}
+
+#[test]
+fn a_key_keeps_its_length_from_clock_to_clock() {
+    for (from, to) in [(8000, 48_000), (48_000, 8000), (48_000, 48_000), (8000, 8000)] {
+        let mut converter = Converter::default();
+        let mut receiver = EventReceiver::default();
+        let mut heard = Vec::new();
+        for (at, p) in pressed(from, ms(3000)) {
+            let start = 70_000_u32.wrapping_add(p.timestamp);
+            let made = converter.convert(9, start, p.payload, (from, to)).unwrap();
+            assert_eq!(made.pressed, 70_000);
+            receiver.receive(at, to, p.marker, made.offset, &made.payload, |e| heard.push(e));
+        }
+        let [KeyEvent::Pressed(_, 0), KeyEvent::Released(_, held)] = heard[..] else {
+            panic!("{from} {to}: {heard:?}");
+        };
+        assert!(ms(3000).abs_diff(held) < ms(1), "{from} {to}: {held:?}");
+    }
 }

@@ -1,9 +1,21 @@
 //! Keys as tones, for a peer that does not know telephone events (ITU-T Q.23).
 
+use std::collections::VecDeque;
 use std::f64::consts::TAU;
+use std::time::{Duration, Instant};
+
+use super::Digit;
+use super::send::{MAX_QUEUED, Pending};
 
 /// Samples in a second.
 const RATE: f64 = 8000.0;
+
+/// Samples that a [`Keypad`] makes at once, and how long they last.
+const PIECE: usize = 160;
+const STEP: Duration = Duration::from_millis(20);
+
+/// Behind by more than this, a [`Keypad`] goes on from where it is.
+const MAX_LAG: Duration = Duration::from_millis(200);
 
 /// Level of each of the two tones: 12 dB below full scale, about -9 dBm0.
 const AMPLITUDE: f64 = 0.25 * 32767.0;
@@ -14,8 +26,13 @@ const MAX_PIECE: u32 = 480;
 /// How far the newest piece may lag behind the audio a phone sends beside its events.
 const AHEAD: u32 = 800;
 
-const ROWS: [f64; 4] = [697.0, 770.0, 852.0, 941.0];
-const COLUMNS: [f64; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
+/// How far behind the last key a packet is a late one of a key before it, in ticks.
+const LATE: u32 = 16_000;
+
+pub(super) const ROWS: [f64; 4] = [697.0, 770.0, 852.0, 941.0];
+pub(super) const COLUMNS: [f64; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
+/// The keys, row by row.
+pub(super) const PAD: [u8; 16] = *b"123A456B789C*0#D";
 
 /// Makes one even tone of the event packets of a key, each of which says how long it has been down.
 #[derive(Debug, Clone, Default)]
@@ -46,7 +63,7 @@ impl ToneMaker {
         let (row, column) = frequencies(code)?;
         let mut key = match self.key {
             Some(key) if key.code == code && key.start == timestamp => key,
-            Some(key) if key.start.wrapping_sub(timestamp).wrapping_sub(1) < super::LATE => {
+            Some(key) if key.start.wrapping_sub(timestamp).wrapping_sub(1) < LATE => {
                 return None;
             }
             _ => Key { code, start: timestamp, made: 0, ended: false },
@@ -55,10 +72,7 @@ impl ToneMaker {
         let count = until.saturating_sub(key.made).min(MAX_PIECE);
         let piece = out.get_mut(..count as usize)?;
         for (n, sample) in (key.made..).zip(piece) {
-            let turn = TAU * f64::from(n) / RATE;
-            let sum = ((turn * row).sin() + (turn * column).sin()) * AMPLITUDE;
-            // Two quarters of full scale fit.
-            *sample = sum as i16;
+            *sample = tone((row, column), n);
         }
         let from = key.made;
         key.made += count;
@@ -77,9 +91,74 @@ impl ToneMaker {
     }
 }
 
+/// Presses keys one after the other: tones and the silence between them, as even as any other audio.
+#[derive(Debug, Clone, Default)]
+pub struct Keypad {
+    queue: VecDeque<Pending>,
+    /// Samples made of the first in the queue and of the silence behind it.
+    made: u32,
+    next: Option<Instant>,
+}
+
+impl Keypad {
+    /// Queues digits; those beyond [`MAX_QUEUED`] are not taken. Returns how many were. Lengths are
+    /// held to the bounds of [`super::EventSender::queue`].
+    pub fn queue(
+        &mut self,
+        now: Instant,
+        digits: &[Digit],
+        tone: Duration,
+        gap: Duration,
+    ) -> usize {
+        let room = MAX_QUEUED.saturating_sub(self.queue.len());
+        self.queue.extend(digits.iter().take(room).map(|&d| Pending::new(d, tone, gap)));
+        self.next = self.next.or((!self.queue.is_empty()).then_some(now));
+        digits.len().min(room)
+    }
+
+    /// Whether all was heard, the silence behind the last key too.
+    pub fn is_idle(&self) -> bool {
+        self.next.is_none()
+    }
+
+    /// The next 20 ms at 8 kHz, when they are due.
+    pub fn poll(&mut self, now: Instant) -> Option<[i16; PIECE]> {
+        let due = self.next.filter(|&at| at <= now)?;
+        if self.queue.is_empty() {
+            self.next = None;
+            return None;
+        }
+        let late = now.saturating_duration_since(due) > MAX_LAG;
+        self.next = Some(if late { now } else { due } + STEP);
+        let mut piece = [0; PIECE];
+        for sample in &mut piece {
+            let Some(key) = self.queue.front() else { break };
+            if self.made < samples(key.tone) {
+                *sample = frequencies(key.digit.event()).map_or(0, |pair| tone(pair, self.made));
+            }
+            self.made += 1;
+            if self.made >= samples(key.tone + key.gap) {
+                self.made = 0;
+                self.queue.pop_front();
+            }
+        }
+        Some(piece)
+    }
+}
+
+fn samples(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis() * 8).unwrap_or(u32::MAX)
+}
+
+/// The n-th sample of a tone.
+fn tone((row, column): (f64, f64), n: u32) -> i16 {
+    let turn = TAU * f64::from(n) / RATE;
+    // Two quarters of full scale fit.
+    (((turn * row).sin() + (turn * column).sin()) * AMPLITUDE) as i16
+}
+
 /// The two frequencies of a key in Hz.
 fn frequencies(code: u8) -> Option<(f64, f64)> {
-    const PAD: [u8; 16] = *b"123A456B789C*0#D";
     let key = super::Digit::from_event(code)?.as_char();
     let at = PAD.iter().position(|&other| char::from(other) == key)?;
     Some((*ROWS.get(at / 4)?, *COLUMNS.get(at % 4)?))

@@ -1,5 +1,6 @@
 //! Everything a port does to packets. No socket, no clock: the worker hands in both.
 
+mod dial;
 mod inbound;
 mod outbound;
 mod voice;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+use self::dial::Dialling;
 use self::outbound::REPORT_INTERVAL;
 pub(super) use self::voice::Piece;
 use self::voice::Way;
@@ -24,7 +26,7 @@ use super::play::Player;
 use super::record::Recorder;
 use super::tape::Tapes;
 use crate::codec::Codec;
-use crate::dtmf::{Digit, EventReceiver, EventSender, ToneMaker};
+use crate::dtmf::{Converter, EventReceiver, ToneMaker};
 use crate::latch::Latch;
 use crate::relay::OutStream;
 use crate::rtcp::Reception;
@@ -53,14 +55,14 @@ pub(super) struct Leg {
     reception: Reception,
     sender_ssrc: u32,
     keys: EventReceiver,
-    /// Keys of the far leg as tones, and ours.
+    /// Keys of the far leg, as tones and in our clock.
     tones: ToneMaker,
-    dialled: ToneMaker,
+    converter: Converter,
     /// A key that is down was for the playback alone.
     for_playback: bool,
     srtp: Option<Box<SrtpSession>>,
     player: Option<Box<Player>>,
-    digits: Option<Box<EventSender>>,
+    digits: Option<Box<Dialling>>,
     recorder: Option<Box<Recorder>>,
     /// The tape, and a recording that ends when it has heard the ear's last.
     tapes: Tapes,
@@ -94,7 +96,8 @@ pub(super) struct Leg {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Audio(Codec),
-    Event,
+    /// In a clock of so many ticks a second.
+    Event(u32),
     Noise,
 }
 
@@ -114,7 +117,7 @@ pub(super) struct Media {
 impl Media {
     /// Whether this is a part of a key.
     pub(super) fn is_event(&self) -> bool {
-        self.kind == Kind::Event
+        matches!(self.kind, Kind::Event(_))
     }
 }
 
@@ -150,7 +153,7 @@ impl Leg {
             sender_ssrc: 0,
             keys: EventReceiver::default(),
             tones: ToneMaker::default(),
-            dialled: ToneMaker::default(),
+            converter: Converter::default(),
             for_playback: false,
             srtp: None,
             player: None,
@@ -353,24 +356,6 @@ impl Leg {
             duration: taken.duration,
             speech: taken.speech,
         });
-    }
-
-    pub(super) fn send_digits(
-        &mut self,
-        now: Instant,
-        digits: &[Digit],
-        tone: Duration,
-        gap: Duration,
-    ) {
-        if self.digits.is_none() {
-            self.digits = Some(Box::default());
-            self.dialled = ToneMaker::default();
-            // A sender counts from zero: to the stream it is a new source.
-            self.runs = self.runs.wrapping_add(1);
-        }
-        if let Some(sender) = &mut self.digits {
-            sender.queue(now, digits, tone, gap);
-        }
     }
 }
 

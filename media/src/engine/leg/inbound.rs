@@ -1,11 +1,11 @@
 //! Packets that come in: admitted, decrypted, understood.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::super::api::{PlayEnd, PortEventKind, StreamConfig};
 use super::super::key_span::KeySpan;
-use super::{Buffer, COMFORT_NOISE, Kind, Leg, Media, voice};
+use super::{Buffer, COMFORT_NOISE, Kind, Leg, Media};
 use crate::codec::Codec;
 use crate::dtmf::KeyEvent;
 use crate::relay::CLOCK;
@@ -60,12 +60,9 @@ impl Leg {
                     recorder.audio(now, view.ssrc, view.timestamp, law, payload, key);
                 }
             }
-            Kind::Event => {
-                let payload = buffer.get_mut(view.payload.clone())?;
-                // Within the house durations have one clock.
-                let events = self.stream.as_ref().and_then(|s| s.telephone_event);
-                voice::scale_duration(payload, events.map_or(CLOCK, |e| e.clock), CLOCK);
-                self.receive_event(now, &view, payload);
+            Kind::Event(clock) => {
+                let payload = buffer.get(view.payload.clone())?;
+                self.receive_event(now, clock, &view, payload);
             }
             Kind::Noise => {}
         }
@@ -119,18 +116,18 @@ impl Leg {
             Kind::Audio(codec) => {
                 (Some((view.timestamp, codec.clock_rate())), u64::from(codec.clock_rate()))
             }
-            Kind::Event | Kind::Noise => (None, u64::from(self.out.clock())),
+            Kind::Event(_) | Kind::Noise => (None, u64::from(self.out.clock())),
         };
         self.reception.receive(now, view.ssrc, view.sequence, timestamp);
         self.counters.lost.set(self.reception.lost());
         self.counters.jitter_us.set(u64::from(self.reception.jitter()) * 1_000_000 / clock);
     }
 
-    fn receive_event(&mut self, now: Instant, view: &rtp::RtpView, payload: &[u8]) {
+    fn receive_event(&mut self, now: Instant, clock: u32, view: &rtp::RtpView, payload: &[u8]) {
         // At most three: the release of a key before, a press, its release.
         let mut heard = [None; 3];
         let mut room = heard.iter_mut();
-        self.keys.receive(now, view.marker, view.timestamp, payload, |event| {
+        self.keys.receive(now, clock, view.marker, view.timestamp, payload, |event| {
             if let Some(slot) = room.next() {
                 *slot = Some(event);
             }
@@ -158,8 +155,7 @@ impl Leg {
                     self.end_record(now, by);
                 }
             }
-            KeyEvent::Released(digit, ticks) => {
-                let duration = Duration::from_micros(u64::from(ticks) * 125);
+            KeyEvent::Released(digit, duration) => {
                 if let Some(key) = &mut self.key {
                     key.released(duration);
                 }
@@ -224,8 +220,9 @@ fn stream_kind(stream: &StreamConfig, payload_type: u8) -> Option<Kind> {
     if payload_type == stream.recv_pt {
         return Some(Kind::Audio(stream.codec));
     }
+    let event = stream.telephone_event.map(|events| Kind::Event(events.clock));
     if stream.telephone_event.is_some_and(|events| events.recv_pt == payload_type) {
-        return Some(Kind::Event);
+        return event;
     }
     if payload_type == COMFORT_NOISE {
         return Some(Kind::Noise);
@@ -237,7 +234,7 @@ fn stream_kind(stream: &StreamConfig, payload_type: u8) -> Option<Kind> {
         return Some(Kind::Audio(stream.codec));
     }
     let events = stream.telephone_event.is_some_and(|events| events.send_pt == payload_type);
-    events.then_some(Kind::Event)
+    event.filter(|_| events)
 }
 
 /// The middle 32 bits of an NTP time, as LSR has them.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::super::api::{PlayEnd, PortEventKind};
 use super::super::play::{MAX_FRAME, Step};
+use super::dial::Dialled;
 use super::{Buffer, COMFORT_NOISE, Kind, Leg, Media, voice};
 use crate::g711::Law;
 use crate::relay::{CLOCK, Place, Source};
@@ -47,16 +48,14 @@ impl Leg {
                 }
                 send_pt
             }
-            Kind::Event => match stream.telephone_event {
-                Some(events) => {
-                    voice::scale_duration(buffer.get_mut(payload.clone())?, CLOCK, events.clock);
-                    if media.decoded {
-                        return self.pass_on(now, media, events.send_pt, buffer);
-                    }
-                    events.send_pt
+            Kind::Event(clock) => match stream.telephone_event {
+                Some(events) if media.decoded || clock != events.clock => {
+                    return self.pass_event(now, media, clock, events, buffer);
                 }
+                Some(events) => events.send_pt,
                 None => {
                     // This peer hears keys only as tones.
+                    voice::scale_duration(buffer.get_mut(payload.clone())?, clock, CLOCK);
                     let event = buffer.get(payload.clone())?.first_chunk().copied()?;
                     let mut tone = [0; MAX_FRAME];
                     let Some((from, length)) = self.tones.make(timestamp, event, &mut tone) else {
@@ -119,44 +118,10 @@ impl Leg {
             if let Some(at) = self.spoken(now, buffer) {
                 return Some(at);
             }
-            if let Some(sender) = &mut self.digits {
-                let packet = sender.poll(now);
-                if sender.is_idle() {
-                    self.digits = None;
-                    self.tell(PortEventKind::DigitsSent);
-                }
-                if let Some(packet) = packet {
-                    let Some(stream) = self.stream.as_deref().filter(|s| s.send) else { continue };
-                    let (payload_type, from, payload) = match stream.telephone_event {
-                        Some(events) => {
-                            let mut payload = packet.payload;
-                            voice::scale_duration(&mut payload, CLOCK, events.clock);
-                            (events.send_pt, 0, put(buffer, &payload)?)
-                        }
-                        None => {
-                            let (codec, send_pt) = (stream.codec, stream.send_pt);
-                            let (at, event) = (packet.timestamp, packet.payload);
-                            let mut tone = [0; MAX_FRAME];
-                            let made = self.dialled.make(at, event, &mut tone);
-                            let Some((from, length)) = made else {
-                                self.out.withhold(Source::Digits(self.runs), packet.sequence);
-                                continue;
-                            };
-                            let tone = tone.get(..length)?;
-                            let Some(law) = codec.law() else {
-                                self.speak(now, tone, Rate::Narrow);
-                                continue;
-                            };
-                            let length = encode(tone, law, buffer, HEADER_LEN)?;
-                            (send_pt, from, HEADER_LEN..HEADER_LEN + length)
-                        }
-                    };
-                    let timestamp = packet.timestamp.wrapping_add(from);
-                    let timestamp = timestamp.wrapping_mul(self.out.clock() / CLOCK);
-                    let source = Source::Digits(self.runs);
-                    let place = self.out.place(now, source, packet.sequence, timestamp)?;
-                    return self.seal(place, packet.marker, payload_type, buffer, payload);
-                }
+            match self.dial(now, buffer) {
+                Dialled::Packet(at) => return Some(at),
+                Dialled::More => continue,
+                Dialled::Nothing => {}
             }
             if self.stream.as_ref().is_some_and(|s| s.codec.law().is_none()) {
                 if !self.play_samples(now) {

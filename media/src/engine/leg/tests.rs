@@ -6,7 +6,7 @@ mod voice;
 
 use super::*;
 use crate::clip::Clip;
-use crate::dtmf::DigitSet;
+use crate::dtmf::{Digit, DigitSet};
 use crate::engine::api::PlayEnd;
 use crate::engine::api::TelephoneEvent;
 use crate::rtcp::{self, MAX_REPORT, SenderInfo};

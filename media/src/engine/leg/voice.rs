@@ -86,8 +86,7 @@ impl Default for Piece {
     }
 }
 
-/// Brings the duration in an event's payload from one clock to another; the longest stands for all
-/// that do not fit (RFC 4733 §2.5.1.3 has them cut in segments, which no key is long enough for).
+/// Brings the duration in an event's payload from one clock to a slower one.
 pub(super) fn scale_duration(payload: &mut [u8], from: u32, to: u32) {
     if from != to
         && let Some([_, _, high, low]) = payload.first_chunk_mut()
@@ -140,7 +139,7 @@ impl Leg {
     #[inline]
     fn must_decode(&mut self, now: Instant, media: &Media, far: Speaks) -> bool {
         let must = match media.kind {
-            Kind::Event => return false,
+            Kind::Event(_) => return false,
             Kind::Noise => !far.comfort_noise,
             Kind::Audio(codec) if !far.takes(codec) => true,
             Kind::Audio(codec) if far.fits(codec, media.payload.len()) => {
@@ -165,7 +164,7 @@ impl Leg {
         let codec = match media.kind {
             Kind::Audio(codec) => Some(codec),
             Kind::Noise => None,
-            Kind::Event => return,
+            Kind::Event(_) => return,
         };
         // A recording that once heard through the ear does so to its end: what waits there is its own.
         self.taping |= self.recorder.is_some() && codec.is_some_and(|c| c.law().is_none());
@@ -353,21 +352,6 @@ impl Leg {
         let source = Source::Voice(made.run);
         let place = self.out.place(now, source, made.sequence, made.timestamp)?;
         self.seal(place, false, payload_type, buffer, payload)
-    }
-
-    /// Passes on a key between audio of ours, which has no numbers of the key's sender.
-    pub(super) fn pass_on(
-        &mut self,
-        now: Instant,
-        media: &Media,
-        payload_type: u8,
-        buffer: &mut Buffer,
-    ) -> Option<Range<usize>> {
-        // All packets of a key have one timestamp (RFC 4733 §2.2).
-        let same = self.passed_on.filter(|(s, t, _)| (*s, *t) == (media.ssrc, media.timestamp));
-        let place = self.out.append(now, same.map(|(_, _, ours)| ours));
-        self.passed_on = Some((media.ssrc, media.timestamp, place.timestamp));
-        self.seal(place, media.marker, payload_type, buffer, media.payload.clone())
     }
 
     /// Gives the mouth what a playback wants said now; `false` when nothing is due.
