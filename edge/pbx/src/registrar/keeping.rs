@@ -6,14 +6,16 @@
 //! then the table in memory is good enough, and the operator is told.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use offhook_sip::header::HeaderName;
 use offhook_sip::message::{Request, Response, StatusCode};
 use tokio::time::Instant;
 
-use super::service::{Inner, Pending};
+use super::service::{Inner, Pending, Writer};
 use crate::keep::{BindingChange, KeepError};
 
 /// Changes handed to the store at once.
@@ -77,8 +79,9 @@ impl Unkept {
     }
 }
 
-/// Hands all that waits to the store, then answers those who wait for it.
-pub(super) async fn write(inner: Arc<Inner>) {
+/// Hands all that waits to the store, then answers those who wait for it. Whoever holds `_writer`
+/// is the only one.
+pub(super) async fn write(inner: Arc<Inner>, _writer: Arc<Writer>) {
     loop {
         let mut batch = inner.gather();
         if batch.is_empty() {
@@ -92,7 +95,7 @@ pub(super) async fn write(inner: Arc<Inner>) {
         if changes.is_empty() {
             continue;
         }
-        let kept = inner.keep.change_bindings(changes.clone()).await;
+        let kept = keep(&inner, changes.clone()).await;
         let refuse = matches!(kept, Err(KeepError::Overloaded));
         inner.note_kept(&kept, changes);
         for (tx, request, response) in batch.into_iter().filter_map(|p| p.answer) {
@@ -105,6 +108,13 @@ pub(super) async fn write(inner: Arc<Inner>) {
             }
         }
     }
+}
+
+/// A store that panics has failed like any other: nobody who waits for it is forgotten.
+async fn keep(inner: &Inner, changes: Vec<BindingChange>) -> Result<(), KeepError> {
+    let kept = AssertUnwindSafe(async { inner.keep.change_bindings(changes).await });
+    let panicked = || KeepError::Failed("the store has panicked (a fault of Offhook)".into());
+    kept.catch_unwind().await.unwrap_or_else(|_| Err(panicked()))
 }
 
 impl Inner {

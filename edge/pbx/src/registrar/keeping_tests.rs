@@ -1,6 +1,7 @@
 //! A disk that is full, clocks that are wrong, and phones that point into this machine.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use offhook_sip::flow::{Flow, Transport};
@@ -32,6 +33,20 @@ async fn phones_ring_while_the_disk_is_full_and_are_kept_when_it_has_room_again(
         desk.memory.rows.lock().unwrap().iter().map(|row| row.contact.clone()).collect();
     kept.sort();
     assert_eq!(kept, ["sip:b@203.0.113.6", "sip:c@203.0.113.5"]);
+    assert_eq!(desk.lab.metrics.registrations_unkept.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_panics_stops_no_registration_and_is_asked_again() {
+    let mut desk = Desk::new();
+    let mut phone = Phone::new("101", "203.0.113.5:5060");
+    desk.memory.panics.store(true, Ordering::Relaxed);
+    for contact in ["sip:a@203.0.113.5", "sip:b@203.0.113.5"] {
+        let ok = desk.register(&mut phone, &format!("Contact: <{contact}>\r\n")).await;
+        assert_eq!(ok.status, StatusCode::OK, "{contact}");
+    }
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(desk.memory.rows.lock().unwrap().len(), 2);
     assert_eq!(desk.lab.metrics.registrations_unkept.get(), 0);
 }
 

@@ -100,9 +100,13 @@ pub(super) struct State {
     table: Table,
     pub(super) pending: VecDeque<Pending>,
     pub(super) unkept: Unkept,
-    writing: bool,
+    /// Lives as long as the task that writes: however that ends, the next change begins a new one.
+    writer: Weak<Writer>,
     listeners: Vec<mpsc::Sender<RegistrationChange>>,
 }
+
+/// The right to write, of which there is one at a time.
+pub(super) struct Writer;
 
 /// An answer that waits for the store.
 pub(super) struct Pending {
@@ -347,13 +351,14 @@ impl Inner {
     /// gathered, so that a storm of registrations shares its disk syncs.
     pub(super) fn enqueue(self: &Arc<Self>, mut state: MutexGuard<'_, State>, pending: Pending) {
         state.pending.push_back(pending);
-        if !state.writing {
-            state.writing = true;
-            tokio::spawn(write(Arc::clone(self)));
+        if state.writer.strong_count() == 0 {
+            let writer = Arc::new(Writer);
+            state.writer = Arc::downgrade(&writer);
+            tokio::spawn(write(Arc::clone(self), writer));
         }
     }
 
-    /// The next batch, or the end of writing.
+    /// The next batch, or the end of writing: then a later change has a writer of its own.
     pub(super) fn gather(&self) -> Vec<Pending> {
         let mut state = self.state();
         let mut batch = Vec::new();
@@ -364,7 +369,9 @@ impl Inner {
             count += pending.changes.len();
             batch.push(pending);
         }
-        state.writing = !batch.is_empty();
+        if batch.is_empty() {
+            state.writer = Weak::new();
+        }
         batch
     }
 }

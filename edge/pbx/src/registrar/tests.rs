@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -17,6 +18,7 @@ use crate::trunk::Peers;
 pub(crate) struct Memory {
     pub(crate) rows: Mutex<Vec<Binding>>,
     pub(crate) broken: Mutex<Option<KeepError>>,
+    pub(crate) panics: AtomicBool,
 }
 
 impl Bindings for Memory {
@@ -26,6 +28,7 @@ impl Bindings for Memory {
     }
 
     fn change_bindings(&self, changes: Vec<BindingChange>) -> Kept<()> {
+        assert!(!self.panics.swap(false, Ordering::Relaxed), "a fault of the store");
         if let Some(error) = self.broken.lock().unwrap().clone() {
             return Box::pin(async { Err(error) });
         }
