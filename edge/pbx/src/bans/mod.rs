@@ -6,6 +6,9 @@
 //! Anybody can write anybody's address into a datagram. So nobody who has a phone here is shut out
 //! for datagrams that prove nothing about their sender, and what is no SIP counts on connections
 //! only. A wrong password is proof: its nonce was given to that very address.
+//!
+//! Many phones may share one address. As long as any of them is registered, wrong passwords shut
+//! out the user they were for, from that address, and neither the address nor its other phones.
 
 pub(crate) mod noise;
 mod table;
@@ -24,6 +27,7 @@ use tokio::time::Instant;
 pub(crate) use self::table::group;
 use self::table::{Banned, MAX_BANNED, Table};
 use crate::keep::{self, Ban, KeepError};
+use crate::mask::mask;
 use crate::metrics::Metrics;
 
 /// What a source did.
@@ -210,7 +214,7 @@ impl Bans {
     /// Counts a failure of whoever sent something over `flow`, as far as its address is believed.
     pub fn failure_over(&self, flow: &Flow, offence: Offence) {
         let source = flow.remote.ip();
-        let claimed = flow.transport == Transport::Udp && offence != Offence::Credentials;
+        let claimed = flow.transport == Transport::Udp;
         if claimed && (offence == Offence::Malformed || self.has_phone(source)) {
             return;
         }
@@ -244,19 +248,84 @@ impl Bans {
         self.table().phones.contains_key(&group(source))
     }
 
-    /// Counts a failure; bans the source when it was one too many.
-    pub(crate) fn failure(&self, source: IpAddr, offence: Offence) {
-        let (exact, source) = (source, group(source));
-        let now = Instant::now();
-        let mut table = self.table();
-        if table.policy.failures == 0 || table.exempt(exact) {
+    /// Somebody wants to call without saying who he is. That is how digest begins, and the same
+    /// `attempt` counts once however often it is sent (RFC 3261 §17.1.1.2, Timer A).
+    pub(crate) fn stranger(&self, flow: &Flow, attempt: u64) {
+        let exact = flow.remote.ip();
+        if flow.transport == Transport::Udp && self.has_phone(exact) {
             return;
         }
-        let failures = table.suspect(source, offence, now);
+        let (source, now) = (group(exact), Instant::now());
+        let mut table = self.table();
+        if table.is_trusted(exact) {
+            return;
+        }
+        if let Some(failures) = table.stranger(source, attempt, now) {
+            self.ban_if_too_many(table, source, Offence::Stranger, failures);
+        }
+    }
+
+    /// A wrong password for this user, or (`None`) for nobody we know. It bans the source; where
+    /// phones are registered, this user is refused from there and nobody else.
+    pub(crate) fn wrong_password(&self, exact: IpAddr, user: Option<&str>) {
+        let (source, now) = (group(exact), Instant::now());
+        let user = user.unwrap_or_default();
+        let mut table = self.table();
+        if table.is_trusted(exact) || is_refused(&table, source, user, now) {
+            return;
+        }
+        let (failures, of_user) = table.guess(source, user, now);
+        if of_user >= table.policy.failures
+            && table.phones.contains_key(&source)
+            && table.refuse(source, user, now)
+        {
+            let length = table.policy.ban;
+            drop(table);
+            tracing::warn!(%source, user = %mask(user), ?length, "too many wrong passwords: this \
+                user is refused from there for a while, the phones there are not");
+            return;
+        }
+        self.ban_if_too_many(table, source, Offence::Credentials, failures);
+    }
+
+    /// Whether not even the right password lets this user in from there.
+    pub(crate) fn is_refused(&self, exact: IpAddr, user: &str) -> bool {
+        let table = self.table();
+        !table.refused.is_empty()
+            && !table.is_trusted(exact)
+            && is_refused(&table, group(exact), user, Instant::now())
+    }
+
+    /// The right password: what this user and strangers did before is forgiven.
+    pub(crate) fn right_password(&self, source: IpAddr, user: &str) {
+        let mut table = self.table();
+        if !table.suspects.is_empty() {
+            table.forgive(group(source), user);
+        }
+    }
+
+    /// Counts a failure; bans the source when it was one too many.
+    pub(crate) fn failure(&self, exact: IpAddr, offence: Offence) {
+        let source = group(exact);
+        let mut table = self.table();
+        if table.is_trusted(exact) {
+            return;
+        }
+        let failures = table.fail(source, offence, Instant::now());
+        self.ban_if_too_many(table, source, offence, failures);
+    }
+
+    fn ban_if_too_many(
+        &self,
+        mut table: MutexGuard<'_, Table>,
+        source: IpAddr,
+        offence: Offence,
+        failures: u32,
+    ) {
         if failures < table.policy.failures {
             return;
         }
-        let since = SystemTime::now();
+        let (now, since) = (Instant::now(), SystemTime::now());
         let length = table.policy.ban;
         let reason = offence.reason().to_owned();
         let ban = Ban { source, reason, failures, since, until: since + length };
@@ -276,14 +345,6 @@ impl Bans {
         self.tell(&BanEvent::Began(ban));
     }
 
-    /// Right credentials: earlier failures are forgiven.
-    pub fn success(&self, source: IpAddr) {
-        let mut table = self.table();
-        if !table.suspects.is_empty() {
-            table.suspects.remove(&group(source));
-        }
-    }
-
     /// All in force, the newest first.
     pub fn list(&self) -> Vec<Ban> {
         let now = Instant::now();
@@ -294,18 +355,22 @@ impl Bans {
         bans
     }
 
-    /// Lifts a ban; `false` when there was none. What was counted is forgotten too.
+    /// Lifts a ban, and lets users in who were refused from there; `false` when there was neither.
+    /// What was counted is forgotten too.
     pub fn lift(&self, source: IpAddr) -> bool {
         let source = group(source);
         let mut table = self.table();
         table.suspects.remove(&source);
+        let users = table.refused.len();
+        table.refused.retain(|(refused, _), _| *refused != source);
+        let were_refused = table.refused.len() < users;
         let was = table.banned.remove(&source);
         self.count(&table);
         drop(table);
         if let Some(banned) = &was {
             self.ended(banned, BanEvent::Lifted);
         }
-        was.is_some()
+        was.is_some() || were_refused
     }
 
     /// Whether the journal can bear one more line about a source, and how many were left out
@@ -339,6 +404,11 @@ impl Bans {
             listener(event);
         }
     }
+}
+
+fn is_refused(table: &Table, source: IpAddr, user: &str, now: Instant) -> bool {
+    !table.refused.is_empty()
+        && table.refused.get(&(source, user.into())).is_some_and(|until| *until > now)
 }
 
 fn spawn_logged(kept: keep::Kept<()>, what: &'static str) {

@@ -46,9 +46,9 @@ async fn slow_failures_and_forgiven_ones_do_not_ban() {
         tokio::time::advance(Duration::from_secs(61)).await;
     }
     for _ in 0..5 {
-        bans.failure(source, Offence::Credentials);
-        bans.failure(source, Offence::Credentials);
-        bans.success(source);
+        bans.wrong_password(source, Some("101"));
+        bans.wrong_password(source, Some("101"));
+        bans.right_password(source, "101");
     }
     assert!(!bans.is_banned(source));
 }
@@ -81,6 +81,16 @@ async fn a_v6_host_is_banned_with_its_whole_64() {
 #[tokio::test(start_paused = true)]
 async fn a_flood_of_sources_stays_within_its_table() {
     let bans = bans();
+    let phone = ip("203.0.113.5");
+    bans.phone_came(phone);
+    for n in 0..20_000 {
+        for _ in 0..3 {
+            bans.wrong_password(phone, Some(&n.to_string()));
+        }
+    }
+    let table = bans.table();
+    assert!(table.refused.len() <= super::table::MAX_BANNED);
+    drop(table);
     for n in 0..100_000u32 {
         bans.failure(std::net::Ipv4Addr::from_bits(0xC000_0000 + n).into(), Offence::Scanner);
     }

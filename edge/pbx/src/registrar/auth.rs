@@ -1,19 +1,20 @@
 //! Who sent a request: a phone that proves it, a trunk's peer, or nobody we know.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use offhook_config::Trunk;
 use offhook_sip::digest;
 use offhook_sip::flow::Flow;
-use offhook_sip::header::WwwAuthenticate;
+use offhook_sip::header::{HeaderName, WwwAuthenticate};
 use offhook_sip::ids::Ids;
 use offhook_sip::message::{Method, Request, Response, StatusCode};
 use offhook_sip::uri::{Host, Uri};
 use tokio::time::Instant;
 
 use super::directory::Directory;
-use crate::bans::{Bans, Offence};
+use crate::bans::Bans;
 use crate::keep::Extension;
 use crate::mask::mask;
 use crate::metrics::Metrics;
@@ -43,6 +44,8 @@ pub struct Authenticator {
     peers: Peers,
     bans: Bans,
     metrics: Arc<Metrics>,
+    /// Nobody can foresee which attempts look alike.
+    attempts: RandomState,
 }
 
 impl Authenticator {
@@ -66,6 +69,7 @@ impl Authenticator {
             peers,
             bans,
             metrics,
+            attempts: RandomState::new(),
         }
     }
 
@@ -118,7 +122,7 @@ impl Authenticator {
         // The first try without credentials is how digest works, but one that never has any comes
         // from somebody who dials through open boxes.
         if !phone && request.method == Method::Invite {
-            self.bans.failure_over(flow, Offence::Stranger);
+            self.bans.stranger(flow, self.attempt(request));
         }
         Verdict::Challenge(self.challenge(request, flow, false))
     }
@@ -143,12 +147,9 @@ impl Authenticator {
         };
         Some(match verdict {
             digest::Verdict::Ok { user } => match self.directory.get(&user) {
-                Some(extension) => {
-                    self.bans.success(flow.remote.ip());
-                    Verdict::Extension(extension)
-                }
-                // Removed within this very moment.
-                None => Verdict::Refuse(refusal(request)),
+                Some(extension) if self.is_let_in(flow, &user) => Verdict::Extension(extension),
+                // Refused for what was guessed before, or removed within this very moment.
+                _ => Verdict::Refuse(refusal(request)),
             },
             digest::Verdict::Stale => Verdict::Challenge(self.challenge(request, flow, true)),
             // An unknown user and a wrong password look the same from outside, in words and in
@@ -159,6 +160,24 @@ impl Authenticator {
             // is careless; it guesses no password.
             digest::Verdict::Malformed => Verdict::Challenge(self.challenge(request, flow, false)),
         })
+    }
+
+    /// Who guessed too often does not learn that he guessed right; a phone that is registered goes
+    /// on from where it is.
+    fn is_let_in(&self, flow: &Flow, user: &str) -> bool {
+        let source = flow.remote.ip();
+        if self.bans.is_refused(source, user) && !self.peers.is_phone(flow.remote) {
+            return false;
+        }
+        self.bans.right_password(source, user);
+        true
+    }
+
+    /// What is the same when a request comes again, and different for another one.
+    fn attempt(&self, request: &Request) -> u64 {
+        let headers = [HeaderName::Via, HeaderName::CallId, HeaderName::CSeq];
+        let headers = headers.map(|name| request.headers.text(&name));
+        self.attempts.hash_one((request.uri.to_string(), headers))
     }
 
     /// Whether the sender of a request may call us so in its credentials.
@@ -199,7 +218,7 @@ impl Authenticator {
                 None => tracing::warn!(%source, method, skipped, "no such user"),
             }
         }
-        self.bans.failure_over(flow, Offence::Credentials);
+        self.bans.wrong_password(source, user);
         Verdict::Refuse(refusal(request))
     }
 

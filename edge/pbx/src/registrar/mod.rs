@@ -9,6 +9,8 @@
 pub mod auth;
 pub mod bindings;
 pub mod directory;
+#[cfg(test)]
+mod guess_tests;
 mod keeping;
 #[cfg(test)]
 mod keeping_tests;

@@ -109,7 +109,7 @@ impl Desk {
         Self { lab, registrar, auth, peers, memory }
     }
 
-    async fn exchange(&mut self, source: &str, text: String) -> Response {
+    pub(super) async fn exchange(&mut self, source: &str, text: String) -> Response {
         self.lab.datagram(source, text).await;
         while let Ok(new) = self.lab.requests.try_recv() {
             self.registrar.handle(new);
@@ -351,10 +351,15 @@ async fn path_is_kept_answered_and_used() {
 #[tokio::test(start_paused = true)]
 async fn a_caller_without_credentials_is_challenged_and_in_the_end_banned() {
     let desk = Desk::new();
-    let invite = parse(&request("INVITE", "sip:00441@lab.test", "203.0.113.77:5060", "i", 1, ""));
-    for _ in 0..5 {
-        let verdict = desk.auth.authenticate(&invite, &udp("203.0.113.77:5060"));
-        assert!(matches!(verdict, Verdict::Challenge(_)));
+    let source = "203.0.113.77:5060";
+    for n in 0..5 {
+        assert!(!desk.lab.bans.is_banned("203.0.113.77".parse().unwrap()));
+        let invite = parse(&request("INVITE", "sip:00441@lab.test", source, "i", n, ""));
+        // Nobody heard the answer at first (RFC 3261 §17.1.1.2, Timer A).
+        for _ in 0..7 {
+            let verdict = desk.auth.authenticate(&invite, &udp(source));
+            assert!(matches!(verdict, Verdict::Challenge(_)));
+        }
     }
     assert!(desk.lab.bans.is_banned("203.0.113.77".parse().unwrap()));
 }
