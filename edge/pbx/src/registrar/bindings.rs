@@ -333,12 +333,14 @@ fn way(uri: &Uri, flow: Flow, alive: &impl Fn(&Flow) -> bool) -> Target {
     if flow.connection.is_some() && alive(&flow) {
         return Target::Flow(flow);
     }
-    // The connection is gone: all that is left is to call where the contact says.
+    // The connection is gone: a contact on the very host that it came from may be called anew. One
+    // that names another host lies behind a NAT, or means a service of ours or of the office's that
+    // a phone has no business with.
     match named {
-        // A phone whose NAT is ourselves, or one that means harm: never to our own services.
-        _ if uri.as_sip().is_some_and(|sip| is_inside(sip.host(), &flow)) => Target::Flow(flow),
-        Some(remote) => Target::Flow(Flow { remote, connection: None, ..flow }),
-        None => Target::Uri(uri.clone()),
+        Some(remote) if remote.ip().to_canonical() == flow.remote.ip().to_canonical() => {
+            Target::Flow(Flow { remote, connection: None, ..flow })
+        }
+        _ => Target::Flow(flow),
     }
 }
 

@@ -93,7 +93,7 @@ async fn a_path_into_this_machine_or_without_end_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_connection_is_not_made_anew_to_ourselves() {
+async fn a_lost_connection_is_made_anew_to_the_host_that_registered_and_to_no_other() {
     let target = |contact: &str| {
         let mut table = Table::default();
         table.restore(binding(Transport::Tcp, contact), Duration::from_secs(60));
@@ -103,9 +103,11 @@ async fn a_lost_connection_is_not_made_anew_to_ourselves() {
         let flow = Flow { transport: Transport::Tcp, ..udp(remote) };
         Target::Flow(Flow { local: "192.0.2.1:5060".parse().unwrap(), ..flow })
     };
-    assert_eq!(target("sip:101@203.0.113.7:5062;transport=tcp"), way("203.0.113.7:5062"));
-    for inside in ["127.0.0.1:25", "192.0.2.1:9090", "[::1]:25", "localhost:25"] {
-        assert_eq!(target(&format!("sip:101@{inside}")), way("203.0.113.5:41000"), "{inside}");
+    assert_eq!(target("sip:101@203.0.113.5:5062;transport=tcp"), way("203.0.113.5:5062"));
+    let others = ["10.0.0.5:6379", "intranet.test:80", "203.0.113.7:5062"];
+    let inside = ["127.0.0.1:25", "192.0.2.1:9090", "[::1]:25", "localhost:25"];
+    for other in others.into_iter().chain(inside) {
+        assert_eq!(target(&format!("sip:101@{other}")), way("203.0.113.5:41000"), "{other}");
     }
     // A phone on this very machine.
     let here = Flow { local: "127.0.0.1:5060".parse().unwrap(), ..udp("127.0.0.1:5090") };
