@@ -59,7 +59,7 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
         parts.metrics,
     );
     let lamp = mwi.clone();
-    let filled = parts.store.filled_mailboxes();
+    let used = parts.store.used_mailboxes();
     let keep: Arc<dyn Keep> = Arc::new(parts.store);
     let services = Services {
         sip: parts.sip,
@@ -95,8 +95,8 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
     });
     let lamps = mwi.clone();
     tokio::spawn(async move {
-        match filled.await {
-            Ok(filled) => lamps.announce(filled),
+        match used.await {
+            Ok(used) => lamps.announce(used),
             Err(error) => tracing::warn!(%error, "message lamps may be dark until a change"),
         }
     });

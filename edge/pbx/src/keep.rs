@@ -226,8 +226,8 @@ pub trait Voicemails: Send + Sync {
     fn unfinished_voicemails(&self) -> Kept<Vec<Voicemail>>;
     /// Of one mailbox, oldest first, finished ones only.
     fn list_voicemails(&self, mailbox: String) -> Kept<Vec<Voicemail>>;
-    /// The mailboxes that hold any finished one.
-    fn filled_mailboxes(&self) -> Kept<Vec<String>>;
+    /// The mailboxes that hold any finished one, or ever did: a lamp may be lit for them.
+    fn used_mailboxes(&self) -> Kept<Vec<String>>;
     /// Marks as heard or saved.
     fn mark_voicemail(&self, id: String, heard: bool, saved: bool) -> Kept<()>;
     /// Deletes the row, then the file.

@@ -15,10 +15,13 @@ const APPLICATION_ID: i64 = 0x4f46_4648;
 /// Each brings a database from its index to the next format. Never change one that was released.
 ///
 /// Times are nanoseconds since 1970 (UTC).
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     FIRST,
     // The transfers of a call, as a JSON list; NULL when there were none.
     "ALTER TABLE calls ADD COLUMN transfers TEXT",
+    // Mailboxes that ever held a message: a lamp may be lit for it somewhere, whatever they hold.
+    "CREATE TABLE lamps (mailbox TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+     INSERT INTO lamps SELECT DISTINCT mailbox FROM voicemails WHERE finished = 1;",
 ];
 
 pub(crate) const FIRST: &str = "

@@ -20,10 +20,7 @@ impl Voicemails for Store {
             if duration_ms == 0 {
                 return remove(connection, &id);
             }
-            let sql = "UPDATE voicemails SET finished = 1, duration_ms = ?2 WHERE id = ?1";
-            let changed =
-                connection.prepare_cached(sql)?.execute(params![id, whole(duration_ms)])?;
-            known(changed, &id)
+            all_or_none(connection, || finish(connection, &id, duration_ms))
         })
     }
 
@@ -49,10 +46,9 @@ impl Voicemails for Store {
         })
     }
 
-    fn filled_mailboxes(&self) -> Kept<Vec<String>> {
+    fn used_mailboxes(&self) -> Kept<Vec<String>> {
         self.read(|connection| {
-            let sql = "SELECT DISTINCT mailbox FROM voicemails WHERE finished = 1";
-            let mut statement = connection.prepare(sql)?;
+            let mut statement = connection.prepare("SELECT mailbox FROM lamps")?;
             let rows = statement.query_map([], |row| row.get(0))?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
@@ -91,6 +87,14 @@ fn begin(connection: &Connection, message: &Voicemail) -> Result<(), Refused> {
         message.saved,
     ])?;
     Ok(())
+}
+
+fn finish(connection: &Connection, id: &str, duration_ms: u64) -> Result<(), Refused> {
+    let sql = "UPDATE voicemails SET finished = 1, duration_ms = ?2 WHERE id = ?1";
+    let changed = connection.prepare_cached(sql)?.execute(params![id, whole(duration_ms)])?;
+    let sql = "INSERT OR IGNORE INTO lamps SELECT mailbox FROM voicemails WHERE id = ?1";
+    connection.prepare_cached(sql)?.execute([id])?;
+    known(changed, id)
 }
 
 /// The row goes now; the file goes to the trash, which is emptied after the commit.

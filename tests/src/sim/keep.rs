@@ -145,7 +145,7 @@ impl Voicemails for MemoryKeep {
         ready(tables.voicemails.iter().filter(|m| m.mailbox == mailbox).cloned().collect())
     }
 
-    fn filled_mailboxes(&self) -> Kept<Vec<String>> {
+    fn used_mailboxes(&self) -> Kept<Vec<String>> {
         let filled: BTreeSet<_> =
             self.tables().voicemails.iter().map(|m| m.mailbox.clone()).collect();
         ready(filled.into_iter().collect())

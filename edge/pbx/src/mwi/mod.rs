@@ -152,11 +152,11 @@ impl Mwi {
         self.changes.put(mailbox);
     }
 
-    /// After a start: the mailboxes that hold messages. Their registered phones are told, since
-    /// subscriptions of before the restart are gone; and from now on a phone that comes is looked
-    /// up in the store only when its box is one of these or has changed since.
-    pub fn announce(&self, filled: Vec<String>) {
-        let _ = self.asks.try_send(Ask::Announce(filled));
+    /// After a start: the mailboxes that hold messages or ever did. Their registered phones are told
+    /// what there is, since subscriptions of before the restart are gone; and from now on a phone
+    /// that comes is looked up in the store only when its box is one of these or has changed since.
+    pub fn announce(&self, used: Vec<String>) {
+        let _ = self.asks.try_send(Ask::Announce(used));
     }
 
     /// Ends all subscriptions, so that phones subscribe again when we are back. Waits for their

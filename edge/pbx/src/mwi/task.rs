@@ -40,10 +40,10 @@ pub(super) struct Task {
     pub(super) last: u64,
     counting: HashMap<Box<str>, Counting>,
     counted: mpsc::UnboundedSender<(Box<str>, Option<MessageCounts>)>,
-    /// Boxes whose messages changed in this run: their phones are told even that there are none.
-    changed: HashSet<Box<str>>,
-    /// Boxes that held messages at the start, once that is known.
-    filled: Option<HashSet<String>>,
+    /// Boxes that hold or held messages: their phones are told even that there are none.
+    used: HashSet<Box<str>>,
+    /// Whether `used` tells of all that was before the start.
+    complete: bool,
     /// Last NOTIFYs whose answers are still to come, and who waits for them.
     pub(super) farewells: HashSet<u64>,
     pub(super) done: Option<oneshot::Sender<()>>,
@@ -100,8 +100,8 @@ impl Task {
             last: 0,
             counting: HashMap::new(),
             counted,
-            changed: HashSet::new(),
-            filled: None,
+            used: HashSet::new(),
+            complete: false,
             farewells: HashSet::new(),
             done: None,
         }
@@ -122,7 +122,7 @@ impl Task {
             tokio::select! {
                 ask = inbox.recv() => match ask {
                     Some(Ask::Subscribe(new)) => self.subscribe(*new),
-                    Some(Ask::Announce(filled)) => self.announce(filled),
+                    Some(Ask::Announce(used)) => self.announce(used),
                     Some(Ask::End(done)) => self.end_all(done),
                     None => return,
                 },
@@ -147,26 +147,30 @@ impl Task {
         if !self.config.unsolicited {
             return;
         }
-        if self.changed.contains(aor) {
+        if self.used.contains(aor) {
             self.want(aor, Whom::Phones);
-        } else if self.filled.as_ref().is_none_or(|filled| filled.contains(aor)) {
+        } else if !self.complete {
             self.want(aor, Whom::PhonesIfAny);
         }
     }
 
     fn mailbox_changed(&mut self, mailbox: &str) {
-        self.changed.insert(mailbox.into());
+        self.used.insert(mailbox.into());
         self.want(mailbox, Whom::Subscribers);
         if self.config.unsolicited {
             self.want(mailbox, Whom::Phones);
         }
     }
 
-    fn announce(&mut self, filled: Vec<String>) {
-        for mailbox in &filled {
-            self.want(mailbox, Whom::PhonesIfAny);
+    fn announce(&mut self, used: Vec<String>) {
+        for mailbox in used {
+            if self.config.unsolicited {
+                // We may have been killed between the last deletion and its NOTIFY.
+                self.want(&mailbox, Whom::Phones);
+            }
+            self.used.insert(mailbox.into());
         }
-        self.filled = Some(filled.into_iter().collect());
+        self.complete = true;
     }
 
     /// Asks the store; [`Task::tell`] follows.

@@ -132,7 +132,7 @@ fn state(request: &Request) -> String {
 async fn a_subscriber_is_told_at_once_on_change_and_at_the_end() {
     let mut office = Office::new();
     let mut phone = Phone::new("101", "203.0.113.5:5060");
-    let status = office.subscribe(&mut phone, "sip:101@lab.test", "Expires: 600\r\n").await;
+    let status = office.subscribe(&mut phone, "sip:101@lab", "Expires: 600\r\n").await;
     assert_eq!(status, StatusCode::OK);
     let first = office.notified().await;
     assert_eq!(first.len(), 1);
@@ -155,10 +155,10 @@ async fn a_subscriber_is_told_at_once_on_change_and_at_the_end() {
 async fn another_mailbox_is_refused_and_an_alias_means_ones_own() {
     let mut office = Office::new();
     let mut phone = Phone::new("101", "203.0.113.5:5060");
-    let status = office.subscribe(&mut phone, "sip:102@lab.test", "").await;
+    let status = office.subscribe(&mut phone, "sip:102@lab", "").await;
     assert_eq!(status, StatusCode::FORBIDDEN);
     let mut phone = Phone::new("101", "203.0.113.6:5060");
-    assert_eq!(office.subscribe(&mut phone, "sip:*97@lab.test", "").await, StatusCode::OK);
+    assert_eq!(office.subscribe(&mut phone, "sip:*97@lab", "").await, StatusCode::OK);
 }
 
 #[tokio::test(start_paused = true)]
@@ -205,10 +205,25 @@ async fn after_a_start_only_phones_whose_box_holds_something_or_changed_cost_a_l
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lamp_that_was_lit_before_a_kill_goes_out_after_it() {
+    let mut office = Office::new();
+    let mut here = Phone::new("101", "203.0.113.5:5060");
+    office.desk.register(&mut here, "Contact: <sip:101@203.0.113.5>\r\n").await;
+    // The last message was deleted, and then we were killed: the box is empty, and was not always.
+    office.mwi.announce(vec!["101".into(), "102".into()]);
+    let mut told = office.notified().await;
+    let mut away = Phone::new("102", "203.0.113.6:5060");
+    office.desk.register(&mut away, "Contact: <sip:102@203.0.113.6>\r\n").await;
+    told.extend(office.notified().await);
+    assert_eq!(told.len(), 2);
+    assert!(told.iter().all(|notify| body(notify).contains("Messages-Waiting: no")));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_phone_that_forgot_its_subscription_is_forgotten_and_old_ones_make_room() {
     let mut office = Office::new();
     let mut phone = Phone::new("101", "203.0.113.5:5060");
-    office.subscribe(&mut phone, "sip:101@lab.test", "").await;
+    office.subscribe(&mut phone, "sip:101@lab", "").await;
     let notify = office.desk.lab.sent_request().await;
     office.desk.lab.answer(notify.0, &notify.1, StatusCode::CALL_DOES_NOT_EXIST).await;
     settle().await;
@@ -216,7 +231,7 @@ async fn a_phone_that_forgot_its_subscription_is_forgotten_and_old_ones_make_roo
     for n in 0..5 {
         let mut phone = Phone::new("101", "203.0.113.5:5060");
         phone.call_id = format!("boot{n}");
-        office.subscribe(&mut phone, "sip:101@lab.test", "").await;
+        office.subscribe(&mut phone, "sip:101@lab", "").await;
         office.notified().await;
     }
     assert_eq!(office.desk.lab.metrics.subscriptions.get(), 2);
@@ -226,7 +241,7 @@ async fn a_phone_that_forgot_its_subscription_is_forgotten_and_old_ones_make_roo
 async fn a_subscription_is_refreshed_and_ended_by_its_phone_which_must_prove_itself() {
     let mut office = Office::new();
     let mut phone = Phone::new("101", "203.0.113.5:5060");
-    let uri = "sip:101@lab.test";
+    let uri = "sip:101@lab";
     let first = office.subscribed(&mut phone, uri, "Expires: 600\r\n", 1, "").await;
     let tag = first.to_tag().unwrap().to_owned();
     office.notified().await;
@@ -252,7 +267,7 @@ async fn a_store_that_fails_darkens_no_lamp_and_is_asked_again() {
     office.put("101", 1, 0);
     let mut phone = Phone::new("101", "203.0.113.5:5060");
     *office.failing.lock().unwrap() = 3;
-    office.subscribe(&mut phone, "sip:101@lab.test", "").await;
+    office.subscribe(&mut phone, "sip:101@lab", "").await;
     let first = office.notified().await;
     assert_eq!(first.len(), 1, "RFC 6665 §4.2.1.2: a NOTIFY follows in any case");
     assert!(first[0].body.is_empty(), "{}", body(&first[0]));
@@ -265,7 +280,7 @@ async fn a_store_that_fails_darkens_no_lamp_and_is_asked_again() {
 async fn subscribers_are_told_when_we_go_and_waited_for_a_moment() {
     let mut office = Office::new();
     let mut phone = Phone::new("101", "203.0.113.5:5060");
-    office.subscribe(&mut phone, "sip:101@lab.test", "").await;
+    office.subscribe(&mut phone, "sip:101@lab", "").await;
     office.notified().await;
     let mwi = office.mwi.clone();
     let closing = tokio::spawn(async move { mwi.close(Duration::from_secs(3)).await });

@@ -97,8 +97,9 @@ async fn a_user_of_ones_own_buys_no_guesses_at_others() {
 fn call(desk: &Desk, source: &str, user: &'static str, password: &str, n: u32) -> Verdict {
     let secret = digest::Secret::Password(password.into());
     let mut client = digest::Client::new(user, secret, Ids::from_seed(3));
-    let invite =
-        |seq| parse(&request("INVITE", "sip:102@192.0.2.1", source, &format!("{user}{n}"), seq, ""));
+    let invite = |seq| {
+        parse(&request("INVITE", "sip:102@192.0.2.1", source, &format!("{user}{n}"), seq, ""))
+    };
     let first = invite(1);
     let mut asked = None;
     // T1 passes seven times before the challenge is heard.

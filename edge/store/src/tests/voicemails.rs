@@ -15,14 +15,14 @@ fn a_message_is_listed_once_finished_and_its_file_goes_with_its_row() {
     wait(store.begin_voicemail(one.clone())).unwrap();
     wait(store.begin_voicemail(silent.clone())).unwrap();
     assert_eq!(wait(store.list_voicemails("101".into())).unwrap(), []);
-    assert_eq!(wait(store.filled_mailboxes()).unwrap(), [""; 0]);
+    assert_eq!(wait(store.used_mailboxes()).unwrap(), [""; 0]);
     assert_eq!(wait(store.unfinished_voicemails()).unwrap().len(), 2);
 
     wait(store.finish_voicemail("1".into(), 4_200)).unwrap();
     wait(store.finish_voicemail("2".into(), 0)).unwrap();
     assert!(!silent.file.exists(), "nothing was said");
     assert_eq!(wait(store.unfinished_voicemails()).unwrap(), []);
-    assert_eq!(wait(store.filled_mailboxes()).unwrap(), ["101"]);
+    assert_eq!(wait(store.used_mailboxes()).unwrap(), ["101"]);
 
     wait(store.mark_voicemail("1".into(), true, true)).unwrap();
     let kept = Voicemail { duration_ms: 4_200, heard: true, saved: true, ..one.clone() };
@@ -34,6 +34,9 @@ fn a_message_is_listed_once_finished_and_its_file_goes_with_its_row() {
     wait(store.delete_voicemail("1".into())).unwrap();
     assert!(!one.file.exists());
     assert_eq!(wait(store.list_voicemails("101".into())).unwrap(), []);
+    drop(store);
+    let filled = wait(opened(&path).used_mailboxes()).unwrap();
+    assert_eq!(filled, ["101"], "a lamp may be lit for what is gone");
 }
 
 #[test]
