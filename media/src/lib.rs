@@ -15,6 +15,7 @@ pub mod clip_cache;
 pub mod codec;
 pub mod dtmf;
 pub mod engine;
+mod flood;
 pub mod g711;
 pub mod latch;
 mod lru;

@@ -146,6 +146,26 @@ fn two_peers_hear_each_other_and_a_stranger_nobody() {
 }
 
 #[test]
+fn peers_who_name_our_own_ports_for_theirs_make_nothing_go_round() {
+    let engine = engine(1);
+    let (mut a, mut b) = (Leg::new(&engine, |_| {}), Leg::new(&engine, |_| {}));
+    let mut stranger = Leg::new(&engine, |_| {});
+    engine.bridge(&a.port, &b.port);
+    for leg in [&a, &b] {
+        leg.port.set_stream(StreamConfig::new(leg.port.rtp_addr(), Codec::Pcmu));
+    }
+    // One packet each is enough to go round for ever.
+    a.say(0, &[1; 160]);
+    b.say(0, &[2; 160]);
+    // Whoever is heard after them shows that the thread has seen to them and what came of them.
+    let mut other = Leg::new(&engine, |_| {});
+    engine.bridge(&stranger.port, &other.port);
+    reaches(&mut stranger, &mut other, 0, &[3; 160]);
+    let (a, b) = (a.port.counters(), b.port.counters());
+    assert!(a.received + b.received <= 2 && a.sent + b.sent <= 2, "{a:?} {b:?}");
+}
+
+#[test]
 fn ipv6_and_two_threads_and_two_laws_relay_too() {
     let engine = engine(2);
     let localhost = Ipv6Addr::LOCALHOST.into();

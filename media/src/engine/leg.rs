@@ -27,6 +27,7 @@ use super::record::Recorder;
 use super::tape::Tapes;
 use crate::codec::Codec;
 use crate::dtmf::{Converter, EventReceiver, ToneMaker};
+use crate::flood::Meter;
 use crate::latch::Latch;
 use crate::relay::OutStream;
 use crate::rtcp::Reception;
@@ -52,6 +53,7 @@ pub(super) struct Leg {
     latch: Latch,
     rtcp_latch: Latch,
     out: OutStream,
+    meter: Meter,
     reception: Reception,
     sender_ssrc: u32,
     keys: EventReceiver,
@@ -149,6 +151,7 @@ impl Leg {
             latch: Latch::new(nowhere),
             rtcp_latch: Latch::new(nowhere),
             out: random_stream(),
+            meter: Meter::new(now),
             reception: Reception::default(),
             sender_ssrc: 0,
             keys: EventReceiver::default(),

@@ -12,7 +12,7 @@ mod timer;
 mod worker;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -234,6 +234,12 @@ impl Engine {
         a.order(Order::Unbridge);
     }
 
+    /// Whether all media threads live. One that ended by itself takes the audio of its calls along.
+    pub fn is_well(&self) -> bool {
+        let threads = lock(&self.shared.threads);
+        !threads.is_empty() && !threads.iter().any(JoinHandle::is_finished)
+    }
+
     /// Stops the threads and closes every socket; running recordings are finished. Handles stay
     /// valid and do nothing.
     pub fn shutdown(&self) {
@@ -274,6 +280,13 @@ impl Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+fn unspecified(like: SocketAddr) -> IpAddr {
+    match like {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     }
 }
 
@@ -327,7 +340,12 @@ impl MediaPort {
 
     /// Sets what offer and answer agreed on. When the peer's address or key changed, the latch is
     /// opened again; nothing else opens it.
-    pub fn set_stream(&self, stream: StreamConfig) {
+    pub fn set_stream(&self, mut stream: StreamConfig) {
+        if [self.rtp, self.rtcp].contains(&stream.remote_rtp) {
+            // Who names our own port for his has none: what we sent there would come back to us as
+            // his, and go round for ever.
+            stream.remote_rtp.set_ip(unspecified(stream.remote_rtp));
+        }
         self.codec.store(stream.codec.payload_type(), Ordering::Relaxed);
         self.order(Order::SetStream(Box::new(stream)));
     }

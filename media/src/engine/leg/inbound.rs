@@ -31,6 +31,10 @@ impl Leg {
             self.counters.strangers.bump();
             return None;
         }
+        if !self.meter.takes(now) {
+            self.counters.dropped.bump();
+            return None;
+        }
         let (secured, listening) = (stream.srtp.is_some(), stream.receive);
         let length = if secured { self.unprotect(from, buffer, length, false)? } else { length };
         let parsed = buffer.get(..length).and_then(rtp::parse);

@@ -106,6 +106,16 @@ fn ends() -> (Bench, Bench) {
 }
 
 #[test]
+fn what_goes_in_a_ring_turns_a_thousand_times_a_second_at_most() {
+    let mut leg = Bench::new("127.0.0.1:4000", |_| {});
+    let header = Header { marker: false, payload_type: 0, sequence: 1, timestamp: 160, ssrc: 7 };
+    let packet = [&header.to_bytes()[..], &[1; 160]].concat();
+    assert_eq!((0..5_000).filter(|_| leg.receive(&packet).is_some()).count(), 1_000);
+    leg.now += ms(1_000);
+    assert!(leg.receive(&packet).is_some(), "whoever stops to flood is heard again");
+}
+
+#[test]
 fn a_packet_is_relayed_under_our_own_ssrc() {
     let (mut a, mut b) = ends();
     let mut last = None;
