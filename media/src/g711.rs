@@ -165,6 +165,59 @@ mod tests {
         assert_eq!(Law::A.decode(0xaa), 32256);
     }
 
+    /// ITU-T G.711 tables 1 and 2 as a search: the code whose interval holds the sample, from the
+    /// decision values `x(n)` that the Recommendation lists, in units of the law's own step.
+    fn by_decision_values(law: Law, sample: i16) -> u8 {
+        // Segments as pairs of (number of intervals, length of each), from zero outwards.
+        let (segments, scale) = match law {
+            // Table 2a: one interval of 1, 15 of 2, then 16 each of 4, 8, ... 256, up to 8159.
+            Law::Mu => (
+                vec![
+                    (1, 1),
+                    (15, 2),
+                    (16, 4),
+                    (16, 8),
+                    (16, 16),
+                    (16, 32),
+                    (16, 64),
+                    (16, 128),
+                    (16, 256),
+                ],
+                4,
+            ),
+            // Table 1a: 32 intervals of 2, then 16 each of 4, 8, ... 128, up to 4096.
+            Law::A => (vec![(32, 2), (16, 4), (16, 8), (16, 16), (16, 32), (16, 64), (16, 128)], 8),
+        };
+        let ends = segments.iter().flat_map(|&(count, length)| std::iter::repeat_n(length, count));
+        let ends: Vec<i32> = ends
+            .scan(0, |at, length| {
+                *at += length;
+                Some(*at * scale)
+            })
+            .collect();
+        let negative = sample < 0;
+        // The interval below zero is the mirror of the one above: -1 lies where 0 does.
+        let magnitude = if negative { -(i32::from(sample) + 1) } else { i32::from(sample) };
+        let code = ends.iter().take(127).filter(|&&end| end <= magnitude).count() as u8;
+        match (law, negative) {
+            // Table 2a, column 6: all bits but the sign are inverted, and the sign stands for plus.
+            (Law::Mu, false) => 0xff - code,
+            (Law::Mu, true) => 0x7f - code,
+            // Table 1a, note 2: even bits are inverted.
+            (Law::A, false) => (0x80 | code) ^ 0x55,
+            (Law::A, true) => code ^ 0x55,
+        }
+    }
+
+    #[test]
+    fn all_samples_are_coded_as_the_tables_of_the_recommendation_say() {
+        for law in Law::ALL {
+            for sample in i16::MIN..=i16::MAX {
+                assert_eq!(law.encode(sample), by_decision_values(law, sample), "{law:?} {sample}");
+            }
+        }
+    }
+
     #[test]
     fn every_byte_survives_decode_and_encode() {
         for byte in 0..=255u8 {
