@@ -132,7 +132,7 @@ catalogue! {
     /// 488.
     NO_COMMON_CODEC = "no-common-codec" Peer 488 false
         "The two sides have no audio format in common."
-        "Enable PCMU or PCMA (G.711) on the phone or the trunk.";
+        "Enable PCMU or PCMA (G.711) on the phone or the trunk, which everything knows, or name a format in `[media] codecs` that it has: G722 or opus.";
     /// SRTP missing.
     ENCRYPTION_REQUIRED = "encryption-required" Us 488 false
         "One side insists on encrypted audio (SRTP with SDES) and the other does not offer it."
