@@ -23,13 +23,32 @@ pub enum FolderError {
         pid: Option<u32>,
     },
     /// The system says no.
-    #[error("{}: {error}", path.display())]
+    #[error("{}: {error}{}", path.display(), remedy(error))]
     Io {
         /// Of which file.
         path: PathBuf,
         /// Why.
         error: io::Error,
     },
+}
+
+/// What to do about a folder or file that cannot be made or written; empty, or begins with `; `.
+pub fn remedy(error: &io::Error) -> &'static str {
+    use io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::PermissionDenied => {
+            "; the folder and all in it must belong to the user that runs this"
+        }
+        Kind::ReadOnlyFilesystem => {
+            "; it lies on a file system that is mounted for reading only: mount it for writing, or \
+             name another `data_dir` (--data)"
+        }
+        Kind::StorageFull | Kind::QuotaExceeded => "; the disk is full: free some space",
+        Kind::NotADirectory | Kind::AlreadyExists => {
+            "; something that is no folder lies there: name another `data_dir` (--data)"
+        }
+        _ => "",
+    }
 }
 
 /// The right to serve from a folder. The system takes it back when the process ends, however it

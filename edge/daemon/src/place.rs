@@ -18,7 +18,7 @@ const SYSTEM_FILE: &str = "/etc/offhook/offhook.toml";
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// A file that cannot be read or written.
-    #[error("{}: {error}", path.display())]
+    #[error("{}: {error}{}", path.display(), folder::remedy(error))]
     File {
         /// Which.
         path: PathBuf,

@@ -9,7 +9,11 @@ use rusqlite::ErrorCode;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The folder or file cannot be made or read.
-    #[error("{}: {source}; check that the folder exists and belongs to the daemon's user", path.display())]
+    #[error(
+        "{}: {source}; check that the folder exists, belongs to the daemon's user, and is not \
+         mounted for reading only",
+        path.display()
+    )]
     File {
         /// The database.
         path: PathBuf,
@@ -59,6 +63,19 @@ pub enum StoreError {
         /// The database.
         path: PathBuf,
     },
+    /// The disk takes nothing.
+    #[error(
+        "{}: {detail}; is the disk full, or broken? `df -h {}` tells the one and `dmesg` the other: \
+         free some space and start again",
+        path.display(),
+        folder(path).display()
+    )]
+    Disk {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        detail: String,
+    },
     /// Anything else from SQLite.
     #[error("{}: {detail}", path.display())]
     Sqlite {
@@ -75,6 +92,10 @@ pub enum StoreError {
     },
 }
 
+fn folder(path: &Path) -> &Path {
+    path.parent().unwrap_or(path)
+}
+
 impl StoreError {
     pub(crate) fn from_sqlite(path: &Path, error: &rusqlite::Error) -> Self {
         let path = path.to_owned();
@@ -84,6 +105,7 @@ impl StoreError {
                 Self::Damaged { path, detail }
             }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked { path },
+            Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => Self::Disk { path, detail },
             Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
                 Self::File { path, source: io::Error::other(detail) }
             }
