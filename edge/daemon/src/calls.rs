@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::cli::CallsCommand;
 use crate::ladder;
-use crate::output::{print, table};
+use crate::output::{plain, print, table};
 use crate::place::{CommandError, block_on, existing_store, whereabouts};
 
 /// Runs `offhook calls …`.
@@ -66,17 +66,20 @@ fn list(config: &Config, records: &[CallRecord]) -> String {
     }
     let mut rows = vec![["ID", "TIME", "FROM", "TO", "WHERE", "HOW", "SECONDS"].map(str::to_owned)];
     for r in records {
-        rows.push([
-            r.id.chars().take(8).collect(),
-            time(config, r.started),
-            r.original_caller.clone().unwrap_or_else(|| r.from.clone()),
-            r.to.clone(),
-            went_to(r),
-            r.failure
-                .as_ref()
-                .map_or_else(|| r.disposition.clone(), |f| format!("{} ({f})", r.disposition)),
-            talked(r).map(|d| d.as_secs().to_string()).unwrap_or_default(),
-        ]);
+        rows.push(
+            [
+                r.id.chars().take(8).collect(),
+                time(config, r.started),
+                r.original_caller.clone().unwrap_or_else(|| r.from.clone()),
+                r.to.clone(),
+                went_to(r),
+                r.failure
+                    .as_ref()
+                    .map_or_else(|| r.disposition.clone(), |f| format!("{} ({f})", r.disposition)),
+                talked(r).map(|d| d.as_secs().to_string()).unwrap_or_default(),
+            ]
+            .map(|cell| plain(&cell)),
+        );
     }
     table(&rows)
 }
@@ -106,7 +109,7 @@ pub fn show(config: &Config, record: &CallRecord, events: &[CallEvent]) -> Strin
     let mut out = format!("Call {}\n", record.id);
     let mut line = |name: &str, value: Option<String>| {
         if let Some(value) = value {
-            out += &format!("  {name:<16}{value}\n");
+            out += &format!("  {name:<16}{}\n", plain(&value));
         }
     };
     line("started", Some(time(config, record.started)));
@@ -137,8 +140,10 @@ pub fn show(config: &Config, record: &CallRecord, events: &[CallEvent]) -> Strin
 
 /// The failure in words, and what to do.
 fn explain(code: &str, detail: &str) -> String {
-    let Some(failure) = failure::by_code(code) else { return format!("\n{code}: {detail}\n") };
-    let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
+    let Some(failure) = failure::by_code(code) else {
+        return format!("\n{code}: {}\n", plain(detail));
+    };
+    let detail = if detail.is_empty() { String::new() } else { format!(" ({})", plain(detail)) };
     format!("\nWhy: {}{detail}\nWhat to do: {}\n", failure.meaning, failure.remedy)
 }
 

@@ -5,6 +5,8 @@ use std::time::SystemTime;
 
 use offhook_pbx::event::{CallEvent, CallEventKind, Direction};
 
+use crate::output::plain;
+
 const COLUMN: usize = 34;
 
 /// Draws the ladder. `started` is the zero of the time column (seconds).
@@ -23,7 +25,7 @@ pub fn draw(started: SystemTime, events: &[CallEvent]) -> String {
             }
             (kind, _) => {
                 let leg = event.leg.as_deref().map_or_else(String::new, |l| format!("{l}: "));
-                let _ = writeln!(out, "{after:8.3}  · {leg}{}", words(kind));
+                let _ = writeln!(out, "{after:8.3}  · {leg}{}", plain(&words(kind)));
             }
         }
     }
@@ -49,7 +51,7 @@ fn head(out: &mut String, legs: &[String], events: &[CallEvent]) {
             CallEventKind::Leg { party } if e.leg.as_ref() == Some(leg) => Some(party.as_str()),
             _ => None,
         });
-        let _ = write!(line, "{:<COLUMN$}", format!("{leg} {}", party.unwrap_or("")));
+        let _ = write!(line, "{:<COLUMN$}", plain(&format!("{leg} {}", party.unwrap_or(""))));
     }
     let _ = writeln!(out, "{}", line.trim_end());
 }
@@ -72,7 +74,7 @@ fn sip_label(line: &str, cseq: &str, body: Option<&str>) -> String {
 fn arrow(column: usize, legs: usize, direction: Direction, label: &str) -> String {
     let width = COLUMN * (column + 1) - 2;
     // Blanks around it and the arrow's ends.
-    let label: String = label.chars().take(width.saturating_sub(4)).collect();
+    let label: String = plain(label).chars().take(width.saturating_sub(4)).collect();
     let dashes = width.saturating_sub(label.chars().count() + 4);
     let (left, right) = (dashes / 2, dashes - dashes / 2);
     let mut out = match direction {
@@ -162,6 +164,25 @@ mod tests {
         assert!(lines[2].contains("|<-") && lines[2].contains(" INVITE "));
         assert!(lines[4].contains("->|") && lines[4].len() > lines[2].trim_end().len() - 4);
         assert!(lines[5].starts_with("   1.250") && lines[5].contains("200 OK (INVITE)"));
+    }
+
+    #[test]
+    fn what_a_peer_writes_stays_in_its_line() {
+        let drawn = draw(
+            SystemTime::UNIX_EPOCH,
+            &[
+                event(0, "A", CallEventKind::Leg { party: "x\x1b]0;root\x07".into() }),
+                event(0, "A", sip(Direction::In, "200 \x1b[2JOK\r\n1", "1 INVITE")),
+                event(
+                    0,
+                    "A",
+                    CallEventKind::HungUp { by: "caller".into(), why: "\nCall 9".repeat(9_999) },
+                ),
+            ],
+        );
+        assert_eq!(drawn.lines().count(), 4, "{drawn}");
+        assert!(!drawn.contains(|c: char| c.is_control() && c != '\n'));
+        assert!(drawn.lines().all(|line| line.chars().count() < 300));
     }
 
     #[test]

@@ -12,6 +12,21 @@ pub fn complain(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
+/// Characters of a text of others that are shown.
+const MOST: usize = 160;
+
+/// What somebody else wrote, as it may stand in a line of a terminal: no control characters, which
+/// could paint anything there, none that turn the direction of writing, and not without end.
+pub fn plain(text: &str) -> String {
+    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let shown = |c: char| if c.is_control() || turns(c) { '\u{fffd}' } else { c };
+    let mut plain: String = text.chars().take(MOST).map(shown).collect();
+    if text.chars().nth(MOST).is_some() {
+        plain.push('…');
+    }
+    plain
+}
+
 /// A span of time in its two largest units: `3 d 4 h`.
 pub fn span(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
@@ -41,6 +56,16 @@ pub fn table<const N: usize>(rows: &[[String; N]]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_wrote_moves_no_cursor_and_ends() {
+        assert_eq!(
+            plain("Zoë \x1b[2J\r\nCall 2\u{9b}1m\u{202e}"),
+            "Zoë \u{fffd}[2J\u{fffd}\u{fffd}Call 2\u{fffd}1m\u{fffd}"
+        );
+        assert_eq!(plain(&"x".repeat(MOST)).chars().count(), MOST);
+        assert_eq!(plain(&"x".repeat(70_000)).chars().count(), MOST + 1);
+    }
 
     #[test]
     fn a_span_is_told_in_its_two_largest_units() {
