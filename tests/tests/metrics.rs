@@ -1,4 +1,4 @@
-//! `http://…/metrics` as Prometheus reads it.
+//! `http://…/metrics` as Prometheus reads it, and `/health` as a monitor does.
 #![allow(clippy::expect_used, clippy::panic)]
 
 use std::collections::HashSet;
@@ -11,15 +11,21 @@ use offhook_tests::sipp::Sipp;
 
 const SECURE_CALL: &str = include_str!("scenarios/secure_call.xml");
 
-fn metrics(appliance: &Appliance) -> String {
+/// Head and body.
+fn get(appliance: &Appliance, path: &str) -> (String, String) {
     let mut door = TcpStream::connect((appliance.net.appliance(), 9480)).expect("the door");
-    door.write_all(b"GET /metrics HTTP/1.1\r\nHost: offhook\r\nConnection: close\r\n\r\n")
-        .expect("asked");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: offhook\r\nConnection: close\r\n\r\n");
+    door.write_all(request.as_bytes()).expect("asked");
     let mut answer = String::new();
     door.read_to_string(&mut answer).expect("an answer");
     let (head, body) = answer.split_once("\r\n\r\n").expect("HTTP");
+    (head.to_owned(), body.to_owned())
+}
+
+fn metrics(appliance: &Appliance) -> String {
+    let (head, body) = get(appliance, "/metrics");
     assert!(head.contains("application/openmetrics-text; version=1.0.0"), "{head}");
-    body.to_owned()
+    body
 }
 
 /// What the OpenMetrics text format asks of every line.
@@ -72,4 +78,20 @@ fn metrics_are_openmetrics_and_count_calls_by_their_outcome() {
     assert_well_formed(&text);
     let ended = "offhook_calls_ended_total{outcome=\"voicemail\",failure=\"\"} 1\n";
     assert!(text.contains(ended), "{text}");
+}
+
+#[test]
+fn health_says_what_is_wrong_for_as_long_as_it_is() {
+    let appliance = Appliance::start("");
+    let (head, body) = get(&appliance, "/health");
+    assert!(head.starts_with("HTTP/1.1 200 ") && body == "ok\n", "{head} {body}");
+    // Somebody else holds the database, as a backup that hangs would.
+    let database = appliance.data().join("offhook.db");
+    let other = rusqlite::Connection::open(database).expect("the database");
+    other.execute_batch("BEGIN IMMEDIATE").expect("the lock");
+    let (head, body) = get(&appliance, "/health");
+    assert!(head.starts_with("HTTP/1.1 503 ") && body.starts_with("database: "), "{head} {body}");
+    other.execute_batch("ROLLBACK").expect("the end of it");
+    let (head, body) = get(&appliance, "/health");
+    assert!(head.starts_with("HTTP/1.1 200 ") && body == "ok\n", "{head} {body}");
 }

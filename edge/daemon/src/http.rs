@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::desk::Desk;
+use crate::health;
 use crate::metrics;
 
 /// Why a door cannot be opened.
@@ -98,7 +99,7 @@ fn failed(place: String, error: std::io::Error) -> DoorError {
 fn public(desk: Arc<Desk>) -> Router {
     Router::new()
         .route("/metrics", get(async |State(desk): State<Arc<Desk>>| metrics_text(&desk)))
-        .route("/health", get(async || "ok\n"))
+        .route("/health", get(async |State(desk): State<Arc<Desk>>| health::answer(&desk).await))
         .with_state(desk)
 }
 

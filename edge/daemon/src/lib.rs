@@ -12,6 +12,7 @@ pub mod desk;
 pub mod exchange;
 pub mod folder;
 pub mod greeting;
+pub mod health;
 pub mod http;
 pub mod known;
 pub mod ladder;

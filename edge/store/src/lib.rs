@@ -174,6 +174,15 @@ impl Store {
         self.write(false, |_| Ok(()))
     }
 
+    /// Writes what is written already: whether the disk takes anything, and the file is ours.
+    pub fn probe(&self) -> Kept<()> {
+        self.write(false, |connection| {
+            let version: i64 =
+                connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            Ok(connection.pragma_update(None, "user_version", version)?)
+        })
+    }
+
     /// Queues a write. `durable`: not answered before the disk has it.
     fn write<T: Send + 'static>(
         &self,

@@ -154,6 +154,11 @@ impl OfficeHandle {
         self.draining.store(true, Ordering::Relaxed);
     }
 
+    /// Whether new calls are turned away because we go.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
     /// Resolves when the last call has ended.
     pub async fn idle(&self) {
         self.registry.idle().await;

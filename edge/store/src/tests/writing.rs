@@ -78,3 +78,17 @@ fn two_processes_may_have_it_open() {
         assert_eq!(wait(store.list_calls(9)).unwrap().len(), 2);
     }
 }
+
+#[test]
+fn a_probe_tells_whether_anything_can_be_written() {
+    let (_folder, path) = folder();
+    let store = Store::open(&path, &Options { busy: Duration::ZERO, ..quiet() }).unwrap();
+    wait(store.probe()).unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert!(wait(store.probe()).is_err());
+    other.execute_batch("ROLLBACK").unwrap();
+    wait(store.probe()).unwrap();
+    drop(store);
+    assert_eq!(wait(opened(&path).load_extensions()).unwrap(), [], "the format is as it was");
+}
