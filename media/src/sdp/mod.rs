@@ -8,6 +8,7 @@
 mod direction;
 mod media;
 #[cfg(test)]
+#[path = "tests/real_life.rs"]
 pub(crate) mod real_life;
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ mod abandoned;
 mod contact;
 mod handle;
 #[cfg(test)]
+#[path = "tests/lab.rs"]
 pub(crate) mod lab;
 mod large;
 mod orphan;
