@@ -2,125 +2,25 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv6Addr, UdpSocket};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use offhook_media::clip::Clip;
 use offhook_media::codec::Codec;
 use offhook_media::dtmf::{Digit, DigitSet};
 use offhook_media::engine::{
-    Engine, EngineConfig, MediaPort, OpenError, PlayEnd, Playback, PortEvent, PortEventKind,
-    RecordEnd, Recording, SampleSink, StreamConfig, TelephoneEvent,
+    Engine, EngineConfig, OpenError, PlayEnd, Playback, PortEventKind, RecordEnd, Recording,
+    SampleSink, StreamConfig, TelephoneEvent,
 };
 use offhook_media::g711::Law;
-use offhook_media::rtp::{self, Header};
-use offhook_media::srtp::{SrtpKey, SrtpKeys, SrtpSession, SrtpSuite, Unprotected};
+use offhook_media::rtp::Header;
+use offhook_media::srtp::{SrtpKey, SrtpKeys, SrtpSession, SrtpSuite};
 use tokio::sync::mpsc;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+mod peer;
 
-fn engine(threads: usize) -> Engine {
-    Engine::start(EngineConfig { threads, ..EngineConfig::default() }).unwrap()
-}
-
-/// A peer with a socket, and the port that serves it.
-struct Leg {
-    socket: UdpSocket,
-    port: MediaPort,
-    events: mpsc::Receiver<PortEvent>,
-    sequence: u16,
-    srtp: Option<SrtpSession>,
-}
-
-impl Leg {
-    fn at(engine: &Engine, ip: IpAddr, change: impl FnOnce(&mut StreamConfig)) -> Self {
-        let socket = UdpSocket::bind((ip, 0)).unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
-        let (sender, events) = mpsc::channel(64);
-        let port = engine.open(ip, sender).unwrap();
-        let mut stream = StreamConfig::new(socket.local_addr().unwrap(), Codec::Pcmu);
-        stream.telephone_event = Some(TelephoneEvent { send_pt: 101, recv_pt: 101, clock: 8000 });
-        change(&mut stream);
-        let srtp = stream
-            .srtp
-            .clone()
-            .map(|keys| SrtpSession::new(SrtpKeys { tx: keys.rx, rx: keys.tx }).unwrap());
-        port.set_stream(stream);
-        Self { socket, port, events, sequence: 0, srtp }
-    }
-
-    fn new(engine: &Engine, change: impl FnOnce(&mut StreamConfig)) -> Self {
-        Self::at(engine, Ipv4Addr::LOCALHOST.into(), change)
-    }
-
-    fn say(&mut self, payload_type: u8, payload: &[u8]) {
-        self.sequence += 1;
-        let timestamp = u32::from(self.sequence) * 160;
-        self.say_at(payload_type, timestamp, payload);
-    }
-
-    fn say_at(&mut self, payload_type: u8, timestamp: u32, payload: &[u8]) {
-        self.sequence += 1;
-        let header =
-            Header { marker: false, payload_type, sequence: self.sequence, timestamp, ssrc: 42 };
-        let mut wire = [&header.to_bytes()[..], payload].concat();
-        if let Some(srtp) = &mut self.srtp {
-            let n = wire.len();
-            wire.resize(n + 20, 0);
-            let at = srtp.protect_rtp(&mut wire, 0..n).unwrap();
-            wire.truncate(at.end);
-        }
-        self.socket.send_to(&wire, self.port.rtp_addr()).unwrap();
-    }
-
-    /// The next packet: payload type, payload, and where it came from.
-    fn hear(&mut self) -> Option<(u8, Vec<u8>, SocketAddr)> {
-        let mut wire = [0; 2000];
-        let (n, from) = self.socket.recv_from(&mut wire).ok()?;
-        let n = match &mut self.srtp {
-            None => n,
-            Some(srtp) => match srtp.unprotect_rtp(&mut wire[..n]) {
-                Unprotected::Plain(n) => n,
-                Unprotected::Replayed | Unprotected::Forged => {
-                    panic!("the peer cannot read what it got")
-                }
-            },
-        };
-        let view = rtp::parse(&wire[..n]).unwrap();
-        Some((view.payload_type, wire[view.payload].to_vec(), from))
-    }
-
-    fn event(&mut self) -> PortEventKind {
-        let end = Instant::now() + PATIENCE;
-        while Instant::now() < end {
-            if let Ok(event) = self.events.try_recv() {
-                assert_eq!(event.port, self.port.id());
-                return event.kind;
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        panic!("no event came");
-    }
-}
-
-/// Says a packet until the other hears it; loopback may drop, and commands take a moment.
-fn reaches(from: &mut Leg, to: &mut Leg, payload_type: u8, payload: &[u8]) -> (u8, Vec<u8>) {
-    let end = Instant::now() + PATIENCE;
-    while Instant::now() < end {
-        from.say(payload_type, payload);
-        if let Some((payload_type, payload, source)) = to.hear() {
-            assert_eq!(source, to.port.rtp_addr(), "symmetric RTP");
-            return (payload_type, payload);
-        }
-    }
-    panic!("nothing was relayed");
-}
-
-/// Until a bench is settled some packets of before may be under way.
-fn quiet(leg: &mut Leg) {
-    while leg.hear().is_some() {}
-}
+use peer::{Leg, engine, quiet, reaches};
 
 #[test]
 fn two_peers_hear_each_other_and_a_stranger_nobody() {

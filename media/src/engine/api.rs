@@ -138,6 +138,37 @@ pub enum Control {
     Seek(i64),
 }
 
+/// What somebody does in a [`super::Conference`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Role {
+    /// Who hears him.
+    pub speaks: Speaks,
+    /// Whether he hears the others.
+    pub hears: bool,
+}
+
+impl Role {
+    /// Hears all and is heard by all.
+    pub const TALKS: Self = Self { speaks: Speaks::ToAll, hears: true };
+    /// Only hears: muted, or a supervisor who listens in.
+    pub const LISTENS: Self = Self { speaks: Speaks::ToNobody, hears: true };
+    /// Hears all and is heard by one alone: a coach.
+    pub const fn whispers_to(port: PortId) -> Self {
+        Self { speaks: Speaks::ToOne(port), hears: true }
+    }
+}
+
+/// Who hears somebody in a conference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speaks {
+    /// Everybody, while he is one of the three loudest.
+    ToAll,
+    /// This member alone, however many speak.
+    ToOne(PortId),
+    /// Nobody.
+    ToNobody,
+}
+
 /// Takes recorded audio: 8 kHz mono PCM16. Called on a media thread: must not block.
 pub trait SampleSink: Send {
     /// The next samples, gaps already filled with silence.

@@ -1,9 +1,11 @@
 //! The RTP engine: threads that own sockets, and handles to talk to them.
 
 mod api;
+mod conference;
 mod counters;
 mod key_span;
 mod leg;
+mod mixer;
 mod numbers;
 mod play;
 mod record;
@@ -23,6 +25,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::mpsc;
 
 pub use api::*;
+pub use conference::Conference;
 
 use self::counters::Counters;
 use self::leg::Leg;
@@ -209,18 +212,7 @@ impl Engine {
             return;
         }
         let home = *lock(&a.home);
-        {
-            let mut other = lock(&b.home);
-            if *other != home {
-                let Some(to) = self.shared.workers.get(home).cloned() else { return };
-                // Orders for `b` go to its new thread from here on, which keeps them until it comes.
-                self.shared.send(home, Command::Expect(b.id));
-                self.shared.send(*other, Command::Port(b.id, Order::Move(to)));
-                self.shared.add_load(home, 1);
-                self.shared.add_load(*other, -1);
-                *other = home;
-            }
-        }
+        self.shared.bring(b, home);
         self.shared.send(home, Command::Port(a.id, Order::Bridge(b.id)));
     }
 
@@ -256,6 +248,22 @@ impl Shared {
         if let Some(remote) = self.workers.get(worker) {
             remote.send(command);
         }
+    }
+
+    /// Brings a port to a worker. Orders for it go there from here on, which keeps them until it
+    /// comes. Gives where it is.
+    fn bring(&self, port: &MediaPort, home: usize) -> usize {
+        let mut at = lock(&port.home);
+        if *at != home
+            && let Some(to) = self.workers.get(home).cloned()
+        {
+            self.send(home, Command::Expect(port.id));
+            self.send(*at, Command::Port(port.id, Order::Move(to)));
+            self.add_load(home, 1);
+            self.add_load(*at, -1);
+            *at = home;
+        }
+        *at
     }
 
     fn least_loaded(&self) -> usize {

@@ -1,5 +1,6 @@
 //! A media thread: an epoll, a slab of ports, one packet buffer.
 
+mod mixes;
 mod orders;
 mod port;
 
@@ -14,10 +15,13 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{EventfdFlags, epoll, eventfd};
 
 use super::api::PortId;
+use super::conference::MixId;
 use super::leg::{Buffer, Media, Piece};
+use super::mixer::Mixer;
 use super::timer::{Pace, Timer};
 use crate::rtp;
 
+pub(super) use self::mixes::MixOrder;
 pub(super) use self::orders::{Command, Order, Remote};
 pub(super) use self::port::Port;
 use self::port::ntp_now;
@@ -43,6 +47,7 @@ pub(super) struct Worker {
     free: Vec<usize>,
     by_id: HashMap<PortId, usize>,
     expected: HashMap<PortId, Vec<Order>>,
+    mixes: HashMap<MixId, Mixer>,
     active: Vec<usize>,
     next_sweep: Instant,
     sweep_from: usize,
@@ -71,6 +76,7 @@ impl Worker {
             free: Vec::new(),
             by_id: HashMap::new(),
             expected: HashMap::new(),
+            mixes: HashMap::new(),
             active: Vec::new(),
             next_sweep: Instant::now(),
             sweep_from: 0,
@@ -124,7 +130,8 @@ impl Worker {
     }
 
     fn set_pace(&mut self) {
-        self.timer.set(match (self.by_id.is_empty(), self.active.is_empty()) {
+        let idle = self.active.is_empty() && self.mixes.values().all(Mixer::is_empty);
+        self.timer.set(match (self.by_id.is_empty(), idle) {
             (true, _) => Pace::Off,
             (false, true) => Pace::Slow,
             (false, false) => Pace::Fast,
@@ -180,6 +187,9 @@ impl Worker {
         let partner = self.slots.get(slot).and_then(Option::as_deref).and_then(|p| p.partner);
         let far = partner.and_then(|p| self.slots.get(p)?.as_deref()?.leg.speaks());
         let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else { return };
+        if port.mix.is_some() {
+            return port.leg.listen_whole(now, &media, &self.buffer);
+        }
         if !port.leg.route(now, &mut media, far, &self.buffer) {
             return;
         }
@@ -198,15 +208,21 @@ impl Worker {
     /// Carries what a leg's ear heard since the last time to its recording and to the other leg.
     fn carry(&mut self, now: Instant, slot: usize) {
         while let Some(port) = self.port(slot) {
-            let partner = port.partner;
+            let (partner, mix) = (port.partner, port.mix);
             let mut piece = std::mem::take(&mut self.piece);
-            let bridged = partner.is_some();
+            let bridged = partner.is_some() || mix.is_some();
             let heard = self.port(slot).and_then(|port| port.leg.hear(now, bridged, &mut piece));
             if heard == Some(true)
                 && let Some(other) = partner.and_then(|p| self.slots.get_mut(p)?.as_deref_mut())
             {
                 other.leg.say(now, &piece);
                 other.poll(now, &mut self.buffer);
+            }
+            if heard == Some(true)
+                && let Some(mixer) = mix.and_then(|mix| self.mixes.get_mut(&mix))
+                && let Some(port) = self.slots.get(slot).and_then(Option::as_deref)
+            {
+                mixer.feed(port.leg.id(), piece.samples(), piece.rate());
             }
             self.piece = piece;
             if heard.is_none() {
@@ -246,6 +262,7 @@ impl Worker {
             port.active
         });
         self.active = active;
+        self.mix(now);
         if now >= self.next_sweep {
             self.next_sweep = now + SWEEP;
             self.sweep(now);

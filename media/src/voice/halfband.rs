@@ -50,13 +50,13 @@ fn odd_part(taps: &[f32; SPAN], window: &[f32]) -> f32 {
 
 /// From 8 to 16 kHz.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Doubler {
+pub(crate) struct Doubler {
     line: Vec<f32>,
 }
 
 impl Doubler {
     /// Appends two samples for each of `input`.
-    pub(super) fn run(&mut self, input: &[i16], out: &mut Vec<i16>) {
+    pub(crate) fn run(&mut self, input: &[i16], out: &mut Vec<i16>) {
         if self.line.is_empty() {
             self.line.resize(SPAN - 1, 0.0);
         }

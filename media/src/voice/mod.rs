@@ -18,7 +18,7 @@ mod splice;
 mod tests;
 
 pub(crate) use ear::{Ear, Heard};
-pub(crate) use halfband::{Halver, doubled};
+pub(crate) use halfband::{Doubler, Halver, doubled};
 pub(crate) use mouth::{MAX_PAYLOAD, Mouth};
 
 /// Pieces of a second in which an ear is asked: 10 ms.

@@ -74,6 +74,24 @@ pub(in crate::engine) struct Piece {
 }
 
 impl Piece {
+    pub(in crate::engine) fn samples(&self) -> &[i16] {
+        &self.samples
+    }
+
+    pub(in crate::engine) fn rate(&self) -> Rate {
+        self.rate
+    }
+
+    /// Lets somebody else say what is in it.
+    pub(in crate::engine) fn fill<T>(
+        &mut self,
+        rate: Rate,
+        with: impl FnOnce(&mut Vec<i16>) -> T,
+    ) -> T {
+        self.rate = rate;
+        with(&mut self.samples)
+    }
+
     fn is_pause(&self) -> bool {
         let sum: u64 = self.samples.iter().map(|s| u64::from(s.unsigned_abs())).sum();
         sum < PAUSE * self.samples.len() as u64
@@ -131,9 +149,25 @@ impl Leg {
         let decode = far.is_some_and(|far| self.must_decode(now, media, far));
         media.decoded = self.way != Way::Relay;
         if decode || self.is_recording() {
-            self.listen(now, media, far.filter(|_| decode), buffer);
+            self.listen(now, media, far.filter(|_| decode).map(|far| natural(far.codec)), buffer);
         }
         !decode
+    }
+
+    /// Gives a packet to the ear for a conference.
+    pub(in crate::engine) fn listen_whole(&mut self, now: Instant, media: &Media, buffer: &Buffer) {
+        self.listen(now, media, Some(Rate::Wide), buffer);
+    }
+
+    /// All that the peer says is decoded from here on, for a conference.
+    pub(in crate::engine) fn be_mixed(&mut self) {
+        self.way = Way::Ear;
+        self.reconsider();
+    }
+
+    /// The best that the peer can hear and say; `None` before an answer.
+    pub(in crate::engine) fn best(&self) -> Option<Rate> {
+        self.stream.as_ref().map(|stream| natural(stream.codec))
     }
 
     #[inline]
@@ -159,8 +193,9 @@ impl Leg {
         self.way != Way::Relay
     }
 
-    /// Gives a packet to the ear: for the far leg, or for a recording that cannot read it itself.
-    fn listen(&mut self, now: Instant, media: &Media, far: Option<Speaks>, buffer: &Buffer) {
+    /// Gives a packet to the ear: for others, who have use for this rate, or for a recording that
+    /// cannot read it itself.
+    fn listen(&mut self, now: Instant, media: &Media, others: Option<Rate>, buffer: &Buffer) {
         let codec = match media.kind {
             Kind::Audio(codec) => Some(codec),
             Kind::Noise => None,
@@ -168,15 +203,15 @@ impl Leg {
         };
         // A recording that once heard through the ear does so to its end: what waits there is its own.
         self.taping |= self.recorder.is_some() && codec.is_some_and(|c| c.law().is_none());
-        if far.is_none() && !self.taping && !self.tapes.any() {
+        if others.is_none() && !self.taping && !self.tapes.any() {
             return;
         }
         let own = codec.map_or(Rate::Narrow, natural);
-        let rate = far.map_or(Rate::Narrow, |far| own.min(natural(far.codec)));
+        let rate = others.map_or(Rate::Narrow, |others| own.min(others));
         self.attention |= self.ear.is_none();
         let ear = self.ear.get_or_insert_with(|| Box::new(Ear::new(now, rate)));
-        // A recording is content with what the far leg needs, not the other way round.
-        if far.is_some() && codec.is_some() {
+        // A recording is content with what others need, not the other way round.
+        if others.is_some() && codec.is_some() {
             ear.set_rate(rate);
         }
         let payload = buffer.get(media.payload.clone()).unwrap_or_default();

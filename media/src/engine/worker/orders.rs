@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use rustix::event::epoll;
 
 use super::super::api::{
-    Control, PlayEnd, Playback, PortId, RecordEnd, Recording, StreamConfig, TapeSink,
+    Control, PlayEnd, Playback, PortId, RecordEnd, Recording, Role, StreamConfig, TapeSink,
 };
+use super::super::conference::MixId;
+use super::mixes::MixOrder;
 use super::{Port, Worker};
 use crate::dtmf::Digit;
 
@@ -30,6 +32,8 @@ pub(in crate::engine) enum Order {
     /// With the other port, which this thread has or expects.
     Bridge(PortId),
     Unbridge,
+    /// Into a conference of this thread.
+    Mix(MixId, Role),
     /// Its own partner: an echo.
     Echo,
     /// Hand it to another thread, which expects it.
@@ -44,6 +48,7 @@ pub(in crate::engine) enum Command {
     /// A port will come from another thread: keep its orders until then.
     Expect(PortId),
     Port(PortId, Order),
+    Mix(MixId, MixOrder),
     Stop,
 }
 
@@ -72,6 +77,7 @@ impl Worker {
                 self.expected.entry(id).or_default();
             }
             Command::Port(id, order) => self.order(now, id, order),
+            Command::Mix(id, order) => self.mix_order(now, id, order),
             Command::Stop => self.stopping = true,
         }
     }
@@ -109,6 +115,7 @@ impl Worker {
         match order {
             Order::Bridge(other) => return self.bridge(id, slot, other),
             Order::Unbridge => return self.unbridge(slot),
+            Order::Mix(mix, role) => return self.join_mix(slot, mix, role),
             Order::Echo => {
                 self.unbridge(slot);
                 if let Some(port) = self.port(slot) {
@@ -142,6 +149,7 @@ impl Worker {
                 let partner = port.partner;
                 if port.leg.set_stream(now, stream) {
                     port.leg.reconsider();
+                    self.retune_mix(slot);
                     if let Some(other) = partner.and_then(|partner| self.port(partner)) {
                         other.leg.reconsider();
                     }
@@ -155,7 +163,12 @@ impl Worker {
             Order::Tape(to) => port.leg.set_tape(to),
             Order::StopTape => port.leg.end_tape(now),
             Order::SendDigits(digits, tone, gap) => port.leg.send_digits(now, &digits, tone, gap),
-            Order::Bridge(_) | Order::Unbridge | Order::Echo | Order::Move(_) | Order::Close => {}
+            Order::Bridge(_)
+            | Order::Unbridge
+            | Order::Mix(..)
+            | Order::Echo
+            | Order::Move(_)
+            | Order::Close => {}
         }
         self.attend(slot);
         // What was ordered starts now, not at the next tick.
@@ -193,7 +206,9 @@ impl Worker {
         }
     }
 
-    fn unbridge(&mut self, slot: usize) {
+    /// Ends what a leg is part of: its bridge, its echo or its conference.
+    pub(super) fn unbridge(&mut self, slot: usize) {
+        self.leave_mix(slot);
         let partner = self.port(slot).and_then(|port| port.partner.take());
         if let Some(port) = self.port(slot) {
             port.leg.reconsider();

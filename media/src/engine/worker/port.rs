@@ -4,6 +4,7 @@ use std::io;
 use std::net::UdpSocket;
 use std::time::{Instant, SystemTime};
 
+use super::super::conference::MixId;
 use super::super::leg::{Buffer, Leg};
 
 /// A leg and its sockets.
@@ -15,13 +16,15 @@ pub(in crate::engine) struct Port {
     connected: bool,
     /// Slot of the other leg.
     pub(super) partner: Option<usize>,
+    /// The conference it is in, in place of a partner.
+    pub(super) mix: Option<MixId>,
     /// On the fast grid.
     pub(super) active: bool,
 }
 
 impl Port {
     pub(in crate::engine) fn new(leg: Leg, rtp: UdpSocket, rtcp: UdpSocket) -> Self {
-        Self { leg, rtp, rtcp, connected: false, partner: None, active: false }
+        Self { leg, rtp, rtcp, connected: false, partner: None, mix: None, active: false }
     }
 
     #[inline]

@@ -1,0 +1,108 @@
+//! Conferences over real sockets: what each member hears of the others.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::f64::consts::TAU;
+use std::time::Duration;
+
+use offhook_media::codec::Codec;
+use offhook_media::engine::{Engine, Role};
+use offhook_media::g711::Law;
+
+mod peer;
+
+use peer::{Leg, engine, quiet};
+
+/// What each member says: a tone of its own.
+const TONES: [f64; 4] = [440.0, 1000.0, 1700.0, 2600.0];
+const LAWS: [Law; 4] = [Law::Mu, Law::A, Law::Mu, Law::A];
+
+fn member(engine: &Engine, law: Law) -> Leg {
+    Leg::new(engine, |stream| {
+        let codec = if law == Law::A { Codec::Pcma } else { Codec::Pcmu };
+        (stream.codec, stream.send_pt) = (codec, codec.payload_type());
+        stream.recv_pt = codec.payload_type();
+    })
+}
+
+/// All speak for as many packets; the part of each tone in the last half second that each one
+/// heard, as an amplitude.
+fn talk(legs: &mut [Leg], packets: usize) -> Vec<[f64; 4]> {
+    let mut heard = vec![Vec::new(); legs.len()];
+    for packet in 0..packets {
+        for ((leg, tone), law) in legs.iter_mut().zip(TONES).zip(LAWS) {
+            let payload: Vec<u8> = (0..160)
+                .map(|n| {
+                    let phase = (packet * 160 + n) as f64 * tone * TAU / 8000.0;
+                    law.encode((phase.sin() * 4000.0) as i16)
+                })
+                .collect();
+            let payload_type = if law == Law::A { 8 } else { 0 };
+            leg.say_at(payload_type, (packet * 160) as u32, &payload);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        for (leg, heard) in legs.iter_mut().zip(&mut heard) {
+            leg.socket.set_nonblocking(true).unwrap();
+            while let Some((payload_type, payload, _)) = leg.hear() {
+                let law = if payload_type == 8 { Law::A } else { Law::Mu };
+                heard.extend(payload.iter().map(|&byte| f64::from(law.decode(byte))));
+            }
+        }
+    }
+    heard.iter().map(|heard| TONES.map(|tone| amplitude(heard, tone))).collect()
+}
+
+/// Mean over blocks of 50 ms: a jitter buffer that corrects its delay moves the phase.
+fn amplitude(samples: &[f64], tone: f64) -> f64 {
+    let last = &samples[samples.len().saturating_sub(4000)..];
+    let step = tone * TAU / 8000.0;
+    let blocks = last.chunks_exact(400).map(|block| {
+        let part = |of: fn(f64) -> f64| -> f64 {
+            block.iter().enumerate().map(|(n, s)| s * of(n as f64 * step)).sum()
+        };
+        part(f64::sin).hypot(part(f64::cos)) * 2.0 / block.len() as f64
+    });
+    blocks.sum::<f64>() / (last.len() / 400).max(1) as f64
+}
+
+/// Which tones are there.
+fn which(amplitudes: [f64; 4]) -> [bool; 4] {
+    amplitudes.map(|amplitude| amplitude > 2000.0)
+}
+
+#[test]
+fn members_on_several_threads_hear_the_others_the_coach_hears_all_and_one_hears_the_coach() {
+    let engine = engine(2);
+    let mut legs: Vec<_> = LAWS.iter().map(|&law| member(&engine, law)).collect();
+    let room = engine.conference();
+    for leg in &legs[..3] {
+        room.set(&leg.port, Role::TALKS);
+    }
+    room.set(&legs[3].port, Role::whispers_to(legs[0].port.id()));
+    let heard = talk(&mut legs, 80);
+    let [yes, no] = [true, false];
+    assert_eq!(which(heard[0]), [no, yes, yes, yes], "{heard:?}");
+    assert_eq!(which(heard[1]), [yes, no, yes, no], "{heard:?}");
+    assert_eq!(which(heard[2]), [yes, yes, no, no], "{heard:?}");
+    assert_eq!(which(heard[3]), [yes, yes, yes, no], "{heard:?}");
+
+    // One is muted, one has gone.
+    room.set(&legs[1].port, Role::LISTENS);
+    engine.unbridge(&legs[2].port);
+    let heard = talk(&mut legs, 60);
+    assert_eq!(which(heard[0]), [no, no, no, yes], "{heard:?}");
+    assert_eq!(which(heard[1]), [yes, no, no, no], "{heard:?}");
+    assert_eq!(which(heard[2]), [no; 4], "{heard:?}");
+
+    // Two go on in a bridge of their own, packet by packet.
+    engine.bridge(&legs[0].port, &legs[1].port);
+    let heard = talk(&mut legs, 60);
+    assert_eq!(which(heard[0]), [no, yes, no, no], "{heard:?}");
+    assert_eq!(which(heard[1]), [yes, no, no, no], "{heard:?}");
+    drop(room);
+    for leg in &mut legs {
+        quiet(leg);
+    }
+    drop(legs);
+    assert_eq!(engine.open_ports(), 0);
+}
