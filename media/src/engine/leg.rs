@@ -3,6 +3,7 @@
 mod dial;
 mod inbound;
 mod outbound;
+mod piece;
 mod voice;
 
 use std::net::SocketAddr;
@@ -14,7 +15,7 @@ use tokio::sync::mpsc;
 
 use self::dial::Dialling;
 use self::outbound::REPORT_INTERVAL;
-pub(super) use self::voice::Piece;
+pub(super) use self::piece::Piece;
 use self::voice::Way;
 use super::api::{
     Control, PlayEnd, Playback, PortEvent, PortEventKind, PortId, RecordEnd, Recording,

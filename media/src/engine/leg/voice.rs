@@ -8,7 +8,7 @@ use super::super::key_span::KeySpan;
 use super::super::play::{MAX_WIDE, Step};
 use super::super::record::Recorder;
 use super::outbound::put;
-use super::{Buffer, Kind, Leg, Media};
+use super::{Buffer, Kind, Leg, Media, Piece};
 use crate::codec::Codec;
 use crate::relay::Source;
 use crate::voice::{Ear, Heard, MAX_PAYLOAD, Mouth, Rate};
@@ -24,8 +24,6 @@ const ODD_LENGTHS: u8 = 4;
 /// in any moment.
 const FITS_QUIETLY: Duration = Duration::from_secs(2);
 const FITS_LOUDLY: Duration = Duration::from_secs(20);
-/// Mean amplitude of a pause.
-const PAUSE: u64 = 100;
 
 /// How what the peer says goes to the far leg.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,48 +57,6 @@ impl Speaks {
     #[inline]
     fn fits(self, codec: Codec, payload: usize) -> bool {
         codec.bytes_per_ms().is_none_or(|n| n * usize::from(self.ptime_ms) == payload)
-    }
-}
-
-/// Ten milliseconds between an ear and a mouth.
-#[derive(Debug)]
-pub(in crate::engine) struct Piece {
-    samples: Vec<i16>,
-    rate: Rate,
-    /// The same at 8 kHz, for a recording.
-    narrow: Vec<i16>,
-    /// It is the tone of a key.
-    key: bool,
-}
-
-impl Piece {
-    pub(in crate::engine) fn samples(&self) -> &[i16] {
-        &self.samples
-    }
-
-    pub(in crate::engine) fn rate(&self) -> Rate {
-        self.rate
-    }
-
-    /// Lets somebody else say what is in it.
-    pub(in crate::engine) fn fill<T>(
-        &mut self,
-        rate: Rate,
-        with: impl FnOnce(&mut Vec<i16>) -> T,
-    ) -> T {
-        self.rate = rate;
-        with(&mut self.samples)
-    }
-
-    fn is_pause(&self) -> bool {
-        let sum: u64 = self.samples.iter().map(|s| u64::from(s.unsigned_abs())).sum();
-        sum < PAUSE * self.samples.len() as u64
-    }
-}
-
-impl Default for Piece {
-    fn default() -> Self {
-        Self { samples: Vec::new(), rate: Rate::Narrow, narrow: Vec::new(), key: false }
     }
 }
 

@@ -1,0 +1,130 @@
+//! The handle on an open pair of sockets.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::api::{Control, Playback, PortCounters, PortId, Recording, StreamConfig, TapeSink};
+use super::counters::Counters;
+use super::worker::{Command, Order};
+use super::{Shared, lock, unspecified};
+use crate::codec::Codec;
+use crate::dtmf::Digit;
+use crate::sound::Part;
+
+/// An open pair of sockets. Dropping it closes them; a recording is finished.
+pub struct MediaPort {
+    pub(super) shared: Arc<Shared>,
+    pub(super) id: PortId,
+    pub(super) rtp: SocketAddr,
+    pub(super) rtcp: SocketAddr,
+    pub(super) counters: Arc<Counters>,
+    /// The worker that has the port. Held while an order is sent, so that a move and the orders
+    /// after it arrive in order.
+    pub(super) home: Mutex<usize>,
+    /// Payload type of the codec last set: G.711 of a clip is made by the caller, not the thread.
+    pub(super) codec: AtomicU8,
+}
+
+impl MediaPort {
+    /// Its name in events.
+    pub fn id(&self) -> PortId {
+        self.id
+    }
+
+    /// The local RTP address.
+    pub fn rtp_addr(&self) -> SocketAddr {
+        self.rtp
+    }
+
+    /// The local RTCP address.
+    pub fn rtcp_addr(&self) -> SocketAddr {
+        self.rtcp
+    }
+
+    pub(super) fn order(&self, order: Order) {
+        let home = lock(&self.home);
+        self.shared.send(*home, Command::Port(self.id, order));
+    }
+
+    /// Sets what offer and answer agreed on. When the peer's address or key changed, the latch is
+    /// opened again; nothing else opens it.
+    pub fn set_stream(&self, mut stream: StreamConfig) {
+        if [self.rtp, self.rtcp].contains(&stream.remote_rtp) {
+            // Who names our own port for his has none: what we sent there would come back to us as
+            // his, and go round for ever.
+            stream.remote_rtp.set_ip(unspecified(stream.remote_rtp));
+        }
+        self.codec.store(stream.codec.payload_type(), Ordering::Relaxed);
+        self.order(Order::SetStream(Box::new(stream)));
+    }
+
+    /// Plays from now on, in place of a running playback and of a bridge's audio.
+    pub fn play(&self, playback: Playback) {
+        let codec = Codec::from_static_payload_type(self.codec.load(Ordering::Relaxed));
+        let wideband = playback.parts.iter().any(Part::is_wideband);
+        for part in &playback.parts {
+            part.prepare(codec.unwrap_or(Codec::Opus), wideband);
+        }
+        self.order(Order::Play(playback));
+    }
+
+    /// Stops the running playback, if any.
+    pub fn stop_play(&self) {
+        self.order(Order::StopPlay);
+    }
+
+    /// Pauses the running playback, goes on with it, or goes elsewhere in it.
+    pub fn control_play(&self, control: Control) {
+        self.order(Order::ControlPlay(control));
+    }
+
+    /// Records from now on, in place of a running recording.
+    pub fn record(&self, recording: Recording) {
+        self.order(Order::Record(recording));
+    }
+
+    /// Lets a tape have what the peer says, beside a recording and a bridge, which are not changed by
+    /// it; in place of another tape.
+    pub fn tape(&self, to: Box<dyn TapeSink>) {
+        self.order(Order::Tape(to));
+    }
+
+    /// No tape any more, as soon as it has what the peer has said until now.
+    pub fn stop_tape(&self) {
+        self.order(Order::StopTape);
+    }
+
+    /// Ends the running recording, if any.
+    pub fn stop_record(&self) {
+        self.order(Order::StopRecord);
+    }
+
+    /// Sends digits as telephone events, each `tone` long and `gap` apart, after those still
+    /// waiting; at most 64 wait. Audio pauses meanwhile. A peer without telephone-event hears tones;
+    /// while it holds us the time passes and nothing is sent.
+    pub fn send_digits(&self, digits: &[Digit], tone: Duration, gap: Duration) {
+        self.order(Order::SendDigits(digits.to_vec(), tone, gap));
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> PortCounters {
+        self.counters.snapshot()
+    }
+}
+
+impl std::fmt::Debug for MediaPort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MediaPort").field("id", &self.id).field("rtp", &self.rtp).finish()
+    }
+}
+
+impl Drop for MediaPort {
+    fn drop(&mut self) {
+        let home = *lock(&self.home);
+        self.shared.send(home, Command::Port(self.id, Order::Close));
+        self.shared.add_load(home, -1);
+        lock(&self.shared.numbers).release(Instant::now(), self.rtp.ip(), self.rtp.port());
+    }
+}
