@@ -303,3 +303,11 @@ fn a_new_answer_moves_the_stream_to_another_address() {
     b.say(0, &[4; 160]);
     assert_eq!(a.hear(), None, "the old address is a stranger now");
 }
+
+#[tokio::test]
+async fn an_engine_tells_whether_its_threads_work() {
+    let engine = engine(3);
+    assert!(engine.is_well().await);
+    engine.shutdown();
+    assert!(!engine.is_well().await);
+}

@@ -12,8 +12,8 @@ const LIMIT: Duration = Duration::from_secs(2);
 
 /// Asks all parts at once; 503 with a line for each that is not well.
 pub async fn answer(desk: &Desk) -> (StatusCode, String) {
-    let (signalling, database) = tokio::join!(signalling(desk), database(&desk.store));
-    let media = (!desk.engine.is_well()).then(|| MEDIA.to_owned());
+    let (signalling, database, media) =
+        tokio::join!(signalling(desk), database(&desk.store), media(desk));
     let going = desk.office.is_draining().then(|| GOING.to_owned());
     say([signalling, database, media, going].into_iter().flatten().collect())
 }
@@ -27,6 +27,14 @@ async fn signalling(desk: &Desk) -> Option<String> {
         Ok(true) => None,
         Ok(false) => Some("signalling: no call can come; the journal tells why".to_owned()),
         Err(_) => Some(format!("signalling: no answer within {LIMIT:?}")),
+    }
+}
+
+async fn media(desk: &Desk) -> Option<String> {
+    match tokio::time::timeout(LIMIT, desk.engine.is_well()).await {
+        Ok(true) => None,
+        Ok(false) => Some(MEDIA.to_owned()),
+        Err(_) => Some(format!("media: no answer within {LIMIT:?}")),
     }
 }
 

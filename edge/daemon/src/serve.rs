@@ -322,9 +322,10 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 /// What a round through the tasks that carry all calls may take.
 const HEARTBEAT_LIMIT: Duration = Duration::from_secs(5);
 
-/// Whether the tasks that carry all calls live; `None`: they are too busy to say.
+/// Whether the tasks and media threads that carry all calls live; `None`: they are too busy to say.
 async fn heartbeat(desk: &Desk) -> Option<bool> {
-    tokio::time::timeout(HEARTBEAT_LIMIT, desk.sip.is_well()).await.ok()
+    let all = async { desk.sip.is_well().await && desk.engine.is_well().await };
+    tokio::time::timeout(HEARTBEAT_LIMIT, all).await.ok()
 }
 
 /// Serves until SIGTERM or SIGINT, then lets live calls finish. SIGHUP reloads.
@@ -359,7 +360,7 @@ pub async fn until_told(desk: &Arc<Desk>, told: Told) -> Result<(), CommandError
                     return Err(CommandError::Words(BROKEN.to_owned()));
                 }
                 // The watchdog is not fed: systemd restarts us if it stays so.
-                None => tracing::error!("signalling has not answered for {HEARTBEAT_LIMIT:?}"),
+                None => tracing::error!("signalling or media has not answered for {HEARTBEAT_LIMIT:?}"),
             },
         }
     }

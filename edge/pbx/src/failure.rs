@@ -181,6 +181,14 @@ catalogue! {
     NO_MEDIA = "no-media" Network 408 true
         "No audio came for a long time."
         "Open the media ports in the firewall and set `external_address`.";
+    /// SRTP that never authenticates.
+    WRONG_KEY = "wrong-key" Peer 488 false
+        "Encrypted audio cannot be read: the keys do not fit."
+        "The other side encrypts with another key than it said. Call again; if it happens each time, report it with the device's name and firmware, or switch `srtp` off for it.";
+    /// A panic in a media thread.
+    MEDIA_BROKEN = "media-broken" Us 500 true
+        "A fault of Offhook ended the audio of a leg."
+        "Please report it with the lines of the journal from that moment.";
     /// 5xx of a peer.
     PEER_ERROR = "peer-error" Peer 502 true
         "The other side answered with an error of its own."

@@ -278,7 +278,9 @@ pub enum PortEventKind {
         /// Its source: the peer's address from here on.
         from: SocketAddr,
     },
-    /// Several packets in a row failed authentication: wrong key. Told once per key.
+    /// A fault of ours in the work for this port: it is closed. Others are not concerned.
+    Broken,
+    /// For three seconds no packet of the peer's was authentic: wrong key. Told once per key.
     SrtpFailed,
     /// Nothing was heard for a while although the peer should be sending. Told once per silence.
     NoMedia {

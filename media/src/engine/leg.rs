@@ -25,6 +25,7 @@ use super::counters::Counters;
 use super::key_span::KeySpan;
 use super::play::Player;
 use super::record::Recorder;
+use super::sender::Sender;
 use super::tape::Tapes;
 use crate::codec::Codec;
 use crate::dtmf::{Converter, EventReceiver, ToneMaker};
@@ -56,7 +57,9 @@ pub(super) struct Leg {
     out: OutStream,
     meter: Meter,
     reception: Reception,
-    sender_ssrc: u32,
+    sender: Sender,
+    /// Since when nothing of the peer's could be decrypted.
+    failing_since: Option<Instant>,
     keys: EventReceiver,
     /// Keys of the far leg, as tones and in our clock.
     tones: ToneMaker,
@@ -154,7 +157,8 @@ impl Leg {
             out: random_stream(),
             meter: Meter::new(now),
             reception: Reception::default(),
-            sender_ssrc: 0,
+            sender: Sender::default(),
+            failing_since: None,
             keys: EventReceiver::default(),
             tones: ToneMaker::default(),
             converter: Converter::default(),
@@ -236,10 +240,16 @@ impl Leg {
         }
     }
 
+    /// Tells the owner that this leg is out.
+    pub(super) fn tell_broken(&self) {
+        self.tell(PortEventKind::Broken);
+    }
+
     // What signalling says.
 
     /// Tells whether audio is sent differently from here on.
     pub(super) fn set_stream(&mut self, now: Instant, stream: Box<StreamConfig>) -> bool {
+        self.sender.expect_another();
         let old = self.stream.take();
         let rx = |s: &StreamConfig| s.srtp.as_ref().map(|keys| keys.rx.clone());
         // A hold with an address of zeros says nothing of where the peer is: what may come meanwhile
@@ -252,6 +262,7 @@ impl Leg {
         let elsewhere = old.is_some() && self.latch.announced() != announced;
         if !same_peer {
             self.latch = Latch::new(announced);
+            self.failing_since = None;
             self.last_received = now;
             self.silence_told = false;
         }

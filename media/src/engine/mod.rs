@@ -10,6 +10,7 @@ mod mixer;
 mod numbers;
 mod play;
 mod record;
+mod sender;
 mod tape;
 mod timer;
 mod worker;
@@ -23,7 +24,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 pub use api::*;
 pub use conference::Conference;
@@ -72,7 +73,7 @@ pub enum OpenError {
     /// No free pair in the range, or as many open as allowed.
     #[error("all RTP ports are in use")]
     Exhausted,
-    /// The engine was shut down.
+    /// The engine was shut down, or a thread of it broke off.
     #[error("the media engine has stopped")]
     Stopped,
     /// The socket layer refused, for another reason than a port in use.
@@ -160,7 +161,10 @@ impl Engine {
         let (rtp_addr, rtcp_addr) = (rtp.1, rtcp.1);
         let leg = Leg::new(Instant::now(), id, events, counters.clone(), shared.no_media_after);
         let home = shared.least_loaded();
-        shared.send(home, Command::Adopt(Box::new(Port::new(leg, rtp.0, rtcp.0))));
+        if !shared.send(home, Command::Adopt(Box::new(Port::new(leg, rtp.0, rtcp.0)))) {
+            lock(&shared.numbers).release(Instant::now(), bind, rtp_addr.port());
+            return Err(OpenError::Stopped);
+        }
         shared.add_load(home, 1);
         Ok(MediaPort {
             shared: shared.clone(),
@@ -226,10 +230,16 @@ impl Engine {
         a.order(Order::Unbridge);
     }
 
-    /// Whether all media threads live. One that ended by itself takes the audio of its calls along.
-    pub fn is_well(&self) -> bool {
-        let threads = lock(&self.shared.threads);
-        !threads.is_empty() && !threads.iter().any(JoinHandle::is_finished)
+    /// Whether every media thread works. Waits for the busiest, and for ever for one that hangs: the
+    /// caller has a limit of its own.
+    pub async fn is_well(&self) -> bool {
+        for worker in &self.shared.workers {
+            let (answer, answered) = oneshot::channel();
+            if !worker.send(Command::Ping(answer)) || answered.await.is_err() {
+                return false;
+            }
+        }
+        true
     }
 
     /// Stops the threads and closes every socket; running recordings are finished. Handles stay
@@ -244,10 +254,9 @@ impl Engine {
 }
 
 impl Shared {
-    fn send(&self, worker: usize, command: Command) {
-        if let Some(remote) = self.workers.get(worker) {
-            remote.send(command);
-        }
+    /// `false`: there is no such thread any more.
+    fn send(&self, worker: usize, command: Command) -> bool {
+        self.workers.get(worker).is_some_and(|remote| remote.send(command))
     }
 
     /// Brings a port to a worker. Orders for it go there from here on, which keeps them until it

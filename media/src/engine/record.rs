@@ -252,6 +252,10 @@ impl Recorder {
 
 impl Drop for Recorder {
     fn drop(&mut self) {
+        // A panic on its way out leaves no chance for another one; the sink ends by being dropped.
+        if std::thread::panicking() {
+            return;
+        }
         // The port went away: what was said until then is kept.
         self.drain_all(self.last_write);
         if let Some(sink) = self.sink.take() {

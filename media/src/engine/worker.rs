@@ -7,6 +7,7 @@ mod port;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -36,6 +37,12 @@ const BATCH: usize = 128;
 /// How often each port is looked at for reports and silence, and in how many portions.
 const SWEEP: Duration = Duration::from_millis(100);
 const SWEEPS: usize = 10;
+
+/// The slot that an epoll token is of; the last bit tells RTP from RTCP.
+#[inline]
+fn token_slot(token: u64) -> usize {
+    usize::try_from(token >> 1).unwrap_or(usize::MAX)
+}
 
 /// The thread's state.
 pub(super) struct Worker {
@@ -109,7 +116,7 @@ impl Worker {
                 WAKE => woken = true,
                 TIMER => ticked = true,
                 token => {
-                    self.readable(now, token);
+                    self.contained(token_slot(token), |worker| worker.readable(now, token));
                 }
             }
         }
@@ -138,6 +145,29 @@ impl Worker {
         });
     }
 
+    /// Does something for a port. Should that panic, the port is out and its owner told; the others on
+    /// this thread go on.
+    #[inline]
+    fn contained<T>(&mut self, slot: usize, work: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        // What a panic leaves half done is the port's own, which goes; a slab, a map and a buffer that
+        // is written before it is read are whole at every step.
+        let done = catch_unwind(AssertUnwindSafe(|| work(self))).ok();
+        if done.is_none() {
+            self.give_up(slot);
+        }
+        done
+    }
+
+    #[cold]
+    fn give_up(&mut self, slot: usize) {
+        let Some(id) = self.port(slot).map(|port| port.leg.id()) else { return };
+        let Some(port) = self.remove(id, slot) else { return };
+        tracing::error!(port = %id, "a fault of ours in the work for a media port: it is closed");
+        port.leg.tell_broken();
+        // What caused it may be what is dropped.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(port)));
+    }
+
     fn port(&mut self, slot: usize) -> Option<&mut Port> {
         self.slots.get_mut(slot)?.as_deref_mut()
     }
@@ -147,7 +177,7 @@ impl Worker {
     /// Takes one datagram. False when there was none.
     #[inline]
     fn readable(&mut self, now: Instant, token: u64) -> bool {
-        let slot = usize::try_from(token >> 1).unwrap_or(usize::MAX);
+        let slot = token_slot(token);
         let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else {
             return false;
         };
@@ -249,17 +279,7 @@ impl Worker {
     fn tick(&mut self, now: Instant) {
         let mut active = std::mem::take(&mut self.active);
         active.retain(|&slot| {
-            if self.port(slot).is_some_and(|port| port.leg.recording_is_due(now)) {
-                // What this thread has not read yet is no silence of the caller.
-                self.hear_out(now, slot);
-            }
-            self.carry(now, slot);
-            let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else {
-                return false;
-            };
-            port.poll(now, &mut self.buffer);
-            port.active = port.leg.wants_ticks();
-            port.active
+            self.contained(slot, |worker| worker.tick_port(now, slot)).unwrap_or(false)
         });
         self.active = active;
         self.mix(now);
@@ -269,16 +289,33 @@ impl Worker {
         }
     }
 
+    /// Tells whether the port needs the next tick too.
+    fn tick_port(&mut self, now: Instant, slot: usize) -> bool {
+        if self.port(slot).is_some_and(|port| port.leg.recording_is_due(now)) {
+            // What this thread has not read yet is no silence of the caller.
+            self.hear_out(now, slot);
+        }
+        self.carry(now, slot);
+        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else {
+            return false;
+        };
+        port.poll(now, &mut self.buffer);
+        port.active = port.leg.wants_ticks();
+        port.active
+    }
+
     fn sweep(&mut self, now: Instant) {
         let portion = self.slots.len().div_ceil(SWEEPS);
         for _ in 0..portion {
             self.sweep_from =
                 if self.sweep_from + 1 < self.slots.len() { self.sweep_from + 1 } else { 0 };
             let slot = self.sweep_from;
-            if let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) {
-                port.leg.sweep(now);
-                port.report(now, &mut self.buffer);
-            }
+            self.contained(slot, |worker| {
+                if let Some(port) = worker.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) {
+                    port.leg.sweep(now);
+                    port.report(now, &mut worker.buffer);
+                }
+            });
         }
     }
 }

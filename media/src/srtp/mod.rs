@@ -28,6 +28,9 @@ const MAX_FORMER: usize = 256;
 /// Packets that failed in a row, after which the key is called wrong.
 const FAILURES_TOLD: u32 = 10;
 
+/// Packets of a new key, a second of them, after which its former one is forgotten.
+const STRAGGLERS: u32 = 50;
+
 /// The last SRTCP index of a key (RFC 3711 §9.2).
 const LAST_RTCP_INDEX: u32 = 0x7fff_ffff;
 
@@ -39,8 +42,18 @@ pub struct SrtpSession {
     rtcp_sent: u32,
     rx: Cipher,
     heard: Sources,
+    /// What the peer used before, until it has changed.
+    former: Option<Box<Former>>,
     failures_in_a_row: u32,
     failure_told: bool,
+}
+
+/// A key that the peer may still use.
+struct Former {
+    rx: Cipher,
+    heard: Sources,
+    /// Packets of the new key after which nothing of this one is under way any more.
+    left: u32,
 }
 
 /// What became of a protected packet.
@@ -65,6 +78,7 @@ impl SrtpSession {
             rx: Cipher::new(&keys.rx)?,
             heard: Sources::default(),
             keys,
+            former: None,
             failures_in_a_row: 0,
             failure_told: false,
         })
@@ -87,7 +101,10 @@ impl SrtpSession {
             self.sent = Sources::default();
         }
         if keys.rx != self.keys.rx {
-            self.rx = Cipher::new(&keys.rx)?;
+            let rx = std::mem::replace(&mut self.rx, Cipher::new(&keys.rx)?);
+            // The peer goes on with its former key until our answer has come.
+            self.former =
+                Some(Box::new(Former { rx, heard: self.heard.clone(), left: STRAGGLERS }));
             if keys.rx.suite().is_aead() {
                 // Which counter goes on cannot be tried out: opening destroys what it refuses.
                 self.heard = Sources::default();
@@ -133,8 +150,32 @@ impl SrtpSession {
     /// Decrypts an RTP packet of the peer in place.
     #[inline]
     pub fn unprotect_rtp(&mut self, packet: &mut [u8]) -> Unprotected {
+        if self.former.is_some() {
+            let outcome = self.unprotect_either(packet);
+            return self.heal(outcome);
+        }
         let outcome = self.open_rtp(packet).unwrap_or(Unprotected::Forged);
         self.heal(outcome)
+    }
+
+    /// With the new key or, as long as the peer does not use that, with the former one.
+    fn unprotect_either(&mut self, packet: &mut [u8]) -> Unprotected {
+        let mut copy = [0; rtp::MAX_PACKET];
+        let Some(copy) = copy.get_mut(..packet.len()) else { return Unprotected::Forged };
+        copy.copy_from_slice(packet);
+        let outcome = self.open_rtp(packet).unwrap_or(Unprotected::Forged);
+        let Some(mut former) = self.former.take() else { return outcome };
+        if outcome != Unprotected::Forged {
+            former.left -= 1;
+            self.former = Some(former).filter(|former| former.left > 0);
+            return outcome;
+        }
+        packet.copy_from_slice(copy);
+        former.exchange(self);
+        let outcome = self.open_rtp(packet).unwrap_or(Unprotected::Forged);
+        former.exchange(self);
+        self.former = Some(former);
+        outcome
     }
 
     #[inline]
@@ -198,8 +239,15 @@ impl SrtpSession {
     }
 }
 
+impl Former {
+    fn exchange(&mut self, session: &mut SrtpSession) {
+        std::mem::swap(&mut self.rx, &mut session.rx);
+        std::mem::swap(&mut self.heard, &mut session.heard);
+    }
+}
+
 /// The counters of the SSRCs that one key is used with. The one not heard for longest makes room.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Sources {
     /// The one heard last is the last.
     live: Vec<Source>,

@@ -245,6 +245,33 @@ fn a_new_key_starts_its_counters_again_and_the_old_one_is_refused() {
     }
 }
 
+#[test]
+fn a_peer_that_goes_on_with_its_former_key_is_heard_until_it_has_changed() {
+    for suite in SrtpSuite::ALL {
+        let (mut us, mut them) = pair(suite);
+        for n in 0..10 {
+            assert_eq!(them.unprotect_rtp(&mut protect(&mut us, &packet(7, n))), PLAIN);
+        }
+        let fresh = SrtpKey::generate(suite);
+        let old = SrtpSession::new(us.keys.clone()).unwrap();
+        them.rekey(SrtpKeys { tx: them.keys.tx.clone(), rx: fresh.clone() }).unwrap();
+        for n in 10..30 {
+            let mut wire = protect(&mut us, &packet(7, n));
+            assert_eq!(them.unprotect_rtp(&mut wire.clone()), PLAIN, "our answer is under way");
+            assert_eq!(them.unprotect_rtp(&mut wire), Unprotected::Replayed);
+        }
+        us.rekey(SrtpKeys { tx: fresh, rx: us.keys.rx.clone() }).unwrap();
+        for n in 30..90 {
+            assert_eq!(them.unprotect_rtp(&mut protect(&mut us, &packet(7, n))), PLAIN);
+        }
+        let mut old = old;
+        let mut late = protect(&mut old, &packet(7, 91));
+        assert_eq!(them.unprotect_rtp(&mut late), Unprotected::Forged, "it has changed");
+    }
+}
+
+const PLAIN: Unprotected = Unprotected::Plain(172);
+
 /// What `them` makes of packets of SSRC 7, with the rollover counter that another sender has reached.
 fn after_a_new_key(resets: bool, numbers: &[u32]) -> Vec<Unprotected> {
     let (us, mut them) = pair(SrtpSuite::AesCm128HmacSha1_80);

@@ -7,7 +7,7 @@ use offhook_media::engine::{PlayEnd, PortEvent, PortEventKind};
 use super::Call;
 use super::leg::Part;
 use super::runner::Running;
-use crate::failure;
+use crate::failure::{self, Failure};
 
 impl Call {
     pub(super) fn on_media(&mut self, now: Instant, event: PortEvent) {
@@ -33,15 +33,24 @@ impl Call {
             PortEventKind::FirstPacket { from } => {
                 self.timeline.note(now, leg.map(|l| l.1), format!("audio comes from {from}"));
             }
-            PortEventKind::SrtpFailed => {
-                let text = "encrypted audio cannot be read: the keys do not fit";
-                self.timeline.note(now, leg.map(|l| l.1), text);
-            }
+            PortEventKind::SrtpFailed => self.on_deaf(now, leg.map(|l| l.1), failure::WRONG_KEY),
+            PortEventKind::Broken => self.on_deaf(now, leg.map(|l| l.1), failure::MEDIA_BROKEN),
             PortEventKind::NoMedia { silent_for } => {
                 let text = format!("no audio for {} s", silent_for.as_secs());
                 self.timeline.note(now, leg.map(|l| l.1), text);
             }
         }
+    }
+
+    /// A leg cannot be heard and will not be: its call ends, with words. An emergency call goes on
+    /// with what is left of it.
+    fn on_deaf(&mut self, now: Instant, leg: Option<char>, why: &'static Failure) {
+        self.timeline.note(now, leg, why.meaning);
+        if leg.is_none() || self.emergency || self.record.ended.is_some() {
+            return;
+        }
+        self.fail(now, why, None, "");
+        self.hang_up_all(now, why.meaning);
     }
 
     /// Begins to look for silence, when the call's configuration says that silence ends it. Before

@@ -1,7 +1,7 @@
 //! Packets that come in: admitted, decrypted, understood.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::super::api::{PlayEnd, PortEventKind, StreamConfig};
 use super::super::key_span::KeySpan;
@@ -11,6 +11,12 @@ use crate::dtmf::KeyEvent;
 use crate::relay::CLOCK;
 use crate::srtp::Unprotected;
 use crate::{rtcp, rtp};
+
+/// After so much silence of a stream another one is believed at once.
+const OVER: Duration = Duration::from_millis(100);
+
+/// For how long nothing of the peer's must have been authentic until its key is called wrong.
+const DEAF: Duration = Duration::from_secs(3);
 
 impl Leg {
     /// Takes an RTP datagram in `buffer[..length]`. What may be relayed comes back, its payload
@@ -36,7 +42,8 @@ impl Leg {
             return None;
         }
         let (secured, listening) = (stream.srtp.is_some(), stream.receive);
-        let length = if secured { self.unprotect(from, buffer, length, false)? } else { length };
+        let length =
+            if secured { self.unprotect(now, from, buffer, length, false)? } else { length };
         let parsed = buffer.get(..length).and_then(rtp::parse);
         let classified = parsed.and_then(|view| {
             Some((stream_kind(self.stream.as_deref()?, view.payload_type)?, view))
@@ -49,7 +56,14 @@ impl Leg {
             (self.attention, self.moved) = (true, true);
             self.tell(PortEventKind::FirstPacket { from });
         }
-        self.count(now, kind, &view);
+        // Who is authentic need not prove itself. What is over is no call's audio any more.
+        let over = secured || now.saturating_duration_since(self.last_received) >= OVER;
+        let is_new = self.sender.is_new(view.ssrc);
+        if is_new && !self.sender.admits(view.ssrc, view.sequence, over) {
+            self.counters.dropped.bump();
+            return None;
+        }
+        self.count(now, kind, &view, is_new);
         if !listening {
             self.counters.dropped.bump();
             return None;
@@ -83,6 +97,7 @@ impl Leg {
 
     fn unprotect(
         &mut self,
+        now: Instant,
         from: SocketAddr,
         buffer: &mut Buffer,
         length: usize,
@@ -92,22 +107,27 @@ impl Leg {
         let outcome =
             if rtcp { session.unprotect_rtcp(packet) } else { session.unprotect_rtp(packet) };
         if let Unprotected::Plain(length) = outcome {
+            self.failing_since = None;
             return Some(length);
         }
         self.counters.srtp_failures.bump();
         // Neither a copy nor what anybody else sends says that the peer has another key.
         let latches = [&self.latch, &self.rtcp_latch];
         let of_peer = latches.iter().any(|l| from == l.target() || from == l.announced());
-        if outcome == Unprotected::Forged && of_peer && session.failed() {
-            self.tell(PortEventKind::SrtpFailed);
+        if outcome == Unprotected::Forged && of_peer {
+            // A peer takes its time to change keys, and what is forged between what is not ends
+            // nothing.
+            let since = *self.failing_since.get_or_insert(now);
+            if now.saturating_duration_since(since) >= DEAF && session.failed() {
+                self.tell(PortEventKind::SrtpFailed);
+            }
         }
         None
     }
 
     #[inline]
-    fn count(&mut self, now: Instant, kind: Kind, view: &rtp::RtpView) {
-        if view.ssrc != self.sender_ssrc {
-            self.sender_ssrc = view.ssrc;
+    fn count(&mut self, now: Instant, kind: Kind, view: &rtp::RtpView, is_new: bool) {
+        if is_new {
             if let Some(release) = self.keys.reset() {
                 self.on_key(now, release);
             }
@@ -191,7 +211,7 @@ impl Leg {
             return;
         }
         let length = if stream.srtp.is_some() {
-            let Some(length) = self.unprotect(from, buffer, length, true) else { return };
+            let Some(length) = self.unprotect(now, from, buffer, length, true) else { return };
             length
         } else {
             length

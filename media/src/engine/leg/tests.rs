@@ -241,6 +241,27 @@ fn a_hold_with_an_address_of_zeros_lets_nobody_else_speak() {
 }
 
 #[test]
+fn a_forged_source_is_heard_as_nothing_and_a_new_one_from_its_second_packet() {
+    let (mut a, mut b) = ends();
+    let forged = |n: u16, ssrc: u8| {
+        let mut wire = packet(0, n, &[9; 160]);
+        wire[11] = ssrc;
+        wire
+    };
+    for n in 0..50 {
+        a.now += ms(20);
+        assert!(a.through(&mut b, &packet(0, n, &[1; 160])).is_some());
+        assert_eq!(a.through(&mut b, &forged(9000 + 3 * n, n as u8)), None);
+    }
+    assert_eq!(a.leg.counters.snapshot().dropped, 50);
+    let seen: Vec<bool> =
+        (0..5).map(|n| a.through(&mut b, &forged(400 + n, 200)).is_some()).collect();
+    assert_eq!(seen, [false, true, true, true, true]);
+    a.now += ms(200);
+    assert!(a.through(&mut b, &forged(7, 99)).is_some(), "the other one had ended");
+}
+
+#[test]
 fn a_stray_of_another_payload_type_latches_nothing() {
     let (mut a, _) = ends();
     assert_eq!(a.receive_from(addr("198.51.100.7:9"), &packet(77, 1, &[1; 9])), None);

@@ -6,6 +6,7 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use rustix::event::epoll;
+use tokio::sync::oneshot;
 
 use super::super::api::{
     Control, PlayEnd, Playback, PortId, RecordEnd, Recording, Role, StreamConfig, TapeSink,
@@ -49,6 +50,8 @@ pub(in crate::engine) enum Command {
     Expect(PortId),
     Port(PortId, Order),
     Mix(MixId, MixOrder),
+    /// Answers, which shows that the thread works.
+    Ping(oneshot::Sender<()>),
     Stop,
 }
 
@@ -60,12 +63,14 @@ pub(in crate::engine) struct Remote {
 }
 
 impl Remote {
-    /// Hands over a command. One to a thread that has stopped is dropped.
-    pub(in crate::engine) fn send(&self, command: Command) {
-        if self.commands.send(command).is_ok() {
+    /// Hands over a command. One to a thread that has stopped is dropped, and `false` told.
+    pub(in crate::engine) fn send(&self, command: Command) -> bool {
+        let lives = self.commands.send(command).is_ok();
+        if lives {
             // Fails only when the counter is at its limit: then the thread is being woken anyway.
             let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
         }
+        lives
     }
 }
 
@@ -76,8 +81,13 @@ impl Worker {
             Command::Expect(id) => {
                 self.expected.entry(id).or_default();
             }
-            Command::Port(id, order) => self.order(now, id, order),
             Command::Mix(id, order) => self.mix_order(now, id, order),
+            Command::Port(id, order) => {
+                let slot = self.by_id.get(&id).copied().unwrap_or(usize::MAX);
+                self.contained(slot, |worker| worker.order(now, id, order));
+            }
+            // Who asked may not wait any more.
+            Command::Ping(answer) => drop(answer.send(())),
             Command::Stop => self.stopping = true,
         }
     }
@@ -102,7 +112,7 @@ impl Worker {
         }
         self.attend(slot);
         for order in self.expected.remove(&id).unwrap_or_default() {
-            self.order(now, id, order);
+            self.contained(slot, |worker| worker.order(now, id, order));
         }
     }
 
@@ -219,7 +229,7 @@ impl Worker {
         }
     }
 
-    fn remove(&mut self, id: PortId, slot: usize) -> Option<Box<Port>> {
+    pub(super) fn remove(&mut self, id: PortId, slot: usize) -> Option<Box<Port>> {
         self.unbridge(slot);
         self.by_id.remove(&id);
         let port = self.slots.get_mut(slot)?.take()?;

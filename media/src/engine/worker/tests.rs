@@ -278,3 +278,61 @@ fn an_echo_sends_back_what_came_and_ends_with_a_bridge() {
     assert!(a.socket.recv(&mut back).is_err());
     assert_eq!(b.socket.recv(&mut back).unwrap(), wire.len());
 }
+
+/// A fault in what takes samples.
+struct Faulty;
+
+impl crate::engine::SampleSink for Faulty {
+    fn push(&mut self, _: &[i16]) {
+        panic!("a fault that a test makes");
+    }
+    fn finish(self: Box<Self>) {
+        panic!("and another one");
+    }
+}
+
+#[test]
+fn a_fault_in_the_work_for_one_port_is_the_end_of_that_port_alone() {
+    let (mut worker, remote) = Worker::new().unwrap();
+    let mut events = Vec::with_capacity(BATCH);
+    let [a, b, c, d] = [1, 2, 3, 4].map(|id| peer(&remote, id));
+    let (sender, mut told) = mpsc::channel(8);
+    let bind = || UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (rtp, rtcp, socket) = (bind(), bind(), bind());
+    rtp.set_nonblocking(true).unwrap();
+    let e = Peer { id: PortId(5), port: rtp.local_addr().unwrap(), socket };
+    let leg = Leg::new(Instant::now(), e.id, sender, Arc::default(), Duration::from_secs(60));
+    remote.send(Command::Adopt(Box::new(Port::new(leg, rtp, rtcp))));
+    let stream = StreamConfig::new(e.socket.local_addr().unwrap(), Codec::Pcmu);
+    remote.send(Command::Port(e.id, Order::SetStream(Box::new(stream))));
+    for (one, two) in [(&a, &b), (&c, &e)] {
+        remote.send(Command::Port(one.id, Order::Bridge(two.id)));
+    }
+    let to = Box::new(Faulty);
+    remote.send(Command::Port(e.id, Order::Record(Recording { to, ..recording(Tape::default()) })));
+    worker.turn(&mut events);
+    let header = Header { marker: false, payload_type: 0, sequence: 1, timestamp: 160, ssrc: 5 };
+    let wire = [&header.to_bytes()[..], &[0x10; 160]].concat();
+    e.socket.send_to(&wire, e.port).unwrap();
+    worker.turn(&mut events);
+    assert_eq!(worker.by_id.len(), 4);
+    let told: Vec<_> = std::iter::from_fn(|| told.try_recv().ok()).map(|e| e.kind).collect();
+    assert_eq!(told.last(), Some(&crate::engine::PortEventKind::Broken));
+    // Everybody else goes on, and what is ordered for it concerns nobody.
+    remote.send(Command::Port(e.id, Order::Close));
+    remote.send(Command::Port(c.id, Order::Bridge(d.id)));
+    worker.turn(&mut events);
+    for (from, to) in [(&a, &b), (&c, &d)] {
+        from.socket.send_to(&wire, from.port).unwrap();
+        worker.turn(&mut events);
+        assert_eq!(to.socket.recv(&mut [0; 200]).unwrap(), wire.len());
+    }
+}
+
+#[test]
+fn a_thread_that_has_ended_takes_no_port() {
+    let (worker, remote) = Worker::new().unwrap();
+    assert!(remote.send(Command::Stop));
+    drop(worker);
+    assert!(!remote.send(Command::Stop));
+}
