@@ -121,7 +121,19 @@ keys! {
         max_messages "max_messages" Live,
         menu_number "menu_number" Restart,
         greeting "greeting" Live,
+        greeting_text "greeting_text" Live,
         prompts "prompts" Restart,
+    }
+    speech: Speech {
+        engine "engine" Restart,
+        voice "voice" Restart,
+        patience "timeout_seconds" Restart,
+        at_once "at_once" Restart,
+        cache_megabytes "cache_megabytes" Restart,
+        polly_region "polly_region" Restart,
+        polly_endpoint "polly_endpoint" Restart,
+        polly_key "polly_key" Restart,
+        polly_secret "polly_secret" Restart,
     }
     dialplan: DialPlan {
         country_code "country_code" Live,

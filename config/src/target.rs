@@ -19,6 +19,8 @@ pub enum Target {
     Trunk(String),
     /// `play:FILE`, then hang up.
     Play(PathBuf),
+    /// `say:TEXT`, then hang up.
+    Say(String),
     /// `record:FOLDER`, until hang-up.
     Record(PathBuf),
     /// `echo`: hears itself.
@@ -29,13 +31,14 @@ pub enum Target {
 
 impl Target {
     /// How the kinds are written, for messages.
-    pub const KINDS: [&str; 9] = [
+    pub const KINDS: [&str; 10] = [
         "extension:",
         "group:",
         "voicemail:",
         "voicemail-menu",
         "trunk:",
         "play:",
+        "say:",
         "record:",
         "echo",
         "flow:",
@@ -51,6 +54,7 @@ impl fmt::Display for Target {
             Self::VoicemailMenu => f.write_str("voicemail-menu"),
             Self::Trunk(name) => write!(f, "trunk:{name}"),
             Self::Play(file) => write!(f, "play:{}", file.display()),
+            Self::Say(text) => write!(f, "say:{text}"),
             Self::Record(folder) => write!(f, "record:{}", folder.display()),
             Self::Echo => f.write_str("echo"),
             Self::Flow(name) => write!(f, "flow:{name}"),
@@ -76,6 +80,7 @@ impl FromStr for Target {
             "voicemail" => named(Self::Voicemail),
             "trunk" => named(Self::Trunk),
             "play" => named(|path| Self::Play(path.into())),
+            "say" => named(Self::Say),
             "record" => named(|path| Self::Record(path.into())),
             "flow" => named(Self::Flow),
             _ => Err("is no target"),

@@ -97,6 +97,28 @@ pub fn seconds_of_tone(samples: &[i16], rate: u32, frequency: f64) -> f64 {
     hits as f64 / 20.0
 }
 
+/// How much alike the middle of `wanted` (0.4 s) and some part of `heard` are, both at 8 kHz: the
+/// largest correlation, 1 for the same sound however loud.
+pub fn likeness(wanted: &[i16], heard: &[i16]) -> f64 {
+    const LENGTH: usize = 3200;
+    let middle = wanted.len().saturating_sub(LENGTH) / 2;
+    let wanted: Vec<f32> =
+        wanted.iter().skip(middle).take(LENGTH).map(|&sample| f32::from(sample)).collect();
+    let heard: Vec<f32> = heard.iter().map(|&sample| f32::from(sample)).collect();
+    let energy = |samples: &[f32]| samples.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>();
+    let own = energy(&wanted).sqrt();
+    let mut theirs = energy(heard.get(..wanted.len()).unwrap_or_default());
+    let mut best = 0.0f64;
+    for (at, part) in heard.windows(wanted.len()).enumerate() {
+        let product: f32 = part.iter().zip(&wanted).map(|(a, b)| a * b).sum();
+        // What is nearly silent is like nothing.
+        best = best.max(f64::from(product) / (own * theirs.max(0.0).sqrt()).max(1e6));
+        let next = heard.get(at + wanted.len()).map_or(0.0, |s| f64::from(*s).powi(2));
+        theirs += next - f64::from(heard[at]).powi(2);
+    }
+    best
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +129,18 @@ mod tests {
                 ((n as f64 / 8000.0 * frequency * std::f64::consts::TAU).sin() * 8000.0) as i16
             })
             .collect()
+    }
+
+    #[test]
+    fn a_sound_is_like_itself_softer_and_later_and_unlike_another() {
+        let chirp = |bend: f64| -> Vec<i16> {
+            let at = |n: f64| (n * n * bend).sin() * 8000.0;
+            (0..12_000).map(|n| at(f64::from(n)) as i16).collect()
+        };
+        let mut heard = vec![0; 1234];
+        heard.extend(chirp(1e-5).iter().map(|sample| sample / 3));
+        assert!(likeness(&chirp(1e-5), &heard) > 0.99);
+        assert!(likeness(&chirp(1.7e-5), &heard) < 0.5);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use offhook_pbx::app::{Application, VoicemailMenu};
 use offhook_pbx::keep::{Extension, Extensions, Keep, Voicemail, Voicemails};
 use offhook_pbx::pin;
-use offhook_sma::action::{Action, AudioSource};
+use offhook_sma::action::{Action, AudioSource, PlaybackControl};
 use offhook_sma::event::{ActionData, ActionError, CallDetails, EventType, error_type};
 use offhook_sma::session::Transaction;
 use offhook_tests::sim::keep::MemoryKeep;
@@ -74,7 +74,7 @@ impl Menu {
         let name = |source: AudioSource| match source {
             AudioSource::Builtin { name } => name,
             AudioSource::File { path } => path,
-            AudioSource::S3 { .. } => unreachable!(),
+            other => unreachable!("{other:?}"),
         };
         let ends = matches!(self.last.last(), Some(Action::Hangup(_)));
         (self.last.iter().filter_map(source).map(name).collect(), ends)
@@ -197,6 +197,29 @@ async fn kept(keep: &MemoryKeep) -> Vec<(String, bool, bool)> {
 
 fn stays(id: &str, heard: bool, saved: bool) -> (String, bool, bool) {
     (id.to_owned(), heard, saved)
+}
+
+#[tokio::test]
+async fn in_a_message_four_and_six_go_five_seconds_back_and_on_and_five_pauses() {
+    let (keep, guard) = (office().await, Arc::default());
+    let mut menu = Menu::call(Some("101"), &keep, &guard).await;
+    let controls = |menu: &Menu| match &menu.last[..] {
+        [Action::PlayAudioAndGetDigits(a)] => {
+            let key = |c: &PlaybackControl| (c.digit.clone(), c.seek_milliseconds);
+            a.playback_controls.iter().map(key).collect::<Vec<_>>()
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(controls(&menu), []);
+    menu.fail(error_type::INVALID_DIGITS_RECEIVED).await;
+    assert_eq!(menu.hears(), heard(&["/m.wav"], false));
+    let keys = [("4", -5000), ("5", 0), ("6", 5000)].map(|(key, ms)| (key.to_owned(), ms));
+    assert_eq!(controls(&menu), keys);
+    // After its end, back is again, and on is nowhere.
+    menu.press("4").await;
+    assert_eq!(menu.hears(), heard(&["/m.wav"], false));
+    menu.press("6").await;
+    assert_eq!(menu.hears(), heard(&["invalid vm-message-menu"], false));
 }
 
 #[tokio::test(start_paused = true)]

@@ -263,6 +263,7 @@ fn target(config: &Config, section: &Section<'_, '_>, target: &Target) {
         }
         Target::VoicemailMenu
         | Target::Play(_)
+        | Target::Say(_)
         | Target::Record(_)
         | Target::Echo
         | Target::Flow(_) => {}

@@ -228,6 +228,7 @@ pub(super) fn extension(s: &Section<'_, '_>) -> Option<Extension> {
         caller_id: e164(s, "caller_id"),
         do_not_disturb: s.flag("do_not_disturb").unwrap_or(default.do_not_disturb),
         outside_calls: s.flag("outside_calls").unwrap_or(default.outside_calls),
+        greeting_text: s.spoken("greeting_text"),
         credentials: extension_credentials(s),
     })
 }

@@ -4,6 +4,7 @@ mod cross;
 mod lists;
 mod section;
 mod sections;
+mod speech;
 #[cfg(test)]
 mod tests;
 

@@ -85,6 +85,12 @@ impl<'d, 'i> Section<'d, 'i> {
         self.table.is_some_and(|table| table.contains_key(key))
     }
 
+    /// Whether the key is written as a list.
+    pub(super) fn is_list(&self, key: &str) -> bool {
+        let value = self.table.and_then(|table| table.get(key));
+        value.is_some_and(|value| value.get_ref().is_array())
+    }
+
     /// Where a key's value stands, or the table's header when it is absent.
     pub(super) fn at(&self, key: &str) -> usize {
         self.table.and_then(|t| t.get(key)).map_or(self.start, |value| value.span().start)

@@ -31,6 +31,7 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
         registrar: registrar(&root.table("registrar", "[registrar]")),
         bans: bans(&root.table("bans", "[bans]")),
         voicemail: voicemail(&voicemail_section),
+        speech: super::speech::speech(&root.table("speech", "[speech]")),
         dialplan: dialplan(&dialplan_section),
         journal: journal(&root.table("journal", "[journal]")),
         ..Config::default()
@@ -56,6 +57,7 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
     config.numbers = lists::read_all(&mut marks.numbers, lists::number_rule);
     if !root.reader.broken {
         cross_check(&config, &marks);
+        super::speech::cross_check(&config, &marks);
     }
     config.trunks.sort_by_key(|trunk| trunk.order);
     config
@@ -229,6 +231,7 @@ fn voicemail(s: &Section<'_, '_>) -> Voicemail {
         max_messages: s.count("max_messages", 1..=100_000).unwrap_or(default.max_messages),
         menu_number: dialable(s, "menu_number").unwrap_or(default.menu_number),
         greeting: s.file("greeting"),
+        greeting_text: s.spoken("greeting_text"),
         prompts: s.path("prompts"),
     };
     if voicemail.min >= voicemail.max {

@@ -152,6 +152,23 @@ fn each_single_mistake_is_named() {
             "3:11 0.0.0.0:20000 lies among the ports of [media] / `ports` is 10000-29999",
         ),
         ("[media]\nhold_music = \"no.mp3\"".into(), "2:14 `hold_music`: there is no file"),
+        (
+            "[media]\nhold_music = [\"s.pem\", \"no.mp3\"]".into(),
+            "2:24 `hold_music`: there is no file",
+        ),
+        ("[speech]\nengine = \"poly\"".into(), "2:10 `engine` must be \"off\" or"),
+        ("[speech]\nengine = \"polly\"\npolly_secret = \"s\"".into(), "needs `polly_key`"),
+        ("[speech]\nengine = \"polly\"\npolly_key = \"k\"".into(), "needs `polly_secret_file`"),
+        ("[speech]\npolly_endpoint = \"polly\"".into(), "2:18 `polly_endpoint`: \"polly\" is no"),
+        ("[speech]\nvoice = \"Jo Anna\"".into(), "2:9 `voice`: \"Jo Anna\" is no voice"),
+        (
+            "[speech]\nengine = \"off\"\n[[number]]\nmatch = \"7\"\nto = \"say:Hello\"".into(),
+            "5:6 `to`: nothing speaks",
+        ),
+        (
+            "[voicemail]\ngreeting = \"s.pem\"\ngreeting_text = \"x\"".into(),
+            "3:17 only one of `greeting` and",
+        ),
         ("[http]\naddress = \"127.0.0.1:5060\"".into(), "2:11 127.0.0.1:5060 is listened on"),
         (
             "[http]\naddress = \"localhost:1\"".into(),

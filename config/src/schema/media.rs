@@ -65,8 +65,8 @@ pub enum HoldMusic {
     Builtin,
     /// `"silence"`.
     Silence,
-    /// A sound file, over and over.
-    File(PathBuf),
+    /// Sound files, one after the other, over and over.
+    Files(Vec<PathBuf>),
 }
 
 impl Default for Media {
@@ -104,6 +104,8 @@ pub struct Voicemail {
     pub menu_number: String,
     /// Greeting of boxes that have none of their own; `None`: the built-in one.
     pub greeting: Option<PathBuf>,
+    /// The same as a text that is spoken.
+    pub greeting_text: Option<String>,
     /// Folder with prompts that replace built-in ones.
     pub prompts: Option<PathBuf>,
 }
@@ -120,6 +122,7 @@ impl Default for Voicemail {
             max_messages: 100,
             menu_number: "*97".into(),
             greeting: None,
+            greeting_text: None,
             prompts: None,
         }
     }

@@ -7,6 +7,7 @@ mod media;
 mod numbers;
 mod server;
 mod signalling;
+mod speech;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ pub use self::media::*;
 pub use self::numbers::*;
 pub use self::server::*;
 pub use self::signalling::*;
+pub use self::speech::*;
 use crate::trunk::Trunk;
 
 /// Everything the operator may write. Made by [`crate::check()`], or [`Config::default`] for the
@@ -37,6 +39,8 @@ pub struct Config {
     pub bans: Bans,
     /// `[voicemail]`.
     pub voicemail: Voicemail,
+    /// `[speech]`.
+    pub speech: Speech,
     /// `[dialplan]`.
     pub dialplan: DialPlan,
     /// `[journal]`.

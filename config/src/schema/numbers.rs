@@ -69,6 +69,8 @@ pub struct Extension {
     pub do_not_disturb: bool,
     /// Whether it may call numbers outside. Emergency numbers it always may.
     pub outside_calls: bool,
+    /// What its mailbox says first, spoken; instead of another greeting.
+    pub greeting_text: Option<String>,
     /// `None`: the store's (made by `offhook phone add`).
     pub credentials: Option<ExtensionCredentials>,
 }
@@ -83,6 +85,7 @@ impl Default for Extension {
             caller_id: None,
             do_not_disturb: false,
             outside_calls: true,
+            greeting_text: None,
             credentials: None,
         }
     }

@@ -163,7 +163,7 @@ async fn refusal(answer: Response<Incoming>) -> PollyError {
     // `InvalidSsmlException:http://internal.amazon.com/…`.
     let kind = kind.unwrap_or_default().split(':').next().unwrap_or_default().to_owned();
     let read = Limited::new(body, MAX_ERROR).collect().await;
-    let text = read.map(|body| body.to_bytes()).unwrap_or_default();
+    let text = read.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let told: Value = serde_json::from_slice(&text).unwrap_or_default();
     let message = ["message", "Message"].iter().find_map(|key| told.get(key)?.as_str());
     let words = format!("{} {kind} {}", head.status.as_u16(), message.unwrap_or_default());

@@ -22,6 +22,9 @@ pub fn run(file: Option<&PathBuf>) -> Result<(), CommandError> {
         counted(config.groups.len(), "group"),
         config.server.data_dir.display()
     ));
+    for warning in crate::speech::warnings(&config) {
+        print(&format!("warning: {warning}"));
+    }
     Ok(())
 }
 

@@ -71,7 +71,7 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
             registrar: parts.registrar.clone(),
             trunks: parts.trunks,
         }),
-        sounds: Arc::new(Sounds::new(SOUNDS, config.voicemail.prompts.clone())),
+        sounds: Arc::new(sounds(&config)?),
         lamp: Arc::new(move |mailbox: &str| lamp.mailbox_changed(mailbox)),
     };
     let (registrar, subscriptions) = (parts.registrar, mwi.clone());
@@ -101,6 +101,15 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
         }
     });
     Ok((office, mwi))
+}
+
+/// Prompts, files, and what speaks.
+fn sounds(config: &Config) -> Result<Sounds, CommandError> {
+    let sounds = Sounds::new(SOUNDS, config.voicemail.prompts.clone());
+    Ok(match crate::speech::start(config)? {
+        Some(speech) => sounds.with_speech(speech, config.speech.voice.clone()),
+        None => sounds,
+    })
 }
 
 /// Counts what a mailbox holds, for the lamp. A store that fails leaves the lamp as it is.

@@ -22,6 +22,7 @@ pub mod phone;
 pub mod place;
 pub mod reload;
 pub mod serve;
+pub mod speech;
 pub mod status;
 pub mod system;
 

@@ -213,6 +213,10 @@ catalogue! {
     AUDIO_MISSING = "audio-missing" Us 500 false
         "A prompt could not be played: the file is missing or not readable as sound."
         "The timeline names the file. WAV, MP3, FLAC and Ogg are understood.";
+    /// Neither engine, or not this text.
+    SPEECH_FAILED = "speech-failed" Us 500 false
+        "A text could not be spoken."
+        "The timeline says why. `offhook check` tells whether espeak-ng is missing (`apt-get install espeak-ng`); with Amazon Polly compare region, key and rights.";
     /// kill -9.
     LOST = "lost" Us 500 true
         "The daemon ended while the call was up."

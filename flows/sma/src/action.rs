@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::lenient;
+use crate::speech::{Speak, SpeakAndGetDigits, SpeechParameters};
 
 /// Which leg of a call: the caller's, or the one that `CallAndBridge` made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -50,6 +51,10 @@ pub enum Action {
     PlayAudio(PlayAudio),
     /// Plays audio and collects digits.
     PlayAudioAndGetDigits(PlayAudioAndGetDigits),
+    /// Says a text.
+    Speak(Box<Speak>),
+    /// Says a text and collects digits.
+    SpeakAndGetDigits(Box<SpeakAndGetDigits>),
     /// Records what a leg says.
     RecordAudio(RecordAudio),
     /// Listens for digits from now on, beside whatever else runs.
@@ -63,11 +68,13 @@ pub enum Action {
 }
 
 /// The type names of [`Action`], in its order.
-pub const KNOWN_ACTIONS: [&str; 9] = [
+pub const KNOWN_ACTIONS: [&str; 11] = [
     "CallAndBridge",
     "Hangup",
     "PlayAudio",
     "PlayAudioAndGetDigits",
+    "Speak",
+    "SpeakAndGetDigits",
     "RecordAudio",
     "ReceiveDigits",
     "SendDigits",
@@ -83,6 +90,8 @@ impl Action {
             Self::Hangup(_) => "Hangup",
             Self::PlayAudio(_) => "PlayAudio",
             Self::PlayAudioAndGetDigits(_) => "PlayAudioAndGetDigits",
+            Self::Speak(_) => "Speak",
+            Self::SpeakAndGetDigits(_) => "SpeakAndGetDigits",
             Self::RecordAudio(_) => "RecordAudio",
             Self::ReceiveDigits(_) => "ReceiveDigits",
             Self::SendDigits(_) => "SendDigits",
@@ -98,6 +107,8 @@ impl Action {
             Self::Hangup(a) => &a.target,
             Self::PlayAudio(a) => &a.target,
             Self::PlayAudioAndGetDigits(a) => &a.target,
+            Self::Speak(a) => &a.target,
+            Self::SpeakAndGetDigits(a) => &a.target,
             Self::RecordAudio(a) => &a.target,
             Self::ReceiveDigits(a) => &a.target,
             Self::SendDigits(a) => &a.target,
@@ -113,6 +124,8 @@ impl Action {
             Self::Hangup(a) => &mut a.target,
             Self::PlayAudio(a) => &mut a.target,
             Self::PlayAudioAndGetDigits(a) => &mut a.target,
+            Self::Speak(a) => &mut a.target,
+            Self::SpeakAndGetDigits(a) => &mut a.target,
             Self::RecordAudio(a) => &mut a.target,
             Self::ReceiveDigits(a) => &mut a.target,
             Self::SendDigits(a) => &mut a.target,
@@ -133,6 +146,8 @@ impl Action {
             self,
             Self::PlayAudio(_)
                 | Self::PlayAudioAndGetDigits(_)
+                | Self::Speak(_)
+                | Self::SpeakAndGetDigits(_)
                 | Self::RecordAudio(_)
                 | Self::SendDigits(_)
                 | Self::Echo(_)
@@ -141,7 +156,7 @@ impl Action {
 
     /// Whether the application is told the outcome at once, even when actions are left.
     pub fn always_reports(&self) -> bool {
-        matches!(self, Self::PlayAudioAndGetDigits(_))
+        matches!(self, Self::PlayAudioAndGetDigits(_) | Self::SpeakAndGetDigits(_))
     }
 }
 
@@ -170,6 +185,25 @@ pub enum AudioSource {
         #[serde(rename = "Path")]
         path: String,
     },
+    /// Offhook: a text that is spoken.
+    Speech(Box<SpeechParameters>),
+    /// Offhook: several, one after the other without a gap.
+    List {
+        /// They.
+        #[serde(rename = "Parts")]
+        parts: Vec<AudioSource>,
+    },
+}
+
+/// Offhook: a digit that goes about in the audio while it plays, and is not among the digits that
+/// are collected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct PlaybackControl {
+    /// Which.
+    pub digit: String,
+    /// So much further, or (negative) back; 0: pauses, and goes on when pressed again.
+    pub seek_milliseconds: i64,
 }
 
 /// Whom to call.
@@ -303,6 +337,9 @@ pub struct PlayAudioAndGetDigits {
     /// How long an attempt waits for the first digit after the prompt.
     #[serde(deserialize_with = "lenient::number")]
     pub repeat_duration_in_milliseconds: u64,
+    /// Offhook: digits that go about in the audio.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub playback_controls: Vec<PlaybackControl>,
 }
 
 fn most_digits() -> u64 {

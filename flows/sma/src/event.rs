@@ -176,6 +176,7 @@ pub mod error_type {
     pub const INVALID_ACTION_PARAMETER: &str = "InvalidActionParameter";
     pub const MISSING_REQUIRED_ACTION_PARAMETER: &str = "MissingRequiredActionParameter";
     pub const INVALID_AUDIO_SOURCE: &str = "InvalidAudioSource";
+    pub const ACTION_EXECUTION_THROTTLED: &str = "ActionExecutionThrottled";
     pub const SYSTEM_EXCEPTION: &str = "SystemException";
     pub const CALL_NOT_ANSWERED: &str = "CallNotAnswered";
     pub const INVALID_DIGITS_RECEIVED: &str = "InvalidDigitsReceived";

@@ -15,6 +15,7 @@ pub mod event;
 mod lenient;
 pub mod reply;
 pub mod session;
+pub mod speech;
 
 pub use action::{Action, LegTag, Target};
 pub use event::{ActionData, EventType, InvocationEvent};

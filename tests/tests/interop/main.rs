@@ -22,6 +22,7 @@ mod reliable;
 mod reload;
 mod secrets;
 mod secure;
+mod speech;
 mod systemd;
 mod timers;
 mod transcoded;

@@ -34,13 +34,20 @@ impl Section<'_, '_> {
         Some(self.existing(key, &text))
     }
 
-    /// `"default"`, `"silence"`, or a sound file that must be there.
+    /// `"default"`, `"silence"`, or a sound file or a list of them that must be there.
     pub(in crate::check) fn music(&self, key: &'static str) -> Option<HoldMusic> {
+        if self.is_list(key) {
+            let texts = self.texts(key)?;
+            if texts.is_empty() {
+                self.reader.add(self.at(key), format!("`{key}` must name at least one file"));
+            }
+            return Some(HoldMusic::Files(texts.iter().map(|t| self.existing(key, t)).collect()));
+        }
         let text = self.text(key)?;
         Some(match text.value.as_str() {
             "default" => HoldMusic::Builtin,
             "silence" => HoldMusic::Silence,
-            _ => HoldMusic::File(self.existing(key, &text)),
+            _ => HoldMusic::Files(vec![self.existing(key, &text)]),
         })
     }
 

@@ -12,6 +12,9 @@ use toml::de::DeValue;
 use super::{Found, Section};
 use crate::check::similar;
 
+/// Characters of a text that is spoken.
+const MAX_SPOKEN: usize = 1000;
+
 impl Section<'_, '_> {
     /// A text.
     pub(in crate::check) fn text(&self, key: &'static str) -> Option<Found<String>> {
@@ -29,6 +32,17 @@ impl Section<'_, '_> {
                 None
             }
         }
+    }
+
+    /// A text that is spoken, as long as that of a `Speak`.
+    pub(in crate::check) fn spoken(&self, key: &'static str) -> Option<String> {
+        let text = self.text(key)?;
+        let good = text.value.chars().count() <= MAX_SPOKEN;
+        if !good {
+            let message = format!("`{key}` must not be longer than {MAX_SPOKEN} characters");
+            self.reader.add(text.at, message);
+        }
+        good.then_some(text.value)
     }
 
     /// A text that may be empty.

@@ -2,7 +2,9 @@
 //!
 //! Before the first message `*` leads to another mailbox, behind its PIN.
 //!
-//! Keys while a message plays and after it: `1` again, `2` save, `3` delete, `#` next, `*` end.
+//! Keys while a message plays and after it: `1` again, `2` save, `3` delete, `#` next, `*` end. While
+//! it plays, too: `4` five seconds back, `5` pause and go on, `6` five seconds on. Those the media
+//! thread follows by itself; here they only come after the end.
 //!
 //! > A key is about the message that plays or has just played, and about no other. No key destroys
 //! > a message of which nothing was heard: whoever presses `3` twice, or a moment too late, is told
@@ -12,7 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use offhook_sma::action::{Action, AudioSource, LegTag, PlayAudioAndGetDigits, Target};
+use offhook_sma::action::{
+    Action, AudioSource, LegTag, PlayAudioAndGetDigits, PlaybackControl, Target,
+};
 use offhook_sma::event::{EventType, InvocationEvent, error_type};
 use offhook_sma::reply::Reply;
 use tokio::time::Instant;
@@ -26,6 +30,9 @@ const TRIES: u32 = 3;
 /// So much of a message counts as having heard it. Longer than a key that was meant for the one
 /// before is late, the time included in which its file is read.
 const HEARD_AFTER: Duration = Duration::from_secs(2);
+
+/// How far a key goes in a message, in ms.
+const SEEK: i64 = 5_000;
 
 /// Told when a mailbox's counts changed, to set the lamp right.
 pub type Lamp = Arc<dyn Fn(&str) + Send + Sync>;
@@ -184,7 +191,7 @@ impl VoicemailMenu {
         let heard = heard || message.heard;
         self.state = State::Playing { since: Instant::now(), heard };
         let path = message.file.to_string_lossy().into_owned();
-        ask(AudioSource::File { path }, "", 1, 3_000)
+        ask_with(AudioSource::File { path }, "", 1, 3_000, seek_keys())
     }
 
     /// Says the choices, after `before`.
@@ -207,7 +214,8 @@ impl VoicemailMenu {
             }
         }
         match digits {
-            "1" => return Ok(self.play_message(heard)),
+            // Back from its end is as good as again.
+            "1" | "4" => return Ok(self.play_message(heard)),
             "" if !asked => return Ok(self.ask_what("", heard)),
             // Nothing was heard of it yet: this key was meant for the one before.
             "3" if !heard && !asked => return Ok(self.ask_what("", heard)),
@@ -274,6 +282,26 @@ fn kept(error: crate::keep::KeepError) -> AppError {
 /// Plays and collects; ended by `terminator` when it is not empty, else by `most` digits. `wait`:
 /// milliseconds after the prompt.
 fn ask(source: AudioSource, terminator: &str, most: u64, wait: u64) -> Reply {
+    ask_with(source, terminator, most, wait, Vec::new())
+}
+
+/// Keys that go about in a message.
+fn seek_keys() -> Vec<PlaybackControl> {
+    let keys = [("4", -SEEK), ("5", 0), ("6", SEEK)];
+    let key = |(digit, ms): (&str, i64)| PlaybackControl {
+        digit: digit.to_owned(),
+        seek_milliseconds: ms,
+    };
+    keys.map(key).to_vec()
+}
+
+fn ask_with(
+    source: AudioSource,
+    terminator: &str,
+    most: u64,
+    wait: u64,
+    playback_controls: Vec<PlaybackControl>,
+) -> Reply {
     let terminators = if terminator.is_empty() { vec![] } else { vec![terminator.to_owned()] };
     Reply::actions(vec![Action::PlayAudioAndGetDigits(PlayAudioAndGetDigits {
         target: Target::tag(LegTag::A),
@@ -286,6 +314,7 @@ fn ask(source: AudioSource, terminator: &str, most: u64, wait: u64) -> Reply {
         in_between_digits_duration_in_milliseconds: Some(4_000),
         repeat: 1,
         repeat_duration_in_milliseconds: wait,
+        playback_controls,
     })])
 }
 

@@ -6,6 +6,7 @@ use offhook_sma::action::{
 };
 use offhook_sma::event::{EventType, InvocationEvent};
 use offhook_sma::reply::Reply;
+use offhook_sma::speech::{Speak, SpeechParameters};
 
 use super::{Immediate, hang_up};
 
@@ -41,6 +42,47 @@ impl Immediate for Play {
                 hang_up(LegTag::A, 0),
             ]),
             EventType::ActionFailed => Reply::actions(vec![hang_up(LegTag::A, 500)]),
+            _ => Reply::nothing(),
+        }
+    }
+}
+
+/// Says a text to the caller, then hangs up.
+#[derive(Debug)]
+pub struct Say {
+    text: String,
+    /// Said sorry already.
+    apologised: bool,
+}
+
+impl Say {
+    /// Plain text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), apologised: false }
+    }
+}
+
+impl Immediate for Say {
+    fn name(&self) -> &'static str {
+        "say"
+    }
+
+    fn reply(&mut self, event: &InvocationEvent) -> Reply {
+        match event.invocation_event_type {
+            EventType::NewInboundCall => Reply::actions(vec![
+                Action::Speak(Box::new(Speak {
+                    target: Target::tag(LegTag::A),
+                    speech: SpeechParameters::text(self.text.as_str()),
+                })),
+                hang_up(LegTag::A, 0),
+            ]),
+            EventType::ActionFailed if self.apologised => {
+                Reply::actions(vec![hang_up(LegTag::A, 500)])
+            }
+            EventType::ActionFailed => {
+                self.apologised = true;
+                Reply::actions(vec![super::play(super::builtin("error")), hang_up(LegTag::A, 500)])
+            }
             _ => Reply::nothing(),
         }
     }

@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use offhook_sma::action::{Action, AudioSource, LegTag, RecordAudio, RecordingDestination, Target};
 use offhook_sma::event::{EventType, InvocationEvent};
 use offhook_sma::reply::Reply;
+use offhook_sma::speech::SpeechParameters;
 
 use super::{AppError, Application, builtin, hang_up, hung_up_leg, play, subject};
 use crate::keep::Keep;
@@ -21,6 +22,8 @@ pub enum Greeting {
     Busy,
     /// A sound file: the extension's own, or the office's.
     File(PathBuf),
+    /// A text that is spoken: the extension's own, or the office's.
+    Text(String),
 }
 
 impl Greeting {
@@ -28,6 +31,7 @@ impl Greeting {
         match self {
             Self::Default => builtin("vm-greeting"),
             Self::Busy => builtin("vm-greeting-busy"),
+            Self::Text(text) => AudioSource::Speech(Box::new(SpeechParameters::text(text))),
             Self::File(path) => AudioSource::File { path: path.to_string_lossy().into_owned() },
         }
     }

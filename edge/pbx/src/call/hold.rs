@@ -1,7 +1,7 @@
 //! Changes that a peer asks for within the call: hold, resume, another codec or address; and what
 //! the other party hears meanwhile.
 
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use offhook_sma::action::AudioSource;
 
 use super::leg::{LegId, Part, Party, media_fact};
 use super::runner::Running;
+use super::sounds::{Loaded, NotLoaded};
 use super::{Call, Done};
 use crate::failure;
 
@@ -126,41 +127,36 @@ impl Call {
         let source = match &self.config().media.hold_music {
             HoldMusic::Silence => return,
             HoldMusic::Builtin => AudioSource::Builtin { name: "hold-music".to_owned() },
-            HoldMusic::File(path) => {
-                AudioSource::File { path: path.to_string_lossy().into_owned() }
+            HoldMusic::Files(paths) => {
+                let file = |path: &PathBuf| path.to_string_lossy().into_owned();
+                let parts = paths.iter().map(|path| AudioSource::File { path: file(path) });
+                AudioSource::List { parts: parts.collect() }
             }
         };
         self.music = Some(holder);
         if let Some(clips) = self.services.sounds.at_hand(&source) {
             return self.play_music(clips);
         }
-        let sounds = Arc::clone(&self.services.sounds);
-        self.work.push(Box::pin(async move {
-            let read = tokio::task::spawn_blocking(move || sounds.load(&source)).await;
-            let clips = read.unwrap_or_else(|_| Err("the music could not be decoded".to_owned()));
-            Done::Music { clips }
-        }));
+        let loading = self.services.sounds.load(source);
+        self.work.push(Box::pin(async move { Done::Music { clips: loading.await } }));
     }
 
     /// The music is read. It plays when the call is still held.
-    pub(super) fn on_music(
-        &mut self,
-        now: Instant,
-        clips: Result<Vec<Arc<offhook_media::clip::Clip>>, String>,
-    ) {
+    pub(super) fn on_music(&mut self, now: Instant, clips: Result<Loaded, NotLoaded>) {
         match clips {
             Ok(clips) if self.music.is_some_and(|holder| self.wants_music(holder)) => {
                 self.play_music(clips);
             }
             Ok(_) => {}
-            Err(error) => self.timeline.note(now, None, format!("no music: {error}")),
+            Err(error) => self.timeline.note(now, None, format!("no music: {}", error.text)),
         }
     }
 
-    fn play_music(&self, clips: Vec<Arc<offhook_media::clip::Clip>>) {
+    fn play_music(&self, music: Loaded) {
         let port = self.music.and_then(|holder| self.other_port(holder));
         if let Some(port) = port {
-            port.play(Playback { repeat: Repeat::Forever, ..Playback::of(MUSIC, clips) });
+            let (parts, repeat) = (music.parts, Repeat::Forever);
+            port.play(Playback { parts, repeat, ..Playback::of(MUSIC, Vec::new()) });
         }
     }
 

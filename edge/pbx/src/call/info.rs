@@ -39,7 +39,9 @@ impl Call {
         if let Some(leg) = self.leg(id) {
             let _ = leg.session.respond(now, token, status, &Headers::new(), None);
         }
-        if let Some(digit) = digit {
+        if let Some(digit) = digit
+            && !self.control_by_key(id, digit)
+        {
             self.pass_digit(id, digit);
             self.stop_by_key(id, digit);
             self.on_digit(now, id, digit);

@@ -33,6 +33,7 @@ mod leaving;
 pub(crate) mod leg;
 mod legs;
 mod media_events;
+mod music;
 mod place;
 mod play;
 mod record;
@@ -53,7 +54,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use offhook_config::Config;
-use offhook_media::clip::Clip;
 use offhook_media::engine::{Engine, PortEvent};
 use offhook_media::recorder::Recorder;
 use offhook_sip::ids::Ids;
@@ -73,6 +73,7 @@ use self::leg::{Leg, LegId};
 use self::record::{Recorded, Started};
 use self::runner::Running;
 pub use self::sounds::Sounds;
+use self::sounds::{Loaded, NotLoaded};
 pub(crate) use self::task::spawn;
 use self::timeline::Timeline;
 use self::transfer::{PutThrough, Transfer};
@@ -178,7 +179,7 @@ enum Done {
     },
     Clips {
         load: u64,
-        clips: Result<Vec<Arc<Clip>>, String>,
+        clips: Result<Loaded, NotLoaded>,
     },
     Flow {
         attempt: Box<bridge::Attempt>,
@@ -200,7 +201,7 @@ enum Done {
         run: u64,
     },
     Music {
-        clips: Result<Vec<Arc<Clip>>, String>,
+        clips: Result<Loaded, NotLoaded>,
     },
     Nothing,
 }

@@ -1,22 +1,22 @@
 //! Plays, collects digits, sends digits.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use offhook_media::clip::Clip;
 use offhook_media::dtmf::{Digit, DigitSet};
-use offhook_media::engine::{Playback, Repeat};
+use offhook_media::engine::{Control, Playback, Repeat};
+use offhook_media::sound::Part;
 use offhook_sma::action::{
     Action, AudioSource, LegTag, PlayAudio, PlayAudioAndGetDigits, ReceiveDigits, SendDigits,
 };
 use offhook_sma::digits::{Collector, Verdict};
 use offhook_sma::event::{ActionData, ActionError, EventType, error_type};
+use offhook_sma::speech::Speak;
 
 use super::leg::LegId;
 use super::runner::{DIGIT_GAP, DigitsRun, Play, Running, digit_set, gone, invalid};
+use super::sounds::{self, Loaded, NotLoaded};
 use super::{Call, Done};
 use crate::event::CallEventKind;
-use crate::failure;
 
 /// A `,` among digits (AWS's half second).
 const COMMA: Duration = Duration::from_millis(500);
@@ -34,34 +34,27 @@ impl Call {
         self.load(action.audio_source.clone(), now, Play::Audio { leg, repeat, stop_on });
     }
 
-    /// Reads clips, at once when they are in memory.
+    pub(super) fn start_speak(&mut self, now: Instant, leg: LegId, action: &Speak) {
+        let source = AudioSource::Speech(Box::new(action.speech.clone()));
+        let (repeat, stop_on) = (Repeat::Once, DigitSet::NONE);
+        self.load(source, now, Play::Audio { leg, repeat, stop_on });
+    }
+
+    /// Reads audio, at once when it is in memory.
     pub(super) fn load(&mut self, source: AudioSource, now: Instant, then: Play) {
         let load = self.run_id();
-        let name = match &source {
-            AudioSource::Builtin { name } => name.clone(),
-            AudioSource::File { path } => path.clone(),
-            AudioSource::S3 { bucket_name, key } => format!("s3://{bucket_name}/{key}"),
-        };
+        let name = sounds::name_of(&source);
         self.timeline.add(now, None, CallEventKind::Prompt { name });
         let at_hand = self.services.sounds.at_hand(&source);
         self.running = Running::Loading { load, then };
         if let Some(clips) = at_hand {
             return self.on_clips(now, load, Ok(clips));
         }
-        let sounds = Arc::clone(&self.services.sounds);
-        self.work.push(Box::pin(async move {
-            let read = tokio::task::spawn_blocking(move || sounds.load(&source)).await;
-            let clips = read.unwrap_or_else(|_| Err("the audio could not be decoded".to_owned()));
-            Done::Clips { load, clips }
-        }));
+        let loading = self.services.sounds.load(source);
+        self.work.push(Box::pin(async move { Done::Clips { load, clips: loading.await } }));
     }
 
-    pub(super) fn on_clips(
-        &mut self,
-        now: Instant,
-        wanted: u64,
-        clips: Result<Vec<Arc<Clip>>, String>,
-    ) {
+    pub(super) fn on_clips(&mut self, now: Instant, wanted: u64, clips: Result<Loaded, NotLoaded>) {
         if !matches!(&self.running, Running::Loading { load, .. } if *load == wanted) {
             return;
         }
@@ -72,37 +65,42 @@ impl Call {
         let clips = match (clips, then) {
             (Ok(clips), then) => (clips, then),
             (Err(error), Play::Apology) => {
-                self.timeline.note(now, None, error);
+                self.timeline.note(now, None, error.text);
                 return self.hang_up_all(now, "the application failed");
             }
             (Err(error), Play::Ringback) => {
-                self.timeline.note(now, None, error);
+                self.timeline.note(now, None, error.text);
                 self.running = Running::Bridging;
                 return;
             }
             (Err(error), _) => {
-                self.fail(now, failure::AUDIO_MISSING, None, &error);
-                let error = ActionError::new(error_type::INVALID_AUDIO_SOURCE, error);
+                self.fail(now, error.failure, None, &error.text);
+                let error = ActionError::new(error.kind, error.text);
                 return self.action_failed(now, &error);
             }
         };
-        self.play(now, clips.0, clips.1);
+        for note in clips.0.notes {
+            self.timeline.note(now, None, note);
+        }
+        self.play(now, clips.0.parts, clips.1);
     }
 
-    pub(super) fn play(&mut self, now: Instant, clips: Vec<Arc<Clip>>, then: Play) {
+    pub(super) fn play(&mut self, now: Instant, parts: Vec<Part>, then: Play) {
         let id = self.run_id();
+        let playback = Playback { parts, ..Playback::of(id, Vec::new()) };
         match then {
             Play::Audio { leg, repeat, stop_on } => {
-                if self.play_on(leg, Playback { repeat, stop_on, ..Playback::of(id, clips) }) {
+                if self.play_on(leg, Playback { repeat, stop_on, ..playback }) {
                     self.running = Running::Playing { playback: id };
                 } else {
                     self.action_failed(now, &gone());
                 }
             }
             Play::Prompt(mut run) => {
-                let stop_on = DigitSet::ALL;
                 run.playback = id;
-                if self.play_on(run.leg, Playback { stop_on, ..Playback::of(id, clips) }) {
+                let controls = controls_of(&run.action);
+                let playback = Playback { stop_on: DigitSet::ALL, controls, ..playback };
+                if self.play_on(run.leg, playback) {
                     self.running = Running::Digits(run);
                 } else {
                     self.action_failed(now, &gone());
@@ -110,19 +108,14 @@ impl Call {
             }
             Play::Apology => {
                 let Some(leg) = self.tagged(LegTag::A).map(|leg| leg.id) else { return };
-                let stop_on = DigitSet::NONE;
-                self.play_on(leg, Playback { stop_on, ..Playback::of(id, clips) });
+                self.play_on(leg, playback);
                 // Nothing in the script: the end of this playback ends the call.
                 self.running = Running::Playing { playback: id };
             }
             Play::Ringback => {
                 self.running = Running::Bridging;
                 let Some(leg) = self.tagged(LegTag::A).map(|leg| leg.id) else { return };
-                let stop_on = DigitSet::NONE;
-                self.play_on(
-                    leg,
-                    Playback { repeat: Repeat::Forever, stop_on, ..Playback::of(id, clips) },
-                );
+                self.play_on(leg, Playback { repeat: Repeat::Forever, ..playback });
             }
         }
     }
@@ -166,14 +159,11 @@ impl Call {
                     );
                     return self.action_failed(now, &error);
                 }
-                let failed = run.action.failure_audio_source.clone();
-                let source = match (failed, &run.action.audio_source) {
-                    // Both in one playback where they can be.
-                    (
-                        Some(AudioSource::Builtin { name: sorry }),
-                        AudioSource::Builtin { name: again },
-                    ) => AudioSource::Builtin { name: format!("{sorry} {again}") },
-                    (_, again) => again.clone(),
+                let again = run.action.audio_source.clone();
+                // Both in one playback.
+                let source = match run.action.failure_audio_source.clone() {
+                    Some(sorry) => AudioSource::List { parts: vec![sorry, again] },
+                    None => again,
                 };
                 self.load(source, now, Play::Prompt(run));
             }
@@ -207,6 +197,22 @@ impl Call {
             let verdict = collector.digit(now, key);
             self.heard(now, verdict);
         }
+    }
+
+    /// A key by INFO, which the media thread does not hear, that goes about in what plays.
+    pub(super) fn control_by_key(&mut self, leg: LegId, digit: Digit) -> bool {
+        let Running::Digits(run) = &self.running else { return false };
+        // The clock of the digits runs from the end of the prompt on.
+        if run.leg != leg || run.collector.deadline().is_some() {
+            return false;
+        }
+        let controls = controls_of(&run.action);
+        let control = controls.iter().find(|(key, _)| *key == digit);
+        let port = self.leg_ref(leg).and_then(super::leg::Leg::port);
+        if let (Some((_, control)), Some(port)) = (control, port) {
+            port.control_play(*control);
+        }
+        control.is_some()
     }
 
     /// A key by INFO, which the media thread does not hear: ends what the key is to end.
@@ -309,4 +315,13 @@ impl Call {
         let count = u32::try_from(digits.len()).unwrap_or(u32::MAX);
         self.action_deadline = Some(now + (tone + DIGIT_GAP) * count + COMMA);
     }
+}
+
+fn controls_of(action: &PlayAudioAndGetDigits) -> Vec<(Digit, Control)> {
+    let control = |ms| if ms == 0 { Control::PauseOrResume } else { Control::Seek(ms) };
+    let keys = action.playback_controls.iter().flat_map(|key| {
+        let digits = key.digit.chars().filter_map(Digit::from_char);
+        digits.map(|digit| (digit, control(key.seek_milliseconds)))
+    });
+    keys.collect()
 }

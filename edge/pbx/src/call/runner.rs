@@ -130,6 +130,8 @@ impl Call {
             Action::Hangup(a) => self.start_hangup(now, id, &a),
             Action::PlayAudio(a) => self.start_play(now, id, &a),
             Action::PlayAudioAndGetDigits(a) => self.start_digits(now, id, a),
+            Action::Speak(a) => self.start_speak(now, id, &a),
+            Action::SpeakAndGetDigits(a) => self.start_digits(now, id, a.as_audio()),
             Action::RecordAudio(a) => self.start_recording(now, id, a),
             Action::ReceiveDigits(a) => self.start_listening(now, id, &a),
             Action::SendDigits(a) => self.start_sending(now, id, &a),

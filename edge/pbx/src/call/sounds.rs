@@ -1,31 +1,115 @@
-//! Where audio comes from: prompts that are part of the program, the operator's own, and files.
+//! Where audio comes from: prompts that are part of the program, the operator's own, files, and text
+//! that is spoken.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use offhook_media::clip::{Clip, RATE};
+use futures_util::future::{BoxFuture, try_join_all};
+use offhook_media::clip::Clip;
 use offhook_media::clip_cache::ClipCache;
+use offhook_media::sound::{Part, Streams};
+use offhook_media::speech::{Speech, SpeechError, Utterance};
 use offhook_media::{prompts, tone};
 use offhook_sma::action::AudioSource;
+use offhook_sma::event::error_type;
+use offhook_sma::speech::SpeechParameters;
 
-/// Prompts of one name list.
-const MAX_NAMES: usize = 32;
+use super::music::hold_music;
+use crate::failure::{self, Failure};
+
+/// Parts of one list, and names in one of prompts.
+const MAX_PARTS: usize = 32;
+/// Characters of one `Speak`, as AWS has it.
+const MAX_SPEAK: usize = 1000;
+/// Files of more bytes are read while they play instead of being kept decoded: about a minute.
+const LONG_FILE: u64 = 1 << 20;
 
 /// Finds audio and keeps it decoded.
 pub struct Sounds {
     cache: ClipCache,
+    /// `None`: the system refused the thread, and long files are decoded whole.
+    streams: Option<Streams>,
+    speech: Option<Speaker>,
     folder: Option<PathBuf>,
     beep: Arc<Clip>,
     ringback: Arc<Clip>,
     hold_music: Arc<Clip>,
 }
 
+struct Speaker {
+    speech: Speech,
+    /// Of texts that name none.
+    voice: String,
+}
+
+/// Audio that can be played, and what is to be told about it.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    pub(crate) parts: Vec<Part>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// Why there is none.
+#[derive(Debug)]
+pub(crate) struct NotLoaded {
+    /// AWS's word for it.
+    pub(crate) kind: &'static str,
+    pub(crate) failure: &'static Failure,
+    pub(crate) text: String,
+}
+
+impl From<String> for NotLoaded {
+    fn from(text: String) -> Self {
+        Self { kind: error_type::INVALID_AUDIO_SOURCE, failure: failure::AUDIO_MISSING, text }
+    }
+}
+
+impl From<SpeechError> for NotLoaded {
+    fn from(error: SpeechError) -> Self {
+        let kind = match &error {
+            SpeechError::Empty => error_type::MISSING_REQUIRED_ACTION_PARAMETER,
+            SpeechError::TooLong
+            | SpeechError::Ssml(_)
+            | SpeechError::UnknownVoice(_)
+            | SpeechError::UnknownLanguage(_) => error_type::INVALID_ACTION_PARAMETER,
+            SpeechError::Busy => error_type::ACTION_EXECUTION_THROTTLED,
+            _ => error_type::SYSTEM_EXCEPTION,
+        };
+        Self { kind, failure: failure::SPEECH_FAILED, text: error.to_string() }
+    }
+}
+
+fn wrong(kind: &'static str, text: &str) -> NotLoaded {
+    NotLoaded { kind, failure: failure::SPEECH_FAILED, text: text.to_owned() }
+}
+
+/// What a timeline calls it. The words of a text are nobody's business there.
+pub(crate) fn name_of(source: &AudioSource) -> String {
+    match source {
+        AudioSource::Builtin { name } => name.clone(),
+        AudioSource::File { path } => path.clone(),
+        AudioSource::S3 { bucket_name, key } => format!("s3://{bucket_name}/{key}"),
+        AudioSource::Speech(speech) => {
+            let length = speech.text.as_deref().unwrap_or_default().chars().count();
+            format!("a text of {length} characters")
+        }
+        AudioSource::List { parts } => {
+            let names = parts.iter().take(MAX_PARTS).map(name_of);
+            names.collect::<Vec<_>>().join(" ")
+        }
+    }
+}
+
 impl Sounds {
     /// `folder`: files that replace prompts of the same name.
     pub fn new(cache_bytes: usize, folder: Option<PathBuf>) -> Self {
+        let streams = Streams::start()
+            .inspect_err(|error| tracing::warn!(%error, "no thread to read long files"))
+            .ok();
         Self {
             cache: ClipCache::new(cache_bytes),
+            streams,
+            speech: None,
             folder,
             beep: Arc::new(tone::beep()),
             ringback: Arc::new(tone::ringback(tone::Region::default())),
@@ -33,37 +117,100 @@ impl Sounds {
         }
     }
 
-    /// The clips of a source. Blocks while a file is read and decoded.
-    ///
-    /// # Errors
-    /// What is missing or wrong, for the timeline.
-    pub fn load(&self, source: &AudioSource) -> Result<Vec<Arc<Clip>>, String> {
+    /// With something that speaks; `voice`: of texts that name none.
+    #[must_use]
+    pub fn with_speech(self, speech: Speech, voice: impl Into<String>) -> Self {
+        Self { speech: Some(Speaker { speech, voice: voice.into() }), ..self }
+    }
+
+    /// What is in memory already; `None`: [`Sounds::load`] has to be asked.
+    pub(crate) fn at_hand(&self, source: &AudioSource) -> Option<Loaded> {
+        let parts = match source {
+            AudioSource::Builtin { name } if self.folder.is_none() => name
+                .split_ascii_whitespace()
+                .take(MAX_PARTS)
+                .map(|name| self.builtin(name).map(Part::Clip))
+                .collect::<Option<_>>()?,
+            AudioSource::Speech(text) => {
+                let speaker = self.speech.as_ref()?;
+                vec![speaker.speech.at_hand(&speaker.utterance(text).ok()?)?.part()]
+            }
+            AudioSource::List { parts } if parts.len() <= MAX_PARTS => {
+                let loaded = parts.iter().map(|part| self.at_hand(part));
+                let loaded = loaded.collect::<Option<Vec<_>>>()?;
+                loaded.into_iter().flat_map(|loaded| loaded.parts).collect()
+            }
+            _ => return None,
+        };
+        Some(Loaded { parts, notes: Vec::new() })
+    }
+
+    /// Reads files and has texts spoken, all at a time; ready when the first audio of each is there.
+    pub(crate) fn load(
+        self: &Arc<Self>,
+        source: AudioSource,
+    ) -> BoxFuture<'static, Result<Loaded, NotLoaded>> {
+        let sounds = Arc::clone(self);
         match source {
-            AudioSource::File { path } => self.file(Path::new(path)).map(|clip| vec![clip]),
+            AudioSource::Speech(text) => Box::pin(async move { sounds.speak(&text).await }),
+            AudioSource::List { parts } if parts.len() > MAX_PARTS => {
+                let text = format!("a list of more than {MAX_PARTS} parts");
+                Box::pin(std::future::ready(Err(text.into())))
+            }
+            AudioSource::List { parts } => {
+                let parts: Vec<_> = parts.into_iter().map(|part| self.load(part)).collect();
+                Box::pin(async move {
+                    let mut all = Loaded::default();
+                    for mut loaded in try_join_all(parts).await? {
+                        all.parts.append(&mut loaded.parts);
+                        all.notes.append(&mut loaded.notes);
+                    }
+                    Ok(all)
+                })
+            }
+            files => Box::pin(async move {
+                let read = tokio::task::spawn_blocking(move || sounds.read(&files)).await;
+                let parts =
+                    read.unwrap_or_else(|_| Err("the audio could not be decoded".into()))?;
+                Ok(Loaded { parts, notes: Vec::new() })
+            }),
+        }
+    }
+
+    async fn speak(&self, text: &SpeechParameters) -> Result<Loaded, NotLoaded> {
+        let off = || SpeechError::Unavailable("[speech] engine is \"off\"".to_owned());
+        let speaker = self.speech.as_ref().ok_or_else(off)?;
+        let spoken = speaker.speech.say(&speaker.utterance(text)?).await?;
+        let note = |why: &String| format!("spoken by {} instead: {why}", spoken.engine);
+        let notes = spoken.instead.iter().map(note).collect();
+        Ok(Loaded { parts: vec![spoken.part()], notes })
+    }
+
+    /// Blocks while a file is read and decoded.
+    fn read(&self, source: &AudioSource) -> Result<Vec<Part>, String> {
+        match source {
+            AudioSource::File { path } => self.file(Path::new(path)).map(|part| vec![part]),
             AudioSource::Builtin { name } => {
-                name.split_ascii_whitespace().take(MAX_NAMES).map(|n| self.prompt(n)).collect()
+                name.split_ascii_whitespace().take(MAX_PARTS).map(|n| self.prompt(n)).collect()
             }
             AudioSource::S3 { bucket_name, key } => {
                 Err(format!("s3://{bucket_name}/{key}: no bucket is configured here"))
             }
+            AudioSource::Speech(_) | AudioSource::List { .. } => Ok(Vec::new()),
         }
     }
 
-    /// The same for what is in memory already; `None`: [`Sounds::load`] has to be asked.
-    pub fn at_hand(&self, source: &AudioSource) -> Option<Vec<Arc<Clip>>> {
-        match source {
-            AudioSource::Builtin { name } if self.folder.is_none() => {
-                name.split_ascii_whitespace().take(MAX_NAMES).map(|n| self.builtin(n)).collect()
-            }
-            _ => None,
+    fn file(&self, path: &Path) -> Result<Part, String> {
+        let long =
+            std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() > LONG_FILE);
+        match self.streams.as_ref().filter(|_| long) {
+            Some(streams) => streams.open(path).map(|stream| Part::Stream(Box::new(stream))),
+            None => self.cache.get(path).map(Part::Clip),
         }
+        .map_err(|error| error.to_string())
     }
 
-    fn file(&self, path: &Path) -> Result<Arc<Clip>, String> {
-        self.cache.get(path).map_err(|error| error.to_string())
-    }
-
-    fn prompt(&self, name: &str) -> Result<Arc<Clip>, String> {
+    fn prompt(&self, name: &str) -> Result<Part, String> {
         // A name is one word of our own or of a workflow: it must not lead out of the folder.
         if !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
             return Err(format!("`{name}` is no prompt's name"));
@@ -76,7 +223,7 @@ impl Sounds {
                 }
             }
         }
-        self.builtin(name).ok_or_else(|| format!("there is no prompt `{name}`"))
+        self.builtin(name).map(Part::Clip).ok_or_else(|| format!("there is no prompt `{name}`"))
     }
 
     fn builtin(&self, name: &str) -> Option<Arc<Clip>> {
@@ -89,28 +236,39 @@ impl Sounds {
     }
 }
 
-/// What somebody hears who is put on hold, unless the operator has other music: a soft, slow figure
-/// of single notes with rests, made by arithmetic. To be repeated.
-fn hold_music() -> Clip {
-    /// Hertz of C4 E4 G4 A4 C5.
-    const NOTES: [f64; 5] = [261.63, 329.63, 392.0, 440.0, 523.25];
-    const FIGURE: [usize; 16] = [0, 2, 4, 2, 3, 2, 1, 2, 0, 2, 3, 4, 2, 1, 0, 2];
-    let note = Duration::from_millis(520);
-    let rest = Duration::from_millis(2_000);
-    let mut all = Vec::new();
-    for (n, step) in FIGURE.iter().enumerate() {
-        let hertz = NOTES.get(*step).copied().unwrap_or(NOTES[0]);
-        let played =
-            tone::samples(tone::Sines { hertz: &[hertz, hertz * 2.0], level: -27.0 }, note);
-        let length = played.len().max(1);
-        // Struck and left to fade, as a string is.
-        all.extend(played.iter().enumerate().map(|(at, sample)| {
-            let left = (length - at) as f64 / length as f64;
-            (f64::from(*sample) * left * left) as i16
-        }));
-        if n % 8 == 7 {
-            all.resize(all.len() + rest.as_millis() as usize * RATE as usize / 1000, 0);
+impl Speaker {
+    /// A text with what it leaves to the house.
+    fn utterance(&self, speech: &SpeechParameters) -> Result<Utterance, NotLoaded> {
+        let text = speech.text.as_deref().unwrap_or_default();
+        if text.trim().is_empty() {
+            let text = "Text is a required parameter.";
+            return Err(wrong(error_type::MISSING_REQUIRED_ACTION_PARAMETER, text));
         }
+        if text.chars().count() > MAX_SPEAK {
+            let text = "Text is limited to 1,000 characters";
+            return Err(wrong(error_type::MISSING_REQUIRED_ACTION_PARAMETER, text));
+        }
+        let voice = speech.voice_id.as_deref().unwrap_or(&self.voice);
+        let utterance = match speech.text_type.as_deref() {
+            None | Some("text") => Utterance::plain(text, voice)?,
+            Some("ssml") => Utterance::ssml(text, voice)?,
+            Some(_) => {
+                let text = "The TextType parameter is invalid.";
+                return Err(wrong(error_type::INVALID_ACTION_PARAMETER, text));
+            }
+        };
+        let neural = match speech.engine.as_deref() {
+            None | Some("standard") => false,
+            Some("neural") => true,
+            Some(_) => {
+                let text = "The Engine parameter is invalid.";
+                return Err(wrong(error_type::INVALID_ACTION_PARAMETER, text));
+            }
+        };
+        let utterance = utterance.with_neural(neural);
+        Ok(match speech.language_code.as_deref() {
+            Some(code) => utterance.in_language(code)?,
+            None => utterance,
+        })
     }
-    Clip::from_samples(all)
 }

@@ -9,7 +9,7 @@ use offhook_sma::action::{Endpoint, EndpointType};
 
 use super::Flows;
 use crate::app::{
-    Application, Dial, Greeting, Mailbox, Play, Record, Refuse, Step, Voicemail, VoicemailMenu,
+    Application, Dial, Greeting, Mailbox, Play, Record, Refuse, Say, Step, Voicemail, VoicemailMenu,
 };
 use crate::call::{Caller, Services, Source};
 use crate::failure::{self, Failure};
@@ -114,6 +114,7 @@ impl Router {
             }
             Target::Trunk(name) => self.over(config, name, dialler, dialled),
             Target::Play(path) => Plan::app(Play::new(path.to_string_lossy(), 1), label),
+            Target::Say(text) => Plan::app(Say::new(text.as_str()), "say"),
             Target::Record(folder) => Plan::app(Record::new(folder.to_string_lossy()), label),
             Target::Echo => Plan::app(crate::app::Echo, label),
             Target::Flow(name) => match self.flows.as_ref().and_then(|flows| flows.start(name)) {
@@ -200,10 +201,13 @@ fn group(config: &Config, services: &Services, name: &str) -> Plan {
 fn voicemail(config: &Config, services: &Services, account: &Extension) -> Voicemail {
     let rules = &config.voicemail;
     let own = account.greeting.as_ref().map(|path| config.voicemail_folder().join(path));
-    let greeting = match own.or_else(|| rules.greeting.clone()) {
-        Some(path) => Greeting::File(path),
-        None => Greeting::Default,
-    };
+    let own_text = config.extension(&account.number).and_then(|e| e.greeting_text.clone());
+    let greeting = own_text
+        .map(Greeting::Text)
+        .or(own.map(Greeting::File))
+        .or_else(|| rules.greeting.clone().map(Greeting::File))
+        .or_else(|| rules.greeting_text.clone().map(Greeting::Text))
+        .unwrap_or(Greeting::Default);
     let mailbox = Mailbox {
         extension: account.number.clone(),
         greeting,
