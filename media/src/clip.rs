@@ -82,6 +82,15 @@ impl Clip {
         cell.get_or_init(|| self.samples.iter().map(|&s| law.encode(s)).collect()).clone()
     }
 
+    /// The same if it was computed before.
+    pub(crate) fn encoded_already(&self, law: Law) -> Option<Arc<[u8]>> {
+        match law {
+            Law::Mu => self.pcmu.get(),
+            Law::A => self.pcma.get(),
+        }
+        .cloned()
+    }
+
     /// How long it plays.
     #[must_use]
     pub fn duration(&self) -> Duration {

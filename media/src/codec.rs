@@ -108,10 +108,12 @@ pub struct OpusWishes {
     pub max_playback_hz: u32,
     /// `maxaveragebitrate` in bit/s.
     pub max_bitrate: u32,
+    /// `cbr=1`: packets of one size, which tell nothing of what is said in them.
+    pub constant_rate: bool,
 }
 
 impl Default for OpusWishes {
     fn default() -> Self {
-        Self { fec: false, max_playback_hz: 48_000, max_bitrate: 510_000 }
+        Self { fec: false, max_playback_hz: 48_000, max_bitrate: 510_000, constant_rate: false }
     }
 }

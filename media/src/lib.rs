@@ -1,6 +1,6 @@
 //! The media room: RTP in and out of sockets, and everything done to it on the way.
 //!
-//! > Between receiving an RTP packet and sending it there is no heap, no lock and no await.
+//! > Between receiving an RTP packet and relaying it there is no heap, no lock and no await.
 //!
 //! * [`engine`] owns sockets and threads: open a [`engine::MediaPort`], tell it the peer with
 //!   [`engine::MediaPort::set_stream`], then bridge, play, record or send digits.

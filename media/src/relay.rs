@@ -8,6 +8,9 @@ const MAX_DROPOUT: u16 = 3000;
 /// How late a packet may come and still be passed on, in packets.
 const WINDOW: u16 = 64;
 
+/// The longest packet, in ms.
+const LONGEST_MS: u32 = 120;
+
 /// Ticks in a second of the RTP clock of a telephone codec.
 pub const CLOCK: u32 = 8000;
 
@@ -48,6 +51,8 @@ pub struct OutStream {
     sequence: u16,
     /// Highest timestamp sent and when it was first used.
     anchor: Option<(u32, Instant)>,
+    /// By how much it was more than the one before: about as much as its packet holds.
+    step: u32,
     first_timestamp: u32,
     source: Option<Mapping>,
     packets: u32,
@@ -79,6 +84,7 @@ impl OutStream {
             // cannot make the receiver guess a wrong rollover counter.
             sequence: sequence & 0x7fff,
             anchor: None,
+            step: 0,
             first_timestamp: timestamp,
             source: None,
             packets: 0,
@@ -194,15 +200,23 @@ impl OutStream {
             place.timestamp != *t && place.timestamp.wrapping_sub(*t) < 0x8000_0000
         };
         if self.anchor.as_ref().is_none_or(newer) {
+            let step = self.anchor.map_or(0, |(last, _)| place.timestamp.wrapping_sub(last));
+            // More is no packet but a pause.
+            if step <= self.clock / 1000 * LONGEST_MS {
+                self.step = step;
+            }
             self.anchor = Some((place.timestamp, now));
         }
     }
 
     /// Takes a new source: its first packet gets the next sequence number, and the timestamp that
-    /// the clock has reached, at least one more than the last.
+    /// the clock has reached, but not before the end of the last packet.
     fn switch(&mut self, now: Instant, source: Source, sequence: u16, timestamp: u32) {
         let next_timestamp = match self.anchor {
-            Some((last, at)) => last.wrapping_add(ticks_between(at, now, self.clock).max(1)),
+            Some((last, at)) => {
+                let passed = ticks_between(at, now, self.clock);
+                last.wrapping_add(passed.max(self.step).max(1))
+            }
             None => self.first_timestamp,
         };
         self.source = Some(Mapping {
@@ -319,6 +333,18 @@ mod tests {
         assert_eq!(p, Place { sequence: 12, timestamp: 160 + 4000, first: true });
         let p = out.place(t0 + ms(540), Source::Relay(2), 3, 77).unwrap();
         assert_eq!(p, Place { sequence: 13, timestamp: 160 + 4160, first: true });
+    }
+
+    #[test]
+    fn a_new_source_does_not_begin_within_the_last_packet() {
+        let t0 = Instant::now();
+        let mut out = OutStream::new(7, 9, 0);
+        for n in 0..5u16 {
+            let at = t0 + ms(u64::from(n) * 60);
+            out.place(at, Source::Play(1), n, u32::from(n) * 480).unwrap();
+        }
+        let p = out.place(t0 + ms(243), Source::Relay(2), 3, 77).unwrap();
+        assert_eq!(p, Place { sequence: 15, timestamp: 5 * 480, first: true });
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(super) struct Player {
     position: u64,
     /// Samples of the parts before it, in this run.
     before: u64,
-    /// The part in `law`, where it is made once for all.
+    /// The part in `law`, where somebody else has made it: a media thread makes packets, not clips.
     encoded: Option<Arc<[u8]>>,
     /// `None`: samples are wanted, for another codec.
     law: Option<Law>,
@@ -263,7 +263,7 @@ impl Player {
 
     fn encode(&mut self) {
         self.encoded = match (self.parts.get(self.index), self.law) {
-            (Some(Part::Clip(clip)), Some(law)) => Some(clip.encoded(law)),
+            (Some(Part::Clip(clip)), Some(law)) => clip.encoded_already(law),
             _ => None,
         };
     }

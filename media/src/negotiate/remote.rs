@@ -172,6 +172,7 @@ fn opus_wishes(media: &Media) -> OpusWishes {
         let number = value.trim().parse().ok();
         match (name.trim().to_ascii_lowercase().as_str(), number) {
             ("useinbandfec", Some(on)) => wishes.fec = on == 1,
+            ("cbr", Some(on)) => wishes.constant_rate = on == 1,
             ("maxplaybackrate", Some(rate)) => wishes.max_playback_hz = rate,
             ("maxaveragebitrate", Some(rate)) => wishes.max_bitrate = rate,
             _ => {}

@@ -3,7 +3,7 @@
 use ezk_g722::libg722::{
     Bitrate, decoder::Decoder as G722Decoder, encoder::Encoder as G722Encoder,
 };
-use opus_pure::{Application, Bandwidth, OpusDecoder, OpusEncoder};
+use opus_pure::{Application, Bandwidth, OpusDecoder, OpusEncoder, RateControl};
 
 use super::Rate;
 use crate::codec::{Codec, OpusWishes};
@@ -16,6 +16,23 @@ const LONGEST_OPUS_MS: usize = 120;
 const COMPLEXITY: i32 = 5;
 /// The loss that an encoder prepares for when its peer can use redundancy, in percent.
 const PREPARED_LOSS: i32 = 8;
+
+/// Whether an Opus packet tells what was in the one before it (RFC 6716 §4.2.4), as far as that can
+/// be seen without decoding: in the usual packets of one or of two frames of one size.
+pub(super) fn tells_of_the_last(payload: &[u8]) -> bool {
+    let &[toc, first, ..] = payload else { return false };
+    // §3.1: up to 11 SILK, up to 15 hybrid, CELT above; SILK frames are of 10, 20, 40 or 60 ms.
+    let config = toc >> 3;
+    let frames = match config {
+        0..12 => (config & 3).max(1),
+        12..16 => 1,
+        _ => return false,
+    };
+    // §4.2.3: after one bit for the voice in each 20 ms comes the one that tells, in each channel.
+    let mono = (first >> (7 - frames)) & 1 == 1;
+    let stereo = toc & 4 != 0 && (first >> (6 - 2 * frames)) & 1 == 1;
+    toc & 3 < 2 && (mono || stereo)
+}
 
 /// From payloads to samples.
 pub(super) struct Decoder {
@@ -168,6 +185,9 @@ fn opus(rate: Rate, wishes: OpusWishes) -> Option<OpusEncoder> {
     };
     encoder.bitrate_bps = wishes.max_bitrate.clamp(6000, wanted).cast_signed();
     encoder.complexity = COMPLEXITY;
+    if wishes.constant_rate {
+        encoder.rate_control = RateControl::Cbr;
+    }
     if wishes.max_playback_hz <= Rate::Narrow.hertz() {
         encoder.max_bandwidth = Bandwidth::Narrowband;
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::coder::Decoder;
+use super::coder::{self, Decoder};
 use super::conceal::Concealer;
 use super::halfband::{Doubler, Halver};
 use super::jitter::{Packet, Queue, Timing};
@@ -38,6 +38,11 @@ const CONCEALED_MS: usize = 60;
 const FADED_MS: usize = 160;
 /// An Opus packet of no more bytes than this announces a pause (RFC 7587 §3.1.3).
 const PAUSE_BYTES: usize = 2;
+
+/// Waited for beyond a whole packet when the next one tells what was in one that is lost, in µs.
+const REDUNDANCY_MARGIN_US: i64 = 10_000;
+/// For how many pieces a peer counts as one whose packets tell so: five seconds.
+const REDUNDANT: u32 = 500;
 
 /// Pieces between two corrections.
 const REST: u32 = 5;
@@ -78,6 +83,8 @@ pub(crate) struct Ear {
     missing: usize,
     next: Instant,
     rest: u32,
+    /// Pieces for which packets are waited for that tell of lost ones.
+    redundant: u32,
 }
 
 impl Ear {
@@ -101,6 +108,7 @@ impl Ear {
             missing: 0,
             next: now + PIECE,
             rest: 0,
+            redundant: 0,
         }
     }
 
@@ -146,6 +154,9 @@ impl Ear {
             self.queue.insert(at, heard.codec, heard.payload);
             return;
         }
+        if heard.codec == Some(Codec::Opus) && coder::tells_of_the_last(heard.payload) {
+            self.redundant = REDUNDANT;
+        }
         let at = self.timing.unwrap(heard.timestamp);
         if at > self.cursor + MAX_JUMP_S * clock {
             self.settle();
@@ -187,8 +198,19 @@ impl Ear {
         self.timing.restart();
         self.timing.arrived(now, at);
         self.late_in_a_row = 0;
-        let wait = self.timing.target() * self.timing.clock() / 1_000_000;
+        let wait = self.target() * self.timing.clock() / 1_000_000;
         self.cursor = at - (wait - self.ticks(self.ready.len())).max(0);
+    }
+
+    /// How long after the earliest possible moment a sample shall be heard, in µs. Redundancy is of
+    /// use only to who still waits for the packet that has it.
+    fn target(&self) -> i64 {
+        let learned = self.timing.target();
+        if self.redundant == 0 {
+            return learned;
+        }
+        let packet = self.packet * 1_000_000 / self.timing.clock();
+        learned.max(packet + REDUNDANCY_MARGIN_US)
     }
 
     /// Whether the next piece is due.
@@ -203,6 +225,7 @@ impl Ear {
         }
         let at = self.next;
         self.next += PIECE;
+        self.redundant = self.redundant.saturating_sub(1);
         self.correct(at);
         while self.ready.len() < self.rate.piece() {
             self.produce(Some(at));
@@ -271,7 +294,7 @@ impl Ear {
             None => {
                 self.fill(piece);
                 // Who waits too short has found out: the wait grows by what was filled in.
-                let short = now.is_some_and(|now| self.delay(now) < self.timing.target());
+                let short = now.is_some_and(|now| self.delay(now) < self.target());
                 if !short || self.noise.is_some() {
                     self.cursor += self.ticks(piece);
                 }
@@ -344,10 +367,10 @@ impl Ear {
         let before = self.ready.len();
         if let Some(noise) = &mut self.noise {
             noise.make(count, &mut self.ready);
-        } else if let Some(decoder) = self.decoder.as_mut().filter(|d| d.conceals())
-            && count == self.rate.piece()
-        {
-            decoder.conceal(count, &mut self.ready);
+        } else if let Some(decoder) = self.decoder.as_mut().filter(|d| d.conceals()) {
+            // It knows whole pieces only.
+            decoder.conceal(self.rate.piece(), &mut self.ready);
+            self.ready.truncate(before + count);
             self.fade(before);
         } else {
             self.concealer.fill(count, &mut self.ready);
@@ -371,11 +394,17 @@ impl Ear {
     /// Keeps the delay where it shall be: one small cut at a time, in quiet moments when possible.
     fn correct(&mut self, now: Instant) {
         self.rest = self.rest.saturating_sub(1);
-        if self.rest > 0 || self.noise.is_some() {
+        if self.rest > 0 {
             return;
         }
-        let error = self.delay(now) - self.timing.target();
+        let error = self.delay(now) - self.target();
         if (-QUIET_SHORT_US..=QUIET_LONG_US).contains(&error) {
+            return;
+        }
+        if self.noise.is_some() {
+            // Nobody hears that noise is longer or shorter.
+            self.cursor += error * self.timing.clock() / 1_000_000;
+            self.rest = REST;
             return;
         }
         let needed = splice::needed(self.rate);

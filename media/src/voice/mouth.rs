@@ -108,6 +108,10 @@ impl Mouth {
         self.waiting.drain(..count);
         let (run, sequence, timestamp) = (self.run, self.sequence, self.timestamp);
         self.timestamp = timestamp.wrapping_add(self.codec.clock_rate() / 1000 * ms);
+        // What could not be encoded is a packet that is lost, not an empty one.
+        if length == 0 {
+            return None;
+        }
         self.sequence = sequence.wrapping_add(1);
         Some(Spoken { run, sequence, timestamp, length })
     }

@@ -42,7 +42,8 @@ fn the_operators_first_is_answered_with_the_peers_number_and_wishes() {
     let (text, agreed) = us.answer(&phone, Direction::SendRecv).unwrap();
     let stream = &agreed.stream;
     assert_eq!((stream.codec, stream.send_pt, stream.recv_pt), (Codec::Opus, 96, 96));
-    let wishes = OpusWishes { fec: true, max_playback_hz: 8000, max_bitrate: 20_000 };
+    let wishes =
+        OpusWishes { fec: true, max_playback_hz: 8000, max_bitrate: 20_000, constant_rate: false };
     assert_eq!(stream.opus, wishes);
     let event = TelephoneEvent { send_pt: 98, recv_pt: 98, clock: 48_000 };
     assert_eq!(stream.telephone_event, Some(event));

@@ -81,3 +81,28 @@ fn an_ear_outlives_every_stream_and_gives_ten_milliseconds_each_time() {
         }
     }
 }
+
+#[test]
+fn an_empty_packet_between_others_is_heard_as_nothing() {
+    let began = Instant::now();
+    let mut ear = Ear::new(began, Rate::Wide);
+    let mut encoder = Encoder::new(Codec::Opus, Rate::Wide, OpusWishes::default()).unwrap();
+    let said = sine(Rate::Wide, 600.0, 10_000.0, 16_000 * 3);
+    let mut out = Vec::new();
+    for (n, frame) in (0u32..).zip(said.chunks_exact(320)) {
+        let now = began + Duration::from_millis(20 * u64::from(n));
+        let mut payload = [0; 400];
+        let length = encoder.encode(frame, &mut payload);
+        // A keep-alive has a timestamp of its own.
+        for (timestamp, payload) in [(n * 960, &payload[..length]), (n * 960 + 480, &[])] {
+            ear.push(now, Heard { ssrc: 1, timestamp, codec: Some(Codec::Opus), payload });
+        }
+        for step in [10, 19] {
+            while ear.due(now + Duration::from_millis(step)) {
+                ear.pull(now + Duration::from_millis(step), &mut out);
+            }
+        }
+    }
+    let (level, above) = tone(&out[16_000..40_000], Rate::Wide, 600.0);
+    assert!(db(level / 10_000.0).abs() < 1.5 && above > 14.0, "{level} {above}");
+}

@@ -78,6 +78,25 @@ fn redundancy_of_opus_is_better_than_guessing() {
 }
 
 #[test]
+fn redundancy_is_waited_for_where_a_calm_network_lets_the_wait_shrink() {
+    let fec = OpusWishes { fec: true, ..OpusWishes::default() };
+    let line = Line { wishes: fec, ..Line::new(Codec::Opus, Rate::Wide) };
+    let mut said = voice(Rate::Wide, 20);
+    // Pauses, in which the delay is corrected.
+    for (n, sample) in said.iter_mut().enumerate() {
+        if n % 16_000 > 11_000 {
+            *sample = 0;
+        }
+    }
+    let whole = line.run(&said, &mut |_| Some(0), |_, _| {});
+    let mut random = chance(42);
+    let mut network = |n| (n < 400 || random() >= 0.1).then_some(0);
+    let heard = line.run(&said, &mut network, |_, _| {});
+    let likeness = likeness(&heard, &whole, Rate::Wide);
+    assert!(likeness > 0.7, "{likeness}");
+}
+
+#[test]
 fn a_peer_that_falls_silent_fades_and_comes_back_whole() {
     for codec in [Codec::Pcmu, Codec::Opus] {
         let line = Line::new(codec, Rate::Narrow);
