@@ -12,6 +12,7 @@ pub(crate) use convert::Converter;
 pub use detect::{Detector, Heard};
 pub use receive::{EventReceiver, KeyEvent};
 pub use send::{EventPacket, EventSender, MAX_QUEUED};
+pub(crate) use tones::sound;
 pub use tones::{Keypad, ToneMaker};
 
 /// The longest duration that an event packet can tell, in ticks of its clock: then a new segment of

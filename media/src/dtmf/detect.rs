@@ -154,6 +154,7 @@ impl Default for Detector {
 
 impl Detector {
     /// Samples heard so far.
+    #[inline]
     pub fn position(&self) -> u64 {
         self.position
     }
@@ -263,7 +264,8 @@ impl Detector {
 
     fn release(&mut self, tell: &mut impl FnMut(Heard)) {
         if let Some(held) = self.held.take() {
-            tell(Heard::Released(held.digit, held.last.saturating_sub(held.start)));
+            let end = held.last + HOP as u64;
+            tell(Heard::Released(held.digit, end.saturating_sub(held.start)));
         }
     }
 }

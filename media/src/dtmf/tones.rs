@@ -72,7 +72,7 @@ impl ToneMaker {
         let count = until.saturating_sub(key.made).min(MAX_PIECE);
         let piece = out.get_mut(..count as usize)?;
         for (n, sample) in (key.made..).zip(piece) {
-            *sample = tone((row, column), n);
+            *sample = tone((row, column), n, RATE);
         }
         let from = key.made;
         key.made += count;
@@ -134,7 +134,8 @@ impl Keypad {
         for sample in &mut piece {
             let Some(key) = self.queue.front() else { break };
             if self.made < samples(key.tone) {
-                *sample = frequencies(key.digit.event()).map_or(0, |pair| tone(pair, self.made));
+                *sample =
+                    frequencies(key.digit.event()).map_or(0, |pair| tone(pair, self.made, RATE));
             }
             self.made += 1;
             if self.made >= samples(key.tone + key.gap) {
@@ -150,9 +151,17 @@ fn samples(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis() * 8).unwrap_or(u32::MAX)
 }
 
+/// Puts the tone of a key in place of samples, the first of which is the n-th of the tone.
+pub(crate) fn sound(digit: Digit, start: u32, hertz: u32, samples: &mut [i16]) {
+    let Some(pair) = frequencies(digit.event()) else { return };
+    for (n, sample) in (start..).zip(samples) {
+        *sample = tone(pair, n, f64::from(hertz));
+    }
+}
+
 /// The n-th sample of a tone.
-fn tone((row, column): (f64, f64), n: u32) -> i16 {
-    let turn = TAU * f64::from(n) / RATE;
+fn tone((row, column): (f64, f64), n: u32, rate: f64) -> i16 {
+    let turn = TAU * f64::from(n) / rate;
     // Two quarters of full scale fit.
     (((turn * row).sin() + (turn * column).sin()) * AMPLITUDE) as i16
 }

@@ -1,6 +1,7 @@
 //! Everything a port does to packets. No socket, no clock: the worker hands in both.
 
 mod dial;
+mod inband;
 mod inbound;
 mod outbound;
 mod piece;
@@ -14,8 +15,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use self::dial::Dialling;
+use self::inband::Tones;
 use self::outbound::REPORT_INTERVAL;
 pub(super) use self::piece::Piece;
+pub(super) use self::voice::Speaks;
 use self::voice::Way;
 use super::api::{
     Control, PlayEnd, Playback, PortEvent, PortEventKind, PortId, RecordEnd, Recording,
@@ -28,7 +31,7 @@ use super::record::Recorder;
 use super::sender::Sender;
 use super::tape::Tapes;
 use crate::codec::Codec;
-use crate::dtmf::{Converter, EventReceiver, ToneMaker};
+use crate::dtmf::{Converter, Digit, EventReceiver, ToneMaker};
 use crate::flood::Meter;
 use crate::latch::Latch;
 use crate::relay::OutStream;
@@ -64,6 +67,9 @@ pub(super) struct Leg {
     /// Keys of the far leg, as tones and in our clock.
     tones: ToneMaker,
     converter: Converter,
+    /// Listens for keys of a peer that knows no telephone events, and one that the far leg is to get.
+    inband: Option<Box<Tones>>,
+    to_pass: Option<Digit>,
     /// A key that is down was for the playback alone.
     for_playback: bool,
     srtp: Option<Box<SrtpSession>>,
@@ -118,6 +124,8 @@ pub(super) struct Media {
     payload: Range<usize>,
     /// The audio of its sender goes through an ear.
     decoded: bool,
+    /// It is, or begins like, the tone of a key, which who knows telephone events gets so.
+    tone: bool,
 }
 
 impl Media {
@@ -162,6 +170,8 @@ impl Leg {
             keys: EventReceiver::default(),
             tones: ToneMaker::default(),
             converter: Converter::default(),
+            inband: None,
+            to_pass: None,
             for_playback: false,
             srtp: None,
             player: None,
@@ -353,7 +363,11 @@ impl Leg {
 
     pub(super) fn record(&mut self, now: Instant, recording: Recording) {
         self.end_record(now, RecordEnd::Stopped);
-        self.recorder = Some(Box::new(Recorder::new(now, recording)));
+        let mut recorder = Recorder::new(now, recording);
+        if self.is_inband() {
+            recorder.hold_back();
+        }
+        self.recorder = Some(Box::new(recorder));
     }
 
     pub(super) fn end_record(&mut self, now: Instant, by: RecordEnd) {

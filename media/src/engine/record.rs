@@ -1,5 +1,6 @@
 //! Received audio put in order and in time, and the rules that end a recording. No socket, no clock.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::api::{RecordEnd, Recording, SampleSink, SilenceRule};
@@ -20,6 +21,12 @@ const MAX_LATE: u32 = 16_000;
 /// How much longer than the time that passed a gap may be filled with silence.
 const FILL_SLACK: u32 = 4_000;
 
+/// Samples kept back where keys come as tones: 100 ms.
+const HOLD: usize = 800;
+
+/// Most samples given to a sink at once.
+const MAX_PIECE: usize = 160;
+
 /// A running recording.
 pub(super) struct Recorder {
     pub(super) id: u64,
@@ -36,6 +43,9 @@ pub(super) struct Recorder {
     /// Timestamp of the next sample to write.
     expected: Option<u32>,
     waiting: Vec<Waiting>,
+    /// The newest samples, so many at most, which may turn out to be the tone of a key.
+    held: VecDeque<i16>,
+    hold: usize,
 }
 
 struct Waiting {
@@ -77,6 +87,34 @@ impl Recorder {
             ssrc: 0,
             expected: None,
             waiting: Vec::new(),
+            held: VecDeque::new(),
+            hold: 0,
+        }
+    }
+
+    /// Keeps the newest samples back for as long as a tone takes to be known.
+    pub(super) fn hold_back(&mut self) {
+        self.hold = HOLD;
+        self.held.reserve(HOLD + 2 * MAX_PIECE);
+    }
+
+    /// The last so many samples were the tone of a key: they are silence.
+    pub(super) fn cut_back(&mut self, samples: usize) {
+        let from = self.held.len().saturating_sub(samples);
+        self.held.range_mut(from..).for_each(|sample| *sample = 0);
+    }
+
+    /// All samples from this timestamp on were the tone of a key.
+    pub(super) fn cut_back_to(&mut self, timestamp: u32) {
+        for frame in &mut self.waiting {
+            let since = frame.timestamp.wrapping_sub(timestamp);
+            if since < 0x8000_0000 {
+                frame.samples.fill(0);
+            }
+        }
+        let written = self.expected.map_or(0, |next| next.wrapping_sub(timestamp));
+        if written < 0x8000_0000 {
+            self.cut_back(written as usize);
         }
     }
 
@@ -177,6 +215,7 @@ impl Recorder {
     /// Writes what waits and finishes the sink.
     pub(super) fn finish(mut self, now: Instant, by: RecordEnd) -> Taken {
         self.drain_all(now);
+        self.let_go(0);
         if let Some(sink) = self.sink.take() {
             sink.finish();
         }
@@ -243,9 +282,26 @@ impl Recorder {
         let room = self.max.map_or(u64::MAX, |max| max.saturating_sub(self.written));
         let n = usize::try_from(room).unwrap_or(usize::MAX).min(samples.len());
         let Some(samples) = samples.get(..n).filter(|s| !s.is_empty()) else { return };
-        if let Some(sink) = &mut self.sink {
-            sink.push(samples);
-            self.written += samples.len() as u64;
+        self.written += samples.len() as u64;
+        if self.hold == 0 {
+            if let Some(sink) = &mut self.sink {
+                sink.push(samples);
+            }
+            return;
+        }
+        self.held.extend(samples);
+        self.let_go(self.hold);
+    }
+
+    /// Gives the sink what is held, but for the newest so many samples.
+    fn let_go(&mut self, keep: usize) {
+        let Some(sink) = &mut self.sink else { return };
+        let mut piece = [0; MAX_PIECE];
+        while self.held.len() > keep {
+            let count = (self.held.len() - keep).min(MAX_PIECE);
+            let oldest = self.held.drain(..count);
+            piece.iter_mut().zip(oldest).for_each(|(to, from)| *to = from);
+            sink.push(piece.get(..count).unwrap_or_default());
         }
     }
 }
@@ -258,6 +314,7 @@ impl Drop for Recorder {
         }
         // The port went away: what was said until then is kept.
         self.drain_all(self.last_write);
+        self.let_go(0);
         if let Some(sink) = self.sink.take() {
             sink.finish();
         }

@@ -17,7 +17,7 @@ use rustix::event::{EventfdFlags, epoll, eventfd};
 
 use super::api::PortId;
 use super::conference::MixId;
-use super::leg::{Buffer, Media, Piece};
+use super::leg::{Buffer, Media, Piece, Speaks};
 use super::mixer::Mixer;
 use super::timer::{Pace, Timer};
 use crate::rtp;
@@ -203,6 +203,7 @@ impl Worker {
         let media = port.leg.receive(now, from, &mut self.buffer, n);
         if let Some(media) = media {
             self.pass(now, slot, media);
+            self.hand_on(now, slot);
         }
         if self.slots.get(slot).and_then(Option::as_deref).is_some_and(|p| p.leg.attention) {
             self.attend(slot);
@@ -211,11 +212,33 @@ impl Worker {
         true
     }
 
+    /// The form of the far leg of this one.
+    #[inline]
+    fn far(&self, slot: usize) -> Option<Speaks> {
+        let partner = self.slots.get(slot)?.as_deref()?.partner?;
+        self.slots.get(partner)?.as_deref()?.leg.speaks()
+    }
+
+    /// A key that was found in the audio of this leg goes to one that knows telephone events.
+    #[inline]
+    fn hand_on(&mut self, now: Instant, slot: usize) {
+        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else { return };
+        let (key, partner) = (port.leg.take_key(), port.partner);
+        let (Some(key), Some(partner)) = (key, partner) else { return };
+        if let Some(other) = self.slots.get_mut(partner).and_then(|p| p.as_deref_mut())
+            && other.leg.take_over(now, key)
+        {
+            other.poll(now, &mut self.buffer);
+            self.attend(partner);
+            self.set_pace();
+        }
+    }
+
     /// Lets the other leg have what this one received.
     #[inline]
     fn pass(&mut self, now: Instant, slot: usize, mut media: Media) {
         let partner = self.slots.get(slot).and_then(Option::as_deref).and_then(|p| p.partner);
-        let far = partner.and_then(|p| self.slots.get(p)?.as_deref()?.leg.speaks());
+        let far = self.far(slot);
         let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else { return };
         if port.mix.is_some() {
             return port.leg.listen_whole(now, &media, &self.buffer);
@@ -240,8 +263,8 @@ impl Worker {
         while let Some(port) = self.port(slot) {
             let (partner, mix) = (port.partner, port.mix);
             let mut piece = std::mem::take(&mut self.piece);
-            let bridged = partner.is_some() || mix.is_some();
-            let heard = self.port(slot).and_then(|port| port.leg.hear(now, bridged, &mut piece));
+            let far = mix.map(|_| true).or(self.far(slot).map(Speaks::events));
+            let heard = self.port(slot).and_then(|port| port.leg.hear(now, far, &mut piece));
             if heard == Some(true)
                 && let Some(other) = partner.and_then(|p| self.slots.get_mut(p)?.as_deref_mut())
             {
@@ -255,6 +278,7 @@ impl Worker {
                 mixer.feed(port.leg.id(), piece.samples(), piece.rate());
             }
             self.piece = piece;
+            self.hand_on(now, slot);
             if heard.is_none() {
                 return;
             }

@@ -71,6 +71,10 @@ impl Leg {
         match kind {
             Kind::Audio(codec) => {
                 self.newest = Some(view.timestamp);
+                if self.is_inband() {
+                    let payload = buffer.get(view.payload.clone())?;
+                    self.find_tones(now, &view, codec, payload);
+                }
                 let recorder = self.recorder.as_mut().filter(|_| !self.taping);
                 if let (Some(recorder), Some(law)) = (recorder, codec.law()) {
                     let payload = buffer.get(view.payload.clone())?;
@@ -92,7 +96,15 @@ impl Leg {
             ssrc: view.ssrc,
             payload: view.payload,
             decoded: false,
+            tone: matches!(kind, Kind::Audio(_)) && self.is_tone(view.timestamp),
         })
+    }
+
+    /// Whether audio of this timestamp is the tone of a key, or may become one.
+    #[inline]
+    fn is_tone(&self, timestamp: u32) -> bool {
+        let Some(tones) = self.inband.as_ref().filter(|_| self.is_inband()) else { return false };
+        tones.suspects() || self.key.is_some_and(|key| key.covers(timestamp, CLOCK))
     }
 
     fn unprotect(
@@ -173,7 +185,7 @@ impl Leg {
                     self.end_play(PlayEnd::Digit(digit));
                 }
                 let clock = self.stream.as_ref().map_or(CLOCK, |s| s.codec.clock_rate());
-                self.key = Some(KeySpan::pressed(timestamp, self.newest, clock));
+                self.key = Some(KeySpan::pressed(digit, timestamp, self.newest, clock));
                 let end = self.recorder.as_ref().and_then(|r| r.pressed(digit));
                 if let Some(by) = end {
                     self.end_record(now, by);

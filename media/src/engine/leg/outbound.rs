@@ -34,7 +34,10 @@ impl Leg {
         let source = Source::Relay(media.ssrc);
         let (mut timestamp, mut payload) = (media.timestamp, media.payload.clone());
         let payload_type = match media.kind {
-            Kind::Audio(_) if self.tones.covers(timestamp) => {
+            Kind::Audio(_)
+                if self.tones.covers(timestamp)
+                    || (media.tone && stream.telephone_event.is_some()) =>
+            {
                 self.out.withhold(source, media.sequence);
                 return None;
             }
@@ -63,7 +66,11 @@ impl Leg {
                         return None;
                     };
                     let tone = tone.get(..length)?;
-                    let Some(law) = codec.law().filter(|_| !media.decoded) else {
+                    if media.decoded {
+                        // The ear says it, in its time.
+                        return None;
+                    }
+                    let Some(law) = codec.law() else {
                         self.speak(now, tone, Rate::Narrow);
                         return None;
                     };

@@ -1,5 +1,6 @@
 //! Two legs, packets carried by hand, time that moves when told.
 
+mod inband;
 mod keys;
 mod secure;
 mod voice;

@@ -10,6 +10,7 @@ use super::super::record::Recorder;
 use super::outbound::put;
 use super::{Buffer, Kind, Leg, Media, Piece};
 use crate::codec::Codec;
+use crate::dtmf;
 use crate::relay::Source;
 use crate::voice::{Ear, Heard, MAX_PAYLOAD, Mouth, Rate};
 
@@ -44,9 +45,16 @@ pub(in crate::engine) struct Speaks {
     codec: Codec,
     ptime_ms: u16,
     comfort_noise: bool,
+    /// It knows telephone events.
+    events: bool,
 }
 
 impl Speaks {
+    /// Whether it knows telephone events.
+    pub(in crate::engine) fn events(self) -> bool {
+        self.events
+    }
+
     /// Whether packets of this codec can be made into this form byte by byte.
     #[inline]
     fn takes(self, codec: Codec) -> bool {
@@ -88,8 +96,9 @@ impl Leg {
     /// The form of what we send; `None` before an answer.
     #[inline]
     pub(in crate::engine) fn speaks(&self) -> Option<Speaks> {
-        let StreamConfig { codec, ptime_ms, comfort_noise, .. } = **self.stream.as_ref()?;
-        Some(Speaks { codec, ptime_ms, comfort_noise })
+        let stream = self.stream.as_ref()?;
+        let StreamConfig { codec, ptime_ms, comfort_noise, telephone_event, .. } = **stream;
+        Some(Speaks { codec, ptime_ms, comfort_noise, events: telephone_event.is_some() })
     }
 
     /// Decides how a packet that was received goes on to the far leg: `true` as it is, `false` by
@@ -104,7 +113,7 @@ impl Leg {
     ) -> bool {
         let decode = far.is_some_and(|far| self.must_decode(now, media, far));
         media.decoded = self.way != Way::Relay;
-        if decode || self.is_recording() {
+        if decode || self.is_recording() || self.hears_tones() {
             self.listen(now, media, far.filter(|_| decode).map(|far| natural(far.codec)), buffer);
         }
         !decode
@@ -159,7 +168,7 @@ impl Leg {
         };
         // A recording that once heard through the ear does so to its end: what waits there is its own.
         self.taping |= self.recorder.is_some() && codec.is_some_and(|c| c.law().is_none());
-        if others.is_none() && !self.taping && !self.tapes.any() {
+        if others.is_none() && !self.taping && !self.tapes.any() && !self.hears_tones() {
             return;
         }
         let own = codec.map_or(Rate::Narrow, natural);
@@ -175,12 +184,12 @@ impl Leg {
         ear.push(now, Heard { ssrc, timestamp, codec, payload });
     }
 
-    /// Takes the next 10 ms from the ear when they are due. Tells whether the far leg, if this one is
-    /// `bridged`, gets them.
+    /// Takes the next 10 ms from the ear when they are due. Tells whether the far leg, if there is
+    /// one, gets them: who knows telephone events (`true`), or a mixer, gets no tones of keys.
     pub(in crate::engine) fn hear(
         &mut self,
         now: Instant,
-        bridged: bool,
+        far: Option<bool>,
         piece: &mut Piece,
     ) -> Option<bool> {
         let leaving = self.way == Way::Leaving;
@@ -195,12 +204,31 @@ impl Leg {
             (self.way, self.ear) = (Way::Relay, None);
             return None;
         };
+        let next = (ear.next_timestamps().0, ear.clock());
         self.tape(now, at, piece);
+        if self.hears_tones() {
+            self.find_heard_tones(now, &piece.narrow, next);
+        }
         self.end_trailing(now, at);
-        self.leave_ear(now, bridged, piece);
+        self.leave_ear(now, far.is_some(), piece);
         let listening = self.stream.as_ref().is_some_and(|s| s.receive);
-        // A key is passed on by itself.
-        Some(self.way != Way::Relay && listening && !piece.key)
+        // A key is passed on by itself to who knows telephone events.
+        let events = far == Some(true);
+        let tone = self.inband.as_ref().is_some_and(|tones| self.is_inband() && tones.suspects());
+        if piece.key && !events && !self.is_inband() {
+            self.sound_key(piece, next);
+        }
+        Some(self.way != Way::Relay && listening && !(events && (piece.key || tone)))
+    }
+
+    /// In place of what was said beside a key: its tone, for a far leg that knows no other.
+    fn sound_key(&self, piece: &mut Piece, (next, clock): (u32, u32)) {
+        let Some(key) = &self.key else { return };
+        let length = piece.samples.len() as u32;
+        let ticks = clock * length / piece.rate.hertz();
+        let since = u64::from(key.since(next.wrapping_sub(ticks)).unwrap_or(0));
+        let start = since * u64::from(piece.rate.hertz()) / u64::from(clock.max(1));
+        dtmf::sound(key.digit(), start as u32, piece.rate.hertz(), &mut piece.samples);
     }
 
     /// Does without the ear when nobody needs it any more. What it holds for the far leg is said
@@ -209,7 +237,7 @@ impl Leg {
         if !bridged {
             self.way = Way::Relay;
         }
-        if self.is_recording() {
+        if self.is_recording() || (self.hears_tones() && self.way == Way::Relay) {
             return;
         }
         match self.way {
@@ -226,22 +254,24 @@ impl Leg {
 
     /// Gives a recording and a tape what was heard; keys are silence there.
     fn tape(&mut self, now: Instant, at: Instant, piece: &mut Piece) {
+        let inband = self.hears_tones();
         let recorder = self.recorder.as_deref_mut().filter(|_| self.taping);
-        if recorder.is_none() && !self.tapes.any() {
+        piece.narrow.clear();
+        if recorder.is_none() && !self.tapes.any() && !inband {
             return;
         }
-        piece.narrow.clear();
         match piece.rate {
             Rate::Narrow => piece.narrow.extend_from_slice(&piece.samples),
             Rate::Wide => self.narrowed.run(&piece.samples, &mut piece.narrow),
         }
-        if piece.key {
-            piece.narrow.fill(0);
-        }
+        // Who listens for the end of a key hears it.
+        static SILENCE: [i16; 160] = [0; 160];
+        let heard = if piece.key { &SILENCE } else { &piece.narrow[..] };
+        let heard = heard.get(..piece.narrow.len()).unwrap_or_default();
         if let Some(recorder) = recorder {
-            recorder.samples(now, &piece.narrow);
+            recorder.samples(now, heard);
         }
-        self.tapes.push(now, at, &piece.narrow);
+        self.tapes.push(now, at, heard);
     }
 
     /// What the ear still holds of what the peer said until now belongs to a recording that ends. An

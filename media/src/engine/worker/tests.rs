@@ -83,8 +83,7 @@ fn a_key_becomes_a_tone_without_heap() {
     let mut events = Vec::with_capacity(BATCH);
     let (a, b) = (peer(&remote, 1), peer(&remote, 2));
     // Whose peer understands events, and whose does not.
-    let mut stream = StreamConfig::new(a.socket.local_addr().unwrap(), Codec::Pcmu);
-    stream.telephone_event = Some(TelephoneEvent { send_pt: 101, recv_pt: 101, clock: 8000 });
+    let stream = with_events(&a);
     remote.send(Command::Port(a.id, Order::SetStream(Box::new(stream))));
     remote.send(Command::Port(a.id, Order::Bridge(b.id)));
     worker.turn(&mut events);
@@ -110,6 +109,13 @@ fn a_key_becomes_a_tone_without_heap() {
 const SUITE_80: SrtpSuite = SrtpSuite::AesCm128HmacSha1_80;
 const SUITE_256: SrtpSuite = SrtpSuite::Aes256CmHmacSha1_80;
 const SUITE_32: SrtpSuite = SrtpSuite::AesCm128HmacSha1_32;
+
+/// Plain G.711 with telephone events: what is recorded is not kept back for tones to be found in it.
+fn with_events(peer: &Peer) -> StreamConfig {
+    let mut stream = StreamConfig::new(peer.socket.local_addr().unwrap(), Codec::Pcmu);
+    stream.telephone_event = Some(TelephoneEvent { send_pt: 101, recv_pt: 101, clock: 8000 });
+    stream
+}
 
 /// Secures a peer's leg when there is a suite; what the phone has at the other end.
 fn phone(remote: &Remote, peer: &Peer, suite: Option<SrtpSuite>) -> Option<SrtpSession> {
@@ -186,6 +192,8 @@ fn a_thread_that_is_late_takes_nothing_unread_for_silence() {
     let (mut worker, remote) = Worker::new().unwrap();
     let mut events = Vec::with_capacity(BATCH);
     let a = peer(&remote, 1);
+    let stream = with_events(&a);
+    remote.send(Command::Port(a.id, Order::SetStream(Box::new(stream))));
     let tape = Tape::default();
     let recording = Recording {
         id: 1,
@@ -303,7 +311,7 @@ fn a_fault_in_the_work_for_one_port_is_the_end_of_that_port_alone() {
     let e = Peer { id: PortId(5), port: rtp.local_addr().unwrap(), socket };
     let leg = Leg::new(Instant::now(), e.id, sender, Arc::default(), Duration::from_secs(60));
     remote.send(Command::Adopt(Box::new(Port::new(leg, rtp, rtcp))));
-    let stream = StreamConfig::new(e.socket.local_addr().unwrap(), Codec::Pcmu);
+    let stream = with_events(&e);
     remote.send(Command::Port(e.id, Order::SetStream(Box::new(stream))));
     for (one, two) in [(&a, &b), (&c, &e)] {
         remote.send(Command::Port(one.id, Order::Bridge(two.id)));

@@ -22,6 +22,8 @@ struct Phone {
     ear: Ear,
     codec: Codec,
     hertz: f64,
+    /// A key that is held: its tone is said.
+    key: Option<Digit>,
     said: usize,
     sequence: u16,
     ssrc: u32,
@@ -40,6 +42,7 @@ impl Phone {
             ear: Ear::new(now, Rate::Narrow),
             codec: form,
             hertz,
+            key: None,
             said: 0,
             sequence: 7,
             ssrc: 99,
@@ -61,9 +64,12 @@ impl Phone {
     /// The packets of the next 10 ms.
     fn say(&mut self, now: Instant) -> Vec<Vec<u8>> {
         let step = std::f64::consts::TAU * self.hertz / 8000.0;
-        let samples: Vec<i16> = (self.said..self.said + 80)
+        let mut samples: Vec<i16> = (self.said..self.said + 80)
             .map(|n| ((step * n as f64).sin() * 8000.0) as i16)
             .collect();
+        if let Some(key) = self.key {
+            crate::dtmf::sound(key, self.said as u32, 8000, &mut samples);
+        }
         self.said += 80;
         self.mouth.feed(now, &samples, Rate::Narrow);
         let (mut made, mut payload) = (Vec::new(), [0; MAX_PAYLOAD]);
@@ -99,7 +105,9 @@ fn pass(a: &mut Phone, b: &mut Phone, now: Instant, wire: &[u8]) {
 /// What the legs do on their own at a moment, as `Worker::tick` does.
 fn tick(a: &mut Phone, b: &mut Phone, now: Instant) {
     let mut piece = Piece::default();
-    while let Some(forward) = a.bench.leg.hear(now, true, &mut piece) {
+    while let Some(forward) =
+        a.bench.leg.hear(now, b.bench.leg.speaks().map(Speaks::events), &mut piece)
+    {
         if forward {
             b.bench.leg.say(now, &piece);
         }
@@ -386,4 +394,37 @@ fn comfort_noise_becomes_sound_for_who_does_not_take_it() {
     let noise = &b.heard[before + 2000..];
     let mean = noise.iter().map(|s| u64::from(s.unsigned_abs())).sum::<u64>() / noise.len() as u64;
     assert!((60..400).contains(&mean), "-45 dBov: {mean}");
+}
+
+#[test]
+fn tones_of_a_wideband_peer_without_events_are_told_and_not_recorded() {
+    for form in [Codec::G722, Codec::Opus] {
+        let mut a = Phone::new("192.0.2.1:4000", form, 20, 440.0);
+        let mut b = Phone::new("192.0.2.2:5000", Codec::Pcmu, 20, 1000.0);
+        a.bench.change(|s| s.telephone_event = None);
+        let mut now = a.bench.now;
+        let tape = Tape::default();
+        let terminators = DigitSet::of("#");
+        let to = Box::new(tape.clone());
+        a.bench.leg.record(now, Recording { id: 5, to, max: None, silence: None, terminators });
+        talk(&mut a, &mut b, &mut now, 1000);
+        a.key = Digit::from_char('#');
+        talk(&mut a, &mut b, &mut now, 100);
+        a.key = None;
+        talk(&mut a, &mut b, &mut now, 500);
+        let digits = a.bench.heard().into_iter().filter(|kind| {
+            matches!(kind, PortEventKind::Digit { .. } | PortEventKind::RecordEnded { .. })
+        });
+        assert_eq!(digits.count(), 2, "{form}");
+        let samples = tape.0.lock().unwrap();
+        let tone = |part: &[i16]| {
+            let loud = part.iter().any(|s| s.unsigned_abs() > 400);
+            loud && share(part, 941.0) + share(part, 1477.0) > 0.5
+        };
+        let pieces = samples.chunks_exact(80).enumerate();
+        let tones: Vec<usize> = pieces.filter(|(_, part)| tone(part)).map(|(n, _)| n).collect();
+        assert_eq!(tones, [0; 0], "{form}: of {}", samples.len() / 80);
+        let said = samples.chunks_exact(80).filter(|part| share(part, 440.0) > 0.7).count();
+        assert!(said >= 94, "{form}: {said} of 100");
+    }
 }
