@@ -25,6 +25,7 @@ mod stream_tests;
 mod task;
 #[cfg(test)]
 mod tests;
+mod unfit;
 
 pub use handle::{
     CONTACT_PLACEHOLDER, DialogGuard, DialogKey, MediaAddress, NewRequest, Owner, SendFailure,

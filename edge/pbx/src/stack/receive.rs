@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::stamp::stamp;
 use super::task::{Invited, Stack};
+use super::unfit::{unfit, unknown_extensions};
 use super::{DialogKey, NewRequest, Owner, SipEvent};
 use crate::bans::Offence;
 use crate::transport::wire::Incoming;
@@ -140,6 +141,9 @@ impl Stack {
     }
 
     fn new_request(&mut self, tx: ServerTx, request: Request, flow: Flow) {
+        if let Some(status) = unfit(&request) {
+            return self.refuse_once(tx, &request, status);
+        }
         if request.method == Method::Options {
             return self.options(tx, &request);
         }
@@ -154,8 +158,13 @@ impl Stack {
 
     /// RFC 3261 §11.2, without looking at whom it asks for: that would tell scanners who exists.
     fn options(&mut self, tx: ServerTx, request: &Request) {
-        let mut response = Response::to_request(request, StatusCode::OK, None);
+        let unknown = unknown_extensions(request);
+        let status = if unknown.is_some() { StatusCode::BAD_EXTENSION } else { StatusCode::OK };
+        let mut response = Response::to_request(request, status, None);
         let headers = &mut response.headers;
+        if let Some(unknown) = unknown {
+            headers.set(HeaderName::Unsupported, unknown);
+        }
         headers.set(HeaderName::Allow, super::ALLOW);
         headers.set(HeaderName::Accept, "application/sdp");
         headers.set(HeaderName::Supported, super::SUPPORTED);
