@@ -21,6 +21,8 @@ const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// How long "no such records" is believed when the answer does not say.
 pub const NEGATIVE: Duration = Duration::from_secs(30);
+/// And when it does, no longer than this (RFC 2308 §5 has hours; a new trunk's name must not wait).
+pub const NEGATIVE_LONGEST: Duration = Duration::from_secs(300);
 /// How long a failure of the servers is believed.
 const FAILED: Duration = Duration::from_secs(3);
 /// About services it doubles up to this: there are routers that swallow such questions, and calls

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
-use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::rr::{RData, RecordType};
 use hickory_resolver::{ResolverBuilder, TokioResolver};
 
-use super::cache::NEGATIVE;
+use super::cache::{NEGATIVE, NEGATIVE_LONGEST};
 use super::{Answer, Answering, Question, Record, RecordKind, ResolveError, Resolver};
 
 /// Where the system says which servers to ask.
@@ -142,8 +142,11 @@ impl Resolver for Dns {
                     let records = found.answers().iter().filter_map(|r| read(&r.data));
                     Ok(Answer { records: records.collect(), ttl })
                 }
-                Err(e) if e.is_no_records_found() => {
-                    Ok(Answer { records: Vec::new(), ttl: NEGATIVE })
+                // RFC 2308 §5: the zone's SOA says how long there is nothing.
+                Err(NetError::Dns(DnsError::NoRecordsFound(none))) => {
+                    let said = none.negative_ttl.map(|s| Duration::from_secs(s.into()));
+                    let ttl = said.unwrap_or(NEGATIVE).min(NEGATIVE_LONGEST);
+                    Ok(Answer { records: Vec::new(), ttl })
                 }
                 Err(e) => Err(ResolveError::Server(question.name, e.to_string().into())),
             }
