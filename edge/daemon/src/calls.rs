@@ -10,6 +10,7 @@ use offhook_pbx::keep::{CallRecord, Calls as _, Transferred};
 use serde_json::json;
 
 use crate::cli::CallsCommand;
+use crate::control;
 use crate::ladder;
 use crate::output::{plain, print, table};
 use crate::place::{CommandError, block_on, existing_store, whereabouts};
@@ -26,6 +27,16 @@ pub fn run(command: &CallsCommand) -> Result<(), CommandError> {
             } else {
                 print(&list(&config, &records));
             }
+            Ok(())
+        }
+        CallsCommand::Hangup { place, id } => {
+            // An id is letters, digits and dashes; what is none would be another request.
+            if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+                return Err(CommandError::Words(format!("{id:?} is no call's id")));
+            }
+            let path = format!("/calls/{id}/hangup");
+            control::ask(&whereabouts(place)?.server.data_dir, "POST", &path)?;
+            print(&format!("Call {id} is being ended."));
             Ok(())
         }
         CallsCommand::Show { place, id, json } => {

@@ -87,7 +87,7 @@ pub enum PhoneCommand {
         #[arg(long, value_name = "-")]
         password: Option<String>,
         /// PIN for voicemail from other phones, 4 to 10 digits: `-` reads it from standard input.
-        #[arg(long, value_name = "PIN")]
+        #[arg(long, value_name = "-")]
         pin: Option<String>,
         /// No voicemail for this phone.
         #[arg(long)]
@@ -155,6 +155,14 @@ pub enum CallsCommand {
         /// JSON instead of text.
         #[arg(long)]
         json: bool,
+    },
+    /// Ends a call that is going on.
+    Hangup {
+        /// Which appliance.
+        #[command(flatten)]
+        place: Place,
+        /// Call id, or as much of its beginning as is unique; `offhook status` names them.
+        id: String,
     },
     /// One call: its ladder, and in words why it failed and what to do.
     Show {

@@ -178,6 +178,11 @@ impl Desk {
         count
     }
 
+    /// Bans in force, the newest first.
+    pub fn banned(&self) -> Value {
+        crate::bans::listed(&self.bans.list())
+    }
+
     /// Lets a banned address in again.
     pub fn lift_ban(&self, address: IpAddr) -> Result<(), String> {
         self.bans.lift(address).then_some(()).ok_or_else(|| format!("{address} is not banned"))

@@ -110,6 +110,7 @@ fn control(desk: Arc<Desk>) -> Router {
         .route("/metrics", get(async |State(desk): State<Arc<Desk>>| metrics_text(&desk)))
         .route("/reload", post(reload))
         .route("/phones/reload", post(reload_phones))
+        .route("/bans", get(async |State(desk): State<Arc<Desk>>| answer(Ok(desk.banned()))))
         .route("/bans/{address}", delete(lift))
         .route("/calls/{id}/hangup", post(hang_up))
         .with_state(desk)

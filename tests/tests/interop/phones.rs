@@ -140,3 +140,22 @@ fn a_caller_who_hangs_up_while_it_rings_stops_the_ringing() {
         (last_call(&appliance)["disposition"] == "cancelled").then_some(())
     });
 }
+
+#[test]
+fn the_operator_ends_a_call() {
+    let appliance = office(Net::new(), "", &["101", "102"]);
+    let mut caller = Baresip::registered(&Setup::of(&appliance, 3, "101"));
+    let mut callee =
+        Baresip::registered(&Setup::of(&appliance, 4, "102").account(";answermode=auto"));
+    caller.dial("102");
+    caller.expect("CALL_ESTABLISHED");
+    callee.expect("CALL_ESTABLISHED");
+    let id = appliance.json(&["status"])["calls"][0]["id"].as_str().expect("an id").to_owned();
+    assert!(!appliance.try_cli(&["calls", "hangup", "no/call"], "").status.success());
+    assert!(!appliance.try_cli(&["calls", "hangup", "nobody"], "").status.success());
+    appliance.cli(&["calls", "hangup", &id]);
+    caller.expect("CALL_CLOSED");
+    callee.expect("CALL_CLOSED");
+    appliance.assert_nothing_left();
+    assert!(appliance.cli(&["calls", "show", &id]).contains("operator"));
+}

@@ -24,7 +24,7 @@ use offhook_config::IpNet;
 use offhook_sip::flow::{Flow, Transport};
 use tokio::time::Instant;
 
-pub(crate) use self::table::group;
+pub use self::table::group;
 use self::table::{Banned, MAX_BANNED, Table};
 use crate::keep::{self, Ban, KeepError};
 use crate::mask::mask;

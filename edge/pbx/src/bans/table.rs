@@ -182,7 +182,7 @@ impl Table {
 }
 
 /// An IPv6 host has a whole /64 to call from: it is counted as one.
-pub(crate) fn group(source: IpAddr) -> IpAddr {
+pub fn group(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
         v4 @ IpAddr::V4(_) => v4,
