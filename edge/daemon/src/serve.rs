@@ -61,7 +61,8 @@ fn warn_of_missing_phones(place: &Place) {
 pub fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        // Decoding of prompts, and nothing else, blocks.
+        // What may wait for a disk or count for long: sounds, certificates, a PIN, a reload, the
+        // folders of recordings. Four at once, so that signalling has its processor.
         .max_blocking_threads(4)
         .thread_keep_alive(Duration::from_secs(10))
         .build()
@@ -270,7 +271,8 @@ fn locator(config: &Config, metrics: Arc<Metrics>) -> Locator {
         // Streams are opened from any port.
         tcp: true,
         tls: true,
-        v4: config.listen.iter().any(|l| l.address.is_ipv4() || l.address.ip().is_unspecified()),
+        // `[::]` takes IPv6 only.
+        v4: config.listen.iter().any(|l| l.address.is_ipv4()),
         v6: config.listen.iter().any(|l| l.address.is_ipv6()),
     };
     let resolver = CachingResolver::new(Arc::new(Dns::of_system()), metrics);

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use offhook_media::prompts::{Prompt, number_prompts};
 use offhook_sma::action::{
     Action, AudioSource, LegTag, PlayAudioAndGetDigits, PlaybackControl, Target,
 };
@@ -137,9 +138,13 @@ impl VoicemailMenu {
         // The same words and the same time for a box that there is not, that has no PIN or is
         // locked: it must not be told.
         let known = self.keep.load_extensions().await.map_err(kept)?;
-        let stored = known.iter().find(|e| e.number == self.mailbox).and_then(|e| e.pin.as_deref());
-        let right = pin::verify(stored.unwrap_or(pin::NOBODYS), digits) && stored.is_some();
-        if stored.is_some() && self.guard.admits(&self.mailbox, right) {
+        let stored = known.into_iter().find(|e| e.number == self.mailbox).and_then(|e| e.pin);
+        let has_one = stored.is_some();
+        let (stored, digits) = (stored.unwrap_or_else(|| pin::NOBODYS.into()), digits.to_owned());
+        // Milliseconds of arithmetic: signalling, whose thread this is, does not wait for them.
+        let right = tokio::task::spawn_blocking(move || pin::verify(&stored, &digits)).await;
+        let right = right.map_err(|e| AppError::Failed(e.to_string()))? && has_one;
+        if has_one && self.guard.admits(&self.mailbox, right) {
             return self.open().await;
         }
         if tries >= TRIES {
@@ -254,24 +259,10 @@ fn spoken_counts(new: usize, old: usize) -> String {
     }
 }
 
-/// English, up to 999; a mailbox holds no more.
+/// Names of the prompts that say a number.
 fn spoken_number(number: usize) -> String {
-    let mut words = Vec::new();
-    let (hundreds, rest) = (number / 100 % 10, number % 100);
-    if hundreds > 0 {
-        words.push(format!("{hundreds} 100"));
-    }
-    match rest {
-        0 if hundreds > 0 => {}
-        0..=20 => words.push(rest.to_string()),
-        _ => {
-            words.push((rest / 10 * 10).to_string());
-            if rest % 10 > 0 {
-                words.push((rest % 10).to_string());
-            }
-        }
-    }
-    words.join(" ")
+    let words = number_prompts(u32::try_from(number).unwrap_or(u32::MAX));
+    words.into_iter().map(Prompt::name).collect::<Vec<_>>().join(" ")
 }
 
 #[allow(clippy::needless_pass_by_value)]
@@ -340,7 +331,7 @@ mod tests {
             "vm-you-have 2 vm-new-messages vm-and 40 7 vm-old-messages"
         );
         for (number, said) in
-            [(0, "0"), (20, "20"), (21, "20 1"), (100, "1 100"), (213, "2 100 13")]
+            [(0, "0"), (20, "20"), (21, "20 1"), (213, "2 100 13"), (1234, "1 1000 2 100 30 4")]
         {
             assert_eq!(spoken_number(number), said);
         }
