@@ -65,8 +65,8 @@ pub fn is_private(address: IpAddr) -> bool {
 }
 
 impl Addresses {
-    /// `external`: at most one per address family is used. `local_nets`: further ranges that reach
-    /// us without the NAT.
+    /// `external`: at most one per address family is used. `local_nets`: who reaches
+    /// us without the NAT; nobody else does.
     pub fn new(
         listeners: Vec<ListenAddress>,
         external: Vec<IpAddr>,
@@ -219,7 +219,7 @@ impl Addresses {
     }
 
     fn is_local(&self, remote: IpAddr) -> bool {
-        is_private(remote) || self.local_nets.iter().any(|net| net.contains(remote))
+        self.local_nets.iter().any(|net| net.contains(remote))
     }
 
     /// Our address as hosts beyond the NAT see it.

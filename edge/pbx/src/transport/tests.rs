@@ -336,12 +336,13 @@ fn peers_beyond_the_nat_are_told_the_external_address() {
     let own = Some("203.0.113.2".parse().unwrap());
     let listeners = vec![listener("10.0.0.2", None), listener("10.1.0.2", own)];
     let external = vec!["203.0.113.1".parse().unwrap()];
-    let office = vec!["198.51.100.0/24".parse().unwrap()];
+    let office = vec!["198.51.100.0/24".parse().unwrap(), "10.0.0.0/24".parse().unwrap()];
     let addresses = Addresses::new(listeners, external, office);
     let told = |local, remote| addresses.sent_by(&flow(local, remote)).to_string();
     assert_eq!(told("10.0.0.2", "10.0.0.9"), "10.0.0.2:5060");
     assert_eq!(told("10.0.0.2", "198.51.100.9"), "10.0.0.2:5060", "a local network by name");
     assert_eq!(told("10.0.0.2", "3.80.16.5"), "203.0.113.1:5060");
+    assert_eq!(told("10.0.0.2", "10.9.0.1"), "203.0.113.1:5060", "private, and beyond the NAT");
     assert_eq!(told("10.1.0.2", "3.80.16.5"), "203.0.113.2:5060", "the interface's own");
     let media = addresses.media(&flow("10.1.0.2", "3.80.16.5"));
     assert_eq!(media.bind, "10.1.0.2".parse::<IpAddr>().unwrap());
