@@ -151,8 +151,9 @@ impl Config {
         if let Some(rule) = self.rule(origin, &number) {
             return Route::To(rule.to.clone());
         }
-        if is_extension(&number) {
-            return Route::To(Target::Extension(number));
+        // As dialled before without separators: `front-desk` and `10.1` may be extensions.
+        if let Some(own) = [dialled, &number].into_iter().find(|n| is_extension(n)) {
+            return Route::To(Target::Extension(own.to_owned()));
         }
         let has_number = |group: &&crate::Group| group.number.as_deref() == Some(number.as_str());
         if let Some(group) = self.groups.iter().find(has_number) {

@@ -6,6 +6,7 @@
 pub mod check;
 pub mod dialplan;
 pub mod diff;
+pub mod extension;
 pub mod net;
 pub mod problem;
 pub mod schema;
@@ -17,6 +18,7 @@ pub mod voice_connector;
 pub use check::{Surroundings, System, check, check_in, load, load_in, load_leniently};
 pub use dialplan::{Dialled, Route};
 pub use diff::{Change, Effect, diff};
+pub use extension::is_extension;
 pub use net::{IpNet, PortRange};
 pub use problem::Problem;
 pub use schema::*;

@@ -64,13 +64,13 @@ async fn the_echo_test_sends_back_what_the_caller_says() {
     let ann = Agent::start(&net, AgentConfig::phone(at(13), "101", "secret-101", OFFICE));
     let mut out = ann.dial(Dial::to("*43"));
     let answer = out.answered().await;
-    let (_, port) = sdp::audio_address(&answer.body).unwrap();
+    let to = sdp::audio_address(&answer.body).unwrap();
     let socket = UdpSocket::bind((at(13).ip(), 40_000)).await.unwrap();
     let mut n = 0;
     eventually("what was said comes back", async || {
         n += 1;
         let said = packet(n);
-        socket.send_to(&said, (Ipv4Addr::LOCALHOST, port)).await.unwrap();
+        socket.send_to(&said, &to).await.unwrap();
         let mut back = [0; 400];
         while let Ok(length) = socket.try_recv(&mut back) {
             if back.get(12..length) == said.get(12..) {

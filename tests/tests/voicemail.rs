@@ -84,13 +84,12 @@ async fn a_caller_who_hangs_up_leaves_the_message_and_the_menu_deletes_it() {
     // 102 is not registered: the box answers.
     let mut out = ann.dial(Dial::to("102"));
     let answer = out.answered().await;
-    let (_, port) = sdp::audio_address(&answer.body).unwrap();
+    let to = sdp::audio_address(&answer.body).unwrap();
     let socket = UdpSocket::bind((at(11).ip(), 40_000)).await.unwrap();
-    let to = (Ipv4Addr::LOCALHOST, port);
     let mut every = tokio::time::interval(Duration::from_millis(20));
     for n in 0..110 {
         every.tick().await;
-        socket.send_to(&packet(n), to).await.unwrap();
+        socket.send_to(&packet(n), &to).await.unwrap();
     }
     out.hang_up();
     eventually("the message is kept", async || {

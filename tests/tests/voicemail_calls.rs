@@ -134,11 +134,15 @@ struct Speaker {
 
 impl Speaker {
     async fn call(from: &Agent) -> Self {
-        let mut line = from.dial(Dial::to("102"));
+        Self::answered(from.dial(Dial::to("102"))).await
+    }
+
+    async fn answered(mut line: Line) -> Self {
         let answer = line.answered().await;
-        let (_, port) = sdp::audio_address(&answer.body).unwrap();
-        let socket = UdpSocket::bind((from.config.address.ip(), 0)).await.unwrap();
-        Self { line, socket, to: (Ipv4Addr::LOCALHOST, port).into(), next: 0 }
+        let (ip, port) = sdp::audio_address(&answer.body).unwrap();
+        let to = SocketAddr::new(ip.parse().unwrap(), port);
+        let socket = UdpSocket::bind((at(11).ip(), 0)).await.unwrap();
+        Self { line, socket, to, next: 0 }
     }
 
     async fn speak(&mut self, packets: u16) {
@@ -184,6 +188,31 @@ async fn a_message_ends_by_the_hash_key_and_by_silence() {
     silent.line.ended().await;
     eventually("the call is over", async || scene.office.calls.tasks() == 0).await;
     assert_eq!(scene.messages("102").await.len(), 2);
+    scene.net.close();
+}
+
+#[tokio::test]
+async fn whatever_a_phone_may_be_called_it_rings_and_takes_messages() {
+    let names = ["Front-desk", "front_desk", "10.1", "*7", "1#", "+1"];
+    let extension =
+        |n: &&str| format!("[[extension]]\nnumber = \"{n}\"\npassword = \"secret-0\"\n");
+    let scene = Scene::open(&names.iter().map(extension).collect::<String>());
+    let ann = scene.phone(1);
+    for (n, name) in (20..).zip(names) {
+        let config = AgentConfig::phone(at(n), name, "secret-0", OFFICE);
+        let phone = Agent::start(&scene.net, config);
+        phone.register(3600).await;
+        let line = ann.dial(Dial::to(name));
+        phone.call().await.reject(486);
+        let mut speaker = Speaker::answered(line).await;
+        tokio::spawn(async move {
+            speaker.speak(110).await;
+            speaker.line.hang_up();
+        });
+    }
+    for name in names {
+        eventually(name, async || scene.messages(name).await.len() == 1).await;
+    }
     scene.net.close();
 }
 

@@ -23,6 +23,7 @@ pub(super) struct Marks<'d, 'i> {
 /// Notes problems between sections. `config.trunks` must still be in the order of the file.
 pub(super) fn cross_check(config: &Config, marks: &Marks<'_, '_>) {
     ports(config, marks);
+    media_address(config, marks);
     trunks(config, marks);
     own_numbers(config, marks);
     caller_ids(config, marks);
@@ -73,6 +74,17 @@ fn ports(config: &Config, marks: &Marks<'_, '_>) {
             _ => marks.media.reader.add(marks.media.at("ports"), message),
         }
         return;
+    }
+}
+
+/// Media of a family that no listener has would be for nobody.
+fn media_address(config: &Config, marks: &Marks<'_, '_>) {
+    let Some(address) = config.media.address else { return };
+    if !config.listen.iter().any(|l| l.address.is_ipv4() == address.is_ipv4()) {
+        let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
+        let message =
+            format!("`address`: no [[listen]] has {family}: nobody would be told {address}");
+        marks.media.reader.add(marks.media.at("address"), message);
     }
 }
 
@@ -261,12 +273,16 @@ fn target(config: &Config, section: &Section<'_, '_>, target: &Target) {
         Target::Trunk(name) => {
             named(section, "to", "trunk", name, config.trunks.iter().map(|t| t.name.as_str()));
         }
+        Target::Flow(_) => {
+            let message = "`to`: this version runs no flows: every call would be refused";
+            let remedy = "lead it to an extension, a group or voicemail until then";
+            section.reader.suggest(section.at("to"), message, remedy);
+        }
         Target::VoicemailMenu
         | Target::Play(_)
         | Target::Say(_)
         | Target::Record(_)
-        | Target::Echo
-        | Target::Flow(_) => {}
+        | Target::Echo => {}
     }
 }
 

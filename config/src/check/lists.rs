@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::section::Section;
-use super::sections::{SRTP, dialable};
+use super::sections::{SRTP, dialable, extension_name};
 use crate::dialplan::{is_e164, without_separators};
 use crate::schema::{
     Extension, ExtensionCredentials, Group, Listen, NumberRule, Srtp, Strategy, TlsFiles, Transport,
@@ -122,7 +122,14 @@ pub(super) fn trunk(s: &Section<'_, '_>) -> Option<Trunk> {
         _ => transport,
     };
     let secure = transport == Some(Transport::Tls);
-    let caller_id = e164(s, "caller_id");
+    let numbers = e164_list(s, "numbers");
+    let outbound = s.flag("outbound").unwrap_or(true);
+    let caller_id = e164(s, "caller_id").or_else(|| numbers.first().cloned());
+    let needs_caller_id = outbound && profile == Some(Profile::VoiceConnector);
+    if needs_caller_id && caller_id.is_none() && !s.has("caller_id") && !s.has("numbers") {
+        let own = "\"+15551230000\"  (a number of the connector: it refuses calls from any other)";
+        s.missing("caller_id", own);
+    }
     let trunk = Trunk {
         name: name.unwrap_or_default(),
         kind: kind.unwrap_or(TrunkKind::Generic { register: None, dial: None }),
@@ -131,7 +138,7 @@ pub(super) fn trunk(s: &Section<'_, '_>) -> Option<Trunk> {
         credentials: credentials(s),
         caller_id,
         keep_caller: s.flag("keep_caller").unwrap_or(false),
-        numbers: e164_list(s, "numbers"),
+        numbers,
         order: s.number("order", 0..=1_000).and_then(|n| u32::try_from(n).ok()).unwrap_or(1),
         max_calls: s.count("max_calls", 1..=100_000),
         strip: s.count("strip", 0..=20).unwrap_or(0),
@@ -142,7 +149,7 @@ pub(super) fn trunk(s: &Section<'_, '_>) -> Option<Trunk> {
             .seconds_or_never("options_seconds", 5..=3_600)
             .unwrap_or(Some(Duration::from_secs(30))),
         peers: peers(s),
-        outbound: s.flag("outbound").unwrap_or(true),
+        outbound,
     };
     Some(trunk)
 }
@@ -216,7 +223,7 @@ fn peers(s: &Section<'_, '_>) -> Vec<crate::IpNet> {
 
 pub(super) fn extension(s: &Section<'_, '_>) -> Option<Extension> {
     let default = Extension::default();
-    let number = dialable(s, "number");
+    let number = extension_name(s, "number");
     if !s.has("number") {
         s.missing("number", "\"101\"");
     }
@@ -285,7 +292,7 @@ pub(super) fn group(s: &Section<'_, '_>) -> Option<Group> {
             .word("strategy", &[("all", Strategy::All), ("sequence", Strategy::Sequence)])
             .unwrap_or_default(),
         ring: s.seconds("ring_seconds", 1..=600).unwrap_or(Duration::from_secs(20)),
-        voicemail: dialable(s, "voicemail"),
+        voicemail: extension_name(s, "voicemail"),
     })
 }
 

@@ -6,6 +6,7 @@ use super::cross::{Marks, cross_check};
 use super::section::{Found, Section};
 use super::{lists, similar};
 use crate::dialplan::without_separators;
+use crate::extension::{self, is_extension};
 use crate::schema::{
     Bans, Codec, Config, DialPlan, Digest, Http, Journal, LogNumbers, Media, Registrar, Server,
     Sip, Srtp, Voicemail,
@@ -316,6 +317,16 @@ pub(super) fn dialable(s: &Section<'_, '_>, key: &'static str) -> Option<String>
         let message =
             format!("`{key}`: \"{}\" may hold only digits, letters, `*`, `#`", text.value);
         s.reader.add(text.at, message);
+    }
+    good.then_some(text.value)
+}
+
+/// An extension's name, or a reference to one.
+pub(super) fn extension_name(s: &Section<'_, '_>, key: &'static str) -> Option<String> {
+    let text = s.text(key)?;
+    let good = is_extension(&text.value);
+    if !good {
+        s.reader.add(text.at, format!("`{key}`: \"{}\" {}", text.value, extension::RULE));
     }
     good.then_some(text.value)
 }

@@ -123,7 +123,8 @@ fn each_single_mistake_is_named() {
     let tls = "[[listen]]\ntransport = \"tls\"\naddress = \"0.0.0.0:5061\"\n";
     let wss = tls.replace("\"tls\"", "\"wss\"");
     let udp = "[[listen]]\ntransport = \"udp\"\naddress = \"0.0.0.0:5060\"\n";
-    let vc = "[[trunk]]\nname = \"t\"\ntype = \"voice_connector\"\nhost = \"h\"\n";
+    let vc =
+        "[[trunk]]\nname = \"t\"\ntype = \"voice_connector\"\nhost = \"h\"\noutbound = false\n";
     let ext = "[[extension]]\nnumber = \"101\"\n";
     let cases = [
         (format!("{tls}key = \"s.pem\""), "1:1 [[listen]] needs `certificate`"),
@@ -151,6 +152,7 @@ fn each_single_mistake_is_named() {
             "[[listen]]\ntransport = \"udp\"\naddress = \"0.0.0.0:20000\"".into(),
             "3:11 0.0.0.0:20000 lies among the ports of [media] / `ports` is 10000-29999",
         ),
+        ("[media]\naddress = \"::1\"".into(), "2:11 `address`: no [[listen]] has IPv6"),
         ("[media]\nhold_music = \"no.mp3\"".into(), "2:14 `hold_music`: there is no file"),
         (
             "[media]\nhold_music = [\"s.pem\", \"no.mp3\"]".into(),
@@ -197,10 +199,14 @@ fn each_single_mistake_is_named() {
         ("[dialplan]\nservice = [\"911\"]".into(), "2:12 `service`: 911 is an emergency"),
         ("[dialplan]\nemergency = [\"9a\"]".into(), "2:14 `emergency`: \"9a\" must be"),
         (vc.into(), "1:1 [[trunk]] needs `region`"),
-        (format!("{vc}region = \"us-east-2\""), "5:10 `region` must be"),
+        (format!("{vc}region = \"us-east-2\""), "6:10 `region` must be"),
         (
             format!("{vc}region = \"us-east-1\"\nregister = true"),
-            "6:12 `register` is not for a Voice",
+            "7:12 `register` is not for a Voice",
+        ),
+        (
+            format!("{}region = \"us-east-1\"", vc.replace("outbound = false\n", "")),
+            "1:1 [[trunk]] needs `caller_id`",
         ),
         (format!("{TRUNK}{TRUNK}"), "6:8 the trunk t is already taken (line 2)"),
         (format!("{TRUNK}username = \"u\""), "1:1 [[trunk]] needs `password`"),
@@ -234,7 +240,8 @@ fn each_single_mistake_is_named() {
         (format!("{ext}{ext}"), "4:10 the number 101 is already taken (line 2)"),
         ("[[extension]]\nnumber = \"911\"".into(), "2:10 `number`: 911 is dialled for emergencies"),
         ("[[extension]]\nnumber = \"*97\"".into(), "2:10 the number *97 is already taken"),
-        ("[[extension]]\nnumber = \"10 1\"".into(), "2:10 `number`: \"10 1\" may hold only"),
+        ("[[extension]]\nnumber = \"10 1\"".into(), "2:10 `number`: \"10 1\" must be 1 to 32"),
+        ("[[extension]]\nnumber = \"../1\"".into(), "2:10 `number`: \"../1\" must be 1 to 32"),
         (format!("{ext}ha1_md5 = \"abc\""), "3:11 `ha1_md5` must be 32"),
         (
             format!("{ext}[[group]]\nname = \"g\"\nnumber = \"101\"\nmembers = [\"101\"]"),
@@ -277,6 +284,10 @@ fn each_single_mistake_is_named() {
         (
             "[[number]]\nmatch = \"7\"\nto = \"play:x.wav\"".into(),
             "3:6 `to`: there is no file /etc/o/x.wav",
+        ),
+        (
+            "[[number]]\nmatch = \"7\"\nto = \"flow:ivr\"".into(),
+            "3:6 `to`: this version runs no flows",
         ),
     ];
     for (text, expected) in cases {
@@ -342,13 +353,16 @@ fn trunks_know_their_profile_their_peers_and_their_uris() {
         "[[trunk]]\nname = \"b\"\ntype = \"generic\"\norder = 2\nplus = false\nstrip = 1\n\
          prepend = \"0\"\ndial = \"sip:{number}@127.0.0.3:5090\"\n\
          [[trunk]]\nname = \"vc\"\ntype = \"voice_connector\"\nregion = \"us-east-1\"\n\
-         host = \"abc.voiceconnector.chime.aws\"\ntransport = \"tls\"\npeers = [\"198.51.100.7\"]\n",
+         host = \"abc.voiceconnector.chime.aws\"\ntransport = \"tls\"\npeers = [\"198.51.100.7\"]\n\
+         numbers = [\"+15551230000\", \"+15551230001\"]\n",
     );
     let [vc, generic] = config.trunks.as_slice() else { panic!() };
     assert_eq!(vc.name, "vc");
     assert!(matches!(vc.kind, TrunkKind::VoiceConnector { .. }));
     assert_eq!((vc.transport, vc.srtp), (Some(Transport::Tls), Srtp::Required));
     assert_eq!(vc.options, Some(Duration::from_secs(30)));
+    assert_eq!(vc.caller_id.as_deref(), Some("+15551230000"), "the first of its numbers");
+    assert_eq!(generic.caller_id, None);
     let uri = "sip:+15551230000@abc.voiceconnector.chime.aws;transport=tls";
     assert_eq!(vc.request_uri("+15551230000"), uri);
     assert_eq!(generic.request_uri("+15551230000"), "sip:05551230000@127.0.0.3:5090");

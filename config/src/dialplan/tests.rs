@@ -119,7 +119,7 @@ fn office() -> Config {
 fn the_most_specific_rule_wins_and_trunks_never_reach_outside() {
     let config = office();
     let to = |text: &str| Route::To(text.parse().unwrap());
-    let known = |number: &str| number == "101";
+    let known = |number: &str| ["101", "front-desk"].contains(&number);
     for (origin, dialled, expected) in [
         (Origin::Trunk("connect"), "+15551230000", to("extension:101")),
         (Origin::Trunk("other"), "+15551230000", to("group:sales")),
@@ -134,6 +134,8 @@ fn the_most_specific_rule_wins_and_trunks_never_reach_outside() {
         (Origin::Phone, "*97", to("voicemail-menu")),
         (Origin::Phone, "911", Route::Emergency("911".into())),
         (Origin::Phone, "101", to("extension:101")),
+        (Origin::Phone, "1-01", to("extension:101")),
+        (Origin::Phone, "front-desk", to("extension:front-desk")),
     ] {
         assert_eq!(config.route(origin, dialled, known), expected, "{origin:?} {dialled}");
     }

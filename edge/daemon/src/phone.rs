@@ -3,7 +3,7 @@
 use std::io::{BufRead, IsTerminal as _, Read as _};
 use std::net::SocketAddr;
 
-use offhook_config::Config;
+use offhook_config::{Config, extension, is_extension};
 use offhook_pbx::keep::{Bindings as _, Extension, Extensions as _};
 use offhook_sip::digest;
 use offhook_store::Store;
@@ -69,7 +69,7 @@ pub fn add(
     store: &Store,
     new: NewPhone<'_>,
 ) -> Result<Option<String>, CommandError> {
-    check_number(new.number)?;
+    check_number(config, new.number)?;
     let given = new.password.is_some();
     let password = new.password.unwrap_or_else(make_password);
     if password.len() < 8 {
@@ -100,16 +100,19 @@ pub fn add(
     Ok((!given).then_some(password))
 }
 
-/// An extension is also a SIP user name and part of file names.
-fn check_number(number: &str) -> Result<(), CommandError> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let good = !number.is_empty() && number.len() <= 32 && number.chars().all(allowed);
-    if good && !number.starts_with('.') {
+/// A phone that nobody could call is not made.
+fn check_number(config: &Config, number: &str) -> Result<(), CommandError> {
+    let group = |g: &offhook_config::Group| g.number.as_deref() == Some(number);
+    let why = if !is_extension(number) {
+        format!("{}, such as 101", extension::RULE)
+    } else if config.dialplan.emergency_number(number).is_some() {
+        "is dialled for emergencies".into()
+    } else if number == config.voicemail.menu_number || config.groups.iter().any(group) {
+        "is the number of a group or of the voicemail menu already".into()
+    } else {
         return Ok(());
-    }
-    Err(CommandError::Words(format!(
-        "{number:?} cannot be an extension: up to 32 letters, digits, `-`, `_` or `.`, such as 101"
-    )))
+    };
+    Err(CommandError::Words(format!("{number:?} {why}")))
 }
 
 fn hash_pin(pin: &str) -> Result<String, CommandError> {
@@ -361,19 +364,21 @@ mod tests {
     }
 
     #[test]
-    fn an_extension_that_could_leave_its_folder_is_refused() {
-        for bad in ["", "../x", ".hidden", "a/b", "1 2", &"1".repeat(33)] {
-            assert!(check_number(bad).is_err(), "{bad:?}");
-        }
-        assert!(check_number("101").is_ok());
-    }
-
-    #[test]
     fn a_password_and_a_pin_follow_each_other_on_standard_input() {
         let mut input = &b"long enough\n4711\n"[..];
         assert_eq!(read_line(&mut input, "password").unwrap(), "long enough");
         assert_eq!(read_line(&mut input, "PIN").unwrap(), "4711");
         assert!(read_line(&mut input, "more").is_err());
+    }
+
+    #[test]
+    fn a_number_that_leads_elsewhere_is_no_phone() {
+        let group = "[[group]]\nname = \"g\"\nnumber = \"600\"\nmembers = [\"101\"]\n";
+        let config = offhook_config::check(group, std::path::Path::new("t.toml")).unwrap();
+        for bad in ["911", "9-1-1", "*97", "600", "../x"] {
+            assert!(check_number(&config, bad).is_err(), "{bad}");
+        }
+        assert!(check_number(&config, "front-desk").is_ok());
     }
 
     #[test]

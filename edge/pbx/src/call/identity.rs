@@ -167,6 +167,13 @@ pub(crate) fn number_of(user: &str) -> String {
     bare.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')' | ' ')).collect()
 }
 
+/// What was dialled: an extension as its phone is called, which may hold what separates elsewhere
+/// (`10.1`), else the number.
+pub(crate) fn dialled(user: &str, is_extension: impl Fn(&str) -> bool) -> String {
+    let bare = user.split(';').next().unwrap_or_default();
+    if is_extension(bare) { bare.to_owned() } else { number_of(user) }
+}
+
 /// Custom headers, `User-to-User`, and who sent the call on before (`Diversion`, `History-Info`);
 /// nothing else of one leg is shown to another.
 fn passed_headers(headers: &Headers, trusted: bool) -> Headers {

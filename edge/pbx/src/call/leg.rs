@@ -300,9 +300,16 @@ fn codecs(config: &Config) -> Vec<Codec> {
     config.media.codecs.iter().map(of).collect()
 }
 
-/// Where media of a leg is bound and advertised.
-pub(crate) fn media_bind(config: &Config, address: MediaAddress) -> IpAddr {
-    config.media.address.unwrap_or(address.bind)
+/// Where media of a leg is bound, and what its SDP says; `address`: signalling's. `[media] address`
+/// is for peers of its family. Whoever is told the NAT's address still is.
+pub(crate) fn media_address(config: &Config, address: MediaAddress) -> MediaAddress {
+    match config.media.address {
+        Some(bind) if bind.is_ipv4() == address.bind.is_ipv4() => {
+            let behind_nat = address.advertised != address.bind;
+            MediaAddress { bind, advertised: if behind_nat { address.advertised } else { bind } }
+        }
+        _ => address,
+    }
 }
 
 /// What the timeline says of an agreement; never a key.

@@ -4,10 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use offhook_media::engine::MediaPort;
+use offhook_sip::uri::Uri;
 use offhook_sma::action::LegTag;
 
 use super::Call;
+use super::identity;
 use super::leg::{self, Leg, LegId, LegMedia, Way};
+use crate::office::user_of;
 
 impl Call {
     pub(super) fn leg(&mut self, id: LegId) -> Option<&mut Leg> {
@@ -20,6 +23,12 @@ impl Call {
 
     pub(super) fn tagged(&mut self, tag: LegTag) -> Option<&mut Leg> {
         self.legs.iter_mut().find(|leg| leg.tag() == Some(tag))
+    }
+
+    /// What a URI asks for, that a phone sends us to.
+    pub(super) fn dialled(&self, uri: &Uri) -> String {
+        let phonebook = &self.services.phonebook;
+        identity::dialled(&user_of(uri), |number| phonebook.account(number).is_some())
     }
 
     /// A new port on an interface.
@@ -43,7 +52,8 @@ impl Call {
             Way::ByUri { seen: None } => return Err("no way to the leg is known".to_owned()),
         };
         let address = self.services.sip.media_address(&flow);
-        let port = self.open_port(leg::media_bind(self.config(), address))?;
+        let address = leg::media_address(self.config(), address);
+        let port = self.open_port(address.bind)?;
         let rtp = (address.advertised, port.rtp_addr().port()).into();
         let session_id = self.session_id();
         let settings = Arc::clone(&self.settings);

@@ -16,7 +16,7 @@ use offhook_sma::action::LegTag;
 use super::best::Outcome;
 use super::bridge::{Again, Attempt, Branch, Diverted, SILENCE};
 use super::identity::{self, Identity, Source};
-use super::leg::{Leg, LegId, LegMedia, Part, Party, Way, media_bind};
+use super::leg::{Leg, LegId, LegMedia, Part, Party, Way, media_address};
 use super::{Call, guid};
 use crate::event::CallEventKind;
 use crate::failure::{self, Answerer};
@@ -121,9 +121,8 @@ impl Call {
 
     /// Sends an INVITE.
     fn place(&mut self, now: Instant, placed: Placed) -> Result<(), Outcome> {
-        let address = self.services.sip.media_address(&placed.flow);
-        let bind = media_bind(self.config(), address);
-        let port = self.branch_port(bind)?;
+        let address = media_address(self.config(), self.services.sip.media_address(&placed.flow));
+        let port = self.branch_port(address.bind)?;
         let session_id = self.session_id();
         let mut media = LegMedia::new(
             self.config(),
@@ -148,7 +147,7 @@ impl Call {
         };
         let config = self.session_config(&placed);
         let session = Session::outgoing(now, config, &mut self.ids, invite);
-        self.add_branch(now, placed, session, media, bind);
+        self.add_branch(now, placed, session, media, address.bind);
         Ok(())
     }
 

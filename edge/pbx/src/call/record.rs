@@ -87,7 +87,7 @@ impl Call {
         let id = guid(&mut self.ids);
         let (path, message) = match &action.recording_destination {
             RecordingDestination::Mailbox { mailbox } => {
-                if mailbox.is_empty() || !mailbox.bytes().all(|b| b.is_ascii_alphanumeric()) {
+                if !offhook_config::is_extension(mailbox) {
                     return self.action_failed(now, &invalid_destination());
                 }
                 let folder = self.config().voicemail_folder().join(mailbox);

@@ -8,6 +8,7 @@ use offhook_config::dialplan::Route;
 use offhook_sip::header::{Contact, NameAddr};
 use offhook_sip::message::Response;
 use offhook_sip::uri::Host;
+use offhook_sip::uri::Uri;
 use offhook_sma::action::LegTag;
 
 use super::Call;
@@ -17,7 +18,6 @@ use super::identity;
 use super::leg::{LegId, Party, Way};
 use crate::failure;
 use crate::office::route::may_call_out;
-use crate::office::user_of;
 
 /// Redirections followed in one call.
 const MAX_REDIRECTS: usize = 5;
@@ -40,7 +40,7 @@ impl Call {
         let Some(Party::Phone(phone)) = self.leg_ref(id).map(|leg| leg.party.clone()) else {
             return Err(refused(String::new()));
         };
-        let mut targets = targets(response);
+        let mut targets = targets(response, |uri| self.dialled(uri));
         if targets.is_empty() {
             return Err(refused(format!("{phone} forwards without a number")));
         }
@@ -141,11 +141,11 @@ impl Call {
 }
 
 /// Numbers with their preference in thousandths, the best first; equals in the order written.
-fn targets(response: &Response) -> Vec<(u32, String)> {
+fn targets(response: &Response, dialled: impl Fn(&Uri) -> String) -> Vec<(u32, String)> {
     let contacts: Vec<Contact> = response.headers.typed_list().unwrap_or_default();
     let target = |contact: &Contact| {
         let addr = contact.addr()?;
-        let number = identity::number_of(&user_of(&addr.uri));
+        let number = dialled(&addr.uri);
         let q = addr.params.value("q").and_then(|q| q.trim().parse::<f32>().ok()).unwrap_or(1.0);
         let q = (q.clamp(0.0, 1.0) * 1000.0) as u32;
         (!number.is_empty() && identity::is_plain(&number)).then_some((q, number))

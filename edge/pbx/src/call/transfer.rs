@@ -127,7 +127,7 @@ impl Call {
                 return self.timeline.note(now, Some(label), text);
             }
         };
-        let number = identity::number_of(&user_of(&refer.target.uri));
+        let number = self.dialled(&refer.target.uri);
         self.transfer_ordered(now, Some(label), &extension, &number, refer.replaces.is_some());
         let report = (!refer.silent).then(|| Report::of(now, &refer));
         let by = Transferor::Leg { id, part, report, gone: false };

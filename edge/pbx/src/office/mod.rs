@@ -253,7 +253,9 @@ impl Office {
         }
         let name = account.as_ref().map(|a| a.name.as_str()).filter(|name| !name.is_empty());
         let caller = Caller::of(&new.request, source, name);
-        let dialled = call::identity::number_of(&user_of(&new.request.uri));
+        let dialled = call::identity::dialled(&user_of(&new.request.uri), |number| {
+            phonebook.account(number).is_some()
+        });
         let plan = self.router.plan(&self.settings.config, &caller.source, &caller, &dialled);
         // An emergency call is never turned away by a limit of ours.
         let full = self.registry.count() >= self.settings.config.sip.max_calls;
