@@ -37,7 +37,7 @@ impl ClipCache {
     /// The clip of this file, decoded now unless it is here already. Blocks.
     ///
     /// # Errors
-    /// As [`crate::clip::decode`]. Errors are not kept: a file that was put right works at once.
+    /// As [`crate::clip::decode()`]. Errors are not kept: a file that was put right works at once.
     pub fn get(&self, path: &Path) -> Result<Arc<Clip>, ClipError> {
         let metadata = std::fs::metadata(path)
             .map_err(|source| ClipError::Io { name: path.display().to_string(), source })?;
