@@ -40,8 +40,9 @@ cargo:
 # What each target calls, as COMMAND:PACKAGE. A command that is there is not installed again, so a
 # machine without apt will do when it has them.
 run-tools: INSTALL := cc:gcc cc:libc6-dev espeak-ng:espeak-ng
-# The user agents that the tests talk to, `kill` of procps, and the engine that speaks.
-test-tools: INSTALL := cc:gcc cc:libc6-dev baresip:baresip-core sipp:sip-tester kill:procps espeak-ng:espeak-ng
+# The user agents that the tests talk to, `kill` of procps, the engine that speaks, and a second
+# opinion on Ogg Opus files.
+test-tools: INSTALL := cc:gcc cc:libc6-dev baresip:baresip-core sipp:sip-tester kill:procps espeak-ng:espeak-ng opusdec:opus-tools
 bench-tools: INSTALL := cc:gcc cc:libc6-dev python3:python3 sox:sox sipp:sip-tester taskset:util-linux
 
 run-tools test-tools bench-tools:

@@ -135,6 +135,16 @@ keys! {
         polly_key "polly_key" Restart,
         polly_secret "polly_secret" Restart,
     }
+    recording: Recording {
+        calls "calls" Live,
+        format "format" Live,
+        place "store" Live,
+        prefix "prefix" Live,
+        keep_local "keep_local" Live,
+        uploads "uploads" Live,
+        warn_free_percent "warn_free_percent" Live,
+        warn_free_mib "warn_free_mib" Live,
+    }
     dialplan: DialPlan {
         country_code "country_code" Live,
         national_prefix "national_prefix" Live,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::net::IpNet;
-use crate::schema::{Srtp, Transport};
+use crate::schema::{Record, Srtp, Transport};
 use crate::secret::Secret;
 use crate::voice_connector::Region;
 
@@ -46,6 +46,8 @@ pub struct Trunk {
     pub peers: Vec<IpNet>,
     /// Whether calls out may use it. `false`: calls in only.
     pub outbound: bool,
+    /// Whether its calls are recorded; `None`: whatever the other party or `[recording]` says.
+    pub record: Option<Record>,
 }
 
 /// Profiles.

@@ -15,7 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -122,6 +122,12 @@ enum News {
 #[derive(Clone)]
 pub struct RecordingHandle {
     handle: Arc<Handle>,
+}
+
+/// A way back to a handle that does not keep the recording open.
+#[derive(Clone)]
+pub struct WeakHandle {
+    handle: Weak<Handle>,
 }
 
 /// Finishes the recording when the last clone goes.
@@ -329,6 +335,12 @@ impl RecordingHandle {
         self.handle.inner.failed.load(Ordering::SeqCst)
     }
 
+    /// For one who wants to finish it later, if it is open then.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakHandle {
+        WeakHandle { handle: Arc::downgrade(&self.handle) }
+    }
+
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -339,6 +351,20 @@ impl RecordingHandle {
     #[must_use]
     pub fn sink(&self) -> Box<dyn SampleSink> {
         Box::new(self.clone())
+    }
+}
+
+impl WeakHandle {
+    /// The handle, while somebody else has one.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<RecordingHandle> {
+        self.handle.upgrade().map(|handle| RecordingHandle { handle })
+    }
+}
+
+impl fmt::Debug for WeakHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WeakHandle")
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod appliance;
 pub mod baresip;
 pub mod net;
+pub mod s3;
 pub mod scenario;
 pub mod sim;
 pub mod sipp;

@@ -2,9 +2,16 @@
 
 use std::path::Path;
 
-/// Mono samples of a 16-bit PCM or G.711 WAV file and its sample rate, in hertz. Reads only what
-/// the header promises, as any player would.
+/// Mono samples of a 16-bit PCM or G.711 WAV file (of the first channel) and its sample rate, in
+/// hertz.
 pub fn read_wav(path: &Path) -> (Vec<i16>, u32) {
+    let (channels, rate) = read_channels(path);
+    (channels.into_iter().next().expect("a channel"), rate)
+}
+
+/// Samples of each channel of a 16-bit PCM or µ-law WAV file and its sample rate, in hertz. Reads
+/// only what the header promises, as any player would.
+pub fn read_channels(path: &Path) -> (Vec<Vec<i16>>, u32) {
     let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     assert!(bytes.len() >= 12 && &bytes[..4] == b"RIFF" && &bytes[8..12] == b"WAVE", "no WAV");
     let (mut at, mut format, mut channels, mut rate) = (12, 0u16, 1u16, 8000u32);
@@ -24,7 +31,9 @@ pub fn read_wav(path: &Path) -> (Vec<i16>, u32) {
                     7 => body.iter().map(|b| ulaw(*b)).collect(),
                     other => panic!("WAV format {other}"),
                 };
-                return (samples.into_iter().step_by(channels.into()).collect(), rate);
+                let channels = usize::from(channels);
+                let channel = |n| samples.iter().skip(n).step_by(channels).copied().collect();
+                return ((0..channels).map(channel).collect(), rate);
             }
             _ => {}
         }

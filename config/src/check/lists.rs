@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::recording::record;
 use super::section::Section;
 use super::sections::{SRTP, dialable, extension_name};
 use crate::dialplan::{is_e164, without_separators};
@@ -150,6 +151,7 @@ pub(super) fn trunk(s: &Section<'_, '_>) -> Option<Trunk> {
             .unwrap_or(Some(Duration::from_secs(30))),
         peers: peers(s),
         outbound,
+        record: record(s),
     };
     Some(trunk)
 }
@@ -236,6 +238,7 @@ pub(super) fn extension(s: &Section<'_, '_>) -> Option<Extension> {
         do_not_disturb: s.flag("do_not_disturb").unwrap_or(default.do_not_disturb),
         outside_calls: s.flag("outside_calls").unwrap_or(default.outside_calls),
         greeting_text: s.spoken("greeting_text"),
+        record: record(s),
         credentials: extension_credentials(s),
     })
 }

@@ -2,6 +2,7 @@
 
 mod cross;
 mod lists;
+mod recording;
 mod section;
 mod sections;
 mod speech;

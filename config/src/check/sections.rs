@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::cross::{Marks, cross_check};
+use super::recording::recording;
 use super::section::{Found, Section};
 use super::{lists, similar};
 use crate::dialplan::without_separators;
@@ -33,6 +34,7 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
         bans: bans(&root.table("bans", "[bans]")),
         voicemail: voicemail(&voicemail_section),
         speech: super::speech::speech(&root.table("speech", "[speech]")),
+        recording: recording(&root.table("recording", "[recording]")),
         dialplan: dialplan(&dialplan_section),
         journal: journal(&root.table("journal", "[journal]")),
         ..Config::default()

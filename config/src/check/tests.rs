@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::{ExtensionCredentials, Srtp, Transport, TrunkKind};
+use crate::{ExtensionCredentials, Record, Recording, RecordingPlace, Srtp, Transport, TrunkKind};
 
 /// Surroundings in memory.
 #[derive(Default)]
@@ -415,5 +415,40 @@ proptest::proptest! {
         let (before, after) = text.split_at(cut);
         let rest: String = after.chars().skip(1).collect();
         let _ = read(&format!("{before}{with}{rest}"));
+    }
+}
+
+#[test]
+fn recordings_go_to_a_folder_or_to_an_object_store_and_its_secret_is_not_shown() {
+    let config = good("");
+    assert_eq!(config.recording, Recording::default());
+    let text = "[server]\ndata_dir = \"/d\"\n[recording]\nstore = \"s3\"\nbucket = \"b\"\n\
+        endpoint = \"http://127.0.0.1:9000\"\naccess_key = \"AKIA\"\nsecret_key_file = \"pw\"\n\
+        format = \"opus\"\nprefix = \"office-1/\"\ncalls = \"always\"\n\
+        [[extension]]\nnumber = \"101\"\nrecord = \"never\"\n";
+    let config = good(text);
+    let RecordingPlace::S3(store) = &config.recording.place else { panic!() };
+    assert_eq!(store.keys.as_ref().unwrap().secret.expose(), "from-file");
+    assert_eq!(store.region, "us-east-1");
+    assert!(!format!("{config:?}").contains("from-file"));
+    assert_eq!(config.recordings_folder(), Path::new("/d/recordings"));
+    assert_eq!(config.extensions[0].record, Some(Record::Never));
+    for (section, expected) in [
+        ("store = \"s3\"", "needs `bucket`"),
+        ("store = \"s3\"\nbucket = \"b\"", "needs `region`"),
+        ("store = \"folder\"\nbucket = \"b\"", "`bucket` is for store"),
+        ("keep_local = true", "`keep_local` is for store"),
+        ("store = \"s4\"\nbucket = \"b\"", "`store` must be"),
+        ("endpoint = \"minio:9000\"\nstore = \"s3\"", "is no address of a web server"),
+        ("prefix = \"../x\"", "`prefix` may hold"),
+        ("prefix = \"/x\"", "`prefix` may hold"),
+        ("calls = \"allways\"", "`calls` must be"),
+        (
+            "store = \"s3\"\nbucket = \"b\"\nregion = \"r\"\naccess_key = \"k\"",
+            "needs `secret_key`",
+        ),
+    ] {
+        let problems = bad(&format!("[recording]\n{section}\n"));
+        assert!(problems.iter().any(|p| p.contains(expected)), "{section}: {problems:#?}");
     }
 }

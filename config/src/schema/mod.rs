@@ -5,6 +5,7 @@
 
 mod media;
 mod numbers;
+mod recording;
 mod server;
 mod signalling;
 mod speech;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 
 pub use self::media::*;
 pub use self::numbers::*;
+pub use self::recording::*;
 pub use self::server::*;
 pub use self::signalling::*;
 pub use self::speech::*;
@@ -41,6 +43,8 @@ pub struct Config {
     pub voicemail: Voicemail,
     /// `[speech]`.
     pub speech: Speech,
+    /// `[recording]`.
+    pub recording: Recording,
     /// `[dialplan]`.
     pub dialplan: DialPlan,
     /// `[journal]`.
@@ -59,6 +63,19 @@ impl Config {
     /// Where voicemail messages are.
     pub fn voicemail_folder(&self) -> PathBuf {
         self.voicemail.folder.clone().unwrap_or_else(|| self.server.data_dir.join("voicemail"))
+    }
+
+    /// Where recordings of calls are kept on this machine, when they are.
+    pub fn recordings_folder(&self) -> PathBuf {
+        match &self.recording.place {
+            RecordingPlace::Folder(Some(folder)) => folder.clone(),
+            _ => self.server.data_dir.join("recordings"),
+        }
+    }
+
+    /// Where recordings are until they are where they belong.
+    pub fn recordings_outbox(&self) -> PathBuf {
+        self.server.data_dir.join("outbox")
     }
 
     /// The database file.

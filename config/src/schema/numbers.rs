@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::recording::Record;
 use crate::secret::Secret;
 use crate::target::{Pattern, RuleOrigin, Target};
 
@@ -71,6 +72,8 @@ pub struct Extension {
     pub outside_calls: bool,
     /// What its mailbox says first, spoken; instead of another greeting.
     pub greeting_text: Option<String>,
+    /// Whether its calls are recorded; `None`: whatever the other party or `[recording]` says.
+    pub record: Option<Record>,
     /// `None`: the store's (made by `offhook phone add`).
     pub credentials: Option<ExtensionCredentials>,
 }
@@ -86,6 +89,7 @@ impl Default for Extension {
             do_not_disturb: false,
             outside_calls: true,
             greeting_text: None,
+            record: None,
             credentials: None,
         }
     }

@@ -59,7 +59,7 @@ pub fn run(command: &CallsCommand) -> Result<(), CommandError> {
     }
 }
 
-fn time(config: &Config, at: SystemTime) -> String {
+pub(crate) fn time(config: &Config, at: SystemTime) -> String {
     let zone = config.server.time_zone.clone().unwrap_or_else(TimeZone::system);
     jiff::Timestamp::try_from(at).map_or_else(
         |_| "?".to_owned(),
@@ -158,7 +158,7 @@ fn explain(code: &str, detail: &str) -> String {
     format!("\nWhy: {}{detail}\nWhat to do: {}\n", failure.meaning, failure.remedy)
 }
 
-fn millis(at: SystemTime) -> u64 {
+pub(crate) fn millis(at: SystemTime) -> u64 {
     at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
 }
 

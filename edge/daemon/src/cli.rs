@@ -65,6 +65,9 @@ pub enum Command {
     /// Call records and timelines.
     #[command(subcommand)]
     Calls(CallsCommand),
+    /// Recorded calls, and recording a call or not.
+    #[command(subcommand)]
+    Recordings(RecordingsCommand),
     /// Addresses that are banned for a while.
     #[command(subcommand)]
     Bans(BansCommand),
@@ -174,6 +177,55 @@ pub enum CallsCommand {
         /// JSON instead of text.
         #[arg(long)]
         json: bool,
+    },
+}
+
+/// `offhook recordings …`
+#[derive(Debug, Subcommand)]
+pub enum RecordingsCommand {
+    /// The newest recordings and where they are.
+    List {
+        /// Which appliance.
+        #[command(flatten)]
+        place: Place,
+        /// How many.
+        #[arg(long, short = 'n', default_value_t = 20)]
+        limit: usize,
+        /// JSON instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Records a call that is going on, whatever the configuration says.
+    Start {
+        /// Which appliance.
+        #[command(flatten)]
+        place: Place,
+        /// Call id, or as much of its beginning as is unique.
+        call: String,
+    },
+    /// Ends the recording of a call; the call goes on.
+    Stop {
+        /// Which appliance.
+        #[command(flatten)]
+        place: Place,
+        /// Call id, or as much of its beginning as is unique.
+        call: String,
+    },
+    /// Records silence until `resume`: a card's number is being said.
+    Pause {
+        /// Which appliance.
+        #[command(flatten)]
+        place: Place,
+        /// Call id, or as much of its beginning as is unique.
+        call: String,
+    },
+    /// Records again what is said.
+    Resume {
+        /// Which appliance.
+        #[command(flatten)]
+        place: Place,
+        /// Call id, or as much of its beginning as is unique.
+        call: String,
     },
 }
 

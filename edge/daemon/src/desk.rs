@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use offhook_config::{Config, LogNumbers};
 use offhook_media::engine::Engine;
 use offhook_pbx::bans::{Bans, Policy};
+use offhook_pbx::call::TapeOrder;
 use offhook_pbx::keep::{Extension, Extensions as _};
 use offhook_pbx::mask;
 use offhook_pbx::metrics::Metrics;
@@ -21,6 +22,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::accounts::accounts;
+use crate::carrier::Carrier;
 use crate::cli::Place;
 use crate::place;
 
@@ -48,6 +50,8 @@ pub struct Desk {
     pub engine: Engine,
     /// Database.
     pub store: Store,
+    /// Recordings under way, and disks.
+    pub carrier: Carrier,
     /// The configuration in force.
     pub config: watch::Sender<Arc<Config>>,
     /// What the command line said of configuration and data folder.
@@ -94,6 +98,10 @@ impl Desk {
             "trunks": trunks,
             "calls": calls,
             "bans": self.bans.list().len(),
+            "recordings": {"waiting": m.recordings_waiting.get(),
+                           "failing": m.recordings_failing.get(),
+                           "oldest_seconds": m.recordings_oldest_seconds.get()},
+            "disks": self.carrier.disks(),
             // What must be nothing when nobody talks.
             "left": {
                 "calls": self.office.count(),
@@ -150,6 +158,7 @@ impl Desk {
         self.registrar.set_config(RegistrarConfig::from(&*new));
         self.bans.set_policy(Policy::from(&new.bans));
         self.trunks.set(&new.trunks);
+        self.carrier.set_config(&new);
         self.store.set_retention(new.journal.keep_days, new.journal.keep_calls);
         mask::show_whole_numbers(new.server.log_numbers == LogNumbers::Full);
         self.config.send_replace(new);
@@ -188,11 +197,25 @@ impl Desk {
         self.bans.lift(address).then_some(()).ok_or_else(|| format!("{address} is not banned"))
     }
 
+    /// Records a call, or no longer: `start`, `stop`, `pause`, `resume`.
+    pub fn tape(&self, id: &str, order: &str) -> Result<(), String> {
+        let order = match order {
+            "start" => TapeOrder::Start,
+            "stop" => TapeOrder::Stop,
+            "pause" => TapeOrder::Pause,
+            "resume" => TapeOrder::Resume,
+            _ => return Err(format!("{order:?} cannot be done with a recording")),
+        };
+        let told = self.office.tape(id, order);
+        told.then_some(()).ok_or_else(|| no_call(id))
+    }
+
     /// Ends a call.
     pub fn hang_up(&self, id: &str) -> Result<(), String> {
-        self.office
-            .hang_up(id)
-            .then_some(())
-            .ok_or_else(|| format!("no single call with somebody on the line begins with {id:?}"))
+        self.office.hang_up(id).then_some(()).ok_or_else(|| no_call(id))
     }
+}
+
+fn no_call(id: &str) -> String {
+    format!("no single call with somebody on the line begins with {id:?}")
 }

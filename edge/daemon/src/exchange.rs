@@ -16,7 +16,7 @@ use offhook_pbx::trunk::Trunks;
 use offhook_sip::ids::Ids;
 use offhook_sip::message::Method;
 use offhook_store::Store;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::place::CommandError;
 
@@ -43,6 +43,8 @@ pub struct Parts {
     pub store: Store,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Told when a recording waits to be stored.
+    pub outbox: Arc<Notify>,
 }
 
 /// Opens the exchange: from now on calls are taken.
@@ -56,7 +58,7 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
         parts.auth.clone(),
         parts.registrar.clone(),
         counts(parts.store.clone()),
-        parts.metrics,
+        Arc::clone(&parts.metrics),
     );
     let lamp = mwi.clone();
     let used = parts.store.used_mailboxes();
@@ -73,6 +75,8 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
         }),
         sounds: Arc::new(sounds(&config)?),
         lamp: Arc::new(move |mailbox: &str| lamp.mailbox_changed(mailbox)),
+        outbox: parts.outbox,
+        metrics: parts.metrics,
     };
     let (registrar, subscriptions) = (parts.registrar, mwi.clone());
     let office = Office::spawn(office::Parts {

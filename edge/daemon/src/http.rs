@@ -113,6 +113,7 @@ fn control(desk: Arc<Desk>) -> Router {
         .route("/bans", get(async |State(desk): State<Arc<Desk>>| answer(Ok(desk.banned()))))
         .route("/bans/{address}", delete(lift))
         .route("/calls/{id}/hangup", post(hang_up))
+        .route("/calls/{id}/recording/{order}", post(tape))
         .with_state(desk)
 }
 
@@ -157,6 +158,13 @@ async fn lift(State(desk): State<Arc<Desk>>, UrlPath(address): UrlPath<IpAddr>) 
 
 async fn hang_up(State(desk): State<Arc<Desk>>, UrlPath(id): UrlPath<String>) -> Response {
     answer(desk.hang_up(&id).map(|()| json!({"hanging_up": id})))
+}
+
+async fn tape(
+    State(desk): State<Arc<Desk>>,
+    UrlPath((id, order)): UrlPath<(String, String)>,
+) -> Response {
+    answer(desk.tape(&id, &order).map(|()| json!({"call": id, "recording": order})))
 }
 
 /// Where the control socket of this data folder is.

@@ -109,6 +109,8 @@ fn words(kind: &CallEventKind) -> String {
         CallEventKind::Recorded { duration_ms, ended_by } => {
             format!("recorded {:.1} s, ended by {ended_by}", *duration_ms as f64 / 1000.0)
         }
+        CallEventKind::Taped => "the call is being recorded".to_owned(),
+        CallEventKind::Stored { location } => format!("the recording is in {location}"),
         CallEventKind::HungUp { by, why } if why == "hung up" => format!("{by} hung up"),
         CallEventKind::HungUp { by, why } => format!("{by} hung up: {why}"),
         CallEventKind::Failure { code, sip_status, detail } => match sip_status {

@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod bans;
 pub mod calls;
+pub mod carrier;
 pub mod check;
 pub mod cli;
 pub mod control;
@@ -20,6 +21,7 @@ pub mod metrics;
 pub mod output;
 pub mod phone;
 pub mod place;
+pub mod recordings;
 pub mod reload;
 pub mod serve;
 pub mod speech;
@@ -42,6 +44,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Phone(command) => phone::run(&command),
         Command::Status { place, json } => status::run(&place, json),
         Command::Calls(command) => calls::run(&command),
+        Command::Recordings(command) => recordings::run(&command),
         Command::Bans(command) => bans::run(&command),
     };
     match outcome {

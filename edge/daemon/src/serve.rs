@@ -1,12 +1,16 @@
 //! Wiring: makes every room, gives each what it needs, and runs until told to stop.
 
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use offhook_config::{Config, LogNumbers};
 use offhook_media::engine::{Engine, EngineConfig};
 use offhook_pbx::bans::{BanEvent, Bans, Policy};
-use offhook_pbx::keep::{Extensions as _, KeepError, Voicemail, Voicemails as _};
+use offhook_pbx::keep::{
+    Extensions as _, KeepError, Recording, Recordings as _, Voicemail, Voicemails as _,
+};
 use offhook_pbx::mask;
 use offhook_pbx::metrics::Metrics;
 use offhook_pbx::registrar::{Authenticator, Directory, Registrar, RegistrarConfig};
@@ -24,6 +28,7 @@ use tokio::sync::watch;
 use tokio::time::Interval;
 
 use crate::accounts::accounts;
+use crate::carrier::Carrier;
 use crate::cli::Place;
 use crate::desk::Desk;
 use crate::exchange;
@@ -150,6 +155,9 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
     }
     let engine = engine(&config, files)?;
     let (config_sender, config_receiver) = watch::channel(Arc::clone(&config));
+    let outbox = Arc::new(tokio::sync::Notify::new());
+    let carrier = Carrier::start(&config, store.clone(), Arc::clone(&outbox), Arc::clone(&metrics))
+        .map_err(|e| CommandError::Words(format!("no thread for recordings: {e}")))?;
     let (office, mwi) = exchange::open(exchange::Parts {
         config: config_receiver,
         sip: sip.clone(),
@@ -160,6 +168,7 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
         engine: engine.clone(),
         store: store.clone(),
         metrics: Arc::clone(&metrics),
+        outbox,
     })?;
 
     let doors = Doors::open(config.http.address, &http::socket_of(&config.server.data_dir))
@@ -176,6 +185,7 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
         bans,
         engine,
         store,
+        carrier,
         config: config_sender,
         place,
         home: tokio::runtime::Handle::current(),
@@ -219,6 +229,38 @@ async fn recover(store: &Store, shortest: Duration) {
             let file = message.file.display();
             tracing::error!(%file, %error, "a message that was being recorded waits");
         }
+    }
+    let recordings = store.unfinished_recordings().await.unwrap_or_else(|error| {
+        tracing::error!(%error, "calls that were being recorded wait for the next start");
+        Vec::new()
+    });
+    for recording in recordings {
+        if let Err(error) = recover_recording(store, &recording).await {
+            let file = recording.file.display();
+            tracing::error!(%file, %error, "a call that was being recorded waits");
+        }
+    }
+}
+
+/// A file that holds nothing yet is no recording.
+async fn recover_recording(store: &Store, recording: &Recording) -> Result<(), KeepError> {
+    let milliseconds = repaired(&recording.file)?;
+    store.finish_recording(recording.id.clone(), milliseconds).await?;
+    tracing::warn!(call = %recording.call_id, milliseconds, "a call that was being recorded");
+    Ok(())
+}
+
+/// Makes a recording's file whole and gives its length in milliseconds; 0: there is nothing.
+fn repaired(file: &Path) -> Result<u64, KeepError> {
+    /// No header is longer.
+    const HEADERS: u64 = 200;
+    let begun = || std::fs::metadata(file).is_ok_and(|file| file.len() > HEADERS);
+    match offhook_media::recorder::repair(file) {
+        Ok(samples) => Ok(samples * 1000 / u64::from(offhook_media::wav::RATE)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+        Err(error) if error.kind() == ErrorKind::InvalidData && !begun() => Ok(0),
+        // It may be there after the next start: nothing is thrown away for a bad disk.
+        Err(error) => Err(KeepError::Failed(error.to_string())),
     }
 }
 

@@ -42,6 +42,10 @@ fn words(status: &Value) -> String {
              and are reached again after a restart when they register anew"
         ));
     }
+    for disk in list(&status["disks"]) {
+        lines.extend(disk_words(&disk));
+    }
+    lines.extend(recording_words(&status["recordings"]));
     for trunk in list(&status["trunks"]) {
         lines.push(format!("  trunk {}: {}", text(&trunk["name"]), trunk_words(&trunk)));
     }
@@ -53,6 +57,30 @@ fn words(status: &Value) -> String {
         lines.push(format!("    {id}  {} -> {}", text(&call["from"]), text(&call["to"])));
     }
     lines.join("\n")
+}
+
+/// Nothing of a disk that has room.
+fn disk_words(disk: &Value) -> Option<String> {
+    let (folder, free) = (disk["folder"].as_str()?, disk["free"].as_u64()? >> 20);
+    let what = match disk["level"].as_str()? {
+        "low" => "is nearly full: soon nothing is recorded",
+        "full" => "is full: NOTHING IS RECORDED",
+        _ => return None,
+    };
+    Some(format!("  PROBLEM: the disk of {folder} {what} ({free} MiB are free)"))
+}
+
+/// Nothing when none waits.
+fn recording_words(recordings: &Value) -> Option<String> {
+    let waiting = recordings["waiting"].as_u64().filter(|waiting| *waiting > 0)?;
+    let oldest = span(recordings["oldest_seconds"].as_u64().unwrap_or(0));
+    Some(match recordings["failing"].as_u64() {
+        Some(failing @ 1..) => format!(
+            "  PROBLEM: {failing} of {waiting} recordings could not be stored yet, the oldest is of \
+             {oldest} ago (`offhook recordings list` says why)"
+        ),
+        _ => format!("  recordings: {waiting} are being stored"),
+    })
 }
 
 fn trunk_words(trunk: &Value) -> String {

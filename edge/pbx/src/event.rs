@@ -102,6 +102,13 @@ pub enum CallEventKind {
         /// To a call that it has already.
         attended: bool,
     },
+    /// The conversation is being recorded from now on.
+    Taped,
+    /// A recording is where recordings are kept.
+    Stored {
+        /// A path, or `s3://bucket/key`.
+        location: String,
+    },
     /// Somebody hung up.
     HungUp {
         /// `caller`, `callee`, `us`.

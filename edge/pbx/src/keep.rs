@@ -170,6 +170,40 @@ pub struct Voicemail {
     pub saved: bool,
 }
 
+/// A recorded conversation, on its way to where recordings are kept or there already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recording {
+    /// Our id.
+    pub id: String,
+    /// Call it belongs to.
+    pub call_id: String,
+    /// When it began.
+    pub started: SystemTime,
+    /// Length of the audio in milliseconds; 0 while it runs.
+    pub duration_ms: u64,
+    /// Where it was recorded to.
+    pub file: PathBuf,
+    /// Its name where it is kept.
+    pub key: String,
+    /// Where it is, once it is there: a path, or `s3://bucket/key`.
+    pub stored: Option<String>,
+    /// Attempts to bring it there that failed.
+    pub attempts: u32,
+    /// Why the last one did.
+    pub error: Option<String>,
+}
+
+/// What waits to be brought to where recordings are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Backlog {
+    /// Recordings that have ended and are not there.
+    pub waiting: u64,
+    /// Those of them that failed at least once.
+    pub failing: u64,
+    /// When the oldest of them began.
+    pub oldest: Option<SystemTime>,
+}
+
 /// An address that is banned for a while.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ban {
@@ -234,6 +268,28 @@ pub trait Voicemails: Send + Sync {
     fn delete_voicemail(&self, id: String) -> Kept<()>;
 }
 
+/// Recorded conversations.
+pub trait Recordings: Send + Sync {
+    /// Says that one begins, so that it survives `kill -9` while it runs.
+    fn begin_recording(&self, recording: Recording) -> Kept<()>;
+    /// It ended; from now on it waits to be stored. `duration_ms` 0 = there is nothing: forgotten,
+    /// and its file with it.
+    fn finish_recording(&self, id: String, duration_ms: u64) -> Kept<()>;
+    /// Those that a killed daemon left begun.
+    fn unfinished_recordings(&self) -> Kept<Vec<Recording>>;
+    /// Those that wait, the ones with fewest failed attempts first, the oldest of these first;
+    /// `fresh`: only those that were never tried.
+    fn waiting_recordings(&self, fresh: bool, limit: usize) -> Kept<Vec<Recording>>;
+    /// It is where it belongs, and no longer in the file it was recorded to.
+    fn recording_stored(&self, id: String, location: String) -> Kept<()>;
+    /// An attempt failed.
+    fn recording_delayed(&self, id: String, error: String) -> Kept<()>;
+    /// What waits, in numbers.
+    fn recordings_backlog(&self) -> Kept<Backlog>;
+    /// Newest first.
+    fn list_recordings(&self, limit: usize) -> Kept<Vec<Recording>>;
+}
+
 /// Bans, so that a restart does not forgive a scanner.
 pub trait Bans: Send + Sync {
     /// Those still in force.
@@ -245,5 +301,5 @@ pub trait Bans: Send + Sync {
 }
 
 /// Everything the heart wants kept.
-pub trait Keep: Extensions + Bindings + Calls + Voicemails + Bans {}
-impl<T: Extensions + Bindings + Calls + Voicemails + Bans> Keep for T {}
+pub trait Keep: Extensions + Bindings + Calls + Voicemails + Recordings + Bans {}
+impl<T: Extensions + Bindings + Calls + Voicemails + Recordings + Bans> Keep for T {}

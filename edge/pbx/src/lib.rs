@@ -6,6 +6,7 @@
 pub mod app;
 pub mod bans;
 pub mod call;
+pub mod disk;
 pub mod event;
 pub mod failure;
 pub mod keep;
@@ -13,6 +14,7 @@ pub mod mask;
 pub mod metrics;
 pub mod mwi;
 pub mod office;
+pub mod outbox;
 pub mod pin;
 pub mod registrar;
 pub mod resolve;

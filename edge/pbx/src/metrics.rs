@@ -100,6 +100,24 @@ metrics! {
     subscriptions: Gauge,
     /// Trunks that answer their OPTIONS.
     trunks_up: Gauge,
+    /// Recordings that have ended and are not where they belong yet.
+    recordings_waiting: Gauge,
+    /// Those of them that failed to be stored at least once.
+    recordings_failing: Gauge,
+    /// Seconds since the oldest recording that waits began.
+    recordings_oldest_seconds: Gauge,
+    /// Recordings stored where they belong.
+    recordings_stored: Counter,
+    /// Attempts to store a recording that failed.
+    recordings_delayed: Counter,
+    /// Calls that were to be recorded and are not, or not to their end.
+    recordings_broken: Counter,
+    /// Free bytes of the fullest disk that we write to.
+    disk_free_bytes: Gauge,
+    /// Disks that are nearly full: below the limit of which the operator wants to be told.
+    disks_low: Gauge,
+    /// Disks on which nothing is recorded any more, to leave room for the rest.
+    disks_full: Gauge,
     /// DNS lookups sent to a resolver.
     dns_lookups: Counter,
     /// DNS lookups that failed.

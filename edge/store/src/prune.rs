@@ -86,6 +86,9 @@ fn oldest_to_keep(
 fn throw_away(connection: &Connection, limit: i64, now: i64) -> rusqlite::Result<i64> {
     connection.execute("DELETE FROM bindings WHERE expires <= ?1", [now])?;
     connection.execute("DELETE FROM bans WHERE until <= ?1", [now])?;
+    // The journal of what is where goes with the calls'; the recordings stay where they are.
+    let sql = "DELETE FROM recordings WHERE stored IS NOT NULL AND started < ?1";
+    connection.prepare_cached(sql)?.execute([limit])?;
     let old = "SELECT id FROM calls WHERE started < ?1 ORDER BY started LIMIT ?2";
     let events = format!("DELETE FROM events WHERE call IN ({old})");
     connection.prepare_cached(&events)?.execute(params![limit, STEP])?;

@@ -15,13 +15,14 @@ const APPLICATION_ID: i64 = 0x4f46_4648;
 /// Each brings a database from its index to the next format. Never change one that was released.
 ///
 /// Times are nanoseconds since 1970 (UTC).
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     FIRST,
     // The transfers of a call, as a JSON list; NULL when there were none.
     "ALTER TABLE calls ADD COLUMN transfers TEXT",
     // Mailboxes that ever held a message: a lamp may be lit for it somewhere, whatever they hold.
     "CREATE TABLE lamps (mailbox TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
      INSERT INTO lamps SELECT DISTINCT mailbox FROM voicemails WHERE finished = 1;",
+    RECORDINGS,
 ];
 
 pub(crate) const FIRST: &str = "
@@ -103,6 +104,25 @@ CREATE TABLE bans (
     since INTEGER NOT NULL,
     until INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+";
+
+const RECORDINGS: &str = "
+CREATE TABLE recordings (
+    id TEXT PRIMARY KEY,
+    call_id TEXT NOT NULL,
+    started INTEGER NOT NULL,
+    duration_ms INTEGER NOT NULL,
+    file TEXT NOT NULL,
+    key TEXT NOT NULL,
+    finished INTEGER NOT NULL,
+    stored TEXT,
+    attempts INTEGER NOT NULL,
+    error TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX recordings_by_start ON recordings (started);
+-- The outbox: short, whatever has been recorded in years.
+CREATE INDEX recordings_waiting ON recordings (attempts, started)
+    WHERE finished = 1 AND stored IS NULL;
 ";
 
 /// Pages of a connection's cache, in KiB: registrations of a whole office fit in.

@@ -1,6 +1,7 @@
 mod calls;
 mod kept;
 mod opening;
+mod recordings;
 mod voicemails;
 mod writing;
 

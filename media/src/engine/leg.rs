@@ -76,7 +76,7 @@ pub(super) struct Leg {
     player: Option<Box<Player>>,
     digits: Option<Box<Dialling>>,
     recorder: Option<Box<Recorder>>,
-    /// The tape, and a recording that ends when it has heard the ear's last.
+    /// Tapes, and a recording that ends when it has heard the ear's last.
     tapes: Tapes,
     /// Decodes what the peer says, when the far leg or a recording needs it so.
     ear: Option<Box<Ear>>,

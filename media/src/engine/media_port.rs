@@ -86,14 +86,14 @@ impl MediaPort {
     }
 
     /// Lets a tape have what the peer says, beside a recording and a bridge, which are not changed by
-    /// it; in place of another tape.
-    pub fn tape(&self, to: Box<dyn TapeSink>) {
-        self.order(Order::Tape(to));
+    /// it. A port has room for four tapes, named by a number of theirs.
+    pub fn tape(&self, id: u64, to: Box<dyn TapeSink>) {
+        self.order(Order::Tape(id, to));
     }
 
     /// No tape any more, as soon as it has what the peer has said until now.
-    pub fn stop_tape(&self) {
-        self.order(Order::StopTape);
+    pub fn stop_tape(&self, id: u64) {
+        self.order(Order::StopTape(id));
     }
 
     /// Ends the running recording, if any.

@@ -1,19 +1,23 @@
-//! What hears a leg through its ear beside the far leg: a tape, and a recording that is ending.
+//! What hears a leg through its ear beside the far leg: tapes, and a recording that is ending.
 
 use std::time::Instant;
 
 use super::api::{RecordEnd, TapeSink};
 use super::record::Recorder;
 
-/// Both of them.
+/// All of them.
 #[derive(Default)]
 pub(super) struct Tapes {
-    tape: Option<Box<Tape>>,
+    tapes: Vec<Tape>,
     /// A recording that ends when it has heard what was said before its end.
     trailing: Option<Box<Trailing>>,
 }
 
+/// Tapes that hear one leg at a time: its call's, and that of a call joined to it.
+const MAX_TAPES: usize = 4;
+
 struct Tape {
+    id: u64,
     to: Box<dyn TapeSink>,
     until: Option<Instant>,
 }
@@ -28,28 +32,30 @@ impl Tapes {
     /// Whether anything is to be heard for them.
     #[inline]
     pub(super) fn any(&self) -> bool {
-        self.tape.is_some() || self.trailing.is_some()
+        !self.tapes.is_empty() || self.trailing.is_some()
     }
 
     /// Whether there is a tape.
     pub(super) fn has_tape(&self) -> bool {
-        self.tape.is_some()
+        !self.tapes.is_empty()
     }
 
-    /// Another tape, or the first.
-    pub(super) fn set(&mut self, to: Box<dyn TapeSink>) {
-        self.tape = Some(Box::new(Tape { to, until: None }));
+    /// One more tape.
+    pub(super) fn add(&mut self, id: u64, to: Box<dyn TapeSink>) {
+        if self.tapes.len() < MAX_TAPES {
+            self.tapes.push(Tape { id, to, until: None });
+        }
     }
 
     /// The tape is to hear what is given out until then. `None`: there is nothing to be heard.
-    pub(super) fn end_tape(&mut self, until: Option<Instant>) {
+    pub(super) fn end_tape(&mut self, id: u64, until: Option<Instant>) {
         match until {
             Some(until) => {
-                if let Some(tape) = &mut self.tape {
+                for tape in self.tapes.iter_mut().filter(|tape| tape.id == id) {
                     tape.until.get_or_insert(until);
                 }
             }
-            None => self.tape = None,
+            None => self.tapes.retain(|tape| tape.id != id),
         }
     }
 
@@ -64,9 +70,9 @@ impl Tapes {
         earlier.map(|trailing| (*trailing.recorder, trailing.by))
     }
 
-    /// Gives both what was heard, at its instant.
+    /// Gives them what was heard, at its instant.
     pub(super) fn push(&mut self, now: Instant, at: Instant, samples: &[i16]) {
-        if let Some(tape) = &mut self.tape {
+        for tape in &mut self.tapes {
             tape.to.push(at, samples);
         }
         if let Some(trailing) = &mut self.trailing {
@@ -74,10 +80,10 @@ impl Tapes {
         }
     }
 
-    /// The tape goes when it has heard enough, and the recording comes back when it has.
+    /// A tape goes when it has heard enough, and the recording comes back when it has.
     pub(super) fn ended(&mut self, at: Instant) -> Option<(Recorder, RecordEnd)> {
         let over = |until: Instant| at >= until;
-        self.tape.take_if(|tape| tape.until.is_some_and(over));
+        self.tapes.retain(|tape| !tape.until.is_some_and(over));
         let trailing = self.trailing.take_if(|trailing| over(trailing.until))?;
         Some((*trailing.recorder, trailing.by))
     }

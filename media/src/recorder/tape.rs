@@ -78,6 +78,12 @@ impl Tape {
         self.handle.when_done(on_done);
     }
 
+    /// Names the tape at ports; no other one has it in the life of the recorder.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.handle.handle.inner.id
+    }
+
     /// The recording underneath.
     #[must_use]
     pub fn handle(&self) -> &RecordingHandle {

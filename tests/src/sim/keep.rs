@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use offhook_pbx::event::CallEvent;
 use offhook_pbx::keep::{
-    Ban, Bans, Binding, BindingChange, Bindings, CallRecord, Calls, Extension, Extensions, Kept,
-    Voicemail, Voicemails,
+    Backlog, Ban, Bans, Binding, BindingChange, Bindings, CallRecord, Calls, Extension, Extensions,
+    KeepError, Kept, Recording, Recordings, Voicemail, Voicemails,
 };
 
 /// All of it. Every future is ready at once, so that the paused clock has nothing to wait for.
@@ -25,6 +25,8 @@ struct Tables {
     begun: Vec<Voicemail>,
     voicemails: Vec<Voicemail>,
     bans: HashMap<IpAddr, Ban>,
+    /// In the order in which they began, and whether they ended.
+    recordings: Vec<(Recording, bool)>,
 }
 
 impl MemoryKeep {
@@ -161,6 +163,84 @@ impl Voicemails for MemoryKeep {
     fn delete_voicemail(&self, id: String) -> Kept<()> {
         self.tables().voicemails.retain(|message| message.id != id);
         ready(())
+    }
+}
+
+impl MemoryKeep {
+    fn change_recording(
+        &self,
+        id: &str,
+        change: impl FnOnce(&mut Recording, &mut bool),
+    ) -> Kept<()> {
+        let mut tables = self.tables();
+        match tables.recordings.iter_mut().find(|(recording, _)| recording.id == id) {
+            Some((recording, ended)) => {
+                change(recording, ended);
+                ready(())
+            }
+            None => Box::pin(std::future::ready(Err(KeepError::Failed(format!("no {id}"))))),
+        }
+    }
+
+    fn recordings(&self, choose: impl Fn(&Recording, bool) -> bool) -> Vec<Recording> {
+        let tables = self.tables();
+        let chosen =
+            tables.recordings.iter().filter(|(recording, ended)| choose(recording, *ended));
+        chosen.map(|(recording, _)| recording.clone()).collect()
+    }
+}
+
+impl Recordings for MemoryKeep {
+    fn begin_recording(&self, recording: Recording) -> Kept<()> {
+        self.tables().recordings.push((recording, false));
+        ready(())
+    }
+
+    fn finish_recording(&self, id: String, duration_ms: u64) -> Kept<()> {
+        if duration_ms == 0 {
+            self.tables().recordings.retain(|(recording, _)| recording.id != id);
+            return ready(());
+        }
+        self.change_recording(&id, |recording, ended| {
+            (recording.duration_ms, *ended) = (duration_ms, true);
+        })
+    }
+
+    fn unfinished_recordings(&self) -> Kept<Vec<Recording>> {
+        ready(self.recordings(|_, ended| !ended))
+    }
+
+    fn waiting_recordings(&self, fresh: bool, limit: usize) -> Kept<Vec<Recording>> {
+        let mut waiting = self.recordings(|recording, ended| {
+            ended && recording.stored.is_none() && (!fresh || recording.attempts == 0)
+        });
+        waiting.sort_by_key(|recording| recording.attempts);
+        waiting.truncate(limit);
+        ready(waiting)
+    }
+
+    fn recording_stored(&self, id: String, location: String) -> Kept<()> {
+        self.change_recording(&id, |recording, _| recording.stored = Some(location))
+    }
+
+    fn recording_delayed(&self, id: String, error: String) -> Kept<()> {
+        self.change_recording(&id, |recording, _| {
+            recording.attempts += 1;
+            recording.error = Some(error);
+        })
+    }
+
+    fn recordings_backlog(&self) -> Kept<Backlog> {
+        let waiting = self.recordings(|recording, ended| ended && recording.stored.is_none());
+        ready(Backlog {
+            waiting: waiting.len() as u64,
+            failing: waiting.iter().filter(|recording| recording.attempts > 0).count() as u64,
+            oldest: waiting.iter().map(|recording| recording.started).min(),
+        })
+    }
+
+    fn list_recordings(&self, limit: usize) -> Kept<Vec<Recording>> {
+        ready(self.recordings(|_, _| true).into_iter().rev().take(limit).collect())
     }
 }
 

@@ -299,6 +299,8 @@ fn services(sip: &SipHandle, engine: &Engine, keep: &Arc<MemoryKeep>, desk: Desk
         phonebook: Arc::new(desk),
         sounds: Arc::new(Sounds::new(1 << 20, None)),
         lamp: Arc::new(|_| {}),
+        outbox: Arc::default(),
+        metrics: Arc::default(),
     })
 }
 

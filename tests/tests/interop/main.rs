@@ -18,6 +18,7 @@ mod mailbox;
 mod operator;
 mod phones;
 mod pki;
+mod recording;
 mod reliable;
 mod reload;
 mod secrets;

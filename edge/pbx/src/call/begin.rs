@@ -73,6 +73,7 @@ impl Call {
             leaving: None,
             music: None,
             silence_check: None,
+            taping: Default::default(),
             next_run: 1,
             work: FuturesUnordered::new(),
             timeline,

@@ -175,6 +175,7 @@ impl Call {
         }
         // The other call of a transfer hears of it by this.
         self.partner = None;
+        self.end_tape();
         self.record.ended = Some(SystemTime::now());
         let ending = self.how_it_ended();
         self.record.hung_up_by = Some(ending.by.to_owned());

@@ -13,6 +13,7 @@
 //! * [`asking`]: the application; [`runner`]: its actions one by one; [`answering`], [`play`],
 //!   [`record`]: those that need sound. [`bridge`], [`place`], [`answered`], [`refused`],
 //!   [`redirect`]: `CallAndBridge` with its forks, forwards and failover.
+//! * [`taping`]: the conversation on tape.
 //! * [`transfer`]: a phone puts its call through (REFER): [`handover`] to a number, [`joining`] to
 //!   another call of its own; [`reports`] and [`leaving`]: what becomes of the phone.
 //! * [`identity`], [`best`]: pure rules. [`timeline`]: what happened.
@@ -43,6 +44,7 @@ mod reports;
 mod runner;
 mod signalling;
 pub(crate) mod sounds;
+mod taping;
 mod task;
 pub(crate) mod timeline;
 mod transfer;
@@ -63,7 +65,7 @@ use offhook_sma::digits::Collector;
 use offhook_sma::event::{EventType, InvocationEvent};
 use offhook_sma::reply::Reply;
 use offhook_sma::session::{Script, Transaction};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 pub(crate) use self::begin::hops_left;
 use self::bridge::Bridging;
@@ -74,12 +76,15 @@ use self::record::{Recorded, Started};
 use self::runner::Running;
 pub use self::sounds::Sounds;
 use self::sounds::{Loaded, NotLoaded};
+pub use self::taping::TapeOrder;
+use self::taping::{Opened, Taped, Taping};
 pub(crate) use self::task::spawn;
 use self::timeline::Timeline;
 use self::transfer::{PutThrough, Transfer};
 use crate::app::{AppError, Application, Lamp};
 use crate::failure::Failure;
 use crate::keep::{CallRecord, Keep};
+use crate::metrics::Metrics;
 use crate::office::Phonebook;
 use crate::office::registry::Entry;
 use crate::office::route::Router;
@@ -114,6 +119,10 @@ pub struct Services {
     pub sounds: Arc<Sounds>,
     /// Message lamps.
     pub lamp: Lamp,
+    /// Told when a recording waits to be stored.
+    pub outbox: Arc<Notify>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
 }
 
 /// A configuration and what is derived from it; a call keeps the one it began with.
@@ -158,6 +167,8 @@ pub(crate) struct NewCall {
 pub(crate) enum Control {
     /// Ends the call.
     HangUp,
+    /// Records the conversation, or no longer.
+    Tape(TapeOrder),
     /// Another call's party takes the place of a leg of ours.
     Join(Box<Join>),
     /// The phone at the other end, in another call, puts our party through.
@@ -193,6 +204,11 @@ enum Done {
         run: u64,
         recorded: Recorded,
     },
+    TapeOpened {
+        run: u64,
+        opened: Result<Opened, String>,
+    },
+    Taped(Taped),
     Joined {
         run: u64,
         joined: Result<Joined, JoinRefused>,
@@ -258,6 +274,8 @@ pub(crate) struct Call {
     music: Option<LegId>,
     /// When legs are looked at for silence, and the packets they had the last time.
     silence_check: Option<Instant>,
+    /// The conversation on tape.
+    taping: Taping,
     next_run: u64,
 
     work: FuturesUnordered<BoxFuture<'static, Done>>,

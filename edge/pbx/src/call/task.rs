@@ -84,6 +84,7 @@ impl Call {
                 break;
             }
         }
+        self.keep_taping(now);
         self.run_app();
         self.close_when_over(now);
     }
@@ -137,6 +138,8 @@ impl Call {
             Done::Flow { attempt, flow } => self.on_flow(now, *attempt, flow),
             Done::Started { run, started } => self.on_recording_started(now, run, started),
             Done::Recorded { run, recorded } => self.on_recorded(now, run, recorded),
+            Done::TapeOpened { run, opened } => self.on_tape_opened(now, run, opened),
+            Done::Taped(taped) => self.on_taped(now, taped),
             Done::Joined { run, joined } => self.on_joined(now, run, joined),
             Done::PartnerGone { run } => self.on_partner_gone(now, run),
             Done::Music { clips } => self.on_music(now, clips),
@@ -147,6 +150,7 @@ impl Call {
     fn on_control(&mut self, now: Instant, order: Control) {
         match order {
             Control::HangUp => self.end_by_operator(now),
+            Control::Tape(order) => self.on_tape_order(now, order),
             Control::Join(join) => self.on_join(now, *join),
             Control::PutThrough(order) => self.on_put_through(now, *order),
             Control::NotJoined => self.music_for_hold(),

@@ -28,7 +28,7 @@ use self::registry::Registry;
 use self::route::{Plan, Router};
 use crate::app::Application;
 use crate::bans::noise::Noise;
-use crate::call::{self, Caller, NewCall, Services, Settings, Source};
+use crate::call::{self, Caller, NewCall, Services, Settings, Source, TapeOrder};
 use crate::failure::{self, Failure};
 use crate::keep::Extension;
 use crate::mask::mask;
@@ -167,6 +167,11 @@ impl OfficeHandle {
     /// Ends a call, by id or unique beginning of one. `false`: there is no such call.
     pub fn hang_up(&self, id: &str) -> bool {
         self.registry.hang_up(id)
+    }
+
+    /// Lets a call be recorded, or no longer; `false` when there is no such call.
+    pub fn tape(&self, id: &str, order: TapeOrder) -> bool {
+        self.registry.tape(id, order)
     }
 
     /// Takes no new calls, lets those there are go on for `patience`, then ends them.

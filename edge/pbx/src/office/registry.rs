@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::call::Control;
+use crate::call::{Control, TapeOrder};
 
 /// A call as `offhook status` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,10 +108,20 @@ impl Registry {
 
     /// Ends one call, by id or unique beginning of one.
     pub(crate) fn hang_up(&self, id: &str) -> bool {
+        self.tell(id, Control::HangUp)
+    }
+
+    /// Records one call, or no longer.
+    pub(crate) fn tape(&self, id: &str, order: TapeOrder) -> bool {
+        self.tell(id, Control::Tape(order))
+    }
+
+    /// Gives an order to one call, by id or unique beginning of one.
+    fn tell(&self, id: &str, order: Control) -> bool {
         let table = self.table();
         let mut fitting = table.values().filter(|live| live.call.id.starts_with(id));
         match (fitting.next(), fitting.next()) {
-            (Some(live), None) => live.control.try_send(Control::HangUp).is_ok(),
+            (Some(live), None) => live.control.try_send(order).is_ok(),
             _ => false,
         }
     }

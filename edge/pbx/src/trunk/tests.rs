@@ -31,6 +31,7 @@ fn trunk(name: &str, host: &str, order: u32) -> Trunk {
         options: None,
         peers: Vec::new(),
         outbound: true,
+        record: None,
     }
 }
 

@@ -322,13 +322,13 @@ impl Leg {
     }
 
     /// A tape hears this leg from here on.
-    pub(in crate::engine) fn set_tape(&mut self, to: Box<dyn TapeSink>) {
-        self.tapes.set(to);
+    pub(in crate::engine) fn add_tape(&mut self, id: u64, to: Box<dyn TapeSink>) {
+        self.tapes.add(id, to);
     }
 
     /// The tape ends when it has what was said until now.
-    pub(in crate::engine) fn end_tape(&mut self, now: Instant) {
-        self.tapes.end_tape(self.ear.as_ref().map(|ear| ear.heard_at(now)));
+    pub(in crate::engine) fn end_tape(&mut self, now: Instant, id: u64) {
+        self.tapes.end_tape(id, self.ear.as_ref().map(|ear| ear.heard_at(now)));
     }
 
     /// The far leg is another one, or speaks in another form: what is decoded for it is decided

@@ -27,8 +27,8 @@ pub(in crate::engine) enum Order {
     ControlPlay(Control),
     Record(Recording),
     StopRecord,
-    Tape(Box<dyn TapeSink>),
-    StopTape,
+    Tape(u64, Box<dyn TapeSink>),
+    StopTape(u64),
     SendDigits(Vec<Digit>, Duration, Duration),
     /// With the other port, which this thread has or expects.
     Bridge(PortId),
@@ -142,7 +142,7 @@ impl Worker {
                 return drop(self.remove(id, slot));
             }
             // Another recording takes the place of one that runs.
-            Order::StopRecord | Order::Record(_) | Order::StopTape => self.hear_out(now, slot),
+            Order::StopRecord | Order::Record(_) | Order::StopTape(_) => self.hear_out(now, slot),
             Order::Move(to) => {
                 if let Some(port) = self.remove(id, slot) {
                     let _ = epoll::delete(&self.epoll, &port.rtp);
@@ -170,8 +170,8 @@ impl Worker {
             Order::ControlPlay(control) => port.leg.control_play(now, control),
             Order::Record(recording) => port.leg.record(now, recording),
             Order::StopRecord => port.leg.end_record(now, RecordEnd::Stopped),
-            Order::Tape(to) => port.leg.set_tape(to),
-            Order::StopTape => port.leg.end_tape(now),
+            Order::Tape(id, to) => port.leg.add_tape(id, to),
+            Order::StopTape(id) => port.leg.end_tape(now, id),
             Order::SendDigits(digits, tone, gap) => port.leg.send_digits(now, &digits, tone, gap),
             Order::Bridge(_)
             | Order::Unbridge

@@ -45,8 +45,8 @@ fn both_sides_of_a_call_are_taped_and_hear_each_other_as_before() {
         let mut b = Phone::new(PEERS[1], two, 20, 1000.0);
         let mut now = a.bench.now;
         let (left, right) = (Track::default(), Track::default());
-        a.bench.leg.set_tape(Box::new(left.clone()));
-        b.bench.leg.set_tape(Box::new(right.clone()));
+        a.bench.leg.add_tape(1, Box::new(left.clone()));
+        b.bench.leg.add_tape(1, Box::new(right.clone()));
         talk(&mut a, &mut b, &mut now, 2000);
         assert_hears(&a, 1000.0);
         assert_hears(&b, 440.0);
@@ -57,7 +57,7 @@ fn both_sides_of_a_call_are_taped_and_hear_each_other_as_before() {
             assert!(samples.len() >= 15_000, "{one} {two}: {}", samples.len());
             assert!(share(&samples[3000..14_000], hertz) > 0.9, "{one} {two} {hertz}");
         }
-        a.bench.leg.end_tape(now);
+        a.bench.leg.end_tape(now, 1);
         talk(&mut a, &mut b, &mut now, 300);
         assert_eq!(Arc::strong_count(&left.0), 1, "let go of");
         assert_eq!(Arc::strong_count(&right.0), 2);
@@ -71,7 +71,7 @@ fn a_tape_changes_no_byte_of_what_is_passed_on() {
         let mut a = Phone::new(PEERS[0], form, 20, 440.0);
         let mut b = Phone::new(PEERS[1], form, 20, 1000.0);
         let track = Track::default();
-        a.bench.leg.set_tape(Box::new(track.clone()));
+        a.bench.leg.add_tape(1, Box::new(track.clone()));
         let mut now = a.bench.now;
         for _ in 0..50 {
             now += ms(10);
@@ -95,7 +95,7 @@ fn a_side_that_falls_silent_stays_on_tape_as_silence() {
     let mut a = Phone::new(PEERS[0], Codec::G722, 20, 440.0);
     let mut b = Phone::new(PEERS[1], Codec::G722, 20, 1000.0);
     let track = Track::default();
-    a.bench.leg.set_tape(Box::new(track.clone()));
+    a.bench.leg.add_tape(1, Box::new(track.clone()));
     let mut now = a.bench.now;
     talk(&mut a, &mut b, &mut now, 1000);
     for _ in 0..100 {
@@ -130,7 +130,7 @@ fn a_recording_has_the_last_words_whatever_else_listens() {
         };
         a.bench.leg.record(now, recording);
         if taped {
-            a.bench.leg.set_tape(Box::new(Track::default()));
+            a.bench.leg.add_tape(1, Box::new(Track::default()));
         }
         talk(&mut a, &mut b, &mut now, 1000);
         a.hertz = 1600.0;
@@ -156,7 +156,7 @@ fn the_end_of_a_leg_gives_recording_and_tape_what_the_ear_still_holds() {
     let mut b = Phone::new(PEERS[1], Codec::Pcmu, 20, 1000.0);
     let mut now = a.bench.now;
     let track = Track::default();
-    a.bench.leg.set_tape(Box::new(track.clone()));
+    a.bench.leg.add_tape(1, Box::new(track.clone()));
     talk(&mut a, &mut b, &mut now, 1000);
     let before = track.samples().len();
     a.bench.leg.hear_last(now);

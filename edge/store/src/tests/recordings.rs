@@ -1,0 +1,64 @@
+use super::*;
+
+fn recording(id: &str, started: SystemTime, file: &Path) -> Recording {
+    Recording {
+        id: id.into(),
+        call_id: format!("call-{id}"),
+        started,
+        duration_ms: 0,
+        file: file.into(),
+        key: format!("2026/{id}.wav"),
+        stored: None,
+        attempts: 0,
+        error: None,
+    }
+}
+
+#[test]
+fn a_recording_goes_its_way_across_restarts() {
+    let (_folder, path) = folder();
+    let file = path.with_file_name("a.wav");
+    std::fs::write(&file, "x").unwrap();
+    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
+    {
+        let store = opened(&path);
+        wait(store.begin_recording(recording("a", at, &file))).unwrap();
+        assert_eq!(wait(store.recordings_backlog()).unwrap(), Backlog::default());
+    }
+    let store = opened(&path);
+    assert_eq!(wait(store.unfinished_recordings()).unwrap(), [recording("a", at, &file)]);
+    wait(store.finish_recording("a".into(), 1234)).unwrap();
+    wait(store.recording_delayed("a".into(), "503".into())).unwrap();
+    wait(store.begin_recording(recording("b", at + Duration::from_secs(1), &file))).unwrap();
+    wait(store.finish_recording("b".into(), 1)).unwrap();
+    drop(store);
+
+    let store = opened(&path);
+    let ids = |fresh| -> Vec<String> {
+        let waiting = wait(store.waiting_recordings(fresh, 9)).unwrap();
+        waiting.into_iter().map(|recording| recording.id).collect()
+    };
+    assert_eq!((ids(false), ids(true)), (vec!["b".into(), "a".into()], vec!["b".into()]));
+    let backlog = Backlog { waiting: 2, failing: 1, oldest: Some(at) };
+    assert_eq!(wait(store.recordings_backlog()).unwrap(), backlog);
+    wait(store.recording_stored("a".into(), "s3://b/a".into())).unwrap();
+    assert_eq!(ids(false), ["b"]);
+    let listed = wait(store.list_recordings(9)).unwrap();
+    assert_eq!(listed[1].stored.as_deref(), Some("s3://b/a"));
+    assert_eq!((listed[1].duration_ms, listed[1].attempts, &listed[1].error), (1234, 1, &None));
+    assert!(wait(store.recording_stored("x".into(), "y".into())).is_err());
+}
+
+#[test]
+fn a_recording_of_nothing_is_forgotten_with_its_file() {
+    let (_folder, path) = folder();
+    let file = path.with_file_name("a.wav");
+    std::fs::write(&file, "x").unwrap();
+    let store = opened(&path);
+    wait(store.begin_recording(recording("a", SystemTime::now(), &file))).unwrap();
+    wait(store.finish_recording("a".into(), 0)).unwrap();
+    assert!(wait(store.list_recordings(9)).unwrap().is_empty());
+    wait(store.flush()).unwrap();
+    drop(store);
+    assert!(!file.exists());
+}
