@@ -22,6 +22,7 @@ mod lru;
 pub mod negotiate;
 mod ogg;
 pub mod prompts;
+pub mod quality;
 pub mod recorder;
 pub mod relay;
 pub mod resample;

@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, Ipv6Addr, UdpSocket};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use offhook_media::clip::Clip;
 use offhook_media::codec::Codec;
@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 
 mod peer;
 
-use peer::{Leg, engine, quiet, reaches};
+use peer::{Leg, PATIENCE, engine, quiet, reaches};
 
 #[test]
 fn two_peers_hear_each_other_and_a_stranger_nobody() {
@@ -310,4 +310,25 @@ async fn an_engine_tells_whether_its_threads_work() {
     assert!(engine.is_well().await);
     engine.shutdown();
     assert!(!engine.is_well().await);
+}
+
+#[test]
+fn who_leaves_says_so_to_the_peer() {
+    let engine = engine(1);
+    let (mut a, mut b) =
+        (Leg::new(&engine, |_| {}), Leg::new(&engine, |stream| stream.rtcp_mux = true));
+    engine.bridge(&a.port, &b.port);
+    reaches(&mut a, &mut b, 0, &[1; 160]);
+    let Leg { socket, port, .. } = b;
+    drop(port);
+    let mut wire = [0; 2000];
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
+        let Ok(n) = socket.recv(&mut wire) else { continue };
+        // An SR that ends in a BYE (RFC 3550 §6.6).
+        if wire[1] == 200 && wire[n - 8..n - 4] == [0x81, 203, 0, 1] {
+            return;
+        }
+    }
+    panic!("no goodbye came");
 }

@@ -46,10 +46,19 @@ fn assert_well_formed(text: &str) {
             }
             [sample, value] => {
                 assert!(samples.insert(sample.to_owned()), "{sample} comes twice");
-                value.parse::<u64>().unwrap_or_else(|_| panic!("{line}"));
-                let suffix = if current.1 == "counter" { "_total" } else { "" };
                 let name = sample.split('{').next().unwrap_or_default();
-                assert_eq!(name, format!("{}{suffix}", current.0), "{line}");
+                let suffix = name.strip_prefix(current.0.as_str()).unwrap_or("?");
+                let suffixes: &[&str] = match current.1.as_str() {
+                    "counter" => &["_total"],
+                    "histogram" => &["_bucket", "_count", "_sum"],
+                    _ => &[""],
+                };
+                assert!(suffixes.contains(&suffix), "{line}");
+                if suffix == "_sum" {
+                    value.parse::<f64>().unwrap_or_else(|_| panic!("{line}"));
+                } else {
+                    value.parse::<u64>().unwrap_or_else(|_| panic!("{line}"));
+                }
             }
             _ => panic!("not OpenMetrics: {line}"),
         }
@@ -78,6 +87,9 @@ fn metrics_are_openmetrics_and_count_calls_by_their_outcome() {
     assert_well_formed(&text);
     let ended = "offhook_calls_ended_total{outcome=\"voicemail\",failure=\"\"} 1\n";
     assert!(text.contains(ended), "{text}");
+    // Its one leg was silent, and said nothing of what it heard.
+    let unheard = "offhook_leg_mos_bucket{direction=\"received\",le=\"+Inf\"} 0\n";
+    assert!(text.contains(unheard), "{text}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use offhook_pbx::event::{CallEvent, CallEventKind, Direction};
+use offhook_pbx::quality::PathQuality;
 
 use crate::output::plain;
 
@@ -104,6 +105,9 @@ fn words(kind: &CallEventKind) -> String {
                 "media ended: {received} packets in, {sent} out, {lost} lost, {dropped} dropped"
             )
         }
+        CallEventKind::MediaQuality { received, sent, round_trip_ms } => {
+            quality_words(received.as_ref(), sent.as_ref(), *round_trip_ms)
+        }
         CallEventKind::Digit => "a digit".to_owned(),
         CallEventKind::Prompt { name } => format!("prompt {name}"),
         CallEventKind::Recorded { duration_ms, ended_by } => {
@@ -124,6 +128,26 @@ fn words(kind: &CallEventKind) -> String {
         CallEventKind::Note { text } => text.clone(),
         other => format!("{other:?}"),
     }
+}
+
+/// How a leg's party was heard, and heard us.
+fn quality_words(
+    received: Option<&PathQuality>,
+    sent: Option<&PathQuality>,
+    round_trip_ms: Option<f64>,
+) -> String {
+    let way = |path: &PathQuality| {
+        let PathQuality { loss_percent, jitter_ms, mos } = path;
+        let opinion = path.opinion();
+        format!("{opinion} (MOS {mos:.1}: {loss_percent:.1} % lost, jitter {jitter_ms:.0} ms)")
+    };
+    let heard = received.map_or_else(|| "not heard".to_owned(), |p| format!("heard {}", way(p)));
+    let hears = sent.map_or_else(
+        || "sent no reports of how it heard us".to_owned(),
+        |p| format!("heard us {}", way(p)),
+    );
+    let trip = round_trip_ms.map_or_else(String::new, |ms| format!(", round trip {ms:.0} ms"));
+    format!("quality: {heard}; {hears}{trip}")
 }
 
 #[cfg(test)]
@@ -185,6 +209,24 @@ mod tests {
         assert_eq!(drawn.lines().count(), 4, "{drawn}");
         assert!(!drawn.contains(|c: char| c.is_control() && c != '\n'));
         assert!(drawn.lines().all(|line| line.chars().count() < 300));
+    }
+
+    #[test]
+    fn how_a_leg_sounded_is_said_in_words() {
+        let path = |loss_percent, mos| PathQuality { loss_percent, jitter_ms: 3.4, mos };
+        let kind = |received, sent, round_trip_ms| {
+            words(&CallEventKind::MediaQuality { received, sent, round_trip_ms })
+        };
+        assert_eq!(
+            kind(Some(path(0.0, 4.4)), Some(path(7.0, 3.3)), Some(48.2)),
+            "quality: heard good (MOS 4.4: 0.0 % lost, jitter 3 ms); heard us poor (MOS 3.3: \
+             7.0 % lost, jitter 3 ms), round trip 48 ms"
+        );
+        assert_eq!(
+            kind(Some(path(0.0, 4.4)), None, None),
+            "quality: heard good (MOS 4.4: 0.0 % lost, jitter 3 ms); sent no reports of how it \
+             heard us"
+        );
     }
 
     #[test]

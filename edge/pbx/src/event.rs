@@ -5,6 +5,8 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use crate::quality::PathQuality;
+
 /// One entry of a call's timeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallEvent {
@@ -78,6 +80,15 @@ pub enum CallEventKind {
         lost: u64,
         /// Packets from strangers or broken, dropped.
         dropped: u64,
+    },
+    /// How well a leg was heard, when it ended.
+    MediaQuality {
+        /// What its party said, as it came to us.
+        received: Option<PathQuality>,
+        /// What it heard of us, as its RTCP reports say; absent when it sent none.
+        sent: Option<PathQuality>,
+        /// To the party and back (RFC 3550 §6.4.1); absent when it was not measured.
+        round_trip_ms: Option<f64>,
     },
     /// A digit pressed. The digit itself is kept out of the journal (PINs).
     Digit,

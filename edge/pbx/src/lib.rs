@@ -16,6 +16,7 @@ pub mod mwi;
 pub mod office;
 pub mod outbox;
 pub mod pin;
+pub mod quality;
 pub mod registrar;
 pub mod resolve;
 pub mod stack;

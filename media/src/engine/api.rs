@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::clip::Clip;
 use crate::codec::{Codec, OpusWishes};
 use crate::dtmf::{Digit, DigitSet};
+use crate::rtcp::Wishes;
 use crate::sound::Part;
 use crate::srtp::SrtpKeys;
 
@@ -61,6 +62,8 @@ pub struct StreamConfig {
     pub srtp: Option<SrtpKeys>,
     /// RTCP on the RTP port (RFC 5761), when agreed.
     pub rtcp_mux: bool,
+    /// Extended reports (RFC 3611) that were agreed on.
+    pub rtcp_xr: Wishes,
 }
 
 impl StreamConfig {
@@ -80,6 +83,7 @@ impl StreamConfig {
             receive: true,
             srtp: None,
             rtcp_mux: false,
+            rtcp_xr: Wishes::default(),
         }
     }
 }
@@ -322,6 +326,13 @@ pub struct PortCounters {
     pub sent: u64,
     /// RTP packets the peer sent that never came (RFC 3550 A.3). May fall when late ones arrive.
     pub lost: u64,
+    /// RTP packets the peer sent, as far as their numbers tell.
+    pub expected: u64,
+    /// Stretches of packets lost one after another, and the packets in them. One that came late
+    /// stays counted here.
+    pub loss_runs: u64,
+    /// See there.
+    pub losses: u64,
     /// Packets refused: malformed, unknown payload type, or not wanted in this direction.
     pub dropped: u64,
     /// Packets refused for their source address.
@@ -336,10 +347,19 @@ pub struct PortCounters {
     pub rtcp_received: u64,
     /// RTCP packets sent.
     pub rtcp_sent: u64,
-    /// Interarrival jitter in microseconds (RFC 3550 A.8).
+    /// Interarrival jitter in microseconds (RFC 3550 A.8), its mean over the whole time.
     pub jitter_us: u64,
+    /// Packets we had sent when the peer last reported; 0 when it never did.
+    pub remote_expected: u64,
     /// Packets the peer says it did not get from us, from its RTCP.
     pub remote_lost: u64,
-    /// Round trip in microseconds from RTCP (RFC 3550 §6.4.1); 0 while unknown.
+    /// Packets the peer says came too late for it (RFC 3611 §4.7.1).
+    pub remote_discarded: u64,
+    /// Jitter of our packets at the peer in microseconds, the mean of its reports.
+    pub remote_jitter_us: u64,
+    /// From the peer's interface to its ear in ms (RFC 3611 §4.7.3); 0 while unknown.
+    pub remote_delay_ms: u64,
+    /// Round trip in microseconds from RTCP (RFC 3550 §6.4.1), the mean of what was measured; 0
+    /// while unknown.
     pub round_trip_us: u64,
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::api::PortCounters;
+use crate::rtcp::Reception;
 
 /// A number with one writer: a plain load and store, no locked instruction.
 #[derive(Debug, Default)]
@@ -20,7 +21,7 @@ impl Count {
         self.0.store(value, Relaxed);
     }
 
-    fn get(&self) -> u64 {
+    pub(super) fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }
@@ -30,6 +31,9 @@ pub(super) struct Counters {
     pub(super) received: Count,
     pub(super) sent: Count,
     pub(super) lost: Count,
+    pub(super) expected: Count,
+    pub(super) loss_runs: Count,
+    pub(super) losses: Count,
     pub(super) dropped: Count,
     pub(super) strangers: Count,
     pub(super) srtp_failures: Count,
@@ -37,17 +41,38 @@ pub(super) struct Counters {
     pub(super) events_dropped: Count,
     pub(super) rtcp_received: Count,
     pub(super) rtcp_sent: Count,
-    pub(super) jitter_us: Count,
+    /// Sum of what packets deviated, and how many.
+    pub(super) deviation_us: Count,
+    pub(super) deviations: Count,
+    pub(super) remote_expected: Count,
     pub(super) remote_lost: Count,
+    pub(super) remote_discarded: Count,
+    pub(super) remote_jitter_us: Count,
+    pub(super) remote_delay_ms: Count,
     pub(super) round_trip_us: Count,
 }
 
 impl Counters {
+    /// What is known of the peer's packets, after each.
+    #[inline]
+    pub(super) fn received(&self, reception: &Reception) {
+        self.lost.set(reception.lost());
+        self.expected.set(reception.expected());
+        self.loss_runs.set(reception.losses().runs().into());
+        self.losses.set(reception.losses().count().into());
+        let (us, packets) = reception.deviation();
+        self.deviation_us.set(us);
+        self.deviations.set(packets);
+    }
+
     pub(super) fn snapshot(&self) -> PortCounters {
         PortCounters {
             received: self.received.get(),
             sent: self.sent.get(),
             lost: self.lost.get(),
+            expected: self.expected.get(),
+            loss_runs: self.loss_runs.get(),
+            losses: self.losses.get(),
             dropped: self.dropped.get(),
             strangers: self.strangers.get(),
             srtp_failures: self.srtp_failures.get(),
@@ -55,8 +80,12 @@ impl Counters {
             events_dropped: self.events_dropped.get(),
             rtcp_received: self.rtcp_received.get(),
             rtcp_sent: self.rtcp_sent.get(),
-            jitter_us: self.jitter_us.get(),
+            jitter_us: self.deviation_us.get().checked_div(self.deviations.get()).unwrap_or(0),
+            remote_expected: self.remote_expected.get(),
             remote_lost: self.remote_lost.get(),
+            remote_discarded: self.remote_discarded.get(),
+            remote_jitter_us: self.remote_jitter_us.get(),
+            remote_delay_ms: self.remote_delay_ms.get(),
             round_trip_us: self.round_trip_us.get(),
         }
     }

@@ -5,6 +5,7 @@ mod inband;
 mod inbound;
 mod outbound;
 mod piece;
+mod report;
 mod voice;
 
 use std::net::SocketAddr;
@@ -16,8 +17,8 @@ use tokio::sync::mpsc;
 
 use self::dial::Dialling;
 use self::inband::Tones;
-use self::outbound::REPORT_INTERVAL;
 pub(super) use self::piece::Piece;
+use self::report::Reporter;
 pub(super) use self::voice::Speaks;
 use self::voice::Way;
 use super::api::{
@@ -100,8 +101,7 @@ pub(super) struct Leg {
     last_received: Instant,
     silence_told: bool,
     no_media_after: Duration,
-    next_report: Instant,
-    cname: [u8; 16],
+    reporter: Box<Reporter>,
 }
 
 /// What a payload type means on a leg.
@@ -137,11 +137,6 @@ impl Media {
 
 fn random_stream() -> OutStream {
     OutStream::new(rand::random(), rand::random(), rand::random())
-}
-
-/// A name that says nothing about us (RFC 7022 §4.2), in hexadecimal.
-fn random_name() -> [u8; 16] {
-    rand::random::<[u8; 16]>().map(|b| b"0123456789abcdef"[usize::from(b & 15)])
 }
 
 impl Leg {
@@ -191,9 +186,7 @@ impl Leg {
             last_received: now,
             silence_told: false,
             no_media_after,
-            // Legs opened together do not report together.
-            next_report: now + REPORT_INTERVAL.mul_f32(0.5 + rand::random::<f32>() * 0.5),
-            cname: random_name(),
+            reporter: Box::new(Reporter::new(now)),
         }
     }
 
@@ -318,26 +311,26 @@ impl Leg {
             self.srtp = None;
             return;
         };
-        if let Some(session) = &mut self.srtp {
-            if (elsewhere || keys.tx != session.keys().tx) && self.out.sent().0 != 0 {
-                // After a new key RFC 3711 §3.3.1 keeps the rollover counter of an SSRC, and who
-                // reads RFC 4568 §7.1.4 otherwise does not; who listens at a new address never knew
-                // it. That of a new SSRC is zero to everybody.
-                self.out = random_stream();
-                self.passed_on = None;
-            }
-            if session.rekey(keys.clone()).is_none() {
-                self.srtp = None;
-            }
-            return;
+        // After a new key RFC 3711 §3.3.1 keeps the rollover counter of an SSRC, and who reads RFC
+        // 4568 §7.1.4 otherwise does not; who listens at a new address never knew it. That of a new
+        // SSRC is zero to everybody. Without a session, a key that was used before on this SSRC would
+        // start its counter again: a keystream used twice (RFC 3711 §9.1).
+        let session = self.srtp.as_ref();
+        let anew = session.is_none_or(|session| elsewhere || keys.tx != session.keys().tx);
+        if anew && self.out.sent().0 != 0 {
+            self.renew_stream();
         }
-        if self.out.sent().0 != 0 {
-            // A key that was used before on this SSRC would start its counter again: a keystream
-            // used twice (RFC 3711 §9.1). Another SSRC rules that out.
-            self.out = random_stream();
-            self.out.set_clock(stream.codec.clock_rate());
-        }
-        self.srtp = SrtpSession::new(keys.clone()).map(Box::new);
+        self.srtp = match self.srtp.take() {
+            Some(mut session) => session.rekey(keys.clone()).map(|()| session),
+            None => SrtpSession::new(keys.clone()).map(Box::new),
+        };
+    }
+
+    /// We go on under another SSRC.
+    fn renew_stream(&mut self) {
+        self.reporter.leave(self.out.ssrc());
+        self.out = random_stream();
+        self.passed_on = None;
     }
 
     pub(super) fn play(&mut self, now: Instant, playback: Playback) {

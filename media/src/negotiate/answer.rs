@@ -31,6 +31,7 @@ pub(super) fn answer(
         comfort_noise: local.comfort_noise && remote.comfort_noise,
         crypto: crypto.into_iter().collect(),
         ptime_ms: remote.packet_time(local.ptime_ms),
+        rtcp_xr: remote.rtcp_xr,
         // RFC 3264 §6.1: sendonly is answered with recvonly, inactive with inactive.
         direction: wish.and(remote.direction.reversed()),
         stopped: false,

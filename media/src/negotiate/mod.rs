@@ -20,6 +20,7 @@ use std::net::SocketAddr;
 
 use crate::codec::Codec;
 use crate::engine::{StreamConfig, TelephoneEvent};
+use crate::rtcp::Wishes;
 use crate::sdp::{Direction, SessionDescription};
 use crate::srtp::{SrtpKey, SrtpKeys};
 use remote::Remote;
@@ -105,6 +106,8 @@ struct Ours {
     /// Empty: RTP in clear.
     crypto: Vec<CryptoLine>,
     ptime_ms: u16,
+    /// Extended reports (RFC 3611) the peer asked for.
+    rtcp_xr: Wishes,
     direction: Direction,
     /// The peer stopped the stream with port 0.
     stopped: bool,
@@ -259,6 +262,8 @@ impl Negotiator {
             comfort_noise: self.local.comfort_noise,
             crypto: if secure { sdes::fresh_lines() } else { Vec::new() },
             ptime_ms: self.local.ptime_ms,
+            // Asked for by few, and understood by fewer when they are asked: only answered.
+            rtcp_xr: Wishes::default(),
             direction,
             stopped: false,
         }
@@ -313,6 +318,7 @@ fn agree(ours: &Ours, remote: &Remote, (codec, send_pt, recv_pt): (Codec, u8, u8
         receive: ours.direction.receives(),
         srtp: keys,
         rtcp_mux: false,
+        rtcp_xr: ours.rtcp_xr,
     };
     Agreed { stream, direction: ours.direction, remote_hold: remote.hold() }
 }

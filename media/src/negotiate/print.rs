@@ -70,6 +70,9 @@ fn audio(ours: &Ours, rtp: SocketAddr, rtcp: SocketAddr) -> Media {
         media.push_attribute(format!("fmtp:{pt} 0-15"));
     }
     media.push_attribute(format!("ptime:{}", ours.ptime_ms));
+    if ours.rtcp_xr.any() {
+        media.push_attribute(format!("rtcp-xr:{}", ours.rtcp_xr.in_words()));
+    }
     for line in &ours.crypto {
         media.push_attribute(line.to_attribute());
     }

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::sdes::CryptoLine;
 use super::{COMFORT_NOISE_PT, Local, NegotiateError, Profile};
 use crate::codec::{Codec, OpusWishes};
-use crate::sdp::{Direction, Media, SessionDescription};
+use crate::rtcp::Wishes;
+use crate::sdp::{Direction, Line, Media, SessionDescription};
 
 /// The parts of a peer's audio stream that matter.
 #[derive(Debug, Clone)]
@@ -28,6 +29,8 @@ pub(super) struct Remote {
     pub(super) crypto: Option<CryptoLine>,
     /// The peer's, with the old hold of address 0.0.0.0 taken into account.
     pub(super) direction: Direction,
+    /// Extended reports it asks for, of those we have.
+    pub(super) rtcp_xr: Wishes,
     ptime: Option<u16>,
     maxptime: Option<u16>,
 }
@@ -64,6 +67,7 @@ impl Remote {
             crypto_faults,
             crypto: None,
             direction,
+            rtcp_xr: rtcp_xr(session, media),
             ptime: media.ptime(),
             maxptime: media.maxptime(),
         })
@@ -154,6 +158,14 @@ pub(super) fn codecs(media: &Media) -> Vec<(Codec, u8)> {
         }
     }
     found
+}
+
+/// Of the stream, or of the whole session (RFC 3611 §5.1).
+fn rtcp_xr(session: &SessionDescription, media: &Media) -> Wishes {
+    let of_all = session.lines.iter().filter_map(Line::attribute);
+    let of_all = of_all.filter(|(name, _)| name.eq_ignore_ascii_case("rtcp-xr"));
+    let value = media.attribute("rtcp-xr").or_else(|| of_all.filter_map(|(_, v)| v).next());
+    value.map(Wishes::read).unwrap_or_default()
 }
 
 /// The events that run at this clock.

@@ -8,11 +8,12 @@ use offhook_sip::session::EndedBy;
 use offhook_sma::action::{Action, Hangup, LegTag, Target};
 use offhook_sma::event::{ActionData, EventType, Status};
 
-use super::leg::{LegId, Part, Party};
+use super::leg::{LegId, LegMedia, Part, Party};
 use super::runner::Running;
 use super::{CLOSING, Call, Done, Ending};
 use crate::event::CallEventKind;
 use crate::failure::{self, Failure};
+use crate::quality;
 
 impl Call {
     /// A leg is over.
@@ -33,12 +34,18 @@ impl Call {
             self.branch_ended(now, id, by, status);
             return;
         }
+        let form = media.as_ref().and_then(LegMedia::form);
         if let Some(port) = media.and_then(|m| m.port) {
             let c = port.counters();
             let dropped = c.dropped + c.strangers + c.srtp_failures;
             let (received, sent, lost) = (c.received, c.sent, c.lost);
             let kind = CallEventKind::MediaSummary { received, sent, lost, dropped };
             self.timeline.add(now, Some(label), kind);
+            let quality = form.and_then(|(codec, ptime)| quality::of_leg(&c, codec, ptime));
+            if let Some(kind) = quality {
+                self.entry.quality().note(&kind);
+                self.timeline.add(now, Some(label), kind);
+            }
             self.keep_last_words(now, id, port);
         }
         let tag = match part {

@@ -272,6 +272,11 @@ impl LegMedia {
         }
     }
 
+    /// Codec and packet time that are agreed on.
+    pub(crate) fn form(&self) -> Option<(Codec, u16)> {
+        self.negotiator.agreed().map(|a| (a.stream.codec, a.stream.ptime_ms))
+    }
+
     pub(crate) fn codec(&self) -> Option<Codec> {
         self.negotiator.agreed().map(|a| a.stream.codec)
     }

@@ -144,6 +144,11 @@ impl OfficeHandle {
         self.registry.outcomes()
     }
 
+    /// How the legs of ended calls sounded.
+    pub fn quality(&self) -> &crate::quality::QualityMetrics {
+        self.registry.quality()
+    }
+
     /// Tasks of calls, those included that only wait for a last retransmission.
     pub fn tasks(&self) -> usize {
         self.registry.tasks()

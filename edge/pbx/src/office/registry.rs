@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use tokio::sync::{mpsc, watch};
 
 use crate::call::{Control, TapeOrder};
+use crate::quality::QualityMetrics;
 
 /// A call as `offhook status` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +43,7 @@ struct Shared {
     /// Ended calls by disposition and code of the failure (or nothing). Both come from our own
     /// lists, so that it stays small.
     outcomes: Mutex<BTreeMap<(String, String), u64>>,
+    quality: QualityMetrics,
 }
 
 #[derive(Debug)]
@@ -57,6 +59,7 @@ impl Registry {
             dialogs: Mutex::default(),
             tasks: watch::Sender::new(0),
             outcomes: Mutex::default(),
+            quality: QualityMetrics::default(),
         }))
     }
 
@@ -90,6 +93,11 @@ impl Registry {
     pub(crate) fn outcomes(&self) -> Vec<(String, String, u64)> {
         let table = self.outcomes_table();
         table.iter().map(|((how, why), count)| (how.clone(), why.clone(), *count)).collect()
+    }
+
+    /// How the legs of ended calls sounded.
+    pub(crate) fn quality(&self) -> &QualityMetrics {
+        &self.0.quality
     }
 
     fn outcomes_table(&self) -> MutexGuard<'_, BTreeMap<(String, String), u64>> {
@@ -153,6 +161,11 @@ impl Entry {
     /// How it ended, for the metrics; once.
     pub(crate) fn outcome(&self, disposition: &str, failure: Option<&str>) {
         self.registry.note_outcome(disposition, failure.unwrap_or(""));
+    }
+
+    /// Where the sound of its legs is counted.
+    pub(crate) fn quality(&self) -> &QualityMetrics {
+        self.registry.quality()
     }
 
     /// The table.

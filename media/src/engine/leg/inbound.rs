@@ -9,8 +9,8 @@ use super::{Buffer, COMFORT_NOISE, Kind, Leg, Media};
 use crate::codec::Codec;
 use crate::dtmf::KeyEvent;
 use crate::relay::CLOCK;
+use crate::rtp;
 use crate::srtp::Unprotected;
-use crate::{rtcp, rtp};
 
 /// After so much silence of a stream another one is believed at once.
 const OVER: Duration = Duration::from_millis(100);
@@ -107,7 +107,7 @@ impl Leg {
         tones.suspects() || self.key.is_some_and(|key| key.covers(timestamp, CLOCK))
     }
 
-    fn unprotect(
+    pub(super) fn unprotect(
         &mut self,
         now: Instant,
         from: SocketAddr,
@@ -148,15 +148,12 @@ impl Leg {
         self.counters.received.bump();
         self.last_received = now;
         self.silence_told = false;
-        let (timestamp, clock) = match kind {
-            Kind::Audio(codec) => {
-                (Some((view.timestamp, codec.clock_rate())), u64::from(codec.clock_rate()))
-            }
-            Kind::Event(_) | Kind::Noise => (None, u64::from(self.out.clock())),
+        let timestamp = match kind {
+            Kind::Audio(codec) => Some((view.timestamp, codec.clock_rate())),
+            Kind::Event(_) | Kind::Noise => None,
         };
         self.reception.receive(now, view.ssrc, view.sequence, timestamp);
-        self.counters.lost.set(self.reception.lost());
-        self.counters.jitter_us.set(u64::from(self.reception.jitter()) * 1_000_000 / clock);
+        self.counters.received(&self.reception);
     }
 
     fn receive_event(&mut self, now: Instant, clock: u32, view: &rtp::RtpView, payload: &[u8]) {
@@ -201,51 +198,6 @@ impl Leg {
             }
         }
     }
-
-    /// Takes an RTCP datagram in `buffer[..length]`, from its own port or (`mux`) the RTP port.
-    pub(in crate::engine) fn receive_rtcp(
-        &mut self,
-        now: Instant,
-        ntp: u64,
-        from: SocketAddr,
-        mux: bool,
-        buffer: &mut Buffer,
-        length: usize,
-    ) {
-        let Some(stream) = self.stream.as_ref().filter(|s| s.rtcp_mux || !mux) else {
-            self.counters.dropped.bump();
-            return;
-        };
-        let known_host = [self.latch.target().ip(), self.rtcp_latch.announced().ip()];
-        let latch = if mux { &self.latch } else { &self.rtcp_latch };
-        if !latch.admits(from) || !known_host.contains(&from.ip()) {
-            self.counters.strangers.bump();
-            return;
-        }
-        let length = if stream.srtp.is_some() {
-            let Some(length) = self.unprotect(now, from, buffer, length, true) else { return };
-            length
-        } else {
-            length
-        };
-        let packet = buffer.get(..length).unwrap_or_default();
-        let ssrc = self.out.ssrc();
-        let Some(feedback) = rtcp::receive(now, middle(ntp), ssrc, packet, &mut self.reception)
-        else {
-            self.counters.dropped.bump();
-            return;
-        };
-        if !mux {
-            self.rtcp_latch.confirm(from);
-        }
-        self.counters.rtcp_received.bump();
-        if let Some(lost) = feedback.lost {
-            self.counters.remote_lost.set(u64::from(lost));
-        }
-        if let Some(round_trip) = feedback.round_trip {
-            self.counters.round_trip_us.set(u64::from(round_trip) * 1_000_000 / 65_536);
-        }
-    }
 }
 
 /// What a payload type means. The static types are always understood: a peer may send any codec of
@@ -271,9 +223,4 @@ fn stream_kind(stream: &StreamConfig, payload_type: u8) -> Option<Kind> {
     }
     let events = stream.telephone_event.is_some_and(|events| events.send_pt == payload_type);
     event.filter(|_| events)
-}
-
-/// The middle 32 bits of an NTP time, as LSR has them.
-fn middle(ntp: u64) -> u32 {
-    ((ntp >> 16) & 0xffff_ffff) as u32
 }

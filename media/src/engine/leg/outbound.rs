@@ -1,7 +1,7 @@
 //! Packets that go out: relayed, played, dialled, reported.
 
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::super::api::{PlayEnd, PortEventKind};
 use super::super::play::{MAX_FRAME, Step};
@@ -9,12 +9,8 @@ use super::dial::Dialled;
 use super::{Buffer, COMFORT_NOISE, Kind, Leg, Media, voice};
 use crate::g711::Law;
 use crate::relay::{CLOCK, Place, Source};
-use crate::rtcp::{self, MAX_REPORT, SenderInfo};
 use crate::rtp::{HEADER_LEN, Header};
 use crate::voice::Rate;
-
-/// Time between our RTCP reports (RFC 3550 §6.2 asks for five seconds at least).
-pub(super) const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Leg {
     /// Turns a packet that `self`'s partner received into one for our peer, in place. Returns where
@@ -181,30 +177,6 @@ impl Leg {
             self.silence_told = true;
             self.tell(PortEventKind::NoMedia { silent_for });
         }
-    }
-
-    /// Makes our RTCP report when it is due, in `buffer[..n]`.
-    pub(in crate::engine) fn report(
-        &mut self,
-        now: Instant,
-        ntp: u64,
-        buffer: &mut Buffer,
-    ) -> Option<usize> {
-        if now < self.next_report {
-            return None;
-        }
-        self.next_report = now + REPORT_INTERVAL;
-        let secured = self.stream.as_ref()?.srtp.is_some();
-        let sender = self.out.timestamp_at(now).map(|timestamp| {
-            let (packets, octets) = self.out.sent();
-            SenderInfo { ntp, timestamp, packets, octets }
-        });
-        let mut report = [0; MAX_REPORT];
-        let ssrc = self.out.ssrc();
-        let n =
-            rtcp::write_report(now, &mut report, ssrc, &self.cname, sender, &mut self.reception);
-        buffer.get_mut(..n)?.copy_from_slice(report.get(..n)?);
-        if secured { self.srtp.as_mut()?.protect_rtcp(buffer, n) } else { Some(n) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod inband;
 mod keys;
+mod reports;
 mod secure;
 mod voice;
 

@@ -136,8 +136,9 @@ impl Worker {
             }
             Order::Close => {
                 self.hear_out(now, slot);
-                if let Some(port) = self.port(slot) {
+                if let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) {
                     port.leg.hear_last(now);
+                    port.goodbye(now, &mut self.buffer);
                 }
                 return drop(self.remove(id, slot));
             }

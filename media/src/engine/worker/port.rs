@@ -67,9 +67,23 @@ impl Port {
         }
     }
 
+    /// Sends our report when it is due.
     pub(super) fn report(&mut self, now: Instant, buffer: &mut Buffer) {
+        self.send_rtcp(buffer, |leg, buffer| leg.report(now, ntp_now(), buffer));
+    }
+
+    /// Says to the peer that we leave.
+    pub(super) fn goodbye(&mut self, now: Instant, buffer: &mut Buffer) {
+        self.send_rtcp(buffer, |leg, buffer| leg.goodbye(now, ntp_now(), buffer));
+    }
+
+    fn send_rtcp(
+        &mut self,
+        buffer: &mut Buffer,
+        make: impl FnOnce(&mut Leg, &mut Buffer) -> Option<usize>,
+    ) {
         let Some((target, mux)) = self.leg.rtcp_target() else { return };
-        let Some(n) = self.leg.report(now, ntp_now(), buffer) else { return };
+        let Some(n) = make(&mut self.leg, buffer) else { return };
         let packet = buffer.get(..n).unwrap_or_default();
         let result = match (mux, self.connected) {
             (true, true) => self.rtp.send(packet),

@@ -291,3 +291,19 @@ fn nothing_of_the_peer_shows_in_our_description() {
         assert!(!text.contains(secret), "{secret}");
     }
 }
+
+#[test]
+fn extended_reports_that_are_asked_for_are_answered_with_those_we_have() {
+    let xr = "a=rtcp-xr:pkt-loss-rle voip-metrics rcvr-rtt=all\r\n";
+    let (text, agreed) = answer(local(), &theirs("RTP/AVP 0", xr));
+    assert!(text.contains("a=rtcp-xr:rcvr-rtt=all voip-metrics\r\n"), "{text}");
+    assert!(agreed.stream.rtcp_xr.voip_metrics && agreed.stream.rtcp_xr.round_trip);
+    let of_all =
+        theirs("RTP/AVP 0", "").replace("t=0 0\r\n", "t=0 0\r\na=rtcp-xr:voip-metrics\r\n");
+    let (text, _) = answer(local(), &of_all);
+    assert!(text.contains("a=rtcp-xr:voip-metrics\r\n"), "{text}");
+    for none in ["", "a=rtcp-xr\r\n", "a=rtcp-xr:pkt-dup-rle\r\n"] {
+        let (text, agreed) = answer(local(), &theirs("RTP/AVP 0", none));
+        assert!(!text.contains("rtcp-xr") && !agreed.stream.rtcp_xr.any(), "{text}");
+    }
+}
