@@ -30,8 +30,10 @@ pub(super) fn fresh_lines() -> Vec<CryptoLine> {
     (1..).zip(OFFERED).map(|(tag, suite)| CryptoLine::fresh(tag, suite)).collect()
 }
 
-/// Names some peers write for the 256-bit suites (Voice Connector's manual among them).
-const ALIASES: [(SrtpSuite, &str); 2] = [
+/// Names some peers write for the longer keys' suites (Voice Connector's manual among them).
+const ALIASES: [(SrtpSuite, &str); 4] = [
+    (SrtpSuite::Aes192CmHmacSha1_80, "AES_CM_192_HMAC_SHA1_80"),
+    (SrtpSuite::Aes192CmHmacSha1_32, "AES_CM_192_HMAC_SHA1_32"),
     (SrtpSuite::Aes256CmHmacSha1_80, "AES_CM_256_HMAC_SHA1_80"),
     (SrtpSuite::Aes256CmHmacSha1_32, "AES_CM_256_HMAC_SHA1_32"),
 ];

@@ -1,8 +1,10 @@
 //! AES counter mode and HMAC-SHA1 on packets in place (RFC 3711 §3.1, §3.4, §4).
 
+use aes::Aes192;
+use aes::cipher::{BlockEncrypt as _, KeyInit as _};
 use rtc_srtp::crypto::{
-    HmacAlgorithm, Mac, RTCCrypto, StreamCipher, StreamCipherAlgorithm, constant_time_eq,
-    default_provider,
+    CryptoError, HmacAlgorithm, Mac, RTCCrypto, StreamCipher, StreamCipherAlgorithm,
+    constant_time_eq, default_provider,
 };
 
 use super::keys::{SALT_LEN, SrtpKey};
@@ -138,10 +140,30 @@ fn rollover(index: u64) -> [u8; 4] {
     ((index >> 16) as u32).to_be_bytes()
 }
 
-fn algorithm(key: &[u8]) -> StreamCipherAlgorithm {
-    match key.len() {
+/// AES in counter mode with a key of any of the three lengths.
+fn stream_cipher(crypto: &dyn RTCCrypto, key: &[u8]) -> Option<Box<dyn StreamCipher>> {
+    let algorithm = match key.len() {
         16 => StreamCipherAlgorithm::Aes128Ctr,
+        24 => return Some(Box::new(Ctr192(Aes192::new_from_slice(key).ok()?))),
         _ => StreamCipherAlgorithm::Aes256Ctr,
+    };
+    crypto.new_stream_cipher(algorithm, key).ok()
+}
+
+/// The key length that the provider leaves out (RFC 6188 §2).
+struct Ctr192(Aes192);
+
+impl StreamCipher for Ctr192 {
+    fn apply_keystream(&mut self, iv: &[u8], data: &mut [u8]) -> Result<(), CryptoError> {
+        let wrong = CryptoError::InvalidNonceLength { expected: 16, actual: iv.len() };
+        let mut counter = u128::from_be_bytes(iv.try_into().map_err(|_| wrong)?);
+        for chunk in data.chunks_mut(16) {
+            let mut block = aes::Block::from(counter.to_be_bytes());
+            self.0.encrypt_block(&mut block);
+            chunk.iter_mut().zip(block).for_each(|(byte, key)| *byte ^= key);
+            counter = counter.wrapping_add(1);
+        }
+        Ok(())
     }
 }
 
@@ -153,7 +175,7 @@ pub(super) fn derivation(
     first_label: u8,
 ) -> Option<impl FnMut(u8, &mut [u8]) -> Option<()> + use<>> {
     let (master, master_salt) = key.parts()?;
-    let mut source = crypto.new_stream_cipher(algorithm(master), master).ok()?;
+    let mut source = stream_cipher(crypto, master)?;
     let mut salt = [0; 16];
     salt.iter_mut().zip(master_salt).for_each(|(to, from)| *to = *from);
     Some(move |label: u8, out: &mut [u8]| {
@@ -180,7 +202,7 @@ impl Half {
         make(AUTHENTICATION, &mut auth)?;
         make(SALT, &mut salt)?;
         Some(Self {
-            stream: crypto.new_stream_cipher(algorithm(session), session).ok()?,
+            stream: stream_cipher(crypto, session)?,
             auth: crypto.new_hmac(HmacAlgorithm::Sha1, &auth).ok()?,
             salt,
         })
@@ -215,31 +237,66 @@ mod tests {
             .collect()
     }
 
-    #[test]
-    fn session_keys_are_those_of_rfc_3711_appendix_b_3() {
-        let master = hex("E1F97A0D3E018BE0D64FA32C06DE41390EC675AD498AFEEBB6960B3AABE6");
-        let key = SrtpKey::new(SrtpSuite::AesCm128HmacSha1_80, &master).unwrap();
+    /// Holds session keys made of a master key against those of an RFC.
+    fn assert_session_keys(suite: SrtpSuite, master: &str, cipher: &str, salt: &str, auth: &str) {
+        let key = SrtpKey::new(suite, &hex(master)).unwrap();
         let provider = default_provider().unwrap();
         let mut half = Half::derive(provider.crypto(), &key, 0).unwrap();
-        assert_eq!(half.salt.to_vec(), hex("30CBBC08863D8C85D49DB34A9AE1"));
-        let mut other = provider
-            .crypto()
-            .new_hmac(HmacAlgorithm::Sha1, &hex("CEBE321F6FF7716B6FD4AB49AF256A156D38BAA4"))
-            .unwrap();
+        assert_eq!(half.salt.to_vec(), hex(salt));
+        let mut other = provider.crypto().new_hmac(HmacAlgorithm::Sha1, &hex(auth)).unwrap();
         let mut tag = [0; HMAC_LEN];
         other.sign(&[b"packet"], &mut tag).unwrap();
         assert_eq!(half.tag(&[b"packet"]), Some(tag));
-        let mut stream = provider
-            .crypto()
-            .new_stream_cipher(
-                StreamCipherAlgorithm::Aes128Ctr,
-                &hex("C61E7A93744F39EE10734AFE3FF7A087"),
-            )
-            .unwrap();
+        let mut stream = stream_cipher(provider.crypto(), &hex(cipher)).unwrap();
         let (mut ours, mut theirs) = ([7; 40], [7; 40]);
         half.salt = [0; SALT_LEN];
         half.apply(0, 0, &mut ours).unwrap();
         stream.apply_keystream(&[0; 16], &mut theirs).unwrap();
         assert_eq!(ours, theirs);
+    }
+
+    #[test]
+    fn session_keys_are_those_of_rfc_3711_appendix_b_3() {
+        assert_session_keys(
+            SrtpSuite::AesCm128HmacSha1_80,
+            "E1F97A0D3E018BE0D64FA32C06DE41390EC675AD498AFEEBB6960B3AABE6",
+            "C61E7A93744F39EE10734AFE3FF7A087",
+            "30CBBC08863D8C85D49DB34A9AE1",
+            "CEBE321F6FF7716B6FD4AB49AF256A156D38BAA4",
+        );
+    }
+
+    #[test]
+    fn session_keys_are_those_of_rfc_6188() {
+        assert_session_keys(
+            SrtpSuite::Aes256CmHmacSha1_80,
+            "f0f04914b513f2763a1b1fa130f10e2998f6f6e43e4309d1e622a0e332b9f1b6\
+             3b04803de51ee7c96423ab5b78d2",
+            "5ba1064e30ec51613cad926c5a28ef731ec7fb397f70a960653caf06554cd8c4",
+            "fa31791685ca444a9e07c6c64e93",
+            "fd9c32d39ed5fbb5a9dc96b30818454d1313dc05",
+        );
+        assert_session_keys(
+            SrtpSuite::Aes192CmHmacSha1_80,
+            "73edc66c4fa15776fb57f9505c17136550ffda71f3e8e5f1c8522f3acd4ce86d5add78edbb11",
+            "31874736a8f1143870c26e4857d8a5b2c4a354407faadabb",
+            "2372b82d639b6d8503a47adc0a6c",
+            "355b10973cd95b9eacf4061c7e1a7151e7cfbfcb",
+        );
+    }
+
+    #[test]
+    fn the_key_stream_of_192_bits_is_that_of_rfc_6188_7_3() {
+        let provider = default_provider().unwrap();
+        let key = hex("eab234764e517b2d3d160d587d8c86219740f65f99b6bcf7");
+        let mut stream = stream_cipher(provider.crypto(), &key).unwrap();
+        let mut keys = vec![0; 0xff02 * 16];
+        stream.apply_keystream(&hex("f0f1f2f3f4f5f6f7f8f9fafbfcfd0000"), &mut keys).unwrap();
+        let block = |n: usize| keys[n * 16..][..16].to_vec();
+        assert_eq!(block(0), hex("35096cba4610028dc1b57503804ce37c"));
+        assert_eq!(block(1), hex("5de986291dcce161d5165ec4568f5c9a"));
+        assert_eq!(block(0xfeff), hex("d108d1a31a00bad6367ec23eb044b415"));
+        assert_eq!(block(0xff01), hex("a5dab625811034e8cebdfeb6dc158dd3"));
+        assert!(stream.apply_keystream(&[0; 12], &mut keys).is_err());
     }
 }

@@ -20,6 +20,10 @@ pub enum SrtpSuite {
     AesCm128HmacSha1_80,
     /// `AES_CM_128_HMAC_SHA1_32`
     AesCm128HmacSha1_32,
+    /// `AES_192_CM_HMAC_SHA1_80`
+    Aes192CmHmacSha1_80,
+    /// `AES_192_CM_HMAC_SHA1_32`
+    Aes192CmHmacSha1_32,
     /// `AES_256_CM_HMAC_SHA1_80`
     Aes256CmHmacSha1_80,
     /// `AES_256_CM_HMAC_SHA1_32`
@@ -32,9 +36,11 @@ pub enum SrtpSuite {
 
 impl SrtpSuite {
     /// All suites.
-    pub const ALL: [SrtpSuite; 6] = [
+    pub const ALL: [SrtpSuite; 8] = [
         SrtpSuite::AesCm128HmacSha1_80,
         SrtpSuite::AesCm128HmacSha1_32,
+        SrtpSuite::Aes192CmHmacSha1_80,
+        SrtpSuite::Aes192CmHmacSha1_32,
         SrtpSuite::Aes256CmHmacSha1_80,
         SrtpSuite::Aes256CmHmacSha1_32,
         SrtpSuite::AeadAes128Gcm,
@@ -46,6 +52,8 @@ impl SrtpSuite {
         match self {
             SrtpSuite::AesCm128HmacSha1_80 => "AES_CM_128_HMAC_SHA1_80",
             SrtpSuite::AesCm128HmacSha1_32 => "AES_CM_128_HMAC_SHA1_32",
+            SrtpSuite::Aes192CmHmacSha1_80 => "AES_192_CM_HMAC_SHA1_80",
+            SrtpSuite::Aes192CmHmacSha1_32 => "AES_192_CM_HMAC_SHA1_32",
             SrtpSuite::Aes256CmHmacSha1_80 => "AES_256_CM_HMAC_SHA1_80",
             SrtpSuite::Aes256CmHmacSha1_32 => "AES_256_CM_HMAC_SHA1_32",
             SrtpSuite::AeadAes128Gcm => "AEAD_AES_128_GCM",
@@ -64,6 +72,7 @@ impl SrtpSuite {
             SrtpSuite::AesCm128HmacSha1_80
             | SrtpSuite::AesCm128HmacSha1_32
             | SrtpSuite::AeadAes128Gcm => 16,
+            SrtpSuite::Aes192CmHmacSha1_80 | SrtpSuite::Aes192CmHmacSha1_32 => 24,
             SrtpSuite::Aes256CmHmacSha1_80
             | SrtpSuite::Aes256CmHmacSha1_32
             | SrtpSuite::AeadAes256Gcm => 32,
@@ -83,8 +92,12 @@ impl SrtpSuite {
     /// Length of the tag behind an RTP packet in bytes.
     pub const fn tag_len(self) -> usize {
         match self {
-            SrtpSuite::AesCm128HmacSha1_80 | SrtpSuite::Aes256CmHmacSha1_80 => 10,
-            SrtpSuite::AesCm128HmacSha1_32 | SrtpSuite::Aes256CmHmacSha1_32 => 4,
+            SrtpSuite::AesCm128HmacSha1_80
+            | SrtpSuite::Aes192CmHmacSha1_80
+            | SrtpSuite::Aes256CmHmacSha1_80 => 10,
+            SrtpSuite::AesCm128HmacSha1_32
+            | SrtpSuite::Aes192CmHmacSha1_32
+            | SrtpSuite::Aes256CmHmacSha1_32 => 4,
             SrtpSuite::AeadAes128Gcm | SrtpSuite::AeadAes256Gcm => 16,
         }
     }

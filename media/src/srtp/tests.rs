@@ -135,6 +135,7 @@ fn oracle(key: &SrtpKey) -> Context {
         SrtpSuite::Aes256CmHmacSha1_32 => ProtectionProfile::Aes256CmHmacSha1_32,
         SrtpSuite::AeadAes128Gcm => ProtectionProfile::AeadAes128Gcm,
         SrtpSuite::AeadAes256Gcm => ProtectionProfile::AeadAes256Gcm,
+        unknown => panic!("it does not know {unknown}"),
     };
     let (master, salt) = key.parts().unwrap();
     let (rtp, rtcp) = (srtp_replay_protection(128), srtcp_replay_protection(128));
@@ -144,7 +145,8 @@ fn oracle(key: &SrtpKey) -> Context {
 
 #[test]
 fn another_implementation_reads_what_we_write_and_writes_what_we_read() {
-    for suite in SrtpSuite::ALL {
+    // Those of 192 bits it does not have; they are held against RFC 6188.
+    for suite in SrtpSuite::ALL.into_iter().filter(|suite| suite.key_len() != 24) {
         let (mut us, _) = pair(suite);
         let (mut reader, mut writer) = (oracle(&us.keys.tx), oracle(&us.keys.rx));
         // Into the second turn of the sequence number, every other packet late.
