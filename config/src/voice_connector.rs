@@ -58,10 +58,6 @@ const TABLE: [(Region, &str, [IpNet; 2]); 10] = [
     ),
 ];
 
-/// Carriers with Voice Focus send media (never signalling) from these as well.
-pub const VOICE_FOCUS_MEDIA: [IpNet; 2] =
-    [IpNet::v4([99, 77, 254, 0], 24), IpNet::v4([99, 77, 232, 0], 24)];
-
 const fn published_v6(third: u16) -> IpNet {
     IpNet::v6([0x2600, 0xf0f0, third, 0, 0, 0, 0, 0], 48)
 }

@@ -1,5 +1,6 @@
-//! The typed events: the only log. One event feeds the journal, the call's timeline, the metrics
-//! and (later) webhooks. Nothing secret has a place in them.
+//! The typed events of a call: its timeline, as the store keeps it and `offhook calls show` prints
+//! it. Journal and metrics are written beside them
+//! (docs/decisions/0011-events-are-the-timeline.md). Nothing secret has a place in them.
 
 use std::time::SystemTime;
 

@@ -141,14 +141,14 @@ catalogue! {
     BAD_SDP = "bad-sdp" Peer 488 false
         "A session description could not be read."
         "`offhook calls show ID` says what it was; report it with the device's name and firmware.";
-    /// `offhook calls` or the end of the daemon, before an answer.
+    /// `offhook calls hangup` or the end of the daemon, before an answer.
     ENDED_BY_OPERATOR = "ended-by-operator" Us 503 true
         "The call was ended from our side before anybody answered: by the operator, or because the daemon stopped."
         "Nothing is wrong.";
     /// max_calls.
     OFFICE_FULL = "office-full" Us 503 true
         "The box carries as many calls as `max_calls` allows."
-        "Raise `max_calls`, or look for a caller that floods you in `offhook calls`.";
+        "Raise `max_calls`, or look for a caller that floods you in `offhook calls list`.";
     /// SIGTERM.
     DRAINING = "draining" Us 503 true
         "The daemon is shutting down and takes no new calls."
@@ -281,6 +281,9 @@ pub fn render_manual() -> String {
         "# Why a call failed, and what to do\n\n\
          `offhook calls show ID` names one of these codes. The page is made from the program's own\n\
          catalogue (`edge/pbx/src/failure.rs`); a test fails when they differ.\n\n\
+         Calls turned away at the door have no record, so that a flood fills no disk: `office-full`,\n\
+         `draining`, and a trunk's `max_calls` (`trunk-overloaded`) are counted in the metrics and told\n\
+         in the journal only.\n\n\
          | code | SIP | whose | again? | what happened | remedy |\n|---|---|---|---|---|---|\n",
     );
     for f in CATALOGUE {
