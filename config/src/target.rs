@@ -25,6 +25,8 @@ pub enum Target {
     Record(PathBuf),
     /// `echo`: hears itself.
     Echo,
+    /// `conference:NAME`: talks with all others who are there.
+    Conference(String),
     /// `flow:NAME`. No flow runs yet.
     Flow(String),
 }
@@ -32,7 +34,7 @@ pub enum Target {
 impl Target {
     /// How the kinds are written that a configuration may name, for messages. `flow:` is understood
     /// and refused by the check, until this program runs flows.
-    pub const KINDS: [&str; 9] = [
+    pub const KINDS: [&str; 10] = [
         "extension:",
         "group:",
         "voicemail:",
@@ -42,6 +44,7 @@ impl Target {
         "say:",
         "record:",
         "echo",
+        "conference:",
     ];
 }
 
@@ -57,6 +60,7 @@ impl fmt::Display for Target {
             Self::Say(text) => write!(f, "say:{text}"),
             Self::Record(folder) => write!(f, "record:{}", folder.display()),
             Self::Echo => f.write_str("echo"),
+            Self::Conference(name) => write!(f, "conference:{name}"),
             Self::Flow(name) => write!(f, "flow:{name}"),
         }
     }
@@ -82,6 +86,7 @@ impl FromStr for Target {
             "play" => named(|path| Self::Play(path.into())),
             "say" => named(Self::Say),
             "record" => named(|path| Self::Record(path.into())),
+            "conference" => named(Self::Conference),
             "flow" => named(Self::Flow),
             _ => Err("is no target"),
         }

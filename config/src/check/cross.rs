@@ -282,7 +282,8 @@ fn target(config: &Config, section: &Section<'_, '_>, target: &Target) {
         | Target::Play(_)
         | Target::Say(_)
         | Target::Record(_)
-        | Target::Echo => {}
+        | Target::Echo
+        | Target::Conference(_) => {}
     }
 }
 

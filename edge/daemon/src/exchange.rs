@@ -5,7 +5,7 @@ use std::sync::Arc;
 use offhook_config::Config;
 use offhook_media::engine::Engine;
 use offhook_media::recorder::Recorder;
-use offhook_pbx::call::{Services, Sounds};
+use offhook_pbx::call::{Rooms, Services, Sounds};
 use offhook_pbx::keep::{Keep, Voicemails as _};
 use offhook_pbx::metrics::Metrics;
 use offhook_pbx::mwi::{CountMessages, MessageCounts, Mwi, MwiConfig};
@@ -77,6 +77,7 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
         lamp: Arc::new(move |mailbox: &str| lamp.mailbox_changed(mailbox)),
         outbox: parts.outbox,
         metrics: parts.metrics,
+        rooms: Rooms::default(),
     };
     let (registrar, subscriptions) = (parts.registrar, mwi.clone());
     let office = Office::spawn(office::Parts {

@@ -65,10 +65,16 @@ pub enum Action {
     Pause(Pause),
     /// Offhook: the leg hears itself until it ends.
     Echo(Echo),
+    /// Offhook: the leg talks with others until it ends.
+    JoinConference(JoinConference),
 }
 
 /// The type names of [`Action`], in its order.
+<<<<<<< HEAD
 pub const KNOWN_ACTIONS: [&str; 11] = [
+=======
+pub const KNOWN_ACTIONS: [&str; 10] = [
+>>>>>>> 076871c ([calls] conference:NAME: everybody who calls it talks with the others, in a room that begins with the first and ends with the last; * mutes oneself)
     "CallAndBridge",
     "Hangup",
     "PlayAudio",
@@ -80,6 +86,7 @@ pub const KNOWN_ACTIONS: [&str; 11] = [
     "SendDigits",
     "Pause",
     "Echo",
+    "JoinConference",
 ];
 
 impl Action {
@@ -97,6 +104,7 @@ impl Action {
             Self::SendDigits(_) => "SendDigits",
             Self::Pause(_) => "Pause",
             Self::Echo(_) => "Echo",
+            Self::JoinConference(_) => "JoinConference",
         }
     }
 
@@ -114,6 +122,7 @@ impl Action {
             Self::SendDigits(a) => &a.target,
             Self::Pause(a) => &a.target,
             Self::Echo(a) => &a.target,
+            Self::JoinConference(a) => &a.target,
         }
     }
 
@@ -131,6 +140,7 @@ impl Action {
             Self::SendDigits(a) => &mut a.target,
             Self::Pause(a) => &mut a.target,
             Self::Echo(a) => &mut a.target,
+            Self::JoinConference(a) => &mut a.target,
         }
     }
 
@@ -151,6 +161,7 @@ impl Action {
                 | Self::RecordAudio(_)
                 | Self::SendDigits(_)
                 | Self::Echo(_)
+                | Self::JoinConference(_)
         )
     }
 
@@ -225,6 +236,17 @@ pub struct Echo {
     /// The leg.
     #[serde(flatten)]
     pub target: Target,
+}
+
+/// `JoinConference`: everybody whose call is in the same one hears the others. Ends with its leg.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct JoinConference {
+    /// The leg.
+    #[serde(flatten)]
+    pub target: Target,
+    /// Which one. It begins with the first who comes and ends with the last who goes.
+    pub conference: String,
 }
 
 /// Kinds of [`Endpoint`].

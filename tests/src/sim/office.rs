@@ -10,7 +10,7 @@ use offhook_config::{Config, ExtensionCredentials};
 use offhook_media::engine::{Engine, EngineConfig};
 use offhook_media::recorder::Recorder;
 use offhook_pbx::bans::Bans;
-use offhook_pbx::call::{Services, Sounds};
+use offhook_pbx::call::{Rooms, Services, Sounds};
 use offhook_pbx::keep::{Extension, Keep};
 use offhook_pbx::metrics::Metrics;
 use offhook_pbx::office::{self, Desk, Office, OfficeHandle};
@@ -301,6 +301,7 @@ fn services(sip: &SipHandle, engine: &Engine, keep: &Arc<MemoryKeep>, desk: Desk
         lamp: Arc::new(|_| {}),
         outbox: Arc::default(),
         metrics: Arc::default(),
+        rooms: Rooms::default(),
     })
 }
 

@@ -8,6 +8,7 @@ mod answers;
 mod bans;
 mod codecs;
 mod command_line;
+mod conference;
 mod connect;
 mod contacts;
 mod drain;

@@ -1,8 +1,8 @@
 //! Small applications: play a file, record, refuse.
 
 use offhook_sma::action::{
-    Action, AudioSource, Echo as EchoAction, LegTag, PlayAudio, RecordAudio, RecordingDestination,
-    Target,
+    Action, AudioSource, Echo as EchoAction, JoinConference, LegTag, PlayAudio, RecordAudio,
+    RecordingDestination, Target,
 };
 use offhook_sma::event::{EventType, InvocationEvent};
 use offhook_sma::reply::Reply;
@@ -159,6 +159,30 @@ impl Immediate for Echo {
             EventType::NewInboundCall => Reply::actions(vec![
                 super::play(super::builtin("beep")),
                 Action::Echo(EchoAction { target: Target::tag(LegTag::A) }),
+            ]),
+            EventType::ActionFailed => Reply::actions(vec![hang_up(LegTag::A, 500)]),
+            _ => Reply::nothing(),
+        }
+    }
+}
+
+/// The caller talks with all others who are in the same conference.
+#[derive(Debug)]
+pub struct Conference(pub String);
+
+impl Immediate for Conference {
+    fn name(&self) -> &'static str {
+        "conference"
+    }
+
+    fn reply(&mut self, event: &InvocationEvent) -> Reply {
+        match event.invocation_event_type {
+            EventType::NewInboundCall => Reply::actions(vec![
+                super::play(super::builtin("beep")),
+                Action::JoinConference(JoinConference {
+                    target: Target::tag(LegTag::A),
+                    conference: self.0.clone(),
+                }),
             ]),
             EventType::ActionFailed => Reply::actions(vec![hang_up(LegTag::A, 500)]),
             _ => Reply::nothing(),

@@ -24,6 +24,7 @@ mod asking;
 mod begin;
 pub(crate) mod best;
 pub(crate) mod bridge;
+mod conference;
 mod ending;
 mod handover;
 mod hold;
@@ -69,6 +70,7 @@ use tokio::sync::{Notify, mpsc};
 
 pub(crate) use self::begin::hops_left;
 use self::bridge::Bridging;
+pub use self::conference::Rooms;
 pub use self::identity::{Caller, Source};
 use self::joining::{Join, JoinRefused, Joined, Partner};
 use self::leg::{Leg, LegId};
@@ -123,6 +125,8 @@ pub struct Services {
     pub outbox: Arc<Notify>,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Conferences that go on.
+    pub rooms: Rooms,
 }
 
 /// A configuration and what is derived from it; a call keeps the one it began with.

@@ -191,6 +191,7 @@ impl Call {
             self.stop_prompt();
             return self.on_verdict(now, verdict);
         }
+        self.confer_by_key(leg, digit);
         if let Some((listened, collector)) = &mut self.listening
             && *listened == leg
         {

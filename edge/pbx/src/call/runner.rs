@@ -11,6 +11,7 @@ use offhook_sma::digits::Collector;
 use offhook_sma::event::{ActionData, ActionError, EventType, error_type};
 
 use super::Call;
+use super::conference::Conferring;
 use super::leg::{LegId, Part};
 use super::record::Recording;
 use crate::failure;
@@ -49,6 +50,8 @@ pub(super) enum Running {
     Bridging,
     /// The leg to end.
     Echoing,
+    /// The leg to end; meanwhile it talks with others.
+    Conferring(Conferring),
 }
 
 impl Running {
@@ -136,6 +139,7 @@ impl Call {
             Action::ReceiveDigits(a) => self.start_listening(now, id, &a),
             Action::SendDigits(a) => self.start_sending(now, id, &a),
             Action::Echo(_) => self.start_echo(now, id),
+            Action::JoinConference(a) => self.start_conferring(now, id, &a.conference),
             Action::Pause(a) => {
                 if !(1..=30_000).contains(&a.duration_in_milliseconds) {
                     return self.action_failed(now, &invalid("The Duration parameter is invalid."));

@@ -117,6 +117,11 @@ impl Sounds {
         }
     }
 
+    /// A short tone of our own.
+    pub(super) fn beep(&self) -> Arc<Clip> {
+        Arc::clone(&self.beep)
+    }
+
     /// With something that speaks; `voice`: of texts that name none.
     #[must_use]
     pub fn with_speech(self, speech: Speech, voice: impl Into<String>) -> Self {

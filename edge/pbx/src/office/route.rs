@@ -117,6 +117,7 @@ impl Router {
             Target::Say(text) => Plan::app(Say::new(text.as_str()), "say"),
             Target::Record(folder) => Plan::app(Record::new(folder.to_string_lossy()), label),
             Target::Echo => Plan::app(crate::app::Echo, label),
+            Target::Conference(name) => Plan::app(crate::app::Conference(name.clone()), label),
             Target::Flow(name) => match self.flows.as_ref().and_then(|flows| flows.start(name)) {
                 Some(app) => {
                     Plan { app, destination: Some(label), emergency: false, failure: None }
