@@ -70,11 +70,7 @@ pub enum Action {
 }
 
 /// The type names of [`Action`], in its order.
-<<<<<<< HEAD
-pub const KNOWN_ACTIONS: [&str; 11] = [
-=======
-pub const KNOWN_ACTIONS: [&str; 10] = [
->>>>>>> 076871c ([calls] conference:NAME: everybody who calls it talks with the others, in a room that begins with the first and ends with the last; * mutes oneself)
+pub const KNOWN_ACTIONS: [&str; 12] = [
     "CallAndBridge",
     "Hangup",
     "PlayAudio",
