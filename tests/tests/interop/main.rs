@@ -19,6 +19,7 @@ mod mailbox;
 mod operator;
 mod phones;
 mod pki;
+mod quality;
 mod recording;
 mod reliable;
 mod reload;
