@@ -375,7 +375,7 @@ async fn a_second_trunk_is_tried_when_the_first_is_down_full_or_silent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_number_that_the_trunk_does_not_let_us_show_has_its_own_remedy() {
+async fn a_call_that_the_trunk_forbids_is_no_question_of_the_callers_number() {
     let scene = Scene::open().await;
     let mut out = scene.phone(101).dial(Dial::to("+15557770000"));
     let far = scene.trunk.call().await;
