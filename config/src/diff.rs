@@ -98,6 +98,9 @@ keys! {
         silence_hangup "silence_hangup_seconds" Live,
         hold_music "hold_music" Live,
     }
+    webrtc: WebRtc {
+        address "address" Restart,
+    }
     registrar: Registrar {
         min_expires "min_expires" Live,
         max_expires "max_expires" Live,

@@ -7,6 +7,7 @@
 //! * The packet logic ([`rtp`], [`rtcp`], [`srtp`], [`dtmf`], [`latch`], [`relay`], [`codec`]) has
 //!   neither socket nor clock; it is given bytes and instants.
 //! * [`sdp`] and [`negotiate`] are offer and answer: text in, [`engine::StreamConfig`] out.
+//! * [`webrtc`] is what a browser's leg has below its RTP: ICE and DTLS over one UDP port.
 //! * [`clip`], [`clip_cache`], [`prompts`] and [`tone`] make what is played, [`sound`] strings it together, [`speech`] speaks; [`recorder`] and [`wav`]
 //!   keep what is recorded, right on the disk at every instant.
 
@@ -35,3 +36,4 @@ pub mod srtp;
 pub mod tone;
 mod voice;
 pub mod wav;
+pub mod webrtc;

@@ -4,7 +4,9 @@
 
 pub mod appliance;
 pub mod baresip;
+pub mod browser;
 pub mod net;
+pub mod npm;
 pub mod s3;
 pub mod scenario;
 pub mod sim;

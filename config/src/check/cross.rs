@@ -11,6 +11,7 @@ use crate::target::{Origin, Pattern, RuleOrigin, Target};
 pub(super) struct Marks<'d, 'i> {
     pub(super) http: Section<'d, 'i>,
     pub(super) media: Section<'d, 'i>,
+    pub(super) webrtc: Section<'d, 'i>,
     pub(super) voicemail: Section<'d, 'i>,
     pub(super) dialplan: Section<'d, 'i>,
     pub(super) listens: Vec<Section<'d, 'i>>,
@@ -24,6 +25,7 @@ pub(super) struct Marks<'d, 'i> {
 pub(super) fn cross_check(config: &Config, marks: &Marks<'_, '_>) {
     ports(config, marks);
     media_address(config, marks);
+    webrtc_port(config, marks);
     trunks(config, marks);
     own_numbers(config, marks);
     caller_ids(config, marks);
@@ -88,7 +90,23 @@ fn media_address(config: &Config, marks: &Marks<'_, '_>) {
     }
 }
 
-/// TCP and TLS share the TCP ports.
+/// The port of browsers' audio is UDP like others.
+fn webrtc_port(config: &Config, marks: &Marks<'_, '_>) {
+    let Some(address) = config.webrtc_address() else { return };
+    let section = &marks.webrtc;
+    if config.media.ports.contains(address.port()) {
+        let message = format!("`address`: {address} lies among the ports of [media]");
+        let remedy = format!("`ports` is {}; take a port outside", config.media.ports);
+        section.reader.suggest(section.at("address"), message, remedy);
+    }
+    let udp = |listen: &&Listen| listen.transport == Transport::Udp;
+    if config.listen.iter().filter(udp).any(|listen| same_socket(listen.address, address)) {
+        let message = format!("`address`: {address} is listened on for SIP");
+        section.reader.add(section.at("address"), message);
+    }
+}
+
+/// TCP, TLS and WSS share the TCP ports.
 fn overlap(a: &Listen, b: &Listen) -> bool {
     let udp = |listen: &Listen| listen.transport == Transport::Udp;
     udp(a) == udp(b) && same_socket(a.address, b.address)

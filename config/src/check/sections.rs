@@ -10,7 +10,7 @@ use crate::dialplan::without_separators;
 use crate::extension::{self, is_extension};
 use crate::schema::{
     Bans, Codec, Config, DialPlan, Digest, Http, Journal, LogNumbers, Media, Registrar, Server,
-    Sip, Srtp, Voicemail,
+    Sip, Srtp, Voicemail, WebRtc,
 };
 
 pub(super) const SRTP: [(&str, Srtp); 3] =
@@ -25,11 +25,13 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
     let voicemail_section = root.table("voicemail", "[voicemail]");
     let dialplan_section = root.table("dialplan", "[dialplan]");
     let media_section = root.table("media", "[media]");
+    let webrtc_section = root.table("webrtc", "[webrtc]");
     let mut config = Config {
         server: server(&server_section),
         http: http(&http_section),
         sip: sip(&root.table("sip", "[sip]")),
         media: media(&media_section),
+        webrtc: webrtc(&webrtc_section),
         registrar: registrar(&root.table("registrar", "[registrar]")),
         bans: bans(&root.table("bans", "[bans]")),
         voicemail: voicemail(&voicemail_section),
@@ -42,6 +44,7 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
     let mut marks = Marks {
         http: http_section,
         media: media_section,
+        webrtc: webrtc_section,
         voicemail: voicemail_section,
         dialplan: dialplan_section,
         listens: root.tables("listen", "[[listen]]").unwrap_or_default(),
@@ -114,6 +117,12 @@ fn http(s: &Section<'_, '_>) -> Http {
     let address = s.parsed("address").map_or(Http::default().address, |found| found.value);
     s.finish();
     Http { address }
+}
+
+fn webrtc(s: &Section<'_, '_>) -> WebRtc {
+    let address = s.parsed("address").map_or(WebRtc::default().address, |found| found.value);
+    s.finish();
+    WebRtc { address }
 }
 
 fn sip(s: &Section<'_, '_>) -> Sip {

@@ -298,6 +298,25 @@ fn each_single_mistake_is_named() {
 }
 
 #[test]
+fn the_port_of_browsers_is_nobody_elses() {
+    let wss = "[[listen]]\ntransport = \"wss\"\naddress = \"0.0.0.0:443\"\n";
+    let udp = "[[listen]]\ntransport = \"udp\"\naddress = \"0.0.0.0:5060\"\n";
+    for (port, expected) in [
+        (
+            20_000,
+            "2:11 `address`: 0.0.0.0:20000 lies among the ports of [media] / `ports` is 10000",
+        ),
+        (5_060, "2:11 `address`: 0.0.0.0:5060 is listened on for SIP"),
+    ] {
+        let webrtc = format!("[webrtc]\naddress = \"0.0.0.0:{port}\"\n");
+        let problems = bad(&format!("{webrtc}{udp}{wss}"));
+        assert!(problems.iter().any(|p| p.contains(expected)), "{problems:#?}");
+        // Without browsers nothing is opened.
+        good(&format!("{webrtc}{udp}"));
+    }
+}
+
+#[test]
 fn an_origin_is_scheme_and_host_of_a_web_page() {
     let wss = "[[listen]]\ntransport = \"wss\"\naddress = \"0.0.0.0:443\"\n";
     let problems = bad(&format!("{wss}origins = [\"https://a.example\", \"a.example/phone\"]"));

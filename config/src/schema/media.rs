@@ -1,6 +1,6 @@
 //! Audio: `[media]` and `[voicemail]`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,6 +56,19 @@ pub struct Media {
     pub silence_hangup: Option<Duration>,
     /// What somebody hears who is put on hold by a phone.
     pub hold_music: HoldMusic,
+}
+
+/// `[webrtc]`: audio of browsers. There is some when a `[[listen]]` is for WSS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebRtc {
+    /// UDP address that all browsers' calls share.
+    pub address: SocketAddr,
+}
+
+impl Default for WebRtc {
+    fn default() -> Self {
+        Self { address: SocketAddr::from(([0, 0, 0, 0], 30_000)) }
+    }
 }
 
 /// `hold_music` of `[media]`.

@@ -10,7 +10,7 @@ mod server;
 mod signalling;
 mod speech;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 pub use self::media::*;
@@ -35,6 +35,8 @@ pub struct Config {
     pub sip: Sip,
     /// `[media]`.
     pub media: Media,
+    /// `[webrtc]`.
+    pub webrtc: WebRtc,
     /// `[registrar]`.
     pub registrar: Registrar,
     /// `[bans]`.
@@ -81,6 +83,12 @@ impl Config {
     /// The database file.
     pub fn database(&self) -> PathBuf {
         self.server.data_dir.join("offhook.db")
+    }
+
+    /// The UDP address of browsers' audio, when browsers can come.
+    pub fn webrtc_address(&self) -> Option<SocketAddr> {
+        let wss = self.listen.iter().any(|listen| listen.transport == Transport::Wss);
+        wss.then_some(self.webrtc.address)
     }
 
     /// A trunk by name.

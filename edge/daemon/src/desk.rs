@@ -117,10 +117,17 @@ impl Desk {
     }
 
     /// Gauges that no counter of signalling holds: name, help, value.
-    pub fn gauges(&self) -> [(&'static str, &'static str, u64); 3] {
+    pub fn gauges(&self) -> [(&'static str, &'static str, u64); 5] {
+        let webrtc = self.engine.webrtc_counters();
         [
             ("calls", "Calls with somebody on the line.", self.office.count() as u64),
             ("rtp_ports", "Media ports open.", self.engine.open_ports() as u64),
+            ("webrtc_datagrams", "Datagrams on the port of browsers.", webrtc.received),
+            (
+                "webrtc_strangers",
+                "Of those: from sources that proved nothing, or no WebRTC at all.",
+                webrtc.strangers + webrtc.malformed,
+            ),
             (
                 "uptime_seconds",
                 "Seconds since the start.",

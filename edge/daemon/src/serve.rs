@@ -330,6 +330,7 @@ fn engine(config: &Config, files: u64) -> Result<Engine, CommandError> {
         threads: config.media.threads,
         ports: config.media.ports.range(),
         max_ports,
+        webrtc: config.webrtc_address(),
         ..EngineConfig::default()
     })
     .map_err(|e| CommandError::Words(format!("media: {e}")))

@@ -133,6 +133,10 @@ catalogue! {
     NO_COMMON_CODEC = "no-common-codec" Peer 488 false
         "The two sides have no audio format in common."
         "Enable PCMU or PCMA (G.711) on the phone or the trunk, which everything knows, or name a format in `[media] codecs` that it has: G722 or opus.";
+    /// ICE or DTLS came to nothing.
+    BROWSER_UNREACHABLE = "browser-unreachable" Network 503 true
+        "The audio connection to a browser (WebRTC) did not come about, or broke off."
+        "Let the UDP port of `[webrtc]` through the firewall to this box, and set `external_address` when the box is behind NAT. The call's timeline says how far it came.";
     /// SRTP missing.
     ENCRYPTION_REQUIRED = "encryption-required" Us 488 false
         "One side insists on encrypted audio (SRTP with SDES) and the other does not offer it."

@@ -10,7 +10,8 @@ use crate::codec::{Codec, OpusWishes};
 use crate::dtmf::{Digit, DigitSet};
 use crate::rtcp::Wishes;
 use crate::sound::Part;
-use crate::srtp::SrtpKeys;
+use crate::srtp::{SrtpKeys, SrtpSuite};
+use crate::webrtc::{Terms, WebRtcError};
 
 /// Names a port for the life of the process; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -64,6 +65,8 @@ pub struct StreamConfig {
     pub rtcp_mux: bool,
     /// Extended reports (RFC 3611) that were agreed on.
     pub rtcp_xr: Wishes,
+    /// ICE and DTLS, on a port of [`super::Engine::open_webrtc`]: they find address and keys.
+    pub webrtc: Option<Box<Terms>>,
 }
 
 impl StreamConfig {
@@ -84,6 +87,7 @@ impl StreamConfig {
             srtp: None,
             rtcp_mux: false,
             rtcp_xr: Wishes::default(),
+            webrtc: None,
         }
     }
 }
@@ -286,6 +290,15 @@ pub enum PortEventKind {
     Broken,
     /// For three seconds no packet of the peer's was authentic: wrong key. Told once per key.
     SrtpFailed,
+    /// A browser is reached, and who it is has been proved: audio flows.
+    WebRtcUp {
+        /// Where it is.
+        peer: SocketAddr,
+        /// How audio is encrypted.
+        suite: SrtpSuite,
+    },
+    /// A browser cannot be reached, or no more. Nothing is sent on this port again.
+    WebRtcFailed(WebRtcError),
     /// Nothing was heard for a while although the peer should be sending. Told once per silence.
     NoMedia {
         /// How long.
@@ -315,6 +328,17 @@ pub enum RecordEnd {
     Length,
     /// `stop_record`, or replaced by another recording.
     Stopped,
+}
+
+/// A snapshot of what came to the port that WebRTC legs share, since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WebRtcCounters {
+    /// Datagrams.
+    pub received: u64,
+    /// Of those: from sources that proved nothing, or with a wrong password.
+    pub strangers: u64,
+    /// Of those: neither STUN nor DTLS nor RTP.
+    pub malformed: u64,
 }
 
 /// A snapshot of a port's counters since it was opened.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::api::{Playback, Role};
+use super::shared::WEBRTC_HOME;
 use super::worker::{Command, MixOrder, Order};
 use super::{Engine, MediaPort, Shared};
 
@@ -23,7 +24,8 @@ impl Engine {
     pub fn conference(&self) -> Conference {
         let shared = &self.shared;
         let id = MixId(shared.next_id.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
-        let home = shared.least_loaded();
+        // A browser cannot come to another thread.
+        let home = shared.webrtc.as_ref().map_or_else(|| shared.least_loaded(), |_| WEBRTC_HOME);
         shared.send(home, Command::Mix(id, MixOrder::Open));
         Conference { shared: shared.clone(), id, home }
     }

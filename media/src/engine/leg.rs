@@ -237,7 +237,7 @@ impl Leg {
         self.recorder.as_ref().is_some_and(|recorder| recorder.rule(now).is_some())
     }
 
-    fn tell(&self, kind: PortEventKind) {
+    pub(super) fn tell(&self, kind: PortEventKind) {
         if self.events.try_send(PortEvent { port: self.id, kind }).is_err() {
             self.counters.events_dropped.bump();
         }

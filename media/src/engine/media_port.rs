@@ -19,6 +19,8 @@ pub struct MediaPort {
     pub(super) id: PortId,
     pub(super) rtp: SocketAddr,
     pub(super) rtcp: SocketAddr,
+    /// On the port that WebRTC legs share.
+    pub(super) webrtc: Option<crate::webrtc::Local>,
     pub(super) counters: Arc<Counters>,
     /// The worker that has the port. Held while an order is sent, so that a move and the orders
     /// after it arrive in order.
@@ -125,6 +127,10 @@ impl Drop for MediaPort {
         let home = *lock(&self.home);
         self.shared.send(home, Command::Port(self.id, Order::Close));
         self.shared.add_load(home, -1);
+        if self.webrtc.is_some() {
+            self.shared.webrtc_legs.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
         lock(&self.shared.numbers).release(Instant::now(), self.rtp.ip(), self.rtp.port());
     }
 }

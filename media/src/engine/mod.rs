@@ -11,6 +11,7 @@ mod numbers;
 mod play;
 mod record;
 mod sender;
+mod shared;
 mod tape;
 mod timer;
 mod worker;
@@ -33,7 +34,8 @@ pub use media_port::MediaPort;
 use self::counters::Counters;
 use self::leg::Leg;
 use self::numbers::PortNumbers;
-use self::worker::{Command, Order, Port, Remote, Worker};
+use self::shared::WEBRTC_HOME;
+use self::worker::{Command, Order, Port, Remote, SharedSocket, Worker};
 use crate::codec::Codec;
 
 /// How to run the engine.
@@ -52,6 +54,9 @@ pub struct EngineConfig {
     pub dscp: u8,
     /// Silence of the network after which [`PortEventKind::NoMedia`] is told.
     pub no_media_after: Duration,
+    /// UDP address that all WebRTC legs share; `None`: there are none. Bound to `[::]` it serves
+    /// IPv4 as well.
+    pub webrtc: Option<SocketAddr>,
 }
 
 impl Default for EngineConfig {
@@ -63,6 +68,7 @@ impl Default for EngineConfig {
             drain: Duration::from_secs(2),
             dscp: 46,
             no_media_after: Duration::from_secs(30),
+            webrtc: None,
         }
     }
 }
@@ -76,6 +82,12 @@ pub enum OpenError {
     /// The engine was shut down, or a thread of it broke off.
     #[error("the media engine has stopped")]
     Stopped,
+    /// [`EngineConfig::webrtc`] is not set.
+    #[error("WebRTC is switched off")]
+    NoWebRtc,
+    /// As many WebRTC legs as allowed.
+    #[error("there are too many WebRTC calls")]
+    TooManyWebRtc,
     /// The socket layer refused, for another reason than a port in use.
     #[error("cannot bind an RTP port on {addr}")]
     Bind {
@@ -104,6 +116,8 @@ struct Shared {
     threads: Mutex<Vec<JoinHandle<()>>>,
     dscp: u8,
     no_media_after: Duration,
+    webrtc: Option<Arc<SharedSocket>>,
+    webrtc_legs: AtomicUsize,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -115,14 +129,19 @@ impl Engine {
     /// Starts the threads.
     ///
     /// # Errors
-    /// When the system refuses a thread, an epoll or a timer.
+    /// When the system refuses a thread, an epoll, a timer or the WebRTC port.
     pub fn start(config: EngineConfig) -> io::Result<Self> {
-        let EngineConfig { threads: count, ports, max_ports, drain, dscp, no_media_after } = config;
+        let EngineConfig { threads: count, ports, max_ports, drain, dscp, no_media_after, webrtc } =
+            config;
         let count = count.max(1);
+        let webrtc = webrtc.map(|addr| shared::open(addr, dscp)).transpose()?;
         let mut workers = Vec::with_capacity(count);
         let mut threads = Vec::with_capacity(count);
         for i in 0..count {
-            let (worker, remote) = Worker::new()?;
+            let (mut worker, remote) = Worker::new()?;
+            if let (WEBRTC_HOME, Some(socket)) = (i, &webrtc) {
+                worker.share(Arc::clone(socket))?;
+            }
             let name = format!("media-{i}");
             threads.push(std::thread::Builder::new().name(name).spawn(move || worker.run())?);
             workers.push(remote);
@@ -137,6 +156,8 @@ impl Engine {
                 threads: Mutex::new(threads),
                 dscp,
                 no_media_after,
+                webrtc,
+                webrtc_legs: AtomicUsize::new(0),
             }),
         })
     }
@@ -171,6 +192,7 @@ impl Engine {
             id,
             rtp: rtp_addr,
             rtcp: rtcp_addr,
+            webrtc: None,
             counters,
             home: Mutex::new(home),
             codec: AtomicU8::new(Codec::Pcmu.payload_type()),
@@ -205,7 +227,7 @@ impl Engine {
 
     /// Pairs open now; exact at once after a [`MediaPort`] is dropped.
     pub fn open_ports(&self) -> usize {
-        lock(&self.shared.numbers).open()
+        lock(&self.shared.numbers).open() + self.shared.webrtc_legs.load(Ordering::Relaxed)
     }
 
     /// Lets the peers of the two ports hear each other, until one is unbridged, bridged elsewhere or
@@ -215,6 +237,8 @@ impl Engine {
         if a.id == b.id {
             return;
         }
+        // A leg on the shared port stays where that is.
+        let (a, b) = if b.webrtc.is_some() { (b, a) } else { (a, b) };
         let home = *lock(&a.home);
         self.shared.bring(b, home);
         self.shared.send(home, Command::Port(a.id, Order::Bridge(b.id)));
@@ -264,6 +288,7 @@ impl Shared {
     fn bring(&self, port: &MediaPort, home: usize) -> usize {
         let mut at = lock(&port.home);
         if *at != home
+            && port.webrtc.is_none()
             && let Some(to) = self.workers.get(home).cloned()
         {
             self.send(home, Command::Expect(port.id));

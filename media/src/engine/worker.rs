@@ -3,9 +3,11 @@
 mod mixes;
 mod orders;
 mod port;
+mod webrtc;
 
 use std::collections::HashMap;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -25,11 +27,14 @@ use crate::rtp;
 pub(super) use self::mixes::MixOrder;
 pub(super) use self::orders::{Command, Order, Remote};
 pub(super) use self::port::Port;
-use self::port::ntp_now;
+use self::port::{Line, ntp_now};
+use self::webrtc::Router;
+pub(super) use self::webrtc::{SharedSocket, WebRtc};
 
 /// Epoll tokens that are no port.
 const WAKE: u64 = u64::MAX;
 const TIMER: u64 = u64::MAX - 1;
+const SHARED: u64 = u64::MAX - 2;
 
 /// Events taken from the kernel at once.
 const BATCH: usize = 128;
@@ -60,6 +65,10 @@ pub(super) struct Worker {
     sweep_from: usize,
     buffer: Box<Buffer>,
     piece: Piece,
+    /// The port that WebRTC legs share, on the thread that has it.
+    router: Option<Router>,
+    /// Room for a list of them.
+    shared_legs: Vec<usize>,
     stopping: bool,
 }
 
@@ -89,6 +98,8 @@ impl Worker {
             sweep_from: 0,
             buffer: Box::new([0; 2048]),
             piece: Piece::default(),
+            router: None,
+            shared_legs: Vec::new(),
             stopping: false,
         };
         Ok((worker, remote))
@@ -115,6 +126,7 @@ impl Worker {
             match event.data.u64() {
                 WAKE => woken = true,
                 TIMER => ticked = true,
+                SHARED => self.shared_readable(now),
                 token => {
                     self.contained(token_slot(token), |worker| worker.readable(now, token));
                 }
@@ -181,24 +193,34 @@ impl Worker {
         let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else {
             return false;
         };
+        let Line::Own { rtp, rtcp, .. } = &port.line else {
+            self.shared_readable(now);
+            return false;
+        };
         if token & 1 == 1 {
-            if let Ok((n, from)) = port.rtcp.recv_from(&mut self.buffer[..]) {
+            if let Ok((n, from)) = rtcp.recv_from(&mut self.buffer[..]) {
                 port.leg.receive_rtcp(now, ntp_now(), from, false, &mut self.buffer, n);
             }
             return true;
         }
-        let (n, from) = match port.rtp.recv_from(&mut self.buffer[..]) {
+        let (n, from) = match rtp.recv_from(&mut self.buffer[..]) {
             Ok(received) => received,
             // Any other error is an ICMP answer to something we sent: noise.
             Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
         };
+        self.taken(now, slot, from, n);
+        true
+    }
+
+    /// Takes a datagram of a port's peer, in `self.buffer[..n]`.
+    #[inline]
+    fn taken(&mut self, now: Instant, slot: usize, from: SocketAddr, n: usize) {
+        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else { return };
         if n > rtp::MAX_PACKET {
-            port.leg.counters.dropped.bump();
-            return true;
+            return port.leg.counters.dropped.bump();
         }
         if self.buffer.get(..n).is_some_and(rtp::is_rtcp) {
-            port.leg.receive_rtcp(now, ntp_now(), from, true, &mut self.buffer, n);
-            return true;
+            return port.leg.receive_rtcp(now, ntp_now(), from, true, &mut self.buffer, n);
         }
         let media = port.leg.receive(now, from, &mut self.buffer, n);
         if let Some(media) = media {
@@ -209,7 +231,6 @@ impl Worker {
             self.attend(slot);
             self.set_pace();
         }
-        true
     }
 
     /// The form of the far leg of this one.
@@ -329,6 +350,7 @@ impl Worker {
     }
 
     fn sweep(&mut self, now: Instant) {
+        self.shared_tick(now);
         let portion = self.slots.len().div_ceil(SWEEPS);
         for _ in 0..portion {
             self.sweep_from =

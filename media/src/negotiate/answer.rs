@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 
 use super::remote::{Remote, codec_names};
 use super::sdes::CryptoLine;
-use super::{Agreed, CodecOrder, Local, NegotiateError, Ours, Refused, Slot, SrtpPolicy, agree};
+use super::webrtc::OurRtc;
+use super::{
+    Agreed, CodecOrder, Local, NegotiateError, Ours, Profile, Refused, Slot, SrtpPolicy, agree,
+};
 use crate::codec::Codec;
 use crate::engine::StreamConfig;
 use crate::sdp::{Direction, Media, SessionDescription};
@@ -30,6 +33,11 @@ pub(super) fn answer(
         wide_event: remote.wide_event.filter(|_| codec == Codec::Opus),
         comfort_noise: local.comfort_noise && remote.comfort_noise,
         crypto: crypto.into_iter().collect(),
+        webrtc: local
+            .webrtc
+            .as_ref()
+            .zip(remote.webrtc.as_ref())
+            .map(|(local, theirs)| OurRtc::answering(local, theirs, before)),
         ptime_ms: remote.packet_time(local.ptime_ms),
         rtcp_xr: remote.rtcp_xr,
         // RFC 3264 §6.1: sendonly is answered with recvonly, inactive with inactive.
@@ -76,8 +84,17 @@ fn judge(
     offer: &SessionDescription,
     media: &Media,
 ) -> Result<(Remote, (Codec, u8)), NegotiateError> {
+    // A port has ICE and DTLS, or it has not.
+    if let Some(profile) = Profile::named(&media.proto)
+        && profile.dtls != local.webrtc.is_some()
+    {
+        return Err(NegotiateError::Transport(profile.name().to_owned()));
+    }
     let remote = Remote::read(offer, media, local)?;
     let codec = choose_codec(local, &remote, media)?;
+    if remote.profile.dtls {
+        return Ok((remote, codec));
+    }
     match local.srtp {
         SrtpPolicy::Off if remote.profile.secure => Err(NegotiateError::SrtpOff),
         SrtpPolicy::Required if !remote.profile.secure && !media.has("crypto") => {
@@ -138,7 +155,7 @@ fn answer_crypto(
     peer: Option<SocketAddr>,
     remote: &mut Remote,
 ) -> Result<Option<CryptoLine>, NegotiateError> {
-    if local.srtp == SrtpPolicy::Off {
+    if local.srtp == SrtpPolicy::Off || remote.profile.dtls {
         return Ok(None);
     }
     // The suite in use is kept when it is offered again, wherever it stands in the list.
@@ -174,6 +191,7 @@ fn refused(media: &Media) -> Slot {
         kind: media.kind.clone(),
         proto: media.proto.clone(),
         formats: media.formats.clone(),
+        mid: media.attribute("mid").map(str::to_owned),
     })
 }
 
@@ -188,7 +206,13 @@ pub(super) fn accept(
     let mut ours = offered.clone();
     let codec = accept_codec(&ours, &remote)
         .ok_or_else(|| no_common_codec(&with_codecs(local, &ours), media))?;
-    accept_crypto(&mut ours, &mut remote)?;
+    if remote.profile.dtls != ours.profile.dtls {
+        return Err(NegotiateError::Mismatch("DTLS on one side only"));
+    }
+    match ours.webrtc.as_ref().zip(remote.webrtc.as_ref()) {
+        Some((us, them)) => ours.webrtc = Some(us.answered(them)),
+        None => accept_crypto(&mut ours, &mut remote)?,
+    }
     // The answerer's direction may only take away from ours, whatever it wrote.
     ours.direction = ours.direction.and(remote.direction.reversed());
     let agreed = agree(&ours, &remote, codec);

@@ -14,7 +14,9 @@ pub enum NegotiateError {
     #[error("there is no active audio stream")]
     NoAudio,
     /// Only transports we do not speak.
-    #[error("the transport {0} is not supported; RTP/AVP and RTP/SAVP are")]
+    #[error(
+        "the transport {0} is not supported here; RTP/AVP and RTP/SAVP are, and with WebRTC switched on UDP/TLS/RTP/SAVPF"
+    )]
     Transport(String),
     /// Both lists have no codec in common.
     #[error("no common codec: the peer has {theirs}; this side allows {ours}")]
@@ -44,6 +46,9 @@ pub enum NegotiateError {
     /// SRTP is wanted on both sides, but no `a=crypto` line can be used.
     #[error("no usable a=crypto line: {0}")]
     Crypto(String),
+    /// An offer of a browser that lacks something.
+    #[error("no WebRTC: {0}")]
+    WebRtc(&'static str),
     /// The peer refused our stream with port 0.
     #[error("the peer refused the audio stream")]
     Refused,
@@ -74,7 +79,7 @@ impl NegotiateError {
         match self {
             Self::AddressFamily { .. } => 300,
             Self::Address(_) => 301,
-            Self::Transport(_) | Self::SrtpRequired | Self::SrtpOff => 302,
+            Self::Transport(_) | Self::WebRtc(_) | Self::SrtpRequired | Self::SrtpOff => 302,
             Self::NoAudio | Self::Refused => 304,
             Self::NoCommonCodec { .. } => 305,
             Self::Crypto(_) => 306,

@@ -51,6 +51,9 @@ pub struct Local {
     /// speaks: the address that its signalling comes from. Nobody waits for a name to be resolved.
     /// `None`: such a peer is refused.
     pub named_host: Option<IpAddr>,
+    /// The leg is on the port that WebRTC legs share: `rtp` is its one candidate, and nothing but
+    /// ICE and DTLS is agreed on.
+    pub webrtc: Option<crate::webrtc::Local>,
 }
 
 impl Local {
@@ -67,6 +70,7 @@ impl Local {
             comfort_noise: false,
             ptime_ms: 20,
             named_host: None,
+            webrtc: None,
         }
     }
 

@@ -12,9 +12,11 @@ mod remote;
 mod sdes;
 #[cfg(test)]
 mod tests;
+mod webrtc;
 
 pub use error::NegotiateError;
 pub use local::{CodecOrder, Local, SrtpPolicy};
+pub use webrtc::wants_webrtc;
 
 use std::net::SocketAddr;
 
@@ -25,6 +27,7 @@ use crate::sdp::{Direction, SessionDescription};
 use crate::srtp::{SrtpKey, SrtpKeys};
 use remote::Remote;
 use sdes::CryptoLine;
+use webrtc::OurRtc;
 
 /// The payload types we propose for telephone events: 101 is what nearly everybody uses, and beside
 /// Opus one with its clock (RFC 4733 §2.1 wants one clock in a stream).
@@ -51,26 +54,32 @@ struct Profile {
     secure: bool,
     /// `F`: RTCP feedback (RFC 4585); allowed, not used by us.
     feedback: bool,
+    /// Keys from DTLS (RFC 5764), after ICE.
+    dtls: bool,
 }
 
 impl Profile {
     fn named(proto: &str) -> Option<Self> {
-        let (secure, feedback) = match proto.to_ascii_uppercase().as_str() {
-            "RTP/AVP" => (false, false),
-            "RTP/AVPF" => (false, true),
-            "RTP/SAVP" => (true, false),
-            "RTP/SAVPF" => (true, true),
+        let (secure, feedback, dtls) = match proto.to_ascii_uppercase().as_str() {
+            "RTP/AVP" => (false, false, false),
+            "RTP/AVPF" => (false, true, false),
+            "RTP/SAVP" => (true, false, false),
+            "RTP/SAVPF" => (true, true, false),
+            "UDP/TLS/RTP/SAVP" => (true, false, true),
+            "UDP/TLS/RTP/SAVPF" => (true, true, true),
             _ => return None,
         };
-        Some(Self { secure, feedback })
+        Some(Self { secure, feedback, dtls })
     }
 
     const fn name(self) -> &'static str {
-        match (self.secure, self.feedback) {
-            (false, false) => "RTP/AVP",
-            (false, true) => "RTP/AVPF",
-            (true, false) => "RTP/SAVP",
-            (true, true) => "RTP/SAVPF",
+        match (self.secure, self.feedback, self.dtls) {
+            (_, false, true) => "UDP/TLS/RTP/SAVP",
+            (_, true, true) => "UDP/TLS/RTP/SAVPF",
+            (false, false, _) => "RTP/AVP",
+            (false, true, _) => "RTP/AVPF",
+            (true, false, _) => "RTP/SAVP",
+            (true, true, _) => "RTP/SAVPF",
         }
     }
 }
@@ -81,6 +90,8 @@ struct Refused {
     kind: String,
     proto: String,
     formats: Vec<String>,
+    /// A browser looks for its name (RFC 9143 §7.3).
+    mid: Option<String>,
 }
 
 /// A place in the list of streams.
@@ -105,6 +116,8 @@ struct Ours {
     comfort_noise: bool,
     /// Empty: RTP in clear.
     crypto: Vec<CryptoLine>,
+    /// ICE and DTLS, on a port that has them.
+    webrtc: Option<OurRtc>,
     ptime_ms: u16,
     /// Extended reports (RFC 3611) the peer asked for.
     rtcp_xr: Wishes,
@@ -252,15 +265,18 @@ impl Negotiator {
     }
 
     fn first_offer(&self, direction: Direction) -> Ours {
-        let secure = self.local.offers_srtp();
+        let webrtc = self.local.webrtc.as_ref().map(OurRtc::offered);
+        let dtls = webrtc.is_some();
+        let secure = dtls || self.local.offers_srtp();
         Ours {
             slots: vec![Slot::Audio],
-            profile: Profile { secure, feedback: false },
+            profile: Profile { secure, feedback: dtls, dtls },
             codecs: self.local.codecs.iter().map(|c| (*c, c.payload_type())).collect(),
             telephone_event: Some(TELEPHONE_EVENT_PT),
             wide_event: self.local.codecs.contains(&Codec::Opus).then_some(WIDE_EVENT_PT),
             comfort_noise: self.local.comfort_noise,
-            crypto: if secure { sdes::fresh_lines() } else { Vec::new() },
+            crypto: if secure && !dtls { sdes::fresh_lines() } else { Vec::new() },
+            webrtc,
             ptime_ms: self.local.ptime_ms,
             // Asked for by few, and understood by fewer when they are asked: only answered.
             rtcp_xr: Wishes::default(),
@@ -285,6 +301,7 @@ impl Negotiator {
         if ours.codecs.iter().any(|(codec, _)| *codec == Codec::Opus) {
             ours.wide_event = ours.wide_event.or_else(|| ours.free(WIDE_EVENT_PT));
         }
+        ours.webrtc = ours.webrtc.as_ref().map(OurRtc::again);
         ours.direction = direction;
         ours.stopped = false;
         ours
@@ -319,6 +336,7 @@ fn agree(ours: &Ours, remote: &Remote, (codec, send_pt, recv_pt): (Codec, u8, u8
         srtp: keys,
         rtcp_mux: false,
         rtcp_xr: ours.rtcp_xr,
+        webrtc: ours.webrtc.as_ref().zip(remote.webrtc.as_ref()).map(|(us, them)| us.terms(them)),
     };
     Agreed { stream, direction: ours.direction, remote_hold: remote.hold() }
 }

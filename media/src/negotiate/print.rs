@@ -20,13 +20,16 @@ impl Negotiator {
             .collect();
         let ip = self.local.rtp.ip().to_canonical();
         // Nothing of the other leg shows: no user name, no session name, no foreign address.
-        let lines = vec![
+        let mut lines = vec![
             Line::new('v', "0"),
             Line::new('o', ""),
             Line::new('s', "-"),
             Line::new('c', in_words(ip)),
             Line::new('t', "0 0"),
         ];
+        if let Some(webrtc) = &ours.webrtc {
+            webrtc.push_session(&mut lines);
+        }
         let mut description = SessionDescription { lines, media };
         if self.last.as_ref() != Some(&description) {
             self.version += 1;
@@ -76,7 +79,10 @@ fn audio(ours: &Ours, rtp: SocketAddr, rtcp: SocketAddr) -> Media {
     for line in &ours.crypto {
         media.push_attribute(line.to_attribute());
     }
-    push_rtcp(&mut media, rtp, rtcp);
+    match &ours.webrtc {
+        Some(webrtc) => webrtc.push(&mut media, rtp),
+        None => push_rtcp(&mut media, rtp, rtcp),
+    }
     media.push_attribute(ours.direction.name());
     media
 }
@@ -104,5 +110,9 @@ fn refusal(refused: &Refused) -> Media {
         // The grammar of RFC 8866 §5.14 wants one.
         formats.push("0".to_owned());
     }
-    Media::new(&refused.kind, 0, &refused.proto, formats)
+    let mut media = Media::new(&refused.kind, 0, &refused.proto, formats);
+    if let Some(mid) = &refused.mid {
+        media.push_attribute(format!("mid:{mid}"));
+    }
+    media
 }

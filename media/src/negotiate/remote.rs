@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::sdes::CryptoLine;
+use super::webrtc::TheirRtc;
 use super::{COMFORT_NOISE_PT, Local, NegotiateError, Profile};
 use crate::codec::{Codec, OpusWishes};
 use crate::rtcp::Wishes;
@@ -27,6 +28,8 @@ pub(super) struct Remote {
     pub(super) crypto_faults: Vec<String>,
     /// The line that was chosen.
     pub(super) crypto: Option<CryptoLine>,
+    /// ICE and DTLS.
+    pub(super) webrtc: Option<TheirRtc>,
     /// The peer's, with the old hold of address 0.0.0.0 taken into account.
     pub(super) direction: Direction,
     /// Extended reports it asks for, of those we have.
@@ -44,13 +47,19 @@ impl Remote {
     ) -> Result<Self, NegotiateError> {
         let profile = Profile::named(&media.proto)
             .ok_or_else(|| NegotiateError::Transport(shortened(&media.proto)))?;
-        let ip = address(session, media, local)?;
+        let webrtc = profile.dtls.then(|| TheirRtc::read(session, media)).transpose()?;
+        // Where a browser is, ICE finds out; what stands here is a placeholder (RFC 8839 §4.3.1).
+        let ip = match &webrtc {
+            Some(_) => Ipv4Addr::UNSPECIFIED.into(),
+            None => address(session, media, local)?,
+        };
         let local = local.rtp.ip();
         let mut direction = session.direction_of(media);
-        if ip.is_unspecified() {
+        let placed = webrtc.is_none();
+        if placed && ip.is_unspecified() {
             // Hold as RFC 2543 had it (RFC 3264 §8.4): nothing may be sent there.
             direction = direction.and(Direction::SendOnly);
-        } else if ip.is_ipv4() != local.to_canonical().is_ipv4() {
+        } else if placed && ip.is_ipv4() != local.to_canonical().is_ipv4() {
             return Err(NegotiateError::AddressFamily { remote: ip, local });
         }
         let (cryptos, crypto_faults) = crypto_lines(media);
@@ -66,6 +75,7 @@ impl Remote {
             cryptos,
             crypto_faults,
             crypto: None,
+            webrtc,
             direction,
             rtcp_xr: rtcp_xr(session, media),
             ptime: media.ptime(),
@@ -89,7 +99,7 @@ impl Remote {
     /// Why no crypto line can be used, in words.
     pub(super) fn crypto_fault(&self) -> NegotiateError {
         let faults = if self.crypto_faults.is_empty() {
-            "there is none; DTLS-SRTP is not supported".to_owned()
+            "there is none; DTLS-SRTP needs UDP/TLS/RTP/SAVPF".to_owned()
         } else {
             self.crypto_faults.join("; ")
         };

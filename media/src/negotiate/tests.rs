@@ -5,6 +5,7 @@ mod hold;
 mod offers;
 mod random;
 mod secure;
+mod webrtc;
 
 use super::*;
 use crate::sdp::Media;

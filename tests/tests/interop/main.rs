@@ -6,6 +6,7 @@
 
 mod answers;
 mod bans;
+mod browser;
 mod codecs;
 mod command_line;
 mod conference;

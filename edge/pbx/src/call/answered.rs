@@ -107,6 +107,9 @@ impl Call {
 
     /// Gives a branch the port that it offered.
     pub(super) fn claim_port(&mut self, id: LegId) {
+        if self.leg_ref(id).is_some_and(|leg| leg.port().is_some()) {
+            return;
+        }
         let Some(bridging) = &mut self.bridging else { return };
         let Some(bind) = bridging.branches.iter().find(|b| b.leg == id).map(|b| b.bind) else {
             return;
@@ -172,9 +175,7 @@ impl Call {
         sdp: Option<&Bytes>,
     ) -> Result<(), Outcome> {
         let Some(sdp) = sdp else { return Err(Outcome::of(failure::BAD_SDP, "no answer")) };
-        if self.leg_ref(id).is_some_and(|leg| leg.port().is_none()) {
-            self.claim_port(id);
-        }
+        self.claim_port(id);
         let Some(leg) = self.leg(id) else { return Err(Outcome::of(failure::INTERNAL, "")) };
         let label = leg.label;
         let Some(media) = &mut leg.media else { return Err(Outcome::of(failure::INTERNAL, "")) };

@@ -105,8 +105,9 @@ impl Call {
             return true;
         };
         let local = self.services.sip.media_address(&flow).advertised;
-        let Err(error) =
-            leg::check_offer(self.config(), &leg.party, local, flow.remote.ip(), offer)
+        let webrtc = self.services.engine.webrtc_sample();
+        let peer = flow.remote.ip();
+        let Err(error) = leg::check_offer(self.config(), &leg.party, (local, peer), webrtc, offer)
         else {
             return true;
         };

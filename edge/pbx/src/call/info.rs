@@ -26,6 +26,9 @@ impl Call {
             Method::Subscribe => return self.on_subscribe(now, id, token, request),
             Method::Info => match info_digit(request) {
                 Some(digit) => (StatusCode::OK, Some(digit)),
+                // Candidates that a browser finds later (RFC 8840): ours is the side that answers,
+                // and learns of them by their checks.
+                None if is_trickle(request) => (StatusCode::OK, None),
                 // RFC 6086 §4.2.2: a body that nobody here understands.
                 None if !request.body.is_empty() => (StatusCode::UNSUPPORTED_MEDIA_TYPE, None),
                 None => (StatusCode::OK, None),
@@ -58,6 +61,14 @@ impl Call {
             port.send_digits(&[digit], runner::INFO_TONE, runner::DIGIT_GAP);
         }
     }
+}
+
+/// `application/trickle-ice-sdpfrag` (RFC 8840 §9).
+fn is_trickle(request: &Request) -> bool {
+    let kind = request.headers.text(&HeaderName::ContentType);
+    kind.is_some_and(|kind| {
+        kind.trim_start().to_ascii_lowercase().starts_with("application/trickle-ice-sdpfrag")
+    })
 }
 
 /// `Signal=5` of `application/dtmf-relay`, or the bare digit of `application/dtmf`.

@@ -8,8 +8,11 @@ use bytes::Bytes;
 use offhook_config::{Codec as ConfigCodec, Config, Srtp};
 use offhook_media::codec::Codec;
 use offhook_media::engine::{MediaPort, StreamConfig};
-use offhook_media::negotiate::{Agreed, Local, NegotiateError, Negotiator, SrtpPolicy};
+use offhook_media::negotiate::{
+    Agreed, Local, NegotiateError, Negotiator, SrtpPolicy, wants_webrtc,
+};
 use offhook_media::sdp::Direction;
+use offhook_media::webrtc;
 use offhook_sip::digest;
 use offhook_sip::flow::Flow;
 use offhook_sip::message::Request;
@@ -206,6 +209,12 @@ impl LegMedia {
         self.negotiator.local_mut().named_host = Some(peer.to_canonical());
     }
 
+    /// Gives it the port that its peer is told of.
+    pub(crate) fn adopt(&mut self, port: MediaPort) {
+        self.negotiator.local_mut().webrtc = port.webrtc().cloned();
+        self.port = Some(Arc::new(port));
+    }
+
     /// Our offer.
     pub(crate) fn offer(&mut self, direction: Direction) -> Bytes {
         self.offered = direction;
@@ -286,12 +295,13 @@ impl LegMedia {
 pub(crate) fn check_offer(
     config: &Config,
     party: &Party,
-    local: IpAddr,
-    peer: IpAddr,
+    (local, peer): (IpAddr, IpAddr),
+    webrtc: Option<webrtc::Local>,
     offer: &[u8],
 ) -> Result<(), NegotiateError> {
     let mut dry = LegMedia::new(config, party, SocketAddr::new(local, 9), 1);
     dry.speaks_from(peer);
+    dry.negotiator.local_mut().webrtc = webrtc.filter(|_| wants_webrtc(offer));
     dry.negotiator.answer(offer, Direction::SendRecv).map(|_| ())
 }
 
@@ -323,11 +333,15 @@ pub(crate) fn media_fact(stream: &StreamConfig) -> crate::event::CallEventKind {
     crate::event::CallEventKind::Media {
         codec: stream.codec.to_string(),
         direction: direction.to_string(),
-        protection: match &stream.srtp {
-            None => "RTP/AVP".to_owned(),
-            Some(keys) => format!("RTP/SAVP {}", keys.tx.suite().name()),
+        protection: match (&stream.webrtc, &stream.srtp) {
+            (Some(_), _) => "UDP/TLS/RTP/SAVPF".to_owned(),
+            (None, None) => "RTP/AVP".to_owned(),
+            (None, Some(keys)) => format!("RTP/SAVP {}", keys.tx.suite().name()),
         },
-        remote: stream.remote_rtp.to_string(),
+        remote: match &stream.webrtc {
+            Some(_) => "by ICE".to_owned(),
+            None => stream.remote_rtp.to_string(),
+        },
     }
 }
 

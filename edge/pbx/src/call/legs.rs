@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use offhook_media::engine::MediaPort;
+use offhook_media::negotiate::wants_webrtc;
+use offhook_sip::flow::Transport;
 use offhook_sip::uri::Uri;
 use offhook_sma::action::LegTag;
 
@@ -37,6 +39,12 @@ impl Call {
         opened.map_err(|error| error.to_string())
     }
 
+    /// A new leg on the port that browsers share.
+    pub(super) fn open_webrtc(&self) -> Result<MediaPort, String> {
+        let opened = self.services.engine.open_webrtc(self.media_events.clone());
+        opened.map_err(|error| error.to_string())
+    }
+
     pub(super) fn session_id(&mut self) -> u64 {
         u64::from(self.ids.sequence())
     }
@@ -52,14 +60,21 @@ impl Call {
             Way::ByUri { seen: None } => return Err("no way to the leg is known".to_owned()),
         };
         let address = self.services.sip.media_address(&flow);
-        let address = leg::media_address(self.config(), address);
-        let port = self.open_port(address.bind)?;
+        // What the peer wants of us, and else what a browser would.
+        let offer = leg.session.remote_sdp();
+        let webrtc = offer.map_or(flow.transport == Transport::Wss, |offer| wants_webrtc(offer));
+        let (address, port) = if webrtc {
+            (address, self.open_webrtc()?)
+        } else {
+            let address = leg::media_address(self.config(), address);
+            (address, self.open_port(address.bind)?)
+        };
         let rtp = (address.advertised, port.rtp_addr().port()).into();
         let session_id = self.session_id();
         let settings = Arc::clone(&self.settings);
         if let Some(leg) = self.leg(id) {
             let mut media = LegMedia::new(&settings.config, &leg.party, rtp, session_id);
-            media.port = Some(Arc::new(port));
+            media.adopt(port);
             media.speaks_from(flow.remote.ip());
             leg.media = Some(media);
         }

@@ -35,6 +35,18 @@ impl Call {
             }
             PortEventKind::SrtpFailed => self.on_deaf(now, leg.map(|l| l.1), failure::WRONG_KEY),
             PortEventKind::Broken => self.on_deaf(now, leg.map(|l| l.1), failure::MEDIA_BROKEN),
+            PortEventKind::WebRtcUp { peer, suite } => {
+                let text = format!("the browser is at {peer}, encrypted with {suite}");
+                self.timeline.note(now, leg.map(|l| l.1), text);
+            }
+            PortEventKind::WebRtcFailed(error) => {
+                // A leg that is over already fails nothing.
+                let Some((id, label)) = leg else { return };
+                self.timeline.note(now, Some(label), error.to_string());
+                if self.leg_ref(id).is_some_and(|leg| leg.part != Part::Gone) {
+                    self.on_deaf(now, Some(label), failure::BROWSER_UNREACHABLE);
+                }
+            }
             PortEventKind::NoMedia { silent_for } => {
                 let text = format!("no audio for {} s", silent_for.as_secs());
                 self.timeline.note(now, leg.map(|l| l.1), text);

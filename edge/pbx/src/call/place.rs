@@ -36,6 +36,8 @@ impl Call {
         // without are found out by their 488, and those behind TLS that speak plain audio too.
         let secure = contact.flow.transport == Transport::Tls;
         let again = match self.config().media.srtp_phones {
+            // There is one kind of offer that a browser takes.
+            _ if contact.flow.transport == Transport::Wss => None,
             Srtp::Optional => {
                 let (number, contact) = (number.to_owned(), contact.clone());
                 Some(Again { number, contact, secure: !secure })
@@ -121,8 +123,18 @@ impl Call {
 
     /// Sends an INVITE.
     fn place(&mut self, now: Instant, placed: Placed) -> Result<(), Outcome> {
-        let address = media_address(self.config(), self.services.sip.media_address(&placed.flow));
-        let port = self.branch_port(address.bind)?;
+        let address = self.services.sip.media_address(&placed.flow);
+        let webrtc = placed.flow.transport == Transport::Wss;
+        let no_port = |error| Outcome::of(failure::NO_MEDIA_PORTS, error);
+        // Branches that ring share a port; each browser has keys of its own.
+        let own = webrtc.then(|| self.open_webrtc().map_err(no_port)).transpose()?;
+        let (address, port) = match &own {
+            Some(port) => (address, port.rtp_addr().port()),
+            None => {
+                let address = media_address(self.config(), address);
+                (address, self.branch_port(address.bind)?)
+            }
+        };
         let session_id = self.session_id();
         let mut media = LegMedia::new(
             self.config(),
@@ -131,6 +143,9 @@ impl Call {
             session_id,
         );
         media.negotiator.local_mut().offer_secure = placed.secure;
+        if let Some(port) = own {
+            media.adopt(port);
+        }
         if let Some(codec) = self.caller_codec() {
             media.prefer(codec);
         }

@@ -13,6 +13,7 @@ use super::super::api::{
 };
 use super::super::conference::MixId;
 use super::mixes::MixOrder;
+use super::port::Line;
 use super::{Port, Worker};
 use crate::dtmf::Digit;
 
@@ -99,10 +100,12 @@ impl Worker {
         });
         let token = (slot as u64) << 1;
         let flags = epoll::EventFlags::IN;
-        for (socket, token) in [(&port.rtp, token), (&port.rtcp, token | 1)] {
-            // Fails only when the system is out of memory or watches: the port is deaf then, and
-            // says so by NoMedia.
-            let _ = epoll::add(&self.epoll, socket, epoll::EventData::new_u64(token), flags);
+        if let Line::Own { rtp, rtcp, .. } = &port.line {
+            for (socket, token) in [(rtp, token), (rtcp, token | 1)] {
+                // Fails only when the system is out of memory or watches: the port is deaf then, and
+                // says so by NoMedia.
+                let _ = epoll::add(&self.epoll, socket, epoll::EventData::new_u64(token), flags);
+            }
         }
         let id = port.leg.id();
         port.active = false;
@@ -110,6 +113,7 @@ impl Worker {
         if let Some(place) = self.slots.get_mut(slot) {
             *place = Some(port);
         }
+        self.shared_name(slot);
         self.attend(slot);
         for order in self.expected.remove(&id).unwrap_or_default() {
             self.contained(slot, |worker| worker.order(now, id, order));
@@ -146,8 +150,10 @@ impl Worker {
             Order::StopRecord | Order::Record(_) | Order::StopTape(_) => self.hear_out(now, slot),
             Order::Move(to) => {
                 if let Some(port) = self.remove(id, slot) {
-                    let _ = epoll::delete(&self.epoll, &port.rtp);
-                    let _ = epoll::delete(&self.epoll, &port.rtcp);
+                    if let Line::Own { rtp, rtcp, .. } = &port.line {
+                        let _ = epoll::delete(&self.epoll, rtp);
+                        let _ = epoll::delete(&self.epoll, rtcp);
+                    }
                     to.send(Command::Adopt(port));
                 }
                 return;
@@ -158,13 +164,14 @@ impl Worker {
         match order {
             Order::SetStream(stream) => {
                 let partner = port.partner;
-                if port.leg.set_stream(now, stream) {
+                if port.set_stream(now, stream) {
                     port.leg.reconsider();
                     self.retune_mix(slot);
                     if let Some(other) = partner.and_then(|partner| self.port(partner)) {
                         other.leg.reconsider();
                     }
                 }
+                self.shared_name(slot);
             }
             Order::Play(playback) => port.leg.play(now, playback),
             Order::StopPlay => port.leg.end_play(PlayEnd::Stopped),
@@ -232,6 +239,7 @@ impl Worker {
 
     pub(super) fn remove(&mut self, id: PortId, slot: usize) -> Option<Box<Port>> {
         self.unbridge(slot);
+        self.shared_forget(slot);
         self.by_id.remove(&id);
         let port = self.slots.get_mut(slot)?.take()?;
         self.active.retain(|&active| active != slot);

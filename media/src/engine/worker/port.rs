@@ -6,14 +6,25 @@ use std::time::{Instant, SystemTime};
 
 use super::super::conference::MixId;
 use super::super::leg::{Buffer, Leg};
+use super::webrtc::WebRtc;
 
-/// A leg and its sockets.
+/// What carries a leg's packets.
+pub(in crate::engine) enum Line {
+    /// Two sockets of its own.
+    Own {
+        rtp: UdpSocket,
+        rtcp: UdpSocket,
+        /// The RTP socket is connected to the peer: the kernel filters strangers and keeps the route.
+        connected: bool,
+    },
+    /// The port that all WebRTC legs share.
+    Shared(Box<WebRtc>),
+}
+
+/// A leg and what carries its packets.
 pub(in crate::engine) struct Port {
     pub(super) leg: Leg,
-    pub(super) rtp: UdpSocket,
-    pub(super) rtcp: UdpSocket,
-    /// The RTP socket is connected to the peer: the kernel filters strangers and keeps the route.
-    connected: bool,
+    pub(super) line: Line,
     /// Slot of the other leg.
     pub(super) partner: Option<usize>,
     /// The conference it is in, in place of a partner.
@@ -24,19 +35,26 @@ pub(in crate::engine) struct Port {
 
 impl Port {
     pub(in crate::engine) fn new(leg: Leg, rtp: UdpSocket, rtcp: UdpSocket) -> Self {
-        Self { leg, rtp, rtcp, connected: false, partner: None, mix: None, active: false }
+        Self::on(leg, Line::Own { rtp, rtcp, connected: false })
+    }
+
+    pub(in crate::engine) fn shared(leg: Leg, webrtc: Box<WebRtc>) -> Self {
+        Self::on(leg, Line::Shared(webrtc))
+    }
+
+    fn on(leg: Leg, line: Line) -> Self {
+        Self { leg, line, partner: None, mix: None, active: false }
     }
 
     #[inline]
     pub(super) fn transmit(&self, packet: &[u8]) {
-        let send = || {
-            if self.connected {
-                return self.rtp.send(packet);
-            }
-            match self.leg.target() {
-                Some(target) => self.rtp.send_to(packet, target),
+        let send = || match &self.line {
+            Line::Own { rtp, connected: true, .. } => rtp.send(packet),
+            Line::Own { rtp, .. } => match self.leg.target() {
+                Some(target) => rtp.send_to(packet, target),
                 None => Err(io::ErrorKind::AddrNotAvailable.into()),
-            }
+            },
+            Line::Shared(webrtc) => webrtc.send(packet),
         };
         let result = match send() {
             // An ICMP error for an earlier packet; this one has not been sent yet.
@@ -51,17 +69,20 @@ impl Port {
 
     /// Follows the leg's latch with the socket.
     pub(super) fn retarget(&mut self) {
+        let Line::Own { rtp, connected, .. } = &mut self.line else { return };
         match self.leg.only_peer() {
-            Some(peer) => self.connected = self.rtp.connect(peer).is_ok(),
-            None if self.connected => {
-                self.connected = rustix::net::connect_unspec(&self.rtp).is_err();
-            }
+            Some(peer) => *connected = rtp.connect(peer).is_ok(),
+            None if *connected => *connected = rustix::net::connect_unspec(rtp).is_err(),
             None => {}
         }
     }
 
     pub(super) fn poll(&mut self, now: Instant, buffer: &mut Buffer) {
         self.leg.handle_timeout(now);
+        if matches!(&self.line, Line::Shared(webrtc) if !webrtc.is_up()) {
+            // Nothing is lost of what is to be said: it begins when the browser can hear it.
+            return;
+        }
         while let Some(at) = self.leg.poll(now, buffer) {
             self.transmit(buffer.get(at).unwrap_or_default());
         }
@@ -85,10 +106,11 @@ impl Port {
         let Some((target, mux)) = self.leg.rtcp_target() else { return };
         let Some(n) = make(&mut self.leg, buffer) else { return };
         let packet = buffer.get(..n).unwrap_or_default();
-        let result = match (mux, self.connected) {
-            (true, true) => self.rtp.send(packet),
-            (true, false) => self.rtp.send_to(packet, target),
-            (false, _) => self.rtcp.send_to(packet, target),
+        let result = match (&self.line, mux) {
+            (Line::Own { rtp, connected: true, .. }, true) => rtp.send(packet),
+            (Line::Own { rtp, .. }, true) => rtp.send_to(packet, target),
+            (Line::Own { rtcp, .. }, false) => rtcp.send_to(packet, target),
+            (Line::Shared(webrtc), _) => webrtc.send(packet),
         };
         if result.is_ok() {
             self.leg.counters.rtcp_sent.bump();

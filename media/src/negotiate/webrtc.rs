@@ -1,0 +1,202 @@
+//! What descriptions say of ICE and DTLS: `a=setup`, `a=fingerprint`, `a=ice-…`, `a=candidate`,
+//! `a=mid`, BUNDLE (RFC 8829, RFC 8839, RFC 8842, RFC 9143).
+
+use std::net::SocketAddr;
+
+use super::{Agreed, NegotiateError, Ours};
+use crate::sdp::{Line, Media, SessionDescription};
+use crate::webrtc::{self, Credentials, Fingerprint, Terms};
+
+/// Candidates read; browsers write a dozen.
+const MAX_CANDIDATES: usize = 32;
+/// RFC 8839 §5.4 has up to 256 characters.
+const MAX_NAME: usize = 256;
+
+/// Who begins the handshake (RFC 4145 §4, RFC 8842 §5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Setup {
+    Active,
+    Passive,
+    ActPass,
+}
+
+impl Setup {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Passive => "passive",
+            Self::ActPass => "actpass",
+        }
+    }
+}
+
+/// Our side of a WebRTC stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct OurRtc {
+    pub(super) local: webrtc::Local,
+    /// We only answer checks: all are we reached at one address that is told. Toward a peer that
+    /// only answers itself, we ask.
+    pub(super) lite: bool,
+    pub(super) setup: Setup,
+    pub(super) mid: Option<String>,
+    pub(super) bundle: bool,
+}
+
+/// The peer's side.
+#[derive(Debug, Clone)]
+pub(super) struct TheirRtc {
+    remote: webrtc::Remote,
+    fingerprint: Fingerprint,
+    setup: Setup,
+    pub(super) mid: Option<String>,
+    bundle: bool,
+}
+
+/// Whether the first stream of an offer that has a port wants ICE and DTLS: what port it needs.
+#[must_use]
+pub fn wants_webrtc(sdp: &[u8]) -> bool {
+    let Ok(session) = SessionDescription::parse(sdp) else { return false };
+    let audio = |m: &&Media| m.kind.eq_ignore_ascii_case("audio") && m.port != 0;
+    session.media.iter().find(audio).is_some_and(|media| {
+        super::Profile::named(&media.proto).is_some_and(|profile| profile.dtls)
+    })
+}
+
+impl TheirRtc {
+    pub(super) fn read(
+        session: &SessionDescription,
+        media: &Media,
+    ) -> Result<Self, NegotiateError> {
+        let either = |name| media.attribute(name).or_else(|| of_session(session, name));
+        let text = |name, missing| {
+            let text = either(name).filter(|text| !text.is_empty() && text.len() <= MAX_NAME);
+            text.ok_or(NegotiateError::WebRtc(missing))
+        };
+        let credentials = Credentials {
+            ufrag: text("ice-ufrag", "there is no a=ice-ufrag")?.into(),
+            password: text("ice-pwd", "there is no a=ice-pwd")?.into(),
+        };
+        let named = media.attributes("fingerprint").chain(of_session(session, "fingerprint"));
+        let fingerprint = named
+            .filter_map(Fingerprint::parse)
+            .next()
+            .ok_or(NegotiateError::WebRtc("there is no a=fingerprint with sha-256"))?;
+        if !media.has("rtcp-mux") && !media.has("rtcp-mux-only") {
+            return Err(NegotiateError::WebRtc("RTP and RTCP must share a port (a=rtcp-mux)"));
+        }
+        let setup = match either("setup").unwrap_or("actpass").to_ascii_lowercase().as_str() {
+            "active" => Setup::Active,
+            "passive" => Setup::Passive,
+            "actpass" => Setup::ActPass,
+            _ => return Err(NegotiateError::WebRtc("a=setup says neither active nor passive")),
+        };
+        let candidates = media.attributes("candidate").take(MAX_CANDIDATES);
+        let mut candidates: Vec<_> = candidates.filter_map(webrtc::read_candidate).collect();
+        candidates.sort_by_key(|(priority, _)| std::cmp::Reverse(*priority));
+        let mid = media.attribute("mid").filter(|mid| mid.len() <= MAX_NAME).map(str::to_owned);
+        let bundles = session.lines.iter().filter_map(Line::attribute);
+        let mut bundles = bundles.filter(|(name, _)| name.eq_ignore_ascii_case("group"));
+        let bundle = bundles.any(|(_, value)| {
+            let mut words = value.unwrap_or_default().split_ascii_whitespace();
+            words.next() == Some("BUNDLE") && words.any(|word| Some(word) == mid.as_deref())
+        });
+        let lite = session.lines.iter().filter_map(Line::attribute);
+        let lite = lite.into_iter().any(|(name, _)| name.eq_ignore_ascii_case("ice-lite"));
+        let candidates = candidates.into_iter().map(|(_, address)| address).collect();
+        let remote = webrtc::Remote { credentials, lite, candidates };
+        Ok(Self { remote, fingerprint, setup, mid, bundle })
+    }
+}
+
+fn of_session<'a>(session: &'a SessionDescription, name: &str) -> Option<&'a str> {
+    let all = session.lines.iter().filter_map(Line::attribute);
+    all.filter(|(n, _)| n.eq_ignore_ascii_case(name)).find_map(|(_, value)| value)
+}
+
+impl OurRtc {
+    /// For a first offer.
+    pub(super) fn offered(local: &webrtc::Local) -> Self {
+        let mid = Some("0".to_owned());
+        Self { local: local.clone(), lite: true, setup: Setup::ActPass, mid, bundle: true }
+    }
+
+    /// The same for an offer within the session: the roles may be chosen anew (RFC 8842 §5.5).
+    pub(super) fn again(&self) -> Self {
+        Self { setup: Setup::ActPass, ..self.clone() }
+    }
+
+    /// For an answer. `before`: what was agreed last.
+    pub(super) fn answering(
+        local: &webrtc::Local,
+        theirs: &TheirRtc,
+        before: Option<&(Ours, Agreed)>,
+    ) -> Self {
+        let before = before
+            .and_then(|(ours, agreed)| ours.webrtc.as_ref().zip(agreed.stream.webrtc.as_deref()));
+        let known = before.filter(|(_, terms)| terms.fingerprint == theirs.fingerprint);
+        let setup = match (theirs.setup, known) {
+            (Setup::Active, _) => Setup::Passive,
+            (Setup::Passive, _) => Setup::Active,
+            // RFC 8842 §5.3: an association that stands keeps its roles.
+            (Setup::ActPass, Some((_, terms))) if !terms.active => Setup::Passive,
+            (Setup::ActPass, _) => Setup::Active,
+        };
+        let local = match before {
+            // RFC 8839 §4.4.1.1.1: a restart of the peer's ICE is one of ours.
+            Some((ours, terms)) if terms.remote.credentials != theirs.remote.credentials => {
+                webrtc::Local { credentials: Credentials::fresh(), ..ours.local.clone() }
+            }
+            Some((ours, _)) => ours.local.clone(),
+            None => local.clone(),
+        };
+        let lite = before.map_or(!theirs.remote.lite, |(ours, _)| ours.lite);
+        let (mid, bundle) = (theirs.mid.clone(), theirs.bundle);
+        Self { local, lite, setup, mid, bundle }
+    }
+
+    /// What the answer to our offer makes of it.
+    pub(super) fn answered(&self, theirs: &TheirRtc) -> Self {
+        // Actpass is no answer (RFC 8842 §5.3); who gives it all the same is most likely to begin.
+        let setup = if theirs.setup == Setup::Passive { Setup::Active } else { Setup::Passive };
+        Self { setup, ..self.clone() }
+    }
+
+    /// For the media port.
+    pub(super) fn terms(&self, theirs: &TheirRtc) -> Box<Terms> {
+        Box::new(Terms {
+            local: self.local.credentials.clone(),
+            lite: self.lite,
+            remote: theirs.remote.clone(),
+            fingerprint: theirs.fingerprint.clone(),
+            active: self.setup == Setup::Active,
+        })
+    }
+
+    /// The lines above all streams.
+    pub(super) fn push_session(&self, lines: &mut Vec<Line>) {
+        if let Some(mid) = self.mid.as_ref().filter(|_| self.bundle) {
+            lines.push(Line::new('a', format!("group:BUNDLE {mid}")));
+        }
+        if self.lite {
+            lines.push(Line::new('a', "ice-lite"));
+        }
+    }
+
+    /// The lines of the stream.
+    pub(super) fn push(&self, media: &mut Media, address: SocketAddr) {
+        let Self { local, setup, mid, .. } = self;
+        if let Some(mid) = mid {
+            media.push_attribute(format!("mid:{mid}"));
+        }
+        // Pages expect a stream around the track.
+        media.push_attribute("msid:offhook offhook");
+        media.push_attribute(format!("ice-ufrag:{}", local.credentials.ufrag));
+        media.push_attribute(format!("ice-pwd:{}", local.credentials.password));
+        media.push_attribute(format!("fingerprint:{}", local.fingerprint));
+        media.push_attribute(format!("setup:{}", setup.name()));
+        let (ip, port) = (address.ip().to_canonical(), address.port());
+        media.push_attribute(format!("candidate:1 1 udp 2130706431 {ip} {port} typ host"));
+        media.push_attribute("end-of-candidates");
+        media.push_attribute("rtcp-mux");
+    }
+}

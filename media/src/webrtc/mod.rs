@@ -1,0 +1,26 @@
+//! What a browser's leg has below its RTP: ICE, DTLS, and the one UDP port that all such legs share.
+//!
+//! * [`stun`] and [`ice`] find the way to the peer and prove who is there (RFC 8489, RFC 8445).
+//! * [`dtls`] makes the keys of SRTP (RFC 5764); [`session`] joins both for one leg.
+//! * [`demux`] tells the packets on the port apart and finds their leg (RFC 7983).
+//!
+//! No socket and no clock: the media thread hands in both.
+
+pub(crate) mod demux;
+mod dtls;
+pub(crate) mod ice;
+pub(crate) mod session;
+mod stun;
+
+/// What our description says of a leg.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Local {
+    /// Our name and password.
+    pub credentials: Credentials,
+    /// Our certificate's.
+    pub fingerprint: Fingerprint,
+}
+
+pub use dtls::{Fingerprint, Identity, IdentityError};
+pub use ice::{Credentials, Remote, read_candidate};
+pub use session::{Terms, WebRtcError};

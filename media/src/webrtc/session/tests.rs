@@ -1,0 +1,182 @@
+use super::super::stun::{self, Class, Side, Writer};
+use super::*;
+
+fn at(n: u8) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, n], 5_000))
+}
+
+/// One side: its session, its certificate, where it is, and what it sent that is still under way.
+struct Side1 {
+    session: Session,
+    identity: Identity,
+    place: SocketAddr,
+    sent: Vec<(SocketAddr, Vec<u8>)>,
+}
+
+fn side(now: Instant, n: u8) -> Side1 {
+    let session = Session::new(now, Credentials::fresh());
+    Side1 { session, identity: Identity::fresh().unwrap(), place: at(n), sent: Vec::new() }
+}
+
+impl Side1 {
+    /// What our description says, as the other side's terms need it.
+    fn terms(&self, other: &Side1, lite: bool, active: bool) -> Terms {
+        Terms {
+            local: self.session.agent.local().clone(),
+            lite,
+            remote: Remote {
+                credentials: other.session.agent.local().clone(),
+                lite: !lite,
+                candidates: vec![other.place],
+            },
+            fingerprint: other.identity.fingerprint().clone(),
+            active,
+        }
+    }
+
+    fn set(&mut self, now: Instant, terms: &Terms) {
+        let Self { session, identity, sent, .. } = self;
+        session.set_terms(now, terms, identity, &mut |to, b| sent.push((to, b.to_vec())));
+    }
+
+    fn tick(&mut self, now: Instant) {
+        let Self { session, sent, .. } = self;
+        session.handle_timeout(now, &mut |to, bytes| sent.push((to, bytes.to_vec())));
+    }
+
+    fn take(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
+        let Self { session, sent, .. } = self;
+        let mut send = |to: SocketAddr, bytes: &[u8]| sent.push((to, bytes.to_vec()));
+        match stun::parse(bytes) {
+            Some(message) => drop(session.stun(now, from, &message, &mut send)),
+            None if session.knows(from) => session.dtls(now, bytes, &mut send),
+            None => {}
+        }
+    }
+}
+
+/// Ten seconds of a network that loses every `loss`-th packet (0: none).
+fn talk(start: Instant, one: &mut Side1, two: &mut Side1, loss: usize) {
+    let mut count = 0;
+    for tick in 0..200 {
+        let now = start + Duration::from_millis(50) * tick;
+        one.tick(now);
+        two.tick(now);
+        for _ in 0..20 {
+            let (forth, back) = (std::mem::take(&mut one.sent), std::mem::take(&mut two.sent));
+            if forth.is_empty() && back.is_empty() {
+                break;
+            }
+            let packets =
+                forth.into_iter().map(|p| (true, p)).chain(back.into_iter().map(|p| (false, p)));
+            for (forth, (to, bytes)) in packets {
+                count += 1;
+                let lost = loss != 0 && count % loss == 0;
+                let (from, to_side) =
+                    if forth { (one.place, &mut *two) } else { (two.place, &mut *one) };
+                if !lost && to == to_side.place {
+                    to_side.take(now, from, &bytes);
+                }
+            }
+        }
+    }
+}
+
+fn call(active: bool, loss: usize) -> (Side1, Side1, Instant) {
+    let now = Instant::now();
+    let (mut full, mut lite) = (side(now, 1), side(now, 2));
+    let (ours, theirs) = (full.terms(&lite, false, active), lite.terms(&full, true, !active));
+    full.set(now, &ours);
+    lite.set(now, &theirs);
+    talk(now, &mut full, &mut lite, loss);
+    (full, lite, now)
+}
+
+#[test]
+fn both_sides_end_with_the_same_keys_whoever_begins_and_whatever_is_lost() {
+    for (active, loss) in [(true, 0), (false, 0), (true, 4), (false, 3)] {
+        let (full, lite, _) = call(active, loss);
+        let (Some(ours), Some(theirs)) = (full.session.keys(), lite.session.keys()) else {
+            panic!("no keys: active {active}, loss {loss}, {:?}", full.session.error);
+        };
+        assert!(ours.tx == theirs.rx && ours.rx == theirs.tx && ours.tx != ours.rx);
+        assert_eq!(full.session.peer(), Some(lite.place));
+        assert_eq!(lite.session.peer(), Some(full.place));
+    }
+}
+
+#[test]
+fn somebody_elses_certificate_makes_no_keys() {
+    let now = Instant::now();
+    let (mut full, mut lite) = (side(now, 1), side(now, 2));
+    let ours = full.terms(&lite, false, true);
+    let mut theirs = lite.terms(&full, true, false);
+    theirs.fingerprint = Identity::fresh().unwrap().fingerprint().clone();
+    full.set(now, &ours);
+    lite.set(now, &theirs);
+    talk(now, &mut full, &mut lite, 0);
+    assert!(lite.session.keys().is_none());
+    assert_eq!(lite.session.take_error(), Some(WebRtcError::Stranger));
+    assert_eq!(lite.session.take_error(), None, "told once");
+    assert_eq!(lite.session.peer(), None);
+}
+
+#[test]
+fn nobody_who_comes_and_nobody_who_shakes_hands_fails_in_time() {
+    let now = Instant::now();
+    let (mut full, mut lite) = (side(now, 1), side(now, 2));
+    let theirs = lite.terms(&full, true, false);
+    lite.set(now, &theirs);
+    lite.tick(now + SET_UP - Duration::from_millis(1));
+    assert_eq!(lite.session.take_error(), None);
+    lite.tick(now + SET_UP);
+    assert_eq!(lite.session.take_error(), Some(WebRtcError::NoPath));
+    // A peer that is found and then says nothing.
+    let mut lite = side(now, 2);
+    let theirs = lite.terms(&full, true, false);
+    lite.set(now, &theirs);
+    let mut writer = Writer::new(Class::Request, [1; 12]);
+    let names = (lite.session.ufrag(), full.session.ufrag());
+    writer.username(&format!("{}:{}", names.0, names.1));
+    writer.side(Side::Controlling(1));
+    writer.nominate();
+    let bytes = writer.finish(&lite.session.agent.local().password).unwrap();
+    lite.take(now, full.place, &bytes);
+    lite.tick(now + SET_UP);
+    assert_eq!(lite.session.take_error(), Some(WebRtcError::Late));
+    full.sent.clear();
+}
+
+#[test]
+fn the_same_terms_again_change_nothing_and_a_restart_keeps_the_keys() {
+    let (mut full, mut lite, now) = call(true, 0);
+    let keys = lite.session.keys().cloned();
+    let same = lite.session.terms.clone().unwrap();
+    lite.set(now, &same);
+    assert!(lite.sent.is_empty() && lite.session.keys().cloned() == keys);
+    let restarted = Terms { local: Credentials::fresh(), ..same };
+    let theirs = Credentials::fresh();
+    let remote = Remote { credentials: theirs.clone(), ..restarted.remote.clone() };
+    let restarted = Terms { remote, ..restarted };
+    let later = now + Duration::from_secs(10);
+    lite.set(later, &restarted);
+    assert_eq!((lite.session.keys().cloned(), lite.session.peer()), (keys.clone(), Some(at(1))));
+    let mut terms = full.session.terms.clone().unwrap();
+    terms.local = theirs;
+    terms.remote.credentials = restarted.local.clone();
+    full.place = at(3);
+    full.set(later, &terms);
+    talk(later, &mut full, &mut lite, 0);
+    assert_eq!((lite.session.keys().cloned(), lite.session.peer()), (keys, Some(at(3))));
+}
+
+#[test]
+fn a_peer_that_says_goodbye_is_gone_at_once() {
+    let (mut full, mut lite, now) = call(true, 0);
+    let Side1 { session, sent, .. } = &mut full;
+    session.close(&mut |to, bytes| sent.push((to, bytes.to_vec())));
+    for (_, bytes) in std::mem::take(&mut full.sent) {
+        lite.take(now, full.place, &bytes);
+    }
+    assert_eq!(lite.session.take_error(), Some(WebRtcError::Gone));
+}

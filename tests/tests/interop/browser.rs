@@ -1,0 +1,161 @@
+//! Pages in Chromium with JsSIP and SIP.js as telephones (RFC 7118, WebRTC).
+
+use std::time::Duration;
+
+use offhook_tests::appliance::Appliance;
+use offhook_tests::baresip::{Baresip, Setup};
+use offhook_tests::browser::{Browser, Library, Page};
+use offhook_tests::net::{Net, eventually};
+use offhook_tests::tone::assert_tone;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::pki::Authority;
+use crate::{last_call, last_events, office};
+
+/// An office where extension 101 is a page in a browser and 102 a desk phone.
+struct Scene {
+    appliance: Appliance,
+    browser: Browser,
+    desk: Baresip,
+    _certificates: TempDir,
+}
+
+fn page(library: Library) -> Page<'static> {
+    Page { library, last: 9, user: "101", tone: 700, codec: None }
+}
+
+fn scene(page: &Page<'_>, more: &str, answers: &str) -> Scene {
+    let net = Net::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let ca = Authority::new(folder.path(), "ca");
+    ca.issue(net.appliance());
+    let config = format!(
+        "{more}[webrtc]\naddress = \"{ip}:30000\"\n{wss}",
+        ip = net.appliance(),
+        wss = ca.listen(net.appliance()).replace("\"tls\"", "\"wss\"").replace(":5061", ":5443"),
+    );
+    let appliance = office(net, &config, &["101", "102"]);
+    let browser = Browser::registered(&appliance, page);
+    let desk = Setup::of(&appliance, 4, "102").tone(1000);
+    let desk = Baresip::registered(&desk.account(answers));
+    Scene { appliance, browser, desk, _certificates: folder }
+}
+
+impl Scene {
+    /// How the legs of the last call were protected.
+    fn protections(&self) -> Vec<String> {
+        let media = last_events(&self.appliance, "media");
+        media.iter().filter_map(|e| Some(e["protection"].as_str()?.to_owned())).collect()
+    }
+}
+
+#[test]
+fn a_page_with_jssip_calls_a_desk_phone_holds_it_and_hangs_up() {
+    let mut scene = scene(&page(Library::JsSip), "", ";answermode=auto");
+    let Scene { browser, desk, .. } = &mut scene;
+    browser.call("102");
+    browser.expect("established");
+    desk.expect("CALL_ESTABLISHED");
+    browser.expect_tone(1000, 2.0);
+    browser.command(json!({"do": "hold"}));
+    browser.expect("hold");
+    browser.expect_silence(1.0);
+    browser.command(json!({"do": "unhold"}));
+    browser.expect("unhold");
+    browser.expect_tone(1000, 1.0);
+    browser.command(json!({"do": "digit", "key": "5"}));
+    assert_eq!(desk.expect("CALL_DTMF_START")["param"], "5");
+    browser.command(json!({"do": "hangup"}));
+    browser.expect("ended");
+    desk.expect("CALL_CLOSED");
+    scene.appliance.assert_nothing_left();
+    assert_tone(&scene.desk.heard()[0], 700.0, 2.0);
+    let protections = scene.protections();
+    assert!(protections.iter().any(|p| p == "UDP/TLS/RTP/SAVPF"), "{protections:?}");
+    assert!(protections.iter().any(|p| p == "RTP/AVP"), "{protections:?}");
+}
+
+#[test]
+fn a_desk_phone_calls_a_page_with_jssip_and_hangs_up() {
+    let mut scene = scene(&page(Library::JsSip), "", "");
+    let Scene { browser, desk, .. } = &mut scene;
+    desk.dial("101");
+    assert_eq!(browser.expect("incoming")["from"], "102");
+    browser.command(json!({"do": "answer"}));
+    browser.expect("established");
+    desk.expect("CALL_ESTABLISHED");
+    browser.expect_tone(1000, 2.0);
+    desk.command("hold", "");
+    browser.expect_silence(0.5);
+    desk.command("resume", "");
+    browser.expect_tone(1000, 1.0);
+    desk.command("hangup", "");
+    browser.expect("ended");
+    scene.appliance.assert_nothing_left();
+    assert_tone(&scene.desk.heard()[0], 700.0, 2.0);
+}
+
+#[test]
+fn a_page_with_sip_js_calls_holds_and_is_hung_up_on() {
+    let mut scene = scene(&page(Library::SipJs), "", ";answermode=auto");
+    let Scene { browser, desk, .. } = &mut scene;
+    browser.call("102");
+    browser.expect("established");
+    desk.expect("CALL_ESTABLISHED");
+    browser.expect_tone(1000, 2.0);
+    browser.command(json!({"do": "hold"}));
+    browser.expect("hold");
+    browser.expect_silence(1.0);
+    browser.command(json!({"do": "unhold"}));
+    browser.expect("unhold");
+    browser.expect_tone(1000, 1.0);
+    desk.command("hangup", "");
+    browser.expect("ended");
+    scene.appliance.assert_nothing_left();
+    assert_tone(&scene.desk.heard()[0], 700.0, 2.0);
+}
+
+#[test]
+fn a_page_with_opus_only_talks_to_a_phone_with_g711_only() {
+    let codecs = "[media]\ncodecs = [\"PCMU\", \"opus\"]\n";
+    let opus = Page { codec: Some("audio/opus"), ..page(Library::SipJs) };
+    let mut scene = scene(&opus, codecs, "");
+    let Scene { browser, desk, .. } = &mut scene;
+    desk.dial("101");
+    browser.expect("incoming");
+    browser.command(json!({"do": "answer"}));
+    browser.expect("established");
+    desk.expect("CALL_ESTABLISHED");
+    browser.expect_tone(1000, 2.5);
+    browser.command(json!({"do": "hangup"}));
+    desk.expect("CALL_CLOSED");
+    scene.appliance.assert_nothing_left();
+    assert_tone(&scene.desk.heard()[0], 700.0, 1.5);
+    let media = last_events(&scene.appliance, "media");
+    let codecs: Vec<_> = media.iter().filter_map(|e| e["codec"].as_str()).collect();
+    assert!(codecs.contains(&"opus") && codecs.contains(&"PCMU"), "{codecs:?}");
+}
+
+#[test]
+fn a_page_that_goes_away_is_not_called_any_more_and_its_call_ends() {
+    let mut scene = scene(&page(Library::JsSip), "", "");
+    scene.desk.dial("101");
+    scene.browser.expect("incoming");
+    scene.browser.command(json!({"do": "answer"}));
+    scene.browser.expect("established");
+    scene.browser.expect_tone(1000, 0.5);
+    let Scene { appliance, browser, mut desk, .. } = scene;
+    drop(browser);
+    // RFC 7675 §5.1: consent to send holds for thirty seconds.
+    eventually("the call ends", Duration::from_secs(60), || {
+        (appliance.json(&["status"])["left"]["calls"] == 0).then_some(())
+    });
+    desk.expect("CALL_CLOSED");
+    appliance.assert_nothing_left();
+    assert_eq!(last_call(&appliance)["failure"], "browser-unreachable");
+    // Nobody rings a page that is gone: the caller speaks to the mailbox at once.
+    desk.dial("101");
+    desk.expect("CALL_ESTABLISHED");
+    assert_eq!(last_call(&appliance)["disposition"], "voicemail");
+}
