@@ -200,7 +200,11 @@ impl Call {
     fn close_tape(&mut self, id: String, tape: Tape) {
         let services = Arc::clone(&self.services);
         self.work.push(Box::pin(async move {
-            let done = close(tape).await;
+            let Some(done) = close(tape).await else {
+                // Nobody knows what is in the file: the next start looks, and keeps it.
+                let error = Some("the recorder ended before it".to_owned());
+                return Done::Taped(Taped { duration: Duration::ZERO, error });
+            };
             let duration = done.duration();
             let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
             let kept = services.keep.finish_recording(id, millis).await;
@@ -309,11 +313,10 @@ async fn open(services: &Services, recording: Recording, kind: FileKind) -> Resu
     Ok(Opened { id, tape })
 }
 
-/// All that was said is on the disk when this returns.
-async fn close(tape: Tape) -> RecordingDone {
+/// All that was said is on the disk when this returns; `None`: the recorder is gone and says nothing.
+async fn close(tape: Tape) -> Option<RecordingDone> {
     let (tell, mut told) = oneshot::channel();
     let handle = tape.handle().clone();
-    let path = handle.path().to_owned();
     let on_done = move |done| {
         let _ = tell.send(done);
     };
@@ -321,7 +324,7 @@ async fn close(tape: Tape) -> RecordingDone {
     // Without ours the recording ends when the last port has let go of it.
     let weak = handle.downgrade();
     drop(handle);
-    let done = match tokio::time::timeout(LAST_WORDS, &mut told).await {
+    match tokio::time::timeout(LAST_WORDS, &mut told).await {
         Ok(done) => done.ok(),
         Err(_) => {
             if let Some(handle) = weak.upgrade() {
@@ -329,8 +332,7 @@ async fn close(tape: Tape) -> RecordingDone {
             }
             told.await.ok()
         }
-    };
-    done.unwrap_or(RecordingDone { path, samples: 0, dropped: 0, error: None })
+    }
 }
 
 #[cfg(test)]
