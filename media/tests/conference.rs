@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::f64::consts::TAU;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use offhook_media::codec::Codec;
 use offhook_media::engine::{Engine, Role};
@@ -11,7 +11,7 @@ use offhook_media::g711::Law;
 
 mod peer;
 
-use peer::{Leg, engine, quiet};
+use peer::{Leg, PATIENCE, engine, quiet};
 
 /// What each member says: a tone of its own.
 const TONES: [f64; 4] = [440.0, 1000.0, 1700.0, 2600.0];
@@ -25,11 +25,11 @@ fn member(engine: &Engine, law: Law) -> Leg {
     })
 }
 
-/// All speak for as many packets; the part of each tone in the last half second that each one
-/// heard, as an amplitude.
-fn talk(legs: &mut [Leg], packets: usize) -> Vec<[f64; 4]> {
+/// All speak until they hear what is wanted, or for too long; which tones each one heard of late.
+fn talk(legs: &mut [Leg], wanted: &[[bool; 4]]) -> Vec<[bool; 4]> {
     let mut heard = vec![Vec::new(); legs.len()];
-    for packet in 0..packets {
+    let start = Instant::now();
+    for packet in 0.. {
         for ((leg, tone), law) in legs.iter_mut().zip(TONES).zip(LAWS) {
             let payload: Vec<u8> = (0..160)
                 .map(|n| {
@@ -38,9 +38,10 @@ fn talk(legs: &mut [Leg], packets: usize) -> Vec<[f64; 4]> {
                 })
                 .collect();
             let payload_type = if law == Law::A { 8 } else { 0 };
-            leg.say_at(payload_type, (packet * 160) as u32, &payload);
+            leg.say_at(payload_type, packet * 160, &payload);
         }
-        std::thread::sleep(Duration::from_millis(20));
+        let due = start + Duration::from_millis(20) * (packet + 1);
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
         for (leg, heard) in legs.iter_mut().zip(&mut heard) {
             leg.socket.set_nonblocking(true).unwrap();
             while let Some((payload_type, payload, _)) = leg.hear() {
@@ -48,8 +49,16 @@ fn talk(legs: &mut [Leg], packets: usize) -> Vec<[f64; 4]> {
                 heard.extend(payload.iter().map(|&byte| f64::from(law.decode(byte))));
             }
         }
+        let tones = |heard: &Vec<f64>| TONES.map(|tone| amplitude(heard, tone) > 2000.0);
+        if packet % 25 == 24 {
+            let now: Vec<_> = heard.iter().map(tones).collect();
+            if now == wanted || start.elapsed() > PATIENCE {
+                return now;
+            }
+            heard.iter_mut().for_each(Vec::clear);
+        }
     }
-    heard.iter().map(|heard| TONES.map(|tone| amplitude(heard, tone))).collect()
+    Vec::new()
 }
 
 /// Mean over blocks of 50 ms: a jitter buffer that corrects its delay moves the phase.
@@ -65,11 +74,6 @@ fn amplitude(samples: &[f64], tone: f64) -> f64 {
     blocks.sum::<f64>() / (last.len() / 400).max(1) as f64
 }
 
-/// Which tones are there.
-fn which(amplitudes: [f64; 4]) -> [bool; 4] {
-    amplitudes.map(|amplitude| amplitude > 2000.0)
-}
-
 #[test]
 fn members_on_several_threads_hear_the_others_the_coach_hears_all_and_one_hears_the_coach() {
     let engine = engine(2);
@@ -79,26 +83,20 @@ fn members_on_several_threads_hear_the_others_the_coach_hears_all_and_one_hears_
         room.set(&leg.port, Role::TALKS);
     }
     room.set(&legs[3].port, Role::whispers_to(legs[0].port.id()));
-    let heard = talk(&mut legs, 80);
     let [yes, no] = [true, false];
-    assert_eq!(which(heard[0]), [no, yes, yes, yes], "{heard:?}");
-    assert_eq!(which(heard[1]), [yes, no, yes, no], "{heard:?}");
-    assert_eq!(which(heard[2]), [yes, yes, no, no], "{heard:?}");
-    assert_eq!(which(heard[3]), [yes, yes, yes, no], "{heard:?}");
+    let wanted = [[no, yes, yes, yes], [yes, no, yes, no], [yes, yes, no, no], [yes, yes, yes, no]];
+    assert_eq!(talk(&mut legs, &wanted), wanted);
 
     // One is muted, one has gone.
     room.set(&legs[1].port, Role::LISTENS);
     engine.unbridge(&legs[2].port);
-    let heard = talk(&mut legs, 60);
-    assert_eq!(which(heard[0]), [no, no, no, yes], "{heard:?}");
-    assert_eq!(which(heard[1]), [yes, no, no, no], "{heard:?}");
-    assert_eq!(which(heard[2]), [no; 4], "{heard:?}");
+    let wanted = [[no, no, no, yes], [yes, no, no, no], [no; 4], [yes, no, no, no]];
+    assert_eq!(talk(&mut legs, &wanted), wanted);
 
-    // Two go on in a bridge of their own, packet by packet.
+    // Two go on in a bridge of their own.
     engine.bridge(&legs[0].port, &legs[1].port);
-    let heard = talk(&mut legs, 60);
-    assert_eq!(which(heard[0]), [no, yes, no, no], "{heard:?}");
-    assert_eq!(which(heard[1]), [yes, no, no, no], "{heard:?}");
+    let wanted = [[no, yes, no, no], [yes, no, no, no], [no; 4], [no; 4]];
+    assert_eq!(talk(&mut legs, &wanted), wanted);
     drop(room);
     for leg in &mut legs {
         quiet(leg);

@@ -326,6 +326,8 @@ impl Worker {
         active.retain(|&slot| {
             self.contained(slot, |worker| worker.tick_port(now, slot)).unwrap_or(false)
         });
+        // Some came on meanwhile: whoever got a key of another.
+        active.append(&mut self.active);
         self.active = active;
         self.mix(now);
         if now >= self.next_sweep {

@@ -31,7 +31,7 @@ pub(crate) struct Leg {
 impl Leg {
     pub(crate) fn at(engine: &Engine, ip: IpAddr, change: impl FnOnce(&mut StreamConfig)) -> Self {
         let socket = UdpSocket::bind((ip, 0)).unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
         let (sender, events) = mpsc::channel(64);
         let port = engine.open(ip, sender).unwrap();
         let mut stream = StreamConfig::new(socket.local_addr().unwrap(), Codec::Pcmu);

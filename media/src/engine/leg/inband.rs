@@ -17,6 +17,9 @@ const PASSED: Duration = Duration::from_millis(100);
 /// Most events of one packet.
 const MOST: usize = 4;
 
+/// What samples bring, and how many samples ago a key began.
+type Brought = [Option<(Heard, u64)>; MOST];
+
 /// What listens for tones.
 #[derive(Default)]
 pub(super) struct Tones {
@@ -31,9 +34,9 @@ impl Tones {
         self.detector.suspects()
     }
 
-    /// Takes samples; gives what they bring, and how many samples ago a key began.
-    fn feed(&mut self, samples: &[i16]) -> [Option<(Heard, u64)>; MOST] {
-        let mut heard = [None; MOST];
+    /// Takes samples.
+    fn feed(&mut self, samples: &[i16]) -> Brought {
+        let mut heard = Brought::default();
         let mut room = heard.iter_mut();
         self.detector.feed(samples, |event| {
             if let Some(slot) = room.next() {
@@ -49,24 +52,23 @@ impl Tones {
         heard
     }
 
-    /// Puts a packet behind those before. `false`: it is late.
-    fn place(&mut self, ssrc: u32, timestamp: u32) -> bool {
+    /// Puts a packet behind those before; gives what ends in the gap between them. `None`: it is
+    /// late.
+    fn place(&mut self, ssrc: u32, timestamp: u32) -> Option<Brought> {
+        static SILENCE: [i16; MAX_GAP as usize] = [0; MAX_GAP as usize];
         let gap = match self.next {
             Some((of, next)) if of == ssrc => timestamp.wrapping_sub(next),
             _ => u32::MAX / 2,
         };
         match gap {
-            0 => true,
-            1..=MAX_GAP => {
-                static SILENCE: [i16; MAX_GAP as usize] = [0; MAX_GAP as usize];
-                // What ends in a gap is told with what follows it.
-                self.detector.feed(SILENCE.get(..gap as usize).unwrap_or_default(), |_| {});
-                true
-            }
-            _ if gap > u32::MAX - MAX_GAP => false,
+            0 => Some(Brought::default()),
+            1..=MAX_GAP => Some(self.feed(SILENCE.get(..gap as usize).unwrap_or_default())),
+            _ if gap > u32::MAX - MAX_GAP => None,
             _ => {
+                // A key that was down is released by now.
+                let heard = self.feed(&SILENCE);
                 self.detector = Detector::default();
-                true
+                Some(heard)
             }
         }
     }
@@ -95,15 +97,16 @@ impl Leg {
     ) {
         let Some(law) = codec.law() else { return };
         let tones = self.inband.get_or_insert_default();
-        if !tones.place(view.ssrc, view.timestamp) {
-            return;
-        }
+        let Some(before) = tones.place(view.ssrc, view.timestamp) else { return };
         let mut samples = [0; 2048];
         let samples = decode(payload, law, &mut samples);
         let after = view.timestamp.wrapping_add(samples.len() as u32);
         tones.next = Some((view.ssrc, after));
-        for (event, ago) in tones.feed(samples).into_iter().flatten() {
-            let start = after.wrapping_sub(ago as u32);
+        let brought = tones.feed(samples);
+        let ends = before.into_iter().flatten().map(|heard| (heard, view.timestamp));
+        let begins = brought.into_iter().flatten().map(|heard| (heard, after));
+        for ((event, ago), behind) in ends.chain(begins) {
+            let start = behind.wrapping_sub(ago as u32);
             if let (Heard::Pressed(..), Some(recorder)) = (event, &mut self.recorder) {
                 recorder.cut_back_to(start);
             }

@@ -60,6 +60,22 @@ fn a_tone_is_told_once_and_stops_a_prompt() {
 }
 
 #[test]
+fn a_tone_whose_end_is_not_heard_has_ended_when_the_peer_speaks_again() {
+    // Lost packets, or a pause of a peer that sends nothing then: 100 ms and 400 ms.
+    for gap in [30..35, 30..50] {
+        let mut a = without_events();
+        for (n, wire) in voice_and_key('7').iter().enumerate() {
+            if !gap.contains(&n) {
+                a.receive(wire);
+            }
+            a.now += ms(20);
+        }
+        let heard = a.heard();
+        assert_eq!(heard.iter().filter(|kind| is_digit(kind)).count(), 1, "{gap:?} {heard:?}");
+    }
+}
+
+#[test]
 fn tones_beside_agreed_events_are_not_counted_again() {
     let (mut a, _) = ends();
     for wire in voice_and_key('7') {
