@@ -19,10 +19,10 @@ pub fn run(command: &RecordingsCommand) -> Result<(), CommandError> {
             order(place, call, "stop", "is not recorded any more")
         }
         RecordingsCommand::Pause { place, call } => {
-            order(place, call, "pause", "is recorded as silence until `resume`")
+            order(place, call, "pause", "has nothing but silence recorded until `resume`")
         }
         RecordingsCommand::Resume { place, call } => {
-            order(place, call, "resume", "is recorded again")
+            order(place, call, "resume", "is not paused any more")
         }
     }
 }

@@ -74,6 +74,7 @@ impl Call {
             music: None,
             silence_check: None,
             taping: Default::default(),
+            tape_paused: false,
             next_run: 1,
             work: FuturesUnordered::new(),
             timeline,

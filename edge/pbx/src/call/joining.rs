@@ -30,6 +30,7 @@ pub(super) struct Partner {
     pub(super) control: mpsc::Sender<Control>,
     /// Of its leg: what we hear, and who hears us.
     pub(super) port: Arc<MediaPort>,
+    pub(super) party: Party,
     run: u64,
     pub(super) over: bool,
     /// Dropped, it tells the other call that we are gone, whatever the reason.
@@ -53,6 +54,7 @@ pub(crate) struct Join {
     /// The phone's extension.
     by: String,
     port: Arc<MediaPort>,
+    party: Party,
     shown: Shown,
     control: mpsc::Sender<Control>,
     /// The call that passed this on, in the place of `dialog`.
@@ -73,8 +75,8 @@ struct Dialog {
 #[derive(Debug)]
 pub(crate) struct Joined {
     port: Arc<MediaPort>,
+    party: Party,
     shown: Shown,
-    label: String,
     control: mpsc::Sender<Control>,
     emergency: bool,
     life: oneshot::Receiver<()>,
@@ -114,15 +116,26 @@ impl Call {
         let own = own.clone();
         let Some(transfer) = &self.transfer else { return };
         let (remaining, by) = (transfer.remaining, transfer.extension.clone());
-        let port = self.leg_ref(remaining).and_then(|l| l.media.as_ref()?.port.clone());
-        let Some(port) = port else { return self.transfer_failed(now, 500) };
+        let leg = self.leg_ref(remaining);
+        let found = leg.and_then(|l| Some((l.media.as_ref()?.port.clone()?, l.party.clone())));
+        let Some((port, party)) = found else { return self.transfer_failed(now, 500) };
         let (life, ends) = oneshot::channel();
         let (answer, answered) = oneshot::channel();
         let dialog = Some(Dialog { call_id: replaces.call_id.clone(), tags });
         let shown = self.shown(remaining);
         let (via, emergency) = (None, self.emergency);
-        let join =
-            Join { dialog, by, port, shown, control: own, via, emergency, life: ends, answer };
+        let join = Join {
+            dialog,
+            by,
+            port,
+            party,
+            shown,
+            control: own,
+            via,
+            emergency,
+            life: ends,
+            answer,
+        };
         if other.try_send(Control::Join(Box::new(join))).is_err() {
             return self.transfer_failed(now, StatusCode::CALL_DOES_NOT_EXIST.code());
         }
@@ -170,8 +183,8 @@ impl Call {
             }
         };
         let port = self.leg_ref(remaining).and_then(|l| l.media.as_ref()?.port.clone());
-        let label = self.leg_ref(remaining).map(|leg| leg.party.label());
-        let (Some(port), Some(label)) = (port, label) else {
+        let party = self.leg_ref(remaining).map(|leg| leg.party.clone());
+        let (Some(port), Some(party)) = (port, party) else {
             return not_joined(join.via.as_ref());
         };
         let (life, ends) = oneshot::channel();
@@ -179,7 +192,7 @@ impl Call {
         let shown = self.shown(remaining);
         let emergency = self.emergency;
         let port_of = Arc::clone(&port);
-        let joined = Joined { port: port_of, shown, label, control, emergency, life: ends };
+        let joined = Joined { port: port_of, party, shown, control, emergency, life: ends };
         // Before the other call can play anything of its own.
         self.stop_music();
         port.stop_play();
@@ -203,7 +216,7 @@ impl Call {
         self.transfer_ordered(now, None, &join.by, &join.shown.number, true);
         self.transfer_status(StatusCode::OK.code());
         self.keep_record();
-        self.take_partner(join.control, join.port, join.life, life);
+        self.take_partner(join.control, join.port, join.party, join.life, life);
         self.tell_who(now, remaining, &join.shown);
         self.music_for_hold();
     }
@@ -265,7 +278,7 @@ impl Call {
             Stage::Joining { run, number, .. } if *run == wanted => std::mem::take(number),
             _ => return,
         };
-        let Joined { port, shown, label, control, emergency, life } = match joined {
+        let Joined { port, party, shown, control, emergency, life } = match joined {
             Ok(joined) => joined,
             Err(JoinRefused::NotTalking { dialled }) => {
                 transfer.stage = Stage::Asked;
@@ -298,12 +311,12 @@ impl Call {
         }
         let text = format!("the call is put through to {}", shown.number);
         self.timeline.note(now, None, text);
-        self.record.destination = Some(label);
+        self.record.destination = Some(party.label());
         if emergency {
             self.becomes_emergency();
         }
         self.keep_record();
-        self.take_partner(control, port, life, ours);
+        self.take_partner(control, port, party, life, ours);
         self.tell_who(now, transfer.remaining, &shown);
         self.music_for_hold();
     }
@@ -318,12 +331,14 @@ impl Call {
         &mut self,
         control: mpsc::Sender<Control>,
         port: Arc<MediaPort>,
+        party: Party,
         theirs: oneshot::Receiver<()>,
         ours: oneshot::Sender<()>,
     ) {
         let run = self.run_id();
         // One that was there before hears of its end by this.
-        self.partner = Some(Box::new(Partner { control, port, run, over: false, _life: ours }));
+        let partner = Partner { control, port, party, run, over: false, _life: ours };
+        self.partner = Some(Box::new(partner));
         self.work.push(Box::pin(async move {
             let _ = theirs.await;
             Done::PartnerGone { run }

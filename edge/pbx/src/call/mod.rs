@@ -280,6 +280,8 @@ pub(crate) struct Call {
     silence_check: Option<Instant>,
     /// The conversation on tape.
     taping: Taping,
+    /// The operator wants silence on it, also on one that begins later.
+    tape_paused: bool,
     next_run: u64,
 
     work: FuturesUnordered<BoxFuture<'static, Done>>,

@@ -45,6 +45,7 @@ pub(super) enum Taping {
     /// The file is being made.
     Opening {
         run: u64,
+        ordered: bool,
     },
     On(Box<Running>),
     /// No more in this call.
@@ -54,6 +55,8 @@ pub(super) enum Taping {
 pub(super) struct Running {
     id: String,
     tape: Tape,
+    /// By the operator, whatever the configuration says.
+    ordered: bool,
     sides: [Option<Weak<MediaPort>>; 2],
 }
 
@@ -71,17 +74,24 @@ pub(super) struct Taped {
 
 impl Call {
     /// Lets the tape hear whoever talks now.
-    pub(super) fn keep_taping(&mut self, _now: Instant) {
-        if matches!(self.taping, Taping::Off | Taping::Over) {
-            let talks = || self.talkers().len() == SIDES.len();
-            if matches!(self.taping, Taping::Off) && self.is_to_be_taped() && talks() {
-                self.open_tape();
+    pub(super) fn keep_taping(&mut self, now: Instant) {
+        match &self.taping {
+            Taping::Off if self.is_to_be_taped() && self.talkers().len() == SIDES.len() => {
+                self.open_tape(false);
             }
-            return;
-        }
-        let talkers = self.talkers();
-        if let Taping::On(running) = &mut self.taping {
-            running.follow(&talkers);
+            Taping::On(running) if !running.ordered && self.is_kept_off() => {
+                self.end_tape();
+                // Somebody else may take that party's place.
+                self.taping = Taping::Off;
+                self.timeline.note(now, None, "somebody is in the call who is never recorded");
+            }
+            Taping::On(_) => {
+                let talkers = self.talkers();
+                if let Taping::On(running) = &mut self.taping {
+                    running.follow(&talkers);
+                }
+            }
+            Taping::Off | Taping::Opening { .. } | Taping::Over => {}
         }
     }
 
@@ -110,14 +120,22 @@ impl Call {
 
     /// Whether the configuration has this call recorded.
     fn is_to_be_taped(&self) -> bool {
-        let config = self.config();
-        let parties = self.legs.iter().filter(|leg| leg.tag().is_some());
-        is_recorded(config, parties.map(|leg: &Leg| &leg.party))
+        !self.is_kept_off() && is_recorded(self.config(), self.parties())
     }
 
-    fn open_tape(&mut self) {
+    /// Whether somebody takes part who is never recorded, be it in the call that is joined to this.
+    fn is_kept_off(&self) -> bool {
+        let partner = self.partner.as_deref().map(|partner| &partner.party);
+        said(self.config(), self.parties().chain(partner)).contains(&Record::Never)
+    }
+
+    fn parties(&self) -> impl Iterator<Item = &Party> {
+        self.legs.iter().filter(|leg| leg.tag().is_some()).map(|leg: &Leg| &leg.party)
+    }
+
+    fn open_tape(&mut self, ordered: bool) {
         let run = self.run_id();
-        self.taping = Taping::Opening { run };
+        self.taping = Taping::Opening { run, ordered };
         let started = SystemTime::now();
         let kind = file_kind(self.config().recording.format);
         let id = guid(&mut self.ids);
@@ -146,16 +164,22 @@ impl Call {
         wanted: u64,
         opened: Result<Opened, String>,
     ) {
-        let current = matches!(self.taping, Taping::Opening { run } if run == wanted);
-        match opened {
-            Ok(Opened { id, tape }) if current => {
+        let current = match self.taping {
+            Taping::Opening { run, ordered } if run == wanted => Some(ordered),
+            _ => None,
+        };
+        match (opened, current) {
+            (Ok(Opened { id, tape }), Some(ordered)) => {
                 self.timeline.add(now, None, CallEventKind::Taped);
-                let running = Running { id, tape, sides: Default::default() };
+                if self.tape_paused {
+                    tape.pause();
+                }
+                let running = Running { id, tape, ordered, sides: Default::default() };
                 self.taping = Taping::On(Box::new(running));
             }
             // It is over already.
-            Ok(Opened { id, tape }) => self.close_tape(id, tape),
-            Err(error) => {
+            (Ok(Opened { id, tape }), None) => self.close_tape(id, tape),
+            (Err(error), _) => {
                 self.taping = Taping::Over;
                 self.tape_broken(now, &error);
             }
@@ -170,21 +194,28 @@ impl Call {
     }
 
     pub(super) fn on_tape_order(&mut self, now: Instant, order: TapeOrder) {
-        match (order, &self.taping) {
-            (TapeOrder::Start, Taping::Off | Taping::Over) => self.open_tape(),
-            (TapeOrder::Pause, Taping::On(running)) => {
-                running.tape.pause();
+        match (order, &mut self.taping) {
+            (TapeOrder::Start, Taping::Off | Taping::Over) => self.open_tape(true),
+            (TapeOrder::Start, Taping::Opening { ordered, .. }) => *ordered = true,
+            (TapeOrder::Start, Taping::On(running)) => running.ordered = true,
+            (TapeOrder::Pause, taping) => {
+                self.tape_paused = true;
+                if let Taping::On(running) = taping {
+                    running.tape.pause();
+                }
                 self.timeline.note(now, None, "the recording pauses");
             }
-            (TapeOrder::Resume, Taping::On(running)) => {
-                running.tape.resume();
+            (TapeOrder::Resume, taping) => {
+                self.tape_paused = false;
+                if let Taping::On(running) = taping {
+                    running.tape.resume();
+                }
                 self.timeline.note(now, None, "the recording goes on");
             }
             (TapeOrder::Stop, _) => {
                 self.end_tape();
                 self.timeline.note(now, None, "the recording was stopped");
             }
-            _ => {}
         }
     }
 
@@ -265,15 +296,19 @@ impl Running {
 /// Whether a call between these is recorded: who is never recorded, is not; else it is enough that
 /// one of them always is.
 fn is_recorded<'p>(config: &Config, parties: impl Iterator<Item = &'p Party>) -> bool {
-    let said: Vec<Record> = parties
-        .filter_map(|party| match party {
-            Party::Phone(number) => config.extension(number)?.record,
-            Party::Trunk(name) => config.trunk(name)?.record,
-        })
-        .collect();
+    let said = said(config, parties);
     let says = |record| said.contains(&record);
     let default = config.recording.calls == Record::Always;
     !says(Record::Never) && (says(Record::Always) || default)
+}
+
+/// What the configuration says of each of these, where it does.
+fn said<'p>(config: &Config, parties: impl Iterator<Item = &'p Party>) -> Vec<Record> {
+    let said = parties.filter_map(|party| match party {
+        Party::Phone(number) => config.extension(number)?.record,
+        Party::Trunk(name) => config.trunk(name)?.record,
+    });
+    said.collect()
 }
 
 fn file_kind(format: RecordingFormat) -> FileKind {
