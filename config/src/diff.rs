@@ -157,6 +157,22 @@ keys! {
         service "service" Live,
         outside_prefix "outside_prefix" Live,
     }
+    aws: Aws {
+        region "region" Live,
+        account "account" Live,
+        keys "access_key" Live,
+        profile "profile" Live,
+        endpoint "endpoint" Live,
+        pass_on "pass_on" Live,
+    }
+    business: Business {
+        name "name" Live,
+        number "number" Live,
+        owner "owner" Live,
+        pin_of "pin_of" Live,
+        calendar "hours" Live,
+        time_zone "time_zone" Live,
+    }
     journal: Journal {
         keep_days "keep_days" Live,
         keep_calls "keep_calls" Live,
@@ -182,6 +198,9 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
     lists(old.numbers != new.numbers, "[[number]]", Effect::Live);
     named(&mut changes, "trunk", &old.trunks, &new.trunks, |t| &t.name);
     named(&mut changes, "extension", &old.extensions, &new.extensions, |e| &e.number);
+    named(&mut changes, "lambda", &old.lambdas, &new.lambdas, |l| &l.name);
+    named(&mut changes, "webhook", &old.webhooks, &new.webhooks, |w| &w.name);
+    named(&mut changes, "bucket", &old.buckets, &new.buckets, |b| &b.name);
     named(&mut changes, "group", &old.groups, &new.groups, |g| &g.name);
     changes.sort_by_key(|change| change.effect);
     changes

@@ -19,6 +19,10 @@ pub(super) struct Marks<'d, 'i> {
     pub(super) extensions: Vec<Section<'d, 'i>>,
     pub(super) groups: Vec<Section<'d, 'i>>,
     pub(super) numbers: Vec<Section<'d, 'i>>,
+    pub(super) business: Section<'d, 'i>,
+    pub(super) lambdas: Vec<Section<'d, 'i>>,
+    pub(super) webhooks: Vec<Section<'d, 'i>>,
+    pub(super) buckets: Vec<Section<'d, 'i>>,
 }
 
 /// Notes problems between sections. `config.trunks` must still be in the order of the file.
@@ -31,6 +35,7 @@ pub(super) fn cross_check(config: &Config, marks: &Marks<'_, '_>) {
     caller_ids(config, marks);
     groups(config, marks);
     rules(config, marks);
+    applications(config, marks);
 }
 
 fn ports(config: &Config, marks: &Marks<'_, '_>) {
@@ -267,6 +272,30 @@ fn rules(config: &Config, marks: &Marks<'_, '_>) {
     }
 }
 
+/// Names of lambdas, webhooks and buckets are taken once; the business is whole where a flow of it
+/// is run.
+fn applications(config: &Config, marks: &Marks<'_, '_>) {
+    let mut names: HashMap<&str, usize> = HashMap::new();
+    for (lambda, section) in config.lambdas.iter().zip(&marks.lambdas) {
+        first_or_problem(&mut names, &lambda.name, section, "name", "lambda");
+    }
+    names.clear();
+    for (webhook, section) in config.webhooks.iter().zip(&marks.webhooks) {
+        first_or_problem(&mut names, &webhook.name, section, "name", "webhook");
+    }
+    names.clear();
+    for (bucket, section) in config.buckets.iter().zip(&marks.buckets) {
+        first_or_problem(&mut names, &bucket.name, section, "name", "bucket");
+    }
+    let (business, section) = (&config.business, &marks.business);
+    for (key, number) in [("owner", Some(&business.owner)), ("pin_of", business.pin_of.as_ref())] {
+        let Some(number) = number.filter(|n| !n.is_empty() && !n.starts_with('+')) else {
+            continue;
+        };
+        extension_exists(config, section, section.at(key), key, number);
+    }
+}
+
 fn exact_rule(config: &Config, section: &Section<'_, '_>, number: &str, from_phones: bool) {
     let at = section.at("match");
     if from_phones && config.dialplan.emergency_number(number).is_some() {
@@ -291,17 +320,21 @@ fn target(config: &Config, section: &Section<'_, '_>, target: &Target) {
         Target::Trunk(name) => {
             named(section, "to", "trunk", name, config.trunks.iter().map(|t| t.name.as_str()));
         }
-        Target::Flow(_) => {
-            let message = "`to`: this version runs no flows: every call would be refused";
-            let remedy = "lead it to an extension, a group or voicemail until then";
-            section.reader.suggest(section.at("to"), message, remedy);
+        Target::Lambda(arn) if arn.starts_with("arn:") => {}
+        Target::Lambda(name) => {
+            named(section, "to", "lambda", name, config.lambdas.iter().map(|l| l.name.as_str()));
+        }
+        Target::Webhook(name) => {
+            named(section, "to", "webhook", name, config.webhooks.iter().map(|w| w.name.as_str()));
         }
         Target::VoicemailMenu
         | Target::Play(_)
         | Target::Say(_)
         | Target::Record(_)
         | Target::Echo
-        | Target::Conference(_) => {}
+        | Target::Conference(_)
+        // Which workflows are published only the store knows, and it changes without a reload.
+        | Target::Flow(_) => {}
     }
 }
 

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use super::cross::{Marks, cross_check};
 use super::recording::recording;
 use super::section::{Found, Section};
-use super::{lists, similar};
+use super::{applications, lists, similar};
 use crate::dialplan::without_separators;
 use crate::extension::{self, is_extension};
 use crate::schema::{
@@ -26,7 +26,10 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
     let dialplan_section = root.table("dialplan", "[dialplan]");
     let media_section = root.table("media", "[media]");
     let webrtc_section = root.table("webrtc", "[webrtc]");
+    let business_section = root.table("business", "[business]");
     let mut config = Config {
+        aws: applications::aws(&root.table("aws", "[aws]")),
+        business: applications::business(&business_section),
         server: server(&server_section),
         http: http(&http_section),
         sip: sip(&root.table("sip", "[sip]")),
@@ -52,6 +55,10 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
         extensions: root.tables("extension", "[[extension]]").unwrap_or_default(),
         groups: root.tables("group", "[[group]]").unwrap_or_default(),
         numbers: root.tables("number", "[[number]]").unwrap_or_default(),
+        business: business_section,
+        lambdas: root.tables("lambda", "[[lambda]]").unwrap_or_default(),
+        webhooks: root.tables("webhook", "[[webhook]]").unwrap_or_default(),
+        buckets: root.tables("bucket", "[[bucket]]").unwrap_or_default(),
     };
     root.finish();
     if !marks.listens.is_empty() {
@@ -61,6 +68,9 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
     config.extensions = lists::read_all(&mut marks.extensions, lists::extension);
     config.groups = lists::read_all(&mut marks.groups, lists::group);
     config.numbers = lists::read_all(&mut marks.numbers, lists::number_rule);
+    config.lambdas = lists::read_all(&mut marks.lambdas, applications::lambda);
+    config.webhooks = lists::read_all(&mut marks.webhooks, applications::webhook);
+    config.buckets = lists::read_all(&mut marks.buckets, applications::bucket);
     if !root.reader.broken {
         cross_check(&config, &marks);
         super::speech::cross_check(&config, &marks);
@@ -96,7 +106,7 @@ fn server(s: &Section<'_, '_>) -> Server {
 }
 
 /// A bad name is a problem, never silently UTC.
-fn time_zone(s: &Section<'_, '_>, text: &Found<String>) -> Option<TimeZone> {
+pub(super) fn time_zone(s: &Section<'_, '_>, text: &Found<String>) -> Option<TimeZone> {
     let Ok(zone) = TimeZone::get(&text.value) else {
         let message = format!("`time_zone`: there is no time zone \"{}\"", text.value);
         let names: Vec<String> = jiff::tz::db().available().map(|n| n.to_string()).collect();

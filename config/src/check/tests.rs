@@ -286,9 +286,37 @@ fn each_single_mistake_is_named() {
             "3:6 `to`: there is no file /etc/o/x.wav",
         ),
         (
-            "[[number]]\nmatch = \"7\"\nto = \"flow:ivr\"".into(),
-            "3:6 `to`: this version runs no flows",
+            "[[number]]\nmatch = \"7\"\nto = \"lambda:ivr\"".into(),
+            "3:6 `to`: there is no lambda \"ivr\" / add a [[lambda]] with name = \"ivr\"",
         ),
+        (
+            "[[webhook]]\nname = \"crm\"\nurl = \"https://x/\"\nsecret = \"0123456789abcdef\"\n\
+             [[number]]\nmatch = \"7\"\nto = \"webhook:crn\""
+                .into(),
+            "7:6 `to`: there is no webhook \"crn\" / did you mean \"crm\"?",
+        ),
+        (
+            "[[webhook]]\nname = \"crm\"\nurl = \"http://x/\"\nsecret = \"0123456789abcdef\""
+                .into(),
+            "3:7 `url`: \"http://x/\" is not https",
+        ),
+        (
+            "[[webhook]]\nname = \"crm\"\nurl = \"https://x/\"\nsecret = \"short\"".into(),
+            "4:10 `secret` must be 16 characters or longer",
+        ),
+        (
+            "[[lambda]]\nname = \"a\"\nfunction = \"f\"\n[[lambda]]\nname = \"a\"\nfunction = \"g\""
+                .into(),
+            "5:8 the lambda a is already taken (line 2)",
+        ),
+        (
+            "[business]\nhours = [\"Mon-Fry 08:00-18:00\"]".into(),
+            "2:10 `hours`: \"Mon-Fry 08:00-18:00\" has the weekday \"Fry\"",
+        ),
+        ("[business]\nowner = \"+1 555\"".into(), "2:9 `owner`: \"+1 555\" is no extension"),
+        ("[aws]\naccount = \"12\"".into(), "2:11 `account` must be the 12 digits"),
+        ("[aws]\naccess_key = \"AKIA\"".into(), "1:1 [aws] needs `secret_key`"),
+        ("[[bucket]]\nname = \"prompts\"".into(), "1:1 [[bucket]] needs `folder`"),
     ];
     for (text, expected) in cases {
         let problems = bad(&text);

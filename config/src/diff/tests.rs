@@ -113,6 +113,18 @@ const OTHERWISE: &[(&str, &str, &str)] = &[
     ("dialplan", "emergency", "[\"110\"]"),
     ("dialplan", "service", "[\"411\"]"),
     ("dialplan", "outside_prefix", "\"9\""),
+    ("aws", "region", "\"eu-central-1\""),
+    ("aws", "account", "\"111122223333\""),
+    ("aws", "access_key", "\"x\"\nsecret_key = \"y\""),
+    ("aws", "profile", "\"x\""),
+    ("aws", "endpoint", "\"http://127.0.0.1:4566\""),
+    ("aws", "pass_on", "true"),
+    ("business", "name", "\"x\""),
+    ("business", "number", "\"+15551230000\""),
+    ("business", "owner", "\"+15551230001\""),
+    ("business", "pin_of", "\"101\""),
+    ("business", "hours", "[\"Mon-Fri 08:00-18:00\"]"),
+    ("business", "time_zone", "\"Europe/Berlin\""),
     ("journal", "keep_days", "1"),
     ("journal", "keep_calls", "1"),
 ];
@@ -194,7 +206,7 @@ fn the_operators_page_names_every_key_and_when_it_takes_effect() {
         };
         assert_eq!(row.split('|').nth(3).map(str::trim), Some(when), "{row}");
     }
-    for list in ["listen", "trunk", "extension", "group", "number"] {
+    for list in ["listen", "trunk", "extension", "group", "number", "lambda", "webhook", "bucket"] {
         let problems = check_in(&format!("[[{list}]]\nqqqqq = 1\n"), Path::new("t"), &Around);
         let problems = problems.unwrap_err();
         let known =

@@ -95,7 +95,7 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
             }
             _ => Some(new),
         }),
-        flows: None,
+        applications: None,
         ids: Ids::from_os(),
     });
     let lamps = mwi.clone();

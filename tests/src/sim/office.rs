@@ -164,7 +164,7 @@ impl SimOffice {
             services,
             requests,
             elsewhere: elsewhere(registrar.clone()),
-            flows: None,
+            applications: None,
             ids: ids.fork(),
         });
         Self {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use offhook_config::Config;
+use offhook_config::{Config, Target};
 use offhook_sip::flow::Flow;
 use offhook_sip::header::{HeaderName, NameAddr};
 use offhook_sip::ids::Ids;
@@ -79,10 +79,20 @@ pub trait Phonebook: Send + Sync {
     fn slot(&self, trunk: &str) -> Option<CallSlot>;
 }
 
-/// Makes applications for `flow:NAME`.
-pub trait Flows: Send + Sync {
-    /// `None`: there is no such flow.
-    fn start(&self, name: &str) -> Option<Box<dyn Application>>;
+/// A call that an application from outside of this room is to run.
+pub struct Opening<'a> {
+    /// The configuration that the call keeps.
+    pub config: &'a Config,
+    /// Which application: `flow:`, `lambda:` or `webhook:`.
+    pub target: &'a Target,
+    /// Who calls.
+    pub caller: &'a Source,
+}
+
+/// Makes the applications that are not built in: workflows, functions of AWS Lambda, webhooks.
+pub trait Applications: Send + Sync {
+    /// `None`: there is none of that name.
+    fn open(&self, opening: &Opening<'_>) -> Option<Box<dyn Application>>;
 }
 
 /// Takes requests that are not the office's (REGISTER, SUBSCRIBE); gives back what it does not
@@ -99,8 +109,8 @@ pub struct Parts {
     pub requests: mpsc::Receiver<NewRequest>,
     /// Who takes what is no call.
     pub elsewhere: Elsewhere,
-    /// Who runs `flow:NAME`.
-    pub flows: Option<Arc<dyn Flows>>,
+    /// Who runs `flow:NAME`, `lambda:NAME` and `webhook:NAME`.
+    pub applications: Option<Arc<dyn Applications>>,
     /// For ids of calls, tags and nonces; every call gets a generator of its own from it, so that
     /// a simulation with the same seed is the same to the last tag.
     pub ids: Ids,
@@ -196,9 +206,12 @@ impl Office {
         let registry = Registry::new();
         let draining = Arc::new(AtomicBool::new(false));
         let handle = OfficeHandle { registry: registry.clone(), draining: Arc::clone(&draining) };
-        let Parts { config, services, requests, elsewhere, flows, ids } = parts;
-        let router =
-            Arc::new(Router { services: Arc::clone(&services), flows, pins: Arc::default() });
+        let Parts { config, services, requests, elsewhere, applications, ids } = parts;
+        let router = Arc::new(Router {
+            services: Arc::clone(&services),
+            applications,
+            pins: Arc::default(),
+        });
         let office = Self {
             config,
             services,

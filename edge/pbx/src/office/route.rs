@@ -7,7 +7,7 @@ use offhook_config::dialplan::{Dialled, Route};
 use offhook_config::{Config, Origin, Strategy, Target};
 use offhook_sma::action::{Endpoint, EndpointType};
 
-use super::Flows;
+use super::{Applications, Opening};
 use crate::app::{
     Application, Dial, Greeting, Mailbox, Play, Record, Refuse, Say, Step, Voicemail, VoicemailMenu,
 };
@@ -47,7 +47,7 @@ impl Plan {
 /// Makes the application of a call: for the office, and for calls that a phone puts through.
 pub(crate) struct Router {
     pub(super) services: Arc<Services>,
-    pub(super) flows: Option<Arc<dyn Flows>>,
+    pub(super) applications: Option<Arc<dyn Applications>>,
     pub(super) pins: Arc<pin::Guard>,
 }
 
@@ -118,12 +118,15 @@ impl Router {
             Target::Record(folder) => Plan::app(Record::new(folder.to_string_lossy()), label),
             Target::Echo => Plan::app(crate::app::Echo, label),
             Target::Conference(name) => Plan::app(crate::app::Conference(name.clone()), label),
-            Target::Flow(name) => match self.flows.as_ref().and_then(|flows| flows.start(name)) {
-                Some(app) => {
-                    Plan { app, destination: Some(label), emergency: false, failure: None }
+            Target::Flow(_) | Target::Lambda(_) | Target::Webhook(_) => {
+                let opening = Opening { config, target, caller: &caller.source };
+                match self.applications.as_ref().and_then(|all| all.open(&opening)) {
+                    Some(app) => {
+                        Plan { app, destination: Some(label), emergency: false, failure: None }
+                    }
+                    None => Plan::refuse(failure::APPLICATION_MISSING),
                 }
-                None => Plan::refuse(failure::APPLICATION_FAILED),
-            },
+            }
         }
     }
 
