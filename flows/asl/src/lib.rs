@@ -3,9 +3,12 @@
 pub mod failure;
 pub mod intrinsic;
 pub mod jsonata;
+pub mod limits;
+pub mod machine;
 pub mod path;
 pub mod scope;
 pub mod template;
 
 pub use failure::Failure;
+pub use machine::Machine;
 pub use scope::{Entropy, Scope, Variables};
