@@ -189,8 +189,7 @@ impl ActionData {
     /// A request of the API (`CallUpdateRequest`, `CallCreateRequest`) with its arguments.
     pub fn request(kind: &str, arguments: BTreeMap<String, String>) -> Self {
         let arguments = arguments.into_iter().map(|(k, v)| (k, Value::String(v))).collect();
-        let parameters =
-            Map::from_iter([("Arguments".to_owned(), Value::Object(arguments))]);
+        let parameters = Map::from_iter([("Arguments".to_owned(), Value::Object(arguments))]);
         let subject = Subject::Other { kind: kind.to_owned(), parameters };
         Self { subject, outcome: Outcome::default() }
     }
