@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use offhook_asl::machine::Pattern;
 use serde_json::Value;
 
 /// The shape of an integration (Step Functions developer guide, "Integrating services").
@@ -43,6 +44,8 @@ pub struct Request {
     pub service: String,
     /// The action's name in the resource ARN, without `.sync` and such: `putItem`.
     pub action: String,
+    /// How the result comes: what is asked for with `.sync` is answered when the job has ended.
+    pub pattern: Pattern,
     /// The state's `Parameters` or `Arguments`, evaluated.
     pub arguments: Value,
     /// Who asks.
