@@ -1,6 +1,8 @@
 //! Amazon States Language interpreter. Knows nothing of telephony.
 
+pub mod execution;
 pub mod failure;
+pub mod history;
 pub mod intrinsic;
 pub mod jsonata;
 pub mod limits;
@@ -9,6 +11,7 @@ pub mod path;
 pub mod scope;
 pub mod template;
 
+pub use execution::{Execution, Start};
 pub use failure::Failure;
 pub use machine::Machine;
 pub use scope::{Entropy, Scope, Variables};
