@@ -1,5 +1,6 @@
 //! Amazon States Language interpreter. Knows nothing of telephony.
 
+mod cursor;
 pub mod failure;
 pub mod intrinsic;
 pub mod jsonata;
