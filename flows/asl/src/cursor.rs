@@ -32,10 +32,6 @@ impl Cursor {
         Some(next)
     }
 
-    pub(crate) fn at_end(&self) -> bool {
-        self.at >= self.chars.len()
-    }
-
     /// Passes `text` if it is next.
     pub(crate) fn eat(&mut self, text: &str) -> bool {
         let matches = text.chars().enumerate().all(|(i, c)| self.peek_after(i) == Some(c));

@@ -4,6 +4,7 @@ use super::step::Step;
 use super::{Path, PathError, Root};
 use crate::failure::{Failure, names};
 use crate::scope::Scope;
+use crate::value::{MOST_DEPTH, is_within};
 use serde_json::{Map, Value};
 
 /// A path that names one place: what `ResultPath` is (States Language, "Reference Paths").
@@ -54,9 +55,11 @@ impl ReferencePath {
     ///
     /// # Errors
     ///
-    /// `States.ResultPathMatchFailure` when `root` has no such place; `root` is then unchanged.
+    /// `States.ResultPathMatchFailure` when `root` has no such place or would be nested deeper than
+    /// [`MOST_DEPTH`]; `root` is then unchanged.
     pub fn write(&self, root: &mut Value, value: Value) -> Result<(), Failure> {
-        if !fits(root, &self.path.steps) {
+        let deepest = MOST_DEPTH.saturating_sub(self.path.steps.len());
+        if !fits(root, &self.path.steps) || !is_within(&value, deepest) {
             return Err(Failure::new(
                 names::RESULT_PATH_MATCH_FAILURE,
                 format!("Unable to apply ReferencePath {} to input {root}", self.source()),
