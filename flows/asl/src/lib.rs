@@ -1,6 +1,8 @@
 //! Amazon States Language interpreter. Knows nothing of telephony.
 
 pub mod execution;
+mod cursor;
+mod digest;
 pub mod failure;
 pub mod history;
 pub mod intrinsic;
@@ -10,6 +12,7 @@ pub mod machine;
 pub mod path;
 pub mod scope;
 pub mod template;
+pub mod value;
 
 pub use execution::{Execution, Start};
 pub use failure::Failure;

@@ -76,6 +76,9 @@ pub struct Start {
     pub input: Value,
     /// Random bytes that nobody can guess: task tokens are made of them.
     pub seed: [u8; 32],
+    /// ARNs of activities that the definition names and that the host does not have: a Task that
+    /// asks for one fails with `States.Runtime`, as it does on AWS.
+    pub missing_activities: Vec<String>,
 }
 
 /// An execution that was written down: what [`Execution`] serialises to.
@@ -146,6 +149,7 @@ impl Execution {
             now,
             entropy: Entropy::new(seed),
             secret: start.seed.to_vec(),
+            missing_activities: start.missing_activities,
         };
         let mut execution = Self { machine, core };
         let details = Details::ExecutionStarted(Started {

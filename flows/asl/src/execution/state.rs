@@ -40,6 +40,7 @@ pub(super) struct Core {
     pub(super) entropy: Entropy,
     /// What tokens are signed with.
     pub(super) secret: Vec<u8>,
+    pub(super) missing_activities: Vec<String>,
 }
 
 /// Who an execution is, as the context object's `Execution` and `StateMachine` say it.

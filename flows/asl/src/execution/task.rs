@@ -5,7 +5,7 @@ use super::record::after;
 use super::sight::Sight;
 use super::state::{Call, Fault, Phase, StrandId, TaskRun};
 use super::{Effect, Execution, TaskCall, TaskEvent, TaskId};
-use crate::failure::{Failure, names};
+use crate::failure::Failure;
 use crate::history::{
     Details, EventType, Fault as FaultDetails, Output, Scheduled, TaskCredentials, TaskFault,
     TaskOutput, TaskResource, TaskScheduled, Truncation, Worker,
@@ -26,6 +26,11 @@ struct Asked {
 
 impl Execution {
     pub(super) fn call(&mut self, id: StrandId, state: &State, task: &Task) -> Result<(), Fault> {
+        if let Resource::Activity { arn } = &task.resource
+            && self.core.missing_activities.contains(arn)
+        {
+            return Err(Failure::runtime(format!("The activity {arn} does not exist.")).into());
+        }
         let number = TaskId(self.core.next_task);
         self.core.next_task += 1;
         let token = (task.resource.pattern() != Pattern::RequestResponse)
@@ -223,15 +228,6 @@ impl Execution {
         error: Option<String>,
         cause: Option<String>,
     ) -> Fault {
-        // A task that does not exist was never scheduled with a worker: AWS tells the state's
-        // failure alone.
-        if error.as_deref() == Some(names::RUNTIME) {
-            if let Some(Phase::Task(run)) = self.strand(id).map(|strand| &strand.frame.phase) {
-                let number = run.id;
-                self.core.tasks.remove(&number);
-            }
-            return Failure::runtime(cause.unwrap_or_default()).into();
-        }
         self.close(id);
         let plain = FaultDetails { error: error.clone(), cause: cause.clone() };
         let (kind, details) = match &task.resource {
