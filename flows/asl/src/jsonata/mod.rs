@@ -68,14 +68,7 @@ pub struct JsonataTemplate {
     literal: Value,
 }
 
-/// A place in a template that is no expression.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TemplateProblem {
-    /// Where in the template, such as `a/b/0`; empty for the template itself.
-    pub path: String,
-    /// What is wrong.
-    pub message: String,
-}
+pub use crate::template::TemplateProblem;
 
 impl JsonataTemplate {
     /// Parses every expression in it.

@@ -329,7 +329,7 @@ impl Loader {
         let at = object.path(field);
         if text.starts_with("States.") {
             return match Intrinsic::parse(text) {
-                Ok(call) => Some(Setting::Call { call, field }),
+                Ok(call) => Some(Setting::Call { call }),
                 Err(error) => {
                     self.bad_path(&at, Code::InvalidIntrinsic, text, &error);
                     None

@@ -296,7 +296,7 @@ impl Payload {
 pub(crate) enum Setting {
     Fixed(Value),
     Path { path: Path, field: &'static str },
-    Call { call: Intrinsic, field: &'static str },
+    Call { call: Intrinsic },
     Query { expression: Expression, field: &'static str },
 }
 
@@ -306,7 +306,7 @@ impl Setting {
         match self {
             Self::Fixed(value) => Ok(value.clone()),
             Self::Path { path, field } => path.evaluate(scope, field),
-            Self::Call { call, field } => call.evaluate(scope, field),
+            Self::Call { call } => call.evaluate(scope),
             Self::Query { expression, field } => expression.evaluate_as(scope, field, expected),
         }
     }
