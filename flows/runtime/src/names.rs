@@ -82,7 +82,7 @@ impl std::fmt::Display for MachineRef {
 /// no white space, brackets, wildcards and special characters).
 pub fn is_name(name: &str) -> bool {
     let fits = (1..=NAME_CHARS).contains(&name.chars().count());
-    fits && !name.chars().any(|c| {
-        c.is_control() || c.is_whitespace() || "<>{}[]?*\"#%\\^|~`$&,;:/".contains(c)
-    })
+    fits && !name
+        .chars()
+        .any(|c| c.is_control() || c.is_whitespace() || "<>{}[]?*\"#%\\^|~`$&,;:/".contains(c))
 }

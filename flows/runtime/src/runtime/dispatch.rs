@@ -2,9 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use offhook_asl::execution::{
-    Effect, ItemsCall, ResultsCall, TaskCall, TaskEvent, TaskId,
-};
+use offhook_asl::execution::{Effect, ItemsCall, ResultsCall, TaskCall, TaskEvent, TaskId};
 use offhook_asl::machine::{Pattern, Resource};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -71,13 +69,7 @@ impl Owner {
         }
     }
 
-    fn send_to_call(
-        &mut self,
-        key: Key,
-        call: TaskCall,
-        token: Option<String>,
-        pattern: Pattern,
-    ) {
+    fn send_to_call(&mut self, key: Key, call: TaskCall, token: Option<String>, pattern: Pattern) {
         let waits = pattern == Pattern::WaitForTaskToken;
         let sent = self.queues.send(&call, token.clone().filter(|_| waits));
         let open = Open { token, what: What::Queue, submitted: waits, request: None };
@@ -136,7 +128,9 @@ impl Owner {
                             false => services.call(request).await,
                         };
                         let plain = lambda && pattern == Pattern::RequestResponse;
-                        Answered::Task(answer.map(|value| if plain { payload(value) } else { value }))
+                        Answered::Task(
+                            answer.map(|value| if plain { payload(value) } else { value }),
+                        )
                     })
                 }
                 What::Read(call) => {
@@ -195,10 +189,7 @@ impl Owner {
         }
     }
 
-    pub(super) fn request_ended(
-        &mut self,
-        done: Result<(tokio::task::Id, Answered), JoinError>,
-    ) {
+    pub(super) fn request_ended(&mut self, done: Result<(tokio::task::Id, Answered), JoinError>) {
         let task = match &done {
             Ok((task, _)) => *task,
             Err(error) => error.id(),
@@ -227,7 +218,9 @@ impl Owner {
         };
         open.request = None;
         let (pattern, ours) = match &open.what {
-            What::Call(call) => (call.resource.pattern(), call.resource.resource_type() == "states"),
+            What::Call(call) => {
+                (call.resource.pattern(), call.resource.resource_type() == "states")
+            }
             _ => (Pattern::RequestResponse, false),
         };
         let first = !open.submitted;
@@ -260,9 +253,9 @@ impl Owner {
     /// may be under way: it may take a year.
     fn await_child(&mut self, key: Key, id: TaskId, child: String, pattern: Pattern) {
         let runtime = self.runtime.clone();
-        let handle = self.requests.spawn(async move {
-            Answered::Task(states::ended(&runtime, &child, pattern).await)
-        });
+        let handle = self
+            .requests
+            .spawn(async move { Answered::Task(states::ended(&runtime, &child, pattern).await) });
         self.asked.insert(handle.id(), (key, id));
         if let Some(live) = self.live.get_mut(&key)
             && let Some(open) = live.open.get_mut(&id)
@@ -282,7 +275,7 @@ impl Owner {
             self.tokens.close(&token);
         }
         // It may have timed out in this moment.
-        drop(live.execution.handle_task(id, event, now));
+        let _ = live.execution.handle_task(id, event, now);
     }
 
     fn cancel(&mut self, key: Key, id: TaskId) {

@@ -97,11 +97,7 @@ pub(super) enum What {
     /// Its token, given to anybody else.
     Token,
     /// A worker of an activity.
-    Activity {
-        arn: String,
-        input: String,
-        taken: bool,
-    },
+    Activity { arn: String, input: String, taken: bool },
 }
 
 /// What is kept of an execution.

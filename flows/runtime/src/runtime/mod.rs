@@ -31,9 +31,7 @@ pub use self::queue::QueueMessage;
 use crate::clock::Clock;
 use crate::names::{MachineRef, Place, is_name};
 use crate::services::Services;
-use crate::store::{
-    ExecutionFilter, ExecutionRecord, FlowStore, MachineType, StoreError,
-};
+use crate::store::{ExecutionFilter, ExecutionRecord, FlowStore, MachineType, StoreError};
 use crate::versions::{Chosen, Versions};
 
 /// How a runtime is made.

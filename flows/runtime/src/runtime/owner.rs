@@ -121,7 +121,8 @@ impl Owner {
         if live.save_again.is_some_and(|at| at <= now) {
             live.save_again = None;
         }
-        if live.stage == Stage::Running && live.execution.next_deadline().is_some_and(|at| at <= now)
+        if live.stage == Stage::Running
+            && live.execution.next_deadline().is_some_and(|at| at <= now)
         {
             live.execution.handle_timeout(now);
             return self.touch(key);
@@ -199,13 +200,13 @@ impl Owner {
             }
             Command::OpenQueue { url, messages, reply } => {
                 self.queues.open(url, messages);
-                drop(reply.send(()));
+                let _ = reply.send(());
             }
             Command::CloseQueue { url } => self.queues.close(&url),
             Command::TakeActivity { arn, worker, reply } => self.take_activity(arn, worker, reply),
             Command::Running { reply } => {
                 let runs = |live: &&Live| live.record.status == ExecutionStatus::Running;
-                drop(reply.send(self.live.values().filter(runs).count()));
+                let _ = reply.send(self.live.values().filter(runs).count());
             }
         }
     }
@@ -224,7 +225,8 @@ impl Owner {
             MachineType::Standard => place.execution(&chosen.name, &name),
             // Names of Express executions may come again.
             MachineType::Express => {
-                let arn = place.execution(&chosen.name, &name).replacen(":execution:", ":express:", 1);
+                let arn =
+                    place.execution(&chosen.name, &name).replacen(":execution:", ":express:", 1);
                 format!("{arn}:{}", super::tokens::new_name())
             }
         };
@@ -255,6 +257,8 @@ impl Owner {
             machine_name: chosen.name.clone(),
             input,
             seed: rand::random(),
+            // A worker may come at any time and for any activity.
+            missing_activities: Default::default(),
         };
         let record = ExecutionRecord {
             arn: arn.clone(),

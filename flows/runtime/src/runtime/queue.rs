@@ -44,7 +44,11 @@ impl Queues {
     }
 
     /// Hands the message over; gives what SQS would answer.
-    pub(super) fn send(&mut self, call: &TaskCall, token: Option<String>) -> Result<Value, ServiceError> {
+    pub(super) fn send(
+        &mut self,
+        call: &TaskCall,
+        token: Option<String>,
+    ) -> Result<Value, ServiceError> {
         let gone = || {
             ServiceError::new(
                 "SQS.QueueDoesNotExistException",

@@ -94,7 +94,7 @@ impl Owner {
             let Some(live) = self.live.get_mut(&key) else { return };
             let (error, cause) = (Some(HANGUP.to_owned()), Some(CALL_ENDED.to_owned()));
             // One that the first of them ended is not open any more.
-            drop(live.execution.handle_token(&token, TokenEvent::Failure { error, cause }, now));
+            let _ = live.execution.handle_token(&token, TokenEvent::Failure { error, cause }, now);
             live.open.retain(|_, open| open.token.as_ref() != Some(&token));
             self.tokens.close(&token);
         }

@@ -17,10 +17,7 @@ pub(super) fn is_ours(request: &Request) -> bool {
     request.service == name
 }
 
-pub(super) async fn call(
-    runtime: &WeakRuntime,
-    request: Request,
-) -> Result<Value, ServiceError> {
+pub(super) async fn call(runtime: &WeakRuntime, request: Request) -> Result<Value, ServiceError> {
     let Some(runtime) = runtime.upgrade() else {
         return Err(ServiceError::new("States.TaskFailed", "the workflow runtime has ended"));
     };
@@ -164,10 +161,9 @@ async fn send(runtime: &Runtime, request: &Request) -> Result<Value, ServiceErro
     let token = text(request, "TaskToken")?;
     let event = match request.action.as_str() {
         "sendTaskSuccess" => TokenEvent::Success { output: output(request)? },
-        "sendTaskFailure" => TokenEvent::Failure {
-            error: maybe(request, "Error"),
-            cause: maybe(request, "Cause"),
-        },
+        "sendTaskFailure" => {
+            TokenEvent::Failure { error: maybe(request, "Error"), cause: maybe(request, "Cause") }
+        }
         _ => TokenEvent::Heartbeat,
     };
     // Both executions are kept in the order of what happened to them.
