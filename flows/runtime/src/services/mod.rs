@@ -4,6 +4,9 @@
 //! everything that leaves it. Parameters and results have the shape of AWS's own API in the case
 //! that Step Functions uses (`TableName`, `MessageBody`, …).
 
+pub mod dynamodb;
+pub mod sdk;
+
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
