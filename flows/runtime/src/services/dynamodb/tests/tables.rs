@@ -1,0 +1,107 @@
+//! Tables: made on first use, declared, created.
+
+use serde_json::json;
+
+use super::*;
+
+#[tokio::test]
+async fn the_samples_table_is_made_by_its_first_put() {
+    let db = dynamodb();
+    // As AWS's sample has it: the table's name is in a variable, the key in another state.
+    db.learn(&json!({"States": {
+        "Save": {"Resource": "arn:aws:states:::dynamodb:putItem", "Parameters": {
+            "TableName.$": "$Environment.DynamoDBVoicemailsTable",
+            "Item": {"Tag": {"S.$": "$x"}, "BucketName": {"S.$": "$y"}, "Key": {"S.$": "$z"}}}},
+        "Get": {"Resource": "arn:aws:states:::dynamodb:getItem", "Parameters": {
+            "TableName.$": "$Environment.DynamoDBVoicemailsTable",
+            "Key": {"Tag": {"S.$": "$BusinessInfo.BusinessPhoneNumber"}}}},
+    }}));
+    let item = json!({"BucketName": {"S": "b"}, "Tag": {"S": "+15550100"}, "Key": {"S": "k.wav"}});
+    ok(&db, "putItem", json!({"TableName": "BusinessProxyVoicemails", "Item": item})).await;
+    let get = json!({"TableName": "BusinessProxyVoicemails", "Key": {"Tag": {"S": "+15550100"}}});
+    assert_eq!(ok(&db, "getItem", get).await["Item"]["Key"], json!({"S": "k.wav"}));
+}
+
+#[tokio::test]
+async fn a_query_shows_the_key_of_a_table_too() {
+    let db = dynamodb();
+    db.learn(&json!({"States": {"Q": {"Resource": "arn:aws:states:::aws-sdk:dynamodb:query",
+        "Arguments": {"TableName": "Calls",
+            "KeyConditionExpression": "#at > :since AND caller = :caller",
+            "ExpressionAttributeNames": {"#at": "at"},
+            "ExpressionAttributeValues": {":since": "{% $s %}", ":caller": "{% $c %}"}}}}}));
+    let item = json!({"at": {"N": "5"}, "caller": {"S": "+1"}, "x": {"S": "y"}});
+    ok(&db, "putItem", json!({"TableName": "Calls", "Item": item})).await;
+    let table = ok(&db, "describeTable", json!({"TableName": "Calls"})).await;
+    assert_eq!(
+        table["Table"]["KeySchema"],
+        json!([{"AttributeName": "caller", "KeyType": "HASH"}, {"AttributeName": "at", "KeyType": "RANGE"}])
+    );
+}
+
+#[tokio::test]
+async fn a_table_whose_key_nobody_knows_is_not_found() {
+    let db = dynamodb();
+    let put = json!({"TableName": "Unknown", "Item": {"a": {"S": "x"}}});
+    let (error, cause) = refused(&db, "putItem", put).await;
+    assert_eq!(error, "DynamoDb.ResourceNotFoundException");
+    assert_eq!(cause, "Requested resource not found: Table: Unknown not found");
+    let strict = DynamoDb::new(Arc::new(MemoryStore::new()), false);
+    let get = json!({"TableName": "T", "Key": {"id": {"S": "1"}}});
+    assert_eq!(refused(&strict, "getItem", get).await.0, "DynamoDb.ResourceNotFoundException");
+}
+
+#[tokio::test]
+async fn a_table_is_created_described_listed_and_deleted() {
+    let db = dynamodb();
+    let create = json!({"TableName": "Pairs", "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [
+            {"AttributeName": "sma_number", "AttributeType": "S"},
+            {"AttributeName": "connect_number", "AttributeType": "S"},
+            {"AttributeName": "in_use", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "sma_number", "KeyType": "HASH"},
+            {"AttributeName": "connect_number", "KeyType": "RANGE"}],
+        "GlobalSecondaryIndexes": [{"IndexName": "in_use-index",
+            "KeySchema": [{"AttributeName": "in_use", "KeyType": "HASH"}],
+            "Projection": {"ProjectionType": "ALL"}}]});
+    let made = ok(&db, "createTable", create.clone()).await;
+    assert_eq!(made["TableDescription"]["TableStatus"], "ACTIVE");
+    assert_eq!(refused(&db, "createTable", create).await.0, "DynamoDb.ResourceInUseException");
+    assert_eq!(ok(&db, "listTables", json!({})).await, json!({"TableNames": ["Pairs"]}));
+    let item =
+        json!({"sma_number": {"S": "+1"}, "connect_number": {"S": "+2"}, "in_use": {"S": "no"}});
+    ok(&db, "putItem", json!({"TableName": "Pairs", "Item": item})).await;
+    ok(&db, "deleteTable", json!({"TableName": "Pairs"})).await;
+    assert_eq!(ok(&db, "listTables", json!({})).await, json!({"TableNames": []}));
+}
+
+#[tokio::test]
+async fn an_index_that_is_declared_later_finds_what_is_there() {
+    let db = with_item(json!({"state": {"S": "open"}})).await;
+    let index = Index {
+        name: "by-state".to_owned(),
+        partition: KeyAttribute { name: "state".to_owned(), kind: KeyKind::S },
+        sort: None,
+        projection: Projection::KeysOnly,
+    };
+    let table = Table {
+        name: "T".to_owned(),
+        partition: KeyAttribute { name: "id".to_owned(), kind: KeyKind::S },
+        sort: None,
+        indexes: vec![index],
+    };
+    db.declare(table.clone()).await.unwrap();
+    let query = json!({"TableName": "T", "IndexName": "by-state",
+        "KeyConditionExpression": "#s = :open",
+        "ExpressionAttributeNames": {"#s": "state"},
+        "ExpressionAttributeValues": {":open": {"S": "open"}}});
+    assert_eq!(ok(&db, "query", query.clone()).await["Count"], 1);
+    // And what changes is found where it is now.
+    let update = json!({"TableName": "T", "Key": {"id": {"S": "1"}}, "UpdateExpression": "SET #s = :c",
+        "ExpressionAttributeNames": {"#s": "state"}, "ExpressionAttributeValues": {":c": {"S": "closed"}}});
+    ok(&db, "updateItem", update).await;
+    assert_eq!(ok(&db, "query", query).await["Count"], 0);
+    let other =
+        Table { partition: KeyAttribute { name: "x".to_owned(), kind: KeyKind::S }, ..table };
+    assert!(db.declare(other).await.is_err());
+}
