@@ -23,9 +23,12 @@ impl Url {
         if text.contains('#') {
             return refused("has a fragment, which is not for servers");
         }
+        if !text.contains("://") {
+            return refused("is no whole address: it must begin with https://");
+        }
         let Ok(uri) = text.parse::<Uri>() else { return refused("is no address") };
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return refused("is no whole address: it must begin with https://");
+            return refused("is no address");
         };
         if authority.as_str().contains('@') {
             return refused("has a password in it; put it into a header");
