@@ -116,16 +116,17 @@ impl Web {
         tls: Option<TlsAcceptor>,
         answer: impl Fn(Asked) -> Says + Send + Sync + 'static,
     ) -> Self {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let listener = runtime.block_on(TcpListener::bind(address)).expect("an address");
+        let listener = std::net::TcpListener::bind(address).expect("an address");
+        listener.set_nonblocking(true).expect("a socket");
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel();
         let answer = Arc::new(answer);
         let connections: Arc<AtomicUsize> = Arc::default();
         let count = Arc::clone(&connections);
         let thread = std::thread::spawn(move || {
-            runtime.block_on(async move {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(async move {
+                let listener = TcpListener::from_std(listener).expect("a socket");
                 tokio::select! {
                     () = accept(listener, tls, count, answer) => {}
                     _ = stopped => {}

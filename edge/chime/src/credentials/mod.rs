@@ -2,8 +2,6 @@
 
 mod file;
 mod metadata;
-#[cfg(test)]
-mod tests;
 
 use std::collections::HashMap;
 use std::fmt;

@@ -2,8 +2,6 @@
 
 use std::sync::Mutex;
 
-use offhook_sma::event::{CallDetails, EventType};
-
 use super::*;
 
 /// Answers each attempt after its time.
@@ -45,23 +43,12 @@ impl Handler for Slow {
 }
 
 fn event() -> InvocationEvent {
-    InvocationEvent {
-        schema_version: "1.0".to_owned(),
-        sequence: 7,
-        invocation_event_type: EventType::NewInboundCall,
-        action_data: None,
-        call_details: CallDetails {
-            transaction_id: "23fe0cf1".to_owned(),
-            transaction_attributes: None,
-            aws_account_id: "111122223333".to_owned(),
-            aws_region: "us-east-1".to_owned(),
-            sip_rule_id: None,
-            sip_media_application_id: "8a912ad2".to_owned(),
-            participants: Vec::new(),
-        },
-        error_type: None,
-        error_message: None,
-    }
+    serde_json::from_value(serde_json::json!({
+        "SchemaVersion": "1.0", "Sequence": 7, "InvocationEventType": "NEW_INBOUND_CALL",
+        "CallDetails": {"TransactionId": "23fe0cf1", "AwsAccountId": "111122223333",
+            "AwsRegion": "us-east-1", "SipMediaApplicationId": "8a912ad2", "Participants": []}
+    }))
+    .unwrap()
 }
 
 const GOOD: &str = "{\"SchemaVersion\":\"1.0\",\"Actions\":[]}";

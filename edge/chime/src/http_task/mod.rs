@@ -2,8 +2,6 @@
 //! HTTPS APIs in Step Functions workflows").
 
 mod form;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;

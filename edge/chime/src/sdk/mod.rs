@@ -6,8 +6,6 @@ mod query;
 mod rest;
 mod s3;
 mod table;
-#[cfg(test)]
-mod tests;
 mod xml;
 
 use serde_json::Value;

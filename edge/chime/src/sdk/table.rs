@@ -264,8 +264,3 @@ pub(super) fn row(name: &str) -> Option<&'static Row> {
 pub(super) fn names() -> String {
     ROWS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ")
 }
-
-#[cfg(test)]
-pub(super) fn rows() -> &'static [Row] {
-    ROWS
-}
