@@ -118,9 +118,7 @@ pub enum ReplyError {
     UnsupportedAction(String),
     #[error("Too many actions specified in a response.")]
     TooManyActions,
-    #[error(
-        "Transaction Attributes has too many mappings. Maximum number of mappings is {0}"
-    )]
+    #[error("Transaction Attributes has too many mappings. Maximum number of mappings is {0}")]
     TooManyAttributes(usize),
     #[error("Transaction Attributes are longer than {MAX_ATTRIBUTE_BYTES} bytes")]
     AttributesTooLong,

@@ -1,9 +1,9 @@
 //! Ranges of parameters. What cannot be read at all is [`super::Malformed`].
 
 use super::{
-    Action, AudioSource, CallAndBridge, Endpoint, EndpointType, Hangup, ModifyChimeMeetingAttendees,
-    PlayAudioAndGetDigits, RecordAudio, RecordingDestination, SendDigits, StartBotConversation,
-    StartCallRecording,
+    Action, AudioSource, CallAndBridge, Endpoint, EndpointType, Hangup,
+    ModifyChimeMeetingAttendees, PlayAudioAndGetDigits, RecordAudio, RecordingDestination,
+    SendDigits, StartBotConversation, StartCallRecording,
 };
 use crate::digits::Collector;
 use crate::event::{ActionError, error_type};
@@ -128,7 +128,8 @@ fn hangup(action: &Hangup) -> Result<(), ActionError> {
 }
 
 fn bridge(action: &CallAndBridge, from: &str) -> Result<(), ActionError> {
-    let ours = |e: &Endpoint| !matches!(e.bridge_endpoint_type, EndpointType::Pstn | EndpointType::Aws);
+    let ours =
+        |e: &Endpoint| !matches!(e.bridge_endpoint_type, EndpointType::Pstn | EndpointType::Aws);
     let local = |e: &Endpoint| {
         matches!(e.bridge_endpoint_type, EndpointType::Extension | EndpointType::Group)
     };

@@ -105,10 +105,11 @@ fn wrong(key: &str) -> ActionError {
         "Operation" => {
             invalid("The ModifyChimeMeetingAttendees Operation parameter value is invalid")
         }
-        "DurationInSeconds" | "SilenceDurationInSeconds" | "SilenceThreshold"
-        | "RecordingDestination" | "JoinToken" => {
-            invalid(format!("{key} parameter value is invalid."))
-        }
+        "DurationInSeconds"
+        | "SilenceDurationInSeconds"
+        | "SilenceThreshold"
+        | "RecordingDestination"
+        | "JoinToken" => invalid(format!("{key} parameter value is invalid.")),
         key => invalid(format!("The {key} parameter is invalid.")),
     }
 }

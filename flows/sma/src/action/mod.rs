@@ -14,7 +14,9 @@ pub use self::bot::StartBotConversation;
 pub use self::bridge::{CallAndBridge, Endpoint, EndpointType};
 pub use self::check::{MAX_BRANCHES, may_set_header};
 pub use self::malformed::Malformed;
-pub use self::meeting::{JoinChimeMeeting, MEETING_NUMBER, ModifyChimeMeetingAttendees, VoiceFocus};
+pub use self::meeting::{
+    JoinChimeMeeting, MEETING_NUMBER, ModifyChimeMeetingAttendees, VoiceFocus,
+};
 pub use self::recording::{
     CallRecordingControl, CallRecordingDestination, RecordAudio, RecordingDestination,
     StartCallRecording, Track,
@@ -379,4 +381,3 @@ pub struct Pause {
     #[serde(deserialize_with = "lenient::number")]
     pub duration_in_milliseconds: u64,
 }
-
