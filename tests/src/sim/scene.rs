@@ -1,8 +1,10 @@
 //! An office with three phones and a trunk, as most tests of calls want it.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::sync::Arc;
 
 use offhook_pbx::keep::CallRecord;
+use offhook_pbx::office::Applications;
 use offhook_sip::header::HeaderName;
 use offhook_sip::message::Request;
 
@@ -47,11 +49,20 @@ impl Scene {
         Self::set("", more).await
     }
 
+    /// With applications for `flow:NAME`, and more configuration.
+    pub async fn running(applications: Arc<dyn Applications>, more: &str) -> Self {
+        Self::build("", more, Some(applications)).await
+    }
+
     /// With more keys in `[media]`, and more configuration behind everything.
     ///
     /// # Panics
     /// When the configuration is wrong or a phone cannot register.
     pub async fn set(media: &str, more: &str) -> Self {
+        Self::build(media, more, None).await
+    }
+
+    async fn build(media: &str, more: &str, applications: Option<Arc<dyn Applications>>) -> Self {
         let net = SimNet::start(7, Weather::CALM);
         let ports = fresh_ports();
         let config = format!(
@@ -98,7 +109,7 @@ to = "extension:101"
 {more}
 "#
         );
-        let office = SimOffice::open(&net, &config);
+        let office = SimOffice::with_applications(&net, &config, 1, applications);
         let mut phones = Vec::new();
         for n in 1..=3u8 {
             let (user, password) = (format!("10{n}"), format!("secret-10{n}"));

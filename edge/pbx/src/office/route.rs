@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use offhook_config::dialplan::{Dialled, Route};
 use offhook_config::{Config, Origin, Strategy, Target};
+use offhook_sma::Rules;
 use offhook_sma::action::{Endpoint, EndpointType};
 
 use super::{Applications, Opening};
@@ -52,6 +53,21 @@ pub(crate) struct Router {
 }
 
 impl Router {
+    /// How its sessions are run.
+    pub(crate) fn rules(&self) -> Rules {
+        self.applications.as_ref().map(|all| all.rules()).unwrap_or_default()
+    }
+
+    /// `flow:`, `lambda:` and `webhook:`.
+    pub(super) fn open(
+        &self,
+        config: &Config,
+        target: &Target,
+        caller: &Source,
+    ) -> Option<Box<dyn Application>> {
+        self.applications.as_ref()?.open(&Opening { config, target, caller })
+    }
+
     /// The application for a call of `caller` to what `dialler` dialled. They are the same, but
     /// when a phone puts a caller through: then the phone's rights count, and the caller is who
     /// rings, leaves the message, or is asked for the PIN.
@@ -65,7 +81,7 @@ impl Router {
         let phonebook = &self.services.phonebook;
         let origin = match dialler {
             Source::Phone(_) => Origin::Phone,
-            Source::Trunk(name) => Origin::Trunk(name),
+            Source::Trunk(name) | Source::Application(name) => Origin::Trunk(name),
         };
         let route = config.route(origin, dialled, |n| phonebook.account(n).is_some());
         match route {
@@ -106,7 +122,7 @@ impl Router {
             Target::VoicemailMenu => {
                 let own = match &caller.source {
                     Source::Phone(number) => Some(number.clone()),
-                    Source::Trunk(_) => None,
+                    Source::Trunk(_) | Source::Application(_) => None,
                 };
                 let keep = Arc::clone(&services.keep);
                 let (lamp, pins) = (Arc::clone(&services.lamp), Arc::clone(&self.pins));
@@ -119,8 +135,7 @@ impl Router {
             Target::Echo => Plan::app(crate::app::Echo, label),
             Target::Conference(name) => Plan::app(crate::app::Conference(name.clone()), label),
             Target::Flow(_) | Target::Lambda(_) | Target::Webhook(_) => {
-                let opening = Opening { config, target, caller: &caller.source };
-                match self.applications.as_ref().and_then(|all| all.open(&opening)) {
+                match self.open(config, target, &caller.source) {
                     Some(app) => {
                         Plan { app, destination: Some(label), emergency: false, failure: None }
                     }
