@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
-use offhook_pbx::app::{AppError, Application};
 use offhook_config::Target;
+use offhook_pbx::app::{AppError, Application};
 use offhook_pbx::office::{Applications, Opening};
 use offhook_sma::{InvocationEvent, Reply, Rules};
 use serde_json::{Value, json};

@@ -2,10 +2,12 @@
 //! `UpdateSipMediaApplicationCall` (Amazon Chime SDK Voice API), without HTTP.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 
 use offhook_config::Target;
 use offhook_sma::action::may_set_header;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
 
 use super::route::Plan;
@@ -16,6 +18,26 @@ use crate::call::{Begins, Caller, Created, Source};
 const MAX_PAIRS: usize = 20;
 /// Octets of a header.
 const MAX_VALUE: usize = 2048;
+
+/// The `SipMediaApplicationId` of an application, by what a number's `to` says (`flow:menu`): the
+/// same on every box and after every restart.
+pub fn application_id(label: &str) -> String {
+    let mut id = [0; 16];
+    for (to, from) in id.iter_mut().zip(Sha256::digest(label.as_bytes())) {
+        *to = from;
+    }
+    // A UUID of one's own making (RFC 9562 §5.8).
+    id[6] = id[6] & 0x0f | 0x80;
+    id[8] = id[8] & 0x3f | 0x80;
+    let mut text = String::with_capacity(36);
+    for (at, byte) in id.iter().enumerate() {
+        if matches!(at, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
 
 /// A call that an application is to begin.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
