@@ -29,6 +29,14 @@ fn guarded(name: &str) -> Option<(&'static str, usize)> {
     GUARDED.iter().find(|known| known.0 == name).map(|known| (known.1, known.2))
 }
 
+/// A width and a picture are mostly written out, and measured as well.
+fn measured(guard: &str, arg: AstNode) -> AstNode {
+    let is_constant =
+        matches!(arg, AstNode::Number(_) | AstNode::String(_) | AstNode::Unary { .. });
+    let is_bound = matches!(guard, guards::WIDTH | guards::PICTURE);
+    if is_constant && is_bound { call(guard, arg) } else { wrapped(guard, arg) }
+}
+
 fn function(name: &str, args: Vec<AstNode>) -> AstNode {
     AstNode::Function { name: name.to_owned(), args, is_builtin: true }
 }
@@ -99,7 +107,7 @@ impl Guard {
             }
             "join" if args.len() == 2 => self.join(args),
             "replace" if (2..=4).contains(&args.len()) => self.replace(args),
-            _ => function(&name, args.into_iter().map(|arg| wrapped(guard, arg)).collect()),
+            _ => function(&name, args.into_iter().map(|arg| measured(guard, arg)).collect()),
         }
     }
 
