@@ -41,7 +41,7 @@ pub(super) fn weight(value: &JValue) -> Option<usize> {
                     return None;
                 }
                 todo.extend(items.iter().map(|item| (item, depth + 1)));
-                4
+                if depth == 0 { 0 } else { 4 }
             }
             JValue::Object(members) => {
                 todo.extend(members.values().map(|member| (member, depth + 1)));

@@ -65,8 +65,8 @@ fn node(tree: AstNode, places: &mut u64) -> AstNode {
     with_stack(|| marked(tree, places))
 }
 
-fn boxed(tree: Box<AstNode>, places: &mut u64) -> Box<AstNode> {
-    Box::new(node(*tree, places))
+fn boxed(tree: AstNode, places: &mut u64) -> Box<AstNode> {
+    Box::new(node(tree, places))
 }
 
 fn all(trees: Vec<AstNode>, places: &mut u64) -> Vec<AstNode> {
@@ -101,10 +101,10 @@ fn marked(tree: AstNode, places: &mut u64) -> AstNode {
             AstNode::Unary { op: UnaryOp::Negate, operand: Box::new(operand) }
         }
         AstNode::Call { procedure, args } => {
-            AstNode::Call { procedure: boxed(procedure, places), args: all(args, places) }
+            AstNode::Call { procedure: boxed(*procedure, places), args: all(args, places) }
         }
         AstNode::Lambda { params, body, signature, thunk } => {
-            AstNode::Lambda { params, body: boxed(body, places), signature, thunk }
+            AstNode::Lambda { params, body: boxed(*body, places), signature, thunk }
         }
         AstNode::Path { mut steps } => {
             for step in &mut steps {
@@ -123,16 +123,16 @@ fn marked(tree: AstNode, places: &mut u64) -> AstNode {
         AstNode::ArrayGroup(items) => AstNode::ArrayGroup(all(items, places)),
         AstNode::Object(members) => AstNode::Object(pairs(members, places)),
         AstNode::ObjectTransform { input, pattern } => AstNode::ObjectTransform {
-            input: boxed(input, places),
+            input: boxed(*input, places),
             pattern: pairs(pattern, places),
         },
         AstNode::Block(nodes) => AstNode::Block(all(nodes, places)),
         AstNode::Conditional { condition, then_branch, else_branch } => AstNode::Conditional {
-            condition: boxed(condition, places),
-            then_branch: boxed(then_branch, places),
-            else_branch: else_branch.map(|branch| boxed(branch, places)),
+            condition: boxed(*condition, places),
+            then_branch: boxed(*then_branch, places),
+            else_branch: else_branch.map(|branch| boxed(*branch, places)),
         },
-        AstNode::FunctionApplication(inner) => AstNode::FunctionApplication(boxed(inner, places)),
+        AstNode::FunctionApplication(inner) => AstNode::FunctionApplication(boxed(*inner, places)),
         other => other,
     }
 }
@@ -143,10 +143,10 @@ fn binary(op: BinaryOp, lhs: Box<AstNode>, rhs: Box<AstNode>, places: &mut u64) 
         BinaryOp::LessThanOrEqual => "<=",
         BinaryOp::GreaterThan => ">",
         BinaryOp::GreaterThanOrEqual => ">=",
-        BinaryOp::ColonEqual => return AstNode::Binary { op, lhs, rhs: boxed(rhs, places) },
+        BinaryOp::ColonEqual => return AstNode::Binary { op, lhs, rhs: boxed(*rhs, places) },
         // The right side is a call that gets another argument: its marks would be off.
-        BinaryOp::ChainPipe => return AstNode::Binary { op, lhs: boxed(lhs, places), rhs },
-        _ => return AstNode::Binary { op, lhs: boxed(lhs, places), rhs: boxed(rhs, places) },
+        BinaryOp::ChainPipe => return AstNode::Binary { op, lhs: boxed(*lhs, places), rhs },
+        _ => return AstNode::Binary { op, lhs: boxed(*lhs, places), rhs: boxed(*rhs, places) },
     };
     *places += 1;
     let place = AstNode::Number(*places as f64);
