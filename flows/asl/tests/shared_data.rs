@@ -1,6 +1,8 @@
 //! The expression layer against data recorded elsewhere: the sample workflow's JSONata under a
 //! fixed clock, and what AWS made of Pass states. The data lies beside the project, in `shared/`.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
+
 use offhook_asl::jsonata::JsonataTemplate;
 use offhook_asl::template::Template;
 use offhook_asl::{Entropy, Failure, Scope, Variables};
