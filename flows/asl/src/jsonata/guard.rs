@@ -44,6 +44,39 @@ pub(super) fn plain_path(tree: &AstNode) -> Option<Vec<String>> {
     }
 }
 
+/// What an expression reads of a document that Step Functions does not give it: `$`, `$$` or a field
+/// outside every path, predicate and function. AWS refuses such an expression when it is created.
+pub(super) fn reads_no_document(tree: &AstNode) -> Option<String> {
+    let mut todo = vec![tree];
+    while let Some(node) = todo.pop() {
+        match node {
+            AstNode::Variable(name) if name.is_empty() => return Some("$".to_owned()),
+            AstNode::ParentVariable(name) if name.is_empty() => return Some("$$".to_owned()),
+            AstNode::Name(name) => return Some(name.clone()),
+            AstNode::Path { steps } => todo.extend(steps.first().map(|step| &step.node)),
+            AstNode::Binary { op: BinaryOp::ColonEqual, rhs, .. } => todo.push(rhs),
+            AstNode::Binary { lhs, rhs, .. } => todo.extend([&**lhs, &**rhs]),
+            AstNode::Unary { operand, .. } => todo.push(operand),
+            AstNode::Function { args, .. } => todo.extend(args),
+            AstNode::Call { procedure, args } => {
+                todo.push(procedure);
+                todo.extend(args);
+            }
+            AstNode::Array(nodes) | AstNode::Block(nodes) => todo.extend(nodes),
+            AstNode::Object(pairs) => todo.extend(pairs.iter().flat_map(|(k, v)| [k, v])),
+            AstNode::Conditional { condition, then_branch, else_branch } => {
+                todo.extend([&**condition, &**then_branch]);
+                todo.extend(else_branch.as_deref());
+            }
+            AstNode::Sort { input, .. } | AstNode::ObjectTransform { input, .. } => {
+                todo.push(input);
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
 /// A step without predicates and bindings.
 fn is_bare(step: &PathStep) -> bool {
     step.stages.is_empty()

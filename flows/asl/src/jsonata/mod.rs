@@ -67,8 +67,8 @@ impl Expression {
     ///
     /// # Errors
     ///
-    /// With JSONata's message. `$$` is refused, as AWS refuses it: there is no document around an
-    /// expression.
+    /// With JSONata's message. `$`, `$$` and a bare field name at the top level are refused, as AWS
+    /// refuses them: there is no document around an expression.
     pub fn parse(source: &str) -> Result<Self, ExpressionError> {
         let source = source.trim();
         if source.len() > limits::MOST_SOURCE {
@@ -79,6 +79,15 @@ impl Expression {
             .map_err(|_| "the expression cannot be parsed".to_owned())
             .and_then(|parsed| parsed.map_err(|error| error.to_string()))
             .map_err(|message| ExpressionError { message })?;
+        if let Some(read) = guard::reads_no_document(&tree) {
+            let what = if read.starts_with('$') { "the input" } else { "the field" };
+            let meant = if read.starts_with('$') { "" } else { &format!(".{read}") };
+            let message = format!(
+                "`{read}` stands for nothing at the top level of an expression; {what} is \
+                 `$states.input{meant}`"
+            );
+            return Err(ExpressionError { message });
+        }
         let plain = guard::plain_path(&tree);
         let (tree, names) = guard::guarded(tree);
         Ok(Self { source: source.to_owned(), tree: Arc::new(tree), names, plain })

@@ -318,6 +318,48 @@ fn the_same_entropy_gives_the_same_values_and_is_used_up() {
 }
 
 #[test]
+fn an_expression_has_no_document_around_it() {
+    for (source, meant) in [
+        ("foo.bar", "the field is `$states.input.foo`"),
+        ("$", "the input is `$states.input`"),
+        ("$$.a", "the input is `$states.input`"),
+        ("$x + ($sum(items))", "`$states.input.items`"),
+        ("{'a': [b]}", "`$states.input.b`"),
+        ("$x ? y : 1", "`$states.input.y`"),
+    ] {
+        let error = Expression::parse(source).expect_err(source);
+        assert!(error.message.contains(meant), "{source}: {error}");
+    }
+    for source in [
+        "$states.input.(a + $)",
+        "$list[$ > 1]",
+        "$map($list, function($v) { $v })",
+        "$states.input.items^(n)",
+        "$states.input.items{id: n}",
+        "$states.input ~> |$|{}|",
+        "$x := 5",
+    ] {
+        assert!(Expression::parse(source).is_ok(), "{source}");
+    }
+}
+
+#[test]
+fn an_expression_may_be_as_deep_as_on_aws() {
+    for source in [
+        format!("1{}", "+1".repeat(99)),
+        format!("'x'{}", "&'x'".repeat(99)),
+        format!("{}1{}", "(".repeat(99), ")".repeat(99)),
+        format!("{}1{}", "[".repeat(99), "]".repeat(99)),
+        format!("$x{}", " ~> $string".repeat(99)),
+        format!("$x{}", " ~> $abs()".repeat(99)),
+        "($f := function($n) { $n = 0 ? 0 : 1 + $f($n - 1) }; $f(31))".to_owned(),
+        "($f := function($n) { $n = 0 ? '' : 'x' & $f($n - 1) }; $f(31))".to_owned(),
+    ] {
+        value(&source);
+    }
+}
+
+#[test]
 fn an_expression_can_be_shared_between_threads() {
     fn shared<T: Send + Sync>() {}
     shared::<Expression>();

@@ -72,7 +72,7 @@ fn a_text_that_is_nested_without_end_is_refused_or_fails() {
         "1".to_owned() + &"+1".repeat(20_000),
         "'x'".to_owned() + &" & 'x'".repeat(5_000),
         "1".to_owned() + &" ~> $string".repeat(3_000),
-        "a".to_owned() + &".a".repeat(20_000),
+        "$states".to_owned() + &".a".repeat(20_000),
         "function($x){".repeat(2_000) + "1" + &"}".repeat(2_000),
         "x".repeat(100_000),
     ] {
