@@ -1,3 +1,4 @@
+mod equivalence;
 mod hostile;
 
 use super::*;
