@@ -1,10 +1,10 @@
 //! A state failed: retry, catch, or pass the failure on.
 
 use super::Execution;
+use super::Status;
 use super::exit::{Leaving, assign, evaluate_output};
 use super::record::after;
 use super::state::{Fault, Phase, ROOT, StrandId};
-use super::Status;
 use crate::failure::names;
 use crate::history::{Details, Evaluation, EventType, Fault as FaultDetails};
 use crate::machine::model::{Catcher, Kind, Language, Retrier, State};
@@ -49,7 +49,8 @@ impl Execution {
         }
         let before = self.strand(id).map_or(0, |strand| strand.last);
         self.state_failed(id, state);
-        let caught = state.catch.iter().enumerate().find(|(_, catcher)| takes(&catcher.errors, &fault));
+        let caught =
+            state.catch.iter().enumerate().find(|(_, catcher)| takes(&catcher.errors, &fault));
         let Some((index, catcher)) = caught else {
             self.pass_on(id, state, fault);
             return;

@@ -22,8 +22,8 @@ mod items;
 mod map;
 mod parallel;
 mod record;
-mod state;
 mod sight;
+mod state;
 mod task;
 #[cfg(test)]
 mod tests;

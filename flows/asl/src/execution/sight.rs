@@ -3,8 +3,8 @@
 use super::Execution;
 use super::state::{Frame, Identity, Strand, StrandId};
 use crate::failure::Failure;
-use crate::machine::model::{Kind, Language, Payload, Setting, State};
 use crate::jsonata::Expected;
+use crate::machine::model::{Kind, Language, Payload, Setting, State};
 use crate::path::Path;
 use crate::scope::Scope;
 use jiff::Timestamp;
@@ -179,9 +179,9 @@ impl Sight<'_> {
     ) -> Result<i64, Failure> {
         let value = self.setting(setting, input, Expected::Integer)?;
         let number = match &value {
-            Value::Number(number) => number
-                .as_i64()
-                .or_else(|| number.as_f64().filter(|float| float.fract() == 0.0).map(|float| float as i64)),
+            Value::Number(number) => number.as_i64().or_else(|| {
+                number.as_f64().filter(|float| float.fract() == 0.0).map(|float| float as i64)
+            }),
             Value::String(text) => text.trim().parse().ok(),
             _ => None,
         };

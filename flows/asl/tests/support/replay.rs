@@ -8,16 +8,17 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 
-pub const ACTIVITY: &str = "arn:aws:states:us-east-1:111111111111:activity:activity";
+pub(crate) const ACTIVITY: &str = "arn:aws:states:us-east-1:111111111111:activity:activity";
+const MACHINE: &str = "arn:<partition>:states:<region>:111111111111:stateMachine:<ArnPart_0idx>";
 
-pub struct Case {
-    pub id: String,
-    pub pure: bool,
+pub(crate) struct Case {
+    pub(crate) id: String,
+    pub(crate) pure: bool,
     recorded: Value,
 }
 
 impl Case {
-    pub fn has_history(&self) -> bool {
+    pub(crate) fn has_history(&self) -> bool {
         !self.events().is_empty()
     }
 
@@ -26,7 +27,7 @@ impl Case {
     }
 }
 
-pub fn load_cases() -> Option<Vec<Case>> {
+pub(crate) fn load_cases() -> Option<Vec<Case>> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let file = here
         .ancestors()
@@ -46,10 +47,9 @@ pub fn load_cases() -> Option<Vec<Case>> {
 fn resolve(value: &Value, shown: &Value) -> Value {
     match value {
         Value::String(text) if text == "<mock>" => shown.clone(),
-        Value::Object(members) => members
-            .iter()
-            .map(|(key, value)| (key.clone(), resolve(value, &shown[key])))
-            .collect(),
+        Value::Object(members) => {
+            members.iter().map(|(key, value)| (key.clone(), resolve(value, &shown[key]))).collect()
+        }
         other => other.clone(),
     }
 }
@@ -57,9 +57,8 @@ fn resolve(value: &Value, shown: &Value) -> Value {
 fn is_result(event: &Value) -> bool {
     let kind = event["type"].as_str().unwrap_or_default();
     ["Task", "Activity", "LambdaFunction"].iter().any(|prefix| {
-        kind.strip_prefix(prefix).is_some_and(|rest| {
-            matches!(rest, "Submitted" | "Succeeded" | "Failed" | "TimedOut")
-        })
+        kind.strip_prefix(prefix)
+            .is_some_and(|rest| matches!(rest, "Submitted" | "Succeeded" | "Failed" | "TimedOut"))
     }) || kind == "ActivityStarted"
 }
 
@@ -97,24 +96,33 @@ struct Replay<'a> {
 
 impl<'a> Replay<'a> {
     fn start(case: &'a Case, snapshots: bool) -> Result<Self, String> {
-        let definition = case.recorded["definition"].to_string().replace("<mock>", ACTIVITY);
+        let definition = case.recorded["definition"].to_string();
+        // Elsewhere `<mock>` is the state machine that the call is for.
+        let definition = definition
+            .replace("\"Resource\":\"<mock>\"", &format!("\"Resource\":\"{ACTIVITY}\""))
+            .replace("<mock>", MACHINE);
         let machine = Machine::load(&definition).map_err(|problems| {
             problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
         })?;
         let machine = Arc::new(machine);
         let events = case.events();
         let first = events.first().map(details).cloned().unwrap_or(Value::Null);
-        let gone = details(events.last().unwrap_or(&Value::Null)
-            .as_object().map_or(&json!({}), |_| events.last().unwrap()))["cause"]
-            .as_str()
-            .is_some_and(|cause| cause.ends_with("does not exist."));
+        let gone = events.last().map(details).is_some_and(|details| {
+            details["cause"].as_str().is_some_and(|cause| cause.ends_with("does not exist."))
+        });
+        let express = case.recorded["sync_response"]["executionArn"].as_str();
+        let [arn, name] = match express {
+            Some(arn) => [arn, arn.rsplit(':').next().unwrap()],
+            None => [
+                "arn:<partition>:states:<region>:111111111111:execution:<ArnPart_0idx>:<ExecArnPart_0idx>",
+                "<ExecArnPart_0idx>",
+            ],
+        };
         let start = Start {
-            arn: "arn:<partition>:states:<region>:111111111111:execution:<ArnPart_0idx>:<ExecArnPart_0idx>"
-                .to_owned(),
-            name: "<ExecArnPart_0idx>".to_owned(),
-            role_arn: first["roleArn"].as_str().unwrap_or("snf_role_arn").to_owned(),
-            machine_arn: "arn:<partition>:states:<region>:111111111111:stateMachine:<ArnPart_0idx>"
-                .to_owned(),
+            arn: arn.to_owned(),
+            name: name.to_owned(),
+            role_arn: first["roleArn"].as_str().unwrap_or("sfn_role_arn").to_owned(),
+            machine_arn: MACHINE.to_owned(),
             machine_name: "<ArnPart_0idx>".to_owned(),
             input: resolve(&case.recorded["input"], &first["input"]),
             seed: [7; 32],
@@ -174,7 +182,8 @@ impl<'a> Replay<'a> {
         let exited = self.case.events().iter().find(|event| event["type"] == "MapStateExited");
         let Some(exited) = exited else { return "{\"no\": \"list\"}".to_owned() };
         let Value::Array(mut items) = output(details(exited)) else { panic!("no list") };
-        if config["MaxItems"] == 2 || config["MaxItems"] == "{% $maxItems := 2 %}"
+        if config["MaxItems"] == 2
+            || config["MaxItems"] == "{% $maxItems := 2 %}"
             || config.get("MaxItemsPath").is_some() && items.len() == 2
         {
             items.push(items[0].clone());
@@ -240,7 +249,7 @@ impl<'a> Replay<'a> {
 }
 
 /// Runs a case and says what differs.
-pub fn check(case: &Case, snapshots: bool) -> Result<(), String> {
+pub(crate) fn check(case: &Case, snapshots: bool) -> Result<(), String> {
     let mut replay = Replay::start(case, snapshots)?;
     let ran = replay.run();
     let execution = &replay.execution;
@@ -286,7 +295,8 @@ fn histories(recorded: &[Value], ours: &[Value]) -> Result<(), String> {
         return Err(format!("recorded {}, ours ends with {}", event, ours[ours.len() - 1]));
     }
     for one in recorded.iter().filter(|event| number(event) == 0) {
-        let found = free.iter().position(|event| compare(recorded, one, event, ours, false).is_ok());
+        let found =
+            free.iter().position(|event| compare(recorded, one, event, ours, false).is_ok());
         match found {
             Some(at) => drop(free.remove(at)),
             None => return Err(format!("recorded {one}, ours has none such")),
@@ -294,7 +304,9 @@ fn histories(recorded: &[Value], ours: &[Value]) -> Result<(), String> {
     }
     let parallel = recorded.iter().any(|event| number(event) == 0);
     free.retain(|event| {
-        !(parallel && ["ParallelStateSucceeded", "ParallelStateExited"].contains(&event["type"].as_str().unwrap()))
+        !(parallel
+            && ["ParallelStateSucceeded", "ParallelStateExited"]
+                .contains(&event["type"].as_str().unwrap()))
     });
     match free.first() {
         Some(event) => Err(format!("ours {event}, recorded has none such")),
