@@ -1,8 +1,8 @@
 //! Amazon States Language interpreter. Knows nothing of telephony.
 
-pub mod execution;
 mod cursor;
 mod digest;
+pub mod execution;
 pub mod failure;
 pub mod history;
 pub mod intrinsic;

@@ -1,10 +1,10 @@
 //! A state failed: retry, catch, or pass the failure on.
 
 use super::Execution;
+use super::Status;
 use super::exit::{Leaving, assign, evaluate_output};
 use super::record::after;
 use super::state::{Fault, Phase, ROOT, StrandId};
-use super::Status;
 use crate::failure::names;
 use crate::history::{Details, Evaluation, EventType, Fault as FaultDetails};
 use crate::machine::model::{Catcher, Kind, Language, Retrier, State};
@@ -35,6 +35,9 @@ impl Execution {
     fn settle(&mut self, id: StrandId, state: &State, fault: Fault) {
         // A call that waits belongs to the attempt that is over.
         self.cut_children(id);
+        if let Some(strand) = self.strand_mut(id) {
+            strand.frame.exit_from = None;
+        }
         if fault.is(names::RUNTIME) {
             let home = self.strand(id).map_or(ROOT, |strand| strand.home);
             let last = self.strand(id).map_or(0, |strand| strand.last);
@@ -49,7 +52,8 @@ impl Execution {
         }
         let before = self.strand(id).map_or(0, |strand| strand.last);
         self.state_failed(id, state);
-        let caught = state.catch.iter().enumerate().find(|(_, catcher)| takes(&catcher.errors, &fault));
+        let caught =
+            state.catch.iter().enumerate().find(|(_, catcher)| takes(&catcher.errors, &fault));
         let Some((index, catcher)) = caught else {
             self.pass_on(id, state, fault);
             return;
@@ -130,7 +134,6 @@ impl Execution {
         let seconds = delay(retrier, *used, unit);
         *used += 1;
         strand.frame.retries += 1;
-        strand.frame.exit_from = None;
         strand.frame.phase = Phase::Backoff { until: after(now, seconds) };
         true
     }

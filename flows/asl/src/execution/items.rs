@@ -62,9 +62,8 @@ fn csv(
     }
     let item = |row: Vec<String>| {
         let mut cells = row.into_iter();
-        let member = |header: &String| {
-            (header.clone(), Value::String(cells.next().unwrap_or_default()))
-        };
+        let member =
+            |header: &String| (header.clone(), Value::String(cells.next().unwrap_or_default()));
         Value::Object(headers.iter().map(member).collect::<Map<_, _>>())
     };
     Ok(rows.take(most.min(limits::READER_ITEMS + 1)).map(item).collect())

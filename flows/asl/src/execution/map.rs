@@ -153,7 +153,8 @@ impl Execution {
             return Ok(());
         }
         self.core.tasks.remove(&task);
-        let Some(Phase::Map(run)) = self.strand_mut(id).map(|strand| &mut strand.frame.phase) else {
+        let Some(Phase::Map(run)) = self.strand_mut(id).map(|strand| &mut strand.frame.phase)
+        else {
             return Ok(());
         };
         let call = run.distributed.as_mut().and_then(|distributed| distributed.call.take());
@@ -186,9 +187,7 @@ impl Execution {
                 items.truncate(most);
                 Ok(items)
             }
-            (TaskEvent::Failed { error, cause }, _) => {
-                Err(cause.or(error).unwrap_or_default())
-            }
+            (TaskEvent::Failed { error, cause }, _) => Err(cause.or(error).unwrap_or_default()),
             _ => Err("Attempting to map over non-iterable node.".to_owned()),
         };
         match read {
@@ -258,11 +257,7 @@ impl Execution {
                 distributed.sizes.insert(index, entry.items);
             }
             let selected = map.selector.is_some() && map.batcher.is_none();
-            let input = if selected {
-                self.selected(id, state, map, &item)?
-            } else {
-                item.value
-            };
+            let input = if selected { self.selected(id, state, map, &item)? } else { item.value };
             self.child(id, map, index, input)?;
             return Ok(true);
         }
@@ -270,8 +265,8 @@ impl Execution {
             Some(_) => self.selected(id, state, map, &item)?,
             None => item.value.clone(),
         };
-        let details =
-            Details::MapIterationStarted(Iteration { name: state.name.clone(), index });
+        bounded(&state.name, &input)?;
+        let details = Details::MapIterationStarted(Iteration { name: state.name.clone(), index });
         let started = self.record(id, EventType::MapIterationStarted, last, Some(details));
         if let Some(child) = self.branch(id, index, map.processor, started, input)
             && let Some(child) = self.strand_mut(child)
@@ -311,8 +306,7 @@ impl Execution {
         let label = run.distributed.as_ref().map_or("", |distributed| &distributed.label);
         let outer = self.identity(strand);
         let machine_arn = format!("{}/{label}", outer.machine_arn);
-        let arn =
-            format!("{}:{name}", machine_arn.replacen(":stateMachine:", ":execution:", 1));
+        let arn = format!("{}:{name}", machine_arn.replacen(":stateMachine:", ":execution:", 1));
         let identity = Identity {
             arn,
             name,
@@ -352,8 +346,7 @@ impl Execution {
             return self.next_child(id, started);
         }
         run.results.insert(index, output);
-        let details =
-            Details::MapIterationSucceeded(Iteration { name: state.name.clone(), index });
+        let details = Details::MapIterationSucceeded(Iteration { name: state.name.clone(), index });
         let event = self.record(id, EventType::MapIterationSucceeded, last, Some(details));
         let Some(strand) = self.strand_mut(id) else { return Ok(()) };
         strand.last = event;
@@ -402,7 +395,11 @@ impl Execution {
             Some(Phase::Map(run)) => run.running == 0 && run.items.is_empty(),
             _ => return Ok(()),
         };
-        if done { self.all_done(id, started) } else { self.start_iteration(id, started).map(|_| ()) }
+        if done {
+            self.all_done(id, started)
+        } else {
+            self.start_iteration(id, started).map(|_| ())
+        }
     }
 
     /// Every iteration is done.

@@ -111,8 +111,7 @@ impl Execution {
             self.cut_children(parent);
             return;
         };
-        let iteration =
-            |index| Iteration { name: state.name.clone(), index };
+        let iteration = |index| Iteration { name: state.name.clone(), index };
         let details = Details::MapIterationFailed(iteration(index));
         self.record(parent, EventType::MapIterationFailed, last, Some(details));
         let running: Vec<(usize, EventId)> = self

@@ -1,7 +1,7 @@
 //! Writes events, and knows whose numbers they have.
 
 use super::Execution;
-use super::state::{Strand, StrandId, ROOT};
+use super::state::{ROOT, Strand, StrandId};
 use crate::history::{Details, Event, EventId, EventType};
 use crate::limits;
 use jiff::{SignedDuration, Timestamp};

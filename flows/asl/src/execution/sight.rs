@@ -3,8 +3,8 @@
 use super::Execution;
 use super::state::{Frame, Identity, Strand, StrandId};
 use crate::failure::Failure;
-use crate::machine::model::{Kind, Language, Payload, Setting, State};
 use crate::jsonata::Expected;
+use crate::machine::model::{Kind, Language, Payload, Setting, State};
 use crate::path::Path;
 use crate::scope::Scope;
 use jiff::Timestamp;
@@ -51,11 +51,14 @@ impl Execution {
                 "StartTime": time(identity.started),
                 "Name": identity.name,
                 "RoleArn": identity.role_arn,
-                "RedriveCount": 0,
             },
             "StateMachine": { "Id": identity.machine_arn, "Name": identity.machine_name },
             "State": about,
         });
+        // An Express execution cannot be redriven, and does not count it.
+        if identity.arn.split(':').nth(5) != Some("express") {
+            context["Execution"]["RedriveCount"] = 0.into();
+        }
         if let Some(item) = self.item(strand) {
             context["Map"] = json!({ "Item": item });
         }
@@ -179,9 +182,9 @@ impl Sight<'_> {
     ) -> Result<i64, Failure> {
         let value = self.setting(setting, input, Expected::Integer)?;
         let number = match &value {
-            Value::Number(number) => number
-                .as_i64()
-                .or_else(|| number.as_f64().filter(|float| float.fract() == 0.0).map(|float| float as i64)),
+            Value::Number(number) => number.as_i64().or_else(|| {
+                number.as_f64().filter(|float| float.fract() == 0.0).map(|float| float as i64)
+            }),
             Value::String(text) => text.trim().parse().ok(),
             _ => None,
         };

@@ -125,11 +125,18 @@ pub(super) enum Phase {
     /// About to be tried, for the first time or again.
     Attempt,
     /// A Wait state waits.
-    Wait { until: Timestamp },
+    Wait {
+        until: Timestamp,
+    },
     /// A retrier waits.
-    Backoff { until: Timestamp },
+    Backoff {
+        until: Timestamp,
+    },
     Task(TaskRun),
-    Parallel { running: usize, results: Vec<Option<Value>> },
+    Parallel {
+        running: usize,
+        results: Vec<Option<Value>>,
+    },
     Map(Box<MapRun>),
 }
 

@@ -33,8 +33,8 @@ impl Execution {
         }
         let number = TaskId(self.core.next_task);
         self.core.next_task += 1;
-        let token = (task.resource.pattern() != Pattern::RequestResponse)
-            .then(|| self.token(number));
+        let token =
+            (task.resource.pattern() != Pattern::RequestResponse).then(|| self.token(number));
         let asked = {
             let Some(sight) = self.sight(id, state, token.clone()) else { return Ok(()) };
             ask(&sight, state, task)?
@@ -74,8 +74,7 @@ impl Execution {
     }
 
     fn scheduled(&mut self, id: StrandId, task: &Task, asked: &Asked, text: String) {
-        let task_credentials =
-            asked.role_arn.clone().map(|role_arn| TaskCredentials { role_arn });
+        let task_credentials = asked.role_arn.clone().map(|role_arn| TaskCredentials { role_arn });
         let (timeout_in_seconds, heartbeat_in_seconds) = (asked.timeout, asked.heartbeat);
         let plain = |input: String, heartbeat_in_seconds| Scheduled {
             resource: task.resource.arn().to_owned(),
@@ -206,10 +205,9 @@ impl Execution {
         };
         let plain = |output| Output { output, output_details: Truncation::default() };
         let (kind, details) = match &task.resource {
-            Resource::Lambda { .. } => (
-                EventType::LambdaFunctionSucceeded,
-                Details::LambdaFunctionSucceeded(plain(text)),
-            ),
+            Resource::Lambda { .. } => {
+                (EventType::LambdaFunctionSucceeded, Details::LambdaFunctionSucceeded(plain(text)))
+            }
             Resource::Activity { .. } => {
                 (EventType::ActivitySucceeded, Details::ActivitySucceeded(plain(text)))
             }
@@ -286,11 +284,7 @@ impl Execution {
     }
 
     /// Asks for the items of a Map, or to keep its results.
-    pub(super) fn map_call(
-        &mut self,
-        id: StrandId,
-        call: impl FnOnce(TaskId) -> (Call, Effect),
-    ) {
+    pub(super) fn map_call(&mut self, id: StrandId, call: impl FnOnce(TaskId) -> (Call, Effect)) {
         let number = TaskId(self.core.next_task);
         self.core.next_task += 1;
         let (call, effect) = call(number);
@@ -332,9 +326,9 @@ fn seconds(
 ) -> Result<Option<u64>, Failure> {
     let Some(setting) = setting else { return Ok(None) };
     let value = sight.setting(setting, input, Expected::Integer)?;
-    let number = value.as_i64().or_else(|| {
-        value.as_f64().filter(|float| float.fract() == 0.0).map(|float| float as i64)
-    });
+    let number = value
+        .as_i64()
+        .or_else(|| value.as_f64().filter(|float| float.fract() == 0.0).map(|float| float as i64));
     match number.and_then(|number| u64::try_from(number).ok()) {
         Some(number) if (1..=limits::SECONDS).contains(&number) => Ok(Some(number)),
         _ => {

@@ -12,9 +12,7 @@ use serde_json::Value;
 pub(super) fn deadline(strand: &Strand) -> Option<Timestamp> {
     match &strand.frame.phase {
         Phase::Wait { until } | Phase::Backoff { until } => Some(*until),
-        Phase::Task(run) => {
-            run.deadline.into_iter().chain(run.heartbeat.map(|(_, due)| due)).min()
-        }
+        Phase::Task(run) => run.deadline.into_iter().chain(run.heartbeat.map(|(_, due)| due)).min(),
         _ => None,
     }
 }
@@ -50,7 +48,6 @@ impl Execution {
                 self.attempt(id)
             }
             Phase::Attempt => self.attempt(id),
-            Phase::Map(_) => self.start_iterations(id),
             _ => Ok(()),
         };
         if let Err(fault) = result {

@@ -20,15 +20,26 @@ const FLOW: &[&str] = &["Next", "End", "Assign"];
 /// The fields of each type that do not depend on the language.
 fn of_type(kind: &str) -> &'static [&'static str] {
     match kind {
-        "Task" => &["Resource", "TimeoutSeconds", "HeartbeatSeconds", "Credentials", "Retry", "Catch"],
+        "Task" => {
+            &["Resource", "TimeoutSeconds", "HeartbeatSeconds", "Credentials", "Retry", "Catch"]
+        }
         "Choice" => &["Choices", "Default", "Assign"],
         "Wait" => &["Seconds", "Timestamp"],
         "Fail" => &["Error", "Cause"],
         "Parallel" => &["Branches", "Retry", "Catch"],
         "Map" => &[
-            "ItemProcessor", "Iterator", "ItemSelector", "MaxConcurrency", "ToleratedFailureCount",
-            "ToleratedFailurePercentage", "ItemReader", "ItemBatcher", "ResultWriter", "Label",
-            "Retry", "Catch",
+            "ItemProcessor",
+            "Iterator",
+            "ItemSelector",
+            "MaxConcurrency",
+            "ToleratedFailureCount",
+            "ToleratedFailurePercentage",
+            "ItemReader",
+            "ItemBatcher",
+            "ResultWriter",
+            "Label",
+            "Retry",
+            "Catch",
         ],
         _ => &[],
     }
@@ -39,16 +50,28 @@ pub(super) fn json_path_only(kind: &str) -> &'static [&'static str] {
     match kind {
         "Pass" => &["InputPath", "OutputPath", "Parameters", "Result", "ResultPath"],
         "Task" => &[
-            "InputPath", "OutputPath", "Parameters", "ResultSelector", "ResultPath",
-            "TimeoutSecondsPath", "HeartbeatSecondsPath",
+            "InputPath",
+            "OutputPath",
+            "Parameters",
+            "ResultSelector",
+            "ResultPath",
+            "TimeoutSecondsPath",
+            "HeartbeatSecondsPath",
         ],
         "Choice" | "Succeed" => &["InputPath", "OutputPath"],
         "Wait" => &["InputPath", "OutputPath", "SecondsPath", "TimestampPath"],
         "Fail" => &["ErrorPath", "CausePath"],
         "Parallel" => &["InputPath", "OutputPath", "Parameters", "ResultSelector", "ResultPath"],
         "Map" => &[
-            "InputPath", "OutputPath", "Parameters", "ResultSelector", "ResultPath", "ItemsPath",
-            "MaxConcurrencyPath", "ToleratedFailureCountPath", "ToleratedFailurePercentagePath",
+            "InputPath",
+            "OutputPath",
+            "Parameters",
+            "ResultSelector",
+            "ResultPath",
+            "ItemsPath",
+            "MaxConcurrencyPath",
+            "ToleratedFailureCountPath",
+            "ToleratedFailurePercentagePath",
         ],
         _ => &[],
     }

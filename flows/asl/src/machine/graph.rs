@@ -43,8 +43,13 @@ pub(super) fn check(report: &mut Report, flow: &Flow, start: StateId, at: &str) 
             report.error(&place, Code::UnreachableState, message);
         }
     }
-    let mut ending: BTreeSet<StateId> =
-        flow.states.iter().enumerate().filter(|(_, state)| is_end(state)).map(|(id, _)| id).collect();
+    let mut ending: BTreeSet<StateId> = flow
+        .states
+        .iter()
+        .enumerate()
+        .filter(|(_, state)| is_end(state))
+        .map(|(id, _)| id)
+        .collect();
     loop {
         let before = ending.len();
         for (id, state) in flow.states.iter().enumerate() {

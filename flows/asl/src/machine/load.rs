@@ -134,8 +134,9 @@ impl Loader {
                 Language::JsonPath
             }
             Some(other) => {
-                let message =
-                    format!("QueryLanguage must be \"JSONPath\" or \"JSONata\", but is \"{other}\".");
+                let message = format!(
+                    "QueryLanguage must be \"JSONPath\" or \"JSONata\", but is \"{other}\"."
+                );
                 self.report.schema(&object.path("QueryLanguage"), message);
                 outer
             }
@@ -143,7 +144,12 @@ impl Loader {
     }
 
     /// Reads a nested flow and gives its number.
-    pub(super) fn nested(&mut self, object: &Object<'_>, language: Language, depth: usize) -> FlowId {
+    pub(super) fn nested(
+        &mut self,
+        object: &Object<'_>,
+        language: Language,
+        depth: usize,
+    ) -> FlowId {
         let id = self.flows.len();
         self.flows.push(Flow::default());
         self.flow(id, object, language, depth);
@@ -152,7 +158,8 @@ impl Loader {
 
     fn flow(&mut self, id: FlowId, object: &Object<'_>, language: Language, depth: usize) {
         if depth > limits::NESTING {
-            let message = format!("States stand more than {} deep in one another.", limits::NESTING);
+            let message =
+                format!("States stand more than {} deep in one another.", limits::NESTING);
             self.report.error(object.at, Code::LimitExceeded, message);
             return;
         }

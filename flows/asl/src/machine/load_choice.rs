@@ -89,8 +89,8 @@ impl Loader {
             rules.extend(self.rule(place, &Object { fields: members, at: &at }));
         }
         let default = object.text(&mut self.report, "Default");
-        let default = default
-            .and_then(|name| self.target(place.names, name, &object.path("Default")));
+        let default =
+            default.and_then(|name| self.target(place.names, name, &object.path("Default")));
         Kind::Choice { rules, default }
     }
 
@@ -116,9 +116,11 @@ impl Loader {
     }
 
     fn condition(&mut self, rule: &Object<'_>) -> Option<Test> {
-        rule.only(&mut self.report, "a JSONata choice rule", &[
-            "Condition", "Next", "Assign", "Comment", "Output",
-        ]);
+        rule.only(
+            &mut self.report,
+            "a JSONata choice rule",
+            &["Condition", "Next", "Assign", "Comment", "Output"],
+        );
         match rule.get("Condition") {
             None => {
                 self.report.schema(rule.at, "Required field 'Condition' is missing.");
@@ -156,7 +158,11 @@ impl Loader {
                 "A choice rule needs a comparison operator.".to_owned()
             } else {
                 let names: Vec<&str> = tests.iter().map(|name| name.as_str()).collect();
-                format!("A choice rule has one operator, not {}: {}.", names.len(), names.join(", "))
+                format!(
+                    "A choice rule has one operator, not {}: {}.",
+                    names.len(),
+                    names.join(", ")
+                )
             };
             self.report.schema(rule.at, message);
             return None;

@@ -55,14 +55,24 @@ impl Loader {
         }))
     }
 
+    /// AWS refuses what cannot be done inline, and takes the rest without using it.
     fn distributed_only(&mut self, object: &Object<'_>) {
-        for name in [
-            "ToleratedFailureCount", "ToleratedFailureCountPath", "ToleratedFailurePercentage",
-            "ToleratedFailurePercentagePath", "ItemReader", "ItemBatcher", "ResultWriter", "Label",
-        ] {
+        for name in ["ItemReader", "ItemBatcher", "ResultWriter"] {
             if object.has(name) {
                 let message = format!("{name} needs the processor's Mode to be DISTRIBUTED.");
                 self.report.schema(&object.path(name), message);
+            }
+        }
+        for name in [
+            "ToleratedFailureCount",
+            "ToleratedFailureCountPath",
+            "ToleratedFailurePercentage",
+            "ToleratedFailurePercentagePath",
+            "Label",
+        ] {
+            if object.has(name) {
+                let message = format!("{name} has no effect where the processor's Mode is INLINE.");
+                self.report.warn(&object.path(name), Code::Suspicious, message);
             }
         }
     }
@@ -112,7 +122,8 @@ impl Loader {
                 self.report.schema(&config.path("ExecutionType"), message);
             }
             Some(other) => {
-                let message = format!("ExecutionType must be STANDARD or EXPRESS, but is '{other}'.");
+                let message =
+                    format!("ExecutionType must be STANDARD or EXPRESS, but is '{other}'.");
                 self.report.schema(&config.path("ExecutionType"), message);
             }
             None if distributed && !config.has("ExecutionType") => {
@@ -174,7 +185,8 @@ impl Loader {
 
     fn label(&mut self, object: &Object<'_>) -> Option<String> {
         let label = object.text(&mut self.report, "Label")?;
-        let allowed = |char: char| !char.is_whitespace() && !"?*<>{}[]:;,\\|^~$#%&`\"".contains(char);
+        let allowed =
+            |char: char| !char.is_whitespace() && !"?*<>{}[]:;,\\|^~$#%&`\"".contains(char);
         if label.is_empty() || label.chars().count() > 40 || !label.chars().all(allowed) {
             let message = format!(
                 "Label '{label}' must have 1 to 40 characters, without white space, wildcards or \
@@ -213,9 +225,11 @@ impl Loader {
         let members = place.object.object(&mut self.report, "ItemReader")?;
         let at = place.object.path("ItemReader");
         let object = Object { fields: members, at: &at };
-        object.only(&mut self.report, "ItemReader", &[
-            "Resource", "Parameters", "Arguments", "ReaderConfig", "Comment",
-        ]);
+        object.only(
+            &mut self.report,
+            "ItemReader",
+            &["Resource", "Parameters", "Arguments", "ReaderConfig", "Comment"],
+        );
         if !object.has("Resource") {
             self.report.schema(&at, "Required field 'Resource' is missing.");
         }
@@ -242,12 +256,21 @@ impl Loader {
         };
         let at = reader.path("ReaderConfig");
         let config = Object { fields: members, at: &at };
-        config.only(&mut self.report, "ReaderConfig", &[
-            "InputType", "CSVHeaderLocation", "CSVHeaders", "CSVDelimiter", "MaxItems",
-            "MaxItemsPath", "ItemsPointer", "Transformation",
-        ]);
-        let max_items =
-            self.number(place, &config, "MaxItems", "MaxItemsPath", 0..=100_000_000);
+        config.only(
+            &mut self.report,
+            "ReaderConfig",
+            &[
+                "InputType",
+                "CSVHeaderLocation",
+                "CSVHeaders",
+                "CSVDelimiter",
+                "MaxItems",
+                "MaxItemsPath",
+                "ItemsPointer",
+                "Transformation",
+            ],
+        );
+        let max_items = self.number(place, &config, "MaxItems", "MaxItemsPath", 0..=100_000_000);
         let format = match config.text(&mut self.report, "InputType") {
             Some("CSV") => self.csv(&config),
             Some("JSON") => Format::Json {
@@ -313,10 +336,18 @@ impl Loader {
         let members = place.object.object(&mut self.report, "ItemBatcher")?;
         let at = place.object.path("ItemBatcher");
         let object = Object { fields: members, at: &at };
-        object.only(&mut self.report, "ItemBatcher", &[
-            "MaxItemsPerBatch", "MaxItemsPerBatchPath", "MaxInputBytesPerBatch",
-            "MaxInputBytesPerBatchPath", "BatchInput", "Comment",
-        ]);
+        object.only(
+            &mut self.report,
+            "ItemBatcher",
+            &[
+                "MaxItemsPerBatch",
+                "MaxItemsPerBatchPath",
+                "MaxInputBytesPerBatch",
+                "MaxInputBytesPerBatchPath",
+                "BatchInput",
+                "Comment",
+            ],
+        );
         let max_items = self.number(
             place,
             &object,
@@ -343,9 +374,11 @@ impl Loader {
         let members = place.object.object(&mut self.report, "ResultWriter")?;
         let at = place.object.path("ResultWriter");
         let object = Object { fields: members, at: &at };
-        object.only(&mut self.report, "ResultWriter", &[
-            "Resource", "Parameters", "Arguments", "WriterConfig", "Comment",
-        ]);
+        object.only(
+            &mut self.report,
+            "ResultWriter",
+            &["Resource", "Parameters", "Arguments", "WriterConfig", "Comment"],
+        );
         if !object.has("Resource") && !object.has("WriterConfig") {
             self.report.schema(&at, "ResultWriter needs Resource or WriterConfig.");
         }

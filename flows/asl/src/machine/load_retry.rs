@@ -10,12 +10,23 @@ use serde_json::Value;
 
 /// The reserved error names (States Language specification, appendix A, and the developer guide).
 const RESERVED: &[&str] = &[
-    "States.ALL", "States.BranchFailed", "States.DataLimitExceeded",
-    "States.ExceedToleratedFailureThreshold", "States.HeartbeatTimeout", "States.Http.Socket",
-    "States.IntrinsicFailure", "States.ItemReaderFailed", "States.NoChoiceMatched",
-    "States.ParameterPathFailure", "States.Permissions", "States.QueryEvaluationError",
-    "States.ResultPathMatchFailure", "States.ResultWriterFailed", "States.Runtime",
-    "States.TaskFailed", "States.Timeout",
+    "States.ALL",
+    "States.BranchFailed",
+    "States.DataLimitExceeded",
+    "States.ExceedToleratedFailureThreshold",
+    "States.HeartbeatTimeout",
+    "States.Http.Socket",
+    "States.IntrinsicFailure",
+    "States.ItemReaderFailed",
+    "States.NoChoiceMatched",
+    "States.ParameterPathFailure",
+    "States.Permissions",
+    "States.QueryEvaluationError",
+    "States.ResultPathMatchFailure",
+    "States.ResultWriterFailed",
+    "States.Runtime",
+    "States.TaskFailed",
+    "States.Timeout",
 ];
 
 impl Loader {
@@ -29,10 +40,19 @@ impl Loader {
                 continue;
             };
             let object = Object { fields: members, at: &at };
-            object.only(&mut self.report, "a retrier", &[
-                "ErrorEquals", "IntervalSeconds", "MaxAttempts", "BackoffRate", "MaxDelaySeconds",
-                "JitterStrategy", "Comment",
-            ]);
+            object.only(
+                &mut self.report,
+                "a retrier",
+                &[
+                    "ErrorEquals",
+                    "IntervalSeconds",
+                    "MaxAttempts",
+                    "BackoffRate",
+                    "MaxDelaySeconds",
+                    "JitterStrategy",
+                    "Comment",
+                ],
+            );
             let errors = self.errors(&object, index + 1 == list.len());
             retriers.push(self.retrier(&object, errors));
         }

@@ -145,7 +145,8 @@ impl Loader {
             state.input_path = self.selector(object, "InputPath");
             state.output_path = self.selector(object, "OutputPath");
             state.result_path = self.result_path(object);
-            state.result_selector = match self.payload(object, "ResultSelector", Language::JsonPath) {
+            state.result_selector = match self.payload(object, "ResultSelector", Language::JsonPath)
+            {
                 Some(Payload::Paths(template)) => Some(template),
                 _ => None,
             };
@@ -375,12 +376,7 @@ impl Loader {
         match Expression::parse(inner.trim()) {
             Ok(expression) => Some(Setting::Query { expression, field }),
             Err(error) => {
-                let message = match error.position {
-                    Some(position) => {
-                        format!("JSONata: {} at character {position}.", error.message)
-                    }
-                    None => format!("JSONata: {}.", error.message),
-                };
+                let message = format!("JSONata: {}.", error.message.trim_end_matches('.'));
                 self.report.error(at, Code::InvalidJsonata, message);
                 None
             }
@@ -422,7 +418,9 @@ impl Loader {
             Some(Value::Null) => ResultPath::Discard,
             Some(Value::String(text)) if text == "$" => ResultPath::Whole,
             Some(_) => {
-                let Some(text) = object.text(&mut self.report, name) else { return ResultPath::Whole };
+                let Some(text) = object.text(&mut self.report, name) else {
+                    return ResultPath::Whole;
+                };
                 match ReferencePath::parse(text) {
                     Ok(path) => ResultPath::At(path),
                     Err(error) => {

@@ -102,8 +102,16 @@ pub(crate) enum Test {
     And(Vec<Test>),
     Or(Vec<Test>),
     Not(Box<Test>),
-    Compare { variable: Path, operator: Operator, operand: Operand },
-    Is { variable: Path, what: Is, expected: bool },
+    Compare {
+        variable: Path,
+        operator: Operator,
+        operand: Operand,
+    },
+    Is {
+        variable: Path,
+        what: Is,
+        expected: bool,
+    },
     /// A JSONata `Condition`, or the constant it may be.
     Condition(Setting),
 }
@@ -181,8 +189,13 @@ pub(crate) struct Reader {
 pub(crate) enum Format {
     /// `s3:listObjectsV2`: the objects are the items.
     Objects,
-    Csv { headers: Option<Vec<String>>, delimiter: char },
-    Json { pointer: Option<String> },
+    Csv {
+        headers: Option<Vec<String>>,
+        delimiter: char,
+    },
+    Json {
+        pointer: Option<String>,
+    },
     Jsonl,
 }
 

@@ -153,7 +153,8 @@ impl<'a> Object<'a> {
         let there: Vec<&&str> = names.iter().filter(|name| self.has(name)).collect();
         if let [first, rest @ ..] = there.as_slice() {
             for name in rest {
-                report.schema(&self.path(name), format!("{first} and {name} cannot stand together."));
+                report
+                    .schema(&self.path(name), format!("{first} and {name} cannot stand together."));
             }
         }
     }

@@ -68,8 +68,12 @@ impl Resource {
             ("states", ["", "", service, action @ ..]) => {
                 Self::service(arn, (*service).to_owned(), &action.join(":"))
             }
-            ("states", [_, _, "activity", name, ..]) if !name.is_empty() => Ok(Self::Activity { arn }),
-            ("lambda", [_, _, "function", name, ..]) if !name.is_empty() => Ok(Self::Lambda { arn }),
+            ("states", [_, _, "activity", name, ..]) if !name.is_empty() => {
+                Ok(Self::Activity { arn })
+            }
+            ("lambda", [_, _, "function", name, ..]) if !name.is_empty() => {
+                Ok(Self::Lambda { arn })
+            }
             _ => Err(format!(
                 "'{text}' is neither a service integration, a Lambda function nor an activity."
             )),
@@ -88,7 +92,8 @@ impl Resource {
                 ));
             }
         };
-        if service.is_empty() || service == "aws-sdk:" || action.is_empty() || action.contains(':') {
+        if service.is_empty() || service == "aws-sdk:" || action.is_empty() || action.contains(':')
+        {
             return Err(format!("'{arn}' does not name a service and one of its actions."));
         }
         Ok(Self::Service { arn, service, action: action.to_owned(), pattern })

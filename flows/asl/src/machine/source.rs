@@ -16,7 +16,8 @@ pub(super) struct Positions {
 impl Positions {
     /// Indexes a text that is known to be JSON.
     pub(super) fn of(text: &str) -> Self {
-        let mut walk = Walk { chars: text.chars().peekable(), line: 1, column: 1, found: Self::default() };
+        let mut walk =
+            Walk { chars: text.chars().peekable(), line: 1, column: 1, found: Self::default() };
         walk.value(String::new());
         walk.found
     }
@@ -61,7 +62,7 @@ impl Walk<'_> {
     }
 
     fn blank(&mut self) {
-        while self.chars.peek().is_some_and(|char| char.is_ascii_whitespace()) {
+        while self.chars.peek().is_some_and(char::is_ascii_whitespace) {
             self.next();
         }
     }
@@ -76,9 +77,15 @@ impl Walk<'_> {
             Some('"') => {
                 self.string();
             }
-            _ => while self.chars.peek().is_some_and(|char| !",]}".contains(*char) && !char.is_whitespace()) {
-                self.next();
-            },
+            _ => {
+                while self
+                    .chars
+                    .peek()
+                    .is_some_and(|char| !",]}".contains(*char) && !char.is_whitespace())
+                {
+                    self.next();
+                }
+            }
         }
         self.blank();
     }
