@@ -2,6 +2,9 @@
 
 /// Bytes of a state's input or output, and of one `Assign` (Step Functions quotas: 256 KiB).
 pub const PAYLOAD_BYTES: usize = 262_144;
+/// How deep a payload's arrays and objects may stand in one another. Ours: `serde_json` reads 128
+/// levels, and a snapshot has the payload within levels of its own.
+pub const PAYLOAD_DEPTH: usize = 90;
 /// Bytes of an execution's variables together (Step Functions quotas: 10 MiB).
 pub const VARIABLES_BYTES: usize = 10 * 1024 * 1024;
 /// Events of one execution's history; the one that ends the execution is the last.

@@ -71,11 +71,11 @@ impl Execution {
             assigned_variables: assigned,
         });
         let kind = EventType::exited(state.kind.name());
-        let from = self.strand_mut(id).and_then(|strand| {
-            let from = strand.frame.exit_from.take();
-            from.inspect(|from| strand.last = *from)
-        });
-        let _ = from;
+        if let Some(strand) = self.strand_mut(id)
+            && let Some(from) = strand.frame.exit_from.take()
+        {
+            strand.last = from;
+        }
         self.advance(id, kind, Some(details));
         match leaving.next {
             Some(next) => {
@@ -96,6 +96,7 @@ impl Execution {
         assigned: Option<Map<String, Value>>,
     ) -> Result<Option<Map<String, Value>>, Failure> {
         let Some(assigned) = assigned else { return Ok(None) };
+        assigned.values().try_for_each(shallow)?;
         let texts: Map<String, Value> = assigned
             .iter()
             .map(|(name, value)| (name.clone(), Value::String(value.to_string())))
@@ -116,8 +117,9 @@ impl Execution {
     }
 }
 
-/// The text of a state's output, if it is not too long.
+/// The text of a payload, if it is neither too long nor too deep.
 pub(super) fn bounded(what: &str, value: &Value) -> Result<String, Failure> {
+    shallow(value)?;
     let text = value.to_string();
     if text.len() <= limits::PAYLOAD_BYTES {
         return Ok(text);
@@ -129,6 +131,24 @@ pub(super) fn bounded(what: &str, value: &Value) -> Result<String, Failure> {
              bytes service limit."
         ),
     ))
+}
+
+/// Refuses what is nested so deep that a snapshot of it could not be read.
+pub(super) fn shallow(value: &Value) -> Result<(), Failure> {
+    if is_shallow(value, limits::PAYLOAD_DEPTH) {
+        return Ok(());
+    }
+    let cause = format!("A payload is nested more than {} deep.", limits::PAYLOAD_DEPTH);
+    Err(Failure::runtime(cause))
+}
+
+fn is_shallow(value: &Value, left: usize) -> bool {
+    match value {
+        Value::Array(_) | Value::Object(_) if left == 0 => false,
+        Value::Array(items) => items.iter().all(|item| is_shallow(item, left - 1)),
+        Value::Object(members) => members.values().all(|member| is_shallow(member, left - 1)),
+        _ => true,
+    }
 }
 
 /// The variables an `Assign` gives.

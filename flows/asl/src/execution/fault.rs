@@ -35,6 +35,9 @@ impl Execution {
     fn settle(&mut self, id: StrandId, state: &State, fault: Fault) {
         // A call that waits belongs to the attempt that is over.
         self.cut_children(id);
+        if let Some(strand) = self.strand_mut(id) {
+            strand.frame.exit_from = None;
+        }
         if fault.is(names::RUNTIME) {
             let home = self.strand(id).map_or(ROOT, |strand| strand.home);
             let last = self.strand(id).map_or(0, |strand| strand.last);
@@ -131,7 +134,6 @@ impl Execution {
         let seconds = delay(retrier, *used, unit);
         *used += 1;
         strand.frame.retries += 1;
-        strand.frame.exit_from = None;
         strand.frame.phase = Phase::Backoff { until: after(now, seconds) };
         true
     }

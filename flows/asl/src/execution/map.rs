@@ -265,6 +265,7 @@ impl Execution {
             Some(_) => self.selected(id, state, map, &item)?,
             None => item.value.clone(),
         };
+        bounded(&state.name, &input)?;
         let details = Details::MapIterationStarted(Iteration { name: state.name.clone(), index });
         let started = self.record(id, EventType::MapIterationStarted, last, Some(details));
         if let Some(child) = self.branch(id, index, map.processor, started, input)

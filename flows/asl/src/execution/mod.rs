@@ -39,7 +39,7 @@ use crate::scope::{Entropy, Variables};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
-use state::{Core, Frame, Identity, Phase, ROOT, Strand};
+use state::{Core, Fault, Frame, Identity, Phase, ROOT, Strand};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -158,6 +158,11 @@ impl Execution {
             role_arn: execution.core.identity.role_arn.clone(),
         });
         execution.record(ROOT, EventType::ExecutionStarted, 0, Some(details));
+        let refused = exit::bounded("StartExecution", &execution.core.identity.input).err();
+        if let Some(failure) = refused {
+            execution.core.identity.input = Value::Null;
+            execution.fail_home(ROOT, Fault::told(Some(failure.error), Some(failure.cause)));
+        }
         execution.run();
         execution
     }

@@ -51,11 +51,14 @@ impl Execution {
                 "StartTime": time(identity.started),
                 "Name": identity.name,
                 "RoleArn": identity.role_arn,
-                "RedriveCount": 0,
             },
             "StateMachine": { "Id": identity.machine_arn, "Name": identity.machine_name },
             "State": about,
         });
+        // An Express execution cannot be redriven, and does not count it.
+        if identity.arn.split(':').nth(5) != Some("express") {
+            context["Execution"]["RedriveCount"] = 0.into();
+        }
         if let Some(item) = self.item(strand) {
             context["Map"] = json!({ "Item": item });
         }

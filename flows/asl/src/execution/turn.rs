@@ -48,7 +48,6 @@ impl Execution {
                 self.attempt(id)
             }
             Phase::Attempt => self.attempt(id),
-            Phase::Map(_) => self.start_iterations(id),
             _ => Ok(()),
         };
         if let Err(fault) = result {

@@ -55,20 +55,24 @@ impl Loader {
         }))
     }
 
+    /// AWS refuses what cannot be done inline, and takes the rest without using it.
     fn distributed_only(&mut self, object: &Object<'_>) {
+        for name in ["ItemReader", "ItemBatcher", "ResultWriter"] {
+            if object.has(name) {
+                let message = format!("{name} needs the processor's Mode to be DISTRIBUTED.");
+                self.report.schema(&object.path(name), message);
+            }
+        }
         for name in [
             "ToleratedFailureCount",
             "ToleratedFailureCountPath",
             "ToleratedFailurePercentage",
             "ToleratedFailurePercentagePath",
-            "ItemReader",
-            "ItemBatcher",
-            "ResultWriter",
             "Label",
         ] {
             if object.has(name) {
-                let message = format!("{name} needs the processor's Mode to be DISTRIBUTED.");
-                self.report.schema(&object.path(name), message);
+                let message = format!("{name} has no effect where the processor's Mode is INLINE.");
+                self.report.warn(&object.path(name), Code::Suspicious, message);
             }
         }
     }

@@ -376,12 +376,7 @@ impl Loader {
         match Expression::parse(inner.trim()) {
             Ok(expression) => Some(Setting::Query { expression, field }),
             Err(error) => {
-                let message = match error.position {
-                    Some(position) => {
-                        format!("JSONata: {} at character {position}.", error.message)
-                    }
-                    None => format!("JSONata: {}.", error.message),
-                };
+                let message = format!("JSONata: {}.", error.message.trim_end_matches('.'));
                 self.report.error(at, Code::InvalidJsonata, message);
                 None
             }

@@ -62,7 +62,7 @@ impl Walk<'_> {
     }
 
     fn blank(&mut self) {
-        while self.chars.peek().is_some_and(|char| char.is_ascii_whitespace()) {
+        while self.chars.peek().is_some_and(char::is_ascii_whitespace) {
             self.next();
         }
     }

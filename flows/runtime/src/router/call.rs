@@ -1,12 +1,14 @@
 //! The router's end of one call.
 
+use std::sync::Arc;
+
 use offhook_asl::execution::TokenEvent;
 use offhook_sma::action::LegTag;
 use offhook_sma::event::{InvocationEvent, Status};
 use offhook_sma::reply::{Reply, ReplyError};
 use offhook_sma::rules::Rules;
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::apology::{apologise, hang_up};
 use super::closing::{Ask, Clerk, Next, ROOM, queue_url};
@@ -27,6 +29,8 @@ pub struct FlowCall {
     router: Router,
     machine: MachineRef,
     clerk: Option<mpsc::Sender<Ask>>,
+    /// Whether an event is being handled.
+    busy: Arc<watch::Sender<bool>>,
     arn: Option<String>,
     stage: Stage,
     notes: Vec<String>,
@@ -45,7 +49,8 @@ enum Stage {
 impl FlowCall {
     pub(super) fn new(router: Router, machine: MachineRef) -> Self {
         let (clerk, arn, notes) = (None, None, Vec::new());
-        Self { router, machine, clerk, arn, stage: Stage::Runs, notes }
+        let busy = Arc::new(watch::Sender::new(false));
+        Self { router, machine, clerk, busy, arn, stage: Stage::Runs, notes }
     }
 
     /// The ARN of the call's execution, once it was started.
@@ -64,6 +69,7 @@ impl FlowCall {
     /// # Errors
     /// There is no execution. Whatever becomes of one that there is, the answer is a reply.
     pub async fn handle(&mut self, event: InvocationEvent) -> Result<Reply, FlowError> {
+        let _busy = Busy::new(&self.busy);
         let meaning = meaning(&event);
         match (&meaning, &self.clerk) {
             (Meaning::Begin, None) => self.begin(&event).await?,
@@ -111,6 +117,7 @@ impl FlowCall {
             arn: started.arn,
             messages,
             asks,
+            busy: self.busy.subscribe(),
             patience: self.router.patience,
             wake: self.router.wake.clone(),
         };
@@ -304,6 +311,22 @@ impl FlowCall {
         let (reply, answer) = oneshot::channel();
         self.clerk.as_ref()?.send(ask(reply)).await.ok()?;
         answer.await.ok()
+    }
+}
+
+/// While it is there, an event is being handled.
+struct Busy(Arc<watch::Sender<bool>>);
+
+impl Busy {
+    fn new(busy: &Arc<watch::Sender<bool>>) -> Self {
+        busy.send_replace(true);
+        Self(busy.clone())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.send_replace(false);
     }
 }
 

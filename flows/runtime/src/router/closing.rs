@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use offhook_asl::execution::TokenEvent;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{CALL_ENDED, HANGUP, Patience, Wake, execution_name};
 use crate::runtime::{QueueMessage, Runtime};
@@ -42,6 +42,8 @@ pub(super) struct Clerk {
     pub(super) arn: String,
     pub(super) messages: mpsc::Receiver<QueueMessage>,
     pub(super) asks: mpsc::Receiver<Ask>,
+    /// Whether an event is being handled: then what comes is asked for anyway.
+    pub(super) busy: watch::Receiver<bool>,
     pub(super) patience: Patience,
     pub(super) wake: Option<Wake>,
 }
@@ -52,6 +54,8 @@ struct Desk {
     waiting: VecDeque<QueueMessage>,
     given: VecDeque<String>,
     ended: Option<Box<ExecutionRecord>>,
+    /// The call knows that it has ended.
+    told: bool,
     listener: Option<oneshot::Sender<Next>>,
 }
 
@@ -64,13 +68,14 @@ impl Desk {
             }
             return Some(Next::Message(message));
         }
+        self.told |= self.ended.is_some();
         self.ended.clone().map(Next::Ended)
     }
 
-    /// Hands what there is to whoever listens; `false`: nobody does.
-    fn hand_out(&mut self) -> bool {
+    /// Hands what there is to whoever listens.
+    fn hand_out(&mut self) {
         let Some(listener) = self.listener.take_if(|listener| !listener.is_closed()) else {
-            return self.waiting.is_empty() && self.ended.is_none();
+            return;
         };
         match self.take() {
             None => self.listener = Some(listener),
@@ -81,7 +86,11 @@ impl Desk {
                 }
             }
         }
-        true
+    }
+
+    /// Whether the call does not know all of it.
+    fn has_news(&self) -> bool {
+        !self.waiting.is_empty() || (self.ended.is_some() && !self.told)
     }
 }
 
@@ -98,7 +107,8 @@ impl Clerk {
                 biased;
                 Some(message) = self.messages.recv() => {
                     desk.waiting.push_back(message);
-                    self.hand_out(&mut desk);
+                    desk.hand_out();
+                    self.wake(&desk);
                 }
                 ask = self.asks.recv() => match ask {
                     Some(Ask::Next(listener)) => {
@@ -113,10 +123,12 @@ impl Clerk {
                     Some(Ask::Newest(reply)) => drop(reply.send(self.newest(&desk).await)),
                     Some(Ask::Close) | None => break,
                 },
+                Ok(()) = self.busy.changed() => self.wake(&desk),
                 ended = &mut end, if desk.ended.is_none() => {
                     if let Ok(record) = ended {
                         desk.ended = Some(Box::new(record));
-                        self.hand_out(&mut desk);
+                        desk.hand_out();
+                        self.wake(&desk);
                     } else {
                         // The runtime has ended, and with it everything.
                         return;
@@ -135,8 +147,10 @@ impl Clerk {
         runtime.close_queue(&queue_url(&runtime, &transaction_id)).await;
     }
 
-    fn hand_out(&self, desk: &mut Desk) {
-        if !desk.hand_out()
+    /// Has the call look, unless it does by itself.
+    fn wake(&self, desk: &Desk) {
+        if desk.has_news()
+            && !*self.busy.borrow()
             && let Some(wake) = &self.wake
         {
             wake(&self.transaction_id);

@@ -33,6 +33,7 @@ pub(super) fn request(integration: Integration, action: &str, arguments: Json) -
             state: "S".to_owned(),
             transaction_id: None,
         },
+        pattern: offhook_asl::machine::Pattern::RequestResponse,
         idempotency: "request-1".to_owned(),
         now: Timestamp::UNIX_EPOCH,
         region: "us-east-1".to_owned(),
