@@ -9,6 +9,7 @@
 //! must survive a restart through [`store::FlowStore`]. Both are traits that crates above
 //! implement: this one knows no SQL, no HTTP and no AWS signature.
 
+pub mod schedule;
 pub mod services;
 pub mod store;
 
