@@ -5,6 +5,7 @@
 //! that Step Functions uses (`TableName`, `MessageBody`, …).
 
 pub mod dynamodb;
+pub mod scheduler;
 pub mod sdk;
 
 use std::sync::Arc;
