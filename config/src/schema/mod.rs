@@ -31,6 +31,8 @@ pub struct Config {
     pub listen: Listens,
     /// `[http]`.
     pub http: Http,
+    /// `[api]`.
+    pub api: Api,
     /// `[sip]`.
     pub sip: Sip,
     /// `[media]`.
