@@ -74,6 +74,12 @@ keys! {
     http: Http {
         address "address" Restart,
     }
+    api: Api {
+        listen "listen" Restart,
+        certificate "certificate" Restart,
+        key "key" Restart,
+        requests_per_second "requests_per_second" Restart,
+    }
     sip: Sip {
         t1 "t1_ms" Restart,
         t2 "t2_ms" Restart,

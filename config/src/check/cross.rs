@@ -10,6 +10,7 @@ use crate::target::{Origin, Pattern, RuleOrigin, Target};
 /// Where the items of a configuration stand: sections side by side with the items.
 pub(super) struct Marks<'d, 'i> {
     pub(super) http: Section<'d, 'i>,
+    pub(super) api: Section<'d, 'i>,
     pub(super) media: Section<'d, 'i>,
     pub(super) webrtc: Section<'d, 'i>,
     pub(super) voicemail: Section<'d, 'i>,
@@ -28,6 +29,7 @@ pub(super) struct Marks<'d, 'i> {
 /// Notes problems between sections. `config.trunks` must still be in the order of the file.
 pub(super) fn cross_check(config: &Config, marks: &Marks<'_, '_>) {
     ports(config, marks);
+    api_port(config, marks);
     media_address(config, marks);
     webrtc_port(config, marks);
     trunks(config, marks);
@@ -82,6 +84,21 @@ fn ports(config: &Config, marks: &Marks<'_, '_>) {
         }
         return;
     }
+}
+
+/// The port of the API is TCP like others.
+fn api_port(config: &Config, marks: &Marks<'_, '_>) {
+    let Some(address) = config.api.listen else { return };
+    let tcp = |listen: &&Listen| listen.transport != Transport::Udp;
+    let other = if same_socket(address, config.http.address) {
+        "[http]'s address"
+    } else if config.listen.iter().filter(tcp).any(|l| same_socket(l.address, address)) {
+        "listened on for SIP"
+    } else {
+        return;
+    };
+    let section = &marks.api;
+    section.reader.add(section.at("listen"), format!("`listen`: {address} is {other}"));
 }
 
 /// Media of a family that no listener has would be for nobody.

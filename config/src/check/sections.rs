@@ -22,6 +22,7 @@ const DAY: u64 = 86_400;
 pub(super) fn read(root: &Section<'_, '_>) -> Config {
     let server_section = root.table("server", "[server]");
     let http_section = root.table("http", "[http]");
+    let api_section = root.table("api", "[api]");
     let voicemail_section = root.table("voicemail", "[voicemail]");
     let dialplan_section = root.table("dialplan", "[dialplan]");
     let media_section = root.table("media", "[media]");
@@ -32,6 +33,7 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
         business: applications::business(&business_section),
         server: server(&server_section),
         http: http(&http_section),
+        api: super::api::api(&api_section),
         sip: sip(&root.table("sip", "[sip]")),
         media: media(&media_section),
         webrtc: webrtc(&webrtc_section),
@@ -46,6 +48,7 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
     };
     let mut marks = Marks {
         http: http_section,
+        api: api_section,
         media: media_section,
         webrtc: webrtc_section,
         voicemail: voicemail_section,

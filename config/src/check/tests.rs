@@ -171,6 +171,13 @@ fn each_single_mistake_is_named() {
             "[voicemail]\ngreeting = \"s.pem\"\ngreeting_text = \"x\"".into(),
             "3:17 only one of `greeting` and",
         ),
+        ("[api]\nlisten = \"127.0.0.1:5060\"".into(), "2:10 `listen`: 127.0.0.1:5060 is listened"),
+        ("[api]\nlisten = \"127.0.0.1:9480\"".into(), "2:10 `listen`: 127.0.0.1:9480 is [http]"),
+        (
+            "[api]\nlisten = \"0.0.0.0:9481\"".into(),
+            "2:10 `listen`: 0.0.0.0:9481 is not protected / give `certificate` and `key`",
+        ),
+        ("[api]\ncertificate = \"s.pem\"".into(), "needs `key`"),
         ("[http]\naddress = \"127.0.0.1:5060\"".into(), "2:11 127.0.0.1:5060 is listened on"),
         (
             "[http]\naddress = \"localhost:1\"".into(),

@@ -33,6 +33,8 @@ pub struct Config {
     pub listen: Listens,
     /// `[http]`.
     pub http: Http,
+    /// `[api]`.
+    pub api: Api,
     /// `[sip]`.
     pub sip: Sip,
     /// `[media]`.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::services::{ExecutionInfo, Integration, Request, ServiceError, Services};
+use offhook_asl::machine::Pattern;
 
 use super::engine::Outcome;
 use super::record::Invocation;
@@ -185,6 +186,7 @@ fn request(
         integration: Integration::Sdk,
         service: service.to_owned(),
         action: action.to_owned(),
+        pattern: Pattern::RequestResponse,
         arguments,
         execution: ExecutionInfo {
             arn: invocation.schedule.clone(),
