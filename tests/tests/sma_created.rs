@@ -129,7 +129,7 @@ async fn a_call_is_ended_by_the_operator_before_anybody_answers() {
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_called_is_said_at_once() {
     let script = Scripted::new(Vec::new());
-    let scene = Scene::running(script.flows(), "[dialplan]\ncountry = \"US\"\n").await;
+    let scene = Scene::running(script.flows(), "[dialplan]\nemergency = [\"911\"]\n").await;
     let calls = &scene.office.calls;
     let number = |text: &str| Err(CreateError::InvalidNumber(text.to_owned()));
     for wrong in ["", "+", "0123", "sip:a@b", "+1234567890123456", "911"] {
@@ -195,9 +195,9 @@ async fn a_leg_is_recorded_once_in_the_background() {
     let data = format!("data_dir = \"{}\"\n", folder.path().display());
     let script = Scripted::new(vec![
         actions(json!([bridge])),
-        actions(json!([start, of("PauseCallRecording"), of("ResumeCallRecording")])),
-        actions(json!([of("StopCallRecording")])),
         actions(json!([start])),
+        actions(json!([of("PauseCallRecording"), of("ResumeCallRecording")])),
+        actions(json!([of("StopCallRecording")])),
         actions(json!([start])),
     ]);
     let scene = Scene::in_folder(script.flows(), &data, more).await;
@@ -206,18 +206,23 @@ async fn a_leg_is_recorded_once_in_the_background() {
     far.answer();
     out.answered().await;
     far.confirmed().await;
-    script.nth(5).await;
+    script.nth(6).await;
     out.hang_up();
     far.hang_up();
     far.ended().await;
     scene.close().await;
     let told = script.told();
     assert_eq!(
-        told[2..5],
+        told[2..6],
         [
+            "ACTION_SUCCESSFUL StartCallRecording",
             "ACTION_SUCCESSFUL ResumeCallRecording",
             "ACTION_SUCCESSFUL StopCallRecording",
             "ACTION_FAILED StartCallRecording"
         ]
     );
+    let event = &script.events()[2];
+    let to = event["ActionData"]["CallRecordingDestination"]["Location"].as_str().unwrap();
+    let transaction = event["CallDetails"]["TransactionId"].as_str().unwrap();
+    assert!(to.starts_with("my-bucket/calls/20") && to.contains(transaction), "{to}");
 }
