@@ -51,7 +51,12 @@ impl Scene {
 
     /// With applications for `flow:NAME`, and more configuration.
     pub async fn running(applications: Arc<dyn Applications>, more: &str) -> Self {
-        Self::build("", more, Some(applications)).await
+        Self::build("", "", more, Some(applications)).await
+    }
+
+    /// The same with more keys in `[server]`.
+    pub async fn in_folder(applications: Arc<dyn Applications>, server: &str, more: &str) -> Self {
+        Self::build(server, "", more, Some(applications)).await
     }
 
     /// With more keys in `[media]`, and more configuration behind everything.
@@ -59,10 +64,10 @@ impl Scene {
     /// # Panics
     /// When the configuration is wrong or a phone cannot register.
     pub async fn set(media: &str, more: &str) -> Self {
-        Self::build(media, more, None).await
+        Self::build("", media, more, None).await
     }
 
-    async fn build(media: &str, more: &str, applications: Option<Arc<dyn Applications>>) -> Self {
+    async fn build(server: &str, media: &str, more: &str, applications: Option<Arc<dyn Applications>>) -> Self {
         let net = SimNet::start(7, Weather::CALM);
         let ports = fresh_ports();
         let config = format!(
@@ -72,6 +77,7 @@ transport = "udp"
 address = "{OFFICE}"
 [server]
 domains = ["office.example"]
+{server}
 [media]
 ports = "{ports}"
 address = "127.0.0.1"
