@@ -15,7 +15,7 @@ const ROUND: f64 = 7.0;
 
 const STYLE: &str = "\
 text{font:13px 'DejaVu Sans',Verdana,sans-serif;fill:#333;text-anchor:middle}\
-.kind{font-size:9px;fill:#777}.visits{font-size:10px;font-weight:bold;fill:#fff}\
+.kind{font-size:9px;fill:#777;text-anchor:start}.visits{font-size:10px;font-weight:bold;fill:#fff}\
 .box{fill:#fff;stroke:#9aa3ad;stroke-width:1.2}.choice{fill:#f6f3fb}.outer{fill:#fafbfc}\
 .line{fill:none;stroke:#b8c0c8;stroke-width:1.2}.catch{stroke-dasharray:4 3}\
 .lit .box{fill:#e3f5e6;stroke:#23863c;stroke-width:2.2}\
@@ -220,7 +220,7 @@ fn draw_box(
     }
     let kind = escape(&node.kind);
     let _ =
-        write!(svg, "<text class=\"kind\" x=\"{centre:.1}\" y=\"{:.1}\">{kind}</text>", y - 4.0);
+        write!(svg, "<text class=\"kind\" x=\"{:.1}\" y=\"{:.1}\">{kind}</text>", x + 8.0, y - 4.0);
     if let Some(visits) = light.visits.get(node.name.as_str()).filter(|visits| **visits > 1) {
         let (x, y) = (x + placed.width, y);
         let _ = write!(
