@@ -91,7 +91,7 @@ impl FlowCall {
     async fn begin(&mut self, event: &InvocationEvent) -> Result<(), FlowError> {
         let runtime = &self.router.runtime;
         let transaction_id = event.call_details.transaction_id.clone();
-        let url = queue_url(runtime, &transaction_id);
+        let url = queue_url(runtime.place(), &transaction_id);
         let messages = runtime.open_queue(&url, ROOM).await;
         let input = json!({ "QueueUrl": url, "Event": event });
         let start = StartExecution {

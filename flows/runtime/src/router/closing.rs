@@ -7,11 +7,12 @@ use offhook_asl::execution::TokenEvent;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{CALL_ENDED, HANGUP, Patience, Wake, execution_name};
+use crate::names::Place;
 use crate::runtime::{QueueMessage, Runtime};
 use crate::store::ExecutionRecord;
 
 /// Messages of a workflow that may wait for its call.
-pub(super) const ROOM: usize = 64;
+pub(crate) const ROOM: usize = 64;
 /// Tokens of a call that are looked after.
 const TOKENS: usize = 64;
 /// Messages to a call that is over before its execution is stopped.
@@ -144,7 +145,7 @@ impl Clerk {
         if desk.ended.is_none() {
             see_off_with(&runtime, &arn, messages, patience).await;
         }
-        runtime.close_queue(&queue_url(&runtime, &transaction_id)).await;
+        runtime.close_queue(&queue_url(runtime.place(), &transaction_id)).await;
     }
 
     /// Has the call look, unless it does by itself.
@@ -167,16 +168,19 @@ impl Clerk {
     }
 }
 
-pub(super) fn queue_url(runtime: &Runtime, transaction_id: &str) -> String {
-    runtime.place().queue(&execution_name(transaction_id))
+pub(crate) fn queue_url(place: &Place, transaction_id: &str) -> String {
+    place.queue(&execution_name(transaction_id))
 }
 
 /// Goes on for an execution whose call did not live through a restart.
-pub(crate) async fn see_off(runtime: Runtime, transaction_id: String, arn: String) {
-    let url = queue_url(&runtime, &transaction_id);
-    let messages = runtime.open_queue(&url, ROOM).await;
+pub(crate) async fn see_off(
+    runtime: Runtime,
+    transaction_id: String,
+    arn: String,
+    messages: mpsc::Receiver<QueueMessage>,
+) {
     see_off_with(&runtime, &arn, messages, Patience::default()).await;
-    runtime.close_queue(&url).await;
+    runtime.close_queue(&queue_url(runtime.place(), &transaction_id)).await;
 }
 
 /// Tells an execution that its call is over each time it asks something of it, until it ends; one

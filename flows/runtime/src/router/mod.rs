@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::call::FlowCall;
-pub(crate) use self::closing::see_off;
+pub(crate) use self::closing::{ROOM, queue_url, see_off};
 use crate::names::MachineRef;
 use crate::runtime::{Runtime, StartError};
 

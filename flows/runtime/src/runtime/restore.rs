@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 use super::live::{Key, Live, Open, Restored, What};
 use super::owner::Owner;
 use super::{Command, Options, WeakRuntime};
-use crate::router::{CALL_ENDED, HANGUP};
-use crate::store::{ExecutionRecord, ExecutionStatus, MachineType, StoreError};
+use crate::router::{self, CALL_ENDED, HANGUP};
+use crate::store::{ExecutionRecord, MachineType, StoreError};
 
 impl Owner {
     /// Reads what was kept, goes on with it and begins to take commands.
@@ -90,6 +90,14 @@ impl Owner {
             self.ask_again(key, id);
         }
         let now = self.now();
+        let call = self.live.get(&key).and_then(|live| live.record.transaction_id.clone());
+        if let (Some(call), Some(runtime)) = (call, self.runtime.upgrade()) {
+            // Nobody is there any more for what it may still say.
+            let (messages, receiver) = mpsc::channel(router::ROOM);
+            self.queues.open(router::queue_url(&self.options.place, &call), messages);
+            let arn = self.live.get(&key).map(|live| live.record.arn.clone()).unwrap_or_default();
+            tokio::spawn(router::see_off(runtime, call, arn, receiver));
+        }
         for token in to_call {
             let Some(live) = self.live.get_mut(&key) else { return };
             let (error, cause) = (Some(HANGUP.to_owned()), Some(CALL_ENDED.to_owned()));
@@ -97,14 +105,6 @@ impl Owner {
             let _ = live.execution.handle_token(&token, TokenEvent::Failure { error, cause }, now);
             live.open.retain(|_, open| open.token.as_ref() != Some(&token));
             self.tokens.close(&token);
-        }
-        let call = self.live.get(&key).and_then(|live| {
-            let runs = live.record.status == ExecutionStatus::Running;
-            runs.then(|| (live.record.transaction_id.clone(), live.record.arn.clone()))
-        });
-        if let (Some((Some(transaction), arn)), Some(runtime)) = (call, self.runtime.upgrade()) {
-            // Nobody is there any more for what it may still send.
-            tokio::spawn(crate::router::see_off(runtime, transaction, arn));
         }
         self.touch(key);
     }
