@@ -20,6 +20,7 @@ fn at(seconds: i64) -> Timestamp {
 struct Machine {
     store: Arc<MemoryStore>,
     schedules: Schedules,
+    scheduler: Scheduler,
 }
 
 impl Machine {
@@ -29,7 +30,8 @@ impl Machine {
 
     fn on(store: Arc<MemoryStore>) -> Self {
         let entries: Arc<dyn Entries> = store.clone();
-        Self { store, schedules: Schedules::new(entries) }
+        let scheduler = Scheduler::new(entries.clone(), Box::new(|| {}));
+        Self { store, schedules: Schedules::new(entries), scheduler }
     }
 
     /// As after `kill -9`.
@@ -38,8 +40,6 @@ impl Machine {
     }
 
     async fn create(&self, name: &str, expression: &str, more: Value) {
-        let entries: Arc<dyn Entries> = self.store.clone();
-        let scheduler = Scheduler::new(entries, Box::new(|| {}));
         let mut arguments = json!({"Name": name, "ScheduleExpression": expression,
             "FlexibleTimeWindow": {"Mode": "OFF"},
             "Target": {"Arn": "arn:aws:states:us-east-1:000000000000:stateMachine:m",
@@ -64,7 +64,7 @@ impl Machine {
             region: "us-east-1".to_owned(),
             account: "000000000000".to_owned(),
         };
-        scheduler.call(request).await.unwrap();
+        self.scheduler.call(request).await.unwrap();
     }
 
     async fn due(&self, seconds: i64) -> Due {

@@ -159,7 +159,9 @@ async fn what_is_wrong_is_refused_with_the_reason() {
 async fn a_schedule_is_changed_and_deleted() {
     let woken = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&woken);
-    let wake = Box::new(move || drop(count.fetch_add(1, Ordering::Relaxed)));
+    let wake = Box::new(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+    });
     let scheduler = Scheduler::new(Arc::new(MemoryStore::new()), wake);
     let missing = ask(&scheduler, "updateSchedule", schedule("a")).await.unwrap_err();
     assert_eq!(missing.error, "Scheduler.ResourceNotFoundException");
