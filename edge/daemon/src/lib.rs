@@ -2,6 +2,7 @@
 //! about a call.
 
 pub mod accounts;
+pub mod api;
 pub mod bans;
 pub mod calls;
 pub mod carrier;
@@ -46,6 +47,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Calls(command) => calls::run(&command),
         Command::Recordings(command) => recordings::run(&command),
         Command::Bans(command) => bans::run(&command),
+        Command::ApiKey(command) => api::command::run(&command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
