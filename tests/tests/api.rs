@@ -170,7 +170,8 @@ fn boto3_updates_and_begins_calls() {
 #[test]
 fn boto3_knows_each_error_by_its_class() {
     let api = Alone::start("requests_per_second = 1000\n");
-    let many: Value = (0..21).map(|n| (n.to_string(), json!(""))).collect::<serde_json::Map<_, _>>().into();
+    let many: Value =
+        (0..21).map(|n| (n.to_string(), json!(""))).collect::<serde_json::Map<_, _>>().into();
     let cases = [
         (update("gone", &json!({})), 404, "NotFoundException", "no such call"),
         (update("t", &many), 400, "BadRequestException", "less than or equal to 20"),
@@ -203,7 +204,8 @@ fn boto3_knows_each_error_by_its_class() {
         assert!(answer["message"].as_str().unwrap().contains(words), "{answer}");
         assert_eq!(answer["id"].as_str().unwrap().len(), 36, "{answer}");
         // What the model knows has a class of its own.
-        let class = if *status == 404 && code.starts_with("Unknown") { "ClientError" } else { code };
+        let class =
+            if *status == 404 && code.starts_with("Unknown") { "ClientError" } else { code };
         assert_eq!(answer["error"], *class);
     }
     assert_eq!(answers.len(), cases.len());
@@ -217,7 +219,10 @@ fn a_stranger_is_not_let_in_and_a_removed_key_no_more() {
     let told = |client: &Client<'_>| client.ask(&request)[0].clone();
     let wrong = Client { secret: "another", ..api.client() };
     let answer = told(&wrong);
-    assert_eq!((&answer["status"], &answer["code"]), (&json!(403), &json!("InvalidSignatureException")));
+    assert_eq!(
+        (&answer["status"], &answer["code"]),
+        (&json!(403), &json!("InvalidSignatureException"))
+    );
     let unknown = Client { key: "OHAKNOBODY", ..api.client() };
     let answer = told(&unknown);
     assert_eq!(answer["code"], "UnrecognizedClientException");
@@ -268,8 +273,7 @@ fn the_program_has_the_api_and_the_command_that_makes_its_keys() {
     assert!(listed.contains(&key) && listed.contains("crm") && !listed.contains(&secret));
 
     let client = Client { url: format!("http://{address}"), key: &key, secret: &secret, ca: None };
-    let answers =
-        client.ask(&json!([update("23fe0cf1", &json!({"a": "b"})), create(&json!({}))]));
+    let answers = client.ask(&json!([update("23fe0cf1", &json!({"a": "b"})), create(&json!({}))]));
     assert_eq!(answers[0]["error"], "NotFoundException", "{answers:?}");
     assert_eq!(answers[1]["error"], "BadRequestException", "{answers:?}");
     assert!(answers[1]["message"].as_str().unwrap().contains("ivr"), "{answers:?}");
