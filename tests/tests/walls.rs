@@ -34,7 +34,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Tests may look into every room; the simulated office is built of these.
     (
         "offhook-tests",
-        &["offhook-chime", "offhook-config", "offhook-media", "offhook-pbx", "offhook-sip"],
+        &[
+            "offhook-chime",
+            "offhook-config",
+            "offhook-media",
+            "offhook-pbx",
+            "offhook-sip",
+            "offhook-sma",
+        ],
     ),
 ];
 

@@ -71,6 +71,9 @@ pub enum Command {
     /// Addresses that are banned for a while.
     #[command(subcommand)]
     Bans(BansCommand),
+    /// Access keys of programs that begin and direct calls.
+    #[command(subcommand)]
+    ApiKey(ApiKeyCommand),
 }
 
 /// `offhook phone …`
@@ -226,6 +229,37 @@ pub enum RecordingsCommand {
         place: Place,
         /// Call id, or as much of its beginning as is unique.
         call: String,
+    },
+}
+
+/// `offhook api-key …`
+#[derive(Debug, Subcommand)]
+pub enum ApiKeyCommand {
+    /// Makes an access key and shows its secret, this once.
+    Add {
+        /// Which appliance.
+        #[command(flatten)]
+        place: Place,
+        /// What it is for.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Lists access keys, without their secrets.
+    List {
+        /// Which appliance.
+        #[command(flatten)]
+        place: Place,
+        /// JSON instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Removes an access key; what it signs is refused at once.
+    Remove {
+        /// Which appliance.
+        #[command(flatten)]
+        place: Place,
+        /// Its id.
+        id: String,
     },
 }
 

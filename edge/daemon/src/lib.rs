@@ -2,6 +2,7 @@
 //! about a call.
 
 pub mod accounts;
+pub mod api;
 pub mod bans;
 pub mod calls;
 pub mod carrier;
@@ -23,6 +24,7 @@ pub mod phone;
 pub mod place;
 pub mod recordings;
 pub mod reload;
+pub mod remote;
 pub mod serve;
 pub mod speech;
 pub mod status;
@@ -46,6 +48,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Calls(command) => calls::run(&command),
         Command::Recordings(command) => recordings::run(&command),
         Command::Bans(command) => bans::run(&command),
+        Command::ApiKey(command) => api::command::run(&command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -28,6 +28,7 @@ use tokio::sync::watch;
 use tokio::time::Interval;
 
 use crate::accounts::accounts;
+use crate::api::Api;
 use crate::carrier::Carrier;
 use crate::cli::Place;
 use crate::desk::Desk;
@@ -195,9 +196,24 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
         reloading: tokio::sync::Mutex::default(),
     });
     doors.serve(Arc::clone(&desk)).map_err(|e| CommandError::Words(format!("no thread: {e}")))?;
+    open_api(&config, &desk);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
     system::notify(&[NotifyState::Ready]);
     Ok(desk)
+}
+
+/// Lets programs in. A port that is taken is no reason not to take calls.
+fn open_api(config: &Config, desk: &Desk) {
+    let opened = Api::open(config).and_then(|api| match api {
+        None => Ok(()),
+        Some(api) => {
+            let calls = Arc::new(desk.office.clone());
+            api.serve(calls).map_err(|error| format!("no thread for the API: {error}"))
+        }
+    });
+    if let Err(error) = opened {
+        tracing::error!("{error}");
+    }
 }
 
 /// When one of them has panicked; the journal has said where.

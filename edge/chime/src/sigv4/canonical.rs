@@ -27,7 +27,8 @@ pub(crate) fn encoded_path(path: &str) -> String {
 }
 
 /// What percent-encoding stands for; a per cent sign that begins none stands for itself.
-pub(crate) fn decoded(text: &str) -> Vec<u8> {
+#[must_use]
+pub fn decoded(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();
     let digit = |at: usize| bytes.get(at).and_then(|b| char::from(*b).to_digit(16));
     let mut out = Vec::with_capacity(bytes.len());

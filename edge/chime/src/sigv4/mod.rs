@@ -13,8 +13,7 @@ use hmac::{Hmac, Mac as _};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-#[cfg(test)]
-pub(crate) use self::canonical::decoded;
+pub use self::canonical::decoded;
 pub(crate) use self::canonical::{encoded, encoded_path};
 pub(crate) use self::sign::Draft;
 pub use self::verify::{AuthError, Received, Verified, verify};
