@@ -37,7 +37,7 @@ pub enum KeysError {
     #[error("{} may be read by others: chmod 600 it, and make new keys if others did", .0.display())]
     Open(PathBuf),
     /// It holds something else.
-    #[error("{} is damaged: {1}", .0.display())]
+    #[error("{} is damaged: {}", .0.display(), .1)]
     Damaged(PathBuf, String),
     /// There are too many.
     #[error("there are {MOST} access keys already: remove those that nobody uses")]
@@ -67,7 +67,8 @@ struct Written {
     secret: String,
     #[serde(default)]
     name: String,
-    created: Timestamp,
+    /// RFC 3339.
+    created: String,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -156,13 +157,14 @@ impl KeyFile {
             KeysError::Damaged(path.clone(), place)
         };
         let file: File = serde_json::from_str(&text).map_err(told)?;
-        let key = |key: Written| AccessKey {
-            id: key.id,
-            secret: Secret::new(key.secret),
-            name: key.name,
-            created: key.created,
+        let key = |key: Written| {
+            let created = key.created.parse().map_err(|_| {
+                KeysError::Damaged(path.clone(), format!("the time of key {}", key.id))
+            })?;
+            let secret = Secret::new(key.secret);
+            Ok(AccessKey { id: key.id, secret, name: key.name, created })
         };
-        Ok(Keys(file.keys.into_iter().map(key).collect()))
+        file.keys.into_iter().map(key).collect::<Result<_, _>>().map(Keys)
     }
 
     /// Makes a key and keeps it.
@@ -219,7 +221,7 @@ impl KeyFile {
             id: key.id.clone(),
             secret: key.secret.expose().to_owned(),
             name: key.name.clone(),
-            created: key.created,
+            created: key.created.to_string(),
         };
         let file = File { keys: keys.iter().map(written).collect() };
         let text = serde_json::to_string_pretty(&file)
