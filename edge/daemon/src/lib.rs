@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod api;
+pub mod applications;
 pub mod bans;
 pub mod calls;
 pub mod carrier;
