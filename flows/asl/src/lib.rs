@@ -1,4 +1,11 @@
 //! Amazon States Language interpreter. Knows nothing of telephony.
+//!
+//! > The expression layer: what a state's fields say, parsed at load time and evaluated against a
+//! > [`Scope`]. JSONPath states use [`path`], [`intrinsic`] and [`template`]; JSONata states use
+//! > [`jsonata`]. A [`Failure`] carries AWS's error name and AWS's words.
+//!
+//! Nothing here reads a clock or draws a number of its own: time and chance come with the scope.
+//! The one exception is the second of wall time a JSONata expression may take.
 
 mod cursor;
 mod digest;
