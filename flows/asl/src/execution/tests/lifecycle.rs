@@ -266,7 +266,7 @@ fn named_apart(flow: &mut Value, prefix: &str) {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 60,
+        cases: 40,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
@@ -274,7 +274,7 @@ proptest! {
     /// Whatever loads, runs to an end or stands at a task; nothing panics, and a snapshot made in
     /// the middle goes on in the same way.
     #[test]
-    fn random_machines_never_panic(document in any_flow(1), answers in prop::collection::vec(0..4_u8, 12)) {
+    fn random_machines_never_panic(document in any_flow(1), answers in prop::collection::vec(0..4_u8, 8)) {
         let mut document = document;
         named_apart(&mut document, "");
         let machine = Machine::load(&document.to_string());
