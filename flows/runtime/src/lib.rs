@@ -14,6 +14,7 @@ pub mod clock;
 pub mod names;
 pub mod router;
 pub mod runtime;
+pub mod schedule;
 pub mod services;
 pub mod store;
 pub mod versions;

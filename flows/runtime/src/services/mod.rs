@@ -5,7 +5,12 @@
 //! that Step Functions uses (`TableName`, `MessageBody`, …).
 
 pub mod dynamodb;
+pub mod events;
+mod fields;
+pub mod s3;
+pub mod scheduler;
 pub mod sdk;
+pub mod sqs;
 
 use std::sync::Arc;
 

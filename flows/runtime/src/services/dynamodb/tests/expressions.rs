@@ -21,7 +21,7 @@ fn thing() -> Json {
     json!({
         "id": {"S": "1"}, "n": {"N": "5"}, "name": {"S": "Ada"}, "flag": {"BOOL": true},
         "tags": {"SS": ["a", "b"]}, "items1": {"L": [{"S": "x"}, {"N": "2"}]},
-        "deep": {"M": {"inner": {"L": [{"M": {"leaf": {"N": "7"}}}]}}}, "nil": {"NULL": true},
+        "deep": {"M": {"nest": {"L": [{"M": {"leaf": {"N": "7"}}}]}}}, "nil": {"NULL": true},
     })
 }
 
@@ -46,9 +46,9 @@ fn conditions_are_judged_as_dynamodb_judges_them() {
         ("NOT absent < :5", true),
         ("id = :5", false),
         ("id < :5", false),
-        ("attribute_exists(deep.inner[0].leaf)", true),
-        ("attribute_not_exists(deep.inner[1])", true),
-        ("deep.inner[0].leaf = :7", true),
+        ("attribute_exists(deep.nest[0].leaf)", true),
+        ("attribute_not_exists(deep.nest[1])", true),
+        ("deep.nest[0].leaf = :7", true),
         ("attribute_type(tags, :kind)", true),
         ("begins_with(#n, :a)", true),
         ("begins_with(n, :a)", false),
@@ -146,7 +146,7 @@ fn updates_change_what_they_name_and_nothing_else() {
             json!({"L": [{"S": "x"}, {"N": "2"}, {"S": "y"}]}),
         ),
         ("SET items1[9] = :x", "/items1", json!({"L": [{"S": "x"}, {"N": "2"}, {"S": "x"}]})),
-        ("SET deep.inner[0].leaf = n", "/deep/M/inner/L/0/M/leaf", json!({"N": "5"})),
+        ("SET deep.nest[0].leaf = n", "/deep/M/nest/L/0/M/leaf", json!({"N": "5"})),
         ("SET id2 = n, n = :1", "/id2", json!({"N": "5"})),
         ("REMOVE items1[0]", "/items1", json!({"L": [{"N": "2"}]})),
         ("REMOVE items1[0], items1[1], items1[7]", "/items1", json!({"L": []})),

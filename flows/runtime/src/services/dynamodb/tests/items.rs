@@ -20,8 +20,8 @@ async fn an_optimized_integration_tells_of_the_transport_and_an_sdk_one_does_not
     assert_eq!(optimized["Item"], sdk["Item"]);
     let metadata = &optimized["SdkHttpMetadata"];
     assert_eq!(metadata["HttpStatusCode"], 200);
-    assert_eq!(metadata["HttpHeaders"]["Content-Length"], "57");
-    assert_eq!(metadata["AllHttpHeaders"]["Content-Length"], json!(["57"]));
+    assert_eq!(metadata["HttpHeaders"]["Content-Length"], "51");
+    assert_eq!(metadata["AllHttpHeaders"]["Content-Length"], json!(["51"]));
     assert_eq!(metadata["HttpHeaders"]["Content-Type"], "application/x-amz-json-1.0");
     let id = &optimized["SdkResponseMetadata"]["RequestId"];
     assert_eq!(&metadata["HttpHeaders"]["x-amzn-RequestId"], id);

@@ -1,0 +1,5 @@
+//! Behaviour of schedules.
+
+mod engine;
+mod expressions;
+mod firing;
