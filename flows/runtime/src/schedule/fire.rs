@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use offhook_asl::machine::Pattern;
 use serde_json::{Map, Value, json};
 
 use crate::services::{ExecutionInfo, Integration, Request, ServiceError, Services};
@@ -196,6 +197,7 @@ fn request(
             transaction_id: None,
         },
         idempotency: invocation.id.clone(),
+        pattern: Pattern::RequestResponse,
         now,
         region: region.to_owned(),
         account: account.to_owned(),

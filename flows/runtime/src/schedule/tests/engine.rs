@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use offhook_asl::machine::Pattern;
 use serde_json::{Value, json};
 
 use crate::schedule::{Due, Outcome, Schedules};
@@ -60,6 +61,7 @@ impl Machine {
                 transaction_id: None,
             },
             idempotency: String::new(),
+            pattern: Pattern::RequestResponse,
             now: at(0),
             region: "us-east-1".to_owned(),
             account: "000000000000".to_owned(),
