@@ -1,4 +1,4 @@
-//! The traits of the heart on SQLite: what must survive a restart.
+//! The traits of the heart and of the workflows on SQLite: what must survive a restart.
 //!
 //! > One thread writes and one reads; callers hold a queue's end. What is answered `Ok` is
 //! > committed: it survives `kill -9` of the daemon.
@@ -9,7 +9,8 @@
 //! **Power cuts.** The journal is a write-ahead log with `synchronous = NORMAL`: the operating
 //! system has the data when `Ok` is answered, the disk has it at the next checkpoint. A power cut
 //! may lose the last seconds of registrations, bans and call records, never the file's soundness.
-//! Voicemail messages and extensions are written with `synchronous = FULL`: they are on the disk.
+//! Voicemail messages, extensions, workflow definitions and what services of workflows keep are
+//! written with `synchronous = FULL`: they are on the disk.
 
 mod bans;
 mod bindings;
@@ -17,6 +18,7 @@ mod calls;
 mod convert;
 mod error;
 mod extensions;
+mod flows;
 mod lane;
 pub mod objects;
 mod prune;

@@ -43,7 +43,7 @@ pub(crate) fn step_at(
     let thrown = throw_away(connection, limit, nanos(now));
     // After an I/O error the transaction may be gone already.
     match thrown {
-        Ok(calls) => connection.execute_batch("COMMIT").map(|()| calls < whole(STEP as u64)),
+        Ok(done) => connection.execute_batch("COMMIT").map(|()| done),
         Err(error) if connection.is_autocommit() => Err(error),
         Err(error) => connection.execute_batch("ROLLBACK").and(Err(error)),
     }
@@ -82,8 +82,8 @@ fn oldest_to_keep(
     Ok(by_age.max(by_number.unwrap_or(i64::MIN)))
 }
 
-/// The number of calls thrown away.
-fn throw_away(connection: &Connection, limit: i64, now: i64) -> rusqlite::Result<i64> {
+/// `true` when nothing is left to throw away.
+fn throw_away(connection: &Connection, limit: i64, now: i64) -> rusqlite::Result<bool> {
     connection.execute("DELETE FROM bindings WHERE expires <= ?1", [now])?;
     connection.execute("DELETE FROM bans WHERE until <= ?1", [now])?;
     // The journal of what is where goes with the calls'; the recordings stay where they are.
@@ -94,7 +94,8 @@ fn throw_away(connection: &Connection, limit: i64, now: i64) -> rusqlite::Result
     connection.prepare_cached(&events)?.execute(params![limit, STEP])?;
     let calls = format!("DELETE FROM calls WHERE id IN ({old})");
     let thrown = connection.prepare_cached(&calls)?.execute(params![limit, STEP])?;
-    Ok(i64::try_from(thrown).unwrap_or(0))
+    let executions = crate::flows::throw_away(connection, limit)?;
+    Ok(i64::try_from(thrown).unwrap_or(0) < STEP && executions)
 }
 
 /// Deletes the files whose rows are gone. What cannot be deleted stays for the next time.

@@ -1,4 +1,5 @@
 mod calls;
+mod flows;
 mod kept;
 mod opening;
 mod recordings;

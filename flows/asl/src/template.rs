@@ -1,23 +1,160 @@
-//! Payload templates of JSONPath states: keys that end in `.$` hold paths and intrinsics.
+//! Payload templates of JSONPath states: members whose names end in `.$` hold a path or an
+//! intrinsic function.
+//!
+//! > `{"a": 1, "b.$": "$.x"}` on the input `{"x": 2}` gives `{"a": 1, "b": 2}`, at any depth.
+//!
+//! Source: States Language, "Payload Template".
+
+#[cfg(test)]
+mod tests;
 
 use crate::failure::Failure;
-pub use crate::jsonata::TemplateProblem;
+use crate::intrinsic::Intrinsic;
+use crate::path::Path;
 use crate::scope::Scope;
-use serde_json::Value;
+use crate::value::{MOST_DEPTH, is_shallow};
+use serde_json::{Map, Value};
+
+/// A place in a template that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateProblem {
+    /// Where in the template, such as `/a/b[0]/c.$`; empty for the template itself.
+    pub path: String,
+    /// What is wrong there.
+    pub message: String,
+}
 
 /// A parsed payload template (`Parameters`, `ResultSelector`, `ItemSelector`, `Assign`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Template {
-    literal: Value,
+    root: Node,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Node {
+    /// A value with no `.$` in it.
+    Literal(Value),
+    Array(Vec<Node>),
+    Object(Vec<(String, Node)>),
+    /// A path, with the member's name as it is written, for AWS's words.
+    Path(Path, String),
+    Intrinsic(Intrinsic),
 }
 
 impl Template {
-    /// Parses.
+    /// Parses every path and call in `value`.
+    ///
+    /// # Errors
+    ///
+    /// Every place that is wrong, not the first only.
     pub fn parse(value: &Value) -> Result<Self, Vec<TemplateProblem>> {
-        Ok(Self { literal: value.clone() })
+        let mut problems = Vec::new();
+        let root = if is_shallow(value) {
+            node(value, "", &mut problems)
+        } else {
+            let message = format!("it is nested deeper than {MOST_DEPTH}");
+            problems.push(TemplateProblem { path: String::new(), message });
+            Node::Literal(Value::Null)
+        };
+        if problems.is_empty() { Ok(Self { root }) } else { Err(problems) }
     }
-    /// Evaluates.
-    pub fn evaluate(&self, _scope: &Scope<'_>) -> Result<Value, Failure> {
-        Ok(self.literal.clone())
+
+    /// The value the template gives.
+    ///
+    /// # Errors
+    ///
+    /// As [`Path::evaluate`] and [`Intrinsic::evaluate`].
+    pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, Failure> {
+        let value = self.root.evaluate(scope)?;
+        if is_shallow(&value) {
+            return Ok(value);
+        }
+        Err(Failure::runtime(format!("The payload is nested deeper than {MOST_DEPTH}")))
     }
+
+    /// Every path in it, those in calls included.
+    pub fn paths(&self) -> Vec<&Path> {
+        let mut paths = Vec::new();
+        let mut todo = vec![&self.root];
+        while let Some(node) = todo.pop() {
+            match node {
+                Node::Literal(_) => {}
+                Node::Array(items) => todo.extend(items),
+                Node::Object(members) => todo.extend(members.iter().map(|(_, node)| node)),
+                Node::Path(path, _) => paths.push(path),
+                Node::Intrinsic(call) => paths.extend(call.paths()),
+            }
+        }
+        paths
+    }
+}
+
+impl Node {
+    fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, Failure> {
+        match self {
+            Self::Literal(value) => Ok(value.clone()),
+            Self::Array(items) => items.iter().map(|item| item.evaluate(scope)).collect(),
+            Self::Object(members) => {
+                let mut object = Map::new();
+                for (name, node) in members {
+                    object.insert(name.clone(), node.evaluate(scope)?);
+                }
+                Ok(Value::Object(object))
+            }
+            Self::Path(path, field) => path.evaluate(scope, field),
+            Self::Intrinsic(call) => call.evaluate(scope),
+        }
+    }
+}
+
+fn node(value: &Value, place: &str, problems: &mut Vec<TemplateProblem>) -> Node {
+    match value {
+        Value::Array(items) => {
+            let nodes: Vec<Node> = items
+                .iter()
+                .enumerate()
+                .map(|(at, item)| node(item, &format!("{place}[{at}]"), problems))
+                .collect();
+            if nodes.iter().all(|node| matches!(node, Node::Literal(_))) {
+                return Node::Literal(value.clone());
+            }
+            Node::Array(nodes)
+        }
+        Value::Object(members) => {
+            let mut nodes = Vec::with_capacity(members.len());
+            for (name, member) in members {
+                let place = format!("{place}/{name}");
+                match name.strip_suffix(".$") {
+                    Some(bare) if members.contains_key(bare) => {
+                        let message = format!("`{bare}` is there with `.$` and without");
+                        problems.push(TemplateProblem { path: place, message });
+                    }
+                    Some(bare) => match dynamic(name, member) {
+                        Ok(node) => nodes.push((bare.to_owned(), node)),
+                        Err(message) => problems.push(TemplateProblem { path: place, message }),
+                    },
+                    None => nodes.push((name.clone(), node(member, &place, problems))),
+                }
+            }
+            let literal = |(_, node): &(String, Node)| matches!(node, Node::Literal(_));
+            if nodes.len() == members.len() && nodes.iter().all(literal) {
+                return Node::Literal(value.clone());
+            }
+            Node::Object(nodes)
+        }
+        other => Node::Literal(other.clone()),
+    }
+}
+
+/// What stands under a name that ends in `.$`.
+fn dynamic(name: &str, value: &Value) -> Result<Node, String> {
+    let Value::String(text) = value else {
+        return Err(format!("`{name}` must be a string with a path or an intrinsic function"));
+    };
+    if Intrinsic::looks_like_one(text) {
+        return Intrinsic::parse(text).map(Node::Intrinsic).map_err(|error| error.to_string());
+    }
+    Path::parse(text)
+        .map(|path| Node::Path(path, name.to_owned()))
+        .map_err(|error| error.to_string())
 }

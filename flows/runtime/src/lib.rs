@@ -9,9 +9,18 @@
 //! must survive a restart through [`store::FlowStore`]. Both are traits that crates above
 //! implement: this one knows no SQL, no HTTP and no AWS signature.
 
+pub mod clock;
+pub mod names;
+pub mod router;
+pub mod runtime;
 pub mod schedule;
 pub mod services;
 pub mod store;
+pub mod versions;
 
+pub use clock::Clock;
+pub use names::{MachineRef, Place};
+pub use router::{FlowCall, Router};
+pub use runtime::Runtime;
 pub use services::{Service, ServiceError, Upstream};
 pub use store::FlowStore;

@@ -40,9 +40,9 @@ impl Collector {
     /// # Errors
     /// `InvalidActionParameter` in AWS's words.
     pub fn for_prompt(action: &PlayAudioAndGetDigits) -> Result<Self, ActionError> {
-        let max = usize::try_from(action.max_number_of_digits.min(128)).unwrap_or(128);
+        let max = usize::try_from(action.max_number_of_digits).unwrap_or(usize::MAX);
         let min = usize::try_from(action.min_number_of_digits).unwrap_or(usize::MAX);
-        if max == 0 || min > max {
+        if !(1..=128).contains(&max) || min > max {
             return Err(invalid("The MaxNumberOfDigits parameter is invalid."));
         }
         if action.repeat_duration_in_milliseconds == 0 {

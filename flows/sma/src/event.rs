@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use crate::action::{Action, LegTag, RecordingDestination};
+use crate::action::{Action, CallRecordingDestination, LegTag, RecordingDestination};
 
 /// Why an application is invoked: all eleven that AWS knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -68,6 +69,7 @@ pub struct InvocationEvent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action_data: Option<ActionData>,
     /// The call as it stands.
+    #[serde(default, skip_serializing_if = "CallDetails::is_empty")]
     pub call_details: CallDetails,
     /// Only on `INVALID_LAMBDA_RESPONSE`; on `ACTION_FAILED` it is inside `action_data`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,6 +77,9 @@ pub struct InvocationEvent {
     /// Beside `error_type`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
+    /// What is not known here.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
 }
 
 /// What an event is about.
@@ -89,50 +94,104 @@ pub enum Subject {
         #[serde(rename = "Type")]
         kind: String,
         /// Its parameters.
-        #[serde(rename = "Parameters", default)]
+        #[serde(rename = "Parameters", default, skip_serializing_if = "Map::is_empty")]
         parameters: Map<String, Value>,
     },
 }
 
+/// `Type` of what comes with `CALL_UPDATE_REQUESTED`.
+pub const CALL_UPDATE_REQUEST: &str = "CallUpdateRequest";
+/// `Type` of what comes with `NEW_OUTBOUND_CALL` (README of the click-to-call sample).
+pub const CALL_CREATE_REQUEST: &str = "CallCreateRequest";
+
 /// `ActionData`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ActionData {
     /// `Type` and `Parameters`.
     #[serde(flatten)]
     pub subject: Subject,
+    /// What came of it.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+/// What came of an action, beside its type and parameters.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Outcome {
     /// Digits that were collected.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub received_digits: Option<String>,
     /// Where a recording went.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub recording_destination: Option<RecordingDestination>,
     /// The digit that ended a recording.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub recording_terminator_used: Option<String>,
+    /// Where the recording of a call will be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call_recording_destination: Option<CallRecordingDestination>,
+    /// What a bot understood: `SessionId`, `SessionState`, `Interpretations`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intent_result: Option<Map<String, Value>>,
     /// Why it failed, in AWS's words ([`error_type`]).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error_type: Option<String>,
     /// The same for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
+    /// Attendees that could not be modified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_list: Option<Vec<Value>>,
     /// Offhook: the final SIP status that a call to the other side got (486, 480, …).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sip_status: Option<u16>,
+    /// What is not known here (`Error` of old examples).
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+impl<'de> Deserialize<'de> for ActionData {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let mut rest = Map::deserialize(d)?;
+        let mut subject = Map::new();
+        for key in ["Type", "Parameters"] {
+            subject.extend(rest.remove_entry(key));
+        }
+        Ok(Self {
+            subject: Subject::deserialize(Value::Object(subject)).map_err(D::Error::custom)?,
+            outcome: Outcome::deserialize(Value::Object(rest)).map_err(D::Error::custom)?,
+        })
+    }
+}
+
+impl std::ops::Deref for ActionData {
+    type Target = Outcome;
+
+    fn deref(&self) -> &Outcome {
+        &self.outcome
+    }
+}
+
+impl std::ops::DerefMut for ActionData {
+    fn deref_mut(&mut self) -> &mut Outcome {
+        &mut self.outcome
+    }
 }
 
 impl ActionData {
     /// Nothing but the action.
     pub fn of(action: Action) -> Self {
-        Self {
-            subject: Subject::Action(action),
-            received_digits: None,
-            recording_destination: None,
-            recording_terminator_used: None,
-            error_type: None,
-            error_message: None,
-            sip_status: None,
-        }
+        Self { subject: Subject::Action(action), outcome: Outcome::default() }
+    }
+
+    /// A request of the API (`CallUpdateRequest`, `CallCreateRequest`) with its arguments.
+    pub fn request(kind: &str, arguments: BTreeMap<String, String>) -> Self {
+        let arguments = arguments.into_iter().map(|(k, v)| (k, Value::String(v))).collect();
+        let parameters = Map::from_iter([("Arguments".to_owned(), Value::Object(arguments))]);
+        let subject = Subject::Other { kind: kind.to_owned(), parameters };
+        Self { subject, outcome: Outcome::default() }
     }
 
     /// The action, when it is about one that is known here.
@@ -180,29 +239,45 @@ pub mod error_type {
     pub const SYSTEM_EXCEPTION: &str = "SystemException";
     pub const CALL_NOT_ANSWERED: &str = "CallNotAnswered";
     pub const INVALID_DIGITS_RECEIVED: &str = "InvalidDigitsReceived";
+    pub const ACCESS_DENIED: &str = "AccessDenied";
+    pub const RESOURCE_NOT_FOUND: &str = "ResourceNotFound";
+    pub const RESOURCE_ACCESS_DENIED: &str = "ResourceAccessDenied";
 }
 
-/// `CallDetails`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+/// `CallDetails`. Examples of the documentation leave much of it out.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
 pub struct CallDetails {
     /// A GUID: our id of the call.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub transaction_id: String,
     /// What the application asked to be kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub transaction_attributes: Option<Map<String, Value>>,
     /// Twelve digits.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub aws_account_id: String,
     /// A region's name.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub aws_region: String,
     /// The rule that led here, on calls that came in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sip_rule_id: Option<String>,
     /// The application (`SipApplicationId` in old examples).
-    #[serde(alias = "SipApplicationId")]
+    #[serde(alias = "SipApplicationId", skip_serializing_if = "String::is_empty")]
     pub sip_media_application_id: String,
     /// The legs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub participants: Vec<Participant>,
+    /// What is not known here.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+impl CallDetails {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// One leg.
@@ -212,14 +287,19 @@ pub struct Participant {
     /// A GUID.
     pub call_id: String,
     /// Which.
+    #[serde(default = "leg_a")]
     pub participant_tag: LegTag,
     /// Number called.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub to: String,
     /// Number calling.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub from: String,
     /// Towards us or from us.
+    #[serde(default)]
     pub direction: Direction,
     /// Milliseconds since 1970, as text.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub start_time_in_milliseconds: String,
     /// Absent until the leg is answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -227,12 +307,20 @@ pub struct Participant {
     /// Custom headers of the leg, names as sent.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sip_headers: BTreeMap<String, String>,
+    /// What is not known here.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+fn leg_a() -> LegTag {
+    LegTag::A
 }
 
 /// Direction of a leg.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub enum Direction {
+    #[default]
     Inbound,
     Outbound,
 }

@@ -7,19 +7,23 @@
 //! What Offhook adds (endpoints inside the office, audio that is built in or lies in a file) uses
 //! further words in places where AWS has an enumeration; nothing of AWS's is changed by it.
 //! Everything here is a value: [`session::Transaction`] and [`session::Script`] hold the rules,
-//! [`digits::Collector`] takes `now` as an argument.
+//! [`rules::Rules`] has a switch for each contradiction in AWS's documentation, and
+//! [`digits::Collector`] and [`invoke::Invocation`] take `now` as an argument.
 
 pub mod action;
 pub mod digits;
 pub mod event;
+pub mod invoke;
 mod lenient;
 pub mod reply;
+pub mod rules;
 pub mod session;
 pub mod speech;
 
 pub use action::{Action, LegTag, Target};
 pub use event::{ActionData, EventType, InvocationEvent};
 pub use reply::Reply;
+pub use rules::Rules;
 
 /// The only schema version there is.
 pub const SCHEMA_VERSION: &str = "1.0";

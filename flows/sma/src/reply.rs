@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::action::{Action, KNOWN_ACTIONS};
+use crate::rules::{InvalidReply, Rules};
 
 /// Most actions in one reply.
 pub const MAX_ACTIONS: usize = 10;
@@ -18,7 +19,7 @@ pub const MAX_ATTRIBUTE_BYTES: usize = 20 * 1024;
 pub struct Reply {
     /// Always [`crate::SCHEMA_VERSION`].
     pub schema_version: String,
-    /// `None`: go on with what runs. Empty: stop it, stay in the call.
+    /// `None`: go on with what runs. Empty: [`crate::rules::Rules::empty_list`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actions: Option<Vec<Action>>,
     /// `None`: keep what is kept. Otherwise it replaces all of it.
@@ -46,7 +47,7 @@ impl Reply {
     /// # Errors
     /// The first thing that is wrong, in AWS's words.
     pub fn parse(json: &[u8]) -> Result<Self, ReplyError> {
-        let value: Value = match serde_json::from_slice(json) {
+        let mut value: Value = match serde_json::from_slice(json) {
             Ok(Value::Null) => return Err(ReplyError::Blank),
             Ok(value) => value,
             Err(_) if json.iter().all(u8::is_ascii_whitespace) => return Err(ReplyError::Blank),
@@ -55,7 +56,7 @@ impl Reply {
         if value.get("SchemaVersion").and_then(Value::as_str) != Some(crate::SCHEMA_VERSION) {
             return Err(ReplyError::SchemaVersion);
         }
-        if let Some(Value::Array(actions)) = value.get("Actions") {
+        if let Some(Value::Array(actions)) = value.get_mut("Actions") {
             if actions.len() > MAX_ACTIONS {
                 return Err(ReplyError::TooManyActions);
             }
@@ -64,23 +65,40 @@ impl Reply {
                 if !KNOWN_ACTIONS.contains(&name) {
                     return Err(ReplyError::UnsupportedAction(name.to_owned()));
                 }
+                // A parameter that is null was not given.
+                drop_nulls(action);
             }
         }
-        let reply: Self =
-            serde_json::from_value(value).map_err(|e| ReplyError::Unreadable(e.to_string()))?;
-        reply.check_attributes()?;
-        Ok(reply)
+        serde_json::from_value(value).map_err(|e| ReplyError::Unreadable(e.to_string()))
     }
 
-    fn check_attributes(&self) -> Result<(), ReplyError> {
+    /// Whether it is within the limits of a session.
+    ///
+    /// # Errors
+    /// The first that it exceeds, in AWS's words.
+    pub fn check(&self, rules: &Rules) -> Result<(), ReplyError> {
+        if self.actions.as_ref().is_some_and(|actions| actions.len() > MAX_ACTIONS) {
+            return Err(ReplyError::TooManyActions);
+        }
         let Some(attributes) = &self.transaction_attributes else { return Ok(()) };
-        if attributes.len() > MAX_ATTRIBUTES {
-            return Err(ReplyError::TooManyAttributes);
+        if attributes.len() > rules.max_attributes {
+            return Err(ReplyError::TooManyAttributes(rules.max_attributes));
         }
         match serde_json::to_string(attributes) {
             Ok(json) if json.len() <= MAX_ATTRIBUTE_BYTES => Ok(()),
             _ => Err(ReplyError::AttributesTooLong),
         }
+    }
+}
+
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|_, value| !value.is_null());
+            map.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(list) => list.iter_mut().for_each(drop_nulls),
+        _ => {}
     }
 }
 
@@ -100,23 +118,23 @@ pub enum ReplyError {
     UnsupportedAction(String),
     #[error("Too many actions specified in a response.")]
     TooManyActions,
-    #[error(
-        "Transaction Attributes has too many mappings. Maximum number of mappings is {MAX_ATTRIBUTES}"
-    )]
-    TooManyAttributes,
+    #[error("Transaction Attributes has too many mappings. Maximum number of mappings is {0}")]
+    TooManyAttributes(usize),
     #[error("Transaction Attributes are longer than {MAX_ATTRIBUTE_BYTES} bytes")]
     AttributesTooLong,
 }
 
+/// `ErrorType` where AWS documents none ([`InvalidReply::Each`]).
+pub const INVALID_RESPONSE: &str = "InvalidResponse";
+
 impl ReplyError {
-    /// `ErrorType` of the `INVALID_LAMBDA_RESPONSE` that it leads to, when it does not end the
-    /// call at once.
-    pub fn error_type(&self) -> Option<&'static str> {
+    /// `ErrorType` of the `INVALID_LAMBDA_RESPONSE` that it leads to; `None`: it ends the call.
+    pub fn error_type(&self, rules: &Rules) -> Option<&'static str> {
         match self {
-            Self::TooManyAttributes | Self::AttributesTooLong => {
+            Self::TooManyAttributes(_) | Self::AttributesTooLong => {
                 Some("TransactionAttributesInvalidMapSize")
             }
-            _ => None,
+            _ => (rules.invalid_reply == InvalidReply::Each).then_some(INVALID_RESPONSE),
         }
     }
 }

@@ -2,12 +2,15 @@
 
 use std::collections::VecDeque;
 
+use serde_json::Map;
+
 use crate::action::{Action, LegTag, Target};
 use crate::event::{
     ActionData, ActionError, CallDetails, EventType, InvocationEvent, Participant, Status,
     error_type,
 };
 use crate::reply::Reply;
+use crate::rules::{Attributes, EmptyList, Rules};
 
 /// Most invocations in one call (AWS's own limit).
 pub const MAX_INVOCATIONS: u32 = 1000;
@@ -46,14 +49,39 @@ impl Transaction {
             call_details: self.details.clone(),
             error_type: None,
             error_message: None,
+            other: Map::new(),
         }
+    }
+
+    /// `INVALID_LAMBDA_RESPONSE`: its reasons stand at the top, beside `CallDetails`
+    /// (attribute-trans-invalid; the prose of pstn-invocations says otherwise).
+    pub fn invalid_reply(&mut self, kind: &str, message: &str) -> InvocationEvent {
+        let mut event = self.event(EventType::InvalidLambdaResponse, None);
+        event.error_type = Some(kind.to_owned());
+        event.error_message = Some(message.to_owned());
+        event
     }
 
     /// Takes over the attributes of a reply: they replace all that was kept, and an empty map
     /// clears.
-    pub fn keep_attributes(&mut self, reply: &Reply) {
-        if let Some(new) = &reply.transaction_attributes {
-            self.details.transaction_attributes = (!new.is_empty()).then(|| new.clone());
+    pub fn keep_attributes(&mut self, reply: &Reply, rules: &Rules) {
+        let Some(new) = &reply.transaction_attributes else { return };
+        let kept = self.details.transaction_attributes.take();
+        let mut all = match rules.attributes {
+            Attributes::Merge if !new.is_empty() => kept.unwrap_or_default(),
+            _ => Map::new(),
+        };
+        all.extend(new.clone());
+        self.details.transaction_attributes = (!all.is_empty()).then_some(all);
+    }
+
+    /// Whether actions are run that answer this event of this leg: never those to `RINGING` and
+    /// the like, and not when nobody is there for them.
+    pub fn acts_on(&self, told: EventType, leg: LegTag, rules: &Rules) -> bool {
+        let alive = |p: &Participant| p.status != Some(Status::Disconnected);
+        match told {
+            EventType::Hangup => self.other_connected(leg),
+            _ => rules.takes_actions(told) && self.details.participants.iter().any(alive),
         }
     }
 
@@ -107,6 +135,17 @@ impl Transaction {
     }
 }
 
+/// What a reply did to the action list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// Nothing.
+    Kept,
+    /// Another list waits behind what runs.
+    Replaced,
+    /// The same, and what runs is to be stopped: [`Script::interrupted`].
+    Interrupts,
+}
+
 /// The action list: what runs, and what waits behind it.
 #[derive(Debug, Default)]
 pub struct Script {
@@ -130,12 +169,24 @@ impl Script {
         self.running.is_none() && self.waiting.is_empty()
     }
 
-    /// A reply came. No actions: nothing changes. A list, even an empty one, takes the place of
-    /// what waited; what runs goes on to its end.
-    pub fn take(&mut self, reply: Reply) {
-        if let Some(actions) = reply.actions {
-            self.waiting = actions.into();
+    /// A reply came. No actions: nothing changes. A list takes the place of what waited; what runs
+    /// goes on to its end, unless the reply is to a call update and it can be interrupted.
+    pub fn take(&mut self, reply: Reply, told: EventType, rules: &Rules) -> Taken {
+        let Some(actions) = reply.actions else { return Taken::Kept };
+        if actions.is_empty() && rules.empty_list == EmptyList::Keeps {
+            return Taken::Kept;
         }
+        let stops = actions.is_empty() || told == EventType::CallUpdateRequested;
+        self.waiting = actions.into();
+        match &self.running {
+            Some(running) if stops && running.is_interruptible(rules) => Taken::Interrupts,
+            _ => Taken::Replaced,
+        }
+    }
+
+    /// The running action was stopped half-way; what waits has its turn.
+    pub fn interrupted(&mut self) -> Option<Action> {
+        self.running.take()
     }
 
     /// Begins the next action, when none runs.
@@ -148,9 +199,25 @@ impl Script {
     }
 
     /// The running action is done. `Some`: the application is to be told.
-    pub fn succeeded(&mut self) -> Option<Action> {
+    pub fn succeeded(&mut self, rules: &Rules) -> Option<Action> {
         let done = self.running.take()?;
-        (self.waiting.is_empty() || done.always_reports()).then_some(done)
+        (self.waiting.is_empty() || done.always_reports(rules)).then_some(done)
+    }
+
+    /// The running `Hangup` is carried out: the application hears of it by `HANGUP`. What waits has
+    /// its turn when that was answered.
+    pub fn hung_up(&mut self) -> Option<Action> {
+        self.running.take()
+    }
+
+    /// A leg is gone. An action that ran on it ends without a word, and so does what waited behind
+    /// it; gives that action.
+    pub fn leg_gone(&mut self, leg: LegTag) -> Option<Action> {
+        let on = |action: &Action| action.target().participant_tag.unwrap_or(LegTag::A) == leg;
+        if !self.running.as_ref().is_some_and(on) {
+            return None;
+        }
+        self.clear()
     }
 
     /// The running action failed: what waited behind it is dropped.

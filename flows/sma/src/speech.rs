@@ -48,12 +48,12 @@ impl SpeechParameters {
 /// `Speak`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Speak {
+    /// What it hears. Stands first: [`Target`] takes what is left.
+    #[serde(flatten)]
+    pub speech: SpeechParameters,
     /// The leg that hears it.
     #[serde(flatten)]
     pub target: Target,
-    /// What it hears.
-    #[serde(flatten)]
-    pub speech: SpeechParameters,
 }
 
 /// `SpeakAndGetDigits`.
@@ -130,6 +130,7 @@ impl SpeakAndGetDigits {
 mod tests {
     use super::*;
     use crate::action::Action;
+    use crate::rules::Rules;
 
     #[test]
     fn speak_is_read_as_awss_own_workflows_write_it() {
@@ -139,7 +140,7 @@ mod tests {
         let Action::Speak(speak) = &action else { panic!("{action:?}") };
         assert_eq!(speak.target.call_id.as_deref(), Some("c-1"));
         assert_eq!(speak.speech.voice_id.as_deref(), Some("Joanna"));
-        assert!(action.answers() && !action.is_interruptible());
+        assert!(action.answers(&Rules::default()) && !action.is_interruptible(&Rules::default()));
         let again: serde_json::Value = serde_json::to_value(&action).unwrap();
         assert_eq!(again, serde_json::from_str::<serde_json::Value>(text).unwrap());
     }

@@ -8,7 +8,7 @@ use offhook_sma::digits::{Collector, Verdict};
 use offhook_sma::event::*;
 use offhook_sma::reply::ReplyError;
 use offhook_sma::session::{Script, Transaction};
-use offhook_sma::{Reply, SCHEMA_VERSION};
+use offhook_sma::{Reply, Rules, SCHEMA_VERSION};
 use serde_json::json;
 
 fn details() -> CallDetails {
@@ -19,7 +19,9 @@ fn details() -> CallDetails {
         aws_region: "us-east-1".into(),
         sip_rule_id: None,
         sip_media_application_id: "8a912ad2-67aa-4852-a892-34a454d370c7".into(),
+        other: Default::default(),
         participants: vec![Participant {
+            other: Default::default(),
             call_id: "f06dd26d-fcaf-411e-9cdb-05ac726e1b9a".into(),
             participant_tag: LegTag::A,
             to: "+18005551212".into(),
@@ -92,8 +94,10 @@ fn a_reply_that_makes_no_sense_is_refused_in_the_words_of_aws() {
     assert_eq!(Reply::parse(text.as_bytes()), Err(ReplyError::UnsupportedAction("Dance".into())));
     let many: serde_json::Map<_, _> = (0..101).map(|i| (format!("k{i}"), json!("v"))).collect();
     let text = json!({"SchemaVersion": "1.0", "TransactionAttributes": many}).to_string();
+    let rules = Rules::default();
+    let reply = Reply::parse(text.as_bytes()).unwrap();
     assert_eq!(
-        Reply::parse(text.as_bytes()).unwrap_err().error_type(),
+        reply.check(&rules).unwrap_err().error_type(&rules),
         Some("TransactionAttributesInvalidMapSize")
     );
 }
@@ -102,18 +106,19 @@ fn a_reply_that_makes_no_sense_is_refused_in_the_words_of_aws() {
 fn one_event_ends_a_list_and_a_failure_drops_the_rest() {
     let pause =
         |ms| Action::Pause(Pause { target: Target::default(), duration_in_milliseconds: ms });
-    let mut script = Script::default();
-    script.take(Reply::actions(vec![pause(1), pause(2), pause(3)]));
+    let (mut script, rules) = (Script::default(), Rules::default());
+    let told = EventType::ActionSuccessful;
+    script.take(Reply::actions(vec![pause(1), pause(2), pause(3)]), told, &rules);
     assert_eq!(script.start_next().cloned(), Some(pause(1)));
     assert_eq!(script.start_next(), None);
-    assert_eq!(script.succeeded(), None);
+    assert_eq!(script.succeeded(&rules), None);
     script.start_next();
     assert_eq!(script.failed(), Some(pause(2)));
     assert!(script.is_idle());
-    script.take(Reply::actions(vec![pause(4)]));
+    script.take(Reply::actions(vec![pause(4)]), told, &rules);
     script.start_next();
-    script.take(Reply::nothing());
-    assert_eq!(script.succeeded(), Some(pause(4)));
+    script.take(Reply::nothing(), told, &rules);
+    assert_eq!(script.succeeded(&rules), Some(pause(4)));
 }
 
 fn prompt(min: u64, max: u64, regex: Option<&str>) -> PlayAudioAndGetDigits {

@@ -1,7 +1,23 @@
-//! Intrinsic functions: `States.Format(…)` and the others.
+//! Intrinsic functions: `States.Format('{}', $.name)` and the others.
+//!
+//! > Parsed at load time, with the number of arguments checked; called with what the paths among
+//! > the arguments find. A path that finds nothing is `States.Runtime`, a function that is refused
+//! > its arguments `States.IntrinsicFailure`, and AWS's sentence quotes the outermost call.
+//!
+//! Source: developer guide, "Intrinsics for JSONPath states".
 
-use crate::failure::Failure;
-use crate::path::PathError;
+mod arrays;
+mod function;
+mod math;
+mod parse;
+mod strings;
+#[cfg(test)]
+mod tests;
+
+pub use function::Function;
+
+use crate::failure::{Failure, names};
+use crate::path::{Path, PathError, Root};
 use crate::scope::Scope;
 use serde_json::Value;
 
@@ -9,15 +25,117 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Intrinsic {
     source: String,
+    call: Call,
+}
+
+/// One call, perhaps inside another.
+#[derive(Debug, Clone, PartialEq)]
+struct Call {
+    function: Function,
+    arguments: Vec<Argument>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Argument {
+    /// Text between single quotes, its backslashes still in place: only `States.Format` tells
+    /// `{}` from `\{\}`.
+    Text(String),
+    /// A number, true, false or null.
+    Value(Value),
+    Path(Path),
+    Call(Call),
 }
 
 impl Intrinsic {
-    /// Parses `States.Name(arguments)`.
+    /// Parses `States.Name(argument, …)`.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such function, it has another number of arguments, or an argument is none.
     pub fn parse(source: &str) -> Result<Self, PathError> {
-        Ok(Self { source: source.to_owned() })
+        Ok(Self { source: source.to_owned(), call: parse::whole(source)? })
     }
-    /// Calls it. `field` as in [`crate::path::Path::evaluate`].
-    pub fn evaluate(&self, _scope: &Scope<'_>, field: &str) -> Result<Value, Failure> {
-        Err(Failure::runtime(format!("{} {field}", self.source)))
+
+    /// Whether `text` is meant as a call, rather than as a path.
+    pub fn looks_like_one(text: &str) -> bool {
+        text.trim_start().starts_with("States.")
     }
+
+    /// The text it was parsed from.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The paths among its arguments, those of calls inside included.
+    pub fn paths(&self) -> Vec<&Path> {
+        let mut paths = Vec::new();
+        let mut calls = vec![&self.call];
+        while let Some(call) = calls.pop() {
+            for argument in &call.arguments {
+                match argument {
+                    Argument::Path(path) => paths.push(path),
+                    Argument::Call(inner) => calls.push(inner),
+                    Argument::Text(_) | Argument::Value(_) => {}
+                }
+            }
+        }
+        paths
+    }
+
+    /// Calls it.
+    ///
+    /// # Errors
+    ///
+    /// `States.Runtime` when a path finds nothing, `States.IntrinsicFailure` when the function
+    /// cannot work with its arguments.
+    pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, Failure> {
+        self.call.evaluate(scope).map_err(|trouble| {
+            let (error, words) = match trouble {
+                Trouble::NotFound(words) => (names::RUNTIME, words),
+                Trouble::Refused(words) => (names::INTRINSIC_FAILURE, words),
+            };
+            let source = &self.source;
+            Failure::new(error, format!("The function '{source}' had the following error: {words}"))
+        })
+    }
+}
+
+/// Why a call has no value.
+#[derive(Debug)]
+enum Trouble {
+    NotFound(String),
+    Refused(String),
+}
+
+impl Call {
+    fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, Trouble> {
+        let mut values = Vec::with_capacity(self.arguments.len());
+        for (at, argument) in self.arguments.iter().enumerate() {
+            values.push(match argument {
+                Argument::Text(raw) if at == 0 && self.function == Function::Format => {
+                    Value::String(raw.clone())
+                }
+                Argument::Text(raw) => Value::String(strings::unescape(raw)),
+                Argument::Value(value) => value.clone(),
+                Argument::Path(path) => path.select(scope).ok_or_else(|| missing(path, scope))?,
+                Argument::Call(inner) => inner.evaluate(scope)?,
+            });
+        }
+        self.function.apply(&values, scope).map_err(|words| {
+            Trouble::Refused(format!("Invalid arguments in {}: {words}", self.function.name()))
+        })
+    }
+}
+
+/// AWS's words. A path in the context object is written as if its root were `$`, and it is the
+/// state's input that is quoted.
+fn missing(path: &Path, scope: &Scope<'_>) -> Trouble {
+    let source = match path.root() {
+        Root::Context => path.source().get(1..).unwrap_or_default(),
+        Root::Input | Root::Variable(_) => path.source(),
+    };
+    Trouble::NotFound(format!(
+        "The JsonPath argument for the field '{source}' could not be found in the input '{}'",
+        scope.input
+    ))
 }

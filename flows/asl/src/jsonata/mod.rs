@@ -1,90 +1,228 @@
 //! Step Functions' dialect of JSONata.
+//!
+//! > The language is `jsonata-core`'s. This room adds what Step Functions adds (`$partition`,
+//! > `$range`, `$hash`, `$random(seed)`, `$uuid`, `$parse`), takes away `$eval`, gives it the
+//! > scope's clock and chance, and bounds what one evaluation may cost, as AWS does: a second, a
+//! > hundred-odd levels, and 6,990,256 bytes for a value. Past any bound the expression fails with
+//! > `States.QueryEvaluationError`; it never takes the process with it.
+//!
+//! An [`Expression`] is parsed once and can be shared between threads. The evaluator's own values
+//! live within one call of [`Expression::evaluate`].
+//!
+//! Source: developer guide, "Transforming data with JSONata in Step Functions".
+
+mod convert;
+mod guard;
+mod host;
+mod limits;
+mod template;
+#[cfg(test)]
+mod tests;
+
+pub use crate::template::TemplateProblem;
+pub use template::JsonataTemplate;
 
 use crate::failure::Failure;
 use crate::scope::Scope;
+use crate::value::kind;
+use jsonata_core::ast::AstNode;
+use jsonata_core::evaluator::{Context, Evaluator, EvaluatorOptions};
+use jsonata_core::value::JValue;
 use serde_json::Value;
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
 
 /// Why a text is not an expression.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ExpressionError {
-    /// What is wrong, with JSONata's code.
+    /// What is wrong, with JSONata's code where it has one.
     pub message: String,
-    /// Where, in characters from 0, if it is known.
-    pub position: Option<usize>,
 }
 
 /// One expression, without its `{%` and `%}`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Expression {
     source: String,
+    tree: Arc<AstNode>,
+    /// Names of variables and functions in it, without the `$`.
+    names: BTreeSet<String>,
+    /// `$states.input.a.b`: read without the evaluator, so that numbers stay as they are.
+    plain: Option<Vec<String>>,
+}
+
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
 }
 
 impl Expression {
     /// Parses the text between `{%` and `%}`.
+    ///
+    /// # Errors
+    ///
+    /// With JSONata's message. `$$` is refused, as AWS refuses it: there is no document around an
+    /// expression.
     pub fn parse(source: &str) -> Result<Self, ExpressionError> {
-        Ok(Self { source: source.to_owned() })
+        let source = source.trim();
+        if source.len() > limits::MOST_SOURCE {
+            let message = format!("the expression is longer than {} bytes", limits::MOST_SOURCE);
+            return Err(ExpressionError { message });
+        }
+        let tree = catch_unwind(AssertUnwindSafe(|| jsonata_core::parser::parse(source)))
+            .map_err(|_| "the expression cannot be parsed".to_owned())
+            .and_then(|parsed| parsed.map_err(|error| error.to_string()))
+            .map_err(|message| ExpressionError { message })?;
+        let plain = guard::plain_path(&tree);
+        let (tree, names) = guard::guarded(tree);
+        Ok(Self { source: source.to_owned(), tree: Arc::new(tree), names, plain })
     }
-    /// Evaluates for the field `location` (`Output/result`, `Arguments/Key`, `Items`).
-    pub fn evaluate(&self, _scope: &Scope<'_>, location: &str) -> Result<Value, Failure> {
-        Err(Failure::query(self.source.clone(), location))
+
+    /// The text between `{%` and `%}`, without blanks around it.
+    pub fn source(&self) -> &str {
+        &self.source
     }
-    /// As [`Expression::evaluate`], and the result must be of a type the field allows.
+
+    /// The variables and functions it names, without the `$`: `states` among them.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
+    /// Evaluates for the field `location`, written as AWS does: `Output/a/b[0]`, `Items`,
+    /// `Choices[1]/Condition`.
+    ///
+    /// # Errors
+    ///
+    /// `States.QueryEvaluationError` when it fails or gives nothing.
+    pub fn evaluate(&self, scope: &Scope<'_>, location: &str) -> Result<Value, Failure> {
+        if let Some(found) = self.plain.as_ref().and_then(|names| plain_value(names, scope)) {
+            return Ok(found.clone());
+        }
+        let evaluated = catch_unwind(AssertUnwindSafe(|| self.run(scope)));
+        let ended = evaluated.unwrap_or_else(|_| Err("an internal error".to_owned()));
+        match ended {
+            Ok(Some(value)) => Ok(value),
+            Ok(None) => Err(self.failure("returned nothing (undefined).", location)),
+            Err(message) => {
+                Err(self.failure(&format!("threw an error during evaluation{message}"), location))
+            }
+        }
+    }
+
+    /// As [`Expression::evaluate`], for a field that wants one type.
+    ///
+    /// # Errors
+    ///
+    /// `States.QueryEvaluationError`, for a result of another type as well.
     pub fn evaluate_as(
         &self,
         scope: &Scope<'_>,
         location: &str,
         expected: Expected,
     ) -> Result<Value, Failure> {
-        let _ = expected;
-        self.evaluate(scope, location)
+        let value = self.evaluate(scope, location)?;
+        if expected.admits(&value) {
+            return Ok(value);
+        }
+        let (wanted, kind) = (expected.name(), kind(&value));
+        let words = format!(
+            "returned an unexpected result type. Expected '{wanted}', but was '{kind}' for value: \
+             {value}"
+        );
+        Err(self.failure(&words, location))
     }
-    /// The text between `{%` and `%}`.
-    pub fn source(&self) -> &str {
-        &self.source
+
+    /// AWS's sentence.
+    fn failure(&self, words: &str, location: &str) -> Failure {
+        let source = &self.source;
+        Failure::query(
+            format!(
+                "The JSONata expression '{source}' specified for the field '{location}' {words}"
+            ),
+            location,
+        )
     }
+
+    /// The value, nothing, or the end of AWS's sentence.
+    fn run(&self, scope: &Scope<'_>) -> Result<Option<Value>, String> {
+        let mut context = Context::new();
+        let mut assigned = BTreeSet::new();
+        for name in &self.names {
+            let value = match (name.as_str(), scope.states) {
+                ("states", Some(states)) => Some(states),
+                (name, _) => scope.variables.get(name),
+            };
+            if let Some(value) = value {
+                context.bind(name.clone(), convert::to_jsonata(value));
+                assigned.insert(name.clone());
+            }
+        }
+        let options = EvaluatorOptions {
+            timeout_ms: Some(limits::MOST_MILLISECONDS),
+            max_stack_depth: Some(limits::MOST_LEVELS),
+            max_sequence_length: Some(limits::MOST_ITEMS),
+            cancel: None,
+        };
+        let mut evaluator = Evaluator::with_options(context, options);
+        let world = Rc::new(host::World::of(scope, assigned));
+        host::install(&mut evaluator, &world).map_err(|error| limits::words(error.message()))?;
+        let evaluated = evaluator.evaluate(&self.tree, &JValue::Undefined);
+        scope.entropy.resume(&world.entropy);
+        let value = evaluated.map_err(|error| limits::words(error.message()))?;
+        convert::from_jsonata(&value).ok_or_else(|| limits::words(limits::MEMORY))
+    }
+}
+
+/// Follows names through objects; `None` where the evaluator has to say what happens.
+fn plain_value<'a>(names: &[String], scope: &Scope<'a>) -> Option<&'a Value> {
+    let (first, rest) = names.split_first()?;
+    let root = match scope.states {
+        Some(states) if first == "states" => states,
+        _ => scope.variables.get(first)?,
+    };
+    rest.iter().try_fold(root, |value, name| value.as_object()?.get(name))
 }
 
 /// The type a field wants of its expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
-    /// `Items`.
+    /// `Items`
     Array,
-    /// `Condition`.
+    /// `Condition`
     Boolean,
-    /// Seconds, counts.
+    /// Counts and seconds: a number without a fraction.
     Integer,
-    /// A percentage.
+    /// `ToleratedFailurePercentage`
     Number,
-    /// Timestamps, `Error`, `Cause`.
+    /// `Timestamp`, `Error`, `Cause`
     String,
-    /// `Assign`, `Arguments` of some resources.
+    /// An object.
     Object,
 }
 
-/// Any JSON in which strings `{% … %}` are expressions.
-#[derive(Debug, Clone, PartialEq)]
-pub struct JsonataTemplate {
-    literal: Value,
-}
-
-/// A place in a template that is no expression.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TemplateProblem {
-    /// Where in the template, such as `a/b/0`; empty for the template itself.
-    pub path: String,
-    /// What is wrong.
-    pub message: String,
-}
-
-impl JsonataTemplate {
-    /// Parses every expression in it.
-    pub fn parse(value: &Value) -> Result<Self, Vec<TemplateProblem>> {
-        Ok(Self { literal: value.clone() })
+impl Expected {
+    fn admits(self, value: &Value) -> bool {
+        match self {
+            Self::Array => value.is_array(),
+            Self::Boolean => value.is_boolean(),
+            Self::Integer => value.as_f64().is_some_and(|number| number.fract() == 0.0),
+            Self::Number => value.is_number(),
+            Self::String => value.is_string(),
+            Self::Object => value.is_object(),
+        }
     }
-    /// Evaluates every expression. `location` is the field that holds the template: `Output`.
-    pub fn evaluate(&self, _scope: &Scope<'_>, location: &str) -> Result<Value, Failure> {
-        let _ = location;
-        Ok(self.literal.clone())
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Array => "array",
+            Self::Boolean => "boolean",
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::String => "string",
+            Self::Object => "object",
+        }
     }
 }

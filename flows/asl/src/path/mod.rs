@@ -1,12 +1,31 @@
 //! JSONPath as Step Functions reads it: paths that read, and reference paths that write.
+//!
+//! > Step Functions follows the Jayway dialect: a definite path gives the bare value and fails
+//! > when there is none; an indefinite one (wildcard, slice, filter, `..`, several indices) gives
+//! > an array, which may be empty. A path starts in the input (`$`), in the context object (`$$`)
+//! > or in a variable (`$name`).
+//!
+//! Source: developer guide, "Using JSONPath paths"; Jayway JsonPath's README for the dialect.
+
+mod filter;
+mod function;
+mod parse;
+mod reference;
+mod select;
+mod step;
+#[cfg(test)]
+mod tests;
+
+pub use reference::ReferencePath;
 
 use crate::failure::Failure;
 use crate::scope::Scope;
 use serde_json::Value;
+use step::Step;
 
-/// Why a text is not a path.
+/// Why a text is not a path or an intrinsic function.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message} at character {position}")]
+#[error("{message} (at character {}){}", position + 1, hint(.suggestion))]
 pub struct PathError {
     /// What is wrong.
     pub message: String,
@@ -16,58 +35,113 @@ pub struct PathError {
     pub suggestion: Option<String>,
 }
 
-/// A parsed path: `$.a`, `$$.Task.Token`, `$variable.b`.
+fn hint(suggestion: &Option<String>) -> String {
+    suggestion.as_ref().map(|text| format!("; did you mean `{text}`?")).unwrap_or_default()
+}
+
+/// Where a path starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Root {
+    /// `$`: the state's input (or the result that is worked on).
+    Input,
+    /// `$$`: the context object.
+    Context,
+    /// `$name`: a variable, by its name without the `$`.
+    Variable(String),
+}
+
+/// A parsed path: `$.a`, `$$.Task.Token`, `$variable.b[0]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Path {
     source: String,
+    root: Root,
+    steps: Vec<Step>,
 }
 
 impl Path {
-    /// Parses.
+    /// Parses `source`.
+    ///
+    /// # Errors
+    ///
+    /// With the character at which it stops being a path.
     pub fn parse(source: &str) -> Result<Self, PathError> {
-        Ok(Self { source: source.to_owned() })
+        let (root, steps) = parse::path(source)?;
+        Ok(Self { source: source.to_owned(), root, steps })
     }
+
     /// The text it was parsed from.
     pub fn source(&self) -> &str {
         &self.source
     }
-    /// What the path finds. `field` is the key the path stands in, as it is written in the
-    /// definition (`value.$`, `ErrorPath`), for AWS's words when nothing is found.
-    pub fn evaluate(&self, scope: &Scope<'_>, field: &str) -> Result<Value, Failure> {
-        self.select(scope).ok_or_else(|| Failure::runtime(format!("{field}")))
+
+    /// Where it starts.
+    pub fn root(&self) -> &Root {
+        &self.root
     }
-    /// What the path finds, or `None`: `IsPresent` asks so, and a Choice, which has words of its own.
-    pub fn select(&self, _scope: &Scope<'_>) -> Option<Value> {
-        None
-    }
-    /// Whether the path can find one value only.
+
+    /// Whether it finds one value, and that bare, rather than an array of what it finds.
     pub fn is_definite(&self) -> bool {
-        true
+        step::is_definite(&self.steps) || matches!(self.steps.last(), Some(Step::Function(_)))
+    }
+
+    /// What the path finds. An index past the end of an array, as the last step, finds null: so
+    /// it does on AWS in a payload template.
+    ///
+    /// `field` is the key under which the path is written in the definition (`value.$`,
+    /// `ErrorPath`): AWS names it.
+    ///
+    /// # Errors
+    ///
+    /// `States.Runtime` when a definite path finds nothing.
+    pub fn evaluate(&self, scope: &Scope<'_>, field: &str) -> Result<Value, Failure> {
+        match self.find(scope) {
+            Ok(found) => Ok(found),
+            Err(Miss::NotFound) if self.ends_past_an_array(scope) => Ok(Value::Null),
+            Err(Miss::NotFound) => Err(self.not_found(scope, field)),
+            Err(Miss::TooMuch) => Err(Failure::runtime(format!(
+                "The JSONPath '{}' specified for the field '{field}' matches more than can be held",
+                self.source
+            ))),
+        }
+    }
+
+    /// What the path finds, or `None`: for `IsPresent`, and for fields whose failure has words of
+    /// its own (`InputPath`, a Choice's `Variable`).
+    pub fn select(&self, scope: &Scope<'_>) -> Option<Value> {
+        self.find(scope).ok()
+    }
+
+    fn document<'a>(&self, scope: &Scope<'a>) -> Option<&'a Value> {
+        match &self.root {
+            Root::Input => Some(scope.input),
+            Root::Context => Some(scope.context),
+            Root::Variable(name) => scope.variables.get(name),
+        }
+    }
+
+    fn find(&self, scope: &Scope<'_>) -> Result<Value, Miss> {
+        select::select(self.document(scope).ok_or(Miss::NotFound)?, &self.steps)
+    }
+
+    fn ends_past_an_array(&self, scope: &Scope<'_>) -> bool {
+        self.document(scope).is_some_and(|root| select::ends_past_an_array(root, &self.steps))
+    }
+
+    /// AWS's words. They quote the document the path was looked up in.
+    fn not_found(&self, scope: &Scope<'_>, field: &str) -> Failure {
+        let document = self.document(scope).unwrap_or(scope.input);
+        Failure::runtime(format!(
+            "The JSONPath '{}' specified for the field '{field}' could not be found in the input \
+             '{document}'",
+            self.source
+        ))
     }
 }
 
-/// A path of names and indices only, which can be written to.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ReferencePath {
-    path: Path,
-}
-
-impl ReferencePath {
-    /// Parses.
-    pub fn parse(source: &str) -> Result<Self, PathError> {
-        Ok(Self { path: Path::parse(source)? })
-    }
-    /// Puts `value` into `root` where the path says, making the objects on the way.
-    pub fn write(&self, root: &mut Value, value: Value) -> Result<(), Failure> {
-        *root = value;
-        Ok(())
-    }
-    /// What is there.
-    pub fn read(&self, scope: &Scope<'_>, field: &str) -> Result<Value, Failure> {
-        self.path.evaluate(scope, field)
-    }
-    /// The text it was parsed from.
-    pub fn source(&self) -> &str {
-        self.path.source()
-    }
+/// Why nothing is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Miss {
+    NotFound,
+    /// More nodes or bytes than a payload could ever have: `$..*..*..*`.
+    TooMuch,
 }

@@ -20,6 +20,11 @@ impl Entropy {
         Self { seed, drawn: AtomicU64::new(0) }
     }
 
+    /// Goes on where `other`, which was cloned from this, has got to.
+    pub(crate) fn resume(&self, other: &Self) {
+        self.drawn.store(other.drawn.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
     /// The next 32 bytes.
     fn block(&self) -> [u8; 32] {
         let count = self.drawn.fetch_add(1, Ordering::Relaxed);

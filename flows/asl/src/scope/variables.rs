@@ -1,6 +1,7 @@
 //! The variables a state can read: its own scope's, then those of the scopes around it.
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeSeq;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,10 +11,11 @@ use std::sync::Arc;
 /// Cheap to clone: the values are shared until a clone is assigned to. An inner scope (a branch
 /// of Parallel, an iteration of Map) reads the variables of the scopes around it and cannot change
 /// them (developer guide, "Passing data between states with variables").
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+///
+/// Serialised it is a list of objects, the innermost scope first.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Variables {
     own: Arc<BTreeMap<String, Arc<Value>>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     outer: Option<Arc<Variables>>,
 }
 
@@ -66,5 +68,30 @@ impl Variables {
             scope = one.outer.as_deref();
         }
         seen
+    }
+}
+
+impl Serialize for Variables {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut scopes = serializer.serialize_seq(None)?;
+        let mut scope = Some(self);
+        while let Some(one) = scope {
+            let values: BTreeMap<&str, &Value> = one.own().collect();
+            scopes.serialize_element(&values)?;
+            scope = one.outer.as_deref();
+        }
+        scopes.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Variables {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let scopes: Vec<BTreeMap<String, Value>> = Deserialize::deserialize(deserializer)?;
+        let mut outer = None;
+        for values in scopes.into_iter().rev() {
+            let own = values.into_iter().map(|(name, value)| (name, Arc::new(value))).collect();
+            outer = Some(Self { own: Arc::new(own), outer: outer.map(Arc::new) });
+        }
+        Ok(outer.unwrap_or_default())
     }
 }

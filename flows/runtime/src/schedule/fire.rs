@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use offhook_asl::machine::Pattern;
 use serde_json::{Map, Value, json};
 
 use crate::services::{ExecutionInfo, Integration, Request, ServiceError, Services};
@@ -185,6 +186,7 @@ fn request(
         integration: Integration::Sdk,
         service: service.to_owned(),
         action: action.to_owned(),
+        pattern: Pattern::RequestResponse,
         arguments,
         execution: ExecutionInfo {
             arn: invocation.schedule.clone(),

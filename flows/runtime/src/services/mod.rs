@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use offhook_asl::machine::Pattern;
 use serde_json::Value;
 
 /// The shape of an integration (Step Functions developer guide, "Integrating services").
@@ -51,6 +52,8 @@ pub struct Request {
     pub service: String,
     /// The action's name in the resource ARN, without `.sync` and such: `putItem`.
     pub action: String,
+    /// How the result comes: what is asked for with `.sync` is answered when the job has ended.
+    pub pattern: Pattern,
     /// The state's `Parameters` or `Arguments`, evaluated.
     pub arguments: Value,
     /// Who asks.
@@ -89,7 +92,9 @@ impl ServiceError {
         let sdk = if request.integration == Integration::Sdk { "aws-sdk:" } else { "" };
         Self::new(
             "States.TaskFailed",
-            format!("{sdk}{service}:{action} is not among the integrations of this machine"),
+            format!(
+                "{sdk}{service}:{action} is not served on this machine; configure AWS credentials to pass it on"
+            ),
         )
     }
 }

@@ -9,6 +9,7 @@ mod tables;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use offhook_asl::machine::Pattern;
 use serde_json::{Value as Json, json};
 
 use super::*;
@@ -25,6 +26,7 @@ pub(super) fn request(integration: Integration, action: &str, arguments: Json) -
         integration,
         service: "dynamodb".to_owned(),
         action: action.to_owned(),
+        pattern: Pattern::RequestResponse,
         arguments,
         execution: ExecutionInfo {
             arn: "arn:aws:states:us-east-1:000000000000:execution:m:e".to_owned(),

@@ -1,21 +1,38 @@
 //! Actions: what an application asks of a call. Type and field names are AWS's.
 
-use std::collections::BTreeMap;
+mod bot;
+mod bridge;
+mod check;
+mod malformed;
+mod meeting;
+mod recording;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use self::bot::StartBotConversation;
+pub use self::bridge::{CallAndBridge, Endpoint, EndpointType};
+pub use self::check::{MAX_BRANCHES, may_set_header};
+pub use self::malformed::Malformed;
+pub use self::meeting::{
+    JoinChimeMeeting, MEETING_NUMBER, ModifyChimeMeetingAttendees, VoiceFocus,
+};
+pub use self::recording::{
+    CallRecordingControl, CallRecordingDestination, RecordAudio, RecordingDestination,
+    StartCallRecording, Track,
+};
 use crate::lenient;
+use crate::rules::{Interruptible, MidList, Rules};
 use crate::speech::{Speak, SpeakAndGetDigits, SpeechParameters};
 
 /// Which leg of a call: the caller's, or the one that `CallAndBridge` made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LegTag {
     /// The leg that the call began with.
-    #[serde(rename = "LEG-A")]
+    #[serde(rename = "LEG-A", alias = "Leg-A")]
     A,
     /// The leg bridged to it.
-    #[serde(rename = "LEG-B")]
+    #[serde(rename = "LEG-B", alias = "Leg-B")]
     B,
 }
 
@@ -30,19 +47,62 @@ pub struct Target {
     /// Its tag.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub participant_tag: Option<LegTag>,
+    /// Parameters that are not known here: they are passed on with the action.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
 }
 
 impl Target {
     /// The leg with this tag.
     pub fn tag(tag: LegTag) -> Self {
-        Self { call_id: None, participant_tag: Some(tag) }
+        Self { participant_tag: Some(tag), ..Self::default() }
     }
 }
 
-/// One action.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "Type", content = "Parameters")]
-pub enum Action {
+macro_rules! actions {
+    ($($(#[$doc:meta])* $name:ident($kind:ty)),+ $(,)?) => {
+        /// One action.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "Type", content = "Parameters")]
+        pub enum Action {
+            $($(#[$doc])* $name($kind),)+
+            /// One of these whose parameters cannot be read: it fails when its turn comes.
+            #[serde(untagged)]
+            Malformed(Box<Malformed>),
+        }
+
+        /// The type names of [`Action`].
+        pub const KNOWN_ACTIONS: &[&str] = &[$(stringify!($name)),+];
+
+        impl Action {
+            /// The type's name on the wire.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$name(_) => stringify!($name),)+
+                    Self::Malformed(action) => action.name(),
+                }
+            }
+
+            /// The leg it is for.
+            pub fn target(&self) -> &Target {
+                match self {
+                    $(Self::$name(action) => &action.target,)+
+                    Self::Malformed(action) => action.target(),
+                }
+            }
+
+            /// The same, to fill in what was resolved before it is echoed in an event.
+            pub fn target_mut(&mut self) -> &mut Target {
+                match self {
+                    $(Self::$name(action) => &mut action.target,)+
+                    Self::Malformed(action) => action.target_mut(),
+                }
+            }
+        }
+    };
+}
+
+actions! {
     /// Calls somebody and connects both legs.
     CallAndBridge(CallAndBridge),
     /// Ends a leg.
@@ -63,91 +123,45 @@ pub enum Action {
     SendDigits(SendDigits),
     /// Waits.
     Pause(Pause),
+    /// Records a leg in the background.
+    StartCallRecording(StartCallRecording),
+    /// Ends that recording.
+    StopCallRecording(CallRecordingControl),
+    /// Silence is recorded.
+    PauseCallRecording(CallRecordingControl),
+    /// What is said is recorded again.
+    ResumeCallRecording(CallRecordingControl),
+    /// Suppresses noise.
+    VoiceFocus(VoiceFocus),
+    /// Brings the caller into a Chime meeting.
+    JoinChimeMeeting(JoinChimeMeeting),
+    /// Mutes attendees of that meeting.
+    ModifyChimeMeetingAttendees(ModifyChimeMeetingAttendees),
+    /// Lets a Lex bot talk with the caller.
+    StartBotConversation(Box<StartBotConversation>),
     /// Offhook: the leg hears itself until it ends.
     Echo(Echo),
     /// Offhook: the leg talks with others until it ends.
     JoinConference(JoinConference),
 }
 
-/// The type names of [`Action`], in its order.
-pub const KNOWN_ACTIONS: [&str; 12] = [
-    "CallAndBridge",
-    "Hangup",
-    "PlayAudio",
-    "PlayAudioAndGetDigits",
-    "Speak",
-    "SpeakAndGetDigits",
-    "RecordAudio",
-    "ReceiveDigits",
-    "SendDigits",
-    "Pause",
-    "Echo",
-    "JoinConference",
-];
-
 impl Action {
-    /// The type's name on the wire.
-    pub fn name(&self) -> &'static str {
+    /// Whether a call update may stop it half-way: `PlayAudio`, `RecordAudio` and `Pause`
+    /// (update-sip-call).
+    pub fn is_interruptible(&self, rules: &Rules) -> bool {
         match self {
-            Self::CallAndBridge(_) => "CallAndBridge",
-            Self::Hangup(_) => "Hangup",
-            Self::PlayAudio(_) => "PlayAudio",
-            Self::PlayAudioAndGetDigits(_) => "PlayAudioAndGetDigits",
-            Self::Speak(_) => "Speak",
-            Self::SpeakAndGetDigits(_) => "SpeakAndGetDigits",
-            Self::RecordAudio(_) => "RecordAudio",
-            Self::ReceiveDigits(_) => "ReceiveDigits",
-            Self::SendDigits(_) => "SendDigits",
-            Self::Pause(_) => "Pause",
-            Self::Echo(_) => "Echo",
-            Self::JoinConference(_) => "JoinConference",
+            Self::PlayAudio(_) | Self::RecordAudio(_) | Self::Pause(_) => true,
+            Self::Speak(_) => rules.interruptible == Interruptible::SpeechToo,
+            _ => false,
         }
     }
 
-    /// The leg it is for.
-    pub fn target(&self) -> &Target {
-        match self {
-            Self::CallAndBridge(a) => &a.target,
-            Self::Hangup(a) => &a.target,
-            Self::PlayAudio(a) => &a.target,
-            Self::PlayAudioAndGetDigits(a) => &a.target,
-            Self::Speak(a) => &a.target,
-            Self::SpeakAndGetDigits(a) => &a.target,
-            Self::RecordAudio(a) => &a.target,
-            Self::ReceiveDigits(a) => &a.target,
-            Self::SendDigits(a) => &a.target,
-            Self::Pause(a) => &a.target,
-            Self::Echo(a) => &a.target,
-            Self::JoinConference(a) => &a.target,
+    /// Whether running it answers a call that still rings. What concerns sound does: bridging leaves
+    /// the caller ringing until the other side answers, hanging up rejects.
+    pub fn answers(&self, rules: &Rules) -> bool {
+        if matches!(self, Self::Pause(_)) {
+            return rules.pause_answers;
         }
-    }
-
-    /// The same, to fill in what was resolved before it is echoed in an event.
-    pub fn target_mut(&mut self) -> &mut Target {
-        match self {
-            Self::CallAndBridge(a) => &mut a.target,
-            Self::Hangup(a) => &mut a.target,
-            Self::PlayAudio(a) => &mut a.target,
-            Self::PlayAudioAndGetDigits(a) => &mut a.target,
-            Self::Speak(a) => &mut a.target,
-            Self::SpeakAndGetDigits(a) => &mut a.target,
-            Self::RecordAudio(a) => &mut a.target,
-            Self::ReceiveDigits(a) => &mut a.target,
-            Self::SendDigits(a) => &mut a.target,
-            Self::Pause(a) => &mut a.target,
-            Self::Echo(a) => &mut a.target,
-            Self::JoinConference(a) => &mut a.target,
-        }
-    }
-
-    /// Whether a call update may stop it half-way (`facts`: exactly these three).
-    pub fn is_interruptible(&self) -> bool {
-        matches!(self, Self::PlayAudio(_) | Self::RecordAudio(_) | Self::Pause(_))
-    }
-
-    /// Whether running it answers a call that still rings. Only sound does: bridging leaves the
-    /// caller ringing until the other side answers, hanging up rejects.
-    pub fn answers(&self) -> bool {
         matches!(
             self,
             Self::PlayAudio(_)
@@ -156,14 +170,24 @@ impl Action {
                 | Self::SpeakAndGetDigits(_)
                 | Self::RecordAudio(_)
                 | Self::SendDigits(_)
+                | Self::StartBotConversation(_)
                 | Self::Echo(_)
                 | Self::JoinConference(_)
         )
     }
 
     /// Whether the application is told the outcome at once, even when actions are left.
-    pub fn always_reports(&self) -> bool {
-        matches!(self, Self::PlayAudioAndGetDigits(_) | Self::SpeakAndGetDigits(_))
+    pub fn always_reports(&self, rules: &Rules) -> bool {
+        match self {
+            Self::PlayAudioAndGetDigits(_)
+            | Self::SpeakAndGetDigits(_)
+            | Self::JoinChimeMeeting(_)
+            | Self::ModifyChimeMeetingAttendees(_) => true,
+            Self::CallAndBridge(_) | Self::Hangup(_) | Self::RecordAudio(_) => {
+                rules.mid_list == MidList::Workshop
+            }
+            _ => false,
+        }
     }
 }
 
@@ -213,19 +237,6 @@ pub struct PlaybackControl {
     pub seek_milliseconds: i64,
 }
 
-/// Whom to call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Endpoint {
-    /// What `uri` is.
-    pub bridge_endpoint_type: EndpointType,
-    /// A number, an extension, a group's name, or the user part that a Voice Connector gets.
-    pub uri: String,
-    /// A Voice Connector's ARN (`AWS`), or a trunk's name (`Trunk`; none: by the dial plan).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub arn: Option<String>,
-}
-
 /// `Echo`: for the test call of whoever sets up a phone. Ends with its leg.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Echo {
@@ -243,50 +254,6 @@ pub struct JoinConference {
     pub target: Target,
     /// Which one. It begins with the first who comes and ends with the last who goes.
     pub conference: String,
-}
-
-/// Kinds of [`Endpoint`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum EndpointType {
-    /// A telephone number in E.164.
-    #[serde(rename = "PSTN")]
-    Pstn,
-    /// Through a Voice Connector.
-    #[serde(rename = "AWS")]
-    Aws,
-    /// Offhook: an extension of this office.
-    Extension,
-    /// Offhook: a ring group of this office.
-    Group,
-    /// Offhook: a number out over a trunk.
-    Trunk,
-}
-
-/// `CallAndBridge`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct CallAndBridge {
-    /// The leg to bridge.
-    #[serde(flatten)]
-    pub target: Target,
-    /// Seconds to let it ring, 1 to 120.
-    #[serde(default = "thirty", deserialize_with = "lenient::number")]
-    pub call_timeout_seconds: u64,
-    /// Number shown. AWS demands it; here its absence means the caller's own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub caller_id_number: Option<String>,
-    /// Whom to call: one for AWS's types, several (first answer wins) for Offhook's.
-    pub endpoints: Vec<Endpoint>,
-    /// Played to the caller while the other side rings.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ringback_tone: Option<AudioSource>,
-    /// Headers for the new leg: `X-*`, `User-to-User`, `Diversion`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub sip_headers: BTreeMap<String, String>,
-}
-
-fn thirty() -> u64 {
-    30
 }
 
 /// `Hangup`.
@@ -368,63 +335,6 @@ fn hash() -> Vec<String> {
     vec!["#".to_owned()]
 }
 
-/// Where a recording goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "Type")]
-pub enum RecordingDestination {
-    /// A bucket, as in AWS.
-    S3 {
-        /// Bucket.
-        #[serde(rename = "BucketName")]
-        bucket_name: String,
-        /// What the key begins with.
-        #[serde(rename = "Prefix", default, skip_serializing_if = "Option::is_none")]
-        prefix: Option<String>,
-        /// Filled in when it is done.
-        #[serde(rename = "Key", default, skip_serializing_if = "Option::is_none")]
-        key: Option<String>,
-    },
-    /// Offhook: a voice mailbox of this office.
-    Mailbox {
-        /// The extension.
-        #[serde(rename = "Mailbox")]
-        mailbox: String,
-    },
-    /// Offhook: a folder on this machine.
-    Folder {
-        /// Its path.
-        #[serde(rename = "Path")]
-        path: String,
-    },
-}
-
-/// `RecordAudio`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct RecordAudio {
-    /// The leg that is recorded.
-    #[serde(flatten)]
-    pub target: Target,
-    /// Longest recording; none: no limit but the house's own.
-    #[serde(default, deserialize_with = "lenient::maybe", skip_serializing_if = "Option::is_none")]
-    pub duration_in_seconds: Option<u64>,
-    /// Silence that ends it; none: silence does not.
-    #[serde(default, deserialize_with = "lenient::maybe", skip_serializing_if = "Option::is_none")]
-    pub silence_duration_in_seconds: Option<u64>,
-    /// What counts as silence, 1 to 1000.
-    #[serde(default = "two_hundred", deserialize_with = "lenient::number")]
-    pub silence_threshold: u64,
-    /// Digits that end it.
-    #[serde(default)]
-    pub recording_terminators: Vec<String>,
-    /// Where it goes.
-    pub recording_destination: RecordingDestination,
-}
-
-fn two_hundred() -> u64 {
-    200
-}
-
 /// `ReceiveDigits`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -471,6 +381,3 @@ pub struct Pause {
     #[serde(deserialize_with = "lenient::number")]
     pub duration_in_milliseconds: u64,
 }
-
-/// An action as JSON, for those whose type is not known here.
-pub type RawAction = Map<String, Value>;

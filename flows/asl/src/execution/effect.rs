@@ -1,0 +1,151 @@
+//! What an execution asks of its driver, and what the driver may answer.
+
+use crate::machine::Resource;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Names one task of one execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TaskId(pub u64);
+
+/// Something for the driver to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Effect {
+    /// Call a service, a function, or give a task to an activity's workers.
+    Task(Box<TaskCall>),
+    /// Read the items of a distributed Map. Answered with [`TaskEvent::Content`] where the
+    /// resource gives a file, with [`TaskEvent::Succeeded`] and an array where it lists objects.
+    ReadItems(Box<ItemsCall>),
+    /// Keep the results of a distributed Map. Answered with [`TaskEvent::Succeeded`].
+    WriteResults(Box<ResultsCall>),
+    /// The answer to this task is not wanted any more: it timed out, or what waited for it ended.
+    Cancel {
+        /// Which task.
+        id: TaskId,
+    },
+}
+
+/// A task to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskCall {
+    /// To answer with.
+    pub id: TaskId,
+    /// The state's name.
+    pub state: String,
+    /// What to call.
+    pub resource: Resource,
+    /// The evaluated `Parameters` or `Arguments`.
+    pub arguments: Value,
+    /// The token of `.waitForTaskToken`, `.sync` and activities.
+    pub task_token: Option<String>,
+    /// The region of the execution.
+    pub region: String,
+    /// The evaluated `Credentials`: the role's ARN.
+    pub role_arn: Option<String>,
+    /// Seconds until the task times out by itself.
+    pub timeout_seconds: Option<u64>,
+    /// Seconds the task may be silent.
+    pub heartbeat_seconds: Option<u64>,
+}
+
+/// Items to read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ItemsCall {
+    /// To answer with.
+    pub id: TaskId,
+    /// `s3:getObject` or `s3:listObjectsV2`.
+    pub resource: Resource,
+    /// The evaluated `Parameters` or `Arguments`: `Bucket`, `Key` or `Prefix`.
+    pub arguments: Value,
+}
+
+/// Results to keep.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResultsCall {
+    /// To answer with.
+    pub id: TaskId,
+    /// `s3:putObject`.
+    pub resource: Resource,
+    /// The evaluated `Parameters` or `Arguments`: `Bucket` and `Prefix`.
+    pub arguments: Value,
+    /// The files, the manifest last.
+    pub files: Vec<ResultFile>,
+}
+
+/// One file of results.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResultFile {
+    /// Its key in the bucket.
+    pub key: String,
+    /// Its text.
+    pub body: String,
+}
+
+/// What the driver tells about a task.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TaskEvent {
+    /// A worker has taken an activity's task.
+    Started {
+        /// The name the worker gave itself.
+        worker_name: Option<String>,
+    },
+    /// The service has answered the call of a `.sync` or `.waitForTaskToken` task.
+    Submitted {
+        /// The service's response.
+        output: Value,
+    },
+    /// The task is done.
+    Succeeded {
+        /// Its result.
+        output: Value,
+    },
+    /// The text of a file of items.
+    Content {
+        /// CSV, JSON or JSON Lines, as `ReaderConfig` says.
+        text: String,
+    },
+    /// The task failed.
+    Failed {
+        /// The error's name, such as `SQS.SdkClientException`.
+        error: Option<String>,
+        /// The words.
+        cause: Option<String>,
+    },
+    /// The task is still being worked on.
+    Heartbeat,
+}
+
+/// What a worker tells with a task's token.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TokenEvent {
+    /// `SendTaskSuccess`.
+    Success {
+        /// The task's result.
+        output: Value,
+    },
+    /// `SendTaskFailure`.
+    Failure {
+        /// The error's name.
+        error: Option<String>,
+        /// The words.
+        cause: Option<String>,
+    },
+    /// `SendTaskHeartbeat`.
+    Heartbeat,
+}
+
+/// Why a token was refused (API reference, `SendTaskSuccess`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// `InvalidToken`: the text is no token of this execution.
+    #[error("Invalid Token: 'Invalid token'")]
+    InvalidToken,
+    /// `TaskTimedOut`: the task has ended, timed out or was cancelled.
+    #[error("Task Timed Out: 'Provided task does not exist anymore'")]
+    TaskTimedOut,
+}
+
+/// The task is none of this execution's, or has ended. Nothing has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("task {} does not exist anymore", .0.0)]
+pub struct NoSuchTask(pub TaskId);

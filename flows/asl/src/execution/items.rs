@@ -1,0 +1,113 @@
+//! The items of a file: CSV, JSON and JSON Lines as `ItemReader` reads them.
+
+use crate::limits;
+use crate::machine::model::Format;
+use serde_json::{Map, Value};
+
+/// The items of `text`. The error is the cause of `States.ItemReaderFailed`.
+pub(super) fn read(text: &str, format: &Format, most: usize) -> Result<Vec<Value>, String> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut items = match format {
+        Format::Csv { headers, delimiter } => csv(text, headers.as_deref(), *delimiter, most)?,
+        Format::Json { pointer } => json(text, pointer.as_deref())?,
+        Format::Jsonl => lines(text, most)?,
+        Format::Objects => json(text, None)?,
+    };
+    items.truncate(most);
+    if items.len() > limits::READER_ITEMS {
+        return Err(format!("The file has more than {} items.", limits::READER_ITEMS));
+    }
+    Ok(items)
+}
+
+fn json(text: &str, pointer: Option<&str>) -> Result<Vec<Value>, String> {
+    let document: Value =
+        serde_json::from_str(text).map_err(|error| format!("The file is not JSON: {error}"))?;
+    let found = match pointer {
+        None => Some(document),
+        Some(pointer) => document.pointer(pointer).cloned(),
+    };
+    match found {
+        Some(Value::Array(items)) => Ok(items),
+        _ => Err("Attempting to map over non-iterable node.".to_owned()),
+    }
+}
+
+fn lines(text: &str, most: usize) -> Result<Vec<Value>, String> {
+    text.lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty())
+        .take(most.min(limits::READER_ITEMS + 1))
+        .map(|(index, line)| {
+            serde_json::from_str(line)
+                .map_err(|error| format!("Line {} is not JSON: {error}", index + 1))
+        })
+        .collect()
+}
+
+fn csv(
+    text: &str,
+    given: Option<&[String]>,
+    delimiter: char,
+    most: usize,
+) -> Result<Vec<Value>, String> {
+    let mut rows = Rows { rest: text, delimiter };
+    let headers: Vec<String> = match given {
+        Some(headers) => headers.to_vec(),
+        None => rows.next().unwrap_or_default(),
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    if !headers.iter().all(|header| seen.insert(header)) {
+        return Err("CSV headers cannot contain duplicates.".to_owned());
+    }
+    let item = |row: Vec<String>| {
+        let mut cells = row.into_iter();
+        let member =
+            |header: &String| (header.clone(), Value::String(cells.next().unwrap_or_default()));
+        Value::Object(headers.iter().map(member).collect::<Map<_, _>>())
+    };
+    Ok(rows.take(most.min(limits::READER_ITEMS + 1)).map(item).collect())
+}
+
+/// The rows of a CSV text (RFC 4180), empty lines left out.
+struct Rows<'t> {
+    rest: &'t str,
+    delimiter: char,
+}
+
+impl Iterator for Rows<'_> {
+    type Item = Vec<String>;
+
+    fn next(&mut self) -> Option<Vec<String>> {
+        self.rest = self.rest.trim_start_matches(['\r', '\n']);
+        if self.rest.is_empty() {
+            return None;
+        }
+        let mut row = Vec::new();
+        let mut cell = String::new();
+        let mut quoted = false;
+        let mut chars = self.rest.char_indices().peekable();
+        while let Some((at, char)) = chars.next() {
+            match char {
+                '"' if quoted => {
+                    if chars.next_if(|(_, next)| *next == '"').is_some() {
+                        cell.push('"');
+                    } else {
+                        quoted = false;
+                    }
+                }
+                '"' if cell.is_empty() => quoted = true,
+                '\r' | '\n' if !quoted => {
+                    self.rest = &self.rest[at..];
+                    row.push(cell);
+                    return Some(row);
+                }
+                char if char == self.delimiter && !quoted => row.push(std::mem::take(&mut cell)),
+                char => cell.push(char),
+            }
+        }
+        self.rest = "";
+        row.push(cell);
+        Some(row)
+    }
+}

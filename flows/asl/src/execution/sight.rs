@@ -1,0 +1,205 @@
+//! What a state's expressions see.
+
+use super::Execution;
+use super::state::{Frame, Identity, Strand, StrandId};
+use crate::failure::Failure;
+use crate::jsonata::Expected;
+use crate::machine::model::{Kind, Language, Payload, Setting, State};
+use crate::path::Path;
+use crate::scope::Scope;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+/// The context object and variables of one state at one moment.
+pub(super) struct Sight<'a> {
+    execution: &'a Execution,
+    strand: &'a Strand,
+    pub(super) frame: &'a Frame,
+    pub(super) state: &'a State,
+    pub(super) context: Value,
+}
+
+impl Execution {
+    pub(super) fn sight<'a>(
+        &'a self,
+        id: StrandId,
+        state: &'a State,
+        token: Option<String>,
+    ) -> Option<Sight<'a>> {
+        let strand = self.strand(id)?;
+        let context = self.context(strand, state, token);
+        Some(Sight { execution: self, strand, frame: &strand.frame, state, context })
+    }
+
+    /// The identity of the execution, or of the child execution, a strand is of.
+    pub(super) fn identity(&self, strand: &Strand) -> &Identity {
+        let child = self.strand(strand.home).and_then(|home| home.child.as_ref());
+        child.map_or(&self.core.identity, |child| &child.identity)
+    }
+
+    fn context(&self, strand: &Strand, state: &State, token: Option<String>) -> Value {
+        let identity = self.identity(strand);
+        let frame = &strand.frame;
+        let mut about = json!({ "Name": state.name, "EnteredTime": time(frame.entered_at) });
+        if matches!(state.kind, Kind::Task(_) | Kind::Parallel { .. } | Kind::Map(_)) {
+            about["RetryCount"] = frame.retries.into();
+        }
+        let mut context = json!({
+            "Execution": {
+                "Id": identity.arn,
+                "Input": identity.input,
+                "StartTime": time(identity.started),
+                "Name": identity.name,
+                "RoleArn": identity.role_arn,
+            },
+            "StateMachine": { "Id": identity.machine_arn, "Name": identity.machine_name },
+            "State": about,
+        });
+        // An Express execution cannot be redriven, and does not count it.
+        if identity.arn.split(':').nth(5) != Some("express") {
+            context["Execution"]["RedriveCount"] = 0.into();
+        }
+        if let Some(item) = self.item(strand) {
+            context["Map"] = json!({ "Item": item });
+        }
+        if let Some(token) = token {
+            context["Task"] = json!({ "Token": token });
+        }
+        context
+    }
+
+    /// `Map.Item` of the nearest iteration around a strand, within its execution.
+    fn item(&self, strand: &Strand) -> Option<Value> {
+        let mut at = strand;
+        loop {
+            if let Some(item) = &at.item {
+                return Some(item_value(item.index, item.key.as_deref(), &item.value));
+            }
+            if at.child.is_some() {
+                return None;
+            }
+            at = self.strand(at.parent?.0)?;
+        }
+    }
+}
+
+/// `Map.Item` of the context object.
+pub(super) fn item_value(index: usize, key: Option<&str>, value: &Value) -> Value {
+    let mut item = Map::new();
+    item.insert("Index".to_owned(), index.into());
+    if let Some(key) = key {
+        item.insert("Key".to_owned(), key.into());
+    }
+    item.insert("Value".to_owned(), value.clone());
+    Value::Object(item)
+}
+
+/// A time as AWS writes it: UTC with milliseconds.
+pub(super) fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+impl Sight<'_> {
+    /// What JSONPath sees with `input` as `$`.
+    pub(super) fn of<'s>(&'s self, input: &'s Value, states: Option<&'s Value>) -> Scope<'s> {
+        Scope {
+            input,
+            context: &self.context,
+            variables: &self.strand.variables,
+            states,
+            now: self.execution.core.now,
+            entropy: &self.execution.core.entropy,
+        }
+    }
+
+    /// `$states`, with what is there besides input and context.
+    pub(super) fn states(&self, extra: &[(&str, &Value)]) -> Option<Value> {
+        if self.state.language == Language::JsonPath {
+            return None;
+        }
+        let mut states = Map::new();
+        states.insert("input".to_owned(), self.frame.input.clone());
+        for (name, value) in extra {
+            states.insert((*name).to_owned(), (*value).clone());
+        }
+        states.insert("context".to_owned(), self.context.clone());
+        Some(Value::Object(states))
+    }
+
+    /// The input after `InputPath`.
+    pub(super) fn effective_input(&self) -> Result<Value, Failure> {
+        let scope = self.of(&self.frame.input, None);
+        self.state.input_path.apply(&scope, "InputPath")
+    }
+
+    /// `payload` evaluated with `input` as `$`.
+    pub(super) fn payload(
+        &self,
+        payload: &Payload,
+        input: &Value,
+        location: &str,
+    ) -> Result<Value, Failure> {
+        let states = self.states(&[]);
+        payload.evaluate(&self.of(input, states.as_ref()), location)
+    }
+
+    /// As [`Sight::payload`], with another context object.
+    pub(super) fn payload_in(
+        &self,
+        payload: &Payload,
+        input: &Value,
+        location: &str,
+        context: &Value,
+    ) -> Result<Value, Failure> {
+        let mut states = self.states(&[]);
+        if let Some(states) = &mut states {
+            states["context"] = context.clone();
+        }
+        let scope = Scope { context, ..self.of(input, states.as_ref()) };
+        payload.evaluate(&scope, location)
+    }
+
+    pub(super) fn setting(
+        &self,
+        setting: &Setting,
+        input: &Value,
+        expected: Expected,
+    ) -> Result<Value, Failure> {
+        let states = self.states(&[]);
+        setting.evaluate(&self.of(input, states.as_ref()), expected)
+    }
+
+    pub(super) fn select(&self, path: &Path, input: &Value) -> Option<Value> {
+        path.select(&self.of(input, None))
+    }
+
+    /// An integer setting that is not negative, as AWS reads it: `"2"` is 2.
+    pub(super) fn count(
+        &self,
+        setting: &Setting,
+        input: &Value,
+        what: &str,
+    ) -> Result<i64, Failure> {
+        let value = self.setting(setting, input, Expected::Integer)?;
+        let number = match &value {
+            Value::Number(number) => number.as_i64().or_else(|| {
+                number.as_f64().filter(|float| float.fract() == 0.0).map(|float| float as i64)
+            }),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        number.ok_or_else(|| not_a(setting, what, "integer", &value))
+    }
+}
+
+/// A setting's path led to the wrong type.
+pub(super) fn not_a(setting: &Setting, what: &str, kind: &str, value: &Value) -> Failure {
+    let (path, field) = setting.cited().unwrap_or((what, "value"));
+    let shown = match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    Failure::runtime(format!(
+        "The {field} field refers to value \"{shown}\" which is not a valid {kind}: {path}"
+    ))
+}

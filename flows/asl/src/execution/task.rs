@@ -1,0 +1,372 @@
+//! Task states: what is asked for, and what comes of it.
+
+use super::exit::bounded;
+use super::record::after;
+use super::sight::Sight;
+use super::state::{Call, Fault, Phase, StrandId, TaskRun};
+use super::{Effect, Execution, TaskCall, TaskEvent, TaskId};
+use crate::failure::Failure;
+use crate::history::{
+    Details, EventType, Fault as FaultDetails, Output, Scheduled, TaskCredentials, TaskFault,
+    TaskOutput, TaskResource, TaskScheduled, Truncation, Worker,
+};
+use crate::jsonata::Expected;
+use crate::limits;
+use crate::machine::model::{Kind, Setting, State, Task};
+use crate::machine::{Pattern, Resource};
+use serde_json::Value;
+
+/// What the fields of a Task come to in one attempt.
+struct Asked {
+    arguments: Value,
+    timeout: Option<u64>,
+    heartbeat: Option<u64>,
+    role_arn: Option<String>,
+}
+
+impl Execution {
+    pub(super) fn call(&mut self, id: StrandId, state: &State, task: &Task) -> Result<(), Fault> {
+        if let Resource::Activity { arn } = &task.resource
+            && self.core.missing_activities.contains(arn)
+        {
+            return Err(Failure::runtime(format!("The activity {arn} does not exist.")).into());
+        }
+        let number = TaskId(self.core.next_task);
+        self.core.next_task += 1;
+        let token =
+            (task.resource.pattern() != Pattern::RequestResponse).then(|| self.token(number));
+        let asked = {
+            let Some(sight) = self.sight(id, state, token.clone()) else { return Ok(()) };
+            ask(&sight, state, task)?
+        };
+        let text = bounded(&state.name, &asked.arguments)?;
+        self.scheduled(id, task, &asked, text);
+        let now = self.core.now;
+        let service = !matches!(task.resource, Resource::Activity { .. });
+        if let Some(strand) = self.strand_mut(id) {
+            strand.frame.phase = Phase::Task(TaskRun {
+                id: number,
+                started: service,
+                submitted: false,
+                deadline: asked.timeout.map(|seconds| after(now, seconds as f64)),
+                heartbeat: asked.heartbeat.map(|seconds| (seconds, after(now, seconds as f64))),
+            });
+        }
+        self.core.tasks.insert(number, id);
+        let region = self.region(id);
+        self.core.effects.push_back(Effect::Task(Box::new(TaskCall {
+            id: number,
+            state: state.name.clone(),
+            resource: task.resource.clone(),
+            arguments: asked.arguments,
+            task_token: token,
+            region,
+            role_arn: asked.role_arn,
+            timeout_seconds: asked.timeout,
+            heartbeat_seconds: asked.heartbeat,
+        })));
+        Ok(())
+    }
+
+    fn region(&self, id: StrandId) -> String {
+        let arn = self.strand(id).map_or("", |strand| &self.identity(strand).arn);
+        arn.split(':').nth(3).unwrap_or_default().to_owned()
+    }
+
+    fn scheduled(&mut self, id: StrandId, task: &Task, asked: &Asked, text: String) {
+        let task_credentials = asked.role_arn.clone().map(|role_arn| TaskCredentials { role_arn });
+        let (timeout_in_seconds, heartbeat_in_seconds) = (asked.timeout, asked.heartbeat);
+        let plain = |input: String, heartbeat_in_seconds| Scheduled {
+            resource: task.resource.arn().to_owned(),
+            input,
+            input_details: Truncation::default(),
+            timeout_in_seconds,
+            heartbeat_in_seconds,
+            task_credentials: task_credentials.clone(),
+        };
+        match &task.resource {
+            Resource::Lambda { .. } => {
+                let details = Details::LambdaFunctionScheduled(plain(text, None));
+                self.advance(id, EventType::LambdaFunctionScheduled, Some(details));
+                self.advance(id, EventType::LambdaFunctionStarted, None);
+            }
+            Resource::Activity { .. } => {
+                let details = Details::ActivityScheduled(plain(text, heartbeat_in_seconds));
+                self.advance(id, EventType::ActivityScheduled, Some(details));
+            }
+            resource @ Resource::Service { .. } => {
+                let details = Details::TaskScheduled(TaskScheduled {
+                    resource_type: resource.resource_type().to_owned(),
+                    resource: resource.resource_name().to_owned(),
+                    region: self.region(id),
+                    parameters: text,
+                    timeout_in_seconds,
+                    heartbeat_in_seconds,
+                    task_credentials,
+                });
+                self.advance(id, EventType::TaskScheduled, Some(details));
+                let details = Details::TaskStarted(TaskResource {
+                    resource_type: resource.resource_type().to_owned(),
+                    resource: resource.resource_name().to_owned(),
+                });
+                self.advance(id, EventType::TaskStarted, Some(details));
+            }
+        }
+    }
+
+    /// What the driver tells about a task that is open.
+    pub(super) fn task_event(&mut self, id: StrandId, task: TaskId, event: TaskEvent) {
+        let Some((machine, flow, state)) = self.located(id) else { return };
+        let Some(state) = machine.state(flow, state) else { return };
+        let result = match &state.kind {
+            Kind::Task(kind) => self.task_told(id, state, kind, event),
+            Kind::Map(map) => self.map_told(id, state, map, task, event),
+            _ => Ok(()),
+        };
+        if let Err(fault) = result {
+            self.fail(id, fault);
+        }
+    }
+
+    fn task_told(
+        &mut self,
+        id: StrandId,
+        state: &State,
+        task: &Task,
+        event: TaskEvent,
+    ) -> Result<(), Fault> {
+        let now = self.core.now;
+        let Some(strand) = self.strand_mut(id) else { return Ok(()) };
+        let Phase::Task(run) = &mut strand.frame.phase else { return Ok(()) };
+        if let Some((seconds, due)) = &mut run.heartbeat {
+            *due = after(now, *seconds as f64);
+        }
+        match event {
+            TaskEvent::Heartbeat => Ok(()),
+            TaskEvent::Started { worker_name } => {
+                if !std::mem::replace(&mut run.started, true) {
+                    let details = Details::ActivityStarted(Worker { worker_name });
+                    self.advance(id, EventType::ActivityStarted, Some(details));
+                }
+                Ok(())
+            }
+            TaskEvent::Submitted { output } => {
+                let first = !std::mem::replace(&mut run.submitted, true);
+                if first && task.resource.pattern().is_submitted() {
+                    self.submitted(id, &task.resource, &output);
+                }
+                Ok(())
+            }
+            TaskEvent::Content { text } => {
+                self.task_succeeded(id, state, task, Value::String(text))
+            }
+            TaskEvent::Succeeded { output } => self.task_succeeded(id, state, task, output),
+            TaskEvent::Failed { error, cause } => {
+                let error = error.map(|text| cut(text, limits::ERROR_CHARS));
+                let cause = cause.map(|text| cut(text, limits::CAUSE_CHARS));
+                Err(self.task_failed(id, task, error, cause))
+            }
+        }
+    }
+
+    fn submitted(&mut self, id: StrandId, resource: &Resource, output: &Value) {
+        if let Resource::Service { .. } = resource {
+            let details = Details::TaskSubmitted(task_output(resource, output.to_string()));
+            self.advance(id, EventType::TaskSubmitted, Some(details));
+        }
+    }
+
+    /// Takes the task out of the open ones, and tells the start of an activity that was not told.
+    fn close(&mut self, id: StrandId) {
+        let Some(strand) = self.strand_mut(id) else { return };
+        let Phase::Task(run) = &mut strand.frame.phase else { return };
+        let (number, started) = (run.id, std::mem::replace(&mut run.started, true));
+        self.core.tasks.remove(&number);
+        if !started {
+            let details = Details::ActivityStarted(Worker { worker_name: None });
+            self.advance(id, EventType::ActivityStarted, Some(details));
+        }
+    }
+
+    fn task_succeeded(
+        &mut self,
+        id: StrandId,
+        state: &State,
+        task: &Task,
+        output: Value,
+    ) -> Result<(), Fault> {
+        self.close(id);
+        let text = match bounded(task.resource.arn(), &output) {
+            Ok(text) => text,
+            Err(failure) => {
+                let (error, cause) = (Some(failure.error), Some(failure.cause));
+                return Err(self.task_failed(id, task, error, cause));
+            }
+        };
+        let plain = |output| Output { output, output_details: Truncation::default() };
+        let (kind, details) = match &task.resource {
+            Resource::Lambda { .. } => {
+                (EventType::LambdaFunctionSucceeded, Details::LambdaFunctionSucceeded(plain(text)))
+            }
+            Resource::Activity { .. } => {
+                (EventType::ActivitySucceeded, Details::ActivitySucceeded(plain(text)))
+            }
+            resource @ Resource::Service { .. } => {
+                (EventType::TaskSucceeded, Details::TaskSucceeded(task_output(resource, text)))
+            }
+        };
+        self.advance(id, kind, Some(details));
+        self.leave(id, state, Some(output))
+    }
+
+    fn task_failed(
+        &mut self,
+        id: StrandId,
+        task: &Task,
+        error: Option<String>,
+        cause: Option<String>,
+    ) -> Fault {
+        self.close(id);
+        let plain = FaultDetails { error: error.clone(), cause: cause.clone() };
+        let (kind, details) = match &task.resource {
+            Resource::Lambda { .. } => {
+                (EventType::LambdaFunctionFailed, Details::LambdaFunctionFailed(plain))
+            }
+            Resource::Activity { .. } => {
+                (EventType::ActivityFailed, Details::ActivityFailed(plain))
+            }
+            resource @ Resource::Service { .. } => (
+                EventType::TaskFailed,
+                Details::TaskFailed(task_fault(resource, error.clone(), cause.clone())),
+            ),
+        };
+        self.advance(id, kind, Some(details));
+        Fault::told(error, cause)
+    }
+
+    /// `TimeoutSeconds` or `HeartbeatSeconds` has passed.
+    pub(super) fn task_timed_out(&mut self, id: StrandId) {
+        let Some((machine, flow, state)) = self.located(id) else { return };
+        let Some(state) = machine.state(flow, state) else { return };
+        let Kind::Task(task) = &state.kind else { return };
+        let now = self.core.now;
+        let Some(strand) = self.strand(id) else { return };
+        let Phase::Task(run) = &strand.frame.phase else { return };
+        let (number, silent) = (run.id, run.deadline.is_none_or(|deadline| deadline > now));
+        self.withdraw(number);
+        // AWS calls both States.Timeout; Retry and Catch may tell them apart.
+        let error = Some("States.Timeout".to_owned());
+        let plain = FaultDetails { error: error.clone(), cause: None };
+        let (kind, details) = match &task.resource {
+            Resource::Lambda { .. } => {
+                (EventType::LambdaFunctionTimedOut, Details::LambdaFunctionTimedOut(plain))
+            }
+            Resource::Activity { .. } => {
+                (EventType::ActivityTimedOut, Details::ActivityTimedOut(plain))
+            }
+            resource @ Resource::Service { .. } => (
+                EventType::TaskTimedOut,
+                Details::TaskTimedOut(task_fault(resource, error.clone(), None)),
+            ),
+        };
+        self.advance(id, kind, Some(details));
+        let alias = silent.then_some("States.HeartbeatTimeout");
+        self.fail(id, Fault { alias, ..Fault::told(error, None) });
+    }
+
+    /// The token of the task a strand has or had in its present attempt.
+    pub(super) fn own_token(&self, id: StrandId) -> Option<String> {
+        let strand = self.strand(id)?;
+        let Phase::Task(run) = &strand.frame.phase else { return None };
+        let state = self.machine.state(strand.flow, strand.frame.state)?;
+        let Kind::Task(task) = &state.kind else { return None };
+        (task.resource.pattern() != Pattern::RequestResponse).then(|| self.token(run.id))
+    }
+
+    /// Asks for the items of a Map, or to keep its results.
+    pub(super) fn map_call(&mut self, id: StrandId, call: impl FnOnce(TaskId) -> (Call, Effect)) {
+        let number = TaskId(self.core.next_task);
+        self.core.next_task += 1;
+        let (call, effect) = call(number);
+        self.core.tasks.insert(number, id);
+        self.core.effects.push_back(effect);
+        if let Some(strand) = self.strand_mut(id)
+            && let Phase::Map(run) = &mut strand.frame.phase
+            && let Some(distributed) = &mut run.distributed
+        {
+            distributed.call = Some(call);
+        }
+    }
+}
+
+fn ask(sight: &Sight<'_>, state: &State, task: &Task) -> Result<Asked, Failure> {
+    let input = sight.effective_input()?;
+    let arguments = match &state.arguments {
+        Some(arguments) => sight.payload(arguments, &input, "Arguments")?,
+        None => input.clone(),
+    };
+    let role = match &task.credentials {
+        Some(credentials) => Some(sight.payload(credentials, &input, "Credentials")?),
+        None => None,
+    };
+    let role_arn = role.and_then(|role| Some(role.get("RoleArn")?.as_str()?.to_owned()));
+    Ok(Asked {
+        arguments,
+        timeout: seconds(sight, task.timeout.as_ref(), &input, "TimeoutSeconds")?,
+        heartbeat: seconds(sight, task.heartbeat.as_ref(), &input, "HeartbeatSeconds")?,
+        role_arn,
+    })
+}
+
+fn seconds(
+    sight: &Sight<'_>,
+    setting: Option<&Setting>,
+    input: &Value,
+    what: &str,
+) -> Result<Option<u64>, Failure> {
+    let Some(setting) = setting else { return Ok(None) };
+    let value = sight.setting(setting, input, Expected::Integer)?;
+    let number = value
+        .as_i64()
+        .or_else(|| value.as_f64().filter(|float| float.fract() == 0.0).map(|float| float as i64));
+    match number.and_then(|number| u64::try_from(number).ok()) {
+        Some(number) if (1..=limits::SECONDS).contains(&number) => Ok(Some(number)),
+        _ => {
+            let (path, field) = setting.cited().unwrap_or((what, "value"));
+            let cause = format!(
+                "The {field} parameter does not reference an integer from 1 to {}: {path} == {value}",
+                limits::SECONDS
+            );
+            Err(match setting {
+                Setting::Query { .. } => Failure::query(cause, field),
+                _ => Failure::runtime(cause),
+            })
+        }
+    }
+}
+
+fn task_output(resource: &Resource, output: String) -> TaskOutput {
+    TaskOutput {
+        resource_type: resource.resource_type().to_owned(),
+        resource: resource.resource_name().to_owned(),
+        output,
+        output_details: Truncation::default(),
+    }
+}
+
+fn task_fault(resource: &Resource, error: Option<String>, cause: Option<String>) -> TaskFault {
+    TaskFault {
+        resource_type: resource.resource_type().to_owned(),
+        resource: resource.resource_name().to_owned(),
+        error,
+        cause,
+    }
+}
+
+/// At most `chars` characters of `text`.
+fn cut(text: String, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
+        Some((at, _)) => text[..at].to_owned(),
+        None => text,
+    }
+}

@@ -1,0 +1,115 @@
+//! The functions on text and on JSON as text.
+
+use crate::{digest, value};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+/// The most characters AWS encodes, decodes or hashes.
+const MOST_CHARACTERS: usize = 10_000;
+/// The most text `States.Format` makes: a multiple of what a payload may hold.
+const MOST_FORMATTED: usize = 1024 * 1024;
+
+fn text(value: &Value) -> Result<&str, String> {
+    value.as_str().ok_or_else(|| format!("a string is expected, not {}", value::kind(value)))
+}
+
+fn short(value: &Value) -> Result<&str, String> {
+    let text = text(value)?;
+    if text.chars().count() > MOST_CHARACTERS {
+        return Err(format!("the text has more than {MOST_CHARACTERS} characters"));
+    }
+    Ok(text)
+}
+
+/// Takes away the backslash before `'`, `{`, `}` and `\`. Others stay: `'{"a":"\""}'` is JSON.
+pub(super) fn unescape(raw: &str) -> String {
+    let mut text = String::with_capacity(raw.len());
+    let mut rest = raw.chars();
+    while let Some(c) = rest.next() {
+        match (c, rest.clone().next()) {
+            ('\\', Some(escaped @ ('\'' | '{' | '}' | '\\'))) => {
+                text.push(escaped);
+                rest.next();
+            }
+            _ => text.push(c),
+        }
+    }
+    text
+}
+
+pub(super) fn format(template: &Value, values: &[Value]) -> Result<Value, String> {
+    let template = text(template)?;
+    let mut formatted = String::with_capacity(template.len());
+    let mut values = values.iter();
+    let mut rest = template.chars();
+    let uneven = || "number of arguments do not match the occurrences of {}".to_owned();
+    while let Some(c) = rest.next() {
+        match (c, rest.clone().next()) {
+            ('\\', Some(escaped @ ('\'' | '{' | '}' | '\\'))) => {
+                formatted.push(escaped);
+                rest.next();
+            }
+            ('{', Some('}')) => {
+                rest.next();
+                match values.next().ok_or_else(uneven)? {
+                    Value::String(text) => formatted.push_str(text),
+                    other => formatted.push_str(&other.to_string()),
+                }
+            }
+            ('{', _) => return Err("matching '}' not found for '{'".to_owned()),
+            _ => formatted.push(c),
+        }
+        if formatted.len() > MOST_FORMATTED {
+            return Err("the text is too long".to_owned());
+        }
+    }
+    if values.next().is_some() {
+        return Err(uneven());
+    }
+    Ok(Value::String(formatted))
+}
+
+pub(super) fn to_json(text_of_json: &Value) -> Result<Value, String> {
+    serde_json::from_str(text(text_of_json)?).map_err(|error| format!("not JSON: {error}"))
+}
+
+pub(super) fn base64_encode(data: &Value) -> Result<Value, String> {
+    Ok(Value::String(STANDARD.encode(short(data)?)))
+}
+
+pub(super) fn base64_decode(data: &Value) -> Result<Value, String> {
+    let bytes = STANDARD.decode(short(data)?).map_err(|error| format!("not Base64: {error}"))?;
+    Ok(Value::String(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+pub(super) fn hash(data: &Value, algorithm: &Value) -> Result<Value, String> {
+    let as_json = Value::String(data.to_string());
+    let data = short(if data.is_string() { data } else { &as_json })?;
+    let algorithm = text(algorithm)?;
+    digest::hex(algorithm, data)
+        .map(Value::String)
+        .ok_or_else(|| format!("`{algorithm}` is none of {}", digest::ALGORITHMS.join(", ")))
+}
+
+pub(super) fn merge(under: &Value, over: &Value, deep: &Value) -> Result<Value, String> {
+    let (Value::Object(under), Value::Object(over)) = (under, over) else {
+        return Err("two JSON objects are expected".to_owned());
+    };
+    match deep {
+        Value::Bool(false) => {
+            let mut merged = under.clone();
+            merged.extend(over.iter().map(|(key, value)| (key.clone(), value.clone())));
+            Ok(Value::Object(merged))
+        }
+        Value::Bool(true) => Err("only the shallow merging mode, false, is supported".to_owned()),
+        other => Err(format!("the third argument must be false, not {other}")),
+    }
+}
+
+/// At every one of the characters; nothing between two of them is no part.
+pub(super) fn split(whole: &Value, characters: &Value) -> Result<Value, String> {
+    let (whole, characters) = (text(whole)?, text(characters)?);
+    let parts = whole.split(|c| characters.contains(c)).filter(|part| !part.is_empty());
+    Ok(parts.map(|part| Value::String(part.to_owned())).collect())
+}

@@ -1,0 +1,197 @@
+//! Guards of calls: which argument of which built-in is measured how.
+
+use super::{Guard, call, is_light, wrapped};
+use crate::jsonata::host::guards;
+use jsonata_core::ast::{AstNode, BinaryOp};
+
+/// The built-ins that can build or walk without bound: name, guard of the arguments, and how many
+/// arguments one takes when it is handed on as a value.
+const GUARDED: [(&str, &str, usize); 16] = [
+    ("string", guards::BUILD, 1),
+    ("join", guards::BUILD, 2),
+    ("replace", guards::BUILD, 4),
+    ("pad", guards::WIDTH, 3),
+    ("split", guards::SPLIT, 3),
+    ("match", guards::MATCH, 3),
+    ("distinct", guards::DISTINCT, 1),
+    ("sort", guards::WEIGH, 2),
+    ("merge", guards::BUILD, 1),
+    ("base64encode", guards::SPLIT, 1),
+    ("base64decode", guards::SPLIT, 1),
+    ("encodeUrl", guards::SPLIT, 1),
+    ("encodeUrlComponent", guards::SPLIT, 1),
+    ("fromMillis", guards::PICTURE, 3),
+    ("toMillis", guards::PICTURE, 2),
+    ("now", guards::PICTURE, 2),
+];
+
+fn guarded(name: &str) -> Option<(&'static str, usize)> {
+    GUARDED.iter().find(|known| known.0 == name).map(|known| (known.1, known.2))
+}
+
+fn function(name: &str, args: Vec<AstNode>) -> AstNode {
+    AstNode::Function { name: name.to_owned(), args, is_builtin: true }
+}
+
+fn assign(name: &str, value: AstNode) -> AstNode {
+    AstNode::Binary {
+        op: BinaryOp::ColonEqual,
+        lhs: Box::new(AstNode::Variable(name.to_owned())),
+        rhs: Box::new(value),
+    }
+}
+
+fn lambda(params: Vec<String>, body: AstNode) -> AstNode {
+    AstNode::Lambda { params, body: Box::new(body), signature: None, thunk: false }
+}
+
+impl Guard {
+    /// A name no expression can write.
+    fn fresh(&mut self) -> String {
+        self.made += 1;
+        format!("guard:{}", self.made)
+    }
+
+    /// A variable, or a built-in as a value. Which of the two is known when there are variables.
+    pub(super) fn variable(&mut self, name: String) -> AstNode {
+        if name.is_empty() {
+            return AstNode::Variable(name);
+        }
+        self.names.insert(name.clone());
+        match guarded(&name) {
+            Some((_, count)) if !self.is_bound(&name) => {
+                let params: Vec<String> = (0..count).map(|_| self.fresh()).collect();
+                let args = params.iter().cloned().map(AstNode::Variable).collect();
+                let body = self.function(name.clone(), args, true);
+                AstNode::Conditional {
+                    condition: Box::new(call(guards::IS_ASSIGNED, AstNode::String(name.clone()))),
+                    then_branch: Box::new(AstNode::Variable(name)),
+                    else_branch: Some(Box::new(lambda(params, body))),
+                }
+            }
+            _ => AstNode::Variable(name),
+        }
+    }
+
+    /// A call, its arguments guarded already in themselves.
+    pub(super) fn function(
+        &mut self,
+        name: String,
+        mut args: Vec<AstNode>,
+        is_builtin: bool,
+    ) -> AstNode {
+        let guard = guarded(&name).filter(|_| is_builtin && !self.is_bound(&name));
+        let Some((guard, _)) = guard else {
+            self.names.insert(name.clone());
+            return AstNode::Function { name, args, is_builtin };
+        };
+        if args.iter().any(|arg| matches!(arg, AstNode::Placeholder)) {
+            return self.partial(name, args);
+        }
+        match name.as_str() {
+            // `$now(picture, zone)` is `$fromMillis($millis(), picture, zone)`.
+            "now" => {
+                args.insert(0, function("millis", Vec::new()));
+                self.function("fromMillis".to_owned(), args, true)
+            }
+            "string" if args.is_empty() => {
+                function(&name, vec![call(guard, AstNode::Variable(String::new()))])
+            }
+            "join" if args.len() == 2 => self.join(args),
+            "replace" if (2..=4).contains(&args.len()) => self.replace(args),
+            _ => function(&name, args.into_iter().map(|arg| wrapped(guard, arg)).collect()),
+        }
+    }
+
+    /// `$pad(?, 3)` as a function of what is missing.
+    fn partial(&mut self, name: String, args: Vec<AstNode>) -> AstNode {
+        let mut params = Vec::new();
+        let mut filled = Vec::new();
+        for arg in args {
+            filled.push(if matches!(arg, AstNode::Placeholder) {
+                let param = self.fresh();
+                params.push(param.clone());
+                AstNode::Variable(param)
+            } else {
+                arg
+            });
+        }
+        let body = self.function(name, filled, true);
+        lambda(params, body)
+    }
+
+    /// The separator comes between all the items.
+    fn join(&mut self, args: Vec<AstNode>) -> AstNode {
+        let mut args = args.into_iter();
+        let (Some(items), Some(separator)) = (args.next(), args.next()) else {
+            return AstNode::Undefined;
+        };
+        let list = self.fresh();
+        let fitted = function(guards::FIT, vec![AstNode::Variable(list.clone()), separator]);
+        AstNode::Block(vec![
+            assign(&list, wrapped(guards::BUILD, items)),
+            function("join", vec![AstNode::Variable(list), fitted]),
+        ])
+    }
+
+    /// The replacement may come wherever there is a character; a function that gives it is asked
+    /// each time.
+    fn replace(&mut self, mut args: Vec<AstNode>) -> AstNode {
+        if args.len() == 2 {
+            args.insert(0, AstNode::Variable(String::new()));
+        }
+        let mut args = args.into_iter();
+        let (Some(text), Some(pattern), Some(replacement)) =
+            (args.next(), args.next(), args.next())
+        else {
+            return AstNode::Undefined;
+        };
+        let limit = args.next();
+        let (whole, part) = (self.fresh(), self.fresh());
+        let used = |name: &String| AstNode::Variable(name.clone());
+        let replaced = |with: AstNode| {
+            let mut args = vec![used(&whole), pattern.clone(), with];
+            args.extend(limit.clone());
+            function("replace", args)
+        };
+        let matched = self.fresh();
+        let asked =
+            AstNode::Function { name: part.clone(), args: vec![used(&matched)], is_builtin: true };
+        let by_function = replaced(lambda(vec![matched], call(guards::BUILD, asked)));
+        let by_text = replaced(function(guards::FIT, vec![used(&whole), used(&part)]));
+        AstNode::Block(vec![
+            assign(&whole, wrapped(guards::BUILD, text)),
+            assign(&part, replacement),
+            AstNode::Conditional {
+                condition: Box::new(call(guards::IS_FUNCTION, used(&part))),
+                then_branch: Box::new(by_function),
+                else_branch: Some(Box::new(by_text)),
+            },
+        ])
+    }
+
+    /// `x ~> $f(y)` is `$f(x, y)`.
+    pub(super) fn pipe(&mut self, lhs: AstNode, rhs: AstNode) -> AstNode {
+        let lhs = self.node(lhs);
+        match rhs {
+            AstNode::Function { name, args, is_builtin: true }
+                if guarded(&name).is_some()
+                    && !self.is_bound(&name)
+                    && !args.iter().any(|arg| matches!(arg, AstNode::Placeholder)) =>
+            {
+                let mut args = self.all(args);
+                args.insert(0, lhs);
+                self.function(name, args, true)
+            }
+            rhs => {
+                let copies = matches!(rhs, AstNode::Transform { .. });
+                let lhs = if copies && !is_light(&lhs) { call(guards::BUILD, lhs) } else { lhs };
+                AstNode::Binary {
+                    op: BinaryOp::ChainPipe,
+                    lhs: Box::new(lhs),
+                    rhs: Box::new(self.node(rhs)),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The functions that Step Functions adds or changes, and the guards' own.
+
+use super::limits::{self, MEMORY};
+use crate::digest;
+use crate::scope::{Entropy, Scope};
+use jsonata_core::evaluator::{Evaluator, EvaluatorError};
+use jsonata_core::value::JValue;
+use serde_json::Value;
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+type Result<T = JValue> = std::result::Result<T, EvaluatorError>;
+
+/// What the functions of one evaluation share.
+pub(super) struct World {
+    now: i64,
+    pub(super) entropy: Entropy,
+    built: Cell<usize>,
+    /// The variables that are bound.
+    assigned: BTreeSet<String>,
+}
+
+impl World {
+    pub(super) fn of(scope: &Scope<'_>, assigned: BTreeSet<String>) -> Self {
+        let now = scope.now.as_millisecond();
+        Self { now, entropy: scope.entropy.clone(), built: Cell::new(0), assigned }
+    }
+
+    /// Counts `bytes` as built.
+    fn build(&self, bytes: usize) -> Result<()> {
+        let built = self.built.get().saturating_add(bytes);
+        self.built.set(built);
+        if built > limits::MOST_BUILT { Err(memory()) } else { Ok(()) }
+    }
+}
+
+fn error(message: impl Into<String>) -> EvaluatorError {
+    EvaluatorError::EvaluationError(message.into())
+}
+
+fn memory() -> EvaluatorError {
+    error(MEMORY)
+}
+
+fn mismatch(argument: usize, name: &str) -> EvaluatorError {
+    error(format!(
+        "T0410: Argument {argument} of function \"{name}\" does not match function signature"
+    ))
+}
+
+fn weighed(value: &JValue) -> Result<usize> {
+    limits::weight(value).ok_or_else(memory)
+}
+
+fn at(arguments: &[JValue], index: usize) -> JValue {
+    arguments.get(index).cloned().unwrap_or(JValue::Undefined)
+}
+
+/// The names of the guards' functions. No expression can write them.
+pub(super) mod guards {
+    /// The value, if it is not too heavy.
+    pub(in super::super) const WEIGH: &str = "guard:weigh";
+    /// The value, if not too heavy, counted as built.
+    pub(in super::super) const BUILD: &str = "guard:build";
+    /// A number, if it is a possible length of text; text as [`BUILD`].
+    pub(in super::super) const WIDTH: &str = "guard:width";
+    /// Text, if it can be split or encoded.
+    pub(in super::super) const SPLIT: &str = "guard:split";
+    /// Text, if it can be matched.
+    pub(in super::super) const MATCH: &str = "guard:match";
+    /// An array, if its items can be compared with each other.
+    pub(in super::super) const DISTINCT: &str = "guard:distinct";
+    /// A date picture, if its widths are sane.
+    pub(in super::super) const PICTURE: &str = "guard:picture";
+    /// `(into, part)`: the part, if it fits between the characters or items of `into`.
+    pub(in super::super) const FIT: &str = "guard:fit";
+    /// Whether a name is a variable's.
+    pub(in super::super) const IS_ASSIGNED: &str = "guard:assigned";
+    /// Whether it is a function.
+    pub(in super::super) const IS_FUNCTION: &str = "guard:function";
+}
+
+/// Gives `evaluator` every function of this file.
+pub(super) fn install(evaluator: &mut Evaluator, world: &Rc<World>) -> Result<()> {
+    install_clock_and_chance(evaluator, world)?;
+    evaluator.register_fn("partition", partition)?;
+    evaluator.register_fn("range", range)?;
+    evaluator.register_fn("hash", hash)?;
+    evaluator.register_fn("parse", parse)?;
+    evaluator.register_fn_override("eval", |_: &[JValue]| {
+        Err(error("T1006: Attempted to invoke a non-function"))
+    })?;
+    install_guards(evaluator, world)
+}
+
+fn install_clock_and_chance(evaluator: &mut Evaluator, world: &Rc<World>) -> Result<()> {
+    let of = Rc::clone(world);
+    evaluator.register_fn_override("millis", move |_: &[JValue]| Ok(JValue::from(of.now)))?;
+    // Reached only by a name the guards did not see: they write `$now` as `$fromMillis`.
+    let of = Rc::clone(world);
+    evaluator.register_fn_override("now", move |_: &[JValue]| {
+        let now = jiff::Timestamp::from_millisecond(of.now).map_err(|e| error(e.to_string()))?;
+        Ok(JValue::from(format!("{now:.3}")))
+    })?;
+    let of = Rc::clone(world);
+    evaluator.register_fn_override("random", move |arguments: &[JValue]| {
+        match at(arguments, 0) {
+            JValue::Number(seed) => {
+                Ok(JValue::from(Entropy::new((seed.trunc() as i64).cast_unsigned()).unit()))
+            }
+            JValue::Undefined => Ok(JValue::from(of.entropy.unit())),
+            _ => Err(mismatch(1, "random")),
+        }
+    })?;
+    let of = Rc::clone(world);
+    evaluator.register_fn("uuid", move |_: &[JValue]| Ok(JValue::from(of.entropy.uuid())))?;
+    let of = Rc::clone(world);
+    evaluator.register_fn_override("shuffle", move |arguments: &[JValue]| {
+        let mut items = match at(arguments, 0) {
+            JValue::Undefined => return Ok(JValue::Undefined),
+            JValue::Array(items) => items.into_vec(),
+            one => vec![one],
+        };
+        for last in (1..items.len()).rev() {
+            let other = (of.entropy.unit() * (last + 1) as f64) as usize;
+            items.swap(last, other.min(last));
+        }
+        Ok(JValue::array(items))
+    })
+}
+
+fn install_guards(evaluator: &mut Evaluator, world: &Rc<World>) -> Result<()> {
+    evaluator.register_fn(guards::WEIGH, |arguments: &[JValue]| {
+        weighed(&at(arguments, 0))?;
+        Ok(at(arguments, 0))
+    })?;
+    let of = Rc::clone(world);
+    evaluator.register_fn(guards::BUILD, move |arguments: &[JValue]| {
+        of.build(weighed(&at(arguments, 0))?)?;
+        Ok(at(arguments, 0))
+    })?;
+    let of = Rc::clone(world);
+    evaluator.register_fn(guards::WIDTH, move |arguments: &[JValue]| {
+        let value = at(arguments, 0);
+        match value {
+            JValue::Number(width) if width.abs() > limits::MOST_WEIGHT as f64 => {
+                return Err(memory());
+            }
+            JValue::Number(width) => of.build(width.abs() as usize)?,
+            _ => of.build(weighed(&value)?)?,
+        }
+        Ok(value)
+    })?;
+    for (name, most) in [(guards::SPLIT, limits::MOST_SPLIT), (guards::MATCH, limits::MOST_MATCHED)]
+    {
+        let of = Rc::clone(world);
+        evaluator.register_fn(name, move |arguments: &[JValue]| {
+            let value = at(arguments, 0);
+            match &value {
+                JValue::String(text) if text.len() > most => return Err(memory()),
+                JValue::String(text) => of.build(text.len())?,
+                _ => {}
+            }
+            Ok(value)
+        })?;
+    }
+    evaluator.register_fn(guards::DISTINCT, |arguments: &[JValue]| {
+        let value = at(arguments, 0);
+        weighed(&value)?;
+        match &value {
+            JValue::Array(items) if items.len() > limits::MOST_DISTINCT => Err(memory()),
+            _ => Ok(value),
+        }
+    })?;
+    evaluator.register_fn(guards::PICTURE, |arguments: &[JValue]| {
+        let value = at(arguments, 0);
+        match value.as_str() {
+            Some(picture) if !is_sane(picture) => Err(memory()),
+            _ => Ok(value),
+        }
+    })?;
+    let of = Rc::clone(world);
+    evaluator.register_fn(guards::FIT, move |arguments: &[JValue]| {
+        let places = match at(arguments, 0) {
+            JValue::String(text) => text.len() + 1,
+            JValue::Array(items) => items.len(),
+            _ => 1,
+        };
+        let part = at(arguments, 1);
+        let length = part.as_str().map_or(0, str::len);
+        // A part that is not used cannot be told from one that is: what counts is the worst.
+        if places.saturating_mul(length) > limits::MOST_WEIGHT {
+            return Err(memory());
+        }
+        of.build(places.saturating_mul(length))?;
+        Ok(part)
+    })?;
+    let of = Rc::clone(world);
+    evaluator.register_fn(guards::IS_ASSIGNED, move |arguments: &[JValue]| {
+        let assigned = at(arguments, 0).as_str().is_some_and(|name| of.assigned.contains(name));
+        Ok(JValue::from(assigned))
+    })?;
+    evaluator.register_fn(guards::IS_FUNCTION, |arguments: &[JValue]| {
+        Ok(JValue::from(at(arguments, 0).is_function()))
+    })
+}
+
+/// Whether every width in a date picture, after the comma of `[Y,2-4]`, is a reasonable one.
+fn is_sane(picture: &str) -> bool {
+    let markers = picture.split('[').skip(1).filter_map(|rest| rest.split(']').next());
+    let widths = markers.filter_map(|marker| marker.rsplit_once(',')).map(|(_, widths)| widths);
+    let mut numbers = widths.flat_map(|widths| widths.split(|c: char| !c.is_ascii_digit()));
+    numbers.all(|number| {
+        number.is_empty() || number.parse::<usize>().is_ok_and(|width| width <= limits::MOST_WIDTH)
+    }) && picture.len() <= limits::MOST_SOURCE
+}
+
+/// `$partition(array, size)`: chunks; nothing for an empty array or a size of zero.
+fn partition(arguments: &[JValue]) -> Result {
+    let items = match at(arguments, 0) {
+        JValue::Undefined => return Ok(JValue::Undefined),
+        JValue::Array(items) => items.into_vec(),
+        one => vec![one],
+    };
+    let size = match at(arguments, 1) {
+        JValue::Number(size) => size.trunc(),
+        JValue::Undefined => return Ok(JValue::Undefined),
+        _ => return Err(mismatch(2, "partition")),
+    };
+    if items.is_empty() || size < 1.0 {
+        return Ok(JValue::Undefined);
+    }
+    let chunks = items.chunks(size as usize).map(|chunk| JValue::array(chunk.to_vec()));
+    Ok(JValue::array(chunks.collect()))
+}
+
+/// `$range(start, end, step)`: both ends included; nothing if the step leads elsewhere. A range of
+/// one number is that number.
+fn range(arguments: &[JValue]) -> Result {
+    let mut bounds = [0.0; 3];
+    for (index, bound) in bounds.iter_mut().enumerate() {
+        match at(arguments, index) {
+            JValue::Number(number) => *bound = number.trunc(),
+            JValue::Undefined => return Ok(JValue::Undefined),
+            _ => return Err(mismatch(index + 1, "range")),
+        }
+    }
+    let [start, end, step] = bounds;
+    if step == 0.0 || (end - start) * step < 0.0 {
+        return Ok(JValue::Undefined);
+    }
+    let count = ((end - start) / step).floor() + 1.0;
+    if !count.is_finite() || count > limits::MOST_IN_RANGE as f64 {
+        return Err(memory());
+    }
+    let numbers = (0..count as usize).map(|index| JValue::from(start + step * index as f64));
+    Ok(JValue::sequence(numbers.collect()).unwrap_sequence())
+}
+
+/// `$hash(text, algorithm)`: in hexadecimal; nothing without an algorithm.
+fn hash(arguments: &[JValue]) -> Result {
+    match (at(arguments, 0), at(arguments, 1)) {
+        (JValue::Undefined, _) | (_, JValue::Undefined) => Ok(JValue::Undefined),
+        (JValue::String(text), JValue::String(algorithm)) => {
+            digest::hex(&algorithm, &text).map(JValue::from).ok_or_else(|| {
+                let known = digest::ALGORITHMS.join(", ");
+                error(format!("Unsupported hash algorithm '{algorithm}'. Supported: {known}"))
+            })
+        }
+        (JValue::String(_), _) => Err(mismatch(2, "hash")),
+        _ => Err(mismatch(1, "hash")),
+    }
+}
+
+/// `$parse(text)`: the JSON in a text.
+fn parse(arguments: &[JValue]) -> Result {
+    match at(arguments, 0) {
+        JValue::Undefined => Ok(JValue::Undefined),
+        JValue::String(text) => match serde_json::from_str::<Value>(&text) {
+            Ok(value) => Ok(JValue::from(value)),
+            Err(wrong) => Err(error(format!("The string is not valid JSON: {wrong}"))),
+        },
+        _ => Err(mismatch(1, "parse")),
+    }
+}

@@ -1,0 +1,78 @@
+//! What one evaluation may cost, and how AWS says that it costs too much.
+
+use jsonata_core::value::JValue;
+
+/// Bytes of an expression's text. A whole definition has 1 MiB at most.
+pub(super) const MOST_SOURCE: usize = 64 * 1024;
+/// AWS: "A JSONata expression that takes longer than 1 second to evaluate will fail".
+pub(super) const MOST_MILLISECONDS: u64 = 1000;
+/// Levels of evaluation. AWS allows 100 of the expression's own; the guards add theirs.
+pub(super) const MOST_LEVELS: usize = 250;
+/// Bytes of one value, a number counted as eight and a character as one: AWS's measured bound.
+pub(super) const MOST_WEIGHT: usize = 6_990_256;
+/// Items of one sequence: as many numbers as [`MOST_WEIGHT`] holds.
+pub(super) const MOST_ITEMS: usize = 873_782;
+/// Numbers `$range` makes: AWS's measured bound.
+pub(super) const MOST_IN_RANGE: usize = 360_145;
+/// Bytes that may be built in one evaluation, what is dropped again included.
+pub(super) const MOST_BUILT: usize = 64 * MOST_WEIGHT;
+/// Items `$distinct` compares with each other.
+pub(super) const MOST_DISTINCT: usize = 20_000;
+/// Bytes of a text that is split or encoded, and of one that is matched: each part costs many.
+pub(super) const MOST_SPLIT: usize = 1024 * 1024;
+pub(super) const MOST_MATCHED: usize = 256 * 1024;
+/// The widest a component of a date picture may be.
+pub(super) const MOST_WIDTH: usize = 100;
+/// Bytes of an error message: AWS's bound of a cause.
+const MOST_MESSAGE: usize = 32_768;
+
+/// AWS's words for too much memory.
+pub(super) const MEMORY: &str =
+    "Expression evaluation memory limit exceeded: Check for excessive memory usage";
+const STACK: &str = "Stack overflow error: Check for non-terminating recursive function. \
+                     Consider rewriting as tail-recursive";
+const TIMEOUT: &str = "Expression evaluation timeout: Check for infinite loop";
+
+/// The end of AWS's sentence: a bound follows a colon, an error with a code a full stop.
+pub(super) fn words(message: &str) -> String {
+    let code = jsonata_core::evaluator::error_code_prefix(message);
+    let message = match code {
+        Some("D1012") => TIMEOUT,
+        Some("D1011" | "U1001") => STACK,
+        Some("D2015") => MEMORY,
+        _ => message,
+    };
+    let end = (0..=MOST_MESSAGE.min(message.len())).rev().find(|&at| message.is_char_boundary(at));
+    let cut = message.get(..end.unwrap_or(0)).unwrap_or_default();
+    let bound = matches!(code, Some("D1012" | "D1011" | "U1001" | "D2015"));
+    if code.is_some() && !bound { format!(". {cut}") } else { format!(": {cut}") }
+}
+
+/// The weight of `value` in bytes; `None` if it is over [`MOST_WEIGHT`] or nested too deep. A part
+/// that is there twice counts twice, as it would in JSON.
+pub(super) fn weight(value: &JValue) -> Option<usize> {
+    let mut todo = vec![(value, 0_usize)];
+    let mut weight = 0_usize;
+    while let Some((value, depth)) = todo.pop() {
+        weight += match value {
+            JValue::Number(_) => 8,
+            JValue::String(text) => text.len(),
+            JValue::Array(items) => {
+                if items.len() > MOST_ITEMS {
+                    return None;
+                }
+                todo.extend(items.iter().map(|item| (item, depth + 1)));
+                4
+            }
+            JValue::Object(members) => {
+                todo.extend(members.values().map(|member| (member, depth + 1)));
+                4 + members.keys().map(String::len).sum::<usize>()
+            }
+            _ => 4,
+        };
+        if weight > MOST_WEIGHT || depth > crate::value::MOST_DEPTH {
+            return None;
+        }
+    }
+    Some(weight)
+}

@@ -1,0 +1,143 @@
+//! Any JSON in which strings `{% … %}` are expressions: `Output`, `Assign`, `Arguments`.
+
+use super::Expression;
+use crate::failure::Failure;
+use crate::scope::Scope;
+use crate::template::TemplateProblem;
+use crate::value::{MOST_DEPTH, is_shallow};
+use serde_json::{Map, Value};
+
+/// A parsed template.
+///
+/// A string that begins with `{%` and ends with `%}`, with no blanks outside, is an expression;
+/// one with only one of the two is a mistake; any other stands for itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JsonataTemplate {
+    root: Node,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Node {
+    Literal(Value),
+    Array(Vec<Node>),
+    Object(Vec<(String, Node)>),
+    Expression(Expression),
+}
+
+impl Expression {
+    /// The expression in a string of a definition: `None` if the string is none.
+    ///
+    /// # Errors
+    ///
+    /// If there is `{%` without `%}` or the other way about, or no JSONata between them.
+    pub fn delimited(text: &str) -> Result<Option<Self>, String> {
+        match (text.strip_prefix("{%"), text.ends_with("%}")) {
+            (None, false) => Ok(None),
+            (None, true) => {
+                Err("an expression begins with `{%`, with nothing before it".to_owned())
+            }
+            (Some(rest), _) => match rest.strip_suffix("%}") {
+                Some(source) => Self::parse(source).map(Some).map_err(|error| error.to_string()),
+                None => Err("an expression ends with `%}`, with nothing after it".to_owned()),
+            },
+        }
+    }
+}
+
+impl JsonataTemplate {
+    /// Parses every expression in `value`.
+    ///
+    /// # Errors
+    ///
+    /// Every place that is wrong, not the first only.
+    pub fn parse(value: &Value) -> Result<Self, Vec<TemplateProblem>> {
+        let mut problems = Vec::new();
+        let root = if is_shallow(value) {
+            node(value, "", &mut problems)
+        } else {
+            let message = format!("it is nested deeper than {MOST_DEPTH}");
+            problems.push(TemplateProblem { path: String::new(), message });
+            Node::Literal(Value::Null)
+        };
+        if problems.is_empty() { Ok(Self { root }) } else { Err(problems) }
+    }
+
+    /// Evaluates every expression. `location` is the field that holds the template, such as
+    /// `Output`; places inside it follow as `Output/a[0]`.
+    ///
+    /// # Errors
+    ///
+    /// Of the first expression that fails: see [`Expression::evaluate`].
+    pub fn evaluate(&self, scope: &Scope<'_>, location: &str) -> Result<Value, Failure> {
+        let value = self.root.evaluate(scope, location)?;
+        if is_shallow(&value) {
+            return Ok(value);
+        }
+        Err(Failure::query(format!("The field '{location}' is nested too deep"), location))
+    }
+
+    /// Every expression in it.
+    pub fn expressions(&self) -> Vec<&Expression> {
+        let mut expressions = Vec::new();
+        let mut todo = vec![&self.root];
+        while let Some(node) = todo.pop() {
+            match node {
+                Node::Literal(_) => {}
+                Node::Array(items) => todo.extend(items),
+                Node::Object(members) => todo.extend(members.iter().map(|(_, node)| node)),
+                Node::Expression(expression) => expressions.push(expression),
+            }
+        }
+        expressions
+    }
+}
+
+impl Node {
+    fn evaluate(&self, scope: &Scope<'_>, place: &str) -> Result<Value, Failure> {
+        match self {
+            Self::Literal(value) => Ok(value.clone()),
+            Self::Expression(expression) => expression.evaluate(scope, place),
+            Self::Array(items) => items
+                .iter()
+                .enumerate()
+                .map(|(at, item)| item.evaluate(scope, &format!("{place}[{at}]")))
+                .collect(),
+            Self::Object(members) => {
+                let mut object = Map::new();
+                for (name, node) in members {
+                    let value = node.evaluate(scope, &format!("{place}/{name}"))?;
+                    object.insert(name.clone(), value);
+                }
+                Ok(Value::Object(object))
+            }
+        }
+    }
+}
+
+fn node(value: &Value, place: &str, problems: &mut Vec<TemplateProblem>) -> Node {
+    match value {
+        Value::String(text) => match Expression::delimited(text) {
+            Ok(Some(expression)) => Node::Expression(expression),
+            Ok(None) => Node::Literal(value.clone()),
+            Err(message) => {
+                problems.push(TemplateProblem { path: place.to_owned(), message });
+                Node::Literal(Value::Null)
+            }
+        },
+        Value::Array(items) => {
+            let nodes = items.iter().enumerate();
+            Node::Array(
+                nodes.map(|(at, item)| node(item, &format!("{place}[{at}]"), problems)).collect(),
+            )
+        }
+        Value::Object(members) => Node::Object(
+            members
+                .iter()
+                .map(|(name, member)| {
+                    (name.clone(), node(member, &format!("{place}/{name}"), problems))
+                })
+                .collect(),
+        ),
+        other => Node::Literal(other.clone()),
+    }
+}

@@ -1,0 +1,161 @@
+use super::*;
+use proptest::prelude::*;
+
+/// Expressions that would take all the memory, the stack or the time of a careless evaluator.
+const HOSTILE: [&str; 49] = [
+    "$pad('x', 300000000)",
+    "$pad('x', -3e8)",
+    "$map([300000000], function($n) { $pad('x', $n) })",
+    "'x' ~> $pad(300000000)",
+    "($p := $pad(?, 300000000); $p('x'))",
+    "($p := $pad; $p('x', 300000000))",
+    "[1..10000000]",
+    "[1..1000000000]",
+    "[1..800000].[1..800000]",
+    "[[1..800000], [1..800000]] ~> $string()",
+    "($f := function($s, $n) { $n = 0 ? $s : $f($s & $s, $n - 1) }; $f('x', 40))",
+    "($f := function($s, $n) { $n = 0 ? $s : $f([$s, $s], $n - 1) }; $f([1, 2], 40))",
+    "($f := function($s, $n) { $n = 0 ? $s : $f([[$s], [$s]], $n - 1) }; $f([1], 40))",
+    "($f := function($s, $n) { $n = 0 ? $s : $f({'a': $s, 'b': $s}, $n - 1) }; $string($f(1, 60)))",
+    "($f := function($s, $n) { $n = 0 ? $s : $f({'a': $s, 'b': $s}, $n - 1) }; $a := $f(1, 60); $b := $f(1, 60); $a = $b)",
+    "($f := function($s, $n) { $n = 0 ? $s : $f({'a': $s, 'b': $s}, $n - 1) }; $f(1, 60) in [$f(1, 60)])",
+    "($f := function($s, $n) { $n = 0 ? $s : $f({'a': $s, 'b': $s}, $n - 1) }; $f(1, 60).**)",
+    "($f := function($s, $n) { $n = 0 ? $s : $f({'a': $s, 'b': $s}, $n - 1) }; $f(1, 60) ~> |$|{}|)",
+    "($f := function($s, $n) { $n = 0 ? $s : $f({'a': $s, 'b': $s}, $n - 1) }; $distinct([$f(1, 60), $f(1, 60)]))",
+    "($f := function($s, $n) { $n = 0 ? $s : $f({'a': $s, 'b': $s}, $n - 1) }; 'x' & $f(1, 60))",
+    "($f := function($s, $n) { $n = 0 ? $s : $f({'a': $s, 'b': $s}, $n - 1) }; $map([$f(1, 60)], $string))",
+    "($f := function($s, $n) { $n = 0 ? $s : $f($zip($s, $s), $n - 1) }; $string($f([1], 60)))",
+    "($f := function($n) { $f($n + 1) }; $f(1))",
+    "($f := function($n) { 1 + $f($n + 1) }; $f(1))",
+    "($f := function($n) { [$f($n + 1)] }; $f(1))",
+    "($s := $pad('x', 6000000); $join($map([1..100000], function() { $s })))",
+    "($s := $pad('x', 6000000); $join([1..100000] ~> $map($string), $s))",
+    "($j := $join; $s := $pad('x', 6000000); $j($map([1..100000], $string), $s))",
+    "($s := $pad('x', 1000000); $replace($s, 'x', $s))",
+    "($s := $pad('x', 1000000); $s ~> $replace('x', $s))",
+    "($s := $pad('x', 1000000); $replace($s, /x/, function() { $s }))",
+    "($s := $pad('x', 1000000); $f := function() { $s }; $replace($s, /x/, $f))",
+    "$split($pad('x', 6000000), '')",
+    "$match($pad('x', 6000000), /x/)",
+    "$map([1..800000], function() { $map([1..800000], function() { 1 }) })",
+    "$reduce([1..800000], function($a, $b) { [$a, $b] })",
+    "$distinct([1..800000])",
+    "$sort($map([1..800000], function() { $pad('x', 100000) }))",
+    "($s := $pad('x', 6000000); [1..800000]^($s))",
+    "($s := $pad('x', 6000000); $sort($map([1..800000], function() { $s })))",
+    "$fromMillis(0, '[Y,999999999]')",
+    "$now('[Y,999999999-999999999]')",
+    "$formatBase(1e300, 2) & $power(10, 400)",
+    "$range(1, 1e12, 1)",
+    "$range(1, 10, 1e-9)",
+    "$partition([1..800000], 1) ~> $string()",
+    "$string($reduce([1..5000], function($a, $b) { {'a': $a} }, 1))",
+    "[1..500, 1..800000, 1..800000, 1..800000, 1..800000, 1..800000, 1..800000, 1..800000]",
+    "$match('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!', /^(a+)+$/) ~> $error()",
+];
+
+#[test]
+fn a_hostile_expression_fails_and_does_no_more() {
+    for source in HOSTILE {
+        if let Ok(value) = evaluate(source) {
+            panic!("{source} gave {} bytes", value.to_string().len());
+        }
+    }
+}
+
+#[test]
+fn a_text_that_is_nested_without_end_is_refused_or_fails() {
+    for source in [
+        "(".repeat(20_000),
+        "[".repeat(20_000) + &"]".repeat(20_000),
+        "-".repeat(20_000) + "1",
+        "1".to_owned() + &"+1".repeat(20_000),
+        "'x'".to_owned() + &" & 'x'".repeat(5_000),
+        "1".to_owned() + &" ~> $string".repeat(3_000),
+        "a".to_owned() + &".a".repeat(20_000),
+        "function($x){".repeat(2_000) + "1" + &"}".repeat(2_000),
+        "x".repeat(100_000),
+    ] {
+        if let Ok(expression) = Expression::parse(&source) {
+            let entropy = Entropy::new(0);
+            let variables = Variables::new();
+            let scope = Scope {
+                input: &Value::Null,
+                context: &Value::Null,
+                variables: &variables,
+                states: None,
+                now: jiff::Timestamp::UNIX_EPOCH,
+                entropy: &entropy,
+            };
+            let _ = expression.evaluate(&scope, "Output");
+        }
+    }
+}
+
+/// Fragments that mutated expressions are put together from.
+const FRAGMENTS: [&str; 40] = [
+    "$states.input",
+    ".items",
+    "[n > 1]",
+    "[0]",
+    "[-1]",
+    "[]",
+    "{",
+    "}",
+    "(",
+    ")",
+    "'a'",
+    "1",
+    "$x",
+    "$list",
+    "+",
+    "&",
+    "=",
+    " in ",
+    " ~> ",
+    "$string",
+    "$join",
+    "$map",
+    "$pad(",
+    ",",
+    ":",
+    ":=",
+    ";",
+    "?",
+    "function($a){",
+    "**",
+    "*",
+    "%",
+    "^(",
+    "@$i",
+    "#$j",
+    "..",
+    "$now()",
+    "|",
+    "/a+/",
+    "$",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+    #[test]
+    fn mutated_expressions_never_panic(
+        picks in proptest::collection::vec(0..FRAGMENTS.len(), 1..14),
+    ) {
+        let source: String = picks.iter().filter_map(|&pick| FRAGMENTS.get(pick).copied()).collect();
+        if Expression::parse(&source).is_ok() {
+            if let Err(failure) = evaluate(&source) {
+                prop_assert!(!failure.cause.contains("an internal error"), "{}", source);
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_is_an_expression_or_is_not(source in r#"[a-c$ .()\[\]{}'"0-9+&=<>?:;,*%@#^|/~-]{0,24}"#) {
+        if let Err(error) = Expression::parse(&source) {
+            prop_assert!(error.message != "the expression cannot be parsed", "{}", source);
+        } else if let Err(failure) = evaluate(&source) {
+            prop_assert!(!failure.cause.contains("an internal error"), "{}", source);
+        }
+    }
+}

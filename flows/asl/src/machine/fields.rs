@@ -1,0 +1,109 @@
+//! Which fields a state may have, by its type and query language (States Language specification,
+//! "State types"; developer guide, "Transforming data with JSONata").
+
+use super::model::Language;
+
+/// Fields of the document itself.
+pub(super) const MACHINE: &[&str] =
+    &["Comment", "StartAt", "States", "TimeoutSeconds", "Version", "QueryLanguage"];
+/// Fields of a branch.
+pub(super) const BRANCH: &[&str] = &["Comment", "StartAt", "States", "QueryLanguage"];
+/// Fields of `ItemProcessor` and `Iterator`.
+pub(super) const PROCESSOR: &[&str] =
+    &["Comment", "StartAt", "States", "ProcessorConfig", "QueryLanguage"];
+pub(super) const TYPES: &[&str] =
+    &["Pass", "Task", "Choice", "Wait", "Succeed", "Fail", "Parallel", "Map"];
+
+const COMMON: &[&str] = &["Type", "Comment", "QueryLanguage"];
+const FLOW: &[&str] = &["Next", "End", "Assign"];
+
+/// The fields of each type that do not depend on the language.
+fn of_type(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "Task" => {
+            &["Resource", "TimeoutSeconds", "HeartbeatSeconds", "Credentials", "Retry", "Catch"]
+        }
+        "Choice" => &["Choices", "Default", "Assign"],
+        "Wait" => &["Seconds", "Timestamp"],
+        "Fail" => &["Error", "Cause"],
+        "Parallel" => &["Branches", "Retry", "Catch"],
+        "Map" => &[
+            "ItemProcessor",
+            "Iterator",
+            "ItemSelector",
+            "MaxConcurrency",
+            "ToleratedFailureCount",
+            "ToleratedFailurePercentage",
+            "ItemReader",
+            "ItemBatcher",
+            "ResultWriter",
+            "Label",
+            "Retry",
+            "Catch",
+        ],
+        _ => &[],
+    }
+}
+
+/// The fields of each type that JSONPath alone has.
+pub(super) fn json_path_only(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "Pass" => &["InputPath", "OutputPath", "Parameters", "Result", "ResultPath"],
+        "Task" => &[
+            "InputPath",
+            "OutputPath",
+            "Parameters",
+            "ResultSelector",
+            "ResultPath",
+            "TimeoutSecondsPath",
+            "HeartbeatSecondsPath",
+        ],
+        "Choice" | "Succeed" => &["InputPath", "OutputPath"],
+        "Wait" => &["InputPath", "OutputPath", "SecondsPath", "TimestampPath"],
+        "Fail" => &["ErrorPath", "CausePath"],
+        "Parallel" => &["InputPath", "OutputPath", "Parameters", "ResultSelector", "ResultPath"],
+        "Map" => &[
+            "InputPath",
+            "OutputPath",
+            "Parameters",
+            "ResultSelector",
+            "ResultPath",
+            "ItemsPath",
+            "MaxConcurrencyPath",
+            "ToleratedFailureCountPath",
+            "ToleratedFailurePercentagePath",
+        ],
+        _ => &[],
+    }
+}
+
+/// The fields of each type that JSONata alone has.
+pub(super) fn jsonata_only(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "Pass" | "Choice" | "Wait" | "Succeed" => &["Output"],
+        "Task" | "Parallel" => &["Arguments", "Output"],
+        "Map" => &["Items", "Output"],
+        _ => &[],
+    }
+}
+
+/// Every field a state of `kind` in `language` may have.
+pub(super) fn allowed(kind: &str, language: Language) -> Vec<&'static str> {
+    let flow: &[&str] = if matches!(kind, "Choice" | "Succeed" | "Fail") { &[] } else { FLOW };
+    let own = match language {
+        Language::JsonPath => json_path_only(kind),
+        Language::Jsonata => jsonata_only(kind),
+    };
+    [COMMON, flow, of_type(kind), own].concat()
+}
+
+/// The name of `known` that `word` was probably meant to be.
+pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = word.to_lowercase();
+    known
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
+        .filter(|(distance, name)| *distance <= 2.max(name.chars().count() / 3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}

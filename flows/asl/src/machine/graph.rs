@@ -1,0 +1,71 @@
+//! Which states can be reached, and which can reach an end.
+
+use super::model::{Flow, Kind, State, StateId};
+use super::problem::Code;
+use super::reader::Report;
+use super::source::escape;
+use std::collections::BTreeSet;
+
+/// Where a state can lead, not counting the end.
+fn targets(state: &State) -> Vec<StateId> {
+    let mut to: Vec<StateId> = state.next.into_iter().collect();
+    to.extend(state.catch.iter().map(|catcher| catcher.next));
+    if let Kind::Choice { rules, default } = &state.kind {
+        to.extend(rules.iter().map(|rule| rule.next));
+        to.extend(*default);
+    }
+    to
+}
+
+fn is_end(state: &State) -> bool {
+    match state.kind {
+        Kind::Succeed | Kind::Fail { .. } => true,
+        Kind::Choice { .. } => false,
+        _ => state.next.is_none(),
+    }
+}
+
+/// Reports unreachable states, and a flow that has no way to an end.
+pub(super) fn check(report: &mut Report, flow: &Flow, start: StateId, at: &str) {
+    let mut reached = BTreeSet::from([start]);
+    let mut open = vec![start];
+    while let Some(state) = open.pop().and_then(|id| flow.states.get(id)) {
+        for next in targets(state) {
+            if reached.insert(next) {
+                open.push(next);
+            }
+        }
+    }
+    for (id, state) in flow.states.iter().enumerate() {
+        if !reached.contains(&id) {
+            let place = format!("{at}/{}", escape(&state.name));
+            let message = format!("State '{}' is not reachable.", state.name);
+            report.error(&place, Code::UnreachableState, message);
+        }
+    }
+    let mut ending: BTreeSet<StateId> = flow
+        .states
+        .iter()
+        .enumerate()
+        .filter(|(_, state)| is_end(state))
+        .map(|(id, _)| id)
+        .collect();
+    loop {
+        let before = ending.len();
+        for (id, state) in flow.states.iter().enumerate() {
+            if targets(state).iter().any(|next| ending.contains(next)) {
+                ending.insert(id);
+            }
+        }
+        if ending.len() == before {
+            break;
+        }
+    }
+    for id in reached.iter().filter(|id| !ending.contains(id)) {
+        if let Some(state) = flow.states.get(*id) {
+            let place = format!("{at}/{}", escape(&state.name));
+            let message = format!("From state '{}' no end can be reached.", state.name);
+            report.warn(&place, Code::MissingEndState, message);
+        }
+    }
+}

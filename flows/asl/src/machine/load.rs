@@ -1,0 +1,234 @@
+//! Reads a document and its flows.
+
+use super::fields;
+use super::graph;
+use super::model::{Flow, FlowId, Language, StateId};
+use super::problem::{Code, Problem, Severity};
+use super::reader::{Object, Report};
+use super::source::{Positions, escape};
+use crate::limits;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) struct Loaded {
+    pub(super) problems: Vec<Problem>,
+    pub(super) comment: Option<String>,
+    pub(super) timeout_seconds: Option<u64>,
+    pub(super) flows: Vec<Flow>,
+}
+
+pub(super) fn load(text: &str) -> Loaded {
+    let mut loaded =
+        Loaded { problems: Vec::new(), comment: None, timeout_seconds: None, flows: Vec::new() };
+    match parse(text) {
+        Err(problem) => loaded.problems.push(*problem),
+        Ok(document) => document_of(text, &document, &mut loaded),
+    }
+    loaded.problems.sort_by_key(|problem| (problem.line, problem.column));
+    loaded
+}
+
+fn parse(text: &str) -> Result<Map<String, Value>, Box<Problem>> {
+    let refuse = |code, line, column, message| {
+        Box::new(Problem {
+            severity: Severity::Error,
+            code,
+            path: String::new(),
+            line,
+            column,
+            message,
+            suggestion: None,
+        })
+    };
+    if text.len() > limits::DEFINITION_BYTES {
+        return Err(refuse(
+            Code::LimitExceeded,
+            1,
+            1,
+            format!("The definition has {} bytes; 1,048,576 are allowed.", text.len()),
+        ));
+    }
+    let invalid = Code::InvalidJsonDescription;
+    match serde_json::from_str(text) {
+        Ok(Value::Object(document)) => Ok(document),
+        Ok(_) => Err(refuse(invalid, 1, 1, "The definition must be a JSON object.".to_owned())),
+        Err(error) => {
+            let words = error.to_string();
+            let words = words.split(" at line ").next().unwrap_or_default();
+            let message = format!("The definition is not JSON: {words}.");
+            Err(refuse(invalid, error.line(), error.column(), message))
+        }
+    }
+}
+
+fn document_of(text: &str, document: &Map<String, Value>, loaded: &mut Loaded) {
+    let mut positions = Positions::of(text);
+    let duplicates = std::mem::take(&mut positions.duplicates);
+    let mut loader = Loader {
+        report: Report { positions, problems: Vec::new() },
+        flows: vec![Flow::default()],
+        names: BTreeMap::new(),
+        variables: Vec::new(),
+        states: 0,
+    };
+    for at in duplicates {
+        let key = at.rsplit('/').next().unwrap_or_default().to_owned();
+        loader.report.error(
+            &at,
+            Code::DuplicateKey,
+            format!("'{key}' stands twice in one object; JSON keeps the last."),
+        );
+    }
+    let object = Object { fields: document, at: "" };
+    object.only(&mut loader.report, "a state machine", fields::MACHINE);
+    loaded.comment = object.text(&mut loader.report, "Comment").map(str::to_owned);
+    loaded.timeout_seconds =
+        object.integer(&mut loader.report, "TimeoutSeconds", 1..=limits::SECONDS);
+    if let Some(version) = object.text(&mut loader.report, "Version")
+        && version != "1.0"
+    {
+        loader.report.schema("/Version", format!("Version must be \"1.0\", but is \"{version}\"."));
+    }
+    let language = loader.language(&object, Language::JsonPath, true);
+    loader.flow(0, &object, language, 0);
+    loaded.flows = loader.flows;
+    loaded.problems = loader.report.problems;
+}
+
+pub(super) struct Loader {
+    pub(super) report: Report,
+    pub(super) flows: Vec<Flow>,
+    /// Every state's name, with the pointer of the first that has it.
+    names: BTreeMap<String, String>,
+    /// The variables each flow around the present one assigns, outermost first.
+    pub(super) variables: Vec<BTreeSet<String>>,
+    states: usize,
+}
+
+/// The names of one flow's states, in the order of the text.
+pub(super) struct Names<'a> {
+    names: Vec<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn find(&self, name: &str) -> Option<StateId> {
+        self.names.iter().position(|known| *known == name)
+    }
+
+    fn nearest(&self, name: &str) -> Option<&'a str> {
+        fields::nearest(name, self.names.iter().copied())
+    }
+}
+
+impl Loader {
+    /// The query language of `object`, or that of what is around it.
+    pub(super) fn language(&mut self, object: &Object<'_>, outer: Language, top: bool) -> Language {
+        match object.text(&mut self.report, "QueryLanguage") {
+            None => outer,
+            Some("JSONata") => Language::Jsonata,
+            Some("JSONPath") => {
+                if !top && outer == Language::Jsonata {
+                    let message = "A state of a JSONata state machine cannot be in JSONPath.";
+                    self.report.schema(&object.path("QueryLanguage"), message);
+                }
+                Language::JsonPath
+            }
+            Some(other) => {
+                let message = format!(
+                    "QueryLanguage must be \"JSONPath\" or \"JSONata\", but is \"{other}\"."
+                );
+                self.report.schema(&object.path("QueryLanguage"), message);
+                outer
+            }
+        }
+    }
+
+    /// Reads a nested flow and gives its number.
+    pub(super) fn nested(
+        &mut self,
+        object: &Object<'_>,
+        language: Language,
+        depth: usize,
+    ) -> FlowId {
+        let id = self.flows.len();
+        self.flows.push(Flow::default());
+        self.flow(id, object, language, depth);
+        id
+    }
+
+    fn flow(&mut self, id: FlowId, object: &Object<'_>, language: Language, depth: usize) {
+        if depth > limits::NESTING {
+            let message =
+                format!("States stand more than {} deep in one another.", limits::NESTING);
+            self.report.error(object.at, Code::LimitExceeded, message);
+            return;
+        }
+        let start = object.text(&mut self.report, "StartAt");
+        if !object.has("StartAt") {
+            self.report.schema(object.at, "Required field 'StartAt' is missing.");
+        }
+        let Some(states) = object.object(&mut self.report, "States") else {
+            if !object.has("States") {
+                self.report.schema(object.at, "Required field 'States' is missing.");
+            }
+            return;
+        };
+        let all = object.path("States");
+        if states.is_empty() {
+            self.report.schema(&all, "States must have at least one state.");
+            return;
+        }
+        let names = Names { names: states.keys().map(String::as_str).collect() };
+        let start = start.and_then(|name| self.target(&names, name, &object.path("StartAt")));
+        self.variables.push(super::load_state::assigned(states));
+        let mut flow = Flow { start: start.unwrap_or_default(), states: Vec::new() };
+        for (name, state) in states {
+            let at = format!("{all}/{}", escape(name));
+            self.name(name, &at);
+            flow.states.push(self.state(name, state, &at, language, &names, depth));
+        }
+        self.variables.pop();
+        if let Some(start) = start {
+            graph::check(&mut self.report, &flow, start, &all);
+        }
+        if let Some(place) = self.flows.get_mut(id) {
+            *place = flow;
+        }
+    }
+
+    fn name(&mut self, name: &str, at: &str) {
+        self.states += 1;
+        if self.states == limits::STATES + 1 {
+            let message = format!("The definition has more than {} states.", limits::STATES);
+            self.report.error(at, Code::LimitExceeded, message);
+        }
+        if name.is_empty() || name.chars().count() > limits::STATE_NAME_CHARS {
+            let message = format!(
+                "A state's name has 1 to {} characters, and '{name}' has {}.",
+                limits::STATE_NAME_CHARS,
+                name.chars().count()
+            );
+            self.report.schema(at, message);
+        }
+        match self.names.get(name) {
+            None => {
+                self.names.insert(name.to_owned(), at.to_owned());
+            }
+            Some(first) => {
+                let message = format!("State name '{name}' is also used at {first}.");
+                self.report.error(at, Code::DuplicateStateName, message);
+            }
+        }
+    }
+
+    /// The state a transition names.
+    pub(super) fn target(&mut self, names: &Names<'_>, name: &str, at: &str) -> Option<StateId> {
+        let found = names.find(name);
+        if found.is_none() {
+            let suggestion = names.nearest(name).map(|near| format!("did you mean '{near}'?"));
+            let message = format!("There is no state '{name}' to go to.");
+            self.report.error_with(at, Code::MissingTransitionTarget, message, suggestion);
+        }
+        found
+    }
+}

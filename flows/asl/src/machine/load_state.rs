@@ -1,0 +1,514 @@
+//! Reads one state: its common fields, and those of the simple types.
+
+use super::fields;
+use super::load::{Loader, Names};
+use super::model::{
+    Kind, Language, Payload, ResultPath, Selector, Setting, State, StateId, Task, Wait,
+};
+use super::problem::Code;
+use super::reader::{Object, whole};
+use super::resource::Resource;
+use crate::intrinsic::Intrinsic;
+use crate::jsonata::{Expression, JsonataTemplate, TemplateProblem};
+use crate::limits;
+use crate::path::{Path, PathError, ReferencePath};
+use crate::template::Template;
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+
+/// What the readers of a state's parts need to know.
+pub(super) struct Place<'a> {
+    pub(super) object: Object<'a>,
+    pub(super) kind: &'a str,
+    pub(super) language: Language,
+    pub(super) names: &'a Names<'a>,
+    pub(super) depth: usize,
+}
+
+/// The variables that a flow's states assign, in whatever place.
+pub(super) fn assigned(states: &Map<String, Value>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut take = |value: &Value| {
+        if let Some(Value::Object(assign)) = value.get("Assign") {
+            found.extend(assign.keys().map(|key| key.strip_suffix(".$").unwrap_or(key).to_owned()));
+        }
+    };
+    for state in states.values() {
+        take(state);
+        for list in ["Choices", "Catch"] {
+            state.get(list).and_then(Value::as_array).into_iter().flatten().for_each(&mut take);
+        }
+    }
+    found
+}
+
+impl Loader {
+    pub(super) fn state(
+        &mut self,
+        name: &str,
+        value: &Value,
+        at: &str,
+        outer: Language,
+        names: &Names<'_>,
+        depth: usize,
+    ) -> State {
+        let mut state = State {
+            name: name.to_owned(),
+            language: outer,
+            kind: Kind::Succeed,
+            next: None,
+            input_path: Selector::Whole,
+            output_path: Selector::Whole,
+            arguments: None,
+            result_selector: None,
+            result_path: ResultPath::Whole,
+            assign: None,
+            output: None,
+            retry: Vec::new(),
+            catch: Vec::new(),
+        };
+        let Value::Object(members) = value else {
+            self.report.schema(at, "A state must be an object.");
+            return state;
+        };
+        let object = Object { fields: members, at };
+        let language = self.language(&object, outer, false);
+        state.language = language;
+        object.text(&mut self.report, "Comment");
+        let Some(kind) = self.kind(&object) else { return state };
+        let place = Place { object, kind, language, names, depth };
+        self.fields(&place);
+        self.common(&place, &mut state);
+        state.kind = self.own(&place);
+        state
+    }
+
+    fn kind<'a>(&mut self, object: &Object<'a>) -> Option<&'a str> {
+        let Some(kind) = object.text(&mut self.report, "Type") else {
+            if !object.has("Type") {
+                self.report.schema(object.at, "Required field 'Type' is missing.");
+            }
+            return None;
+        };
+        if fields::TYPES.contains(&kind) {
+            return Some(kind);
+        }
+        let suggestion = fields::nearest(kind, fields::TYPES.iter().copied())
+            .map(|near| format!("did you mean '{near}'?"));
+        let message = format!("'{kind}' is not a type of state.");
+        self.report.error_with(
+            &object.path("Type"),
+            Code::SchemaValidationFailed,
+            message,
+            suggestion,
+        );
+        None
+    }
+
+    /// Reports fields that the type or the query language does not have.
+    fn fields(&mut self, place: &Place<'_>) {
+        let known = fields::allowed(place.kind, place.language);
+        let (other, language, here) = match place.language {
+            Language::JsonPath => (fields::jsonata_only(place.kind), "JSONata", "JSONPath"),
+            Language::Jsonata => (fields::json_path_only(place.kind), "JSONPath", "JSONata"),
+        };
+        for name in place.object.fields.keys().filter(|name| !known.contains(&name.as_str())) {
+            let path = place.object.path(name);
+            if other.contains(&name.as_str()) {
+                let message = format!(
+                    "Field '{name}' is of {language} and cannot be used with QueryLanguage {here}."
+                );
+                let suggestion = format!("set \"QueryLanguage\": \"{language}\" for this state");
+                self.report.error_with(
+                    &path,
+                    Code::SchemaValidationFailed,
+                    message,
+                    Some(suggestion),
+                );
+                continue;
+            }
+            let message = format!("Field '{name}' is not supported in a {} state.", place.kind);
+            let suggestion = fields::nearest(name, known.iter().copied())
+                .map(|near| format!("did you mean '{near}'?"));
+            self.report.error_with(&path, Code::SchemaValidationFailed, message, suggestion);
+        }
+    }
+
+    fn common(&mut self, place: &Place<'_>, state: &mut State) {
+        let object = &place.object;
+        state.next = self.transition(place);
+        state.assign = self.assign(object, place.language);
+        if place.language == Language::Jsonata {
+            state.output = self.jsonata(object, "Output");
+            state.arguments = self.payload(object, "Arguments", Language::Jsonata);
+        } else {
+            state.input_path = self.selector(object, "InputPath");
+            state.output_path = self.selector(object, "OutputPath");
+            state.result_path = self.result_path(object);
+            state.result_selector = match self.payload(object, "ResultSelector", Language::JsonPath)
+            {
+                Some(Payload::Paths(template)) => Some(template),
+                _ => None,
+            };
+            if place.kind != "Map" {
+                state.arguments = self.payload(object, "Parameters", Language::JsonPath);
+            }
+        }
+        state.retry = self.retry(object);
+        state.catch = self.catch(place);
+    }
+
+    fn transition(&mut self, place: &Place<'_>) -> Option<StateId> {
+        let object = &place.object;
+        if matches!(place.kind, "Choice" | "Succeed" | "Fail") {
+            return None;
+        }
+        object.at_most_one(&mut self.report, &["Next", "End"]);
+        if object.boolean(&mut self.report, "End") == Some(false) && !object.has("Next") {
+            self.report.schema(&object.path("End"), "End must be true where there is no Next.");
+        }
+        if !object.has("Next") && !object.has("End") {
+            self.report.error(
+                object.at,
+                Code::SchemaValidationFailed,
+                "One of 'Next' and 'End' is required.",
+            );
+        }
+        let name = object.text(&mut self.report, "Next")?;
+        self.target(place.names, name, &object.path("Next"))
+    }
+
+    fn own(&mut self, place: &Place<'_>) -> Kind {
+        let object = &place.object;
+        match place.kind {
+            "Pass" => Kind::Pass { result: object.get("Result").cloned() },
+            "Task" => self.task(place),
+            "Choice" => self.choice(place),
+            "Wait" => self.wait(place),
+            "Fail" => {
+                object.at_most_one(&mut self.report, &["Error", "ErrorPath"]);
+                object.at_most_one(&mut self.report, &["Cause", "CausePath"]);
+                Kind::Fail {
+                    error: self.word(place, "Error", "ErrorPath"),
+                    cause: self.word(place, "Cause", "CausePath"),
+                }
+            }
+            "Parallel" => self.parallel(place),
+            "Map" => self.map(place),
+            _ => Kind::Succeed,
+        }
+    }
+
+    fn task(&mut self, place: &Place<'_>) -> Kind {
+        let object = &place.object;
+        let resource = match object.text(&mut self.report, "Resource").map(Resource::parse) {
+            Some(Ok(resource)) => resource,
+            Some(Err(message)) => {
+                self.report.error(&object.path("Resource"), Code::InvalidResource, message);
+                return Kind::Succeed;
+            }
+            None => {
+                if !object.has("Resource") {
+                    self.report.schema(object.at, "Required field 'Resource' is missing.");
+                }
+                return Kind::Succeed;
+            }
+        };
+        let timeout = self.seconds(place, "TimeoutSeconds", "TimeoutSecondsPath", 1);
+        let heartbeat = self.seconds(place, "HeartbeatSeconds", "HeartbeatSecondsPath", 1);
+        let fixed = |setting: &Option<Setting>| match setting {
+            Some(Setting::Fixed(value)) => whole(value),
+            _ => None,
+        };
+        if let (Some(timeout), Some(heartbeat)) = (fixed(&timeout), fixed(&heartbeat))
+            && heartbeat >= timeout
+        {
+            self.report.schema(
+                &object.path("HeartbeatSeconds"),
+                "HeartbeatSeconds must be smaller than TimeoutSeconds.",
+            );
+        }
+        let credentials = self.payload(object, "Credentials", place.language);
+        Kind::Task(Box::new(Task { resource, timeout, heartbeat, credentials }))
+    }
+
+    fn wait(&mut self, place: &Place<'_>) -> Kind {
+        let object = &place.object;
+        let all = ["Seconds", "SecondsPath", "Timestamp", "TimestampPath"];
+        object.at_most_one(&mut self.report, &all);
+        if let Some(seconds) = self.seconds(place, "Seconds", "SecondsPath", 0) {
+            return Kind::Wait(Wait::Seconds(seconds));
+        }
+        if let Some(timestamp) = self.word(place, "Timestamp", "TimestampPath") {
+            if let Setting::Fixed(Value::String(text)) = &timestamp
+                && text.parse::<jiff::Timestamp>().is_err()
+            {
+                let message = format!("'{text}' is not a timestamp of RFC 3339.");
+                self.report.schema(&object.path("Timestamp"), message);
+            }
+            return Kind::Wait(Wait::Timestamp(timestamp));
+        }
+        if !all.iter().any(|name| object.has(name)) {
+            let message = match place.language {
+                Language::JsonPath => {
+                    "One of 'Seconds', 'SecondsPath', 'Timestamp' and 'TimestampPath' is required."
+                }
+                Language::Jsonata => "One of 'Seconds' and 'Timestamp' is required.",
+            };
+            self.report.schema(object.at, message);
+        }
+        Kind::Succeed
+    }
+
+    fn parallel(&mut self, place: &Place<'_>) -> Kind {
+        let object = &place.object;
+        if !object.has("Branches") {
+            self.report.schema(object.at, "Required field 'Branches' is missing.");
+        }
+        let list = object.array(&mut self.report, "Branches").unwrap_or_default();
+        if list.is_empty() && object.has("Branches") {
+            self.report.schema(&object.path("Branches"), "Branches must have at least one branch.");
+        }
+        let mut branches = Vec::new();
+        for (index, branch) in list.iter().enumerate() {
+            let at = format!("{}/{index}", object.path("Branches"));
+            let Value::Object(members) = branch else {
+                self.report.schema(&at, "A branch must be an object.");
+                continue;
+            };
+            let branch = Object { fields: members, at: &at };
+            branch.only(&mut self.report, "a branch", fields::BRANCH);
+            let language = self.language(&branch, place.language, false);
+            branches.push(self.nested(&branch, language, place.depth + 1));
+        }
+        Kind::Parallel { branches }
+    }
+
+    /// A number of seconds from `least`, or what computes one.
+    pub(super) fn seconds(
+        &mut self,
+        place: &Place<'_>,
+        name: &'static str,
+        path: &'static str,
+        least: u64,
+    ) -> Option<Setting> {
+        self.number(place, &place.object, name, path, least..=limits::SECONDS)
+    }
+
+    /// An integer of `range` in the field `name` of `object`, or what computes one.
+    pub(super) fn number(
+        &mut self,
+        place: &Place<'_>,
+        object: &Object<'_>,
+        name: &'static str,
+        path: &'static str,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> Option<Setting> {
+        object.at_most_one(&mut self.report, &[name, path]);
+        if let Some(Value::String(text)) = object.get(name)
+            && place.language == Language::Jsonata
+        {
+            return self.expression(&object.path(name), text, name, true);
+        }
+        if let Some(number) = object.integer(&mut self.report, name, range) {
+            return Some(Setting::Fixed(number.into()));
+        }
+        self.path_setting(place, object, path)
+    }
+
+    /// A field that holds a path, or an intrinsic where AWS takes one.
+    pub(super) fn path_setting(
+        &mut self,
+        place: &Place<'_>,
+        object: &Object<'_>,
+        field: &'static str,
+    ) -> Option<Setting> {
+        if place.language == Language::Jsonata {
+            return None;
+        }
+        let text = object.text(&mut self.report, field)?;
+        let at = object.path(field);
+        if text.starts_with("States.") {
+            return match Intrinsic::parse(text) {
+                Ok(call) => Some(Setting::Call { call }),
+                Err(error) => {
+                    self.bad_path(&at, Code::InvalidIntrinsic, text, &error);
+                    None
+                }
+            };
+        }
+        self.path(&at, text).map(|path| Setting::Path { path, field })
+    }
+
+    /// A text, or what computes one.
+    fn word(
+        &mut self,
+        place: &Place<'_>,
+        name: &'static str,
+        path: &'static str,
+    ) -> Option<Setting> {
+        let object = &place.object;
+        if let Some(text) = object.text(&mut self.report, name) {
+            if place.language == Language::Jsonata && text.trim_start().starts_with("{%") {
+                return self.expression(&object.path(name), text, name, true);
+            }
+            return Some(Setting::Fixed(Value::String(text.to_owned())));
+        }
+        self.path_setting(place, object, path)
+    }
+
+    /// `{% … %}`; where `required`, a text without the marks is an error.
+    pub(super) fn expression(
+        &mut self,
+        at: &str,
+        text: &str,
+        field: &'static str,
+        required: bool,
+    ) -> Option<Setting> {
+        let inner = text.trim().strip_prefix("{%").and_then(|rest| rest.strip_suffix("%}"));
+        let Some(inner) = inner else {
+            if required {
+                let message = format!("{field} must be a JSONata expression '{{% … %}}'.");
+                self.report.error(at, Code::InvalidJsonata, message);
+            }
+            return None;
+        };
+        match Expression::parse(inner.trim()) {
+            Ok(expression) => Some(Setting::Query { expression, field }),
+            Err(error) => {
+                let message = format!("JSONata: {}.", error.message.trim_end_matches('.'));
+                self.report.error(at, Code::InvalidJsonata, message);
+                None
+            }
+        }
+    }
+
+    pub(super) fn path(&mut self, at: &str, text: &str) -> Option<Path> {
+        match Path::parse(text) {
+            Ok(path) => Some(path),
+            Err(error) => {
+                self.bad_path(at, Code::InvalidPath, text, &error);
+                None
+            }
+        }
+    }
+
+    fn bad_path(&mut self, at: &str, code: Code, text: &str, error: &PathError) {
+        let message = format!("'{text}': {error}.");
+        self.report.error_with(at, code, message, error.suggestion.clone());
+    }
+
+    fn selector(&mut self, object: &Object<'_>, name: &str) -> Selector {
+        match object.get(name) {
+            None => Selector::Whole,
+            Some(Value::Null) => Selector::Nothing,
+            Some(Value::String(text)) if text == "$" => Selector::Whole,
+            Some(_) => {
+                let text = object.text(&mut self.report, name);
+                let path = text.and_then(|text| self.path(&object.path(name), text));
+                path.map_or(Selector::Whole, Selector::Path)
+            }
+        }
+    }
+
+    pub(super) fn result_path(&mut self, object: &Object<'_>) -> ResultPath {
+        let name = "ResultPath";
+        match object.get(name) {
+            None => ResultPath::Whole,
+            Some(Value::Null) => ResultPath::Discard,
+            Some(Value::String(text)) if text == "$" => ResultPath::Whole,
+            Some(_) => {
+                let Some(text) = object.text(&mut self.report, name) else {
+                    return ResultPath::Whole;
+                };
+                match ReferencePath::parse(text) {
+                    Ok(path) => ResultPath::At(path),
+                    Err(error) => {
+                        self.bad_path(&object.path(name), Code::InvalidPath, text, &error);
+                        ResultPath::Whole
+                    }
+                }
+            }
+        }
+    }
+
+    /// A payload template of the field `name`. In JSONPath it must be an object.
+    pub(super) fn payload(
+        &mut self,
+        object: &Object<'_>,
+        name: &str,
+        language: Language,
+    ) -> Option<Payload> {
+        let value = object.get(name)?;
+        match language {
+            Language::Jsonata => self.jsonata(object, name).map(Payload::Query),
+            Language::JsonPath => match Template::parse(value) {
+                Ok(template) => Some(Payload::Paths(template)),
+                Err(problems) => {
+                    self.bad_template(&object.path(name), Code::InvalidPath, problems);
+                    None
+                }
+            },
+        }
+    }
+
+    pub(super) fn jsonata(&mut self, object: &Object<'_>, name: &str) -> Option<JsonataTemplate> {
+        let value = object.get(name)?;
+        match JsonataTemplate::parse(value) {
+            Ok(template) => Some(template),
+            Err(problems) => {
+                self.bad_template(&object.path(name), Code::InvalidJsonata, problems);
+                None
+            }
+        }
+    }
+
+    fn bad_template(&mut self, at: &str, code: Code, problems: Vec<TemplateProblem>) {
+        for problem in problems {
+            let place = match problem.path.as_str() {
+                "" => at.to_owned(),
+                path => format!("{at}/{path}"),
+            };
+            self.report.error(&place, code, problem.message);
+        }
+    }
+
+    /// `Assign`, with the rules for variables' names and scope.
+    pub(super) fn assign(&mut self, object: &Object<'_>, language: Language) -> Option<Payload> {
+        let members = object.object(&mut self.report, "Assign")?;
+        let at = object.path("Assign");
+        for key in members.keys() {
+            let name = match language {
+                Language::JsonPath => key.strip_suffix(".$").unwrap_or(key),
+                Language::Jsonata => key,
+            };
+            self.variable(name, &format!("{at}/{}", super::source::escape(key)));
+        }
+        self.payload(object, "Assign", language)
+    }
+
+    fn variable(&mut self, name: &str, at: &str) {
+        let mut chars = name.chars();
+        let named = chars.next().is_some_and(|first| first.is_alphabetic() || first == '_')
+            && chars.all(|char| char.is_alphanumeric() || char == '_');
+        if !named || name.chars().count() > limits::VARIABLE_NAME_CHARS {
+            let message = format!(
+                "'{name}' is not a variable's name: letters, digits and '_', not a digit first, at \
+                 most {} characters.",
+                limits::VARIABLE_NAME_CHARS
+            );
+            self.report.error(at, Code::InvalidVariable, message);
+        } else if name == "states" {
+            let message = "'states' is reserved and cannot be assigned.";
+            self.report.error(at, Code::InvalidVariable, message);
+        }
+        let outer = self.variables.len().saturating_sub(1);
+        if self.variables.iter().take(outer).any(|scope| scope.contains(name)) {
+            let message = format!(
+                "Variable '{name}' is assigned in a scope around this one, where it cannot be \
+                 changed from here."
+            );
+            self.report.error(at, Code::InvalidVariable, message);
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! A state machine: its definition read, checked whole and ready to run.
+//!
+//! > [`Machine::load`] reports every mistake of a document, not the first, each with its place in
+//! > the text. A definition that loads cannot fail later for its own form.
+
+mod fields;
+mod graph;
+mod load;
+mod load_choice;
+mod load_map;
+mod load_retry;
+mod load_state;
+pub(crate) mod model;
+mod problem;
+mod reader;
+mod resource;
+mod source;
+#[cfg(test)]
+mod tests;
+
+pub use problem::{Code, Problem, Severity};
+pub use resource::{Pattern, Resource};
+
+use model::{Flow, FlowId, Kind, State, StateId};
+use sha2::{Digest, Sha256};
+
+/// A definition that can be run. Shared by its executions behind an `Arc`.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    comment: Option<String>,
+    timeout_seconds: Option<u64>,
+    flows: Vec<Flow>,
+    warnings: Vec<Problem>,
+    digest: String,
+}
+
+impl Machine {
+    /// Reads a definition. Everything that is wrong with it comes back, errors and warnings, in
+    /// the order of the text.
+    ///
+    /// Source: the States Language specification, and what `CreateStateMachine` refuses.
+    pub fn load(text: &str) -> Result<Self, Vec<Problem>> {
+        let loaded = load::load(text);
+        if loaded.problems.iter().any(|problem| problem.severity == Severity::Error) {
+            return Err(loaded.problems);
+        }
+        Ok(Self {
+            comment: loaded.comment,
+            timeout_seconds: loaded.timeout_seconds,
+            flows: loaded.flows,
+            warnings: loaded.problems,
+            digest: hex(&Sha256::digest(text.as_bytes())),
+        })
+    }
+
+    /// Everything wrong with a definition, as `ValidateStateMachineDefinition` would list it.
+    pub fn validate(text: &str) -> Vec<Problem> {
+        load::load(text).problems
+    }
+
+    /// What probably was not meant, though it runs.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+
+    /// The document's `Comment`.
+    pub fn comment(&self) -> Option<&str> {
+        self.comment.as_deref()
+    }
+
+    /// How long an execution may take.
+    pub fn timeout_seconds(&self) -> Option<u64> {
+        self.timeout_seconds
+    }
+
+    /// SHA-256 of the definition's text, in hexadecimal: an execution is restored with the
+    /// definition it began with.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Every resource its tasks and readers ask for, each once, in the order of the text: what a
+    /// host can check before the definition is put to work.
+    pub fn resources(&self) -> Vec<&Resource> {
+        let mut seen: Vec<&Resource> = Vec::new();
+        for state in self.flows.iter().flat_map(|flow| &flow.states) {
+            let used: [Option<&Resource>; 3] = match &state.kind {
+                Kind::Task(task) => [Some(&task.resource), None, None],
+                Kind::Map(map) => [
+                    map.reader.as_ref().map(|reader| &reader.resource),
+                    map.writer.as_ref().and_then(|writer| writer.resource.as_ref()),
+                    None,
+                ],
+                _ => [None, None, None],
+            };
+            for resource in used.into_iter().flatten() {
+                if !seen.contains(&resource) {
+                    seen.push(resource);
+                }
+            }
+        }
+        seen
+    }
+
+    /// How many states it has, nested ones included.
+    pub fn state_count(&self) -> usize {
+        self.flows.iter().map(|flow| flow.states.len()).sum()
+    }
+
+    pub(crate) fn flow(&self, flow: FlowId) -> Option<&Flow> {
+        self.flows.get(flow)
+    }
+
+    pub(crate) fn state(&self, flow: FlowId, state: StateId) -> Option<&State> {
+        self.flows.get(flow)?.states.get(state)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

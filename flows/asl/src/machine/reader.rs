@@ -1,0 +1,185 @@
+//! One object of a definition under the loader's eyes: typed access that reports what is wrong.
+
+use super::fields::nearest;
+use super::problem::{Code, Problem, Severity};
+use super::source::{Positions, escape};
+use serde_json::{Map, Value};
+
+/// Collects problems and knows where things stand.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) positions: Positions,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Report {
+    pub(super) fn error(&mut self, at: &str, code: Code, message: impl Into<String>) {
+        self.add(Severity::Error, at, code, message.into(), None);
+    }
+
+    pub(super) fn error_with(
+        &mut self,
+        at: &str,
+        code: Code,
+        message: impl Into<String>,
+        suggestion: Option<String>,
+    ) {
+        self.add(Severity::Error, at, code, message.into(), suggestion);
+    }
+
+    pub(super) fn schema(&mut self, at: &str, message: impl Into<String>) {
+        self.error(at, Code::SchemaValidationFailed, message);
+    }
+
+    pub(super) fn warn(&mut self, at: &str, code: Code, message: impl Into<String>) {
+        self.add(Severity::Warning, at, code, message.into(), None);
+    }
+
+    fn add(
+        &mut self,
+        severity: Severity,
+        at: &str,
+        code: Code,
+        message: String,
+        suggestion: Option<String>,
+    ) {
+        let (line, column) = self.positions.place(at);
+        let path = at.to_owned();
+        self.problems.push(Problem { severity, code, path, line, column, message, suggestion });
+    }
+}
+
+/// An object and its pointer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Object<'a> {
+    pub(super) fields: &'a Map<String, Value>,
+    pub(super) at: &'a str,
+}
+
+impl<'a> Object<'a> {
+    pub(super) fn get(&self, name: &str) -> Option<&'a Value> {
+        self.fields.get(name)
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.fields.contains_key(name)
+    }
+
+    /// The pointer of the field `name`.
+    pub(super) fn path(&self, name: &str) -> String {
+        format!("{}/{}", self.at, escape(name))
+    }
+
+    pub(super) fn text(&self, report: &mut Report, name: &str) -> Option<&'a str> {
+        match self.get(name)? {
+            Value::String(text) => Some(text),
+            other => {
+                report.schema(&self.path(name), wrong(name, "a string", other));
+                None
+            }
+        }
+    }
+
+    pub(super) fn boolean(&self, report: &mut Report, name: &str) -> Option<bool> {
+        match self.get(name)? {
+            Value::Bool(value) => Some(*value),
+            other => {
+                report.schema(&self.path(name), wrong(name, "a boolean", other));
+                None
+            }
+        }
+    }
+
+    /// An integer of `range`.
+    pub(super) fn integer(
+        &self,
+        report: &mut Report,
+        name: &str,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> Option<u64> {
+        let value = self.get(name)?;
+        match whole(value) {
+            Some(number) if range.contains(&number) => Some(number),
+            _ => {
+                report.schema(
+                    &self.path(name),
+                    format!(
+                        "{name} must be an integer from {} to {}, but is {value}.",
+                        range.start(),
+                        range.end()
+                    ),
+                );
+                None
+            }
+        }
+    }
+
+    pub(super) fn array(&self, report: &mut Report, name: &str) -> Option<&'a [Value]> {
+        match self.get(name)? {
+            Value::Array(items) => Some(items),
+            other => {
+                report.schema(&self.path(name), wrong(name, "an array", other));
+                None
+            }
+        }
+    }
+
+    pub(super) fn object(&self, report: &mut Report, name: &str) -> Option<&'a Map<String, Value>> {
+        match self.get(name)? {
+            Value::Object(fields) => Some(fields),
+            other => {
+                report.schema(&self.path(name), wrong(name, "an object", other));
+                None
+            }
+        }
+    }
+
+    /// Reports fields that are not among `known`.
+    pub(super) fn only(&self, report: &mut Report, what: &str, known: &[&str]) {
+        for name in self.fields.keys().filter(|name| !known.contains(&name.as_str())) {
+            let suggestion =
+                nearest(name, known.iter().copied()).map(|near| format!("did you mean '{near}'?"));
+            report.error_with(
+                &self.path(name),
+                Code::SchemaValidationFailed,
+                format!("Field '{name}' is not supported in {what}."),
+                suggestion,
+            );
+        }
+    }
+
+    /// Reports all but the first of `names` that are there.
+    pub(super) fn at_most_one(&self, report: &mut Report, names: &[&str]) {
+        let there: Vec<&&str> = names.iter().filter(|name| self.has(name)).collect();
+        if let [first, rest @ ..] = there.as_slice() {
+            for name in rest {
+                report
+                    .schema(&self.path(name), format!("{first} and {name} cannot stand together."));
+            }
+        }
+    }
+}
+
+/// A whole number, also when it is written `3.0`.
+pub(super) fn whole(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| {
+        let number = value.as_f64()?;
+        (number.fract() == 0.0 && (0.0..9e15).contains(&number)).then_some(number as u64)
+    })
+}
+
+/// `Foo must be a string, but is a number.`
+pub(super) fn wrong(name: &str, expected: &str, value: &Value) -> String {
+    format!("{name} must be {expected}, but is {}.", type_name(value))
+}
+
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}

@@ -1,0 +1,217 @@
+//! Following the steps of a path through a document.
+
+use super::Miss;
+use super::step::{Step, is_definite};
+use serde_json::{Map, Value};
+
+/// The most values a path may be at at once.
+const MOST_NODES: usize = 200_000;
+/// The most that is copied out, in nodes and text bytes: well over AWS's payload of 256 KiB.
+const MOST_WEIGHT: usize = 4 * 1024 * 1024;
+
+/// What `steps` find in `root`: a bare value if they are definite, else an array, which is empty
+/// as well when the way to it is not there (recorded on AWS: `$.missing[1:].x` is `[]`).
+pub(super) fn select(root: &Value, steps: &[Step]) -> Result<Value, Miss> {
+    match find(root, steps) {
+        Err(Miss::NotFound) if !is_definite(steps) => Ok(Value::Array(Vec::new())),
+        found => found,
+    }
+}
+
+/// Whether steps that find nothing end in an index past the end of an array that is there.
+pub(super) fn ends_past_an_array(root: &Value, steps: &[Step]) -> bool {
+    match steps.split_last() {
+        Some((Step::Index(_), before)) if is_definite(before) => {
+            follow(root, before).is_ok_and(|nodes| nodes.iter().any(|node| node.is_array()))
+        }
+        _ => false,
+    }
+}
+
+fn find(root: &Value, steps: &[Step]) -> Result<Value, Miss> {
+    let (steps, function) = match steps.split_last() {
+        Some((Step::Function(function), before)) => (before, Some(function)),
+        _ => (steps, None),
+    };
+    let found = match steps.split_last() {
+        Some((Step::Names(names), before)) => {
+            let nodes = follow(root, before)?;
+            let merged = nodes.iter().filter_map(|node| members(node, names));
+            gather(merged.collect(), is_definite(before))?
+        }
+        _ => {
+            let nodes = follow(root, steps)?;
+            let mut left = MOST_WEIGHT;
+            if !nodes.iter().all(|node| weigh(node, &mut left)) {
+                return Err(Miss::TooMuch);
+            }
+            gather(nodes.into_iter().cloned().collect(), is_definite(steps))?
+        }
+    };
+    Ok(match function {
+        Some(function) => function.apply(found),
+        None => found,
+    })
+}
+
+fn gather(mut found: Vec<Value>, definite: bool) -> Result<Value, Miss> {
+    if definite { found.pop().ok_or(Miss::NotFound) } else { Ok(Value::Array(found)) }
+}
+
+/// An object of those of its members that are there.
+fn members(node: &Value, names: &[String]) -> Option<Value> {
+    let object = node.as_object()?;
+    let mut merged = Map::new();
+    for name in names {
+        if let Some(value) = object.get(name) {
+            merged.insert(name.clone(), value.clone());
+        }
+    }
+    Some(Value::Object(merged))
+}
+
+/// Takes the weight of `value` off `left`; false when it is more than that.
+pub(crate) fn weigh(value: &Value, left: &mut usize) -> bool {
+    let mut todo = vec![value];
+    while let Some(value) = todo.pop() {
+        let own = match value {
+            Value::String(text) => 1 + text.len(),
+            Value::Object(members) => {
+                todo.extend(members.values());
+                1 + members.keys().map(String::len).sum::<usize>()
+            }
+            Value::Array(items) => {
+                todo.extend(items);
+                1
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => 1,
+        };
+        match left.checked_sub(own) {
+            Some(rest) => *left = rest,
+            None => return false,
+        }
+    }
+    true
+}
+
+/// The values at the end of `steps`, in document order.
+pub(super) fn follow<'v>(root: &'v Value, steps: &[Step]) -> Result<Vec<&'v Value>, Miss> {
+    let mut nodes = vec![root];
+    let mut definite = true;
+    let mut descended = false;
+    for step in steps {
+        let mut next = Vec::new();
+        for node in nodes {
+            let fits = advance(node, step, descended, root, &mut next);
+            if !fits && definite {
+                return Err(Miss::NotFound);
+            }
+            if next.len() > MOST_NODES {
+                return Err(Miss::TooMuch);
+            }
+        }
+        nodes = next;
+        descended = matches!(step, Step::Descend);
+        definite &= matches!(step, Step::Name(_) | Step::Index(_));
+    }
+    Ok(nodes)
+}
+
+/// Adds what `step` finds from `node`; false if a definite path ends here in vain.
+fn advance<'v>(
+    node: &'v Value,
+    step: &Step,
+    descended: bool,
+    root: &'v Value,
+    out: &mut Vec<&'v Value>,
+) -> bool {
+    match step {
+        Step::Name(name) => put(node.as_object().and_then(|object| object.get(name)), out),
+        Step::Names(names) => match node {
+            Value::Object(object) => {
+                out.extend(names.iter().filter_map(|name| object.get(name)));
+                true
+            }
+            _ => false,
+        },
+        Step::Index(index) => put(item(node, *index), out),
+        Step::Indices(indices) => {
+            out.extend(indices.iter().filter_map(|&index| item(node, index)));
+            node.is_array()
+        }
+        Step::Slice { from, to, by } => match node {
+            Value::Array(items) => {
+                let from = bound(*from, items.len(), 0);
+                let to = bound(*to, items.len(), items.len());
+                let slice = items.get(from..to.max(from)).unwrap_or_default();
+                out.extend(slice.iter().step_by((*by).max(1)));
+                true
+            }
+            _ => false,
+        },
+        Step::Wildcard => {
+            match node {
+                Value::Array(items) => out.extend(items),
+                Value::Object(object) => out.extend(object.values()),
+                _ => {}
+            }
+            true
+        }
+        Step::Descend => {
+            descend(node, out);
+            true
+        }
+        Step::Filter(filter) => match node {
+            // After `..` every item comes up by itself.
+            Value::Array(_) if descended => true,
+            Value::Array(items) => {
+                out.extend(items.iter().filter(|item| filter.accepts(item, root)));
+                true
+            }
+            Value::Object(_) => {
+                if filter.accepts(node, root) {
+                    out.push(node);
+                }
+                true
+            }
+            _ => false,
+        },
+        // The parser lets it stand at the end alone, where `select` takes it off.
+        Step::Function(_) => false,
+    }
+}
+
+fn put<'v>(found: Option<&'v Value>, out: &mut Vec<&'v Value>) -> bool {
+    out.extend(found);
+    found.is_some()
+}
+
+fn item(node: &Value, index: i64) -> Option<&Value> {
+    let items = node.as_array()?;
+    let index =
+        if index < 0 { index.checked_add(i64::try_from(items.len()).ok()?)? } else { index };
+    items.get(usize::try_from(index).ok()?)
+}
+
+/// A slice's bound as an index into `len` items; negative ones count from the end.
+fn bound(bound: Option<i64>, len: usize, default: usize) -> usize {
+    let Some(bound) = bound else { return default };
+    let magnitude = usize::try_from(bound.unsigned_abs()).unwrap_or(usize::MAX);
+    if bound < 0 { len.saturating_sub(magnitude) } else { magnitude.min(len) }
+}
+
+/// `node` and every object and array inside it, parents first.
+fn descend<'v>(node: &'v Value, out: &mut Vec<&'v Value>) {
+    let mut todo = vec![node];
+    while let Some(node) = todo.pop() {
+        match node {
+            Value::Array(items) => todo.extend(items.iter().rev()),
+            Value::Object(object) => todo.extend(object.values().rev()),
+            _ => continue,
+        }
+        out.push(node);
+        if out.len() > MOST_NODES {
+            return;
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! The router's end of one call.
+
+use std::sync::Arc;
+
+use offhook_asl::execution::TokenEvent;
+use offhook_sma::action::LegTag;
+use offhook_sma::event::{InvocationEvent, Status};
+use offhook_sma::reply::{Reply, ReplyError};
+use offhook_sma::rules::Rules;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::apology::{apologise, hang_up};
+use super::closing::{Ask, Clerk, Next, ROOM, queue_url};
+use super::event::{Meaning, legs, meaning, nobody_is_there, wait_token};
+use super::{CALL_ENDED, FlowError, HANGUP, Router, execution_name};
+use crate::names::MachineRef;
+use crate::runtime::{QueueMessage, StartExecution};
+use crate::store::{ExecutionRecord, ExecutionStatus};
+
+/// Messages that make no sense before the workflow is given up.
+const NONSENSE: usize = 5;
+/// What a workflow is told of a message that makes no sense.
+const INVALID: &str = "INVALID_LAMBDA_RESPONSE";
+
+/// One call and its workflow. Events go in one after the other; dropping it ends the call for the
+/// workflow.
+pub struct FlowCall {
+    router: Router,
+    machine: MachineRef,
+    clerk: Option<mpsc::Sender<Ask>>,
+    /// Whether an event is being handled.
+    busy: Arc<watch::Sender<bool>>,
+    arn: Option<String>,
+    stage: Stage,
+    notes: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The workflow says what happens.
+    Runs,
+    /// The farewell is under way, the workflow is not asked any more.
+    Farewell,
+    /// Nobody is there.
+    Over,
+}
+
+impl FlowCall {
+    pub(super) fn new(router: Router, machine: MachineRef) -> Self {
+        let (clerk, arn, notes) = (None, None, Vec::new());
+        let busy = Arc::new(watch::Sender::new(false));
+        Self { router, machine, clerk, busy, arn, stage: Stage::Runs, notes }
+    }
+
+    /// The ARN of the call's execution, once it was started.
+    pub fn execution_arn(&self) -> Option<&str> {
+        self.arn.as_deref()
+    }
+
+    /// What was remarkable since the last time, for the call's timeline.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// Tells the workflow what happened; gives what it wants done. Dropping the future loses
+    /// nothing but the reply to this event.
+    ///
+    /// # Errors
+    /// There is no execution. Whatever becomes of one that there is, the answer is a reply.
+    pub async fn handle(&mut self, event: InvocationEvent) -> Result<Reply, FlowError> {
+        let _busy = Busy::new(&self.busy);
+        let meaning = meaning(&event);
+        match (&meaning, &self.clerk) {
+            (Meaning::Begin, None) => self.begin(&event).await?,
+            (Meaning::Informational, _) | (Meaning::Hangup(_) | Meaning::Gone, None) => {
+                return Ok(Reply::nothing());
+            }
+            (_, None) => {
+                return Err(FlowError::NoExecution(event.invocation_event_type.as_str()));
+            }
+            _ => {}
+        }
+        Ok(match self.stage {
+            Stage::Runs => self.work(&event, meaning).await,
+            Stage::Farewell => self.part(&event, meaning).await,
+            Stage::Over => Reply::nothing(),
+        })
+    }
+
+    async fn begin(&mut self, event: &InvocationEvent) -> Result<(), FlowError> {
+        let runtime = &self.router.runtime;
+        let transaction_id = event.call_details.transaction_id.clone();
+        let url = queue_url(runtime.place(), &transaction_id);
+        let messages = runtime.open_queue(&url, ROOM).await;
+        let input = json!({ "QueueUrl": url, "Event": event });
+        let start = StartExecution {
+            machine: self.machine.clone(),
+            name: Some(execution_name(&transaction_id)),
+            input,
+            transaction_id: Some(transaction_id.clone()),
+        };
+        let started = match runtime.start_execution(start).await {
+            Ok(started) => started,
+            Err(error) => {
+                runtime.close_queue(&url).await;
+                return Err(error.into());
+            }
+        };
+        self.notes.push(format!("workflow {} version {}", self.machine.name, started.version));
+        self.arn = Some(started.arn.clone());
+        let (asker, asks) = mpsc::channel(4);
+        self.clerk = Some(asker);
+        let clerk = Clerk {
+            runtime: runtime.clone(),
+            transaction_id,
+            arn: started.arn,
+            messages,
+            asks,
+            busy: self.busy.subscribe(),
+            patience: self.router.patience,
+            wake: self.router.wake.clone(),
+        };
+        tokio::spawn(clerk.run());
+        Ok(())
+    }
+
+    async fn work(&mut self, event: &InvocationEvent, meaning: Meaning) -> Reply {
+        let waiting = match meaning {
+            Meaning::Begin => None,
+            Meaning::Informational | Meaning::Gone => return Reply::nothing(),
+            Meaning::Wake => return self.fetch(event).await,
+            Meaning::Success => self.complete(event, success(event)).await,
+            Meaning::Failure { error, cause } => {
+                self.complete(event, failure(&error, &cause)).await
+            }
+            Meaning::Hangup(LegTag::A) => self.complete(event, failure(HANGUP, CALL_ENDED)).await,
+            Meaning::Hangup(LegTag::B) => self.complete(event, success(event)).await,
+        };
+        if nobody_is_there(event) {
+            // A recording was told, or the last leg ended. Nobody could hear the answer.
+            if matches!(event.invocation_event_type, offhook_sma::EventType::Hangup) {
+                self.close(event).await;
+            }
+            return Reply::nothing();
+        }
+        match waiting {
+            Some(next) => self.answer(event, next).await,
+            None => self.await_reply(event).await,
+        }
+    }
+
+    /// Completes the task that waits. `Some`: none does, because the workflow went on by itself;
+    /// this is what it says.
+    async fn complete(&mut self, event: &InvocationEvent, outcome: TokenEvent) -> Option<Next> {
+        let runtime = self.router.runtime.clone();
+        let named = wait_token(event);
+        if let Some(token) = named {
+            match runtime.send_token(token, outcome.clone(), false).await {
+                Ok(()) => return None,
+                Err(error) => {
+                    let told = event.invocation_event_type.as_str();
+                    self.notes.push(format!("{told} came too late for its state: {error}"));
+                }
+            }
+        }
+        if !nobody_is_there(event)
+            && let Some(next) = self.waiting().await
+        {
+            return Some(next);
+        }
+        let newest = self.ask(Ask::Newest).await.flatten();
+        if let Some(token) = newest {
+            // It may end in this moment: then there is nothing to complete.
+            drop(runtime.send_token(&token, outcome, false).await);
+        }
+        None
+    }
+
+    /// What the workflow said meanwhile, if it is still meant.
+    async fn waiting(&mut self) -> Option<Next> {
+        loop {
+            let next = self.ask(Ask::Waiting).await.flatten()?;
+            if let Next::Message(message) = &next
+                && self.is_stale(message).await
+            {
+                continue;
+            }
+            return Some(next);
+        }
+    }
+
+    /// The state that sent it waits no longer: what it wanted done is not wanted any more.
+    async fn is_stale(&mut self, message: &QueueMessage) -> bool {
+        let Some(token) = &message.token else { return false };
+        let stale = !self.router.runtime.is_waiting(token).await;
+        if stale {
+            self.notes.push(format!("what \"{}\" asked for came too late", message.state));
+        }
+        stale
+    }
+
+    async fn fetch(&mut self, event: &InvocationEvent) -> Reply {
+        match self.waiting().await {
+            Some(next) => self.answer(event, next).await,
+            None => Reply::nothing(),
+        }
+    }
+
+    async fn await_reply(&mut self, event: &InvocationEvent) -> Reply {
+        let patience = self.router.patience.reply;
+        let next = tokio::time::timeout(patience, self.next_meant()).await;
+        match next {
+            Ok(Some(next)) => self.answer(event, next).await,
+            Ok(None) => self.say_sorry(event, "the workflow runtime has ended"),
+            // People who talk with each other are not in silence.
+            Err(_) if bridged(event) => {
+                self.notes.push("the workflow did not answer; the parties talk on".to_owned());
+                Reply::nothing()
+            }
+            Err(_) => {
+                let seconds = patience.as_secs();
+                self.say_sorry(event, &format!("the workflow said nothing for {seconds} s"))
+            }
+        }
+    }
+
+    async fn next_meant(&mut self) -> Option<Next> {
+        loop {
+            let next = self.ask(Ask::Next).await?;
+            if let Next::Message(message) = &next
+                && self.is_stale(message).await
+            {
+                continue;
+            }
+            return Some(next);
+        }
+    }
+
+    /// The reply that a message is; after one that makes no sense, the next one's.
+    async fn answer(&mut self, event: &InvocationEvent, mut next: Next) -> Reply {
+        for _ in 0..NONSENSE {
+            let message = match next {
+                Next::Message(message) => message,
+                Next::Ended(record) => return self.farewell(event, &record),
+            };
+            let error = match read(&message.body) {
+                Ok(reply) => return reply,
+                Err(error) => error,
+            };
+            self.notes.push(format!("what \"{}\" sent makes no sense: {error}", message.state));
+            let Some(token) = &message.token else { break };
+            let told = failure(INVALID, &error.to_string());
+            // It may have timed out in this moment.
+            drop(self.router.runtime.send_token(token, told, false).await);
+            let patience = self.router.patience.reply;
+            match tokio::time::timeout(patience, self.next_meant()).await {
+                Ok(Some(another)) => next = another,
+                Ok(None) | Err(_) => break,
+            }
+        }
+        self.say_sorry(event, "the workflow's answers make no sense")
+    }
+
+    fn farewell(&mut self, event: &InvocationEvent, record: &ExecutionRecord) -> Reply {
+        self.stage = Stage::Farewell;
+        if record.status == ExecutionStatus::Succeeded {
+            self.notes.push("the workflow ended, and the call with it".to_owned());
+            return hang_up(event);
+        }
+        let how = match record.status {
+            ExecutionStatus::TimedOut => "timed out",
+            ExecutionStatus::Aborted => "was stopped",
+            _ => "failed",
+        };
+        let why = match (&record.error, &record.cause) {
+            (Some(error), Some(cause)) => format!(": {error}: {cause}"),
+            (Some(only), None) | (None, Some(only)) => format!(": {only}"),
+            (None, None) => String::new(),
+        };
+        self.say_sorry(event, &format!("the workflow {how}{why}"))
+    }
+
+    fn say_sorry(&mut self, event: &InvocationEvent, why: &str) -> Reply {
+        self.stage = Stage::Farewell;
+        self.notes.push(why.to_owned());
+        apologise(event)
+    }
+
+    /// Events while the farewell is under way. What of it failed is not tried again: the legs are
+    /// hung up.
+    async fn part(&mut self, event: &InvocationEvent, meaning: Meaning) -> Reply {
+        match meaning {
+            Meaning::Hangup(_) if nobody_is_there(event) => self.close(event).await,
+            Meaning::Failure { .. } | Meaning::Hangup(LegTag::A) => return hang_up(event),
+            _ => {}
+        }
+        Reply::nothing()
+    }
+
+    async fn close(&mut self, event: &InvocationEvent) {
+        tracing::debug!(call = event.call_details.transaction_id, "the workflow's call is over");
+        self.stage = Stage::Over;
+        if let Some(clerk) = &self.clerk {
+            // It ends only with the runtime.
+            drop(clerk.send(Ask::Close).await);
+        }
+    }
+
+    async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.clerk.as_ref()?.send(ask(reply)).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+/// While it is there, an event is being handled.
+struct Busy(Arc<watch::Sender<bool>>);
+
+impl Busy {
+    fn new(busy: &Arc<watch::Sender<bool>>) -> Self {
+        busy.send_replace(true);
+        Self(busy.clone())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.send_replace(false);
+    }
+}
+
+impl std::fmt::Debug for FlowCall {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FlowCall")
+            .field("machine", &self.machine)
+            .field("arn", &self.arn)
+            .field("stage", &self.stage)
+            .finish_non_exhaustive()
+    }
+}
+
+fn bridged(event: &InvocationEvent) -> bool {
+    legs(event).filter(|leg| leg.status == Some(Status::Connected)).count() > 1
+}
+
+fn success(event: &InvocationEvent) -> TokenEvent {
+    TokenEvent::Success { output: json!(event) }
+}
+
+fn failure(error: &str, cause: &str) -> TokenEvent {
+    TokenEvent::Failure { error: Some(error.to_owned()), cause: Some(cause.to_owned()) }
+}
+
+/// A message as a reply: an object, or text that is one as JSON.
+fn read(body: &Value) -> Result<Reply, ReplyError> {
+    let reply = match body {
+        Value::String(text) => Reply::parse(text.as_bytes())?,
+        other => Reply::parse(other.to_string().as_bytes())?,
+    };
+    reply.check(&Rules::default())?;
+    Ok(reply)
+}

@@ -1,0 +1,135 @@
+//! Keeps executions: one save of each at a time, of everything that happened meanwhile.
+
+use jiff::SignedDuration;
+use offhook_asl::history::Event;
+
+use super::live::{Ack, Key, Live, Saving, Snapshot, Stage};
+use super::owner::Owner;
+use crate::store::{ExecutionChange, ExecutionStatus, MachineType, Saved, StoreError};
+
+/// Between two attempts to keep an execution.
+const AGAIN: SignedDuration = SignedDuration::from_secs(5);
+/// Attempts to keep an execution that has ended.
+const ATTEMPTS: u32 = 5;
+
+impl Owner {
+    /// Begins to keep it, unless that is under way.
+    pub(super) fn save(&mut self, key: Key) {
+        let Some(live) = self.live.get_mut(&key) else { return };
+        let ended = live.record.status != ExecutionStatus::Running;
+        let wanted = live.dirty && live.saving.is_none() && live.save_again.is_none();
+        if !wanted || (live.kind == MachineType::Express && !ended) {
+            return;
+        }
+        let change = match change(live, ended) {
+            Ok(change) => change,
+            Err(error) => {
+                // What cannot be written now cannot be written later either.
+                tracing::error!(arn = live.record.arn, %error, "an execution cannot be kept");
+                live.dirty = false;
+                let kept = StoreError::Failed(error.to_string());
+                return live.acks.drain(..).for_each(|ack| ack.tell(Err(kept.clone())));
+            }
+        };
+        let events = std::mem::take(&mut live.unsaved);
+        let acks = std::mem::take(&mut live.acks);
+        live.saving = Some(Saving { events, acks, last: ended });
+        live.dirty = false;
+        let kept = self.options.store.save_execution(change);
+        self.saves.push(Box::pin(async move { (key, kept.await) }));
+    }
+
+    pub(super) fn saved(&mut self, key: Key, saved: Result<Saved, StoreError>) {
+        let Some(live) = self.live.get_mut(&key) else { return };
+        let Some(Saving { events, acks, last }) = live.saving.take() else { return };
+        match saved {
+            Ok(Saved::Yes) => {
+                live.new = false;
+                live.failures = 0;
+                acks.into_iter().for_each(|ack| ack.tell(Ok(())));
+                if live.stage == Stage::Naming {
+                    live.stage = Stage::Running;
+                    return self.touch(key);
+                }
+                if last {
+                    return self.forget(key);
+                }
+            }
+            Ok(Saved::NameTaken) => return self.name_taken(key, acks),
+            Err(error) => {
+                let again = self.now().checked_add(AGAIN).unwrap_or(jiff::Timestamp::MAX);
+                let Some(live) = self.live.get_mut(&key) else { return };
+                not_saved(live, events, again);
+                acks.into_iter().for_each(|ack| ack.tell(Err(error.clone())));
+                let arn = &live.record.arn;
+                tracing::warn!(arn, %error, failures = live.failures, "an execution is not kept");
+                if live.stage == Stage::Naming || (last && live.failures >= ATTEMPTS) {
+                    return self.forget(key);
+                }
+            }
+        }
+        self.save(key);
+        self.plan(key);
+    }
+
+    /// An execution of that name ended a while ago.
+    fn name_taken(&mut self, key: Key, acks: Vec<Ack>) {
+        let Some(live) = self.live.get_mut(&key) else { return };
+        let arn = live.record.arn.clone();
+        if live.stage == Stage::Naming {
+            for ack in acks {
+                ack.name_taken(&arn);
+            }
+        } else {
+            // It was begun for a call, whose id does not come twice: somebody used its name.
+            tracing::error!(arn, "an execution's name was taken; it runs without being kept");
+            acks.into_iter().for_each(|ack| ack.tell(Ok(())));
+            if live.stage != Stage::Ended {
+                live.kind = MachineType::Express;
+                return;
+            }
+        }
+        self.forget(key);
+    }
+
+    fn forget(&mut self, key: Key) {
+        let Some(live) = self.live.remove(&key) else { return };
+        self.by_arn.remove(&live.record.arn);
+        for waiter in live.waiters {
+            // Whoever waited may be gone.
+            drop(waiter.send(live.record.clone()));
+        }
+    }
+}
+
+impl Ack {
+    fn name_taken(self, arn: &str) {
+        match self {
+            Self::Start(reply, _) => {
+                drop(reply.send(Err(super::StartError::AlreadyExists(arn.to_owned()))));
+            }
+            Self::Other(tell) => tell(Ok(())),
+        }
+    }
+}
+
+fn not_saved(live: &mut Live, events: Vec<Event>, again: jiff::Timestamp) {
+    live.failures += 1;
+    live.dirty = true;
+    let newer = std::mem::replace(&mut live.unsaved, events);
+    live.unsaved.extend(newer);
+    live.save_again = Some(again);
+}
+
+fn change(live: &Live, ended: bool) -> Result<ExecutionChange, serde_json::Error> {
+    let mut history = Vec::with_capacity(live.unsaved.len());
+    for event in &live.unsaved {
+        history.push((event.id, serde_json::to_string(event)?));
+    }
+    let open = live.open.iter();
+    let open = open.map(|(id, o)| (*id, o.submitted, o.token.as_deref(), &o.what)).collect();
+    let snapshot = Snapshot { execution: &live.execution, open };
+    let snapshot = (!ended).then(|| serde_json::to_vec(&snapshot)).transpose()?;
+    let new = live.new && live.kind == MachineType::Standard;
+    Ok(ExecutionChange { record: live.record.clone(), snapshot, history, new })
+}

@@ -1,0 +1,224 @@
+//! Workflows that ask for workflows: `states:startExecution` and the SDK's `sfn:*`.
+
+use jiff::Timestamp;
+use offhook_asl::execution::{TaskCall, TaskId, TokenEvent};
+use offhook_asl::machine::Pattern;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{ExecutionError, Runtime, StartError, StartExecution, TokenFault, WeakRuntime};
+use crate::names::MachineRef;
+use crate::services::{Integration, Request, ServiceError};
+use crate::store::{ExecutionRecord, ExecutionStatus};
+
+/// Whether a request is for the runtime itself.
+pub(super) fn is_ours(request: &Request) -> bool {
+    let name = if request.integration == Integration::Sdk { "sfn" } else { "states" };
+    request.service == name
+}
+
+pub(super) async fn call(runtime: &WeakRuntime, request: Request) -> Result<Value, ServiceError> {
+    let Some(runtime) = runtime.upgrade() else {
+        return Err(ServiceError::new("States.TaskFailed", "the workflow runtime has ended"));
+    };
+    let sdk = request.integration == Integration::Sdk;
+    match request.action.as_str() {
+        "startExecution" => {
+            let record = start(&runtime, &request).await?;
+            Ok(json!({
+                "ExecutionArn": record.arn,
+                "StartDate": time(record.started, sdk),
+            }))
+        }
+        "startSyncExecution" if sdk => {
+            let record = start(&runtime, &request).await?;
+            let ended = runtime.wait_for_end(&record.arn).await;
+            Ok(describe(&ended.map_err(|e| fault(&request, e.name(), &e))?, sdk))
+        }
+        "describeExecution" if sdk => {
+            let arn = text(&request, "ExecutionArn")?;
+            let record = runtime.describe_execution(arn).await;
+            Ok(describe(&record.map_err(|e| fault(&request, e.name(), &e))?, sdk))
+        }
+        "stopExecution" if sdk => {
+            let arn = text(&request, "ExecutionArn")?;
+            let (error, cause) = (maybe(&request, "Error"), maybe(&request, "Cause"));
+            let stopped = match runtime.stop_execution(arn, error, cause).await {
+                Ok(at) => Ok(at),
+                // One that has ended already is no mistake.
+                Err(ExecutionError::DoesNotExist(_)) => {
+                    runtime.describe_execution(arn).await.map(|r| r.stopped.unwrap_or(request.now))
+                }
+                Err(error) => Err(error),
+            };
+            let at = stopped.map_err(|e| fault(&request, e.name(), &e))?;
+            Ok(json!({ "StopDate": time(at, sdk) }))
+        }
+        "sendTaskSuccess" | "sendTaskFailure" | "sendTaskHeartbeat" if sdk => {
+            send(&runtime, &request).await
+        }
+        _ => Err(ServiceError::unsupported(&request)),
+    }
+}
+
+async fn start(runtime: &Runtime, request: &Request) -> Result<ExecutionRecord, ServiceError> {
+    let arn = text(request, "StateMachineArn")?;
+    let machine = MachineRef::parse(arn).ok_or_else(|| {
+        fault(request, "InvalidArn", &format!("Invalid Arn: 'Invalid ARN: {arn}'"))
+    })?;
+    let input = match request.arguments.get("Input") {
+        None => json!({}),
+        Some(Value::String(text)) => serde_json::from_str(text).map_err(|error| {
+            fault(request, "InvalidExecutionInput", &StartError::InvalidInput(error.to_string()))
+        })?,
+        Some(value) => value.clone(),
+    };
+    let given = maybe(request, "Name");
+    let own = given.is_none();
+    let name = given.unwrap_or_else(|| child_name(&request.idempotency));
+    let start = StartExecution { machine, name: Some(name), input, transaction_id: None };
+    let arn = match runtime.start_execution(start).await {
+        Ok(started) => started.arn,
+        // Nobody else can have taken a name that we made: it was begun before a restart.
+        Err(StartError::AlreadyExists(arn)) if own => arn,
+        Err(error) => return Err(fault(request, error.name(), &error)),
+    };
+    let record = runtime.describe_execution(&arn).await;
+    record.map_err(|error| fault(request, error.name(), &error))
+}
+
+/// The name of a child that was given none: the same for each attempt to start it.
+fn child_name(idempotency: &str) -> String {
+    let digest = Sha256::digest(idempotency);
+    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+/// What `.sync` gives once the child has ended.
+pub(super) async fn ended(
+    runtime: &WeakRuntime,
+    arn: &str,
+    pattern: Pattern,
+) -> Result<Value, ServiceError> {
+    let wait = match runtime.upgrade() {
+        Some(runtime) => runtime.wait_for_end(arn).await,
+        None => Err(ExecutionError::Closed),
+    };
+    let record = wait.map_err(|e| ServiceError::new("States.TaskFailed", e.to_string()))?;
+    let mut about = describe(&record, false);
+    if record.status == ExecutionStatus::Succeeded {
+        if pattern == Pattern::Sync2 {
+            for field in ["Input", "Output"] {
+                let json = about.get(field).and_then(Value::as_str).map(serde_json::from_str);
+                if let Some(Ok(value)) = json {
+                    about[field] = value;
+                }
+            }
+        }
+        return Ok(about);
+    }
+    Err(ServiceError::new("States.TaskFailed", about.to_string()))
+}
+
+/// `DescribeExecution`'s answer, as Step Functions hands it to a state.
+fn describe(record: &ExecutionRecord, sdk: bool) -> Value {
+    let machine = record.arn.replacen(":execution:", ":stateMachine:", 1);
+    let machine = machine.rsplit_once(':').map_or(machine.as_str(), |(machine, _)| machine);
+    let status = serde_json::to_value(record.status).unwrap_or(Value::Null);
+    let mut about = json!({
+        "ExecutionArn": record.arn,
+        "Input": record.input,
+        "InputDetails": { "Included": true },
+        "Name": record.name,
+        "StartDate": time(record.started, sdk),
+        "StateMachineArn": machine,
+        "Status": status,
+    });
+    if let Some(output) = &record.output {
+        about["Output"] = output.as_str().into();
+        about["OutputDetails"] = json!({ "Included": true });
+    }
+    for (name, value) in [("Error", &record.error), ("Cause", &record.cause)] {
+        if let Some(value) = value {
+            about[name] = value.as_str().into();
+        }
+    }
+    if let Some(stopped) = record.stopped {
+        about["StopDate"] = time(stopped, sdk);
+    }
+    about
+}
+
+/// The SDK's integrations give text, the optimized ones milliseconds since 1970.
+fn time(at: Timestamp, sdk: bool) -> Value {
+    match sdk {
+        true => at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string().into(),
+        false => at.as_millisecond().into(),
+    }
+}
+
+async fn send(runtime: &Runtime, request: &Request) -> Result<Value, ServiceError> {
+    let token = text(request, "TaskToken")?;
+    let event = match request.action.as_str() {
+        "sendTaskSuccess" => TokenEvent::Success { output: output(request)? },
+        "sendTaskFailure" => {
+            TokenEvent::Failure { error: maybe(request, "Error"), cause: maybe(request, "Cause") }
+        }
+        _ => TokenEvent::Heartbeat,
+    };
+    // Both executions are kept in the order of what happened to them.
+    match runtime.send_token(token, event, false).await {
+        Ok(()) => Ok(json!({})),
+        Err(error) => Err(fault(request, error.name(), &error)),
+    }
+}
+
+fn output(request: &Request) -> Result<Value, ServiceError> {
+    match request.arguments.get("Output") {
+        Some(Value::String(text)) => serde_json::from_str(text).map_err(|error| {
+            let error = TokenFault::InvalidOutput(format!("Invalid JSON: {error}"));
+            fault(request, error.name(), &error)
+        }),
+        Some(value) => Ok(value.clone()),
+        None => Err(missing(request, "Output")),
+    }
+}
+
+/// Stops the child of a `.sync` state that waits no longer.
+pub(super) async fn stop_child(
+    runtime: &WeakRuntime,
+    call: &TaskCall,
+    parent: Option<String>,
+    id: TaskId,
+) {
+    let (Some(runtime), Some(parent)) = (runtime.upgrade(), parent) else { return };
+    let arn = call.arguments.get("StateMachineArn").and_then(Value::as_str);
+    let Some(machine) = arn.and_then(MachineRef::parse) else { return };
+    let name = call.arguments.get("Name").and_then(Value::as_str).map(str::to_owned);
+    let name = name.unwrap_or_else(|| child_name(&format!("{parent}/{}", id.0)));
+    let child = runtime.place().execution(&machine.name, &name);
+    let cause = format!("The execution that waited for it, {parent}, does not wait any more.");
+    // It may have ended by itself.
+    drop(runtime.stop_execution(&child, None, Some(cause)).await);
+}
+
+fn text<'a>(request: &'a Request, name: &str) -> Result<&'a str, ServiceError> {
+    let found = request.arguments.get(name).and_then(Value::as_str);
+    found.ok_or_else(|| missing(request, name))
+}
+
+fn maybe(request: &Request, name: &str) -> Option<String> {
+    request.arguments.get(name).and_then(Value::as_str).map(str::to_owned)
+}
+
+fn missing(request: &Request, name: &str) -> ServiceError {
+    fault(request, "ValidationException", &format!("{name} is missing, or not text"))
+}
+
+/// AWS's name with the service before it: `StepFunctions.X` in the optimized integration,
+/// `Sfn.X` in the SDK's.
+fn fault(request: &Request, name: &str, cause: &dyn std::fmt::Display) -> ServiceError {
+    let service = if request.integration == Integration::Sdk { "Sfn" } else { "StepFunctions" };
+    let exception = if name.ends_with("Exception") { "" } else { "Exception" };
+    ServiceError::new(format!("{service}.{name}{exception}"), cause.to_string())
+}

@@ -1,0 +1,98 @@
+use super::*;
+use crate::router::{Router, execution_name};
+use crate::store::{ExecutionStatus, Executions};
+
+#[tokio::test(start_paused = true)]
+async fn timers_run_on_over_a_restart() {
+    let room = Room::new();
+    let runtime = room.runtime().await;
+    let wait = json!({ "StartAt": "W", "States": { "W":
+        { "Type": "Wait", "Seconds": 3600, "Next": "E" }, "E": { "Type": "Succeed" } } });
+    publish(&runtime, "m", wait).await;
+    let started = runtime.start_execution(start("m", "x", json!({}))).await.unwrap();
+    drop(runtime);
+    tokio::time::sleep(std::time::Duration::from_secs(1_800)).await;
+    let runtime = room.runtime().await;
+    let record = runtime.wait_for_end(&started.arn).await.unwrap();
+    assert_eq!(record.status, ExecutionStatus::Succeeded);
+    assert_eq!(record.stopped.unwrap().duration_since(record.started).as_secs(), 3_600);
+    let events = runtime.execution_history(&started.arn).await.unwrap();
+    let ids: Vec<u64> = events.iter().map(|event| event.id).collect();
+    assert_eq!(ids, (1..=ids.len() as u64).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_from_before_the_restart_is_taken_after_it() {
+    let room = Room::new();
+    let runtime = room.runtime().await;
+    publish(&runtime, "m", waiting()).await;
+    let started = runtime.start_execution(start("m", "x", json!({}))).await.unwrap();
+    settle().await;
+    drop(runtime);
+    settle().await;
+    let runtime = room.runtime().await;
+    runtime.send_task_success(&token(&room.echo), "7").await.unwrap();
+    let record = runtime.wait_for_end(&started.arn).await.unwrap();
+    assert_eq!(record.output.as_deref(), Some("7"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_was_under_way_is_made_again_and_known_as_the_same() {
+    let room = Room::new();
+    let runtime = room.runtime().await;
+    publish(&runtime, "m", task("test:hold", json!({ "a": 1 }))).await;
+    let started = runtime.start_execution(start("m", "x", json!({}))).await.unwrap();
+    settle().await;
+    drop(runtime);
+    settle().await;
+    let runtime = room.runtime().await;
+    settle().await;
+    let asked = room.echo.asked();
+    assert_eq!(asked.len(), 2);
+    assert_eq!(asked[0].idempotency, asked[1].idempotency);
+    room.echo.go.notify_waiters();
+    let record = runtime.wait_for_end(&started.arn).await.unwrap();
+    assert_eq!(record.output.as_deref(), Some(r#"{"a":1}"#));
+}
+
+/// A machine that speaks to its call twice, whatever comes of it.
+fn talkative() -> Value {
+    let say = |next: &str| {
+        json!({ "Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+            "Parameters": { "QueueUrl.$": "$$.Execution.Input.QueueUrl", "MessageBody":
+                { "SchemaVersion": "1.0", "Actions": [] , "TransactionAttributes":
+                    { "WaitToken.$": "$$.Task.Token" } } },
+            "Catch": [{ "ErrorEquals": ["States.ALL"], "Next": next }], "Next": next })
+    };
+    json!({ "StartAt": "A", "States": { "A": say("B"), "B": say("C"), "C": { "Type": "Succeed" } } })
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_execution_whose_call_died_with_the_box_is_told_and_ends() {
+    let room = Room::new();
+    let runtime = room.runtime().await;
+    publish(&runtime, "m", talkative()).await;
+    let event = json!({ "SchemaVersion": "1.0", "Sequence": 1,
+        "InvocationEventType": "NEW_INBOUND_CALL", "CallDetails": { "TransactionId": "t1",
+        "Participants": [{ "CallId": "a", "ParticipantTag": "LEG-A", "Direction": "Inbound" }] } });
+    let mut call = Router::new(runtime.clone()).call(MachineRef::latest("m"));
+    call.handle(serde_json::from_value(event).unwrap()).await.unwrap();
+    let arn = call.execution_arn().unwrap().to_owned();
+    assert!(arn.ends_with(&execution_name("t1")));
+    // As if the machine lost power: nothing more happens in this runtime.
+    let copy = room.store.unfinished_executions().await.unwrap();
+    assert_eq!(copy.len(), 1);
+    std::mem::forget(call);
+    let after = Room { store: Arc::new(MemoryStore::new()), ..Room::new() };
+    publish(&after.runtime().await, "m", talkative()).await;
+    for (record, snapshot) in copy {
+        let (snapshot, history) = (Some(snapshot), Vec::new());
+        let change = crate::store::ExecutionChange { record, snapshot, history, new: true };
+        after.store.save_execution(change).await.unwrap();
+    }
+    let runtime = after.runtime().await;
+    let record = runtime.wait_for_end(&arn).await.unwrap();
+    assert_eq!(record.status, ExecutionStatus::Succeeded);
+    let events = json!(runtime.execution_history(&arn).await.unwrap()).to_string();
+    assert_eq!(events.matches("Call Ended").count(), 4, "{events}");
+}

@@ -1,0 +1,67 @@
+//! Which task a token is of, and random names.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use offhook_asl::execution::TaskId;
+
+use super::error::TokenFault;
+use super::live::Key;
+
+/// Bytes of a token: a task's number and a signature.
+const TOKEN_BYTES: usize = 40;
+/// Tokens of ended tasks that are remembered, so that who comes late hears that it is late.
+const REMEMBERED: usize = 50_000;
+
+/// All open tokens.
+#[derive(Default)]
+pub(super) struct Tokens {
+    open: HashMap<String, (Key, TaskId)>,
+    ended: HashSet<String>,
+    order: VecDeque<String>,
+}
+
+impl Tokens {
+    pub(super) fn open(&mut self, token: String, key: Key, task: TaskId) {
+        self.open.insert(token, (key, task));
+    }
+
+    pub(super) fn close(&mut self, token: &str) {
+        let Some((token, _)) = self.open.remove_entry(token) else { return };
+        if self.ended.insert(token.clone()) {
+            self.order.push_back(token);
+        }
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.ended.remove(&oldest);
+        }
+    }
+
+    pub(super) fn is_open(&self, token: &str) -> bool {
+        self.open.contains_key(token)
+    }
+
+    pub(super) fn find(&self, token: &str) -> Result<Key, TokenFault> {
+        if let Some((key, _)) = self.open.get(token) {
+            return Ok(*key);
+        }
+        if self.ended.contains(token) {
+            return Err(TokenFault::TaskTimedOut);
+        }
+        match URL_SAFE_NO_PAD.decode(token) {
+            Ok(bytes) if bytes.len() == TOKEN_BYTES => Err(TokenFault::TaskDoesNotExist),
+            _ => Err(TokenFault::InvalidToken),
+        }
+    }
+}
+
+/// A random UUID (RFC 9562, version 4).
+pub(super) fn new_name() -> String {
+    let mut bytes: [u8; 16] = rand::random();
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}

@@ -1,0 +1,127 @@
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::store::MemoryStore;
+
+fn definition(comment: &str) -> String {
+    format!(r#"{{"Comment":"{comment}","StartAt":"A","States":{{"A":{{"Type":"Succeed"}}}}}}"#)
+}
+
+fn versions() -> Versions {
+    Versions::new(Arc::new(MemoryStore::new()), Clock::system())
+}
+
+async fn publish(versions: &Versions, comment: &str) -> u32 {
+    let text = definition(comment);
+    versions.publish("m", &text, MachineType::Standard, "").await.unwrap().version
+}
+
+fn all(version: u32) -> Vec<Route> {
+    vec![Route { version, weight: 100 }]
+}
+
+#[tokio::test]
+async fn a_definition_that_cannot_run_is_not_published() {
+    let versions = versions();
+    let text = r#"{"StartAt":"B","States":{"A":{"Type":"Succeed"}}}"#;
+    let refused = versions.publish("m", text, MachineType::Standard, "").await;
+    assert!(
+        matches!(refused, Err(VersionError::InvalidDefinition(problems)) if !problems.is_empty())
+    );
+    assert!(versions.list(None).await.unwrap().is_empty());
+    let refused = versions.publish("a b", &definition("x"), MachineType::Standard, "").await;
+    assert_eq!(refused, Err(VersionError::InvalidName("a b".into())));
+}
+
+#[tokio::test]
+async fn the_same_definition_again_is_no_new_version() {
+    let versions = versions();
+    assert_eq!(publish(&versions, "one").await, 1);
+    let text = definition("one");
+    let again = versions.publish("m", &text, MachineType::Standard, "").await.unwrap();
+    assert!(again.unchanged && again.version == 1);
+    assert_eq!(publish(&versions, "two").await, 2);
+    assert_eq!(publish(&versions, "one").await, 3);
+}
+
+#[tokio::test]
+async fn without_a_qualifier_the_latest_version_is_run() {
+    let versions = versions();
+    publish(&versions, "one").await;
+    publish(&versions, "two").await;
+    let chosen = versions.choose(&MachineRef::latest("m")).await.unwrap();
+    assert_eq!((chosen.version, chosen.alias), (2, None));
+    let first = MachineRef::parse("arn:aws:states:us-east-1:1:stateMachine:m:1").unwrap();
+    assert_eq!(versions.choose(&first).await.unwrap().machine.comment(), Some("one"));
+    let none = versions.choose(&MachineRef::latest("n")).await;
+    assert!(matches!(none, Err(StartError::NoSuchMachine(name)) if name == "n"));
+}
+
+#[tokio::test]
+async fn an_alias_shifts_goes_back_and_spreads_by_weight() {
+    let versions = versions();
+    publish(&versions, "one").await;
+    publish(&versions, "two").await;
+    let live = MachineRef::parse("m:live").unwrap();
+    assert!(matches!(versions.choose(&live).await, Err(StartError::NoSuchMachine(_))));
+    versions.shift("m", "live", all(1)).await.unwrap();
+    assert_eq!(versions.choose(&live).await.unwrap().version, 1);
+    let both = vec![Route { version: 1, weight: 50 }, Route { version: 2, weight: 50 }];
+    versions.shift("m", "live", both.clone()).await.unwrap();
+    let mut seen = BTreeSet::new();
+    for _ in 0..200 {
+        seen.insert(versions.choose(&live).await.unwrap().version);
+    }
+    assert_eq!(seen, BTreeSet::from([1, 2]));
+    versions.shift("m", "live", all(2)).await.unwrap();
+    let back = versions.roll_back("m", "live").await.unwrap();
+    assert_eq!(back.routes, both);
+    assert_eq!(versions.roll_back("m", "live").await.unwrap().routes, all(2));
+}
+
+#[tokio::test]
+async fn an_alias_is_refused_what_makes_no_sense() {
+    let versions = versions();
+    publish(&versions, "one").await;
+    let refused = |routes: Vec<Route>| versions.shift("m", "live", routes);
+    let ninety = vec![Route { version: 1, weight: 90 }];
+    assert!(matches!(refused(ninety).await, Err(VersionError::InvalidRoutes(_))));
+    assert!(matches!(refused(Vec::new()).await, Err(VersionError::InvalidRoutes(_))));
+    assert!(matches!(refused(all(7)).await, Err(VersionError::NotFound(_))));
+    let number = versions.shift("m", "12", all(1)).await;
+    assert!(matches!(number, Err(VersionError::InvalidName(_))));
+    let never = versions.roll_back("m", "live").await;
+    assert!(matches!(never, Err(VersionError::NotFound(_))));
+}
+
+#[tokio::test]
+async fn a_version_that_an_alias_points_to_is_not_deleted() {
+    let versions = versions();
+    publish(&versions, "one").await;
+    publish(&versions, "two").await;
+    versions.shift("m", "live", all(1)).await.unwrap();
+    let refused = versions.delete("m", 1).await;
+    assert!(matches!(refused, Err(VersionError::InUse { alias, .. }) if alias == "live"));
+    versions.delete("m", 2).await.unwrap();
+    assert!(matches!(versions.delete("m", 2).await, Err(VersionError::NotFound(_))));
+    versions.delete_alias("m", "live").await.unwrap();
+    versions.delete("m", 1).await.unwrap();
+}
+
+#[test]
+fn two_definitions_are_compared_state_by_state() {
+    let from =
+        r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"B"},"B":{"Type":"Succeed"}}}"#;
+    let to =
+        r#"{"States":{"C/D":{"Type":"Succeed"},"A":{"Next":"C/D","Type":"Pass"}},"StartAt":"A"}"#;
+    let lines: Vec<String> = diff(from, to).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        lines,
+        [
+            r#"~ /States/A/Next "B" -> "C/D""#,
+            r#"- /States/B {"Type":"Succeed"}"#,
+            r#"+ /States/C~1D {"Type":"Succeed"}"#,
+        ]
+    );
+    assert!(diff(from, from).is_empty());
+}
