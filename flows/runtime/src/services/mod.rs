@@ -7,6 +7,7 @@
 pub mod dynamodb;
 pub mod events;
 mod fields;
+pub mod local;
 pub mod s3;
 pub mod scheduler;
 pub mod sdk;

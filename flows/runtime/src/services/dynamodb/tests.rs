@@ -18,7 +18,7 @@ use crate::store::MemoryStore;
 
 /// The service on an empty store.
 pub(super) fn dynamodb() -> DynamoDb {
-    DynamoDb::new(Arc::new(MemoryStore::new()), true)
+    DynamoDb::new(Arc::new(MemoryStore::new()), None)
 }
 
 pub(super) fn request(integration: Integration, action: &str, arguments: Json) -> Request {
