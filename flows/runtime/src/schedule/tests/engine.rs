@@ -52,6 +52,7 @@ impl Machine {
             integration: Integration::Sdk,
             service: "scheduler".to_owned(),
             action: "createSchedule".to_owned(),
+            pattern: Pattern::RequestResponse,
             arguments,
             execution: ExecutionInfo {
                 arn: String::new(),

@@ -126,9 +126,10 @@ async fn other_targets_are_asked_of_the_services() {
         fired(&office, &invocation(any, Some(json!({"TableName": "T"})))).await,
         Outcome::Done
     );
-    let asked = office.asked.lock().unwrap();
-    let asked: Vec<String> =
-        asked.iter().map(|r| format!("{}:{} {}", r.service, r.action, r.idempotency)).collect();
+    let asked: Vec<String> = {
+        let asked = office.asked.lock().unwrap();
+        asked.iter().map(|r| format!("{}:{} {}", r.service, r.action, r.idempotency)).collect()
+    };
     assert_eq!(
         asked,
         ["lambda:invoke an-id", "sqs:sendMessage an-id", "dynamodb:deleteItem an-id"]
