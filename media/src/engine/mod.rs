@@ -8,6 +8,7 @@ mod leg;
 mod media_port;
 mod mixer;
 mod numbers;
+mod pipe;
 mod play;
 mod record;
 mod sender;
@@ -30,6 +31,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use api::*;
 pub use conference::Conference;
 pub use media_port::MediaPort;
+pub use pipe::{Carried, PipeConfig};
 
 use self::counters::Counters;
 use self::leg::Leg;

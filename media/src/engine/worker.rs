@@ -2,6 +2,7 @@
 
 mod mixes;
 mod orders;
+mod pipes;
 mod port;
 mod webrtc;
 
@@ -197,6 +198,9 @@ impl Worker {
             self.shared_readable(now);
             return false;
         };
+        if port.pipe.is_some() {
+            return self.pipe_readable(now, slot, token & 1 == 1);
+        }
         if token & 1 == 1 {
             if let Ok((n, from)) = rtcp.recv_from(&mut self.buffer[..]) {
                 port.leg.receive_rtcp(now, ntp_now(), from, false, &mut self.buffer, n);

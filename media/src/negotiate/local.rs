@@ -35,6 +35,8 @@ pub struct Local {
     pub rtcp: SocketAddr,
     /// Allowed codecs, the preferred first.
     pub codecs: Vec<Codec>,
+    /// Format parameters of codecs that are only passed on: what the other leg's peer says of them.
+    pub formats: Vec<(Codec, String)>,
     /// Whose order counts.
     pub order: CodecOrder,
     /// Encryption.
@@ -64,6 +66,7 @@ impl Local {
             rtp,
             rtcp: SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1)),
             codecs,
+            formats: Vec::new(),
             order: CodecOrder::Ours,
             srtp: SrtpPolicy::Optional,
             offer_secure: false,

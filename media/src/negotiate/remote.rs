@@ -131,7 +131,7 @@ pub(super) fn shortened(word: &str) -> String {
 }
 
 /// The stream's address; unspecified when the peer wrote that nothing may be sent.
-fn address(
+pub(super) fn address(
     session: &SessionDescription,
     media: &Media,
     local: &Local,
@@ -160,10 +160,8 @@ pub(super) fn codecs(media: &Media) -> Vec<(Codec, u8)> {
     let mut found: Vec<(Codec, u8)> = Vec::new();
     for pt in media.payload_types() {
         let Some(map) = media.rtpmap(pt) else { continue };
-        let Some(codec) = Codec::from_encoding_name(map.name) else { continue };
-        let channels = [1, codec.named_channels()].contains(&map.channels);
-        let fits = map.clock == codec.clock_rate() && channels;
-        if fits && found.iter().all(|(known, _)| *known != codec) {
+        let Some(codec) = Codec::named(map.name, map.clock, map.channels) else { continue };
+        if found.iter().all(|(known, _)| *known != codec) {
             found.push((codec, pt));
         }
     }
@@ -203,7 +201,7 @@ fn opus_wishes(media: &Media) -> OpusWishes {
     wishes
 }
 
-fn crypto_lines(media: &Media) -> (Vec<CryptoLine>, Vec<String>) {
+pub(super) fn crypto_lines(media: &Media) -> (Vec<CryptoLine>, Vec<String>) {
     let mut usable = Vec::new();
     let mut faults = Vec::new();
     for value in media.attributes("crypto").take(16) {

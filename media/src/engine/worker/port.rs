@@ -6,6 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use super::super::conference::MixId;
 use super::super::leg::{Buffer, Leg};
+use super::super::pipe::{Pipe, Plane};
 use super::webrtc::WebRtc;
 
 /// What carries a leg's packets.
@@ -29,6 +30,8 @@ pub(in crate::engine) struct Port {
     pub(super) partner: Option<usize>,
     /// The conference it is in, in place of a partner.
     pub(super) mix: Option<MixId>,
+    /// What passes is not audio of the leg's, and is passed on untouched.
+    pub(super) pipe: Option<Box<Pipe>>,
     /// On the fast grid.
     pub(super) active: bool,
 }
@@ -43,7 +46,7 @@ impl Port {
     }
 
     fn on(leg: Leg, line: Line) -> Self {
-        Self { leg, line, partner: None, mix: None, active: false }
+        Self { leg, line, partner: None, mix: None, pipe: None, active: false }
     }
 
     #[inline]
@@ -64,6 +67,18 @@ impl Port {
         match result {
             Ok(_) => self.leg.counters.sent.bump(),
             Err(_) => self.leg.counters.send_errors.bump(),
+        }
+    }
+
+    /// Sends the peer of a pipe what the other side received, in `buffer[..length]`.
+    pub(super) fn pass_on(&mut self, buffer: &mut Buffer, length: usize, plane: Plane) {
+        let (Some(pipe), Line::Own { rtp, rtcp, .. }) = (&mut self.pipe, &self.line) else { return };
+        let Some((target, length)) = pipe.send(buffer, length, plane) else { return };
+        let socket = if plane == Plane::Media { rtp } else { rtcp };
+        match (socket.send_to(buffer.get(..length).unwrap_or_default(), target), plane) {
+            (Ok(_), Plane::Media) => self.leg.counters.sent.bump(),
+            (Ok(_), Plane::Control) => self.leg.counters.rtcp_sent.bump(),
+            (Err(_), _) => self.leg.counters.send_errors.bump(),
         }
     }
 
