@@ -70,6 +70,7 @@ impl Call {
             bridging: None,
             transfer: None,
             partner: None,
+            passing: None,
             leaving: None,
             music: None,
             silence_check: None,

@@ -13,7 +13,7 @@
 //! * [`asking`]: the application; [`runner`]: its actions one by one; [`answering`], [`play`],
 //!   [`record`]: those that need sound. [`bridge`], [`place`], [`answered`], [`refused`],
 //!   [`redirect`]: `CallAndBridge` with its forks, forwards and failover.
-//! * [`taping`]: the conversation on tape.
+//! * [`taping`]: the conversation on tape. [`passing`]: what goes from leg to leg untouched.
 //! * [`transfer`]: a phone puts its call through (REFER): [`handover`] to a number, [`joining`] to
 //!   another call of its own; [`reports`] and [`leaving`]: what becomes of the phone.
 //! * [`identity`], [`best`]: pure rules. [`timeline`]: what happened.
@@ -36,6 +36,7 @@ pub(crate) mod leg;
 mod legs;
 mod media_events;
 mod music;
+mod passing;
 mod place;
 mod play;
 mod record;
@@ -74,6 +75,7 @@ pub use self::conference::Rooms;
 pub use self::identity::{Caller, Source};
 use self::joining::{Join, JoinRefused, Joined, Partner};
 use self::leg::{Leg, LegId};
+use self::passing::Passing;
 use self::record::{Recorded, Started};
 use self::runner::Running;
 pub use self::sounds::Sounds;
@@ -272,6 +274,8 @@ pub(crate) struct Call {
     transfer: Option<Box<Transfer>>,
     /// The other call that has our other party, after a transfer.
     partner: Option<Box<Partner>>,
+    /// A change of what is passed on that waits for the other side.
+    passing: Option<Box<Passing>>,
     /// A phone that put the call through: when its leg is ended, should it not do so itself.
     leaving: Option<(LegId, Instant)>,
     /// The leg that holds the call, while the other party hears music for it.

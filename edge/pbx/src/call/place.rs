@@ -143,8 +143,9 @@ impl Call {
             session_id,
         );
         media.negotiator.local_mut().offer_secure = placed.secure;
-        if let Some(port) = own {
-            media.adopt(port);
+        match own {
+            Some(port) => media.adopt(port),
+            None => self.pass_to_branch(&mut media, &placed.party, address.bind),
         }
         if let Some(codec) = self.caller_codec() {
             media.prefer(codec);
