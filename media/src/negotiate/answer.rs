@@ -319,11 +319,7 @@ pub(super) fn accept(
 }
 
 /// Which of the streams that are passed on the answer takes; the others are refused from here on.
-fn accept_beside(
-    local: &Local,
-    ours: &mut Ours,
-    answer: &SessionDescription,
-) -> Vec<BesideAgreed> {
+fn accept_beside(local: &Local, ours: &mut Ours, answer: &SessionDescription) -> Vec<BesideAgreed> {
     let mut beside = Vec::new();
     for (place, slot) in ours.slots.iter_mut().enumerate() {
         let Slot::Beside(offered) = slot else { continue };

@@ -15,7 +15,15 @@ use crate::srtp::SrtpKeys;
 
 /// Attributes of a stream that are told the other side; those of T.38 besides.
 const TOLD: [&str; 10] = [
-    "rtpmap", "fmtp", "rtcp-fb", "framerate", "framesize", "imageattr", "content", "extmap", "quality",
+    "rtpmap",
+    "fmtp",
+    "rtcp-fb",
+    "framerate",
+    "framesize",
+    "imageattr",
+    "content",
+    "extmap",
+    "quality",
     "lang",
 ];
 
@@ -286,7 +294,9 @@ pub(super) fn place(ours: &mut Ours, through: &[Through], audio: bool) {
         if let Slot::Beside(known) = slot {
             let wanted = through.iter().find(|t| t.said.kind == known.through.said.kind);
             *slot = match wanted {
-                Some(wanted) => Slot::Beside(OurBeside::offered(secure, wanted, Some(known)).into()),
+                Some(wanted) => {
+                    Slot::Beside(OurBeside::offered(secure, wanted, Some(known)).into())
+                }
                 None => known.refused(),
             };
         }

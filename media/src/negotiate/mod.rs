@@ -341,13 +341,14 @@ impl Negotiator {
     pub fn accept_answer(&mut self, answer: &[u8]) -> Result<Agreed, NegotiateError> {
         let offered = self.offered.as_ref().ok_or(NegotiateError::NoOffer)?;
         let answer = SessionDescription::parse(answer)?;
-        let (ours, agreed) = match (answer::accept(&self.local, self.agreed(), offered, &answer), &self.agreed) {
-            // What the peer stopped stays so when our offer did not ask for anything else.
-            (Err(NegotiateError::Refused), Some((ours, agreed))) if ours.stopped => {
-                return Ok(agreed.clone());
-            }
-            (result, _) => result?,
-        };
+        let (ours, agreed) =
+            match (answer::accept(&self.local, self.agreed(), offered, &answer), &self.agreed) {
+                // What the peer stopped stays so when our offer did not ask for anything else.
+                (Err(NegotiateError::Refused), Some((ours, agreed))) if ours.stopped => {
+                    return Ok(agreed.clone());
+                }
+                (result, _) => result?,
+            };
         self.keep(ours, &agreed);
         Ok(agreed)
     }

@@ -1,5 +1,6 @@
 //! One behaviour each. `us` is at 192.0.2.1:10000.
 
+mod beside;
 mod codecs;
 mod hold;
 mod offers;

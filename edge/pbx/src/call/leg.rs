@@ -9,8 +9,8 @@ use offhook_config::{Codec as ConfigCodec, Config, Srtp};
 use offhook_media::codec::Codec;
 use offhook_media::engine::{MediaPort, StreamConfig};
 use offhook_media::negotiate::{
-    Agreed, Local, NegotiateError, Negotiator, SrtpPolicy, Through, besides, has_audio, passed_codecs,
-    wants_webrtc,
+    Agreed, Local, NegotiateError, Negotiator, SrtpPolicy, Through, besides, has_audio,
+    passed_codecs, wants_webrtc,
 };
 use offhook_media::sdp::Direction;
 use offhook_media::webrtc;

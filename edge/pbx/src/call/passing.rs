@@ -314,7 +314,12 @@ impl Call {
     }
 
     /// The other side's answer to what it was asked; `None`: it refused. `false`: it was not asked.
-    pub(super) fn on_other_side(&mut self, now: Instant, id: LegId, answer: Option<&Bytes>) -> bool {
+    pub(super) fn on_other_side(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        answer: Option<&Bytes>,
+    ) -> bool {
         let Some(passing) = self.passing.take_if(|passing| passing.other == id) else {
             return false;
         };
@@ -326,8 +331,7 @@ impl Call {
             media.negotiator.offer_failed();
             media.set_codecs(codecs);
         }
-        let answered =
-            token.is_some_and(|token| self.answer_to_offer(now, asker, token, offer));
+        let answered = token.is_some_and(|token| self.answer_to_offer(now, asker, token, offer));
         if agreed && !answered {
             self.offer_back(now, asker, other);
         }

@@ -16,8 +16,7 @@ impl Worker {
         let (Some(pipe), Line::Own { rtp, rtcp, .. }) = (&mut port.pipe, &port.line) else {
             return false;
         };
-        let (socket, plane) =
-            if control { (rtcp, Plane::Control) } else { (rtp, Plane::Media) };
+        let (socket, plane) = if control { (rtcp, Plane::Control) } else { (rtp, Plane::Media) };
         let (n, from) = match socket.recv_from(&mut self.buffer[..]) {
             Ok(received) => received,
             Err(error) => return error.kind() != io::ErrorKind::WouldBlock,

@@ -72,7 +72,9 @@ impl Port {
 
     /// Sends the peer of a pipe what the other side received, in `buffer[..length]`.
     pub(super) fn pass_on(&mut self, buffer: &mut Buffer, length: usize, plane: Plane) {
-        let (Some(pipe), Line::Own { rtp, rtcp, .. }) = (&mut self.pipe, &self.line) else { return };
+        let (Some(pipe), Line::Own { rtp, rtcp, .. }) = (&mut self.pipe, &self.line) else {
+            return;
+        };
         let Some((target, length)) = pipe.send(buffer, length, plane) else { return };
         let socket = if plane == Plane::Media { rtp } else { rtcp };
         match (socket.send_to(buffer.get(..length).unwrap_or_default(), target), plane) {
