@@ -3,9 +3,10 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::beside::{self, BesideAgreed, OurBeside, Through};
+use super::dtls::OurDtls;
 use super::remote::{Remote, codec_names};
 use super::sdes::CryptoLine;
-use super::webrtc::OurRtc;
+use super::webrtc::{OurRtc, has_ice};
 use super::{
     Agreed, CodecOrder, Local, NegotiateError, Ours, Profile, Refused, Slot, SrtpPolicy, agree,
 };
@@ -55,6 +56,11 @@ pub(super) fn answer(
             .as_ref()
             .zip(remote.webrtc.as_ref())
             .map(|(local, theirs)| OurRtc::answering(local, theirs, before)),
+        dtls: local
+            .dtls
+            .as_ref()
+            .zip(remote.dtls.as_ref())
+            .map(|(local, theirs)| OurDtls::answering(local, theirs, before)),
         ptime_ms: remote.packet_time(local.ptime_ms),
         rtcp_xr: remote.rtcp_xr,
         // RFC 3264 §6.1: sendonly is answered with recvonly, inactive with inactive.
@@ -132,7 +138,7 @@ fn choose_stream(
         .collect();
     let prefer_srtp = local.srtp != SrtpPolicy::Off;
     candidates.sort_by_key(|(index, media)| {
-        let secure = media.has("crypto");
+        let secure = media.has("crypto") || media.has("fingerprint");
         (Some(*index) != ours_before, prefer_srtp && !secure)
     });
     let mut first_fault = None;
@@ -153,10 +159,19 @@ fn judge(
     media: &Media,
 ) -> Result<(Remote, (Codec, u8)), NegotiateError> {
     // A port has ICE and DTLS, or it has not.
-    if let Some(profile) = Profile::named(&media.proto)
-        && profile.dtls != local.webrtc.is_some()
-    {
-        return Err(NegotiateError::Transport(profile.name().to_owned()));
+    if let Some(profile) = Profile::named(&media.proto) {
+        let ice = has_ice(offer, media);
+        let fits = match (&local.webrtc, &local.dtls) {
+            (Some(_), _) => profile.dtls,
+            (None, Some(_)) => !profile.dtls || !ice,
+            (None, None) => !profile.dtls,
+        };
+        if !fits {
+            return Err(NegotiateError::Transport(profile.name().to_owned()));
+        }
+        if profile.dtls && local.webrtc.is_none() && local.srtp == SrtpPolicy::Off {
+            return Err(NegotiateError::SrtpOff);
+        }
     }
     let remote = Remote::read(offer, media, local)?;
     let codec = choose_codec(local, &remote, media)?;
@@ -300,9 +315,12 @@ pub(super) fn accept(
     if remote.profile.dtls != ours.profile.dtls {
         return Err(NegotiateError::Mismatch("DTLS on one side only"));
     }
-    match ours.webrtc.as_ref().zip(remote.webrtc.as_ref()) {
-        Some((us, them)) => ours.webrtc = Some(us.answered(them)),
-        None => accept_crypto(&mut ours, &mut remote)?,
+    let rtc = ours.webrtc.as_ref().zip(remote.webrtc.as_ref());
+    let dtls = ours.dtls.as_ref().zip(remote.dtls.as_ref());
+    match (rtc, dtls) {
+        (Some((us, them)), _) => ours.webrtc = Some(us.answered(them)),
+        (None, Some((us, them))) => ours.dtls = Some(us.answered(them)),
+        (None, None) => accept_crypto(&mut ours, &mut remote)?,
     }
     // The answerer's direction may only take away from ours, whatever it wrote.
     ours.direction = ours.direction.and(remote.direction.reversed());

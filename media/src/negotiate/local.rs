@@ -56,6 +56,11 @@ pub struct Local {
     /// The leg is on the port that WebRTC legs share: `rtp` is its one candidate, and nothing but
     /// ICE and DTLS is agreed on.
     pub webrtc: Option<crate::webrtc::Local>,
+    /// Our certificate's, for desk phones with DTLS-SRTP on a port of their own. `None`: they are
+    /// refused.
+    pub dtls: Option<crate::webrtc::Fingerprint>,
+    /// Whether our own offers are for those.
+    pub offer_dtls: bool,
 }
 
 impl Local {
@@ -74,6 +79,8 @@ impl Local {
             ptime_ms: 20,
             named_host: None,
             webrtc: None,
+            dtls: None,
+            offer_dtls: false,
         }
     }
 

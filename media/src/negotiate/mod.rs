@@ -7,6 +7,7 @@
 
 mod answer;
 mod beside;
+mod dtls;
 mod error;
 mod local;
 mod print;
@@ -29,6 +30,7 @@ use crate::rtcp::Wishes;
 use crate::sdp::{Direction, SessionDescription};
 use crate::srtp::{SrtpKey, SrtpKeys};
 use beside::OurBeside;
+use dtls::OurDtls;
 use remote::Remote;
 use sdes::CryptoLine;
 use webrtc::OurRtc;
@@ -129,6 +131,8 @@ struct Ours {
     crypto: Vec<CryptoLine>,
     /// ICE and DTLS, on a port that has them.
     webrtc: Option<OurRtc>,
+    /// DTLS alone.
+    dtls: Option<OurDtls>,
     ptime_ms: u16,
     /// Extended reports (RFC 3611) the peer asked for.
     rtcp_xr: Wishes,
@@ -141,7 +145,9 @@ impl Ours {
     /// A first offer.
     fn first(local: &Local, direction: Direction) -> Self {
         let webrtc = local.webrtc.as_ref().map(OurRtc::offered);
-        let dtls = webrtc.is_some();
+        let alone = local.dtls.as_ref().filter(|_| webrtc.is_none() && local.offer_dtls);
+        let alone = alone.map(OurDtls::offered);
+        let dtls = webrtc.is_some() || alone.is_some();
         let secure = dtls || local.offers_srtp();
         let opus = local.codecs.contains(&Codec::Opus);
         let mut ours = Self {
@@ -153,6 +159,7 @@ impl Ours {
             comfort_noise: local.comfort_noise,
             crypto: if secure && !dtls { sdes::fresh_lines() } else { Vec::new() },
             webrtc,
+            dtls: alone,
             ptime_ms: local.ptime_ms,
             // Asked for by few, and understood by fewer when they are asked: only answered.
             rtcp_xr: Wishes::default(),
@@ -373,6 +380,7 @@ impl Negotiator {
             ours.wide_event = ours.wide_event.or_else(|| ours.free(WIDE_EVENT_PT));
         }
         ours.webrtc = ours.webrtc.as_ref().map(OurRtc::again);
+        ours.dtls = ours.dtls.as_ref().map(OurDtls::again);
         ours.direction = direction;
         ours.stopped = false;
         ours
@@ -405,9 +413,10 @@ fn agree(ours: &Ours, remote: &Remote, (codec, send_pt, recv_pt): (Codec, u8, u8
         send: ours.direction.sends(),
         receive: ours.direction.receives(),
         srtp: keys,
-        rtcp_mux: false,
+        rtcp_mux: ours.dtls.as_ref().is_some_and(|dtls| dtls.mux),
         rtcp_xr: ours.rtcp_xr,
         webrtc: ours.webrtc.as_ref().zip(remote.webrtc.as_ref()).map(|(us, them)| us.terms(them)),
+        dtls: ours.dtls.as_ref().zip(remote.dtls.as_ref()).map(|(us, them)| us.terms(them)),
     };
     let beside = Vec::new();
     Agreed { stream, direction: ours.direction, remote_hold: remote.hold(), beside }

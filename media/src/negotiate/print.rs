@@ -84,6 +84,9 @@ fn audio(ours: &Ours, local: &Local) -> Media {
     for line in &ours.crypto {
         media.push_attribute(line.to_attribute());
     }
+    if let Some(dtls) = &ours.dtls {
+        dtls.push(&mut media);
+    }
     match &ours.webrtc {
         Some(webrtc) => webrtc.push(&mut media, rtp),
         None => push_rtcp(&mut media, rtp, rtcp),

@@ -2,6 +2,7 @@
 
 mod beside;
 mod codecs;
+mod dtls;
 mod hold;
 mod offers;
 mod random;

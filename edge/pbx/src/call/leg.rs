@@ -312,12 +312,13 @@ pub(crate) fn check_offer(
     config: &Config,
     party: &Party,
     (local, peer): (IpAddr, IpAddr),
-    webrtc: Option<webrtc::Local>,
+    (webrtc, dtls): (Option<webrtc::Local>, webrtc::Fingerprint),
     offer: &[u8],
 ) -> Result<(), NegotiateError> {
     let mut dry = LegMedia::new(config, party, SocketAddr::new(local, 9), 1);
     dry.speaks_from(peer);
     dry.negotiator.local_mut().webrtc = webrtc.filter(|_| wants_webrtc(offer));
+    dry.negotiator.local_mut().dtls = Some(dtls);
     let mut beside = Vec::new();
     if config.media.pass_through {
         let passed = passed_codecs(offer).into_iter().map(|(codec, _)| codec);
@@ -359,6 +360,7 @@ pub(crate) fn media_fact(stream: &StreamConfig) -> crate::event::CallEventKind {
         direction: direction.to_string(),
         protection: match (&stream.webrtc, &stream.srtp) {
             (Some(_), _) => "UDP/TLS/RTP/SAVPF".to_owned(),
+            (None, None) if stream.dtls.is_some() => "UDP/TLS/RTP/SAVP".to_owned(),
             (None, None) => "RTP/AVP".to_owned(),
             (None, Some(keys)) => format!("RTP/SAVP {}", keys.tx.suite().name()),
         },

@@ -162,11 +162,12 @@ impl Worker {
             }
             _ => {}
         }
+        let identity = self.identity.clone();
         let Some(port) = self.port(slot) else { return };
         match order {
             Order::SetStream(stream) => {
                 let partner = port.partner;
-                if port.set_stream(now, stream) {
+                if port.set_stream(now, stream, identity.as_deref()) {
                     port.leg.reconsider();
                     self.retune_mix(slot);
                     if let Some(other) = partner.and_then(|partner| self.port(partner)) {

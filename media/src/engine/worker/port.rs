@@ -7,6 +7,7 @@ use std::time::{Instant, SystemTime};
 use super::super::conference::MixId;
 use super::super::leg::{Buffer, Leg};
 use super::super::pipe::{Pipe, Plane};
+use super::dtls::Dtls;
 use super::webrtc::WebRtc;
 
 /// What carries a leg's packets.
@@ -17,6 +18,8 @@ pub(in crate::engine) enum Line {
         rtcp: UdpSocket,
         /// The RTP socket is connected to the peer: the kernel filters strangers and keeps the route.
         connected: bool,
+        /// Keys come from a handshake on the RTP socket.
+        dtls: Option<Box<Dtls>>,
     },
     /// The port that all WebRTC legs share.
     Shared(Box<WebRtc>),
@@ -38,7 +41,7 @@ pub(in crate::engine) struct Port {
 
 impl Port {
     pub(in crate::engine) fn new(leg: Leg, rtp: UdpSocket, rtcp: UdpSocket) -> Self {
-        Self::on(leg, Line::Own { rtp, rtcp, connected: false })
+        Self::on(leg, Line::Own { rtp, rtcp, connected: false, dtls: None })
     }
 
     pub(in crate::engine) fn shared(leg: Leg, webrtc: Box<WebRtc>) -> Self {
@@ -96,8 +99,12 @@ impl Port {
 
     pub(super) fn poll(&mut self, now: Instant, buffer: &mut Buffer) {
         self.leg.handle_timeout(now);
-        if matches!(&self.line, Line::Shared(webrtc) if !webrtc.is_up()) {
-            // Nothing is lost of what is to be said: it begins when the browser can hear it.
+        let up = match &self.line {
+            Line::Shared(webrtc) => webrtc.is_up(),
+            Line::Own { dtls, .. } => dtls.as_ref().is_none_or(|dtls| dtls.is_up()),
+        };
+        if !up {
+            // Nothing is lost of what is to be said: it begins when the peer can hear it.
             return;
         }
         while let Some(at) = self.leg.poll(now, buffer) {
