@@ -2,26 +2,17 @@
 //! packets of media.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::time::{Duration, Instant};
+use std::net::Ipv4Addr;
 
 use bytes::Bytes;
-use offhook_tests::sim::agent::{Agent, AgentConfig, Describe, Dial};
+use offhook_tests::sim::agent::{Agent, Describe, Dial};
 use offhook_tests::sim::line::Line;
-use offhook_tests::sim::scene::{OFFICE, Scene, at, connect};
+use offhook_tests::sim::media::{host, passes, phones, port_of, says, sdp, socket};
+use offhook_tests::sim::scene::{OFFICE, Scene, connect};
 
 const PORT: u16 = 41_000;
 const FAX_PORT: u16 = 41_004;
 const VIDEO_PORT: u16 = 41_008;
-
-/// Where the media of the phones is, in each test: (test, phone).
-const fn host(test: u8, phone: u8) -> Ipv4Addr {
-    Ipv4Addr::new(127, 88, test, phone)
-}
-
-fn sdp(ip: Ipv4Addr, media: &str) -> Bytes {
-    format!("v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\n{media}").into()
-}
 
 fn audio(formats: &str) -> String {
     format!("m=audio {PORT} RTP/AVP {formats}\r\na=rtpmap:18 G729/8000\r\na=fmtp:18 annexb=no\r\n")
@@ -41,59 +32,9 @@ fn video() -> String {
     )
 }
 
-fn says(offer: Option<&Bytes>, what: &str) -> bool {
-    offer.is_some_and(|offer| String::from_utf8_lossy(offer).contains(what))
-}
-
-/// The port of a stream in a description.
-fn port_of(sdp: &[u8], kind: &str) -> u16 {
-    let text = String::from_utf8_lossy(sdp).into_owned();
-    let line = text.lines().find_map(|l| l.strip_prefix(&format!("m={kind} ")));
-    let line = line.unwrap_or_else(|| panic!("no {kind} in {text}"));
-    line.split(' ').next().unwrap().parse().unwrap()
-}
-
-fn socket(ip: Ipv4Addr, port: u16) -> UdpSocket {
-    let socket = UdpSocket::bind((ip, port)).unwrap();
-    socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
-    socket
-}
-
-fn office_port(port: u16) -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, port).into()
-}
-
-/// What one sends to the appliance comes to the other as it is.
-fn passes(from: &UdpSocket, to: u16, hearer: &UdpSocket, bytes: &[u8]) -> Vec<u8> {
-    let end = Instant::now() + Duration::from_secs(10);
-    let mut found = [0; 2000];
-    while Instant::now() < end {
-        from.send_to(bytes, office_port(to)).unwrap();
-        if let Ok(n) = hearer.recv(&mut found) {
-            return found[..n].to_vec();
-        }
-    }
-    panic!("nothing came through");
-}
-
 /// An RTP packet with this payload type and payload.
 fn rtp(payload_type: u8, payload: &[u8]) -> Vec<u8> {
     [&[0x80, payload_type, 0, 1, 0, 0, 0, 160, 0, 0, 0, 7][..], payload].concat()
-}
-
-/// 101 and 102, which describe themselves so, in place of the scene's.
-async fn phones(scene: &Scene, describe: [Describe; 2]) -> [Agent; 2] {
-    let mut agents = Vec::new();
-    for (n, describe) in (1_u8..).zip(describe) {
-        let (user, password) = (format!("10{n}"), format!("secret-10{n}"));
-        let mut config = AgentConfig::phone(at(20 + n), &user, &password, OFFICE);
-        config.describe = Some(describe);
-        scene.phone(100 + u32::from(n)).register(0).await;
-        let agent = Agent::start(&scene.net, config);
-        agent.register(3600).await;
-        agents.push(agent);
-    }
-    agents.try_into().unwrap()
 }
 
 async fn over(scene: Scene, agents: [Agent; 2], mut out: Line, mut back: Line) {
