@@ -69,6 +69,7 @@ const OTHERWISE: &[(&str, &str, &str)] = &[
     ("media", "threads", "2"),
     ("media", "address", "\"127.0.0.1\""),
     ("media", "codecs", "[\"PCMA\"]"),
+    ("media", "pass_through", "false"),
     ("media", "srtp_phones", "\"off\""),
     ("media", "silence_hangup_seconds", "60"),
     ("media", "hold_music", "\"silence\""),

@@ -50,6 +50,9 @@ pub struct Media {
     pub address: Option<IpAddr>,
     /// Codecs in order of preference, never empty.
     pub codecs: Vec<Codec>,
+    /// Codecs that we do not have, video, text and fax go from leg to leg untouched where both have
+    /// them.
+    pub pass_through: bool,
     /// SRTP with desk phones.
     pub srtp_phones: Srtp,
     /// Hang up a call that has had no packet for this long, unless on hold; `None`: never.
@@ -89,6 +92,7 @@ impl Default for Media {
             threads: 1,
             address: None,
             codecs: vec![Codec::Pcmu, Codec::Pcma],
+            pass_through: true,
             srtp_phones: Srtp::Optional,
             silence_hangup: None,
             hold_music: HoldMusic::Builtin,

@@ -206,6 +206,11 @@ impl Leg {
         self.stream.as_deref().filter(|stream| !stream.remote_rtp.ip().is_unspecified())
     }
 
+    /// Whether a packet from there may be looked at.
+    pub(super) fn admits(&self, from: SocketAddr) -> bool {
+        self.latch.admits(from)
+    }
+
     /// The only address RTP can ever come from, once that is certain.
     pub(super) fn only_peer(&self) -> Option<SocketAddr> {
         self.target().filter(|_| self.latch.is_final())

@@ -8,6 +8,7 @@ mod leg;
 mod media_port;
 mod mixer;
 mod numbers;
+mod pipe;
 mod play;
 mod record;
 mod sender;
@@ -30,6 +31,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use api::*;
 pub use conference::Conference;
 pub use media_port::MediaPort;
+pub use pipe::{Carried, PipeConfig};
 
 use self::counters::Counters;
 use self::leg::Leg;
@@ -37,6 +39,7 @@ use self::numbers::PortNumbers;
 use self::shared::WEBRTC_HOME;
 use self::worker::{Command, Order, Port, Remote, SharedSocket, Worker};
 use crate::codec::Codec;
+use crate::webrtc::{Fingerprint, Identity};
 
 /// How to run the engine.
 #[derive(Debug, Clone)]
@@ -116,6 +119,7 @@ struct Shared {
     threads: Mutex<Vec<JoinHandle<()>>>,
     dscp: u8,
     no_media_after: Duration,
+    identity: Arc<Identity>,
     webrtc: Option<Arc<SharedSocket>>,
     webrtc_legs: AtomicUsize,
 }
@@ -134,11 +138,13 @@ impl Engine {
         let EngineConfig { threads: count, ports, max_ports, drain, dscp, no_media_after, webrtc } =
             config;
         let count = count.max(1);
-        let webrtc = webrtc.map(|addr| shared::open(addr, dscp)).transpose()?;
+        let identity = Arc::new(Identity::fresh().map_err(io::Error::other)?);
+        let webrtc = webrtc.map(|addr| shared::open(addr, dscp, &identity)).transpose()?;
         let mut workers = Vec::with_capacity(count);
         let mut threads = Vec::with_capacity(count);
         for i in 0..count {
             let (mut worker, remote) = Worker::new()?;
+            worker.identify(Arc::clone(&identity));
             if let (WEBRTC_HOME, Some(socket)) = (i, &webrtc) {
                 worker.share(Arc::clone(socket))?;
             }
@@ -156,6 +162,7 @@ impl Engine {
                 threads: Mutex::new(threads),
                 dscp,
                 no_media_after,
+                identity,
                 webrtc,
                 webrtc_legs: AtomicUsize::new(0),
             }),
@@ -223,6 +230,11 @@ impl Engine {
             }
         }
         Err(OpenError::Exhausted)
+    }
+
+    /// Our certificate's, for DTLS with desk phones.
+    pub fn fingerprint(&self) -> &Fingerprint {
+        self.shared.identity.fingerprint()
     }
 
     /// Pairs open now; exact at once after a [`MediaPort`] is dropped.

@@ -8,7 +8,6 @@ use offhook_asl::machine::Pattern;
 use serde_json::{Map, Value, json};
 
 use crate::services::{ExecutionInfo, Integration, Request, ServiceError, Services};
-use offhook_asl::machine::Pattern;
 
 use super::engine::Outcome;
 use super::record::Invocation;
@@ -197,7 +196,6 @@ fn request(
             transaction_id: None,
         },
         idempotency: invocation.id.clone(),
-        pattern: Pattern::RequestResponse,
         now,
         region: region.to_owned(),
         account: account.to_owned(),
