@@ -1,5 +1,6 @@
 //! A media thread: an epoll, a slab of ports, one packet buffer.
 
+mod kernel;
 mod mixes;
 mod orders;
 mod port;
@@ -22,6 +23,7 @@ use super::conference::MixId;
 use super::leg::{Buffer, Media, Piece, Speaks};
 use super::mixer::Mixer;
 use super::timer::{Pace, Timer};
+use crate::kernel::Handle;
 use crate::rtp;
 
 pub(super) use self::mixes::MixOrder;
@@ -69,6 +71,8 @@ pub(super) struct Worker {
     router: Option<Router>,
     /// Room for a list of them.
     shared_legs: Vec<usize>,
+    /// Relays what needs no look inside.
+    kernel: Option<Handle>,
     stopping: bool,
 }
 
@@ -100,6 +104,7 @@ impl Worker {
             piece: Piece::default(),
             router: None,
             shared_legs: Vec::new(),
+            kernel: None,
             stopping: false,
         };
         Ok((worker, remote))
@@ -310,12 +315,16 @@ impl Worker {
     fn attend(&mut self, slot: usize) {
         let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else { return };
         port.leg.attention = false;
-        if std::mem::take(&mut port.leg.moved) {
+        let moved = std::mem::take(&mut port.leg.moved);
+        if moved {
             port.retarget();
         }
         if port.leg.wants_ticks() && !port.active {
             port.active = true;
             self.active.push(slot);
+        }
+        if moved {
+            self.take_back(slot);
         }
     }
 
@@ -359,6 +368,7 @@ impl Worker {
                 if self.sweep_from + 1 < self.slots.len() { self.sweep_from + 1 } else { 0 };
             let slot = self.sweep_from;
             self.contained(slot, |worker| {
+                worker.offload(now, slot);
                 if let Some(port) = worker.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) {
                     port.leg.sweep(now);
                     port.report(now, &mut worker.buffer);

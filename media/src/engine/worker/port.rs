@@ -6,6 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use super::super::conference::MixId;
 use super::super::leg::{Buffer, Leg};
+use super::kernel::Offload;
 use super::webrtc::WebRtc;
 
 /// What carries a leg's packets.
@@ -31,6 +32,8 @@ pub(in crate::engine) struct Port {
     pub(super) mix: Option<MixId>,
     /// On the fast grid.
     pub(super) active: bool,
+    /// What the kernel relays of its peer.
+    pub(super) offload: Offload,
 }
 
 impl Port {
@@ -43,7 +46,7 @@ impl Port {
     }
 
     fn on(leg: Leg, line: Line) -> Self {
-        Self { leg, line, partner: None, mix: None, active: false }
+        Self { leg, line, partner: None, mix: None, active: false, offload: Offload::default() }
     }
 
     #[inline]
