@@ -12,7 +12,12 @@ use crate::sip;
 pub(crate) struct Appliance(Child);
 
 impl Appliance {
-    pub(crate) fn start(offhook: &Path, folder: &Path, users: usize, codecs: &str) -> Outcome<Self> {
+    pub(crate) fn start(
+        offhook: &Path,
+        folder: &Path,
+        users: usize,
+        codecs: &str,
+    ) -> Outcome<Self> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("offhook/start.sh");
         let environment = |c: &mut Command| {
             c.env("RUN", folder)

@@ -110,10 +110,7 @@ fn payloads(codec: Codec) -> Outcome<Vec<Vec<u8>>> {
 /// A codec without an engine, set as the engine sets it.
 enum Alone {
     Law,
-    G722(
-        Box<ezk_g722::libg722::encoder::Encoder>,
-        Box<ezk_g722::libg722::decoder::Decoder>,
-    ),
+    G722(Box<ezk_g722::libg722::encoder::Encoder>, Box<ezk_g722::libg722::decoder::Decoder>),
     Opus(Box<opus_pure::OpusEncoder>, Box<opus_pure::OpusDecoder>),
 }
 
@@ -218,8 +215,7 @@ fn talk(kinds: [Kind; 2], calls: u32, seconds: u64) -> Outcome<Talk> {
     rounds(&mut legs, 100);
     let (cpu, heap) = (thread_cpu_seconds("media-0"), Region::new(HEAP));
     let packets = rounds(&mut legs, seconds * 50);
-    let (cpu, allocations) =
-        (thread_cpu_seconds("media-0") - cpu, heap.change().allocations);
+    let (cpu, allocations) = (thread_cpu_seconds("media-0") - cpu, heap.change().allocations);
     drop(legs);
     engine.shutdown();
     Ok(Talk { cpu, packets, allocations })
@@ -276,10 +272,13 @@ pub(crate) fn codecs(seconds: u64, floor_us_per_packet: f64) -> Outcome<Vec<Figu
         let cost = talk.cpu / seconds as f64 / f64::from(calls);
         let alone = Alone::cost(codec)? + Alone::cost(Codec::Pcmu)?;
         let floor = floor_us_per_packet * 100.0 / 1e6;
-        let name = format!("PCMU to {}", match codec {
-            Codec::G722 => "G.722",
-            _ => "Opus",
-        });
+        let name = format!(
+            "PCMU to {}",
+            match codec {
+                Codec::G722 => "G.722",
+                _ => "Opus",
+            }
+        );
         figures.push(Figure::plain(format!("{name}: calls per core"), 1.0 / cost, "calls", None));
         figures.push(Figure::beside(
             format!("{name}: CPU per call-second"),

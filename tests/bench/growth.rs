@@ -122,7 +122,11 @@ fn picture(rows: &[Row]) -> String {
         "CPU per relayed packet, microseconds",
         "calls at a time",
         &[
-            plot::Line { name: "Offhook", colour: "#1f6f8b", points: line(|r| r.ours.us_per_packet()) },
+            plot::Line {
+                name: "Offhook",
+                colour: "#1f6f8b",
+                points: line(|r| r.ours.us_per_packet()),
+            },
             plot::Line {
                 name: "bare epoll relay",
                 colour: "#99582a",

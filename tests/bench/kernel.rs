@@ -7,7 +7,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use offhook_media::codec::Codec;
-use offhook_media::engine::{Engine, EngineConfig, KernelRelay, MediaPort, StreamConfig};
+use offhook_media::engine::{
+    Engine, EngineConfig, KernelRelay, MediaPort, StreamConfig, TelephoneEvent,
+};
 use offhook_media::rtp::Header;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use rustix::time::{ClockId, clock_gettime};
@@ -91,7 +93,11 @@ impl Load {
                 enter(NAMES[1])?;
                 let ours: IpAddr = format!("{prefix}.1").parse()?;
                 let port = engine.open(ours, tokio::sync::mpsc::channel(8).0)?;
-                port.set_stream(StreamConfig::new(socket.local_addr()?, Codec::Pcmu));
+                let mut stream = StreamConfig::new(socket.local_addr()?, Codec::Pcmu);
+                // Without it keys are looked for in the audio.
+                let events = TelephoneEvent { send_pt: 101, recv_pt: 101, clock: 8000 };
+                stream.telephone_event = Some(events);
+                port.set_stream(stream);
                 socket.connect(port.rtp_addr())?;
                 legs.push(Leg { socket, port, ssrc: 1 + legs.len() as u32 });
             }
@@ -146,7 +152,11 @@ impl Load {
         let cost = (process_cpu() - before) * 1e6 / heard as f64;
         let sent = rounds * self.legs.len() as u64;
         let lost = sent - heard;
-        if lost * 1000 > sent { Err(format!("{lost} packets of {sent} lost").into()) } else { Ok(cost) }
+        if lost * 1000 > sent {
+            Err(format!("{lost} packets of {sent} lost").into())
+        } else {
+            Ok(cost)
+        }
     }
 }
 

@@ -139,6 +139,10 @@ fn measure(offhook: &Path, size: &Size, only: Option<&str>) -> Outcome<Vec<Figur
             floor = of_floor;
         }
     }
+    if wanted("relay") {
+        let calls = size.relays.first().copied().unwrap_or(10);
+        figures.push(relay::listened_to(&appliance, calls, size.seconds)?);
+    }
     if wanted("prompts") {
         for calls in size.prompts {
             figures.extend(prompts::playback(&appliance, *calls, size.seconds, floor)?);

@@ -20,9 +20,8 @@ const BOTTOM: f64 = 52.0;
 /// Draws the lines from zero up; x is logarithmic and marked where there are points.
 pub(crate) fn svg(title: &str, below: &str, lines: &[Line]) -> String {
     let points = || lines.iter().flat_map(|line| &line.points);
-    let (least, most) = points().fold((f64::INFINITY, 1.0f64), |(least, most), (x, _)| {
-        (least.min(*x), most.max(*x))
-    });
+    let (least, most) = points()
+        .fold((f64::INFINITY, 1.0f64), |(least, most), (x, _)| (least.min(*x), most.max(*x)));
     let highest = points().map(|(_, y)| *y).fold(0.0, f64::max);
     let step = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0]
         .into_iter()
@@ -50,7 +49,8 @@ pub(crate) fn svg(title: &str, below: &str, lines: &[Line]) -> String {
         );
         for (a, b) in &line.points {
             let (a, b) = (x(*a), y(*b));
-            let _ = writeln!(out, "<circle cx=\"{a:.1}\" cy=\"{b:.1}\" r=\"3\" fill=\"{colour}\"/>");
+            let _ =
+                writeln!(out, "<circle cx=\"{a:.1}\" cy=\"{b:.1}\" r=\"3\" fill=\"{colour}\"/>");
         }
     }
     names(&mut out, lines, &x, &y);
@@ -102,6 +102,7 @@ fn names(out: &mut String, lines: &[Line], x: &impl Fn(f64) -> f64, y: &impl Fn(
     for (line, x, y) in ends {
         lowest = y.max(lowest + 15.0);
         let (colour, name) = (line.colour, line.name);
-        let _ = writeln!(out, "<text x=\"{x:.1}\" y=\"{lowest:.1}\" fill=\"{colour}\">{name}</text>");
+        let _ =
+            writeln!(out, "<text x=\"{x:.1}\" y=\"{lowest:.1}\" fill=\"{colour}\">{name}</text>");
     }
 }

@@ -27,7 +27,11 @@ fn listen(socket: &UdpSocket, stop: &AtomicBool, room: usize) -> Vec<Arrival> {
         if let Ok((n, from)) = socket.recv_from(&mut packet)
             && n == 172
         {
-            arrivals.push((from.port(), u16::from_be_bytes([packet[2], packet[3]]), Instant::now()));
+            arrivals.push((
+                from.port(),
+                u16::from_be_bytes([packet[2], packet[3]]),
+                Instant::now(),
+            ));
         }
     }
     arrivals

@@ -90,8 +90,13 @@ impl Floor {
         let ports: Vec<u16> = line.split_whitespace().filter_map(|p| p.parse().ok()).collect();
         let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
         let pairs = ports.chunks_exact(2);
-        let media =
-            pairs.map(|pair| sip::Media { caller: at(pair[0]), callee: at(pair[1]), callee_payload_type: 0 }).collect();
+        let media = pairs
+            .map(|pair| sip::Media {
+                caller: at(pair[0]),
+                callee: at(pair[1]),
+                callee_payload_type: 0,
+            })
+            .collect();
         Ok(Self { child, media })
     }
 
@@ -123,6 +128,21 @@ pub(crate) fn beside_the_floor(
         bare.add(talk(sides, &floor.media, seconds / rounds, floor.pid(), tick)?);
     }
     Ok((ours, bare))
+}
+
+/// The same of calls whose sides know no telephone events: their audio is listened to.
+pub(crate) fn listened_to(appliance: &Appliance, count: usize, seconds: u64) -> Outcome<Figure> {
+    let (signalling, media) = addresses()?;
+    let sides = Sides::open()?;
+    let mut calls = sip::Calls::new(SERVER.parse()?, signalling, media, 3000)?;
+    calls.without_events();
+    let up = calls.set_up(count, RAMP)?;
+    all_went(sip::Outcome { ok: up.len(), begun: count }, count, "relayed calls")?;
+    let (ours, floor) = beside_the_floor(&sides, &up, seconds, appliance.pid(), &mut 0)?;
+    calls.tear_down()?;
+    let name = format!("CPU per relayed packet, listening for tones of keys, {count} calls");
+    let baseline = ("bare epoll relay", floor.us_per_packet());
+    Ok(Figure::beside(name, ours.us_per_packet(), "us", baseline, None))
 }
 
 /// Figures of `count` relayed calls, and the floor's CPU seconds a call-minute.

@@ -82,11 +82,8 @@ fn load(
         while begin.elapsed().as_secs_f64() >= slot as f64 * step {
             let (tick, which) = (slot / streams, slot % streams);
             let Some(call) = calls.get((which / ways) as usize) else { break };
-            let (socket, to) = if which % ways == 0 {
-                (sides.0, call.caller)
-            } else {
-                (sides.1, call.callee)
-            };
+            let (socket, to) =
+                if which % ways == 0 { (sides.0, call.caller) } else { (sides.1, call.callee) };
             packet[1] = if which % ways == 0 { 0 } else { call.callee_payload_type };
             write_packet(&mut packet, first_tick + tick, which as u32, begin);
             heard.sent += u64::from(socket.send_to(&packet, to).is_ok());

@@ -138,6 +138,8 @@ pub(crate) struct Calls {
     run: u32,
     /// What all callers dial; without it the far side, each by a number of its own.
     number: Option<&'static str>,
+    /// Both sides know telephone events, as telephones and Voice Connector do.
+    events: bool,
     /// The codec of the callee's answer.
     answer: (u8, &'static str),
 }
@@ -173,6 +175,7 @@ impl Calls {
             outcome: Outcome::default(),
             run,
             number: None,
+            events: true,
             answer: PCMU,
         })
     }
@@ -180,6 +183,11 @@ impl Calls {
     /// All callers dial this, which the appliance answers itself.
     pub(crate) fn dial(&mut self, number: &'static str) {
         self.number = Some(number);
+    }
+
+    /// Neither side knows telephone events: keys are looked for in the audio.
+    pub(crate) fn without_events(&mut self) {
+        self.events = false;
     }
 
     /// The callee answers with this codec: static payload type and name with clock.
@@ -267,7 +275,7 @@ impl Calls {
     fn invite(&mut self) -> io::Result<()> {
         let (n, run, server, at) = (self.outcome.begun, self.run, self.server, self.addresses.0);
         self.outcome.begun += 1;
-        let body = sdp(self.media.0, PCMU);
+        let body = sdp(self.media.0, PCMU, self.events);
         let number = self.number.map_or_else(|| format!("9{n:05}"), str::to_owned);
         let text = format!(
             "INVITE sip:{number}@{server} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bKi{run}x{n};rport\r\n\
@@ -308,7 +316,7 @@ impl Calls {
                 answer += &format!("{line}{}\r\n", if untagged { ";tag=callee" } else { "" });
             }
         }
-        let body = if invite { sdp(self.media.1, self.answer) } else { String::new() };
+        let body = if invite { sdp(self.media.1, self.answer, self.events) } else { String::new() };
         if invite {
             // The dialled number names the call on both sides.
             let number = text.get(12..17).and_then(|n| n.parse().ok());
@@ -370,11 +378,16 @@ impl Calls {
 /// A codec by its static payload type.
 const PCMU: (u8, &str) = (0, "PCMU/8000");
 
-fn sdp(at: SocketAddr, (payload_type, codec): (u8, &str)) -> String {
+fn sdp(at: SocketAddr, (payload_type, codec): (u8, &str), events: bool) -> String {
     let (ip, port) = (at.ip(), at.port());
+    let (more, keys) = if events {
+        (" 101", "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n")
+    } else {
+        ("", "")
+    };
     format!(
-        "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP {payload_type}\r\n\
-         a=rtpmap:{payload_type} {codec}\r\na=ptime:20\r\na=sendrecv\r\n"
+        "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP {payload_type}{more}\r\n\
+         a=rtpmap:{payload_type} {codec}\r\n{keys}a=ptime:20\r\na=sendrecv\r\n"
     )
 }
 

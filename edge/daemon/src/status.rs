@@ -74,7 +74,9 @@ fn disk_words(disk: &Value) -> Option<String> {
 /// Nothing when nobody asked for it.
 fn kernel_words(relay: &Value) -> Option<String> {
     if let Some(why) = relay["refused"].as_str() {
-        return Some(format!("  PROBLEM: [media] kernel_relay: calls are relayed in userspace: {why}"));
+        return Some(format!(
+            "  PROBLEM: [media] kernel_relay: calls are relayed in userspace: {why}"
+        ));
     }
     let directions = relay["directions"].as_u64()?;
     Some(format!("  relayed by the kernel: {directions} directions of calls"))

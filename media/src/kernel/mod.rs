@@ -121,7 +121,9 @@ impl Handle {
         let table = Some(table);
         let keeper = Keeper { table, routes, changes, flows: HashMap::new(), shared };
         let shared = Arc::clone(&keeper.shared);
-        std::thread::Builder::new().name("kernel-relay".into()).spawn(move || keeper.run(&inbox))?;
+        std::thread::Builder::new()
+            .name("kernel-relay".into())
+            .spawn(move || keeper.run(&inbox))?;
         Ok(Self { asks, shared })
     }
 
@@ -158,9 +160,13 @@ impl Handle {
 pub(crate) fn refusal(error: &io::Error) -> String {
     match error.raw_os_error() {
         // EPERM, EACCES
-        Some(1 | 13) => "not permitted: the service needs CAP_NET_ADMIN (see docs/performance.md)".to_owned(),
+        Some(1 | 13) => {
+            "not permitted: the service needs CAP_NET_ADMIN (see docs/performance.md)".to_owned()
+        }
         // EPROTONOSUPPORT, EOPNOTSUPP, EINVAL: also of kernels before 5.12, which know no owner.
-        Some(93 | 95 | 22) => format!("this kernel has no nftables with owned tables (Linux 5.12): {error}"),
+        Some(93 | 95 | 22) => {
+            format!("this kernel has no nftables with owned tables (Linux 5.12): {error}")
+        }
         _ => format!("nftables: {error}"),
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::Ipv4Addr;
 
-use super::netlink::{REQUEST, ACK, Socket, attribute};
+use super::netlink::{ACK, REQUEST, Socket, attribute};
 
 const GET_ROUTE: u16 = 26;
 const NEW_ROUTE: u16 = 24;

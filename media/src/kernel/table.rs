@@ -9,7 +9,9 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use rustix::net::netlink;
 
-use super::netlink::{ACK, Attributes, CREATE, DUMP, Messages, REQUEST, Socket, attribute, attributes};
+use super::netlink::{
+    ACK, Attributes, CREATE, DUMP, Messages, REQUEST, Socket, attribute, attributes,
+};
 use super::route::Route;
 
 /// `NFNL_SUBSYS_NFTABLES`.
@@ -236,12 +238,7 @@ fn family() -> [u8; 4] {
     [NETDEV, 0, 0, 0]
 }
 
-fn element(
-    a: &mut Attributes<'_>,
-    table: &str,
-    key: &Key,
-    more: impl FnOnce(&mut Attributes<'_>),
-) {
+fn element(a: &mut Attributes<'_>, table: &str, key: &Key, more: impl FnOnce(&mut Attributes<'_>)) {
     a.text(1, table);
     a.text(2, MAP_NAME);
     a.nest(3, |a| {

@@ -4,11 +4,13 @@
  *   paths WAY [calls] [packets]      run by paths.sh, which makes the network namespaces
  *
  * WAY: "kernel" (nothing here relays: routes, rules or programs in the namespace do), "epoll", "connected",
- * "busypoll", "zerocopy", "mmsg" (one shared port, recvmmsg and sendmmsg), "uring" (multishot receive). */
+ * "busypoll", "zerocopy", "sockmap" (an eBPF program hands a packet from socket to socket), "mmsg" (one shared port, recvmmsg and sendmmsg), "uring" (multishot receive). */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
+#include <stddef.h>
 #include <linux/io_uring.h>
 #include <netinet/udp.h>
 #include <pthread.h>
@@ -233,6 +235,40 @@ static void *relay_uring(void *unused) {
     }
 }
 
+static int bpf(int cmd, union bpf_attr *attr) { return syscall(SYS_bpf, cmd, attr, sizeof *attr); }
+
+/* Every socket is in a map; what comes to one is sent by the other one of its call. */
+static void relay_sockmap(void) {
+    union bpf_attr m = {.map_type = BPF_MAP_TYPE_SOCKMAP, .key_size = 4, .value_size = 4, .max_entries = 8192};
+    int map = bpf(BPF_MAP_CREATE, &m);
+    if (map < 0) die("sockmap");
+    struct bpf_insn code[] = {
+        {BPF_ALU64 | BPF_MOV | BPF_X, 6, 1, 0, 0},
+        {BPF_LDX | BPF_MEM | BPF_W, 3, 1, offsetof(struct __sk_buff, local_port), 0},
+        {BPF_JMP | BPF_JGE | BPF_K, 3, 0, 4, BOX_B_PORT},
+        {BPF_ALU64 | BPF_SUB | BPF_K, 3, 0, 0, BOX_A_PORT}, {BPF_ALU64 | BPF_LSH | BPF_K, 3, 0, 0, 1},
+        {BPF_ALU64 | BPF_ADD | BPF_K, 3, 0, 0, 1}, {BPF_JMP | BPF_JA, 0, 0, 2, 0},
+        {BPF_ALU64 | BPF_SUB | BPF_K, 3, 0, 0, BOX_B_PORT}, {BPF_ALU64 | BPF_LSH | BPF_K, 3, 0, 0, 1},
+        {BPF_ALU64 | BPF_MOV | BPF_X, 1, 6, 0, 0},
+        {BPF_LD | BPF_IMM | BPF_DW, 2, BPF_PSEUDO_MAP_FD, 0, map}, {0, 0, 0, 0, 0},
+        {BPF_ALU64 | BPF_MOV | BPF_K, 4, 0, 0, 0},
+        {BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_sk_redirect_map}, {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}};
+    static char log[65536];
+    union bpf_attr p = {.prog_type = BPF_PROG_TYPE_SK_SKB, .insn_cnt = sizeof code / sizeof *code, .insns = (uintptr_t)code,
+                        .license = (uintptr_t)"GPL", .log_buf = (uintptr_t)log, .log_size = sizeof log, .log_level = 1};
+    int prog = bpf(BPF_PROG_LOAD, &p);
+    if (prog < 0) fprintf(stderr, "%s", log), die("sk_skb program");
+    union bpf_attr t = {.target_fd = map, .attach_bpf_fd = prog, .attach_type = BPF_SK_SKB_VERDICT};
+    if (bpf(BPF_PROG_ATTACH, &t)) die("attach");
+    for (int i = 0; i < calls * 2; i++) {
+        int s = i % 2 ? box_b[i / 2] : box_a[i / 2];
+        struct sockaddr_in peer = i % 2 ? at(B, B_PORT + i / 2) : at(A, A_PORT + i / 2);
+        if (connect(s, (void *)&peer, sizeof peer)) die("connect");
+        union bpf_attr u = {.map_fd = map, .key = (uintptr_t)&i, .value = (uintptr_t)&s};
+        if (bpf(BPF_MAP_UPDATE_ELEM, &u)) die("a socket into the map");
+    }
+}
+
 static int compare(const void *a, const void *b) {
     double d = *(const double *)a - *(const double *)b;
     return d < 0 ? -1 : d > 0;
@@ -254,7 +290,8 @@ int main(int argc, char **argv) {
     for (int i = 0; i < (shared ? 1 : calls) && strcmp(way, "forward"); i++) box_a[i] = udp(BOX_A, BOX_A_PORT + i, SOCK_NONBLOCK), box_b[i] = udp(BOX_B, BOX_B_PORT + i, SOCK_NONBLOCK);
     pthread_t relay;
     void *(*work)(void *) = shared ? relay_mmsg : !strcmp(way, "uring") ? relay_uring : relay_epoll;
-    if (!kernel) pthread_create(&relay, NULL, work, NULL);
+    if (!strcmp(way, "sockmap")) relay_sockmap();
+    else if (!kernel) pthread_create(&relay, NULL, work, NULL);
     enter("ohp-a");
     for (int i = 0; i < calls; i++) a[i] = udp(A, A_PORT + i, 0);
     enter("ohp-b");

@@ -23,7 +23,6 @@ up() {
   ip netns exec ohp-box sysctl -qw net.ipv4.ip_forward=${1:-0}
 }
 measure() { printf '%-44s ' "$1"; "$WORK/paths" "$2" "$CALLS" "$PACKETS" || true; }
-hex() { printf '%d' "$1"; }
 
 up 1; measure "no relay: one plain hop of routing" forward
 up; measure "epoll, receive and send to (the floor)" epoll
@@ -32,6 +31,8 @@ up; measure "the same, SO_BUSY_POLL" busypoll
 up; measure "the same, MSG_ZEROCOPY" zerocopy
 up; measure "io_uring, multishot receive" uring
 up; measure "one port a side, recvmmsg and sendmmsg" mmsg
+
+up; measure "eBPF sockmap, socket to socket" sockmap
 
 # nftables NAT with connection tracking: a map in prerouting, a map in postrouting.
 up 1
