@@ -104,6 +104,7 @@ keys! {
         srtp_phones "srtp_phones" Live,
         silence_hangup "silence_hangup_seconds" Live,
         hold_music "hold_music" Live,
+        kernel_relay "kernel_relay" Restart,
     }
     webrtc: WebRtc {
         address "address" Restart,

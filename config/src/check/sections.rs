@@ -202,6 +202,7 @@ fn media(s: &Section<'_, '_>) -> Media {
             .seconds_or_never("silence_hangup_seconds", 5..=DAY)
             .unwrap_or(default.silence_hangup),
         hold_music: s.music("hold_music").unwrap_or(default.hold_music),
+        kernel_relay: s.flag("kernel_relay").unwrap_or(default.kernel_relay),
     };
     s.finish();
     media

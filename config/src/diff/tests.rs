@@ -73,6 +73,7 @@ const OTHERWISE: &[(&str, &str, &str)] = &[
     ("media", "srtp_phones", "\"off\""),
     ("media", "silence_hangup_seconds", "60"),
     ("media", "hold_music", "\"silence\""),
+    ("media", "kernel_relay", "true"),
     ("webrtc", "address", "\"127.0.0.1:9999\""),
     ("registrar", "min_expires", "30"),
     ("registrar", "max_expires", "7200"),

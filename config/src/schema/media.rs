@@ -59,6 +59,8 @@ pub struct Media {
     pub silence_hangup: Option<Duration>,
     /// What somebody hears who is put on hold by a phone.
     pub hold_music: HoldMusic,
+    /// Let the kernel relay calls that need no look inside.
+    pub kernel_relay: bool,
 }
 
 /// `[webrtc]`: audio of browsers. There is some when a `[[listen]]` is for WSS.
@@ -95,6 +97,7 @@ impl Default for Media {
             pass_through: true,
             srtp_phones: Srtp::Optional,
             silence_hangup: None,
+            kernel_relay: false,
             hold_music: HoldMusic::Builtin,
         }
     }

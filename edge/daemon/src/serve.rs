@@ -354,6 +354,7 @@ fn engine(config: &Config, files: u64) -> Result<Engine, CommandError> {
         ports: config.media.ports.range(),
         max_ports,
         webrtc: config.webrtc_address(),
+        kernel_relay: config.media.kernel_relay,
         ..EngineConfig::default()
     })
     .map_err(|e| CommandError::Words(format!("media: {e}")))

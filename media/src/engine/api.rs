@@ -358,6 +358,8 @@ pub struct PortCounters {
     pub received: u64,
     /// RTP packets sent.
     pub sent: u64,
+    /// Of those received, the ones that the kernel relayed.
+    pub received_in_kernel: u64,
     /// RTP packets the peer sent that never came (RFC 3550 A.3). May fall when late ones arrive.
     pub lost: u64,
     /// RTP packets the peer sent, as far as their numbers tell.

@@ -122,8 +122,13 @@ impl MediaPort {
         self.order(Order::SendDigits(digits.to_vec(), tone, gap));
     }
 
-    /// What was counted so far.
+    /// What was counted so far, in the kernel too.
     pub fn counters(&self) -> PortCounters {
+        if self.counters.in_kernel.get() != 0
+            && let Some(kernel) = self.shared.kernel()
+        {
+            kernel.count();
+        }
         self.counters.snapshot()
     }
 }

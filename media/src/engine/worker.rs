@@ -1,6 +1,7 @@
 //! A media thread: an epoll, a slab of ports, one packet buffer.
 
 mod dtls;
+mod kernel;
 mod mixes;
 mod orders;
 mod pipes;
@@ -24,6 +25,7 @@ use super::conference::MixId;
 use super::leg::{Buffer, Media, Piece, Speaks};
 use super::mixer::Mixer;
 use super::timer::{Pace, Timer};
+use crate::kernel::Handle;
 use crate::rtp;
 use crate::webrtc::Identity;
 
@@ -74,6 +76,8 @@ pub(super) struct Worker {
     identity: Option<Arc<Identity>>,
     /// Room for a list of them.
     shared_legs: Vec<usize>,
+    /// Relays what needs no look inside.
+    kernel: Option<Handle>,
     stopping: bool,
 }
 
@@ -106,6 +110,7 @@ impl Worker {
             router: None,
             identity: None,
             shared_legs: Vec::new(),
+            kernel: None,
             stopping: false,
         };
         Ok((worker, remote))
@@ -326,12 +331,16 @@ impl Worker {
     fn attend(&mut self, slot: usize) {
         let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else { return };
         port.leg.attention = false;
-        if std::mem::take(&mut port.leg.moved) {
+        let moved = std::mem::take(&mut port.leg.moved);
+        if moved {
             port.retarget();
         }
         if port.leg.wants_ticks() && !port.active {
             port.active = true;
             self.active.push(slot);
+        }
+        if moved {
+            self.take_back(slot);
         }
     }
 
@@ -376,6 +385,7 @@ impl Worker {
             let slot = self.sweep_from;
             self.contained(slot, |worker| {
                 worker.dtls_tick(now, slot);
+                worker.offload(now, slot);
                 if let Some(port) = worker.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) {
                     port.leg.sweep(now);
                     port.report(now, &mut worker.buffer);

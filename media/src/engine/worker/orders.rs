@@ -128,6 +128,7 @@ impl Worker {
             return;
         }
         let Some(&slot) = self.by_id.get(&id) else { return };
+        self.take_back(slot);
         match order {
             Order::Bridge(other) => return self.bridge(id, slot, other),
             Order::Unbridge => return self.unbridge(slot),
@@ -233,6 +234,7 @@ impl Worker {
 
     /// Ends what a leg is part of: its bridge, its echo or its conference.
     pub(super) fn unbridge(&mut self, slot: usize) {
+        self.take_back(slot);
         self.leave_mix(slot);
         let partner = self.port(slot).and_then(|port| port.partner.take());
         if let Some(port) = self.port(slot) {

@@ -8,6 +8,7 @@ use super::super::conference::MixId;
 use super::super::leg::{Buffer, Leg};
 use super::super::pipe::{Pipe, Plane};
 use super::dtls::Dtls;
+use super::kernel::Offload;
 use super::webrtc::WebRtc;
 
 /// What carries a leg's packets.
@@ -37,6 +38,8 @@ pub(in crate::engine) struct Port {
     pub(super) pipe: Option<Box<Pipe>>,
     /// On the fast grid.
     pub(super) active: bool,
+    /// What the kernel relays of its peer.
+    pub(super) offload: Offload,
 }
 
 impl Port {
@@ -49,7 +52,8 @@ impl Port {
     }
 
     fn on(leg: Leg, line: Line) -> Self {
-        Self { leg, line, partner: None, mix: None, pipe: None, active: false }
+        let offload = Offload::default();
+        Self { leg, line, partner: None, mix: None, pipe: None, active: false, offload }
     }
 
     #[inline]
