@@ -1,22 +1,18 @@
 //! The thread on which workflows run: an expression that takes its time holds up no call's
 //! signalling.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use offhook_config::Config;
 use offhook_flows::runtime::{Options, Runtime};
-use offhook_flows::schedule::{self, Schedules, Targets};
-use offhook_flows::services::dynamodb::DynamoDb;
-use offhook_flows::services::events::{Bus, Event, EventBridge};
-use offhook_flows::services::s3::{BucketFolder, Folders, S3};
-use offhook_flows::services::scheduler::Scheduler;
-use offhook_flows::services::sdk::Fault;
-use offhook_flows::services::sqs::{CallMessage, CallQueues, LocalQueues, Sqs};
-use offhook_flows::services::{Service, Services};
+use offhook_flows::schedule::{self, Invocation, Missed, Outcome, Targets};
+use offhook_flows::services::events::{Bus, Event};
+use offhook_flows::services::local::{Local, LocalOptions};
+use offhook_flows::services::s3::{BucketFolder, Folders};
 use offhook_flows::store::{Entries, FlowStore};
-use offhook_flows::{Clock, Place, Upstream};
+use offhook_flows::{Clock, Place};
 use offhook_store::Store;
 use tokio::sync::{Notify, oneshot};
 
@@ -24,12 +20,15 @@ use super::Applications;
 use super::schedules::Fire;
 use super::upstream::Passed;
 
-/// What workflows run in, and what brings schedules.
+/// When what is due is looked for although nothing is known to be.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+/// What workflows run in.
 pub struct Engine {
     /// Executions.
     pub runtime: Runtime,
-    /// Whom workflows and schedules ask.
-    pub services: Services,
+    /// The services of this box.
+    pub local: Local,
 }
 
 /// Starts the thread; ready when the store's executions go on.
@@ -42,57 +41,81 @@ pub async fn start(
     applications: &Arc<Applications>,
 ) -> Result<Engine, String> {
     let (tell, told) = oneshot::channel();
-    let place = place(config);
-    let store: Arc<dyn FlowStore> = Arc::new(store.clone());
-    let wake = Arc::new(Notify::new());
-    let services = services(config, &store, applications, &wake);
-    let options = Options { place, ..Options::new(Arc::clone(&store), services.clone()) };
-    let fire = Arc::new(Fire::new(Arc::downgrade(applications)));
-    let thread = std::thread::Builder::new().name("flows".into());
-    let asked = services.clone();
+    let begin = Begin {
+        place: place(config),
+        buckets: folders(config),
+        store: Arc::new(store.clone()),
+        applications: Arc::downgrade(applications),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(2)
         .build()
         .map_err(|error| error.to_string())?;
+    let thread = std::thread::Builder::new().name("flows".into());
     let spawned = thread.spawn(move || {
         runtime.block_on(async move {
-            let entries: Arc<dyn Entries> = store;
-            match Runtime::start(options).await {
-                Ok(started) => drop(tell.send(Ok(started))),
-                Err(error) => return drop(tell.send(Err(error.to_string()))),
-            }
-            schedules(Schedules::new(entries), fire, asked, wake).await;
+            let wake = Arc::new(Notify::new());
+            let fire = Arc::new(Fire::new(begin.applications.clone()));
+            let engine = match begin.engine(&wake).await {
+                Ok(engine) => engine,
+                Err(error) => return drop(tell.send(Err(error))),
+            };
+            let local = engine.local.clone();
+            let _ = tell.send(Ok(engine));
+            schedules(local, fire, wake).await;
         });
     });
     spawned.map_err(|error| format!("no thread for workflows: {error}"))?;
-    let runtime = told.await.map_err(|_| "the thread of workflows broke off".to_owned())??;
-    Ok(Engine { runtime, services })
+    told.await.map_err(|_| "the thread of workflows broke off".to_owned())?
+}
+
+/// What an engine is made of.
+struct Begin {
+    place: Place,
+    buckets: Vec<BucketFolder>,
+    store: Arc<dyn FlowStore>,
+    applications: Weak<Applications>,
+}
+
+impl Begin {
+    async fn engine(self, wake: &Arc<Notify>) -> Result<Engine, String> {
+        let options = LocalOptions { buckets: self.buckets, ..LocalOptions::default() };
+        let entries: Arc<dyn Entries> = self.store.clone();
+        let upstream = Arc::new(Passed::new(self.applications));
+        let wake = Arc::clone(wake);
+        let wake = Box::new(move || wake.notify_one());
+        let (blobs, bus) = (Arc::new(Folders), Arc::new(Journal));
+        let local = Local::open(options, entries, blobs, bus, upstream, wake).await;
+        let local = local.map_err(|error| error.to_string())?;
+        let services = local.services.clone();
+        let options = Options { place: self.place, ..Options::new(self.store, services) };
+        let runtime = Runtime::start(options).await.map_err(|error| error.to_string())?;
+        let engine = Engine { runtime, local };
+        engine.learn().await;
+        Ok(engine)
+    }
+}
+
+impl Engine {
+    /// Looks through published workflows for the keys of the tables that they use.
+    pub async fn learn(&self) {
+        match self.runtime.versions().list(None).await {
+            Ok(versions) => {
+                for version in versions {
+                    if let Ok(definition) = serde_json::from_str(&version.definition) {
+                        self.local.learn(&definition);
+                    }
+                }
+            }
+            Err(error) => tracing::error!(%error, "published workflows cannot be read"),
+        }
+    }
 }
 
 /// Where executions are said to be.
 pub fn place(config: &Config) -> Place {
     Place { region: config.aws.region.clone(), account: config.aws.account.clone() }
-}
-
-/// What this box serves itself, and behind it what is passed on.
-pub fn services(
-    config: &Config,
-    store: &Arc<dyn FlowStore>,
-    applications: &Arc<Applications>,
-    wake: &Arc<Notify>,
-) -> Services {
-    let upstream: Arc<dyn Upstream> = Arc::new(Passed::new(Arc::downgrade(applications)));
-    let entries = || -> Arc<dyn Entries> { store.clone() };
-    let wake = Arc::clone(wake);
-    let local: Vec<Arc<dyn Service>> = vec![
-        Arc::new(DynamoDb::new(entries(), true)),
-        Arc::new(Scheduler::new(entries(), Box::new(move || wake.notify_one()))),
-        Arc::new(Sqs::new(entries(), Arc::new(NoCalls), LocalQueues::All, Arc::clone(&upstream))),
-        Arc::new(S3::new(Arc::new(Folders), folders(config), Arc::clone(&upstream))),
-        Arc::new(EventBridge::new(entries(), Arc::new(Journal))),
-    ];
-    Services::new(local, upstream)
 }
 
 /// Every bucket is a folder; those of `[[bucket]]` where it says.
@@ -111,19 +134,6 @@ fn folders(config: &Config) -> Vec<BucketFolder> {
     all
 }
 
-/// The queues of calls are the runtime's own; none of them comes here.
-struct NoCalls;
-
-impl CallQueues for NoCalls {
-    fn is_call(&self, _: &str) -> bool {
-        false
-    }
-
-    fn deliver(&self, _: CallMessage) -> BoxFuture<'static, Result<(), Fault>> {
-        Box::pin(std::future::ready(Err(offhook_flows::services::sqs::no_such_queue())))
-    }
-}
-
 /// Events that workflows put stand in the journal.
 struct Journal;
 
@@ -135,61 +145,49 @@ impl Bus for Journal {
 }
 
 /// Brings what is due, one look after the other, as long as the process lives.
-async fn schedules(
-    schedules: Schedules,
-    targets: Arc<Fire>,
-    services: Services,
-    wake: Arc<Notify>,
-) {
+async fn schedules(local: Local, targets: Arc<Fire>, wake: Arc<Notify>) {
     let clock = Clock::system();
     let targets: Arc<dyn Targets> = targets;
     loop {
-        let mut more = false;
-        match schedules.due(Timestamp::now()).await {
+        let more = match local.schedules.due(Timestamp::now()).await {
             Ok(due) => {
-                more = due.more;
                 for missed in due.missed {
-                    let (schedule, times) = (missed.schedule, missed.times);
-                    let reason = missed.reason;
+                    let Missed { schedule, times, reason, .. } = missed;
                     tracing::warn!(schedule, times, reason, "a schedule was missed");
                 }
                 for invocation in due.invocations {
-                    let (schedules, targets) = (schedules.clone(), Arc::clone(&targets));
-                    let services = services.clone();
-                    tokio::spawn(async move {
-                        let now = Timestamp::now();
-                        let outcome = schedule::fire(&invocation, now, &targets, &services).await;
-                        let name = invocation.schedule.clone();
-                        match &outcome {
-                            schedule::Outcome::Done => {
-                                tracing::info!(schedule = name, "a schedule came");
-                            }
-                            schedule::Outcome::Retry(why) => {
-                                tracing::warn!(schedule = name, why, "a schedule is tried again");
-                            }
-                            schedule::Outcome::GiveUp(why) => {
-                                tracing::error!(schedule = name, why, "a schedule came to nothing");
-                            }
-                        }
-                        if let Err(error) =
-                            schedules.finish(&invocation, outcome, Timestamp::now()).await
-                        {
-                            tracing::error!(schedule = name, %error, "its outcome is not kept");
-                        }
-                    });
+                    tokio::spawn(fire(local.clone(), invocation, Arc::clone(&targets)));
                 }
+                due.more
             }
-            Err(error) => tracing::error!(%error, "what is due cannot be read"),
-        }
+            Err(error) => {
+                tracing::error!(%error, "schedules that are due cannot be read");
+                false
+            }
+        };
         if more {
             continue;
         }
-        let next = schedules.next_deadline().await.ok().flatten();
+        let next = local.schedules.next_deadline().await.ok().flatten();
         tokio::select! {
             () = clock.sleep_towards(next) => {}
             () = wake.notified() => {}
             // A store that failed is asked again.
-            () = tokio::time::sleep(std::time::Duration::from_secs(60)) => {}
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
         }
+    }
+}
+
+/// Does what one schedule says, and keeps what came of it.
+async fn fire(local: Local, invocation: Invocation, targets: Arc<dyn Targets>) {
+    let outcome = schedule::fire(&invocation, Timestamp::now(), &targets, &local.services).await;
+    let schedule = invocation.schedule.clone();
+    match &outcome {
+        Outcome::Done => tracing::info!(schedule, "a schedule came"),
+        Outcome::Retry(why) => tracing::warn!(schedule, why, "a schedule is tried again"),
+        Outcome::GiveUp(why) => tracing::error!(schedule, why, "a schedule came to nothing"),
+    }
+    if let Err(error) = local.schedules.finish(&invocation, outcome, Timestamp::now()).await {
+        tracing::error!(schedule, %error, "what came of a schedule is not kept");
     }
 }

@@ -31,7 +31,7 @@ use offhook_store::Store;
 use tokio::sync::watch;
 
 pub use self::directory::ById;
-pub use self::engine::{place, services};
+use self::engine::Engine;
 use self::remote::Remote;
 use self::workflow::Workflow;
 
@@ -47,6 +47,7 @@ pub struct Applications {
     /// Calls are there a moment after applications are.
     office: OnceLock<OfficeHandle>,
     flows: OnceLock<Router>,
+    engine: OnceLock<Engine>,
 }
 
 impl Applications {
@@ -60,6 +61,7 @@ impl Applications {
             aws: Mutex::default(),
             office: OnceLock::new(),
             flows: OnceLock::new(),
+            engine: OnceLock::new(),
         })
     }
 
@@ -77,8 +79,16 @@ impl Applications {
             // A call that is over needs no message.
             let _ = office.update_call(transaction, [argument].into());
         });
-        let _ = self.flows.set(Router::new(engine.runtime).with_wake(wake));
+        let _ = self.flows.set(Router::new(engine.runtime.clone()).with_wake(wake));
+        let _ = self.engine.set(engine);
         Ok(())
+    }
+
+    /// A workflow was published.
+    pub async fn published(&self) {
+        if let Some(engine) = self.engine.get() {
+            engine.learn().await;
+        }
     }
 
     /// Calls can be begun and told something from now on.
