@@ -80,6 +80,18 @@ impl Config {
         self.server.data_dir.join("outbox")
     }
 
+    /// What stands for S3 here: a folder for each bucket that a workflow names.
+    pub fn buckets_folder(&self) -> PathBuf {
+        self.server.data_dir.join("buckets")
+    }
+
+    /// Bucket and key of a file in [`Config::buckets_folder`].
+    pub fn bucket_of(&self, file: &std::path::Path) -> Option<(String, String)> {
+        let inside = file.strip_prefix(self.buckets_folder()).ok()?.to_str()?;
+        let (bucket, key) = inside.split_once('/')?;
+        Some((bucket.to_owned(), key.to_owned()))
+    }
+
     /// The database file.
     pub fn database(&self) -> PathBuf {
         self.server.data_dir.join("offhook.db")

@@ -110,7 +110,8 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
 
 /// Prompts, files, and what speaks.
 fn sounds(config: &Config) -> Result<Sounds, CommandError> {
-    let sounds = Sounds::new(SOUNDS, config.voicemail.prompts.clone());
+    let sounds =
+        Sounds::new(SOUNDS, config.voicemail.prompts.clone()).with_buckets(config.buckets_folder());
     Ok(match crate::speech::start(config)? {
         Some(speech) => sounds.with_speech(speech, config.speech.voice.clone()),
         None => sounds,

@@ -9,6 +9,7 @@
 //! must survive a restart through [`store::FlowStore`]. Both are traits that crates above
 //! implement: this one knows no SQL, no HTTP and no AWS signature.
 
+pub mod audit;
 pub mod clock;
 pub mod names;
 pub mod router;

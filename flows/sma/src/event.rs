@@ -87,7 +87,7 @@ pub struct InvocationEvent {
 #[serde(untagged)]
 pub enum Subject {
     /// An action, its parameters echoed with what was resolved and defaulted.
-    Action(Action),
+    Action(Box<Action>),
     /// Anything else (`CallUpdateRequest`, …).
     Other {
         /// Its name.
@@ -183,7 +183,7 @@ impl std::ops::DerefMut for ActionData {
 impl ActionData {
     /// Nothing but the action.
     pub fn of(action: Action) -> Self {
-        Self { subject: Subject::Action(action), outcome: Outcome::default() }
+        Self { subject: Subject::Action(Box::new(action)), outcome: Outcome::default() }
     }
 
     /// A request of the API (`CallUpdateRequest`, `CallCreateRequest`) with its arguments.

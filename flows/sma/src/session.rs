@@ -164,6 +164,16 @@ impl Script {
         self.running.as_mut()
     }
 
+    /// Whether something waits behind what runs.
+    pub fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Forgets what waits; what runs goes on.
+    pub fn drop_waiting(&mut self) {
+        self.waiting.clear();
+    }
+
     /// Whether nothing runs and nothing waits.
     pub fn is_idle(&self) -> bool {
         self.running.is_none() && self.waiting.is_empty()

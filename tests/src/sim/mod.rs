@@ -18,5 +18,6 @@ pub mod line;
 pub mod net;
 pub mod office;
 pub mod scene;
+pub mod scripted;
 pub mod sdp;
 pub mod wire;

@@ -1,8 +1,10 @@
 //! An office with three phones and a trunk, as most tests of calls want it.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::sync::Arc;
 
 use offhook_pbx::keep::CallRecord;
+use offhook_pbx::office::Flows;
 use offhook_sip::header::HeaderName;
 use offhook_sip::message::Request;
 
@@ -47,11 +49,25 @@ impl Scene {
         Self::set("", more).await
     }
 
+    /// With applications for `flow:NAME`, and more configuration.
+    pub async fn running(flows: Arc<dyn Flows>, more: &str) -> Self {
+        Self::build("", "", more, Some(flows)).await
+    }
+
+    /// The same with more keys in `[server]`.
+    pub async fn in_folder(flows: Arc<dyn Flows>, server: &str, more: &str) -> Self {
+        Self::build(server, "", more, Some(flows)).await
+    }
+
     /// With more keys in `[media]`, and more configuration behind everything.
     ///
     /// # Panics
     /// When the configuration is wrong or a phone cannot register.
     pub async fn set(media: &str, more: &str) -> Self {
+        Self::build("", media, more, None).await
+    }
+
+    async fn build(server: &str, media: &str, more: &str, flows: Option<Arc<dyn Flows>>) -> Self {
         let net = SimNet::start(7, Weather::CALM);
         let ports = fresh_ports();
         let config = format!(
@@ -61,6 +77,7 @@ transport = "udp"
 address = "{OFFICE}"
 [server]
 domains = ["office.example"]
+{server}
 [media]
 ports = "{ports}"
 address = "127.0.0.1"
@@ -98,7 +115,7 @@ to = "extension:101"
 {more}
 "#
         );
-        let office = SimOffice::open(&net, &config);
+        let office = SimOffice::with_flows(&net, &config, 1, flows);
         let mut phones = Vec::new();
         for n in 1..=3u8 {
             let (user, password) = (format!("10{n}"), format!("secret-10{n}"));

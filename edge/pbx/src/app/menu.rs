@@ -107,7 +107,7 @@ impl VoicemailMenu {
         }
         let digits = match event.invocation_event_type {
             EventType::ActionSuccessful => {
-                event.action_data.and_then(|d| d.received_digits).unwrap_or_default()
+                event.action_data.and_then(|d| d.outcome.received_digits).unwrap_or_default()
             }
             EventType::NewInboundCall | EventType::ActionFailed => String::new(),
             _ => return Ok(Reply::nothing()),

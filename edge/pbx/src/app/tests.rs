@@ -12,7 +12,9 @@ fn transaction() -> Transaction {
         aws_region: "local".into(),
         sip_rule_id: None,
         sip_media_application_id: "dial".into(),
+        other: Default::default(),
         participants: vec![Participant {
+            other: Default::default(),
             call_id: "a".into(),
             participant_tag: LegTag::A,
             to: "101".into(),

@@ -33,6 +33,7 @@ impl Call {
         let lone = bridging.branches.iter().all(|b| b.leg == id || b.outcome.is_some());
         if let Some(sdp) = sdp
             && lone
+            && self.creating.is_none()
             && bridging.early.is_none_or(|early| early == id)
             && matches!(self.running, Running::Bridging)
             && self.early_media(now, id, &sdp).is_ok()
@@ -47,6 +48,7 @@ impl Call {
         }
         bridging.rings = true;
         let tone = bridging.tone;
+        self.created_rings(now);
         self.transfer_rings(now);
         let Some(caller) = self.tagged(LegTag::A) else { return };
         if !caller.answered {
@@ -147,6 +149,9 @@ impl Call {
             }
             return;
         }
+        if self.creating.is_some() {
+            return self.created_answered(now, id);
+        }
         let early = self.bridging.as_ref().and_then(|b| b.early);
         self.stop_bridging(now, &[id]);
         self.running = Running::Bridging;
@@ -212,6 +217,7 @@ impl Call {
             start_time_in_milliseconds: epoch_ms(answered),
             status: Some(Status::Connected),
             sip_headers: Default::default(),
+            other: Default::default(),
         });
         if let Some(remaining) = put_through {
             let who = self.shown(id);

@@ -2,15 +2,29 @@
 
 use std::time::Instant;
 
+use offhook_sip::message::StatusCode;
 use offhook_sma::action::LegTag;
 use offhook_sma::event::{ActionData, EventType};
-use offhook_sma::reply::Reply;
-use offhook_sma::session::MAX_INVOCATIONS;
+use offhook_sma::invoke::Policy;
+use offhook_sma::reply::{Reply, ReplyError};
+use offhook_sma::rules::{FIRST_ACTION, NothingToDo};
+use offhook_sma::session::{MAX_INVOCATIONS, Taken};
 
-use super::{APP_QUEUE, APP_TIMEOUT, Call, Done};
+use super::runner::Running;
+use super::{APP_QUEUE, Call, Done};
 use crate::app::{AppError, Application};
 use crate::event::CallEventKind;
 use crate::failure;
+
+/// What the application is to be told. It becomes an event when its turn comes, so that it carries
+/// what the answer to the one before it has changed.
+pub(super) struct Tell {
+    kind: EventType,
+    leg: LegTag,
+    data: Option<ActionData>,
+    /// Of `INVALID_LAMBDA_RESPONSE`.
+    error: Option<(&'static str, String)>,
+}
 
 impl Call {
     /// Tells the application; it is asked as soon as it has answered what came before.
@@ -21,21 +35,28 @@ impl Call {
         kind: EventType,
         data: Option<ActionData>,
     ) {
-        let asked = self.transaction.invocations() >= MAX_INVOCATIONS;
-        if asked || self.app_queue.len() >= APP_QUEUE {
+        if self.muted {
+            return;
+        }
+        let waiting = self.app_queue.len();
+        let told = u32::try_from(waiting).unwrap_or(u32::MAX);
+        let asked = self.transaction.invocations().saturating_add(told) >= MAX_INVOCATIONS;
+        if asked || waiting >= APP_QUEUE {
             self.fail(now, failure::APPLICATION_FAILED, None, "too many events");
+            // Not even of its end.
+            self.muted = true;
             self.hang_up_all(now, "the application had more events than it may have");
             return;
         }
         self.awaiting_reply |= matches!(
             kind,
             EventType::NewInboundCall
+                | EventType::NewOutboundCall
                 | EventType::ActionSuccessful
                 | EventType::ActionFailed
                 | EventType::Hangup
         );
-        let event = self.transaction.event(kind, data);
-        self.app_queue.push_back((event, leg));
+        self.app_queue.push_back(Tell { kind, leg, data, error: None });
     }
 
     pub(super) fn run_app(&mut self) {
@@ -43,12 +64,17 @@ impl Call {
             return;
         }
         let Some(mut app) = self.app.take() else { return };
-        let Some((event, leg)) = self.app_queue.pop_front() else { return };
-        let (told, run) = (event.invocation_event_type, self.app_run);
+        let Some(Tell { kind, leg, data, error }) = self.app_queue.pop_front() else { return };
+        let event = match error {
+            Some((kind, text)) => self.transaction.invalid_reply(kind, &text),
+            None => self.transaction.event(kind, data),
+        };
+        let run = self.app_run;
+        let longest = Policy::default().deadline;
         self.work.push(Box::pin(async move {
-            let reply = tokio::time::timeout(APP_TIMEOUT, app.handle(event)).await;
+            let reply = tokio::time::timeout(longest, app.handle(event)).await;
             let reply = reply.unwrap_or(Err(AppError::TimedOut));
-            Done::App { run, app, told, leg, reply }
+            Done::App { run, app, told: kind, leg, reply }
         }));
     }
 
@@ -63,15 +89,16 @@ impl Call {
         self.app_name = app.name();
         self.app = Some(app);
         self.awaiting_reply = !self.app_queue.is_empty();
-        let reply = match reply {
+        let checked = reply.and_then(|reply| match reply.check(&self.rules) {
+            Ok(()) => Ok(reply),
+            Err(error) => Err(error.into()),
+        });
+        let reply = match checked {
             Ok(reply) => reply,
-            Err(error) => {
-                self.fail(now, failure::APPLICATION_FAILED, None, &error.to_string());
-                self.apologise(now);
-                return;
-            }
+            Err(error) => return self.no_reply(now, told, leg, &error),
         };
         let actions = reply.actions.as_deref().unwrap_or_default();
+        let silent = actions.is_empty();
         let actions = actions.iter().map(|a| a.name().to_owned()).collect();
         let event = CallEventKind::Application {
             name: self.app_name.to_owned(),
@@ -79,17 +106,74 @@ impl Call {
             actions,
         };
         self.timeline.add(now, None, event);
-        self.transaction.keep_attributes(&reply);
+        self.transaction.keep_attributes(&reply, &self.rules);
+        if told == EventType::NewOutboundCall {
+            return self.place_created(now);
+        }
         // After a hangup only what is left of the call can be worked on.
-        if told == EventType::Hangup && !self.transaction.other_connected(leg) {
+        if !self.transaction.acts_on(told, leg, &self.rules) {
             return;
         }
-        let silent = reply.actions.as_ref().is_none_or(Vec::is_empty);
         self.invoked_for = leg;
-        self.script.take(reply);
-        if told == EventType::Hangup && leg == LegTag::A && silent && self.script.is_idle() {
-            // A leg never stays up when nobody is left to end it.
-            self.hang_up_all(now, "the caller is gone");
+        if self.script.take(reply, told, &self.rules) == Taken::Interrupts {
+            self.interrupt(now);
         }
+        match told {
+            EventType::Hangup if leg == LegTag::A && silent && self.script.is_idle() => {
+                // A leg never stays up when nobody is left to end it.
+                self.hang_up_all(now, "the caller is gone");
+            }
+            EventType::Hangup => self.report_hangup_behind(now, leg, silent),
+            EventType::NewInboundCall if silent => self.nothing_to_do(now),
+            _ => {}
+        }
+    }
+
+    /// The application did not answer, or not with sense.
+    fn no_reply(&mut self, now: Instant, told: EventType, leg: LegTag, error: &AppError) {
+        // Once: an application that cannot answer that either has failed.
+        if let Some((kind, text)) = self.worth_telling(error)
+            && told != EventType::InvalidLambdaResponse
+            && self.transaction.invocations() < MAX_INVOCATIONS
+        {
+            self.timeline.note(now, None, text.clone());
+            self.awaiting_reply = true;
+            let kind_of = EventType::InvalidLambdaResponse;
+            let tell = Tell { kind: kind_of, leg, data: None, error: Some((kind, text)) };
+            return self.app_queue.push_front(tell);
+        }
+        self.fail(now, failure::APPLICATION_FAILED, None, &error.to_string());
+        self.apologise(now);
+    }
+
+    fn worth_telling(&self, error: &AppError) -> Option<(&'static str, String)> {
+        let AppError::Invalid(error) = error else { return None };
+        Some((ReplyError::error_type(error, &self.rules)?, error.to_string()))
+    }
+
+    /// `NEW_INBOUND_CALL` was answered without an action: a call update may still bring one.
+    fn nothing_to_do(&mut self, now: Instant) {
+        match self.rules.nothing_to_do {
+            NothingToDo::TimesOut => self.first_action_by = Some(now + FIRST_ACTION),
+            NothingToDo::HangsUp => self.never_began(now, "Actions list is empty."),
+        }
+    }
+
+    /// Nothing was to be done for so long.
+    pub(super) fn first_action_timeout(&mut self, now: Instant) {
+        if self.first_action_by.is_none_or(|at| at > now) {
+            return;
+        }
+        self.first_action_by = None;
+        let unanswered = self.tagged(LegTag::A).is_some_and(|leg| !leg.answered);
+        if unanswered && self.script.is_idle() && matches!(self.running, Running::Nothing) {
+            self.never_began(now, "no action came for 30 s");
+        }
+    }
+
+    fn never_began(&mut self, now: Instant, why: &str) {
+        self.fail(now, failure::APPLICATION_FAILED, None, why);
+        self.refuse_caller(now, StatusCode::TEMPORARILY_UNAVAILABLE);
+        self.hang_up_all(now, why);
     }
 }

@@ -21,11 +21,12 @@ use super::leg::{self, Leg, LegId, Part, Party, Way};
 use super::runner::{self, Running};
 use super::task::now;
 use super::timeline::{self, Timeline};
-use super::{Call, House, NewCall, epoch_ms, guid};
+use super::{Begins, Call, House, NewCall, epoch_ms, guid};
 use crate::event::CallEventKind;
 use crate::keep::CallRecord;
 use crate::office::registry::Entry;
 use crate::stack::{DialogKey, NewRequest, Owner};
+use crate::trunk::CallSlot;
 
 impl Call {
     pub(super) fn new(
@@ -36,13 +37,34 @@ impl Call {
         entry: Entry,
     ) -> Result<Box<Self>, Box<Response>> {
         let now = now();
-        let First { leg, timeline } = First::of(now, &mut new, &mut house, &owner, &entry)?;
-        let House { services, settings, router, ids } = house;
-        let max_forwards = hops_left(&new.invite.request).saturating_sub(1);
+        let (first, timeline, max_forwards) = match &new.begins {
+            Begins::Invite(invite) => {
+                let hops = hops_left(&invite.request).saturating_sub(1);
+                let (slot, who) = (new.slot.take(), (new.id.as_str(), &new.caller));
+                let first = First::of(now, invite, who, slot, &mut house, &owner, &entry)?;
+                let First { leg, timeline } = first;
+                (Some(leg), timeline, hops)
+            }
+            Begins::Created(_) => {
+                let timeline = Timeline::new(new.id.clone(), Arc::clone(&house.services.keep));
+                (None, timeline, house.settings.trunks.max_forwards)
+            }
+        };
+        let House { services, settings, router, mut ids } = house;
         // An emergency call is never ended by a limit of ours.
         let most = settings.config.sip.max_call.filter(|_| !new.emergency);
         let record = first_record(&settings.config, &new);
-        let participant = first_participant(&new.caller, leg.call_id.clone(), &record);
+        let (creating, participant) = match (new.begins, &first) {
+            (Begins::Created(created), _) => {
+                let participant = created.participant(guid(&mut ids), record.started);
+                (Some(created), participant)
+            }
+            (Begins::Invite(_), first) => {
+                let call_id = first.as_ref().map(|leg| leg.call_id.clone()).unwrap_or_default();
+                (None, first_participant(&new.caller, call_id, &record))
+            }
+        };
+        let rules = router.rules();
         let app_name = new.app.name();
         Ok(Box::new(Self {
             owner,
@@ -51,7 +73,7 @@ impl Call {
             emergency: new.emergency,
             to_emergency: new.emergency,
             max_forwards,
-            legs: vec![leg],
+            legs: first.into_iter().collect(),
             next_leg: 1,
             news: VecDeque::new(),
             media_events,
@@ -60,13 +82,21 @@ impl Call {
             app_name,
             app_run: 0,
             app_queue: VecDeque::new(),
+            muted: false,
+            rules,
             awaiting_reply: false,
             transaction: Transaction::new(details(new.id, app_name, participant)),
             script: Script::default(),
             running: Running::Nothing,
             action_deadline: None,
             invoked_for: LegTag::A,
+            interrupting: false,
+            hung_up: None,
+            first_action_by: None,
+            last_words: None,
+            creating,
             listening: None,
+            leg_tapes: Vec::new(),
             bridging: None,
             transfer: None,
             partner: None,
@@ -92,6 +122,9 @@ impl Call {
 
     pub(super) fn begin(&mut self, now: Instant) {
         self.keep_record();
+        if self.creating.is_some() {
+            return self.begin_created(now);
+        }
         if self.offer_fits(now) {
             self.tell(now, LegTag::A, EventType::NewInboundCall, None);
         }
@@ -136,25 +169,29 @@ impl First {
     /// A request that no session can be made of gives the answer to it.
     fn of(
         now: Instant,
-        new: &mut NewCall,
+        invite: &NewRequest,
+        (id, caller): (&str, &Caller),
+        slot: Option<CallSlot>,
         house: &mut House,
         owner: &Owner,
         entry: &Entry,
     ) -> Result<Self, Box<Response>> {
         let House { services, settings, ids, .. } = house;
-        let NewRequest { tx, request, flow } = &new.invite;
+        let NewRequest { tx, request, flow } = invite;
         let contact = Uri::Sip(services.sip.contact_uri(flow, None));
-        let config = match &new.caller.source {
+        let config = match &caller.source {
             Source::Phone(_) => Arc::clone(&settings.phones),
-            Source::Trunk(_) => Arc::clone(&settings.trunks),
+            Source::Trunk(_) | Source::Application(_) => Arc::clone(&settings.trunks),
         };
         let session =
             Session::incoming(now, config, ids, request, *tx, contact).map_err(Box::new)?;
-        let (party, way) = match &new.caller.source {
+        let (party, way) = match &caller.source {
             Source::Phone(number) => (Party::Phone(number.clone()), Way::Flow(*flow)),
-            Source::Trunk(name) => (Party::Trunk(name.clone()), Way::ByUri { seen: Some(*flow) }),
+            Source::Trunk(name) | Source::Application(name) => {
+                (Party::Trunk(name.clone()), Way::ByUri { seen: Some(*flow) })
+            }
         };
-        let mut timeline = Timeline::new(new.id.clone(), Arc::clone(&services.keep));
+        let mut timeline = Timeline::new(id.to_owned(), Arc::clone(&services.keep));
         timeline.add(now, Some('A'), CallEventKind::Leg { party: party.label() });
         timeline.request(now, 'A', crate::event::Direction::In, request, timeline::peer_of(flow));
         let key = DialogKey::new(session.call_id(), session.local_tag());
@@ -162,7 +199,7 @@ impl First {
             id: LegId(0),
             label: 'A',
             part: Part::Caller,
-            number: new.caller.number.as_str().into(),
+            number: caller.number.as_str().into(),
             call_id: guid(ids),
             way,
             media: None,
@@ -174,7 +211,7 @@ impl First {
             party,
             session,
             first: None,
-            _slot: new.slot.take(),
+            _slot: slot,
         };
         Ok(Self { leg, timeline })
     }
@@ -209,6 +246,7 @@ fn first_participant(caller: &Caller, call_id: String, record: &CallRecord) -> P
         start_time_in_milliseconds: epoch_ms(record.started),
         status: None,
         sip_headers: caller.sip_headers(),
+        other: Default::default(),
     }
 }
 
@@ -228,5 +266,6 @@ pub(super) fn details(id: String, app: &str, participant: Participant) -> CallDe
         sip_rule_id: None,
         sip_media_application_id: app.to_owned(),
         participants: vec![participant],
+        other: Default::default(),
     }
 }

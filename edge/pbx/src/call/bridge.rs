@@ -10,11 +10,10 @@ use std::time::{Duration, Instant};
 use offhook_media::engine::MediaPort;
 use offhook_sip::flow::Flow;
 use offhook_sip::header::{HeaderName, Headers};
-use offhook_sma::action::{CallAndBridge, Endpoint, EndpointType, LegTag};
-use offhook_sma::event::{ActionError, error_type};
+use offhook_sma::action::{CallAndBridge, Endpoint, EndpointType, LegTag, MAX_BRANCHES};
 
 use super::best::Outcome;
-use super::identity::{self, Source};
+use super::identity::Source;
 use super::leg::{LegId, Way};
 use super::runner::{Play, Running};
 use super::{Call, Done};
@@ -23,13 +22,25 @@ use crate::office::Reachable;
 use crate::stack::SendFailure;
 use crate::trunk::TrunkTarget;
 
-/// Phones that ring at once for one call.
-const MAX_BRANCHES: usize = 64;
 /// A call to outside that nobody set a time for rings as long as the trunk says something, and no
 /// longer than this: what `max_ring_seconds` may be at most.
 const LONGEST: Duration = Duration::from_secs(3_600);
 /// A trunk that does not even say 100 Trying within this is given up, when there is another one.
 pub(super) const SILENCE: Duration = Duration::from_secs(5);
+
+/// How somebody is called.
+pub(super) struct Begins {
+    /// So long, as far as the configuration lets any call ring.
+    pub(super) ring: Duration,
+    /// See [`Bridging::patient`].
+    pub(super) patient: bool,
+    /// See [`Bridging::tone`].
+    pub(super) tone: bool,
+    /// For the INVITE.
+    pub(super) headers: Headers,
+    /// The number to be shown.
+    pub(super) caller_id: Option<String>,
+}
 
 /// A `CallAndBridge` that runs.
 pub(super) struct Bridging {
@@ -131,52 +142,25 @@ pub(super) struct Attempt {
 
 impl Call {
     pub(super) fn start_bridging(&mut self, now: Instant, action: CallAndBridge) {
-        if let Err(error) = check(&action) {
-            return self.action_failed(now, &error);
-        }
         let most = self.config().sip.max_ring;
         let ring = Duration::from_secs(action.call_timeout_seconds).min(most);
         let mut headers = Headers::new();
         for (name, value) in &action.sip_headers {
-            match HeaderName::parse(name.as_bytes()).filter(identity::may_set) {
-                Some(name) => headers.push(name, value.clone()),
-                None => {
-                    let text = format!("Invalid SIP header(s) provided: {name}.");
-                    let kind = error_type::INVALID_ACTION_PARAMETER;
-                    return self.action_failed(now, &ActionError::new(kind, text));
-                }
+            if let Some(name) = HeaderName::parse(name.as_bytes()) {
+                headers.push(name, value.clone());
             }
         }
-        let started = self.run_id();
-        self.bridging = Some(Box::new(Bridging {
-            deadline: now + ring,
-            ring,
-            latest: now + most,
-            patient: ring == most && action.endpoints.iter().all(|e| !is_local(e)),
-            looking_up: 0,
-            outcomes: Vec::new(),
-            ports: Vec::new(),
-            branches: Vec::new(),
-            visited: HashSet::new(),
-            redirects: 0,
-            later: Vec::new(),
-            rings: false,
-            tone: action.ringback_tone.is_some(),
-            early: None,
-            headers,
-            caller_id: action.caller_id_number,
-            started,
-        }));
-        self.running = Running::Bridging;
+        let patient = ring == most && action.endpoints.iter().all(|e| !is_local(e));
+        let (tone, caller_id) = (action.ringback_tone.is_some(), action.caller_id_number);
+        self.begin_bridging(now, Begins { ring, patient, tone, headers, caller_id });
         for endpoint in &action.endpoints {
             let arn = endpoint.arn.as_deref();
             match endpoint.bridge_endpoint_type {
                 EndpointType::Extension => self.call_extension(now, &endpoint.uri, &[]),
                 EndpointType::Group => self.call_group(now, &endpoint.uri, &[]),
                 EndpointType::Trunk => self.call_out(now, &endpoint.uri, arn, &[]),
-                EndpointType::Pstn | EndpointType::Aws => {
-                    self.call_out(now, &endpoint.uri, None, &[]);
-                }
+                EndpointType::Pstn => self.call_out(now, &endpoint.uri, None, &[]),
+                EndpointType::Aws => self.call_connector(now, &endpoint.uri, arn),
             }
         }
         if let Some(tone) = action.ringback_tone
@@ -186,6 +170,49 @@ impl Call {
             self.load(tone, now, Play::Ringback);
         }
         self.go_on(now);
+    }
+
+    /// From now on somebody is called.
+    pub(super) fn begin_bridging(&mut self, now: Instant, begins: Begins) {
+        let Begins { ring, patient, tone, headers, caller_id } = begins;
+        let most = self.config().sip.max_ring;
+        let ring = ring.min(most);
+        let started = self.run_id();
+        self.bridging = Some(Box::new(Bridging {
+            deadline: now + ring,
+            ring,
+            latest: now + most,
+            patient,
+            looking_up: 0,
+            outcomes: Vec::new(),
+            ports: Vec::new(),
+            branches: Vec::new(),
+            visited: HashSet::new(),
+            redirects: 0,
+            later: Vec::new(),
+            rings: false,
+            tone,
+            early: None,
+            headers,
+            caller_id,
+            started,
+        }));
+        self.running = Running::Bridging;
+    }
+
+    /// A Voice Connector hands its calls to a telephone system: when that is ours, the phone is
+    /// here. Else over the trunk that is this Voice Connector, or whichever there is.
+    fn call_connector(&mut self, now: Instant, user: &str, arn: Option<&str>) {
+        if self.services.phonebook.account(user).is_some() {
+            return self.call_extension(now, user, &[]);
+        }
+        let id = arn.and_then(|arn| arn.rsplit('/').next()).unwrap_or_default();
+        let of_it = |trunk: &&offhook_config::Trunk| {
+            let host = trunk.host.to_string();
+            host.split('.').next().is_some_and(|first| first.eq_ignore_ascii_case(id))
+        };
+        let trunk = self.config().trunks.iter().find(of_it).map(|trunk| trunk.name.clone());
+        self.call_out(now, user, trunk.as_deref(), &[]);
     }
 
     pub(super) fn call_group(&mut self, now: Instant, name: &str, diverted: &[String]) {
@@ -314,24 +341,6 @@ impl Call {
 
 fn is_local(endpoint: &Endpoint) -> bool {
     matches!(endpoint.bridge_endpoint_type, EndpointType::Extension | EndpointType::Group)
-}
-
-fn check(action: &CallAndBridge) -> Result<(), ActionError> {
-    let invalid = |text: &str| ActionError::new(error_type::INVALID_ACTION_PARAMETER, text);
-    if !(1..=3600).contains(&action.call_timeout_seconds) {
-        return Err(invalid(
-            "The MaxCallTimeout parameter is invalid. Timeout must be between 0 and 120 seconds.",
-        ));
-    }
-    let all_local = action.endpoints.iter().all(is_local);
-    let most = if all_local { MAX_BRANCHES } else { 1 };
-    if action.endpoints.is_empty() || action.endpoints.len() > most {
-        return Err(invalid("Invalid number of endpoints provided."));
-    }
-    if action.endpoints.iter().any(|e| e.uri.is_empty()) {
-        return Err(invalid("Endpoint parameter is invalid."));
-    }
-    Ok(())
 }
 
 /// The trunk refuses us rather than the number: another one may not.

@@ -10,7 +10,7 @@ use offhook_sma::event::{ActionData, EventType, Status};
 
 use super::leg::{LegId, LegMedia, Part, Party};
 use super::runner::Running;
-use super::{CLOSING, Call, Done, Ending};
+use super::{CLOSING, Call, Done, Ending, LastWords};
 use crate::event::CallEventKind;
 use crate::failure::{self, Failure};
 use crate::quality;
@@ -59,19 +59,26 @@ impl Call {
         }
         self.note_ending(now, tag, answered, trunk, by);
         self.transaction.set_status(tag, Status::Disconnected);
-        if self.listening.as_ref().is_some_and(|(leg, _)| *leg == id) {
+        if self.listening.as_ref().is_some_and(|listening| listening.leg == id) {
             self.listening = None;
         }
         self.end_transfer(now);
         if tag == LegTag::A {
             self.stop_bridging(now, &[]);
         }
-        self.abandon_action(tag);
+        let recording = self.abandon_action(tag);
         let code = status.map_or(0, |s| u64::from(s.code()));
         let mut hangup = Hangup { target: Target::tag(tag), sip_response_code: code };
         hangup.target.call_id = self.transaction.participant(tag).map(|p| p.call_id.clone());
         let data = ActionData::of(Action::Hangup(hangup));
-        self.tell(now, tag, EventType::Hangup, Some(data));
+        match recording {
+            // It is told of first, with what was said until now ([`Call::on_recorded`]).
+            Some((run, action)) => {
+                let last = LastWords { run, action, leg: tag, hangup: data };
+                self.last_words = Some(Box::new(last));
+            }
+            None => self.tell(now, tag, EventType::Hangup, Some(data)),
+        }
     }
 
     /// Who hung up and why, in the record and in words.
@@ -167,6 +174,7 @@ impl Call {
         self.app_queue.clear();
         self.end_transfer(now);
         self.stop_bridging(now, &[]);
+        self.end_created(now, 480);
         let headers = self.reason_headers();
         for leg in &mut self.legs {
             leg.session.hangup(now, headers.clone());
@@ -177,7 +185,8 @@ impl Call {
     /// retransmission is absorbed and the last byte is written.
     pub(super) fn close_when_over(&mut self, now: Instant) {
         let live = self.legs.iter().any(|leg| leg.part != Part::Gone);
-        if live || self.record.ended.is_some() || self.bridging.is_some() {
+        let begins = self.bridging.is_some() || self.creating.is_some();
+        if live || self.record.ended.is_some() || begins {
             return;
         }
         // The other call of a transfer hears of it by this.

@@ -43,6 +43,7 @@ impl Call {
             start_time_in_milliseconds: epoch_ms(self.record.started),
             status: Some(Status::Connected),
             sip_headers: caller.sip_headers(),
+            other: Default::default(),
         };
         let before = self.hand_over(plan, caller, participant, part);
         if let Some(transfer) = &mut self.transfer {
@@ -87,9 +88,15 @@ impl Call {
 
     /// Who a leg's party is, for those that it is put through to.
     pub(super) fn identity_of(&self, id: LegId) -> Caller {
-        let Some(leg) = self.leg_ref(id).filter(|leg| leg.tag() != Some(LegTag::A)) else {
+        if self.leg_ref(id).is_none_or(|leg| leg.tag() == Some(LegTag::A)) {
             return self.caller.clone();
-        };
+        }
+        self.party_of(id)
+    }
+
+    /// Who is at the other end of a leg that we called.
+    pub(super) fn party_of(&self, id: LegId) -> Caller {
+        let Some(leg) = self.leg_ref(id) else { return self.caller.clone() };
         let (source, name) = match &leg.party {
             Party::Phone(number) => {
                 let account = self.services.phonebook.account(number);

@@ -30,12 +30,15 @@ pub enum Source {
     Phone(String),
     /// A trunk's peer.
     Trunk(String),
+    /// Nobody: an application began the call.
+    Application(String),
 }
 
 impl Source {
-    /// `extension:101`, `trunk:connect`.
+    /// `extension:101`, `trunk:connect`, `flow:main`.
     pub fn label(&self) -> String {
         match self {
+            Self::Application(name) => format!("flow:{name}"),
             Self::Phone(number) => format!("extension:{number}"),
             Self::Trunk(name) => format!("trunk:{name}"),
         }
@@ -71,7 +74,7 @@ impl Caller {
         let trusted = matches!(source, Source::Trunk(_));
         let (number, name) = match &source {
             Source::Phone(number) => (number.clone(), known_name.map(str::to_owned).or(said)),
-            Source::Trunk(_) => (user, said),
+            Source::Trunk(_) | Source::Application(_) => (user, said),
         };
         Self {
             number,
@@ -192,16 +195,6 @@ fn passed_headers(headers: &Headers, trusted: bool) -> Headers {
         out.push(header.name.clone(), header.value.clone());
     }
     out
-}
-
-/// Whether an application may set this header on a leg (AWS's rule; anything else would let it
-/// forge what the session writes).
-pub(crate) fn may_set(name: &HeaderName) -> bool {
-    match name {
-        HeaderName::UserToUser | HeaderName::Diversion => true,
-        HeaderName::Other(name) => starts_with(name, "x-") && !is_reserved(name),
-        _ => false,
-    }
 }
 
 fn is_reserved(name: &str) -> bool {

@@ -95,6 +95,14 @@ impl Call {
         self.legs.iter().find(|leg| leg.tag() == Some(tag)).filter(|_| self.bridging.is_none())
     }
 
+    /// The same as [`Call::other_port`], to be kept.
+    pub(super) fn other_shared_port(&self, id: LegId) -> Option<Arc<MediaPort>> {
+        let port = self.other_port(id)?.id();
+        let ports = self.legs.iter().filter_map(|leg| leg.media.as_ref()?.port.as_ref());
+        let partner = self.partner.as_deref().map(|partner| &partner.port);
+        ports.chain(partner).find(|known| known.id() == port).cloned()
+    }
+
     /// The port of whoever hears this leg: the other leg's, or that of another call's leg after a
     /// transfer.
     pub(super) fn other_port(&self, id: LegId) -> Option<&MediaPort> {

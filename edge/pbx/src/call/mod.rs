@@ -13,7 +13,9 @@
 //! * [`asking`]: the application; [`runner`]: its actions one by one; [`answering`], [`play`],
 //!   [`record`]: those that need sound. [`bridge`], [`place`], [`answered`], [`refused`],
 //!   [`redirect`]: `CallAndBridge` with its forks, forwards and failover.
-//! * [`taping`]: the conversation on tape.
+//! * [`taping`]: the conversation on tape; [`leg_tape`]: one leg of it, for an application.
+//! * [`created`]: calls that an application begins; [`update`]: what comes to one from outside;
+//!   [`meeting`]: what needs a service of AWS.
 //! * [`transfer`]: a phone puts its call through (REFER): [`handover`] to a number, [`joining`] to
 //!   another call of its own; [`reports`] and [`leaving`]: what becomes of the phone.
 //! * [`identity`], [`best`]: pure rules. [`timeline`]: what happened.
@@ -25,6 +27,7 @@ mod begin;
 pub(crate) mod best;
 pub(crate) mod bridge;
 mod conference;
+mod created;
 mod ending;
 mod handover;
 mod hold;
@@ -33,8 +36,10 @@ mod info;
 mod joining;
 mod leaving;
 pub(crate) mod leg;
+mod leg_tape;
 mod legs;
 mod media_events;
+mod meeting;
 mod music;
 mod place;
 mod play;
@@ -49,8 +54,9 @@ mod taping;
 mod task;
 pub(crate) mod timeline;
 mod transfer;
+mod update;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -61,19 +67,23 @@ use offhook_media::engine::{Engine, PortEvent};
 use offhook_media::recorder::Recorder;
 use offhook_sip::ids::Ids;
 use offhook_sip::session::{SessionConfig, SessionEvent};
-use offhook_sma::action::LegTag;
+use offhook_sma::action::{Action, LegTag};
 use offhook_sma::digits::Collector;
-use offhook_sma::event::{EventType, InvocationEvent};
+use offhook_sma::event::{ActionData, EventType};
 use offhook_sma::reply::Reply;
+use offhook_sma::rules::Rules;
 use offhook_sma::session::{Script, Transaction};
 use tokio::sync::{Notify, mpsc};
 
+use self::asking::Tell;
 pub(crate) use self::begin::hops_left;
 use self::bridge::Bridging;
 pub use self::conference::Rooms;
+pub(crate) use self::created::Created;
 pub use self::identity::{Caller, Source};
 use self::joining::{Join, JoinRefused, Joined, Partner};
 use self::leg::{Leg, LegId};
+use self::leg_tape::LegTape;
 use self::record::{Recorded, Started};
 use self::runner::Running;
 pub use self::sounds::Sounds;
@@ -100,8 +110,6 @@ const MAILBOX: usize = 64;
 const MEDIA_EVENTS: usize = 32;
 /// Events that may wait for a slow application.
 const APP_QUEUE: usize = 32;
-/// An application that does not answer within this has failed. A Lambda's own limits are shorter.
-const APP_TIMEOUT: Duration = Duration::from_secs(30);
 /// A call whose legs are gone waits this long for what is left to be written.
 const CLOSING: Duration = Duration::from_secs(60);
 
@@ -161,9 +169,17 @@ pub(crate) struct NewCall {
     pub(crate) emergency: bool,
     /// Why the application refuses, when it does.
     pub(crate) failure: Option<&'static Failure>,
-    pub(crate) invite: NewRequest,
+    pub(crate) begins: Begins,
     /// Its place among the calls of the trunk it came over.
     pub(crate) slot: Option<CallSlot>,
+}
+
+/// What begins a call.
+pub(crate) enum Begins {
+    /// Somebody calls.
+    Invite(Box<NewRequest>),
+    /// An application does.
+    Created(Box<Created>),
 }
 
 /// Orders from outside: from the operator, and from other calls of a phone that puts one through.
@@ -173,6 +189,8 @@ pub(crate) enum Control {
     HangUp,
     /// Records the conversation, or no longer.
     Tape(TapeOrder),
+    /// `UpdateSipMediaApplicationCall`, with its arguments.
+    Update(BTreeMap<String, String>),
     /// Another call's party takes the place of a leg of ours.
     Join(Box<Join>),
     /// The phone at the other end, in another call, puts our party through.
@@ -232,6 +250,21 @@ struct Ending {
     why: String,
 }
 
+/// A recording that outlives its leg.
+struct LastWords {
+    run: u64,
+    action: Action,
+    leg: LegTag,
+    hangup: ActionData,
+}
+
+/// `ReceiveDigits`.
+struct Listening {
+    leg: LegId,
+    action: Action,
+    collector: Collector,
+}
+
 /// One call.
 pub(crate) struct Call {
     services: Arc<Services>,
@@ -257,7 +290,10 @@ pub(crate) struct Call {
     app_name: &'static str,
     /// Grows when another application takes the call: what the one before still answers is void.
     app_run: u64,
-    app_queue: VecDeque<(InvocationEvent, LegTag)>,
+    app_queue: VecDeque<Tell>,
+    /// It had too many events: it is told of nothing any more.
+    muted: bool,
+    rules: Rules,
     /// The application was told of an action and decides what is next.
     awaiting_reply: bool,
     transaction: Transaction,
@@ -266,7 +302,18 @@ pub(crate) struct Call {
     /// When the running action is to be looked at.
     action_deadline: Option<Instant>,
     invoked_for: LegTag,
-    listening: Option<(LegId, Collector)>,
+    /// The running recording is to end for a call update.
+    interrupting: bool,
+    /// A `Hangup` whose `HANGUP` is not answered yet.
+    hung_up: Option<(LegTag, Action)>,
+    /// When a call is ended that no action came for.
+    first_action_by: Option<Instant>,
+    /// `HANGUP` of the leg whose recording is still being written.
+    last_words: Option<Box<LastWords>>,
+    /// What the application began this call with, until somebody answers.
+    creating: Option<Box<Created>>,
+    listening: Option<Box<Listening>>,
+    leg_tapes: Vec<LegTape>,
     bridging: Option<Box<Bridging>>,
     /// A phone puts the call through.
     transfer: Option<Box<Transfer>>,

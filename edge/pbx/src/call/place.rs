@@ -15,7 +15,7 @@ use offhook_sma::action::LegTag;
 
 use super::best::Outcome;
 use super::bridge::{Again, Attempt, Branch, Diverted, SILENCE};
-use super::identity::{self, Identity, Source};
+use super::identity::{self, Caller, Identity, Source};
 use super::leg::{Leg, LegId, LegMedia, Part, Party, Way, media_address};
 use super::{Call, guid};
 use crate::event::CallEventKind;
@@ -59,7 +59,7 @@ impl Call {
     ) -> Result<(), Outcome> {
         let local = self.services.sip.local_contact(&contact.flow);
         let host = identity::our_host(self.config(), &local);
-        let identity = identity::toward_phone(&self.caller, &host);
+        let identity = identity::toward_phone(&self.shown_caller(), &host);
         let to = NameAddr::new(identity::address(number, &host));
         let placed = Placed {
             party: Party::Phone(number.to_owned()),
@@ -94,7 +94,7 @@ impl Call {
         let extension = match (&self.transfer, &self.caller.source) {
             (Some(transfer), _) => config.extension(&transfer.extension),
             (None, Source::Phone(number)) => config.extension(number),
-            (None, Source::Trunk(_)) => None,
+            (None, Source::Trunk(_) | Source::Application(_)) => None,
         };
         let asked = self.bridging.as_ref().and_then(|b| b.caller_id.clone());
         let own = asked.or_else(|| extension.and_then(|e| e.caller_id.clone()));
@@ -119,6 +119,17 @@ impl Call {
             diverted: attempt.diverted,
         };
         self.place(now, placed)
+    }
+
+    /// Who is shown to phones: the caller, or the number that the application asked for.
+    fn shown_caller(&self) -> Caller {
+        let asked = self.bridging.as_ref().and_then(|b| b.caller_id.clone());
+        match asked.filter(|number| *number != self.caller.number) {
+            Some(number) => {
+                Caller { number, name: None, original: None, private: false, ..self.caller.clone() }
+            }
+            None => self.caller.clone(),
+        }
     }
 
     /// Sends an INVITE.

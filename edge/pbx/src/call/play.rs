@@ -13,15 +13,13 @@ use offhook_sma::event::{ActionData, ActionError, EventType, error_type};
 use offhook_sma::speech::Speak;
 
 use super::leg::LegId;
-use super::runner::{DIGIT_GAP, DigitsRun, Play, Running, digit_set, gone, invalid};
+use super::runner::{DIGIT_GAP, DigitsRun, Play, Running, digit_set, gone};
 use super::sounds::{self, Loaded, NotLoaded};
-use super::{Call, Done};
+use super::{Call, Done, Listening};
 use crate::event::CallEventKind;
 
 /// A `,` among digits (AWS's half second).
 const COMMA: Duration = Duration::from_millis(500);
-/// Digits of one `SendDigits`.
-const MAX_DIGITS: usize = 50;
 
 impl Call {
     pub(super) fn start_play(&mut self, now: Instant, leg: LegId, action: &PlayAudio) {
@@ -192,10 +190,10 @@ impl Call {
             return self.on_verdict(now, verdict);
         }
         self.confer_by_key(leg, digit);
-        if let Some((listened, collector)) = &mut self.listening
-            && *listened == leg
+        if let Some(listening) = &mut self.listening
+            && listening.leg == leg
         {
-            let verdict = collector.digit(now, key);
+            let verdict = listening.collector.digit(now, key);
             self.heard(now, verdict);
         }
     }
@@ -242,7 +240,9 @@ impl Call {
     pub(super) fn start_listening(&mut self, now: Instant, leg: LegId, action: &ReceiveDigits) {
         match Collector::for_listening(action) {
             Ok(collector) => {
-                self.listening = Some((leg, collector));
+                let action = self.script.running().cloned();
+                let Some(action) = action else { return };
+                self.listening = Some(Box::new(Listening { leg, action, collector }));
                 self.action_done(now, |data| data.received_digits = Some(String::new()));
             }
             Err(error) => self.action_failed(now, &error),
@@ -250,40 +250,22 @@ impl Call {
     }
 
     pub(super) fn listen_timeout(&mut self, now: Instant) {
-        if let Some((_, collector)) = &mut self.listening {
-            let verdict = collector.expired(now);
+        if let Some(listening) = &mut self.listening {
+            let verdict = listening.collector.expired(now);
             self.heard(now, verdict);
         }
     }
 
     pub(super) fn heard(&mut self, now: Instant, verdict: Verdict) {
         let Verdict::Accepted(digits) = verdict else { return };
-        let Some((leg, _)) = &self.listening else { return };
-        let tag = self.leg_ref(*leg).and_then(super::leg::Leg::tag).unwrap_or(LegTag::A);
-        let subject = offhook_sma::event::Subject::Other {
-            kind: "ReceiveDigits".to_owned(),
-            parameters: serde_json::Map::new(),
-        };
-        let data = ActionData {
-            subject,
-            received_digits: Some(digits),
-            recording_destination: None,
-            recording_terminator_used: None,
-            error_type: None,
-            error_message: None,
-            sip_status: None,
-        };
+        let Some(listening) = &self.listening else { return };
+        let tag = self.leg_ref(listening.leg).and_then(super::leg::Leg::tag).unwrap_or(LegTag::A);
+        let mut data = ActionData::of(listening.action.clone());
+        data.received_digits = Some(digits);
         self.tell(now, tag, EventType::DigitsReceived, Some(data));
     }
 
     pub(super) fn start_sending(&mut self, now: Instant, leg: LegId, action: &SendDigits) {
-        let tone_fits = (50..=24_000).contains(&action.tone_duration_in_milliseconds);
-        let digits_fit = action.digits.len() <= MAX_DIGITS
-            && action.digits.chars().all(|c| c == ',' || Digit::from_char(c).is_some());
-        if !tone_fits || !digits_fit {
-            let text = "ToneDuration parameter value is invalid.";
-            return self.action_failed(now, &invalid(text));
-        }
         self.running = Running::Sending { leg, left: action.digits.clone() };
         self.send_more(now);
     }

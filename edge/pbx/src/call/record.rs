@@ -8,12 +8,12 @@ use offhook_media::dtmf::Digit;
 use offhook_media::engine::{MediaPort, RecordEnd, SilenceRule};
 use offhook_media::recorder::{Format, RecordingDone, RecordingHandle};
 use offhook_sma::action::{RecordAudio, RecordingDestination};
-use offhook_sma::event::{ActionError, error_type};
+use offhook_sma::event::{ActionData, ActionError, EventType, Outcome, error_type};
 use tokio::sync::oneshot;
 
 use super::leg::LegId;
 use super::runner::{Running, digit_set, gone};
-use super::{Call, Done, guid};
+use super::{Call, Done, LastWords, guid};
 use crate::event::CallEventKind;
 use crate::failure;
 use crate::keep::Voicemail;
@@ -49,6 +49,11 @@ impl Recording {
         ends
     }
 
+    /// Whether something of it is in a file.
+    pub(super) fn is_open(&self) -> bool {
+        self.file.is_some()
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.give_up
     }
@@ -74,17 +79,16 @@ pub(super) struct Started {
 
 /// All of it is written and kept.
 pub(super) struct Recorded {
-    path: PathBuf,
     duration: Duration,
     ended_by: &'static str,
     terminator: Option<Digit>,
     kept: Result<bool, String>,
-    mailbox: Option<String>,
+    destination: RecordingDestination,
 }
 
 impl Call {
     pub(super) fn start_recording(&mut self, now: Instant, leg: LegId, action: RecordAudio) {
-        let id = guid(&mut self.ids);
+        let (id, run) = (guid(&mut self.ids), self.run_id());
         let (path, message) = match &action.recording_destination {
             RecordingDestination::Mailbox { mailbox } => {
                 if !offhook_config::is_extension(mailbox) {
@@ -98,11 +102,13 @@ impl Call {
             RecordingDestination::Folder { path } => {
                 (PathBuf::from(path).join(format!("{}-{id}.wav", self.record.id)), None)
             }
-            RecordingDestination::S3 { .. } => {
-                return self.action_failed(now, &invalid_destination());
+            RecordingDestination::S3 { bucket_name, prefix, .. } => {
+                let call_id = self.leg_ref(leg).map(|leg| leg.call_id.clone()).unwrap_or_default();
+                let prefix = prefix.as_deref().unwrap_or_default().trim_matches('/');
+                let folder = self.config().buckets_folder().join(bucket_name).join(prefix);
+                (folder.join(format!("{call_id}-recordings-{run}.wav")), None)
             }
         };
-        let run = self.run_id();
         let recording =
             Recording { run, leg, action, file: None, port: None, key: None, give_up: None };
         self.running = Running::Recording(Box::new(recording));
@@ -230,13 +236,28 @@ impl Call {
         }
     }
 
-    /// The action ended because its leg did. With a file open it goes on until the last packet.
-    pub(super) fn finish_recording_later(&mut self, recording: Recording) {
+    /// The action ended because its leg did. With a file open it goes on until the last packet; its
+    /// number is given then.
+    pub(super) fn finish_recording_later(&mut self, recording: Recording) -> Option<u64> {
+        let run = recording.run;
         if recording.port.is_some() {
             self.running = Running::Recording(Box::new(recording));
-        } else if let Some(File { handle, message }) = recording.file {
-            self.write(recording.run, Started { handle, message }, "hangup", None, Duration::MAX);
+            return Some(run);
         }
+        let File { handle, message } = recording.file?;
+        self.write(run, Started { handle, message }, "hangup", None, Duration::MAX);
+        Some(run)
+    }
+
+    /// The recording of a leg that is gone is written: first that is told, then the `HANGUP`.
+    fn tell_last_words(&mut self, now: Instant, outcome: Outcome) {
+        let Some(last) = self.last_words.take() else { return };
+        let LastWords { action, leg, hangup, .. } = *last;
+        let failed = outcome.error_type.is_some();
+        let kind = if failed { EventType::ActionFailed } else { EventType::ActionSuccessful };
+        let data = ActionData { outcome, ..ActionData::of(action) };
+        self.tell(now, leg, kind, Some(data));
+        self.tell(now, leg, EventType::Hangup, Some(hangup));
     }
 
     pub(super) fn recording_timeout(&mut self, now: Instant) {
@@ -261,6 +282,12 @@ impl Call {
         let services = Arc::clone(&self.services);
         let shortest = self.config().voicemail.min;
         let Started { handle, message } = started;
+        let place = self.config().bucket_of(handle.path());
+        let place = place.map(|(bucket_name, key)| RecordingDestination::S3 {
+            bucket_name,
+            prefix: None,
+            key: Some(key),
+        });
         self.work.push(Box::pin(async move {
             let done = close(handle).await;
             let duration = done.duration();
@@ -281,8 +308,14 @@ impl Call {
                 (None, Some(error)) => Err(error.to_string()),
                 (None, None) => Ok(true),
             };
-            let path = done.path;
-            let recorded = Recorded { path, duration, ended_by, terminator, kept, mailbox };
+            let destination = match (mailbox, place) {
+                (Some(mailbox), _) => RecordingDestination::Mailbox { mailbox },
+                (None, Some(bucket)) => bucket,
+                (None, None) => {
+                    RecordingDestination::Folder { path: done.path.to_string_lossy().into_owned() }
+                }
+            };
+            let recorded = Recorded { duration, ended_by, terminator, kept, destination };
             Done::Recorded { run, recorded }
         }));
     }
@@ -293,30 +326,40 @@ impl Call {
         self.timeline.add(now, Some('A'), CallEventKind::Recorded { duration_ms, ended_by });
         let waiting =
             matches!(&self.running, Running::Recording(r) if r.run == run && r.port.is_none());
+        let last = self.last_words.as_ref().is_some_and(|last| last.run == run);
+        let destination = recorded.destination;
         match recorded.kept {
             Err(error) => {
                 self.fail(now, failure::STORE_FAILED, None, &error);
+                let text = "Error occurred while uploading recording to S3 bucket.";
+                let error =
+                    ActionError::new(error_type::SYSTEM_EXCEPTION, format!("{text} {error}"));
                 if waiting {
-                    let error = ActionError::new(error_type::SYSTEM_EXCEPTION, error);
                     self.action_failed(now, &error);
+                } else if last {
+                    let outcome = Outcome {
+                        error_type: Some(error.kind.to_owned()),
+                        error_message: Some(error.message),
+                        ..Outcome::default()
+                    };
+                    self.tell_last_words(now, outcome);
                 }
             }
             Ok(kept) => {
                 if !kept {
                     self.timeline.note(now, None, "too short or silent: no message was kept");
                 }
-                if !waiting {
-                    return;
-                }
-                let folder = recorded.path.to_string_lossy().into_owned();
-                self.action_done(now, |data| {
-                    data.recording_terminator_used =
-                        recorded.terminator.map(|digit| digit.to_string());
-                    data.recording_destination = Some(match recorded.mailbox {
-                        Some(mailbox) => RecordingDestination::Mailbox { mailbox },
-                        None => RecordingDestination::Folder { path: folder },
+                let used = recorded.terminator.map(|digit| digit.to_string());
+                if waiting {
+                    self.action_done(now, |data| {
+                        data.recording_terminator_used = used;
+                        data.recording_destination = Some(destination);
                     });
-                });
+                } else if last {
+                    let recording_destination = Some(destination);
+                    let outcome = Outcome { recording_destination, ..Outcome::default() };
+                    self.tell_last_words(now, outcome);
+                }
             }
         }
     }

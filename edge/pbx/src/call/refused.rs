@@ -5,7 +5,7 @@ use std::time::Instant;
 use offhook_sip::header::{HeaderName, Headers};
 use offhook_sip::message::{Response, StatusCode};
 use offhook_sip::session::{EndedBy, SendFailure as SessionFailure};
-use offhook_sma::action::LegTag;
+use offhook_sma::action::{Action, LegTag};
 use offhook_sma::event::{ActionError, error_type};
 
 use super::Call;
@@ -198,13 +198,20 @@ impl Call {
     }
 
     pub(super) fn nobody_answered(&mut self, now: Instant, outcome: &Outcome) {
+        if self.creating.is_some() {
+            return self.created_missed(now, outcome);
+        }
         self.stop_bridging(now, &[]);
         if let Some(port) = self.tagged(LegTag::A).and_then(|leg| leg.port()) {
             port.stop_play();
         }
         // What is told last is what counts: a sequence of attempts has many.
         self.failure = Some(outcome.failure);
-        let mut error = ActionError::new(error_type::CALL_NOT_ANSWERED, "Call not answered");
+        let kind = match self.script.running() {
+            Some(Action::JoinChimeMeeting(_)) => error_type::SYSTEM_EXCEPTION,
+            _ => error_type::CALL_NOT_ANSWERED,
+        };
+        let mut error = ActionError::new(kind, "Call not answered");
         error.sip_status = Some(status_for_caller(outcome));
         error.message = format!("Call not answered: {}", outcome.failure.meaning);
         let detail = format!("{} ({})", outcome.failure.code, outcome.detail);

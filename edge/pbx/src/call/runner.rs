@@ -9,6 +9,7 @@ use offhook_sip::message::StatusCode;
 use offhook_sma::action::{Action, AudioSource, Hangup, LegTag, PlayAudioAndGetDigits};
 use offhook_sma::digits::Collector;
 use offhook_sma::event::{ActionData, ActionError, EventType, error_type};
+use offhook_sma::invoke::GIVE_UP_STATUS;
 
 use super::Call;
 use super::conference::Conferring;
@@ -43,6 +44,12 @@ pub(super) enum Running {
     Sending {
         leg: LegId,
         left: String,
+    },
+    /// The file of a leg's recording to be made.
+    Taping {
+        run: u64,
+        leg: LegId,
+        location: String,
     },
     /// Time to pass ([`Call::action_deadline`]).
     Pausing,
@@ -107,12 +114,21 @@ impl Call {
             target.participant_tag = Some(tag);
             target.call_id = call_id;
         }
+        let from = self.transaction.participant(LegTag::A).map(|p| p.from.clone());
+        let wrong = action.check(&from.unwrap_or_default()).err();
+        if let Some(error) = wrong.or_else(|| self.impossible(&action, tag)) {
+            return self.action_failed(now, &error);
+        }
         let Some(leg) = self.tagged(tag) else {
+            if matches!(action, Action::Hangup(_)) {
+                // What was wanted is so: the other side was faster.
+                return self.action_done(now, |_| {});
+            }
             // The leg ended a moment ago; its HANGUP is on the way to the application.
             return self.action_failed(now, &gone());
         };
         let (id, unanswered) = (leg.id, !leg.confirmed && leg.part == Part::Caller);
-        if action.answers() && unanswered {
+        if action.answers(&self.rules) && unanswered {
             self.running = Running::Answering;
             if let Err(error) = self.answer_caller(now, None) {
                 self.running = Running::Nothing;
@@ -120,7 +136,7 @@ impl Call {
             }
             return;
         }
-        if action.answers() && tag == LegTag::A {
+        if action.answers(&self.rules) && tag == LegTag::A {
             // Something speaks to the party that was put through: a mailbox, an announcement.
             if let Some(remaining) = self.put_through(now) {
                 let dialled = self.transaction.participant(LegTag::A).map(|p| p.to.clone());
@@ -140,10 +156,17 @@ impl Call {
             Action::SendDigits(a) => self.start_sending(now, id, &a),
             Action::Echo(_) => self.start_echo(now, id),
             Action::JoinConference(a) => self.start_conferring(now, id, &a.conference),
+            Action::StartCallRecording(a) => self.start_leg_tape(now, id, &a),
+            Action::StopCallRecording(_) => self.stop_leg_tape(now, id),
+            Action::PauseCallRecording(_) => self.pause_leg_tape(now, id, true),
+            Action::ResumeCallRecording(_) => self.pause_leg_tape(now, id, false),
+            Action::JoinChimeMeeting(a) => self.join_meeting(now, &a),
+            // Noise suppression that is off already; the others never come so far.
+            Action::VoiceFocus(_)
+            | Action::ModifyChimeMeetingAttendees(_)
+            | Action::StartBotConversation(_)
+            | Action::Malformed(_) => self.action_done(now, |_| {}),
             Action::Pause(a) => {
-                if !(1..=30_000).contains(&a.duration_in_milliseconds) {
-                    return self.action_failed(now, &invalid("The Duration parameter is invalid."));
-                }
                 self.running = Running::Pausing;
                 self.action_deadline =
                     Some(now + Duration::from_millis(a.duration_in_milliseconds));
@@ -163,16 +186,22 @@ impl Call {
     pub(super) fn action_done(&mut self, now: Instant, fill: impl FnOnce(&mut ActionData)) {
         self.running = Running::Nothing;
         self.action_deadline = None;
-        let Some(action) = self.script.succeeded() else { return };
+        let interrupted = std::mem::take(&mut self.interrupting);
+        let (kind, action) = if interrupted {
+            (EventType::ActionInterrupted, self.script.interrupted())
+        } else {
+            (EventType::ActionSuccessful, self.script.succeeded(&self.rules))
+        };
+        let Some(action) = action else { return };
         let tag = action.target().participant_tag.unwrap_or(self.invoked_for);
         let mut data = ActionData::of(action);
         fill(&mut data);
-        self.tell(now, tag, EventType::ActionSuccessful, Some(data));
+        self.tell(now, tag, kind, Some(data));
     }
 
     pub(super) fn action_failed(&mut self, now: Instant, error: &ActionError) {
         self.running = Running::Nothing;
-        self.action_deadline = None;
+        (self.action_deadline, self.interrupting) = (None, false);
         let Some(action) = self.script.failed() else { return };
         let tag = action.target().participant_tag.unwrap_or(self.invoked_for);
         let text = format!("{} failed: {} {}", action.name(), error.kind, error.message);
@@ -181,21 +210,28 @@ impl Call {
         self.tell(now, tag, EventType::ActionFailed, Some(data));
     }
 
-    /// A leg is gone: an action on it ends without a word, the `HANGUP` says it all. Bridging is
-    /// the caller's.
-    pub(super) fn abandon_action(&mut self, tag: LegTag) {
-        let running_tag = self.script.running().and_then(|a| a.target().participant_tag);
-        if self.script.running().is_some() && running_tag.unwrap_or(LegTag::A) != tag {
-            return;
+    /// A leg is gone: an action on it ends without a word, the `HANGUP` says it all, and a caller
+    /// who is gone needs nothing more. Bridging is the caller's. Gives a recording that goes on to
+    /// its end.
+    pub(super) fn abandon_action(&mut self, tag: LegTag) -> Option<(u64, Action)> {
+        let running = self.script.leg_gone(tag);
+        let ours = running.is_some() || self.script.running().is_none();
+        if tag == LegTag::A || !self.transaction.other_connected(tag) {
+            self.script.drop_waiting();
         }
-        // A recording has its own way to its end.
-        self.script.clear();
-        if let Running::Recording(recording) =
-            std::mem::replace(&mut self.running, Running::Nothing)
-        {
-            self.finish_recording_later(*recording);
+        if !ours {
+            return None;
         }
         self.action_deadline = None;
+        self.interrupting = false;
+        match std::mem::replace(&mut self.running, Running::Nothing) {
+            // A recording has its own way to its end.
+            Running::Recording(recording) => {
+                let run = self.finish_recording_later(*recording)?;
+                Some((run, running?))
+            }
+            _ => None,
+        }
     }
 
     pub(super) fn action_timeout(&mut self, now: Instant) {
@@ -245,8 +281,18 @@ impl Call {
             leg.session.hangup(now, reasons);
         }
         // The leg's `HANGUP` is what the application hears (`Ended` follows at once).
-        self.script.succeeded();
         self.running = Running::Nothing;
+        if let Some(action) = self.script.hung_up() {
+            let tag = action.target().participant_tag.unwrap_or(self.invoked_for);
+            self.note_hangup(now, tag, action);
+        }
+    }
+
+    /// A caller that nobody answered gets this status.
+    pub(super) fn refuse_caller(&mut self, now: Instant, status: StatusCode) {
+        if let Some(leg) = self.tagged(LegTag::A).filter(|leg| !leg.answered) {
+            let _ = leg.session.reject(now, status, None, Headers::new());
+        }
     }
 
     /// Nothing more can be done for the caller: says so and ends the call.
@@ -259,15 +305,9 @@ impl Call {
             return self.hang_up_all(now, "the application failed");
         };
         if !leg.answered {
-            let id = leg.id;
-            if let Some(leg) = self.leg(id) {
-                let _ = leg.session.reject(
-                    now,
-                    StatusCode::SERVER_INTERNAL_ERROR,
-                    None,
-                    Headers::new(),
-                );
-            }
+            // As AWS does when its retries run out.
+            let status = StatusCode::new(GIVE_UP_STATUS);
+            self.refuse_caller(now, status.unwrap_or(StatusCode::TEMPORARILY_UNAVAILABLE));
             return self.hang_up_all(now, "the application failed");
         }
         self.load(AudioSource::Builtin { name: "error".to_owned() }, now, Play::Apology);

@@ -31,6 +31,8 @@ pub struct Sounds {
     streams: Option<Streams>,
     speech: Option<Speaker>,
     folder: Option<PathBuf>,
+    /// What stands for S3: a folder for each bucket.
+    buckets: Option<PathBuf>,
     beep: Arc<Clip>,
     ringback: Arc<Clip>,
     hold_music: Arc<Clip>,
@@ -111,10 +113,18 @@ impl Sounds {
             streams,
             speech: None,
             folder,
+            buckets: None,
             beep: Arc::new(tone::beep()),
             ringback: Arc::new(tone::ringback(tone::Region::default())),
             hold_music: Arc::new(hold_music()),
         }
+    }
+
+    /// With a folder for each bucket that a workflow names.
+    #[must_use]
+    pub fn with_buckets(mut self, folder: PathBuf) -> Self {
+        self.buckets = Some(folder);
+        self
     }
 
     /// A short tone of our own.
@@ -199,10 +209,30 @@ impl Sounds {
                 name.split_ascii_whitespace().take(MAX_PARTS).map(|n| self.prompt(n)).collect()
             }
             AudioSource::S3 { bucket_name, key } => {
-                Err(format!("s3://{bucket_name}/{key}: no bucket is configured here"))
+                self.object(bucket_name, key).map(|part| vec![part])
             }
             AudioSource::Speech(_) | AudioSource::List { .. } => Ok(Vec::new()),
         }
+    }
+
+    /// A file of a bucket; for want of it, the operator's prompt or our own of that file's name,
+    /// whatever bucket a workflow names.
+    fn object(&self, bucket: &str, key: &str) -> Result<Part, String> {
+        let inside = |text: &str| {
+            let mut parts = Path::new(text).components();
+            parts.all(|part| matches!(part, std::path::Component::Normal(_)))
+        };
+        if let Some(buckets) = self.buckets.as_ref().filter(|_| inside(bucket) && inside(key)) {
+            let path = buckets.join(bucket).join(key);
+            if path.is_file() {
+                return self.file(&path);
+            }
+        }
+        let name = Path::new(key).file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+        let missing = format!(
+            "Cannot access S3 bucket or audio file. s3://{bucket}/{key} is not in the folder of buckets"
+        );
+        self.prompt(name).map_err(|_| missing)
     }
 
     fn file(&self, path: &Path) -> Result<Part, String> {

@@ -153,7 +153,7 @@ impl Call {
         };
         let services = Arc::clone(&self.services);
         self.work.push(Box::pin(async move {
-            let opened = open(&services, recording, kind).await;
+            let opened = open(&services, recording, kind, 2).await;
             Done::TapeOpened { run, opened }
         }));
     }
@@ -169,12 +169,12 @@ impl Call {
             _ => None,
         };
         match (opened, current) {
-            (Ok(Opened { id, tape }), Some(ordered)) => {
+            (Ok(opened), Some(ordered)) => {
                 self.timeline.add(now, None, CallEventKind::Taped);
                 if self.tape_paused {
-                    tape.pause();
+                    opened.tape.pause();
                 }
-                let running = Running { id, tape, ordered, sides: Default::default() };
+                let running = Running::of(opened, ordered);
                 self.taping = Taping::On(Box::new(running));
             }
             // It is over already.
@@ -187,7 +187,7 @@ impl Call {
     }
 
     /// A call that cannot be recorded goes on; the operator is told.
-    fn tape_broken(&mut self, now: Instant, error: &str) {
+    pub(super) fn tape_broken(&mut self, now: Instant, error: &str) {
         self.services.metrics.recordings_broken.inc();
         self.timeline.failure(now, None, failure::STORE_FAILED, None, error);
         tracing::error!(call = %self.record.id, error, "a call is not recorded to its end");
@@ -228,7 +228,7 @@ impl Call {
         }
     }
 
-    fn close_tape(&mut self, id: String, tape: Tape) {
+    pub(super) fn close_tape(&mut self, id: String, tape: Tape) {
         let services = Arc::clone(&self.services);
         self.work.push(Box::pin(async move {
             let Some(done) = close(tape).await else {
@@ -261,8 +261,21 @@ impl Call {
 }
 
 impl Running {
+    pub(super) fn of(opened: Opened, ordered: bool) -> Self {
+        let Opened { id, tape } = opened;
+        Self { id, tape, ordered, sides: Default::default() }
+    }
+
+    pub(super) fn into_parts(self) -> (String, Tape) {
+        (self.id, self.tape)
+    }
+
+    pub(super) fn pause(&self, pause: bool) {
+        if pause { self.tape.pause() } else { self.tape.resume() }
+    }
+
     /// Lets go of who does not talk any more, and gives the others a side.
-    fn follow(&mut self, talkers: &[(Side, Arc<MediaPort>)]) {
+    pub(super) fn follow(&mut self, talkers: &[(Side, Arc<MediaPort>)]) {
         for place in &mut self.sides {
             let Some(weak) = place else { continue };
             let port = weak.upgrade();
@@ -329,14 +342,19 @@ fn key(prefix: &str, started: SystemTime, call: &str, kind: FileKind) -> String 
 
 /// Makes the file and announces the recording, in this order: one that was announced has a file,
 /// and a file without an announcement holds nothing.
-async fn open(services: &Services, recording: Recording, kind: FileKind) -> Result<Opened, String> {
+pub(super) async fn open(
+    services: &Services,
+    recording: Recording,
+    kind: FileKind,
+    sides: u16,
+) -> Result<Opened, String> {
     let recorder = Arc::clone(&services.recorder);
     let file: PathBuf = recording.file.clone();
     let opened = tokio::task::spawn_blocking(move || {
         if let Some(folder) = file.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        recorder.tape(Instant::now(), &file, kind, 2)
+        recorder.tape(Instant::now(), &file, kind, sides)
     });
     let tape = match opened.await {
         Ok(Ok(tape)) => tape,

@@ -7,7 +7,7 @@ use offhook_media::engine::PortEvent;
 use offhook_sip::message::StatusCode;
 use tokio::sync::mpsc;
 
-use super::{Call, Control, Done, House, MAILBOX, MEDIA_EVENTS, NewCall, leg};
+use super::{Begins, Call, Control, Done, House, MAILBOX, MEDIA_EVENTS, NewCall, leg};
 use crate::failure;
 use crate::office::registry::Entry;
 use crate::stack::{Owner, SipEvent};
@@ -16,9 +16,14 @@ use crate::stack::{Owner, SipEvent};
 pub(crate) fn spawn(new: NewCall, house: House, entry: Entry, control: mpsc::Receiver<Control>) {
     let (owner, mail) = Owner::channel(MAILBOX);
     let sip = house.services.sip.clone();
-    sip.claim(new.invite.tx, &owner);
+    let invite_tx = match &new.begins {
+        Begins::Invite(invite) => Some(invite.tx),
+        Begins::Created(_) => None,
+    };
+    if let Some(tx) = invite_tx {
+        sip.claim(tx, &owner);
+    }
     let (media_events, media) = mpsc::channel(MEDIA_EVENTS);
-    let invite_tx = new.invite.tx;
     let refused = entry.registry().clone();
     match Call::new(new, house, owner, media_events, entry) {
         Ok(call) => {
@@ -29,7 +34,9 @@ pub(crate) fn spawn(new: NewCall, house: House, entry: Entry, control: mpsc::Rec
             if refusal.status != StatusCode::SESSION_INTERVAL_TOO_SMALL {
                 refused.note_outcome("refused", failure::BAD_REQUEST.code);
             }
-            sip.respond(invite_tx, *refusal);
+            if let Some(tx) = invite_tx {
+                sip.respond(tx, *refusal);
+            }
         }
     }
 }
@@ -85,6 +92,7 @@ impl Call {
             }
         }
         self.keep_taping(now);
+        self.keep_leg_tapes();
         self.run_app();
         self.close_when_over(now);
     }
@@ -92,7 +100,7 @@ impl Call {
     /// When [`Call::on_time`] is due.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let sessions = self.legs.iter().filter_map(|leg| leg.session.poll_timeout());
-        let listening = self.listening.as_ref().and_then(|(_, c)| c.deadline());
+        let listening = self.listening.as_ref().and_then(|l| l.collector.deadline());
         let bridging = self.bridging.as_ref().map(|b| b.due());
         let others = [
             self.action_deadline,
@@ -104,6 +112,7 @@ impl Call {
             self.leaving.map(|(_, at)| at),
             self.silence_check,
             self.report_deadline(),
+            self.first_action_by,
         ];
         sessions.chain(others.into_iter().flatten()).min()
     }
@@ -128,6 +137,7 @@ impl Call {
         self.ring_timeout(now);
         self.action_timeout(now);
         self.listen_timeout(now);
+        self.first_action_timeout(now);
     }
 
     pub(super) fn on_done(&mut self, now: Instant, done: Done) {
@@ -138,7 +148,11 @@ impl Call {
             Done::Flow { attempt, flow } => self.on_flow(now, *attempt, flow),
             Done::Started { run, started } => self.on_recording_started(now, run, started),
             Done::Recorded { run, recorded } => self.on_recorded(now, run, recorded),
-            Done::TapeOpened { run, opened } => self.on_tape_opened(now, run, opened),
+            Done::TapeOpened { run, opened } => {
+                if let Some(opened) = self.on_leg_tape_opened(now, run, opened) {
+                    self.on_tape_opened(now, run, opened);
+                }
+            }
             Done::Taped(taped) => self.on_taped(now, taped),
             Done::Joined { run, joined } => self.on_joined(now, run, joined),
             Done::PartnerGone { run } => self.on_partner_gone(now, run),
@@ -151,6 +165,7 @@ impl Call {
         match order {
             Control::HangUp => self.end_by_operator(now),
             Control::Tape(order) => self.on_tape_order(now, order),
+            Control::Update(arguments) => self.on_update(now, arguments),
             Control::Join(join) => self.on_join(now, *join),
             Control::PutThrough(order) => self.on_put_through(now, *order),
             Control::NotJoined => self.music_for_hold(),

@@ -17,7 +17,6 @@ use offhook_sip::message::{Request, StatusCode};
 use offhook_sip::refer::{self, Refer};
 use offhook_sip::session::InboundToken;
 use offhook_sma::action::LegTag;
-use offhook_sma::digits::Collector;
 use offhook_sma::session::Transaction;
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,7 +25,7 @@ use super::joining::Partner;
 use super::leg::{Leg, LegId, Part, Party};
 use super::reports::Report;
 use super::runner::Running;
-use super::{Call, Control};
+use super::{Call, Control, Listening};
 use crate::app::Application;
 use crate::event::CallEventKind;
 use crate::keep::Transferred;
@@ -87,7 +86,7 @@ pub(super) struct Before {
     pub(super) transaction: Transaction,
     pub(super) caller: Caller,
     pub(super) invoked_for: LegTag,
-    pub(super) listening: Option<(LegId, Collector)>,
+    pub(super) listening: Option<Box<Listening>>,
     pub(super) partner: Option<Box<Partner>>,
     pub(super) part: Part,
     pub(super) destination: Option<String>,

@@ -2,6 +2,7 @@
 //!
 //! > A call keeps the configuration it began with; a reload changes what the next one gets.
 
+mod api;
 mod phonebook;
 pub(crate) mod registry;
 pub(crate) mod route;
@@ -20,15 +21,18 @@ use offhook_sip::ids::Ids;
 use offhook_sip::message::{Method, Request, Response, StatusCode};
 use offhook_sip::session::{ReliableProvisionals, SessionConfig};
 use offhook_sip::uri::Uri;
+use offhook_sma::Rules;
 use tokio::sync::{mpsc, watch};
 
+use self::api::Order;
+pub use self::api::{CreateCall, CreateError, UpdateError};
 pub use self::phonebook::Desk;
 pub use self::registry::LiveCall;
 use self::registry::Registry;
 use self::route::{Plan, Router};
 use crate::app::Application;
 use crate::bans::noise::Noise;
-use crate::call::{self, Caller, NewCall, Services, Settings, Source, TapeOrder};
+use crate::call::{self, Begins, Caller, NewCall, Services, Settings, Source, TapeOrder};
 use crate::failure::{self, Failure};
 use crate::keep::Extension;
 use crate::mask::mask;
@@ -83,6 +87,11 @@ pub trait Phonebook: Send + Sync {
 pub trait Flows: Send + Sync {
     /// `None`: there is no such flow.
     fn start(&self, name: &str) -> Option<Box<dyn Application>>;
+
+    /// How sessions are run where AWS's documentation contradicts itself.
+    fn rules(&self) -> Rules {
+        Rules::default()
+    }
 }
 
 /// Takes requests that are not the office's (REGISTER, SUBSCRIBE); gives back what it does not
@@ -118,6 +127,7 @@ pub struct Office {
     draining: Arc<AtomicBool>,
     ids: Ids,
     noise: Noise,
+    orders: mpsc::Receiver<Order>,
 }
 
 /// The way to a running office. Cheap to clone.
@@ -125,6 +135,7 @@ pub struct Office {
 pub struct OfficeHandle {
     registry: Registry,
     draining: Arc<AtomicBool>,
+    orders: mpsc::Sender<Order>,
 }
 
 impl OfficeHandle {
@@ -195,7 +206,12 @@ impl Office {
         let settings = settings(&parts.config.borrow());
         let registry = Registry::new();
         let draining = Arc::new(AtomicBool::new(false));
-        let handle = OfficeHandle { registry: registry.clone(), draining: Arc::clone(&draining) };
+        let (ordered, orders) = mpsc::channel(ORDERS);
+        let handle = OfficeHandle {
+            registry: registry.clone(),
+            draining: Arc::clone(&draining),
+            orders: ordered,
+        };
         let Parts { config, services, requests, elsewhere, flows, ids } = parts;
         let router =
             Arc::new(Router { services: Arc::clone(&services), flows, pins: Arc::default() });
@@ -210,14 +226,22 @@ impl Office {
             draining,
             ids,
             noise: Noise::new(),
+            orders,
         };
         tokio::spawn(office.run());
         handle
     }
 
     async fn run(mut self) {
-        while let Some(new) = self.requests.recv().await {
-            self.take(new);
+        loop {
+            tokio::select! {
+                biased;
+                new = self.requests.recv() => match new {
+                    Some(new) => self.take(new),
+                    None => break,
+                },
+                Some(order) = self.orders.recv() => self.create(order),
+            }
         }
     }
 
@@ -274,23 +298,24 @@ impl Office {
             return self.turn_away(&new, why);
         }
         let mut slot = match &caller.source {
-            Source::Phone(_) => None,
             Source::Trunk(name) => phonebook.slot(name),
+            Source::Phone(_) | Source::Application(_) => None,
         };
         if slot.as_mut().is_some_and(|slot| !slot.take()) {
             return self.turn_away(&new, failure::TRUNK_OVERLOADED);
         }
-        self.start(new, caller, dialled, plan, slot);
+        self.start(Begins::Invite(Box::new(new)), caller, dialled, plan, slot);
     }
 
+    /// Gives the call's id.
     fn start(
         &mut self,
-        invite: NewRequest,
+        begins: Begins,
         caller: Caller,
         dialled: String,
         plan: Plan,
         slot: Option<CallSlot>,
-    ) {
+    ) -> String {
         let id = call::guid(&mut self.ids);
         let (control, orders) = mpsc::channel(ORDERS);
         let live = LiveCall {
@@ -310,14 +335,14 @@ impl Office {
         );
         let entry = self.registry.enter(live, control);
         let new = NewCall {
-            id,
+            id: id.clone(),
             caller,
             dialled,
             destination: plan.destination,
             app: plan.app,
             emergency: plan.emergency,
             failure: plan.failure,
-            invite,
+            begins,
             slot,
         };
         let house = call::House {
@@ -327,6 +352,7 @@ impl Office {
             ids: self.ids.fork(),
         };
         call::spawn(new, house, entry, orders);
+        id
     }
 
     /// A call that wants to take the place of another (RFC 3891) is not taken: phones put calls

@@ -124,6 +124,18 @@ impl Registry {
         self.tell(id, Control::Tape(order))
     }
 
+    /// Tells one call's application of an update, by the call's whole id. `None`: there is no such
+    /// call; `false`: it has more orders than it can take.
+    pub(crate) fn update(&self, id: &str, arguments: BTreeMap<String, String>) -> Option<bool> {
+        let table = self.table();
+        let live = table.get(id)?;
+        match live.control.try_send(Control::Update(arguments)) {
+            Ok(()) => Some(true),
+            Err(mpsc::error::TrySendError::Full(_)) => Some(false),
+            Err(mpsc::error::TrySendError::Closed(_)) => None,
+        }
+    }
+
     /// Gives an order to one call, by id or unique beginning of one.
     fn tell(&self, id: &str, order: Control) -> bool {
         let table = self.table();

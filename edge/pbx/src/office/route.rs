@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use offhook_config::dialplan::{Dialled, Route};
 use offhook_config::{Config, Origin, Strategy, Target};
+use offhook_sma::Rules;
 use offhook_sma::action::{Endpoint, EndpointType};
 
 use super::Flows;
@@ -52,6 +53,16 @@ pub(crate) struct Router {
 }
 
 impl Router {
+    /// How its sessions are run.
+    pub(crate) fn rules(&self) -> Rules {
+        self.flows.as_ref().map(|flows| flows.rules()).unwrap_or_default()
+    }
+
+    /// `flow:NAME`.
+    pub(crate) fn flow(&self, name: &str) -> Option<Box<dyn Application>> {
+        self.flows.as_ref()?.start(name)
+    }
+
     /// The application for a call of `caller` to what `dialler` dialled. They are the same, but
     /// when a phone puts a caller through: then the phone's rights count, and the caller is who
     /// rings, leaves the message, or is asked for the PIN.
@@ -65,7 +76,7 @@ impl Router {
         let phonebook = &self.services.phonebook;
         let origin = match dialler {
             Source::Phone(_) => Origin::Phone,
-            Source::Trunk(name) => Origin::Trunk(name),
+            Source::Trunk(name) | Source::Application(name) => Origin::Trunk(name),
         };
         let route = config.route(origin, dialled, |n| phonebook.account(n).is_some());
         match route {
@@ -106,7 +117,7 @@ impl Router {
             Target::VoicemailMenu => {
                 let own = match &caller.source {
                     Source::Phone(number) => Some(number.clone()),
-                    Source::Trunk(_) => None,
+                    Source::Trunk(_) | Source::Application(_) => None,
                 };
                 let keep = Arc::clone(&services.keep);
                 let (lamp, pins) = (Arc::clone(&services.lamp), Arc::clone(&self.pins));

@@ -20,6 +20,8 @@ mod exit;
 mod fault;
 mod items;
 mod map;
+mod map_fields;
+mod map_run;
 mod parallel;
 mod record;
 mod sight;

@@ -10,6 +10,7 @@ mod load_choice;
 mod load_map;
 mod load_retry;
 mod load_state;
+mod load_value;
 pub(crate) mod model;
 mod problem;
 mod reader;

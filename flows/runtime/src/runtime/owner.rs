@@ -163,6 +163,18 @@ impl Owner {
         self.plan(key);
     }
 
+    /// Its name is its own: what it asked for meanwhile is done.
+    pub(super) fn begin(&mut self, key: Key) {
+        let Some(live) = self.live.get_mut(&key) else { return };
+        match live.execution.poll_effect() {
+            Some(effect) => self.carry_out(key, effect),
+            // Nothing has changed since it was kept.
+            None if live.record.status == ExecutionStatus::Running => return self.plan(key),
+            None => {}
+        }
+        self.touch(key);
+    }
+
     fn ended(&mut self, key: Key) {
         let Some(live) = self.live.get_mut(&key) else { return };
         live.stage = Stage::Ended;
@@ -173,6 +185,10 @@ impl Owner {
             if let Some(token) = open.token {
                 self.tokens.close(&token);
             }
+        }
+        for waiter in std::mem::take(&mut live.waiters) {
+            // Whoever waited may be gone.
+            drop(waiter.send(live.record.clone()));
         }
     }
 
@@ -190,13 +206,7 @@ impl Owner {
             }
             Command::Wait { arn, reply } => {
                 let live = self.by_arn.get(&arn).and_then(|key| self.live.get_mut(key));
-                let waits = live.map(|live| {
-                    let (sender, receiver) = oneshot::channel();
-                    live.waiters.retain(|waiter| !waiter.is_closed());
-                    live.waiters.push(sender);
-                    receiver
-                });
-                drop(reply.send(waits));
+                drop(reply.send(live.map(wait_for)));
             }
             Command::OpenQueue { url, messages, reply } => {
                 self.queues.open(url, messages);
@@ -350,4 +360,16 @@ impl Owner {
         }
         self.touch(key);
     }
+}
+
+/// Who asks is told of the end, at once when it has come.
+fn wait_for(live: &mut Live) -> oneshot::Receiver<super::Ended> {
+    let (sender, receiver) = oneshot::channel();
+    if live.stage == Stage::Ended {
+        drop(sender.send(live.record.clone()));
+    } else {
+        live.waiters.retain(|waiter| !waiter.is_closed());
+        live.waiters.push(sender);
+    }
+    receiver
 }

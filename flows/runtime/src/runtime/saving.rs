@@ -49,7 +49,7 @@ impl Owner {
                 acks.into_iter().for_each(|ack| ack.tell(Ok(())));
                 if live.stage == Stage::Naming {
                     live.stage = Stage::Running;
-                    return self.touch(key);
+                    return self.begin(key);
                 }
                 if last {
                     return self.forget(key);

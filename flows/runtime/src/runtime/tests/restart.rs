@@ -94,5 +94,7 @@ async fn an_execution_whose_call_died_with_the_box_is_told_and_ends() {
     let record = runtime.wait_for_end(&arn).await.unwrap();
     assert_eq!(record.status, ExecutionStatus::Succeeded);
     let events = json!(runtime.execution_history(&arn).await.unwrap()).to_string();
-    assert_eq!(events.matches("Call Ended").count(), 4, "{events}");
+    // Both states were told, the one that waited then and the one after it.
+    assert_eq!(events.matches(r#""type":"TaskFailed""#).count(), 2, "{events}");
+    assert_eq!(events.matches(r#""error":"HANGUP","cause":"Call Ended""#).count(), 2, "{events}");
 }

@@ -1,0 +1,90 @@
+//! Actions that need a service of AWS: done as far as the office can, else they fail in AWS's words.
+
+use std::time::{Duration, Instant};
+
+use offhook_config::TrunkKind;
+use offhook_sip::header::Headers;
+use offhook_sip::uri::Uri;
+use offhook_sma::action::{Action, JoinChimeMeeting, LegTag, MEETING_NUMBER, VoiceFocus};
+use offhook_sma::event::{ActionError, error_type};
+
+use super::Call;
+use super::bridge::Begins;
+use super::runner::invalid;
+use crate::stack::Target;
+use crate::trunk::TrunkTarget;
+
+/// A meeting answers at once or not at all.
+const RING: Duration = Duration::from_secs(30);
+
+fn no_service(why: &str) -> ActionError {
+    let text = format!("System error while running action. {why}");
+    ActionError::new(error_type::SYSTEM_EXCEPTION, text)
+}
+
+impl Call {
+    /// Why this action cannot be run here at all; asked before the call is answered for it.
+    pub(super) fn impossible(&self, action: &Action, tag: LegTag) -> Option<ActionError> {
+        let bridged = self.transaction.other_connected(LegTag::A);
+        match action {
+            Action::JoinChimeMeeting(_) | Action::StartBotConversation(_)
+                if tag != LegTag::A || bridged =>
+            {
+                Some(invalid("Invalid action on the call."))
+            }
+            Action::JoinChimeMeeting(_) if self.ways_to_meetings().is_empty() => {
+                Some(no_service("No Voice Connector is there to reach the meeting by."))
+            }
+            Action::StartBotConversation(_) => {
+                Some(no_service("No Amazon Lex is there to talk to."))
+            }
+            Action::ModifyChimeMeetingAttendees(_) if !self.in_meeting() => {
+                Some(invalid("Call is not connected to Chime Meeting."))
+            }
+            Action::ModifyChimeMeetingAttendees(_) => {
+                Some(no_service("Attendees can be modified in AWS only."))
+            }
+            Action::VoiceFocus(VoiceFocus { enable: true, .. }) => {
+                Some(no_service("No noise suppression is there."))
+            }
+            _ => None,
+        }
+    }
+
+    fn in_meeting(&self) -> bool {
+        self.transaction.participant(LegTag::B).is_some_and(|p| p.to == MEETING_NUMBER)
+    }
+
+    fn ways_to_meetings(&self) -> Vec<TrunkTarget> {
+        let mut ways = self.services.phonebook.ways_out(MEETING_NUMBER, None, false);
+        ways.retain(|way| matches!(way.trunk.kind, TrunkKind::VoiceConnector { .. }));
+        ways
+    }
+
+    /// By SIP through a Voice Connector: the token is a parameter of the Request-URI.
+    pub(super) fn join_meeting(&mut self, now: Instant, action: &JoinChimeMeeting) {
+        let mut ways = self.ways_to_meetings();
+        let token = escaped(&action.join_token);
+        for way in &mut ways {
+            if let Uri::Sip(uri) = &mut way.uri {
+                uri.params.set("X-chime-join-token", Some(&token));
+            }
+            way.target = Target::Uri(way.uri.clone());
+        }
+        ways.reverse();
+        let headers = Headers::new();
+        let begins = Begins { ring: RING, patient: false, tone: false, headers, caller_id: None };
+        self.begin_bridging(now, begins);
+        self.next_trunk(now, ways, Vec::new());
+        self.go_on(now);
+    }
+}
+
+/// Escaped for a URI's parameter (RFC 3261 §25.1).
+fn escaped(token: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&b);
+    token
+        .bytes()
+        .map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect()
+}

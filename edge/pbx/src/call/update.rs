@@ -1,0 +1,74 @@
+//! What comes to a call from outside while it goes on (`UpdateSipMediaApplicationCall`), and what
+//! that stops half-way.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use offhook_sma::action::{Action, LegTag};
+use offhook_sma::event::{ActionData, CALL_UPDATE_REQUEST, EventType};
+
+use super::Call;
+use super::leg::Leg;
+use super::runner::Running;
+
+impl Call {
+    /// Tells the application of it; what it answers takes the place of what runs.
+    pub(super) fn on_update(&mut self, now: Instant, arguments: BTreeMap<String, String>) {
+        if self.record.ended.is_some() {
+            return;
+        }
+        self.timeline.note(now, None, "the call is updated from outside");
+        let data = ActionData::request(CALL_UPDATE_REQUEST, arguments);
+        let leg = self.invoked_for;
+        self.tell(now, leg, EventType::CallUpdateRequested, Some(data));
+    }
+
+    /// Stops the running action; the application is told, and what waits has its turn.
+    pub(super) fn interrupt(&mut self, now: Instant) {
+        let tag = self.script.running().and_then(|action| action.target().participant_tag);
+        let port = self.legs.iter().find(|leg| leg.tag() == tag).and_then(Leg::port);
+        match &self.running {
+            // What was said is kept first: [`Call::on_recorded`] tells of it.
+            Running::Recording(recording) if recording.is_open() => {
+                self.interrupting = true;
+                if let Some(port) = port {
+                    port.stop_record();
+                }
+                return;
+            }
+            Running::Playing { .. } => {
+                if let Some(port) = port {
+                    port.stop_play();
+                }
+            }
+            _ => {}
+        }
+        self.running = Running::Nothing;
+        self.action_deadline = None;
+        if let Some(action) = self.script.interrupted() {
+            let tag = tag.unwrap_or(self.invoked_for);
+            self.tell(now, tag, EventType::ActionInterrupted, Some(ActionData::of(action)));
+        }
+    }
+
+    /// A `Hangup` of ours was carried out and its `HANGUP` was answered: where the caller stays, it
+    /// is reported as an action too.
+    pub(super) fn report_hangup_behind(&mut self, now: Instant, leg: LegTag, silent: bool) {
+        let Some((tag, action)) = self.hung_up.take() else { return };
+        let told = !self.script.has_waiting() || action.always_reports(&self.rules);
+        if tag == leg && silent && told && matches!(self.running, Running::Nothing) {
+            self.tell(now, tag, EventType::ActionSuccessful, Some(ActionData::of(action)));
+        }
+    }
+
+    /// What is to be said of a `Hangup` that is carried out now.
+    pub(super) fn note_hangup(&mut self, now: Instant, tag: LegTag, action: Action) {
+        let sole = !self.transaction.other_connected(tag);
+        if self.rules.hangup_reports_first(sole) {
+            let data = ActionData::of(action);
+            self.tell(now, tag, EventType::ActionSuccessful, Some(data));
+        } else if !sole && self.rules.hangup_reports_behind(tag) {
+            self.hung_up = Some((tag, action));
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What programs ask of the office: `CreateSipMediaApplicationCall` and
+//! `UpdateSipMediaApplicationCall` (Amazon Chime SDK Voice API), without HTTP.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use offhook_sma::action::may_set_header;
+use tokio::sync::oneshot;
+
+use super::route::Plan;
+use super::{Office, OfficeHandle};
+use crate::call::{Begins, Caller, Created, Source};
+
+/// Pairs of arguments, and of headers.
+const MAX_PAIRS: usize = 20;
+/// Octets of a header.
+const MAX_VALUE: usize = 2048;
+
+/// A call that an application is to begin.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CreateCall {
+    /// The flow's name, as in `flow:NAME`.
+    pub application: String,
+    /// `FromPhoneNumber`: the number shown.
+    pub from: String,
+    /// `ToPhoneNumber`: E.164, or an extension of this office.
+    pub to: String,
+    /// `SipHeaders` for the INVITE, at most 20: `X-*`, `User-to-User`, `Diversion`.
+    pub sip_headers: BTreeMap<String, String>,
+    /// `ArgumentsMap`, at most 20: what the application gets with `NEW_OUTBOUND_CALL`.
+    pub arguments: BTreeMap<String, String>,
+}
+
+/// Why a call was not begun. In brackets the HTTP status of AWS's API.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CreateError {
+    /// (404)
+    #[error("there is no application {0}")]
+    NoSuchApplication(String),
+    /// (400) Not `^\+?[1-9]\d{1,14}$`, or a number for emergencies.
+    #[error("{0} is no number that can be called")]
+    InvalidNumber(String),
+    /// (400)
+    #[error("Invalid SIP header(s) provided: {0}.")]
+    InvalidHeader(String),
+    /// (400)
+    #[error("more than {MAX_PAIRS} {0}")]
+    TooMany(&'static str),
+    /// (400, `ResourceLimitExceeded`)
+    #[error("the office has as many calls as it may")]
+    Full,
+    /// (503)
+    #[error("the office takes no new calls")]
+    Closing,
+}
+
+/// Why an update did not reach its call. In brackets the HTTP status of AWS's API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UpdateError {
+    /// (404)
+    #[error("there is no such call")]
+    NotFound,
+    /// (400)
+    #[error("more than {MAX_PAIRS} arguments")]
+    TooManyArguments,
+    /// (429)
+    #[error("the call has more orders than it can take")]
+    Busy,
+}
+
+/// A call to be begun, and where to say what came of it.
+pub(super) struct Order {
+    call: CreateCall,
+    reply: oneshot::Sender<Result<String, CreateError>>,
+}
+
+impl OfficeHandle {
+    /// Begins a call and gives its transaction id. The application hears `NEW_OUTBOUND_CALL`,
+    /// `RINGING`, `CALL_ANSWERED` and, when nobody answers, `HANGUP`.
+    ///
+    /// # Errors
+    /// When it is not begun.
+    pub async fn create_call(&self, call: CreateCall) -> Result<String, CreateError> {
+        check(&call)?;
+        let (reply, created) = oneshot::channel();
+        let sent = self.orders.send(Order { call, reply }).await;
+        sent.map_err(|_| CreateError::Closing)?;
+        created.await.unwrap_or(Err(CreateError::Closing))
+    }
+
+    /// Tells the application of a call (its whole transaction id) `CALL_UPDATE_REQUESTED`; what it
+    /// answers takes the place of what runs. Does not wait for that.
+    ///
+    /// # Errors
+    /// When the call is not told.
+    pub fn update_call(
+        &self,
+        transaction_id: &str,
+        arguments: BTreeMap<String, String>,
+    ) -> Result<(), UpdateError> {
+        if arguments.len() > MAX_PAIRS {
+            return Err(UpdateError::TooManyArguments);
+        }
+        match self.registry.update(transaction_id, arguments) {
+            Some(true) => Ok(()),
+            Some(false) => Err(UpdateError::Busy),
+            None => Err(UpdateError::NotFound),
+        }
+    }
+}
+
+fn check(call: &CreateCall) -> Result<(), CreateError> {
+    for number in [&call.from, &call.to] {
+        let digits = number.strip_prefix('+').unwrap_or(number);
+        let fits = (2..=15).contains(&digits.len())
+            && digits.bytes().all(|b| b.is_ascii_digit())
+            && !digits.starts_with('0');
+        if !fits {
+            return Err(CreateError::InvalidNumber(number.clone()));
+        }
+    }
+    if call.arguments.len() > MAX_PAIRS {
+        return Err(CreateError::TooMany("arguments"));
+    }
+    if call.sip_headers.len() > MAX_PAIRS {
+        return Err(CreateError::TooMany("SIP headers"));
+    }
+    let wrong = call.sip_headers.iter().find(|(name, value)| {
+        !may_set_header(name) || value.len() > MAX_VALUE || value.chars().any(char::is_control)
+    });
+    match wrong {
+        Some((name, _)) => Err(CreateError::InvalidHeader(name.clone())),
+        None => Ok(()),
+    }
+}
+
+impl Office {
+    pub(super) fn create(&mut self, order: Order) {
+        self.refresh();
+        let Order { call, reply } = order;
+        let _ = reply.send(self.created(call));
+    }
+
+    fn created(&mut self, call: CreateCall) -> Result<String, CreateError> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err(CreateError::Closing);
+        }
+        if self.registry.count() >= self.settings.config.sip.max_calls {
+            return Err(CreateError::Full);
+        }
+        let CreateCall { application, from, to, sip_headers: headers, arguments } = call;
+        if self.settings.config.dialplan.emergency_number(&to).is_some() {
+            // Nobody would be there to speak.
+            return Err(CreateError::InvalidNumber(to));
+        }
+        let Some(app) = self.router.flow(&application) else {
+            return Err(CreateError::NoSuchApplication(application));
+        };
+        let destination = Some(format!("flow:{application}"));
+        let plan = Plan { app, destination, emergency: false, failure: None };
+        let caller = Caller::known(Source::Application(application), &from, None);
+        let begins = Created { to: to.clone(), from, headers, arguments };
+        Ok(self.start(Begins::Created(Box::new(begins)), caller, to, plan, None))
+    }
+}

@@ -1,0 +1,290 @@
+//! The run of a distributed Map: its items, its child executions, its end.
+
+use super::exit::bounded;
+use super::fault::error_output;
+use super::map_fields::{batches, percentage, tolerated_count};
+use super::state::{Call, Child, Distributed, Entry, Fault, Identity, MapRun, Phase, StrandId};
+use super::{Effect, Execution, ItemsCall, TaskEvent, TaskId, items};
+use crate::failure::Failure;
+use crate::history::{Details, EventId, EventType, Fault as FaultDetails};
+use crate::machine::model::{Map, Reader, State};
+use crate::scope::Variables;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+const ITEM_READER: &str = "States.ItemReaderFailed";
+const RESULT_WRITER: &str = "States.ResultWriterFailed";
+
+impl Execution {
+    pub(super) fn begin_distributed(
+        &mut self,
+        id: StrandId,
+        state: &State,
+        map: &Map,
+        mut run: MapRun,
+    ) -> Result<(), Fault> {
+        let run_name = self.core.entropy.uuid();
+        let label = map.label.clone().unwrap_or_else(|| self.core.entropy.uuid());
+        let (count, percentage) = {
+            let Some(sight) = self.sight(id, state, None) else { return Ok(()) };
+            (tolerated_count(&sight, map, &run.input)?, percentage(&sight, map, &run.input)?)
+        };
+        let identity = self.strand(id).map(|strand| self.identity(strand));
+        let arn = identity.map_or_else(String::new, |identity| {
+            let machine = identity.machine_arn.replacen(":stateMachine:", ":mapRun:", 1);
+            format!("{machine}/{label}:{run_name}")
+        });
+        let details = Details::MapRunStarted(crate::history::MapRun { map_run_arn: arn.clone() });
+        let started = self.advance(id, EventType::MapRunStarted, Some(details));
+        run.distributed = Some(Box::new(Distributed {
+            arn,
+            run: run_name,
+            label,
+            started,
+            tolerated_count: count,
+            tolerated_percentage: percentage,
+            failed_items: 0,
+            sizes: BTreeMap::new(),
+            succeeded: Vec::new(),
+            failed: Vec::new(),
+            call: None,
+        }));
+        let input = run.input.clone();
+        if let Some(strand) = self.strand_mut(id) {
+            strand.frame.phase = Phase::Map(Box::new(run));
+        }
+        match &map.reader {
+            Some(reader) => self.read_items(id, state, reader, &input),
+            None => self.batch(id, state, map),
+        }
+    }
+
+    fn read_items(
+        &mut self,
+        id: StrandId,
+        state: &State,
+        reader: &Reader,
+        input: &Value,
+    ) -> Result<(), Fault> {
+        let (arguments, most) = {
+            let Some(sight) = self.sight(id, state, None) else { return Ok(()) };
+            let arguments = match &reader.arguments {
+                Some(arguments) => sight.payload(arguments, input, "ItemReader/Arguments")?,
+                None => Value::Object(serde_json::Map::new()),
+            };
+            let most = match &reader.max_items {
+                Some(setting) => Some(sight.count(setting, input, "MaxItems")?),
+                None => None,
+            };
+            (arguments, most)
+        };
+        let max_items = match most.map(u64::try_from) {
+            None | Some(Ok(0)) => None,
+            Some(Ok(most)) => Some(most),
+            Some(Err(_)) => {
+                let cause = "field MaxItems must be positive".to_owned();
+                return Err(self.run_failed(id, ITEM_READER, cause));
+            }
+        };
+        let resource = reader.resource.clone();
+        self.map_call(id, |task| {
+            let call = ItemsCall { id: task, resource, arguments };
+            (Call::Read { id: task, max_items }, Effect::ReadItems(Box::new(call)))
+        });
+        Ok(())
+    }
+
+    /// What the driver tells about the items or the results.
+    pub(super) fn map_told(
+        &mut self,
+        id: StrandId,
+        state: &State,
+        map: &Map,
+        task: TaskId,
+        event: TaskEvent,
+    ) -> Result<(), Fault> {
+        if matches!(
+            event,
+            TaskEvent::Heartbeat | TaskEvent::Started { .. } | TaskEvent::Submitted { .. }
+        ) {
+            return Ok(());
+        }
+        self.core.tasks.remove(&task);
+        let Some(Phase::Map(run)) = self.strand_mut(id).map(|strand| &mut strand.frame.phase)
+        else {
+            return Ok(());
+        };
+        let call = run.distributed.as_mut().and_then(|distributed| distributed.call.take());
+        match (call, event) {
+            (Some(Call::Read { max_items, .. }), event) => {
+                self.items_came(id, state, map, max_items, event)
+            }
+            (Some(Call::Write { .. }), TaskEvent::Failed { cause, .. }) => {
+                let cause = cause.unwrap_or_default();
+                Err(self.run_failed(id, RESULT_WRITER, cause))
+            }
+            (Some(Call::Write { output, .. }), _) => self.run_done(id, output),
+            (None, _) => Ok(()),
+        }
+    }
+
+    fn items_came(
+        &mut self,
+        id: StrandId,
+        state: &State,
+        map: &Map,
+        max_items: Option<u64>,
+        event: TaskEvent,
+    ) -> Result<(), Fault> {
+        let most = max_items.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
+        let format = map.reader.as_ref().map(|reader| &reader.format);
+        let read = match (event, format) {
+            (TaskEvent::Content { text }, Some(format)) => items::read(&text, format, most),
+            (TaskEvent::Succeeded { output: Value::Array(mut items) }, _) => {
+                items.truncate(most);
+                Ok(items)
+            }
+            (TaskEvent::Failed { error, cause }, _) => Err(cause.or(error).unwrap_or_default()),
+            _ => Err("Attempting to map over non-iterable node.".to_owned()),
+        };
+        match read {
+            Ok(found) => {
+                if let Some(strand) = self.strand_mut(id)
+                    && let Phase::Map(run) = &mut strand.frame.phase
+                {
+                    run.total_items = found.len();
+                    run.items = found.into_iter().map(Entry::plain).collect();
+                }
+                self.batch(id, state, map)
+            }
+            Err(cause) => Err(self.run_failed(id, ITEM_READER, cause)),
+        }
+    }
+
+    /// Groups a distributed Map's items as `ItemBatcher` says, and starts.
+    fn batch(&mut self, id: StrandId, state: &State, map: &Map) -> Result<(), Fault> {
+        if let Some(batcher) = &map.batcher {
+            let Some(Phase::Map(run)) = self.strand_mut(id).map(|strand| &mut strand.frame.phase)
+            else {
+                return Ok(());
+            };
+            let (items, input) = (std::mem::take(&mut run.items), run.input.clone());
+            let batches = {
+                let Some(sight) = self.sight(id, state, None) else { return Ok(()) };
+                batches(&sight, map, batcher, items, &input)?
+            };
+            if let Some(strand) = self.strand_mut(id)
+                && let Phase::Map(run) = &mut strand.frame.phase
+            {
+                run.items = batches;
+            }
+        }
+        let started = self.strand(id).map_or(0, |strand| strand.last);
+        match self.strand(id).map(|strand| &strand.frame.phase) {
+            Some(Phase::Map(run)) if run.items.is_empty() => self.all_done(id, started),
+            _ => self.start_iterations(id),
+        }
+    }
+
+    /// Begins a child execution.
+    pub(super) fn child(
+        &mut self,
+        id: StrandId,
+        map: &Map,
+        index: usize,
+        input: Value,
+    ) -> Result<(), Failure> {
+        bounded("ItemSelector", &input)?;
+        let name = self.core.entropy.uuid();
+        let now = self.core.now;
+        let Some(strand) = self.strand(id) else { return Ok(()) };
+        let Phase::Map(run) = &strand.frame.phase else { return Ok(()) };
+        let label = run.distributed.as_ref().map_or("", |distributed| &distributed.label);
+        let outer = self.identity(strand);
+        let machine_arn = format!("{}/{label}", outer.machine_arn);
+        let arn = format!("{}:{name}", machine_arn.replacen(":stateMachine:", ":execution:", 1));
+        let identity = Identity {
+            arn,
+            name,
+            role_arn: outer.role_arn.clone(),
+            machine_name: format!("{}/{label}", outer.machine_name),
+            machine_arn,
+            input: input.clone(),
+            started: now,
+        };
+        let Some(child) = self.branch(id, index, map.processor, 0, input) else { return Ok(()) };
+        if let Some(strand) = self.strand_mut(child) {
+            // Its first event is its ExecutionStarted.
+            strand.child = Some(Box::new(Child { identity, events: 1 }));
+            strand.home = child;
+            strand.variables = Variables::new();
+        }
+        Ok(())
+    }
+
+    /// A child execution failed. Above the tolerated number, so does the Map.
+    pub(super) fn iteration_failed(
+        &mut self,
+        id: StrandId,
+        index: usize,
+        fault: &Fault,
+    ) -> Result<(), Fault> {
+        let Some(strand) = self.strand_mut(id) else { return Ok(()) };
+        let Phase::Map(run) = &mut strand.frame.phase else { return Ok(()) };
+        run.running = run.running.saturating_sub(1);
+        let total = run.total_items;
+        let Some(distributed) = &mut run.distributed else { return Ok(()) };
+        distributed.failed_items += distributed.sizes.remove(&index).unwrap_or(1);
+        let mut told = error_output(fault);
+        told["Index"] = index.into();
+        distributed.failed.push(told);
+        let failed = distributed.failed_items;
+        let too_many = match (distributed.tolerated_count, distributed.tolerated_percentage) {
+            (None, None) => failed > 0,
+            (count, percentage) => {
+                count.is_some_and(|count| failed as u64 > count)
+                    || percentage.is_some_and(|most| failed as f64 * 100.0 > most * total as f64)
+            }
+        };
+        let started = distributed.started;
+        if too_many {
+            self.cut_children(id);
+            let cause = "The specified tolerated failure threshold was exceeded".to_owned();
+            return Err(self.run_failed(id, "States.ExceedToleratedFailureThreshold", cause));
+        }
+        self.next_child(id, started)
+    }
+
+    pub(super) fn next_child(&mut self, id: StrandId, started: EventId) -> Result<(), Fault> {
+        let done = match self.strand(id).map(|strand| &strand.frame.phase) {
+            Some(Phase::Map(run)) => run.running == 0 && run.items.is_empty(),
+            _ => return Ok(()),
+        };
+        if done {
+            self.all_done(id, started)
+        } else {
+            self.start_iteration(id, started).map(|_| ())
+        }
+    }
+
+    /// The run of a distributed Map is done, its results kept.
+    pub(super) fn run_done(&mut self, id: StrandId, output: Value) -> Result<(), Fault> {
+        let Some((machine, flow, state)) = self.located(id) else { return Ok(()) };
+        let Some(state) = machine.state(flow, state) else { return Ok(()) };
+        let Some(strand) = self.strand_mut(id) else { return Ok(()) };
+        let Phase::Map(run) = &strand.frame.phase else { return Ok(()) };
+        let started = run.distributed.as_ref().map_or(0, |distributed| distributed.started);
+        strand.frame.exit_from = Some(started);
+        self.advance(id, EventType::MapRunSucceeded, None);
+        self.advance(id, EventType::MapStateSucceeded, None);
+        self.leave(id, state, Some(output))
+    }
+
+    pub(super) fn run_failed(&mut self, id: StrandId, error: &str, cause: String) -> Fault {
+        let (error, cause) = (Some(error.to_owned()), Some(cause));
+        let details =
+            Details::MapRunFailed(FaultDetails { error: error.clone(), cause: cause.clone() });
+        self.advance(id, EventType::MapRunFailed, Some(details));
+        Fault::told(error, cause)
+    }
+}

@@ -1,0 +1,228 @@
+use super::*;
+use EventType::*;
+
+fn map(more: &Value, processor: &Value) -> Value {
+    let mut state = json!({ "Type": "Map", "End": true, "ItemProcessor": processor });
+    state.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    states("M", &json!({ "M": state, "H": { "Type": "Pass", "End": true } }))
+}
+
+fn without_handler(mut document: Value) -> Value {
+    document["States"].as_object_mut().unwrap().remove("H");
+    document
+}
+
+fn inline(states: &Value) -> Value {
+    json!({ "StartAt": "I", "States": states })
+}
+
+fn distributed(states: &Value) -> Value {
+    let config = json!({ "Mode": "DISTRIBUTED", "ExecutionType": "STANDARD" });
+    json!({ "ProcessorConfig": config, "StartAt": "I", "States": states })
+}
+
+#[test]
+fn as_many_iterations_run_as_max_concurrency_says() {
+    let processor = inline(&json!({ "I": task(&json!({})) }));
+    let document = without_handler(map(&json!({ "MaxConcurrency": 2 }), &processor));
+    let mut bench = Bench::new(&document, json!([1, 2, 3]));
+    assert_eq!(bench.calls.len(), 2);
+    bench.succeed(1, json!("b"));
+    assert_eq!(bench.calls.len(), 3);
+    bench.succeed(2, json!("c"));
+    bench.succeed(0, json!("a"));
+    assert_eq!(bench.output(), json!(["a", "b", "c"]), "in the order of the items");
+}
+
+#[test]
+fn an_inline_map_runs_forty_iterations_at_most() {
+    let processor = inline(&json!({ "I": task(&json!({})) }));
+    let document = without_handler(map(&json!({}), &processor));
+    let bench = Bench::new(&document, json!(vec![0; 100]));
+    assert_eq!(bench.calls.len(), 40);
+}
+
+#[test]
+fn a_failed_iteration_fails_the_map_and_aborts_the_others() {
+    let processor = inline(&json!({ "I": task(&json!({})) }));
+    let catch = json!({ "Catch": [{ "ErrorEquals": ["States.ALL"], "Next": "H" }] });
+    let mut bench = Bench::new(&map(&catch, &processor), json!([1, 2]));
+    bench.fail(0, "Boom", "c");
+    assert_eq!(bench.cancelled, [bench.calls[1].id]);
+    let types = bench.types();
+    let at = types.iter().position(|kind| *kind == MapIterationFailed).unwrap();
+    assert_eq!(
+        types[at..at + 5],
+        [MapIterationFailed, TaskStateAborted, MapIterationAborted, MapStateFailed, MapStateExited]
+    );
+    assert_eq!(bench.output(), json!({ "Error": "Boom", "Cause": "c" }));
+}
+
+#[test]
+fn variables_of_an_iteration_stay_in_it() {
+    let processor = inline(&json!({ "I": { "Type": "Pass", "Assign": { "own.$": "$" },
+        "Parameters": { "outer.$": "$x", "item.$": "$" }, "End": true } }));
+    let mut document = map(&json!({}), &processor);
+    document["StartAt"] = json!("S");
+    document["States"]["S"] = json!({ "Type": "Pass", "Assign": { "x": 5 }, "Next": "M" });
+    let bench = Bench::new(&without_handler(document), json!([1, 2]));
+    assert_eq!(bench.output(), json!([{ "outer": 5, "item": 1 }, { "outer": 5, "item": 2 }]));
+}
+
+#[test]
+fn a_distributed_map_runs_child_executions_of_their_own() {
+    let processor = distributed(&json!({ "I": { "Type": "Pass", "Parameters": {
+        "input.$": "$$.Execution.Input", "id.$": "$$.Execution.Id", "machine.$": "$$.StateMachine.Name" },
+        "End": true } }));
+    let document = without_handler(map(&json!({ "Label": "L" }), &processor));
+    let bench = Bench::new(&document, json!(["a", "b"]));
+    let output = bench.output();
+    assert_eq!(output[1]["input"], json!("b"));
+    assert_eq!(output[0]["machine"], json!("m/L"));
+    assert!(
+        output[0]["id"].as_str().unwrap().starts_with("arn:aws:states:us-east-1:1:execution:m/L:")
+    );
+    assert_eq!(
+        bench.types(),
+        [
+            ExecutionStarted,
+            MapStateEntered,
+            MapStateStarted,
+            MapRunStarted,
+            MapRunSucceeded,
+            MapStateSucceeded,
+            MapStateExited,
+            ExecutionSucceeded
+        ]
+    );
+    assert_eq!(bench.previous(), [0, 0, 2, 3, 4, 5, 4, 7]);
+}
+
+#[test]
+fn tolerated_failures_leave_their_results_out_and_too_many_fail_the_run() {
+    let processor = distributed(&json!({ "I": task(&json!({})) }));
+    let run = |more: &Value| {
+        let mut bench = Bench::new(&without_handler(map(more, &processor)), json!([1, 2, 3, 4]));
+        bench.fail(0, "A", "");
+        if bench.execution.status() == Status::Running {
+            bench.succeed(1, json!("b"));
+            bench.fail(2, "A", "");
+        }
+        if bench.execution.status() == Status::Running {
+            bench.succeed(3, json!("d"));
+        }
+        bench
+    };
+    let bench = run(&json!({ "ToleratedFailureCount": 2 }));
+    assert_eq!(bench.output(), json!(["b", "d"]));
+    assert_eq!(run(&json!({ "ToleratedFailurePercentage": 50 })).output(), json!(["b", "d"]));
+    for more in [
+        json!({}),
+        json!({ "ToleratedFailureCount": 1 }),
+        json!({ "ToleratedFailurePercentage": 49 }),
+    ] {
+        let bench = run(&more);
+        assert_eq!(bench.execution.error(), Some("States.ExceedToleratedFailureThreshold"));
+        assert!(bench.types().ends_with(&[MapRunFailed, MapStateFailed, ExecutionFailed]));
+        assert!(bench.execution.open_tasks().next().is_none());
+    }
+}
+
+#[test]
+fn a_runtime_error_in_a_child_execution_is_one_failed_item() {
+    let processor =
+        distributed(&json!({ "I": { "Type": "Pass", "InputPath": "$.a", "End": true } }));
+    let document = without_handler(map(&json!({ "ToleratedFailureCount": 1 }), &processor));
+    let bench = Bench::new(&document, json!([{ "a": 1 }, {}]));
+    assert_eq!(bench.output(), json!([1]));
+}
+
+#[test]
+fn items_are_put_together_into_batches() {
+    let processor = distributed(&json!({ "I": { "Type": "Pass", "End": true } }));
+    let batcher = json!({ "ItemSelector": { "n.$": "$$.Map.Item.Value" },
+        "ItemBatcher": { "MaxItemsPerBatch": 2, "BatchInput": { "who.$": "$.who" } }, "ItemsPath": "$.list" });
+    let document = without_handler(map(&batcher, &processor));
+    let bench = Bench::new(&document, json!({ "who": "w", "list": [1, 2, 3] }));
+    assert_eq!(
+        bench.output(),
+        json!([
+        { "Items": [{ "n": 1 }, { "n": 2 }], "BatchInput": { "who": "w" } },
+        { "Items": [{ "n": 3 }], "BatchInput": { "who": "w" } }])
+    );
+}
+
+/// Runs a Map with a reader over `text` and gives its output, or the cause of its failure.
+fn read(config: Value, text: &str) -> Result<Value, String> {
+    let reader = json!({ "ItemReader": { "Resource": "arn:aws:states:::s3:getObject",
+        "Parameters": { "Bucket": "b", "Key": "k" }, "ReaderConfig": config } });
+    let processor = distributed(&json!({ "I": { "Type": "Pass", "End": true } }));
+    let machine = load(&without_handler(map(&reader, &processor)));
+    let now = "2026-11-29T10:00:00Z".parse().unwrap();
+    let mut execution = Execution::start(machine, begin(json!({})), now);
+    let Some(Effect::ReadItems(call)) = execution.poll_effect() else { panic!("no reading") };
+    assert_eq!(call.arguments, json!({ "Bucket": "b", "Key": "k" }));
+    execution.handle_task(call.id, TaskEvent::Content { text: text.to_owned() }, now).unwrap();
+    execution.output().cloned().ok_or_else(|| execution.cause().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn files_of_csv_json_and_json_lines_are_read() {
+    let csv = json!({ "InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW" });
+    let text = "\u{feff}a,b\r\n1,\"x, \"\"y\"\"\"\r\n\r\n2\n";
+    assert_eq!(
+        read(csv.clone(), text).unwrap(),
+        json!([{ "a": "1", "b": "x, \"y\"" }, { "a": "2", "b": "" }])
+    );
+    assert_eq!(
+        read(csv.clone(), "a,a\n1,2").unwrap_err(),
+        "CSV headers cannot contain duplicates."
+    );
+    assert_eq!(read(csv, "").unwrap(), json!([]));
+    let given = json!({ "InputType": "CSV", "CSVHeaderLocation": "GIVEN", "CSVHeaders": ["x"],
+        "CSVDelimiter": "PIPE", "MaxItems": 1 });
+    assert_eq!(read(given, "1|2\n3|4").unwrap(), json!([{ "x": "1" }]));
+    assert_eq!(
+        read(json!({ "InputType": "JSONL" }), "{\"a\":1}\n\n[2]\n").unwrap(),
+        json!([{ "a": 1 }, [2]])
+    );
+    assert!(
+        read(json!({ "InputType": "JSONL" }), "{").unwrap_err().starts_with("Line 1 is not JSON")
+    );
+    let pointer = json!({ "InputType": "JSON", "ItemsPointer": "/in/list" });
+    assert_eq!(read(pointer, "{\"in\":{\"list\":[1]}}").unwrap(), json!([1]));
+    assert_eq!(
+        read(json!({ "InputType": "JSON" }), "7").unwrap_err(),
+        "Attempting to map over non-iterable node."
+    );
+}
+
+#[test]
+fn results_are_written_with_a_manifest() {
+    let writer = json!({ "Label": "L", "ToleratedFailureCount": 1, "ResultWriter": {
+        "Resource": "arn:aws:states:::s3:putObject", "Parameters": { "Bucket": "b", "Prefix": "p" } } });
+    let processor =
+        distributed(&json!({ "I": { "Type": "Pass", "InputPath": "$.a", "End": true } }));
+    let machine = load(&without_handler(map(&writer, &processor)));
+    let now = "2026-11-29T10:00:00Z".parse().unwrap();
+    let mut execution = Execution::start(machine, begin(json!([{ "a": 1 }, {}])), now);
+    let Some(Effect::WriteResults(call)) = execution.poll_effect() else { panic!("no writing") };
+    let names: Vec<&str> =
+        call.files.iter().map(|file| file.key.rsplit('/').next().unwrap()).collect();
+    assert_eq!(names, ["FAILED_0.json", "SUCCEEDED_0.json", "manifest.json"]);
+    execution.handle_task(call.id, TaskEvent::Succeeded { output: json!({}) }, now).unwrap();
+    let output = execution.output().unwrap();
+    assert_eq!(output["ResultWriterDetails"]["Key"], json!(call.files[2].key));
+    assert_eq!(output["ResultWriterDetails"]["Bucket"], json!("b"));
+}
+
+#[test]
+fn items_that_are_no_array_are_told() {
+    let processor = inline(&json!({ "I": { "Type": "Pass", "End": true } }));
+    let document = without_handler(map(&json!({ "ItemsPath": "$.a" }), &processor));
+    let bench = Bench::new(&document, json!({ "a": 1 }));
+    assert_eq!(bench.execution.error(), Some("States.Runtime"));
+    assert!(
+        bench.execution.cause().unwrap().ends_with("Reference path \"$.a\" must point to array.")
+    );
+}

@@ -1,0 +1,242 @@
+//! Reads single fields: numbers, paths, expressions, payload templates, variables.
+
+use super::load::Loader;
+use super::load_state::Place;
+use super::model::{Language, Payload, ResultPath, Selector, Setting};
+use super::problem::Code;
+use super::reader::Object;
+use crate::intrinsic::Intrinsic;
+use crate::jsonata::{Expression, JsonataTemplate, TemplateProblem};
+use crate::limits;
+use crate::path::{Path, PathError, ReferencePath};
+use crate::template::Template;
+use serde_json::Value;
+
+impl Loader {
+    /// A number of seconds from `least`, or what computes one.
+    pub(super) fn seconds(
+        &mut self,
+        place: &Place<'_>,
+        name: &'static str,
+        path: &'static str,
+        least: u64,
+    ) -> Option<Setting> {
+        self.number(place, &place.object, name, path, least..=limits::SECONDS)
+    }
+
+    /// An integer of `range` in the field `name` of `object`, or what computes one.
+    pub(super) fn number(
+        &mut self,
+        place: &Place<'_>,
+        object: &Object<'_>,
+        name: &'static str,
+        path: &'static str,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> Option<Setting> {
+        object.at_most_one(&mut self.report, &[name, path]);
+        if let Some(Value::String(text)) = object.get(name)
+            && place.language == Language::Jsonata
+        {
+            return self.expression(&object.path(name), text, name, true);
+        }
+        if let Some(number) = object.integer(&mut self.report, name, range) {
+            return Some(Setting::Fixed(number.into()));
+        }
+        self.path_setting(place, object, path)
+    }
+
+    /// A field that holds a path, or an intrinsic where AWS takes one.
+    pub(super) fn path_setting(
+        &mut self,
+        place: &Place<'_>,
+        object: &Object<'_>,
+        field: &'static str,
+    ) -> Option<Setting> {
+        if place.language == Language::Jsonata {
+            return None;
+        }
+        let text = object.text(&mut self.report, field)?;
+        let at = object.path(field);
+        if text.starts_with("States.") {
+            return match Intrinsic::parse(text) {
+                Ok(call) => Some(Setting::Call { call }),
+                Err(error) => {
+                    self.bad_path(&at, Code::InvalidIntrinsic, text, &error);
+                    None
+                }
+            };
+        }
+        self.path(&at, text).map(|path| Setting::Path { path, field })
+    }
+
+    /// A text, or what computes one.
+    pub(super) fn word(
+        &mut self,
+        place: &Place<'_>,
+        name: &'static str,
+        path: &'static str,
+    ) -> Option<Setting> {
+        let object = &place.object;
+        if let Some(text) = object.text(&mut self.report, name) {
+            if place.language == Language::Jsonata && text.trim_start().starts_with("{%") {
+                return self.expression(&object.path(name), text, name, true);
+            }
+            return Some(Setting::Fixed(Value::String(text.to_owned())));
+        }
+        self.path_setting(place, object, path)
+    }
+
+    /// `{% … %}`; where `required`, a text without the marks is an error.
+    pub(super) fn expression(
+        &mut self,
+        at: &str,
+        text: &str,
+        field: &'static str,
+        required: bool,
+    ) -> Option<Setting> {
+        let inner = text.trim().strip_prefix("{%").and_then(|rest| rest.strip_suffix("%}"));
+        let Some(inner) = inner else {
+            if required {
+                let message = format!("{field} must be a JSONata expression '{{% … %}}'.");
+                self.report.error(at, Code::InvalidJsonata, message);
+            }
+            return None;
+        };
+        match Expression::parse(inner.trim()) {
+            Ok(expression) => Some(Setting::Query { expression, field }),
+            Err(error) => {
+                let message = format!("JSONata: {}.", error.message.trim_end_matches('.'));
+                self.report.error(at, Code::InvalidJsonata, message);
+                None
+            }
+        }
+    }
+
+    pub(super) fn path(&mut self, at: &str, text: &str) -> Option<Path> {
+        match Path::parse(text) {
+            Ok(path) => Some(path),
+            Err(error) => {
+                self.bad_path(at, Code::InvalidPath, text, &error);
+                None
+            }
+        }
+    }
+
+    pub(super) fn bad_path(&mut self, at: &str, code: Code, text: &str, error: &PathError) {
+        let message = format!("'{text}': {error}.");
+        self.report.error_with(at, code, message, error.suggestion.clone());
+    }
+
+    pub(super) fn selector(&mut self, object: &Object<'_>, name: &str) -> Selector {
+        match object.get(name) {
+            None => Selector::Whole,
+            Some(Value::Null) => Selector::Nothing,
+            Some(Value::String(text)) if text == "$" => Selector::Whole,
+            Some(_) => {
+                let text = object.text(&mut self.report, name);
+                let path = text.and_then(|text| self.path(&object.path(name), text));
+                path.map_or(Selector::Whole, Selector::Path)
+            }
+        }
+    }
+
+    pub(super) fn result_path(&mut self, object: &Object<'_>) -> ResultPath {
+        let name = "ResultPath";
+        match object.get(name) {
+            None => ResultPath::Whole,
+            Some(Value::Null) => ResultPath::Discard,
+            Some(Value::String(text)) if text == "$" => ResultPath::Whole,
+            Some(_) => {
+                let Some(text) = object.text(&mut self.report, name) else {
+                    return ResultPath::Whole;
+                };
+                match ReferencePath::parse(text) {
+                    Ok(path) => ResultPath::At(path),
+                    Err(error) => {
+                        self.bad_path(&object.path(name), Code::InvalidPath, text, &error);
+                        ResultPath::Whole
+                    }
+                }
+            }
+        }
+    }
+
+    /// A payload template of the field `name`. In JSONPath it must be an object.
+    pub(super) fn payload(
+        &mut self,
+        object: &Object<'_>,
+        name: &str,
+        language: Language,
+    ) -> Option<Payload> {
+        let value = object.get(name)?;
+        match language {
+            Language::Jsonata => self.jsonata(object, name).map(Payload::Query),
+            Language::JsonPath => match Template::parse(value) {
+                Ok(template) => Some(Payload::Paths(template)),
+                Err(problems) => {
+                    self.bad_template(&object.path(name), Code::InvalidPath, problems);
+                    None
+                }
+            },
+        }
+    }
+
+    pub(super) fn jsonata(&mut self, object: &Object<'_>, name: &str) -> Option<JsonataTemplate> {
+        let value = object.get(name)?;
+        match JsonataTemplate::parse(value) {
+            Ok(template) => Some(template),
+            Err(problems) => {
+                self.bad_template(&object.path(name), Code::InvalidJsonata, problems);
+                None
+            }
+        }
+    }
+
+    pub(super) fn bad_template(&mut self, at: &str, code: Code, problems: Vec<TemplateProblem>) {
+        for problem in problems {
+            // `/a/b[0]/c.$` in the template's words is `/a/b/0/c.$` as a pointer.
+            let inner = problem.path.trim_start_matches('/').replace('[', "/").replace(']', "");
+            let place = if inner.is_empty() { at.to_owned() } else { format!("{at}/{inner}") };
+            self.report.error(&place, code, problem.message);
+        }
+    }
+
+    /// `Assign`, with the rules for variables' names and scope.
+    pub(super) fn assign(&mut self, object: &Object<'_>, language: Language) -> Option<Payload> {
+        let members = object.object(&mut self.report, "Assign")?;
+        let at = object.path("Assign");
+        for key in members.keys() {
+            let name = match language {
+                Language::JsonPath => key.strip_suffix(".$").unwrap_or(key),
+                Language::Jsonata => key,
+            };
+            self.variable(name, &format!("{at}/{}", super::source::escape(key)));
+        }
+        self.payload(object, "Assign", language)
+    }
+
+    pub(super) fn variable(&mut self, name: &str, at: &str) {
+        let mut chars = name.chars();
+        let named = chars.next().is_some_and(|first| first.is_alphabetic() || first == '_')
+            && chars.all(|char| char.is_alphanumeric() || char == '_');
+        if !named || name.chars().count() > limits::VARIABLE_NAME_CHARS {
+            let message = format!(
+                "'{name}' is not a variable's name: letters, digits and '_', not a digit first, at \
+                 most {} characters.",
+                limits::VARIABLE_NAME_CHARS
+            );
+            self.report.error(at, Code::InvalidVariable, message);
+        } else if name == "states" {
+            let message = "'states' is reserved and cannot be assigned.";
+            self.report.error(at, Code::InvalidVariable, message);
+        }
+        let outer = self.variables.len().saturating_sub(1);
+        if self.variables.iter().take(outer).any(|scope| scope.contains(name)) {
+            let message = format!(
+                "Variable '{name}' is assigned in a scope around this one, where it cannot be \
+                 changed from here."
+            );
+            self.report.error(at, Code::InvalidVariable, message);
+        }
+    }
+}

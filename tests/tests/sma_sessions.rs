@@ -1,0 +1,461 @@
+//! Sessions of a SIP media application on the simulated network: order of events, lists, updates
+//! from outside, ends.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use offhook_pbx::office::UpdateError;
+use offhook_sip::header::Headers;
+use offhook_sip::message::Method;
+use offhook_sma::Rules;
+use offhook_sma::rules::NothingToDo;
+use offhook_tests::sim::agent::Dial;
+use offhook_tests::sim::line::Line;
+use offhook_tests::sim::scene::{Scene, text};
+use offhook_tests::sim::scripted::{Answer, Scripted, actions};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+/// A number for the application.
+const NUMBER: &str = "[[number]]\nmatch = \"600\"\nto = \"flow:main\"\n";
+
+async fn scene(script: &Scripted) -> Scene {
+    Scene::running(script.flows(), NUMBER).await
+}
+
+fn pause(ms: u32) -> Value {
+    json!({"Type": "Pause", "Parameters": {"DurationInMilliseconds": ms.to_string()}})
+}
+
+fn hang_up(leg: &str) -> Value {
+    json!({"Type": "Hangup", "Parameters": {"SipResponseCode": "0", "ParticipantTag": leg}})
+}
+
+fn bridge(number: &str) -> Value {
+    json!({"Type": "CallAndBridge", "Parameters": {"CallTimeoutSeconds": "30",
+        "CallerIdNumber": "+15550009999",
+        "Endpoints": [{"BridgeEndpointType": "PSTN", "Uri": number}]}})
+}
+
+fn press(line: &Line, digit: char) {
+    let body = Bytes::from(format!("Signal={digit}\r\nDuration=160\r\n"));
+    line.send(Method::Info, Headers::new(), Some(("application/dtmf-relay", body)));
+}
+
+fn id(event: &Value) -> String {
+    event["CallDetails"]["TransactionId"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_may_be_refused_by_its_first_action() {
+    let reject = json!({"Type": "Hangup", "Parameters": {"SipResponseCode": "486"}});
+    let script = Scripted::new(vec![actions(json!([reject]))]);
+    let scene = scene(&script).await;
+    let mut out = scene.phone(101).dial(Dial::to("600"));
+    assert_eq!(out.rejected().await.status.code(), 486);
+    scene.close().await;
+    assert_eq!(script.told(), ["NEW_INBOUND_CALL", "HANGUP Hangup"]);
+    let events = script.events();
+    assert_eq!((&events[0]["Sequence"], &events[1]["Sequence"]), (&json!(1), &json!(2)));
+    assert_eq!(events[1]["ActionData"]["Parameters"]["ParticipantTag"], "LEG-A");
+    let leg = |n: usize| events[n]["CallDetails"]["Participants"][0]["Status"].clone();
+    assert_eq!((leg(0), leg(1)), (Value::Null, json!("Disconnected")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_action_it_rings_for_thirty_seconds_or_ends_at_once() {
+    let script = Scripted::new(Vec::new());
+    let office = scene(&script).await;
+    let began = Instant::now();
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    assert_eq!(out.rejected().await.status.code(), 480);
+    assert_eq!(began.elapsed().as_secs(), 30);
+    office.close().await;
+
+    let rules = Rules { nothing_to_do: NothingToDo::HangsUp, ..Rules::default() };
+    let script = Scripted::ruled(vec![actions(json!([]))], rules);
+    let office = scene(&script).await;
+    let began = Instant::now();
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    assert_eq!(out.rejected().await.status.code(), 480);
+    assert!(began.elapsed().as_secs() < 5);
+    office.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_never_answers_costs_twenty_seconds_and_the_call() {
+    let script = Scripted::new(vec![Answer::Never]);
+    let office = scene(&script).await;
+    let began = Instant::now();
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    assert_eq!(out.rejected().await.status.code(), 480);
+    assert_eq!(began.elapsed().as_secs(), 20);
+    office.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_event_tells_of_a_list_with_its_last_action() {
+    let list = json!([pause(100), pause(200)]);
+    let script = Scripted::new(vec![actions(list), actions(json!([hang_up("LEG-A")]))]);
+    let office = scene(&script).await;
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    out.answered().await;
+    out.ended().await;
+    office.close().await;
+    assert_eq!(script.told(), ["NEW_INBOUND_CALL", "ACTION_SUCCESSFUL Pause", "HANGUP Hangup"]);
+    let done = &script.events()[1];
+    let parameters = &done["ActionData"]["Parameters"];
+    assert_eq!(parameters["DurationInMilliseconds"], 200);
+    let leg = &done["CallDetails"]["Participants"][0];
+    assert_eq!(parameters["CallId"], leg["CallId"]);
+    assert_eq!(leg["Status"], "Connected");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_action_that_makes_no_sense_fails_in_its_turn_and_drops_the_rest() {
+    let wrong = json!({"Type": "Pause", "Parameters": {"DurationInMilliseconds": "soon"}});
+    let script = Scripted::new(vec![
+        actions(json!([pause(100), wrong, pause(60_000)])),
+        actions(json!([{"Type": "Pause", "Parameters": {"DurationInMilliseconds": 5,
+            "CallId": "nobody"}}])),
+        actions(json!([hang_up("LEG-A")])),
+    ]);
+    let office = scene(&script).await;
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    out.ended().await;
+    office.close().await;
+    let events = script.events();
+    let data = |n: usize| events[n]["ActionData"].clone();
+    assert_eq!(events[1]["InvocationEventType"], "ACTION_FAILED");
+    assert_eq!(data(1)["ErrorType"], "InvalidActionParameter");
+    assert_eq!(data(1)["ErrorMessage"], "The Duration parameter is invalid.");
+    assert_eq!(data(1)["Parameters"]["DurationInMilliseconds"], "soon");
+    let text = "CallId or ParticipantTag parameter for action is invalid";
+    assert_eq!(data(2)["ErrorMessage"], text);
+    assert_eq!(events.len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_possible_here_fails_and_says_so() {
+    let of =
+        |kind: &str, parameters: Value| actions(json!([{"Type": kind, "Parameters": parameters}]));
+    let script = Scripted::new(vec![
+        of("VoiceFocus", json!({"Enable": true, "ParticipantTag": "LEG-A"})),
+        of("StartBotConversation", json!({"BotAliasArn": "arn:aws:lex:us-east-1:1:bot-alias/A/B"})),
+        of("JoinChimeMeeting", json!({"JoinToken": "t", "MeetingId": "m"})),
+        of(
+            "ModifyChimeMeetingAttendees",
+            json!({"Operation": "Mute", "MeetingId": "m", "AttendeeList": ["a"]}),
+        ),
+        of("StopCallRecording", json!({})),
+        actions(json!([{"Type": "Hangup", "Parameters": {"SipResponseCode": 486}}])),
+    ]);
+    let office = scene(&script).await;
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    // It was never answered for them.
+    assert_eq!(out.rejected().await.status.code(), 486);
+    office.close().await;
+    let events = script.events();
+    for (n, kind) in [
+        (1, "SystemException"),
+        (2, "SystemException"),
+        (3, "SystemException"),
+        (4, "InvalidActionParameter"),
+        (5, "SystemException"),
+    ] {
+        assert_eq!(events[n]["InvocationEventType"], "ACTION_FAILED");
+        assert_eq!(events[n]["ActionData"]["ErrorType"], kind, "{}", events[n]);
+    }
+    let text = "Call is not connected to Chime Meeting.";
+    assert_eq!(events[4]["ActionData"]["ErrorMessage"], text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn attributes_that_are_too_many_are_told_and_the_call_goes_on() {
+    let many: serde_json::Map<_, _> = (0..101).map(|n| (format!("k{n}"), json!("v"))).collect();
+    let script = Scripted::new(vec![
+        Answer::Json(json!({"SchemaVersion": "1.0", "TransactionAttributes": {"a": "1"},
+            "Actions": [pause(100)]})),
+        Answer::Json(json!({"SchemaVersion": "1.0", "TransactionAttributes": many})),
+        actions(json!([hang_up("LEG-A")])),
+    ]);
+    let office = scene(&script).await;
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    out.answered().await;
+    out.ended().await;
+    office.close().await;
+    let invalid = &script.events()[2];
+    assert_eq!(invalid["InvocationEventType"], "INVALID_LAMBDA_RESPONSE");
+    assert_eq!(invalid["ErrorType"], "TransactionAttributesInvalidMapSize");
+    assert_eq!(invalid["CallDetails"]["TransactionAttributes"], json!({"a": "1"}));
+    assert_eq!(invalid["ActionData"], Value::Null);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_without_sense_ends_the_call() {
+    for nonsense in [
+        json!(null),
+        json!({"SchemaVersion": "3"}),
+        json!({"SchemaVersion": "1.0",
+        "Actions": [{"Type": "Dance"}]}),
+    ] {
+        let script = Scripted::new(vec![Answer::Json(nonsense)]);
+        let office = scene(&script).await;
+        let mut out = office.phone(101).dial(Dial::to("600"));
+        assert_eq!(out.rejected().await.status.code(), 480);
+        office.close().await;
+    }
+    let script = Scripted::new(vec![Answer::Fails]);
+    let office = scene(&script).await;
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    assert_eq!(out.rejected().await.status.code(), 480);
+    office.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_invocations_and_no_more() {
+    let script = Scripted::endless(vec![actions(json!([pause(1)]))]);
+    let office = scene(&script).await;
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    out.answered().await;
+    out.ended().await;
+    office.close().await;
+    assert_eq!(script.events().len(), 1000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn digits_are_reported_beside_what_runs() {
+    let listen = json!({"Type": "ReceiveDigits", "Parameters": {"ParticipantTag": "LEG-A",
+        "InputDigitsRegex": "^\\d{2}#$", "InBetweenDigitsDurationInMilliseconds": 1000,
+        "FlushDigitsDurationInMilliseconds": 10000}});
+    let script = Scripted::new(vec![
+        actions(json!([pause(100), listen])),
+        actions(json!([pause(30_000)])),
+        Answer::Nothing,
+        Answer::Nothing,
+        actions(json!([hang_up("LEG-A")])),
+    ]);
+    let office = scene(&script).await;
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    out.answered().await;
+    script.nth(2).await;
+    for key in ['1', '1', '#'] {
+        press(&out, key);
+        sleep(Duration::from_millis(300)).await;
+    }
+    let event = script.nth(3).await;
+    assert_eq!(event["InvocationEventType"], "DIGITS_RECEIVED");
+    let data = &event["ActionData"];
+    assert_eq!((&data["Type"], &data["ReceivedDigits"]), (&json!("ReceiveDigits"), &json!("11#")));
+    assert_eq!(data["Parameters"]["InputDigitsRegex"], "^\\d{2}#$");
+    assert_eq!(data["Parameters"]["FlushDigitsDurationInMilliseconds"], 10_000);
+    // What does not fit goes to the application ten seconds after its first digit.
+    let began = Instant::now();
+    press(&out, '7');
+    let event = script.nth(4).await;
+    assert_eq!(event["ActionData"]["ReceivedDigits"], "7");
+    assert_eq!(began.elapsed().as_secs(), 10);
+    out.ended().await;
+    office.close().await;
+    // Arming it was an action of its own; the pause went on all the time.
+    assert_eq!(script.told()[1], "ACTION_SUCCESSFUL ReceiveDigits");
+    assert_eq!(script.events()[1]["ActionData"]["ReceivedDigits"], "");
+    assert_eq!(script.told()[4], "ACTION_SUCCESSFUL Pause");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_interrupts_and_its_answer_takes_the_place_of_the_list() {
+    let script = Scripted::new(vec![
+        actions(json!([pause(30_000), pause(29_000)])),
+        // To the update.
+        actions(json!([pause(1_000)])),
+        // To the interruption: ignored.
+        actions(json!([hang_up("LEG-A")])),
+        actions(json!([hang_up("LEG-A")])),
+    ]);
+    let office = scene(&script).await;
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    out.answered().await;
+    let began = Instant::now();
+    sleep(Duration::from_secs(1)).await;
+    let transaction = id(&script.events()[0]);
+    let calls = &office.office.calls;
+    let arguments = || [("digit".to_owned(), "3".to_owned())].into();
+    assert_eq!(calls.update_call(&transaction[..8], arguments()), Err(UpdateError::NotFound));
+    let many = (0..21).map(|n| (n.to_string(), String::new())).collect();
+    assert_eq!(calls.update_call(&transaction, many), Err(UpdateError::TooManyArguments));
+    calls.update_call(&transaction, arguments()).unwrap();
+    out.ended().await;
+    assert_eq!(began.elapsed().as_secs(), 2);
+    assert_eq!(calls.update_call(&transaction, arguments()), Err(UpdateError::NotFound));
+    office.close().await;
+    assert_eq!(
+        script.told(),
+        [
+            "NEW_INBOUND_CALL",
+            "CALL_UPDATE_REQUESTED CallUpdateRequest",
+            "ACTION_INTERRUPTED Pause",
+            "ACTION_SUCCESSFUL Pause",
+            "HANGUP Hangup"
+        ]
+    );
+    let events = script.events();
+    assert_eq!(events[1]["ActionData"]["Parameters"]["Arguments"], json!({"digit": "3"}));
+    assert_eq!(events[2]["ActionData"]["Parameters"]["DurationInMilliseconds"], 30_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_not_be_interrupted_ends_first() {
+    let send = json!({"Type": "SendDigits", "Parameters": {"Digits": ",,,,,,,,,,,,,,,,,,,,"}});
+    let script = Scripted::new(vec![
+        actions(json!([send, pause(30_000)])),
+        actions(json!([hang_up("LEG-A")])),
+    ]);
+    let office = scene(&script).await;
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    out.answered().await;
+    let began = Instant::now();
+    sleep(Duration::from_secs(1)).await;
+    office.office.calls.update_call(&id(&script.events()[0]), Default::default()).unwrap();
+    out.ended().await;
+    // Twenty commas.
+    assert_eq!(began.elapsed().as_secs(), 10);
+    office.close().await;
+    assert!(!script.told().iter().any(|told| told.starts_with("ACTION_INTERRUPTED")));
+}
+
+/// The take-back sample: Connect hands the call back by an update; its leg is taken down and the
+/// caller goes on to a phone of the office, with headers.
+#[tokio::test(start_paused = true)]
+async fn a_call_is_taken_back_and_transferred() {
+    let arn = "arn:aws:chime:us-east-1:111122223333:vc/abcdefghijklmnopqrstuv";
+    let transfer = json!({"Type": "CallAndBridge", "Parameters": {"CallTimeoutSeconds": 30,
+        "CallerIdNumber": "+15551234567",
+        "Endpoints": [{"BridgeEndpointType": "AWS", "Arn": arn, "Uri": "102"}],
+        "SipHeaders": {"x-case": "4711", "User-to-User": "0a0b;encoding=hex"}}});
+    let ours = json!({"SchemaVersion": "1.0", "Actions": [hang_up("LEG-B")],
+        "TransactionAttributes": {"transfer": "true"}});
+    for far_is_faster in [false, true] {
+        let script = Scripted::new(vec![
+            actions(json!([bridge("+15557770000")])),
+            // To the success of the bridge.
+            actions(json!([])),
+            // To the update.
+            Answer::Json(ours.clone()),
+            // To the end of LEG-B.
+            actions(json!([])),
+            // To the success of the hangup.
+            actions(json!([transfer])),
+        ]);
+        let office = scene(&script).await;
+        let mut out = office.phone(101).dial(Dial::to("600"));
+        let mut connect = office.trunk.call().await;
+        connect.ring();
+        connect.answer();
+        out.answered().await;
+        connect.confirmed().await;
+        script.nth(2).await;
+        office.office.calls.update_call(&id(&script.events()[0]), Default::default()).unwrap();
+        if far_is_faster {
+            connect.hang_up();
+        }
+        let mut target = office.phone(102).call().await;
+        connect.ended().await;
+        let invite = target.invite.clone().unwrap();
+        assert_eq!(text(&invite, "x-case").as_deref(), Some("4711"));
+        assert_eq!(text(&invite, "User-to-User").as_deref(), Some("0a0b;encoding=hex"));
+        assert!(text(&invite, "From").unwrap().contains("+15551234567"));
+        target.answer();
+        target.confirmed().await;
+        let done = script.nth(6).await;
+        assert_eq!(done["InvocationEventType"], "ACTION_SUCCESSFUL", "{:?}", script.told());
+        assert!(out.still_up());
+        out.hang_up();
+        target.ended().await;
+        office.close().await;
+        let events = script.events();
+        assert_eq!(
+            script.told()[2..6],
+            [
+                "CALL_UPDATE_REQUESTED CallUpdateRequest",
+                "HANGUP Hangup",
+                "ACTION_SUCCESSFUL Hangup",
+                "ACTION_SUCCESSFUL CallAndBridge"
+            ]
+        );
+        // The end of LEG-B carries what the answer to the update has kept.
+        assert_eq!(events[3]["CallDetails"]["TransactionAttributes"]["transfer"], "true");
+        assert_eq!(events[3]["ActionData"]["Parameters"]["ParticipantTag"], "LEG-B");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_caller_hangs_up_the_other_leg_stays_for_the_actions_that_come() {
+    let script = Scripted::new(vec![
+        actions(json!([bridge("+15557770000")])),
+        Answer::Nothing,
+        actions(json!([{"Type": "Pause", "Parameters": {"DurationInMilliseconds": 3000,
+            "ParticipantTag": "LEG-B"}}, hang_up("LEG-B")])),
+    ]);
+    let office = scene(&script).await;
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    let mut far = office.trunk.call().await;
+    far.answer();
+    out.answered().await;
+    far.confirmed().await;
+    script.nth(2).await;
+    let began = Instant::now();
+    out.hang_up();
+    far.ended().await;
+    assert_eq!(began.elapsed().as_secs(), 3);
+    office.close().await;
+    let told = script.told();
+    assert_eq!(told[2..], ["HANGUP Hangup", "HANGUP Hangup"]);
+    assert_eq!(script.events()[3]["ActionData"]["Parameters"]["ParticipantTag"], "LEG-B");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_goes_on_behind_the_end_of_leg_b() {
+    let script = Scripted::new(vec![actions(json!([
+        bridge("+15557770000"),
+        hang_up("LEG-B"),
+        pause(1000),
+        hang_up("LEG-A")
+    ]))]);
+    let office = scene(&script).await;
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    let mut far = office.trunk.call().await;
+    far.answer();
+    out.answered().await;
+    far.ended().await;
+    let began = Instant::now();
+    out.ended().await;
+    assert_eq!(began.elapsed().as_secs(), 1);
+    office.close().await;
+    assert_eq!(
+        script.told()[1..],
+        [
+            "ACTION_SUCCESSFUL CallAndBridge",
+            "HANGUP Hangup",
+            "ACTION_SUCCESSFUL Hangup",
+            "HANGUP Hangup"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_answers_a_bridge() {
+    let script = Scripted::new(vec![
+        actions(json!([bridge("+15557770000"), pause(1000)])),
+        actions(json!([hang_up("LEG-A")])),
+    ]);
+    let office = scene(&script).await;
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    office.trunk.call().await.reject(486);
+    assert_eq!(out.rejected().await.status.code(), 480);
+    office.close().await;
+    let failed = &script.events()[1]["ActionData"];
+    assert_eq!(failed["ErrorType"], "CallNotAnswered");
+    assert_eq!(failed["Parameters"]["Endpoints"][0]["Uri"], "+15557770000");
+}
