@@ -173,7 +173,7 @@ fn outbound_call(invocation: &Invocation, input: &str) -> Result<OutboundCall, S
     })
 }
 
-fn request(
+pub(super) fn request(
     invocation: &Invocation,
     service: &str,
     action: &str,

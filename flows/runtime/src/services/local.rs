@@ -1,5 +1,8 @@
 //! The services of a machine, joined: what is here, and what is passed on.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

@@ -29,7 +29,6 @@ fn request(action: &str, arguments: Value) -> Request {
             state: String::new(),
             transaction_id: None,
         },
-        pattern: offhook_asl::machine::Pattern::RequestResponse,
         idempotency: String::new(),
         now: "2026-01-01T12:00:00Z".parse::<Timestamp>().unwrap(),
         region: "us-east-1".to_owned(),
