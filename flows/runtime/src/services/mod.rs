@@ -142,6 +142,18 @@ impl Services {
         Self { local, upstream }
     }
 
+    /// Who is asked for what is not served here.
+    pub fn upstream(&self) -> &Arc<dyn Upstream> {
+        &self.upstream
+    }
+
+    /// The same with another upstream.
+    #[must_use]
+    pub fn with_upstream(mut self, upstream: Arc<dyn Upstream>) -> Self {
+        self.upstream = upstream;
+        self
+    }
+
     /// Sends a request to whoever answers for its service.
     pub fn call(&self, request: Request) -> Answer {
         let service = request.service.as_str();
