@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::accounts::accounts;
+use crate::applications::Applications;
 use crate::carrier::Carrier;
 use crate::cli::Place;
 use crate::place;
@@ -32,6 +33,8 @@ pub struct Desk {
     pub metrics: Arc<Metrics>,
     /// Calls.
     pub office: OfficeHandle,
+    /// Workflows, and what else runs calls from outside.
+    pub applications: Arc<Applications>,
     /// The SIP stack.
     pub sip: SipHandle,
     /// Message lamps.

@@ -184,6 +184,7 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
     let desk = Arc::new(Desk {
         metrics,
         office,
+        applications: Arc::clone(&applications),
         sip,
         mwi,
         net,

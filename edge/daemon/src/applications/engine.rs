@@ -2,12 +2,10 @@
 //! signalling.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
-use jiff::Timestamp;
 use offhook_config::Config;
 use offhook_flows::runtime::{Options, Runtime};
-use offhook_flows::schedule::{self, Invocation, Missed, Outcome, Targets};
+use offhook_flows::schedule::{Keeper, Missed};
 use offhook_flows::services::events::{Bus, Event};
 use offhook_flows::services::local::{Local, LocalOptions};
 use offhook_flows::services::s3::{BucketFolder, Folders};
@@ -16,12 +14,9 @@ use offhook_flows::{Clock, Place};
 use offhook_store::Store;
 use tokio::sync::{Notify, oneshot};
 
-use super::Applications;
 use super::schedules::Fire;
 use super::upstream::Passed;
-
-/// When what is due is looked for although nothing is known to be.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
+use super::{Applications, shipped};
 
 /// What workflows run in.
 pub struct Engine {
@@ -63,7 +58,15 @@ pub async fn start(
             };
             let local = engine.local.clone();
             let _ = tell.send(Ok(engine));
-            schedules(local, fire, wake).await;
+            let keeper = Keeper {
+                schedules: local.schedules,
+                clock: Clock::system(),
+                wake,
+                targets: fire,
+                services: local.services,
+                tell: Box::new(tell_of_missed),
+            };
+            keeper.run().await;
         });
     });
     spawned.map_err(|error| format!("no thread for workflows: {error}"))?;
@@ -91,6 +94,9 @@ impl Begin {
         let services = local.services.clone();
         let options = Options { place: self.place, ..Options::new(self.store, services) };
         let runtime = Runtime::start(options).await.map_err(|error| error.to_string())?;
+        if let Err(error) = shipped::publish(runtime.versions()).await {
+            tracing::error!(%error, "the workflows that came with Offhook are not published");
+        }
         let engine = Engine { runtime, local };
         engine.learn().await;
         Ok(engine)
@@ -144,50 +150,7 @@ impl Bus for Journal {
     }
 }
 
-/// Brings what is due, one look after the other, as long as the process lives.
-async fn schedules(local: Local, targets: Arc<Fire>, wake: Arc<Notify>) {
-    let clock = Clock::system();
-    let targets: Arc<dyn Targets> = targets;
-    loop {
-        let more = match local.schedules.due(Timestamp::now()).await {
-            Ok(due) => {
-                for missed in due.missed {
-                    let Missed { schedule, times, reason, .. } = missed;
-                    tracing::warn!(schedule, times, reason, "a schedule was missed");
-                }
-                for invocation in due.invocations {
-                    tokio::spawn(fire(local.clone(), invocation, Arc::clone(&targets)));
-                }
-                due.more
-            }
-            Err(error) => {
-                tracing::error!(%error, "schedules that are due cannot be read");
-                false
-            }
-        };
-        if more {
-            continue;
-        }
-        let next = local.schedules.next_deadline().await.ok().flatten();
-        tokio::select! {
-            () = clock.sleep_towards(next) => {}
-            () = wake.notified() => {}
-            // A store that failed is asked again.
-            () = tokio::time::sleep(LOOK_AGAIN) => {}
-        }
-    }
-}
-
-/// Does what one schedule says, and keeps what came of it.
-async fn fire(local: Local, invocation: Invocation, targets: Arc<dyn Targets>) {
-    let outcome = schedule::fire(&invocation, Timestamp::now(), &targets, &local.services).await;
-    let schedule = invocation.schedule.clone();
-    match &outcome {
-        Outcome::Done => tracing::info!(schedule, "a schedule came"),
-        Outcome::Retry(why) => tracing::warn!(schedule, why, "a schedule is tried again"),
-        Outcome::GiveUp(why) => tracing::error!(schedule, why, "a schedule came to nothing"),
-    }
-    if let Err(error) = local.schedules.finish(&invocation, outcome, Timestamp::now()).await {
-        tracing::error!(schedule, %error, "what came of a schedule is not kept");
-    }
+fn tell_of_missed(missed: Missed) {
+    let Missed { schedule, times, reason, .. } = missed;
+    tracing::warn!(schedule, times, reason, "a schedule was missed");
 }

@@ -8,6 +8,7 @@ mod functions;
 mod office;
 mod remote;
 mod schedules;
+mod shipped;
 mod upstream;
 mod workflow;
 
@@ -32,6 +33,8 @@ use tokio::sync::watch;
 
 pub use self::directory::ById;
 use self::engine::Engine;
+pub use self::engine::place as place_of;
+pub use self::office::context;
 use self::remote::Remote;
 use self::workflow::Workflow;
 
