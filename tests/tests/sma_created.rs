@@ -158,6 +158,7 @@ async fn a_meeting_is_joined_through_a_voice_connector() {
     let connector = format!(
         "[[trunk]]\nname = \"chime\"\ntype = \"voice_connector\"\nhost = \"{}\"\n\
          region = \"us-east-1\"\ntransport = \"udp\"\nsrtp = \"off\"\norder = 300\n\
+         caller_id = \"+15550007777\"\n\
          [[number]]\nmatch = \"600\"\nto = \"flow:main\"\n",
         at(8)
     );
