@@ -8,6 +8,7 @@ use bytes::Bytes;
 use offhook_tests::sim::agent::{Agent, Describe, Dial};
 use offhook_tests::sim::line::Line;
 use offhook_tests::sim::media::{host, passes, phones, port_of, says, sdp, socket};
+use offhook_tests::sim::office::Leftovers;
 use offhook_tests::sim::scene::{OFFICE, Scene, connect};
 
 const PORT: u16 = 41_000;
@@ -37,18 +38,18 @@ fn rtp(payload_type: u8, payload: &[u8]) -> Vec<u8> {
     [&[0x80, payload_type, 0, 1, 0, 0, 0, 160, 0, 0, 0, 7][..], payload].concat()
 }
 
-async fn over(scene: Scene, agents: [Agent; 2], mut out: Line, mut back: Line) {
+/// Ends the call; its timeline.
+async fn over(scene: Scene, agents: [Agent; 2], mut out: Line, mut back: Line) -> String {
     out.hang_up();
     back.ended().await;
     out.ended().await;
     for agent in &agents {
         agent.register(0).await;
     }
+    assert_eq!(scene.office.settle().await, Leftovers::default());
+    let timeline = format!("{:?}", scene.office.keep.timeline(&scene.record().id));
     scene.close().await;
-}
-
-fn timeline(scene: &Scene) -> String {
-    format!("{:?}", scene.office.keep.timeline(&scene.record().id))
+    timeline
 }
 
 #[tokio::test(start_paused = true)]
@@ -80,8 +81,7 @@ async fn g729_goes_from_phone_to_phone_untouched() {
     out.offer(sdp(host(1, 1), &(audio("18 0") + "a=sendonly\r\n")));
     let answer = out.offer_accepted().await;
     assert!(String::from_utf8_lossy(&answer).contains("RTP/AVP 18\r\n"), "{answer:?}");
-    assert!(timeline(&scene).contains("G729"));
-    over(scene, agents, out, back).await;
+    assert!(over(scene, agents, out, back).await.contains("G729"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -97,14 +97,16 @@ async fn a_codec_that_only_one_side_has_is_not_passed_and_ours_is_used_where_bot
     ];
     let agents = phones(&scene, describe).await;
     let (out, back) = connect(&agents[0], "102", &agents[1]).await;
-    assert!(!timeline(&scene).contains("codec: \"G729\""));
-    over(scene, agents, out, back).await;
+    assert!(!over(scene, agents, out, back).await.contains("codec: \"G729\""));
     // And nobody who has nothing in common with the caller is left in silence.
     let scene = Scene::open().await;
     let only: [Describe; 2] = [|_| Some(sdp(host(2, 1), &audio("18"))), |_| None];
     let agents = phones(&scene, only).await;
     let mut out = agents[0].dial(Dial::to("102"));
-    agents[1].call().await.reject(488);
+    // Plain, with SDES, with DTLS.
+    for _ in 0..3 {
+        agents[1].call().await.reject(488);
+    }
     assert_eq!(out.rejected().await.status.code(), 488);
     for agent in &agents {
         agent.register(0).await;
@@ -170,8 +172,8 @@ async fn video_goes_from_phone_to_phone_and_only_where_both_have_it() {
     let ports = [port_of(&answer, "video"), port_of(offered.as_bytes(), "video")];
     assert_eq!(passes(&a, ports[0], &b, &picture), picture);
     assert_eq!(passes(&b, ports[1], &a, &picture), picture);
-    assert!(timeline(&scene).contains("video passes through"));
-    over(scene, agents, out, back).await;
+    let timeline = over(scene, agents, out, back).await;
+    assert!(timeline.contains("video passes through"), "{timeline}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -221,8 +223,8 @@ async fn a_fax_that_one_side_begins_goes_through_and_the_call_comes_back_to_spee
     let answer = scene.net.messages("SIP/2.0 200").pop().unwrap().2;
     let port = port_of(answer.as_bytes(), "audio");
     assert_eq!(passes(&audio_b, port, &audio_a, &rtp(0, &[0x55; 160]))[12..], [0x55; 160]);
-    assert!(timeline(&scene).contains("fax passes through"));
-    over(scene, agents, out, back).await;
+    let timeline = over(scene, agents, out, back).await;
+    assert!(timeline.contains("fax passes through"), "{timeline}");
 }
 
 #[tokio::test(start_paused = true)]
