@@ -5,7 +5,7 @@
 //! A [`Path`] is one direction of a call that needs no look inside: both legs plain, one codec, packets
 //! of one length, numbers that go through unchanged. It is an element of a map in an nftables table of
 //! our own, on the ingress hook of the interface that the peer is behind; the table is owned by our netlink
-//! socket and goes with it, however the process ends. One packet in [`SAMPLING`] still comes up: that keeps
+//! socket and goes with it, however the process ends. One packet in [`table::SAMPLING`] still comes up: that keeps
 //! the leg's view of loss, jitter and silence, and the numbers of its stream, so that userspace can go on
 //! with the next packet at any time. Keys, comfort noise, RTCP and everything unexpected come up
 //! too. `docs/decisions/0013` says why it is so.
@@ -21,7 +21,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, s
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-pub(crate) use self::table::{Path, SAMPLING, usable};
+pub(crate) use self::table::{Path, usable};
 
 use self::netlink::Socket;
 use self::table::{Key, Table};
