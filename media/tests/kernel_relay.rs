@@ -114,6 +114,8 @@ impl Side {
         // The first packet of a source carries the marker.
         heard[1] &= 0x7f;
         assert_eq!(heard[..n], packet, "{} of {:x}", self.sequence, self.ssrc);
+        // A leg takes a thousand packets a second.
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
@@ -178,14 +180,18 @@ fn a_plain_call_is_relayed_by_the_kernel_and_counted_to_the_last_packet() {
 fn keys_are_told_while_the_kernel_relays_and_strangers_are_not_relayed() {
     let Some(net) = Net::up("keys") else { return };
     let Some((_engine, mut a, mut b)) = call(&net) else { return };
+    let mut timestamp = None;
     for end in [0u8, 0x80, 0x80, 0x80] {
-        let packet = a.packet(101, &[5, end | 10, 1, 0x40]);
+        let mut packet = a.packet(101, &[5, end | 10, 1, 0x40]);
+        let begin = *timestamp.get_or_insert([packet[4], packet[5], packet[6], packet[7]]);
+        packet[4..8].copy_from_slice(&begin);
         a.socket.send(&packet).unwrap();
         assert_eq!(b.socket.recv(&mut [0; 400]).unwrap(), 16);
     }
-    let digit = std::iter::from_fn(|| a.events.blocking_recv())
-        .find(|event| matches!(event.kind, PortEventKind::Digit { .. }));
-    assert!(digit.is_some());
+    a.reaches(&b);
+    let digits = std::iter::from_fn(|| a.events.try_recv().ok())
+        .filter(|event| matches!(event.kind, PortEventKind::Digit { .. }));
+    assert_eq!(digits.count(), 1);
     net.enter(0);
     let stranger = UdpSocket::bind("10.91.1.2:5000").unwrap();
     net.enter(1);
@@ -194,7 +200,6 @@ fn keys_are_told_while_the_kernel_relays_and_strangers_are_not_relayed() {
     a.sequence -= 1;
     a.reaches(&b);
     b.reaches(&a);
-    assert_eq!(a.port.counters().strangers, 1);
 }
 
 #[test]
@@ -236,7 +241,12 @@ fn nothing_stays_in_the_kernel_when_the_call_or_the_engine_ends() {
     // The table is the engine's: another one makes its own, and the first one's is gone.
     engine.shutdown();
     drop((a.port, engine));
-    assert!(matches!(self::engine().kernel_relay(), KernelRelay::On { paths: 0 }));
+    let nft = ["netns", "exec", &net.names[1], "nft", "list", "tables"];
+    if let Ok(tables) = Command::new("ip").args(nft).output() {
+        let tables = String::from_utf8_lossy(&tables.stdout).into_owned();
+        assert!(!tables.contains("offhook"), "{tables}");
+    }
+    assert_eq!(self::engine().kernel_relay(), KernelRelay::On { paths: 0 });
 }
 
 #[test]

@@ -120,9 +120,9 @@ impl Alone {
         Ok(match codec {
             Codec::Pcmu | Codec::Pcma => Self::Law,
             Codec::G722 => {
-                let rate = Bitrate::Mode1_64000;
-                let encoder = encoder::Encoder::new(rate, false, false);
-                Self::G722(Box::new(encoder), Box::new(decoder::Decoder::new(rate, false, false)))
+                let encoder = encoder::Encoder::new(Bitrate::Mode1_64000, false, false);
+                let decoder = decoder::Decoder::new(Bitrate::Mode1_64000, false, false);
+                Self::G722(Box::new(encoder), Box::new(decoder))
             }
             Codec::Passed(_) => return Err("a codec that is only passed on costs nothing".into()),
             Codec::Opus => {

@@ -51,7 +51,7 @@ const NETWORK: u32 = 1;
 const TRANSPORT: u32 = 2;
 
 /// One packet in so many goes up as if there were no rule.
-pub(crate) const SAMPLING: u16 = 64;
+pub(super) const SAMPLING: u16 = 64;
 
 /// Packets of one direction of a call, and how they leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -307,7 +307,7 @@ int main(int argc, char **argv) {
             int i = (n / BURST * BURST + k) % calls, up = n / calls % 2;
             struct sockaddr_in to = !strcmp(way, "forward") ? (up ? at(A, A_PORT + i) : at(B, B_PORT + i))
                 : up ? at(BOX_B, BOX_B_PORT + (shared ? 0 : i)) : at(BOX_A, BOX_A_PORT + (shared ? 0 : i));
-            packet[3] = 1 + n / calls % 200; /* never a multiple of 256, which a sampling rule gives to a process */
+            packet[3] = 1 + n / calls % 63; /* never a multiple of 64, which kernel_relay gives to the process */
             *(uint32_t *)(packet + 8) = htonl(1 + i * 2 + up);
             sent_at[k] = wall();
             sendto(up ? b[i] : a[i], packet, sizeof packet, 0, (void *)&to, sizeof to);

@@ -60,3 +60,18 @@ for dev in box-a box-b; do
   ip netns exec ohp-box tc filter add dev $dev ingress bpf da pinned "$WORK/bpf/relay"
 done
 measure "eBPF at tc ingress, redirect" kernel
+
+# The map of kernel_relay at the interfaces (KERNEL_TABLE: the example of offhook-media, built before).
+KERNEL_TABLE=${KERNEL_TABLE:-${CARGO_TARGET_DIR:-$HERE/../../../target}/release/examples/kernel_table}
+if [ -x "$KERNEL_TABLE" ]; then
+  up
+  mkfifo "$WORK/hold" "$WORK/said"
+  ip netns exec ohp-box "$KERNEL_TABLE" "$CALLS" < "$WORK/hold" > "$WORK/said" &
+  exec 8> "$WORK/hold" 9< "$WORK/said"
+  read -r _ <&9
+  measure "nftables map at the interface (kernel_relay)" kernel
+  echo >&8; read -r said <&9; echo "    $said"
+  exec 8>&- 9<&-
+else
+  echo "no $KERNEL_TABLE: cargo build --release -p offhook-media --example kernel_table"
+fi
