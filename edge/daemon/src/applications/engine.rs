@@ -19,7 +19,7 @@ use super::upstream::Passed;
 use super::{Applications, shipped};
 
 /// What workflows run in.
-pub struct Engine {
+pub(super) struct Engine {
     /// Executions.
     pub runtime: Runtime,
     /// The services of this box.
@@ -30,7 +30,7 @@ pub struct Engine {
 ///
 /// # Errors
 /// In words.
-pub async fn start(
+pub(super) async fn start(
     config: &Config,
     store: &Store,
     applications: &Arc<Applications>,
@@ -105,7 +105,7 @@ impl Begin {
 
 impl Engine {
     /// Looks through published workflows for the keys of the tables that they use.
-    pub async fn learn(&self) {
+    pub(super) async fn learn(&self) {
         match self.runtime.versions().list(None).await {
             Ok(versions) => {
                 for version in versions {
@@ -120,7 +120,7 @@ impl Engine {
 }
 
 /// Where executions are said to be.
-pub fn place(config: &Config) -> Place {
+pub(super) fn place(config: &Config) -> Place {
     Place { region: config.aws.region.clone(), account: config.aws.account.clone() }
 }
 

@@ -11,7 +11,7 @@ use super::Applications;
 use super::office::{CHECK_PIN, PLACE_CALL};
 
 /// `None`: the request is none of these functions'.
-pub async fn call(
+pub(super) async fn call(
     applications: &Applications,
     request: &Request,
 ) -> Option<Result<Value, ServiceError>> {

@@ -33,7 +33,6 @@ use tokio::sync::watch;
 
 pub use self::directory::ById;
 use self::engine::Engine;
-pub use self::engine::place as place_of;
 pub use self::office::context;
 use self::remote::Remote;
 use self::workflow::Workflow;

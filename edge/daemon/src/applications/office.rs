@@ -8,13 +8,13 @@ use offhook_pbx::call::Source;
 use serde_json::{Map, Value, json};
 
 /// The function that says whether a PIN is right (`super::functions`).
-pub const CHECK_PIN: &str = "offhook-check-pin";
+pub(super) const CHECK_PIN: &str = "offhook-check-pin";
 /// The function that schedules name to have a call placed, as in AWS's sample.
-pub const PLACE_CALL: &str = "place_chime_outbound_call";
+pub(super) const PLACE_CALL: &str = "place_chime_outbound_call";
 /// Where the business-number flow keeps what callers say.
 const VOICEMAIL_BUCKET: &str = "offhook-voicemail";
 /// The prompts that came with the program, as objects: `beep.wav`.
-pub const PROMPT_BUCKET: &str = "offhook-prompts";
+pub(super) const PROMPT_BUCKET: &str = "offhook-prompts";
 /// The table of its messages.
 const MESSAGE_TABLE: &str = "OffhookBusinessMessages";
 

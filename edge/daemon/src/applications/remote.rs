@@ -11,14 +11,14 @@ use offhook_sma::invoke::Policy;
 use offhook_sma::reply::Reply;
 
 /// A call that somebody elsewhere runs.
-pub struct Remote {
+pub(super) struct Remote {
     name: &'static str,
     handler: Arc<dyn Handler>,
 }
 
 impl Remote {
     /// `name`: for the timeline.
-    pub fn new(name: &'static str, handler: Arc<dyn Handler>) -> Self {
+    pub(super) fn new(name: &'static str, handler: Arc<dyn Handler>) -> Self {
         Self { name, handler }
     }
 }

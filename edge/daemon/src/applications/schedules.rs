@@ -13,11 +13,11 @@ use serde_json::Value;
 use super::Applications;
 
 /// The targets.
-pub struct Fire(Weak<Applications>);
+pub(super) struct Fire(Weak<Applications>);
 
 impl Fire {
     /// Those of this box.
-    pub fn new(applications: Weak<Applications>) -> Self {
+    pub(super) fn new(applications: Weak<Applications>) -> Self {
         Self(applications)
     }
 }

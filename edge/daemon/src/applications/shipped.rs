@@ -14,7 +14,7 @@ const OURS: &str = "came with Offhook";
 ///
 /// # Errors
 /// The store could not be read or written.
-pub async fn publish(versions: &Versions) -> Result<(), VersionError> {
+pub(super) async fn publish(versions: &Versions) -> Result<(), VersionError> {
     for (name, definition) in WORKFLOWS {
         let latest = versions.list(Some(name)).await?.into_iter().next();
         if latest.is_none_or(|latest| latest.description.starts_with(OURS)) {

@@ -10,11 +10,11 @@ use offhook_flows::services::{Answer, Integration, Request, ServiceError};
 use super::{Applications, functions};
 
 /// Passes requests on.
-pub struct Passed(Weak<Applications>);
+pub(super) struct Passed(Weak<Applications>);
 
 impl Passed {
     /// In the name of these applications.
-    pub fn new(applications: Weak<Applications>) -> Self {
+    pub(super) fn new(applications: Weak<Applications>) -> Self {
         Self(applications)
     }
 }

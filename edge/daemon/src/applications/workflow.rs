@@ -7,11 +7,11 @@ use offhook_sma::event::InvocationEvent;
 use offhook_sma::reply::Reply;
 
 /// One such call.
-pub struct Workflow(FlowCall);
+pub(super) struct Workflow(FlowCall);
 
 impl Workflow {
     /// The router's end of it.
-    pub fn new(call: FlowCall) -> Self {
+    pub(super) fn new(call: FlowCall) -> Self {
         Self(call)
     }
 }

@@ -16,7 +16,7 @@ use offhook_flows::store::{Entries, FlowStore, MemoryStore};
 use serde_json::{Value, json};
 
 use super::{line, read};
-use crate::applications::{context, place_of};
+use crate::applications::context;
 use crate::cli::Place;
 use crate::output::{complain, print};
 use crate::place::{CommandError, block_on, configuration};
