@@ -67,7 +67,12 @@ impl Scene {
         Self::build("", media, more, None).await
     }
 
-    async fn build(server: &str, media: &str, more: &str, applications: Option<Arc<dyn Applications>>) -> Self {
+    async fn build(
+        server: &str,
+        media: &str,
+        more: &str,
+        applications: Option<Arc<dyn Applications>>,
+    ) -> Self {
         let net = SimNet::start(7, Weather::CALM);
         let ports = fresh_ports();
         let config = format!(
