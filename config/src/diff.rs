@@ -100,9 +100,11 @@ keys! {
         threads "threads" Restart,
         address "address" Live,
         codecs "codecs" Live,
+        pass_through "pass_through" Live,
         srtp_phones "srtp_phones" Live,
         silence_hangup "silence_hangup_seconds" Live,
         hold_music "hold_music" Live,
+        kernel_relay "kernel_relay" Restart,
     }
     webrtc: WebRtc {
         address "address" Restart,

@@ -196,11 +196,13 @@ fn media(s: &Section<'_, '_>) -> Media {
         threads: s.count("threads", 1..=64).unwrap_or(default.threads),
         address: s.ip("address"),
         codecs: if unique.is_empty() { default.codecs } else { unique },
+        pass_through: s.flag("pass_through").unwrap_or(default.pass_through),
         srtp_phones: s.word("srtp_phones", &SRTP).unwrap_or(default.srtp_phones),
         silence_hangup: s
             .seconds_or_never("silence_hangup_seconds", 5..=DAY)
             .unwrap_or(default.silence_hangup),
         hold_music: s.music("hold_music").unwrap_or(default.hold_music),
+        kernel_relay: s.flag("kernel_relay").unwrap_or(default.kernel_relay),
     };
     s.finish();
     media

@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod api;
+pub mod applications;
 pub mod bans;
 pub mod calls;
 pub mod carrier;
@@ -12,6 +13,7 @@ pub mod control;
 pub mod demo;
 pub mod desk;
 pub mod exchange;
+pub mod flow;
 pub mod folder;
 pub mod greeting;
 pub mod health;
@@ -47,6 +49,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Status { place, json } => status::run(&place, json),
         Command::Calls(command) => calls::run(&command),
         Command::Recordings(command) => recordings::run(&command),
+        Command::Flow(command) => flow::run(&command),
         Command::Bans(command) => bans::run(&command),
         Command::ApiKey(command) => api::command::run(&command),
     };

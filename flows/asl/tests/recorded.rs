@@ -4,6 +4,8 @@
 //! values that vary. The recordings lie beside the project (`../shared/data/asl-recorded`); without
 //! them this says so and passes.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
+
 #[path = "support/compare.rs"]
 mod compare;
 #[path = "support/replay.rs"]

@@ -15,6 +15,7 @@ pub mod names;
 pub mod router;
 pub mod runtime;
 pub mod schedule;
+pub mod script;
 pub mod services;
 pub mod store;
 pub mod versions;

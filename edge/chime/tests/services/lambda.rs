@@ -209,3 +209,31 @@ async fn a_workflow_invokes_a_function_as_step_functions_does() {
         assert_eq!(lambda.task(&bad).await.unwrap_err().error, "States.Runtime", "{bad}");
     }
 }
+
+#[tokio::test]
+async fn a_handler_in_python_runs_calls() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("index.py");
+    std::fs::write(
+        &file,
+        "import os\ncount = 0\ndef lambda_handler(event, context):\n    global count\n    \
+         count += 1\n    print('talkative')\n    if event['Sequence'] > 1:\n        \
+         raise ValueError('too many')\n    return {'SchemaVersion': '1.0', 'Actions': [], \
+         'TransactionAttributes': {'n': str(count), 'e': os.environ['TABLE'], \
+         'f': context.function_name}}\n",
+    )
+    .unwrap();
+    let server = server();
+    server.python("py", "python3".as_ref(), &file, "lambda_handler", &[("TABLE", "numbers")]);
+    let handler = LambdaHandler::new(lambda(&server), FunctionName::parse("py").unwrap());
+    for n in ["1", "2"] {
+        let reply = ask(&handler, &event(), Policy::default()).await.unwrap();
+        let attributes = reply.transaction_attributes.unwrap();
+        assert_eq!(json!(attributes), json!({"n": n, "e": "numbers", "f": "py"}));
+    }
+    let mut second = event();
+    second.sequence = 2;
+    let policy = Policy { attempts: 1, ..Policy::default() };
+    let error = ask(&handler, &second, policy).await.unwrap_err();
+    assert!(error.to_string().contains("ended in ValueError: too many"), "{error}");
+}

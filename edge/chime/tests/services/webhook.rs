@@ -127,3 +127,40 @@ async fn a_certificate_of_nobody_is_not_believed_until_its_file_is_given() {
     std::fs::write(&file, "nothing").unwrap();
     assert!(Trust::with_file(&file).unwrap_err().contains("holds no certificate"));
 }
+
+/// The receiver's part of docs/applications.md, as an operator would copy it.
+#[tokio::test]
+async fn the_receiver_of_the_operators_page_believes_us_and_nobody_else() {
+    let page = include_str!("../../../../docs/applications.md");
+    let (_, rest) = page.split_once("```python\n").unwrap();
+    let (code, _) = rest.split_once("```").unwrap();
+    let seen: Arc<Mutex<Option<Asked>>> = Arc::default();
+    let log = Arc::clone(&seen);
+    let web = Web::start(move |asked| {
+        *log.lock().unwrap() = Some(asked);
+        Says::json(200, &json!({"SchemaVersion": "1.0"}))
+    });
+    ask(&hook(&web), &event(), Policy::default()).await.unwrap();
+    let asked = seen.lock().unwrap().take().unwrap();
+    let judge = |body: &[u8], secret: &str, later: i64| {
+        let call = format!(
+            "{code}\nimport sys\nprint(is_genuine({:?}, sys.stdin.buffer.read(), {:?}.encode(), \
+             time.time() + {later}))",
+            asked.header(SIGNATURE).unwrap(),
+            secret
+        );
+        let mut child = std::process::Command::new("python3")
+            .args(["-c", &call])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("python3 is installed (make test does it)");
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), body).unwrap();
+        let output = child.wait_with_output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    assert_eq!(judge(&asked.body, SECRET, 0), "True");
+    assert_eq!(judge(b"{}", SECRET, 0), "False");
+    assert_eq!(judge(&asked.body, "another", 0), "False");
+    assert_eq!(judge(&asked.body, SECRET, 400), "False");
+}

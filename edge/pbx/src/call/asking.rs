@@ -81,12 +81,15 @@ impl Call {
     pub(super) fn on_reply(
         &mut self,
         now: Instant,
-        app: Box<dyn Application>,
+        mut app: Box<dyn Application>,
         told: EventType,
         leg: LegTag,
         reply: Result<Reply, AppError>,
     ) {
         self.app_name = app.name();
+        for note in app.take_notes() {
+            self.timeline.note(now, None, note);
+        }
         self.app = Some(app);
         self.awaiting_reply = !self.app_queue.is_empty();
         let checked = reply.and_then(|reply| match reply.check(&self.rules) {

@@ -103,6 +103,7 @@ impl Call {
             bridging: None,
             transfer: None,
             partner: None,
+            passing: None,
             leaving: None,
             music: None,
             silence_check: None,
@@ -142,9 +143,10 @@ impl Call {
             return true;
         };
         let local = self.services.sip.media_address(&flow).advertised;
-        let webrtc = self.services.engine.webrtc_sample();
+        let engine = &self.services.engine;
+        let keys = (engine.webrtc_sample(), engine.fingerprint().clone());
         let peer = flow.remote.ip();
-        let Err(error) = leg::check_offer(self.config(), &leg.party, (local, peer), webrtc, offer)
+        let Err(error) = leg::check_offer(self.config(), &leg.party, (local, peer), keys, offer)
         else {
             return true;
         };

@@ -44,6 +44,39 @@ pub(super) fn plain_path(tree: &AstNode) -> Option<Vec<String>> {
     }
 }
 
+/// What an expression reads of a document that Step Functions does not give it: `$`, `$$` or a field
+/// outside every path, predicate and function. AWS refuses such an expression when it is created.
+pub(super) fn reads_no_document(tree: &AstNode) -> Option<String> {
+    let mut todo = vec![tree];
+    while let Some(node) = todo.pop() {
+        match node {
+            AstNode::Variable(name) if name.is_empty() => return Some("$".to_owned()),
+            AstNode::ParentVariable(name) if name.is_empty() => return Some("$$".to_owned()),
+            AstNode::Name(name) => return Some(name.clone()),
+            AstNode::Path { steps } => todo.extend(steps.first().map(|step| &step.node)),
+            AstNode::Binary { op: BinaryOp::ColonEqual, rhs, .. } => todo.push(rhs),
+            AstNode::Binary { lhs, rhs, .. } => todo.extend([&**lhs, &**rhs]),
+            AstNode::Unary { operand, .. } => todo.push(operand),
+            AstNode::Function { args, .. } => todo.extend(args),
+            AstNode::Call { procedure, args } => {
+                todo.push(procedure);
+                todo.extend(args);
+            }
+            AstNode::Array(nodes) | AstNode::Block(nodes) => todo.extend(nodes),
+            AstNode::Object(pairs) => todo.extend(pairs.iter().flat_map(|(k, v)| [k, v])),
+            AstNode::Conditional { condition, then_branch, else_branch } => {
+                todo.extend([&**condition, &**then_branch]);
+                todo.extend(else_branch.as_deref());
+            }
+            AstNode::Sort { input, .. } | AstNode::ObjectTransform { input, .. } => {
+                todo.push(input);
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
 /// A step without predicates and bindings.
 fn is_bare(step: &PathStep) -> bool {
     step.stages.is_empty()
@@ -108,8 +141,8 @@ impl Guard {
         nodes.into_iter().map(|node| self.node(node)).collect()
     }
 
-    fn boxed(&mut self, node: Box<AstNode>) -> Box<AstNode> {
-        Box::new(self.node(*node))
+    fn boxed(&mut self, node: AstNode) -> Box<AstNode> {
+        Box::new(self.node(node))
     }
 
     fn pairs(&mut self, pairs: Vec<(AstNode, AstNode)>) -> Vec<(AstNode, AstNode)> {
@@ -137,42 +170,42 @@ impl Guard {
                 self.function(name, args, is_builtin)
             }
             AstNode::Call { procedure, args } => {
-                AstNode::Call { procedure: self.boxed(procedure), args: self.all(args) }
+                AstNode::Call { procedure: self.boxed(*procedure), args: self.all(args) }
             }
             AstNode::Lambda { params, body, signature, thunk } => {
                 let names = params.iter().cloned().collect();
-                let body = self.within(names, |guard| guard.boxed(body));
+                let body = self.within(names, |guard| guard.boxed(*body));
                 AstNode::Lambda { params, body, signature, thunk }
             }
             AstNode::Binary { op, lhs, rhs } => self.binary(op, *lhs, *rhs),
-            AstNode::Unary { op, operand } => AstNode::Unary { op, operand: self.boxed(operand) },
+            AstNode::Unary { op, operand } => AstNode::Unary { op, operand: self.boxed(*operand) },
             AstNode::Path { steps } => self.path(steps),
             AstNode::Array(items) => AstNode::Array(self.items(items)),
             AstNode::ArrayGroup(items) => AstNode::ArrayGroup(self.items(items)),
             AstNode::Object(pairs) => AstNode::Object(self.pairs(pairs)),
             AstNode::ObjectTransform { input, pattern } => {
-                AstNode::ObjectTransform { input: self.boxed(input), pattern: self.pairs(pattern) }
+                AstNode::ObjectTransform { input: self.boxed(*input), pattern: self.pairs(pattern) }
             }
             AstNode::Block(nodes) => {
                 self.within(BTreeSet::new(), |guard| AstNode::Block(guard.all(nodes)))
             }
             AstNode::Conditional { condition, then_branch, else_branch } => AstNode::Conditional {
-                condition: self.boxed(condition),
-                then_branch: self.boxed(then_branch),
-                else_branch: else_branch.map(|branch| self.boxed(branch)),
+                condition: self.boxed(*condition),
+                then_branch: self.boxed(*then_branch),
+                else_branch: else_branch.map(|branch| self.boxed(*branch)),
             },
-            AstNode::FunctionApplication(inner) => AstNode::FunctionApplication(self.boxed(inner)),
+            AstNode::FunctionApplication(inner) => AstNode::FunctionApplication(self.boxed(*inner)),
             AstNode::Sort { input, terms } => AstNode::Sort {
-                input: self.boxed(input),
+                input: self.boxed(*input),
                 terms: terms
                     .into_iter()
                     .map(|(term, up)| (wrapped(guards::BUILD, self.node(term)), up))
                     .collect(),
             },
             AstNode::Transform { location, update, delete } => AstNode::Transform {
-                location: self.boxed(location),
-                update: self.boxed(update),
-                delete: delete.map(|fields| self.boxed(fields)),
+                location: self.boxed(*location),
+                update: self.boxed(*update),
+                delete: delete.map(|fields| self.boxed(*fields)),
             },
             other => other,
         }

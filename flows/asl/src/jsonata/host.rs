@@ -1,12 +1,13 @@
 //! The functions that Step Functions adds or changes, and the guards' own.
 
 use super::limits::{self, MEMORY};
+use super::trace::Notes;
 use crate::digest;
 use crate::scope::{Entropy, Scope};
 use jsonata_core::evaluator::{Evaluator, EvaluatorError};
 use jsonata_core::value::JValue;
 use serde_json::Value;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -19,12 +20,19 @@ pub(super) struct World {
     built: Cell<usize>,
     /// The variables that are bound.
     assigned: BTreeSet<String>,
+    pub(super) notes: RefCell<Notes>,
 }
 
 impl World {
     pub(super) fn of(scope: &Scope<'_>, assigned: BTreeSet<String>) -> Self {
         let now = scope.now.as_millisecond();
-        Self { now, entropy: scope.entropy.clone(), built: Cell::new(0), assigned }
+        Self {
+            now,
+            entropy: scope.entropy.clone(),
+            built: Cell::new(0),
+            assigned,
+            notes: RefCell::default(),
+        }
     }
 
     /// Counts `bytes` as built.
@@ -81,7 +89,36 @@ pub(super) mod guards {
     pub(in super::super) const IS_FUNCTION: &str = "guard:function";
 }
 
-/// Gives `evaluator` every function of this file.
+/// The names of the functions that take notes: see [`super::trace`].
+pub(super) mod marks {
+    /// `(name, last argument)`
+    pub(in super::super) const ENTER: &str = "guard:enter";
+    /// `(place, operand)`
+    pub(in super::super) const LEFT: &str = "guard:left";
+    /// `(place, operator, operand)`
+    pub(in super::super) const RIGHT: &str = "guard:right";
+}
+
+/// Gives `evaluator` the functions that take notes.
+pub(super) fn install_marks(evaluator: &mut Evaluator, world: &Rc<World>) -> Result<()> {
+    let of = Rc::clone(world);
+    evaluator.register_fn(marks::ENTER, move |arguments: &[JValue]| {
+        of.notes.borrow_mut().enter(&at(arguments, 0));
+        Ok(at(arguments, 1))
+    })?;
+    let of = Rc::clone(world);
+    evaluator.register_fn(marks::LEFT, move |arguments: &[JValue]| {
+        of.notes.borrow_mut().left(&at(arguments, 0), &at(arguments, 1));
+        Ok(at(arguments, 1))
+    })?;
+    let of = Rc::clone(world);
+    evaluator.register_fn(marks::RIGHT, move |arguments: &[JValue]| {
+        of.notes.borrow_mut().right(&at(arguments, 0), &at(arguments, 1), &at(arguments, 2));
+        Ok(at(arguments, 2))
+    })
+}
+
+/// Gives `evaluator` every function of this file that an expression needs.
 pub(super) fn install(evaluator: &mut Evaluator, world: &Rc<World>) -> Result<()> {
     install_clock_and_chance(evaluator, world)?;
     evaluator.register_fn("partition", partition)?;

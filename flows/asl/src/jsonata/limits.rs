@@ -1,4 +1,4 @@
-//! What one evaluation may cost, and how AWS says that it costs too much.
+//! What one evaluation may cost.
 
 use jsonata_core::value::JValue;
 
@@ -23,30 +23,9 @@ pub(super) const MOST_SPLIT: usize = 1024 * 1024;
 pub(super) const MOST_MATCHED: usize = 256 * 1024;
 /// The widest a component of a date picture may be.
 pub(super) const MOST_WIDTH: usize = 100;
-/// Bytes of an error message: AWS's bound of a cause.
-const MOST_MESSAGE: usize = 32_768;
-
 /// AWS's words for too much memory.
 pub(super) const MEMORY: &str =
     "Expression evaluation memory limit exceeded: Check for excessive memory usage";
-const STACK: &str = "Stack overflow error: Check for non-terminating recursive function. \
-                     Consider rewriting as tail-recursive";
-const TIMEOUT: &str = "Expression evaluation timeout: Check for infinite loop";
-
-/// The end of AWS's sentence: a bound follows a colon, an error with a code a full stop.
-pub(super) fn words(message: &str) -> String {
-    let code = jsonata_core::evaluator::error_code_prefix(message);
-    let message = match code {
-        Some("D1012") => TIMEOUT,
-        Some("D1011" | "U1001") => STACK,
-        Some("D2015") => MEMORY,
-        _ => message,
-    };
-    let end = (0..=MOST_MESSAGE.min(message.len())).rev().find(|&at| message.is_char_boundary(at));
-    let cut = message.get(..end.unwrap_or(0)).unwrap_or_default();
-    let bound = matches!(code, Some("D1012" | "D1011" | "U1001" | "D2015"));
-    if code.is_some() && !bound { format!(". {cut}") } else { format!(": {cut}") }
-}
 
 /// The weight of `value` in bytes; `None` if it is over [`MOST_WEIGHT`] or nested too deep. A part
 /// that is there twice counts twice, as it would in JSON.
@@ -62,7 +41,7 @@ pub(super) fn weight(value: &JValue) -> Option<usize> {
                     return None;
                 }
                 todo.extend(items.iter().map(|item| (item, depth + 1)));
-                4
+                if depth == 0 { 0 } else { 4 }
             }
             JValue::Object(members) => {
                 todo.extend(members.values().map(|member| (member, depth + 1)));

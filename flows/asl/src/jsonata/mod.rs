@@ -18,6 +18,8 @@ mod limits;
 mod template;
 #[cfg(test)]
 mod tests;
+mod trace;
+mod words;
 
 pub use crate::template::TemplateProblem;
 pub use template::JsonataTemplate;
@@ -26,13 +28,14 @@ use crate::failure::Failure;
 use crate::scope::Scope;
 use crate::value::kind;
 use jsonata_core::ast::AstNode;
-use jsonata_core::evaluator::{Context, Evaluator, EvaluatorOptions};
+use jsonata_core::evaluator::{Context, Evaluator, EvaluatorError, EvaluatorOptions};
 use jsonata_core::value::JValue;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
+use trace::Notes;
 
 /// Why a text is not an expression.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,8 +67,8 @@ impl Expression {
     ///
     /// # Errors
     ///
-    /// With JSONata's message. `$$` is refused, as AWS refuses it: there is no document around an
-    /// expression.
+    /// With JSONata's message. `$`, `$$` and a bare field name at the top level are refused, as AWS
+    /// refuses them: there is no document around an expression.
     pub fn parse(source: &str) -> Result<Self, ExpressionError> {
         let source = source.trim();
         if source.len() > limits::MOST_SOURCE {
@@ -76,6 +79,15 @@ impl Expression {
             .map_err(|_| "the expression cannot be parsed".to_owned())
             .and_then(|parsed| parsed.map_err(|error| error.to_string()))
             .map_err(|message| ExpressionError { message })?;
+        if let Some(read) = guard::reads_no_document(&tree) {
+            let what = if read.starts_with('$') { "the input" } else { "the field" };
+            let meant = if read.starts_with('$') { "" } else { &format!(".{read}") };
+            let message = format!(
+                "`{read}` stands for nothing at the top level of an expression; {what} is \
+                 `$states.input{meant}`"
+            );
+            return Err(ExpressionError { message });
+        }
         let plain = guard::plain_path(&tree);
         let (tree, names) = guard::guarded(tree);
         Ok(Self { source: source.to_owned(), tree: Arc::new(tree), names, plain })
@@ -102,7 +114,7 @@ impl Expression {
             return Ok(found.clone());
         }
         let evaluated = catch_unwind(AssertUnwindSafe(|| self.run(scope)));
-        let ended = evaluated.unwrap_or_else(|_| Err("an internal error".to_owned()));
+        let ended = evaluated.unwrap_or_else(|_| Err(": an internal error".to_owned()));
         match ended {
             Ok(Some(value)) => Ok(value),
             Ok(None) => Err(self.failure("returned nothing (undefined).", location)),
@@ -148,6 +160,32 @@ impl Expression {
 
     /// The value, nothing, or the end of AWS's sentence.
     fn run(&self, scope: &Scope<'_>) -> Result<Option<Value>, String> {
+        let (evaluated, world) = self.evaluator(scope, &self.tree, false);
+        let message = match evaluated {
+            Ok(value) => {
+                scope.entropy.resume(&world.entropy);
+                return convert::from_jsonata(&value)
+                    .ok_or_else(|| words::ending(limits::MEMORY, &Notes::default()));
+            }
+            Err(error) => error.message().to_owned(),
+        };
+        let code = jsonata_core::evaluator::error_code_prefix(&message);
+        if !code.is_some_and(trace::helps) {
+            return Err(words::ending(&message, &Notes::default()));
+        }
+        let traced = trace::traced(AstNode::clone(&self.tree));
+        let (_, noted) = self.evaluator(scope, &traced, true);
+        let notes = noted.notes.borrow();
+        Err(words::ending(&message, &notes))
+    }
+
+    /// Evaluates `tree`, which is this expression's in one form or another.
+    fn evaluator(
+        &self,
+        scope: &Scope<'_>,
+        tree: &AstNode,
+        is_traced: bool,
+    ) -> (Result<JValue, EvaluatorError>, Rc<host::World>) {
         let mut context = Context::new();
         let mut assigned = BTreeSet::new();
         for name in &self.names {
@@ -168,11 +206,10 @@ impl Expression {
         };
         let mut evaluator = Evaluator::with_options(context, options);
         let world = Rc::new(host::World::of(scope, assigned));
-        host::install(&mut evaluator, &world).map_err(|error| limits::words(error.message()))?;
-        let evaluated = evaluator.evaluate(&self.tree, &JValue::Undefined);
-        scope.entropy.resume(&world.entropy);
-        let value = evaluated.map_err(|error| limits::words(error.message()))?;
-        convert::from_jsonata(&value).ok_or_else(|| limits::words(limits::MEMORY))
+        let installed = host::install(&mut evaluator, &world).and_then(|()| {
+            if is_traced { host::install_marks(&mut evaluator, &world) } else { Ok(()) }
+        });
+        (installed.and_then(|()| evaluator.evaluate(tree, &JValue::Undefined)), world)
     }
 }
 

@@ -1,3 +1,4 @@
+mod equivalence;
 mod hostile;
 
 use super::*;
@@ -94,7 +95,7 @@ fn guarded_functions_do_what_they_do_without_guards() {
         ("$replace('abc', /b/, function($m) { '<' & $m.match & '>' })", json!("a<b>c")),
         ("$replace('265USD', /([0-9]+)USD/, '$$$1')", json!("$265")),
         ("'abc' ~> $replace('b', '')", json!("ac")),
-        ("'abc'.$replace('b', '')", json!("ac")),
+        ("('abc').$replace('b', '')", json!("ac")),
         ("$split('a b c', ' ')", json!(["a", "b", "c"])),
         ("$split('a1b2c', /[0-9]/, 2)", json!(["a", "b"])),
         ("$match('ab12', /[0-9]+/).match", json!("12")),
@@ -205,6 +206,34 @@ fn causes_are_in_the_words_of_aws() {
     assert_eq!(value("$count([1..873782])"), json!(873_782));
     assert_eq!(value("$count($range(1, 360145, 1))"), json!(360_145));
     assert!(cause("$range(1, 360146, 1)").contains("memory limit"));
+    for (source, words) in [
+        ("'a' + 1", "T2001: The left side of the \"+\" operator must evaluate to a number"),
+        ("1 * 'a'", "T2002: The right side of the \"*\" operator must evaluate to a number"),
+        ("-'a'", "D1002: Cannot negate a non-numeric value: \"a\""),
+        ("['a'..2]", "T2003: The left side of the range operator (..) must evaluate to an integer"),
+        (
+            "'a' < 1",
+            "T2009: The values \"a\" and 1 either side of operator \"<\" must be of the same data type",
+        ),
+        (
+            "1 > ($x > 2)",
+            "T2010: The expressions either side of operator \">\" must evaluate to numeric or string \
+             values",
+        ),
+        ("$abs('a')", "T0410: Argument 1 of function \"abs\" does not match function signature"),
+        (
+            "$sum($map(['a'], $uppercase))",
+            "T0412: Argument 1 of function \"sum\" must be an array of \"numbers\"",
+        ),
+        ("$join([1])", "T0412: Argument 1 of function \"join\" must be an array of \"strings\""),
+        ("$number('x')", "D3030: Unable to cast value to a number: \"x\""),
+        ("$nope()", "T1006: Attempted to invoke a non-function"),
+        ("$error('mine')", "D3137: mine"),
+    ] {
+        let cause = cause(source);
+        let words = format!(" threw an error during evaluation. {words}");
+        assert!(cause.ends_with(&words), "{source}: {cause}");
+    }
     assert!(cause("$error('mine')").contains("mine"));
     assert!(cause("$number('1*')").contains(". D3030: "));
 }
@@ -287,6 +316,48 @@ fn the_same_entropy_gives_the_same_values_and_is_used_up() {
     let first = draw(&left);
     assert_eq!(first, draw(&right));
     assert_ne!(first, draw(&left));
+}
+
+#[test]
+fn an_expression_has_no_document_around_it() {
+    for (source, meant) in [
+        ("foo.bar", "the field is `$states.input.foo`"),
+        ("$", "the input is `$states.input`"),
+        ("$$.a", "the input is `$states.input`"),
+        ("$x + ($sum(items))", "`$states.input.items`"),
+        ("{'a': [b]}", "`$states.input.b`"),
+        ("$x ? y : 1", "`$states.input.y`"),
+    ] {
+        let error = Expression::parse(source).expect_err(source);
+        assert!(error.message.contains(meant), "{source}: {error}");
+    }
+    for source in [
+        "$states.input.(a + $)",
+        "$list[$ > 1]",
+        "$map($list, function($v) { $v })",
+        "$states.input.items^(n)",
+        "$states.input.items{id: n}",
+        "$states.input ~> |$|{}|",
+        "$x := 5",
+    ] {
+        assert!(Expression::parse(source).is_ok(), "{source}");
+    }
+}
+
+#[test]
+fn an_expression_may_be_as_deep_as_on_aws() {
+    for source in [
+        format!("1{}", "+1".repeat(99)),
+        format!("'x'{}", "&'x'".repeat(99)),
+        format!("{}1{}", "(".repeat(99), ")".repeat(99)),
+        format!("{}1{}", "[".repeat(99), "]".repeat(99)),
+        format!("$x{}", " ~> $string".repeat(99)),
+        format!("$x{}", " ~> $abs()".repeat(99)),
+        "($f := function($n) { $n = 0 ? 0 : 1 + $f($n - 1) }; $f(31))".to_owned(),
+        "($f := function($n) { $n = 0 ? '' : 'x' & $f($n - 1) }; $f(31))".to_owned(),
+    ] {
+        value(&source);
+    }
 }
 
 #[test]

@@ -209,9 +209,8 @@ fn whole(cursor: &mut Cursor) -> Result<Option<i64>, PathError> {
 
 /// Text in single or double quotes; a backslash takes the next character as it is.
 fn quoted(cursor: &mut Cursor) -> Result<String, PathError> {
-    let quote = match cursor.next() {
-        Some(quote @ ('\'' | '"')) => quote,
-        _ => return Err(cursor.fail("a quoted name is expected here")),
+    let Some(quote @ ('\'' | '"')) = cursor.next() else {
+        return Err(cursor.fail("a quoted name is expected here"));
     };
     let mut text = String::new();
     loop {

@@ -291,8 +291,8 @@ fn histories(recorded: &[Value], ours: &[Value]) -> Result<(), String> {
             return Ok(());
         }
     }
-    for event in recorded.iter().filter(|event| number(event) > ours.len() as u64) {
-        return Err(format!("recorded {}, ours ends with {}", event, ours[ours.len() - 1]));
+    if let Some(event) = recorded.iter().find(|event| number(event) > ours.len() as u64) {
+        return Err(format!("recorded {event}, ours ends with {}", ours[ours.len() - 1]));
     }
     for one in recorded.iter().filter(|event| number(event) == 0) {
         let found =

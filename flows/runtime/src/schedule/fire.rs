@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use offhook_asl::machine::Pattern;
 use serde_json::{Map, Value, json};
 
 use crate::services::{ExecutionInfo, Integration, Request, ServiceError, Services};
-use offhook_asl::machine::Pattern;
 
 use super::engine::Outcome;
 use super::record::Invocation;
@@ -173,7 +173,7 @@ fn outbound_call(invocation: &Invocation, input: &str) -> Result<OutboundCall, S
     })
 }
 
-fn request(
+pub(super) fn request(
     invocation: &Invocation,
     service: &str,
     action: &str,

@@ -7,6 +7,7 @@
 pub mod dynamodb;
 pub mod events;
 mod fields;
+pub mod local;
 pub mod s3;
 pub mod scheduler;
 pub mod sdk;
@@ -92,7 +93,9 @@ impl ServiceError {
         let sdk = if request.integration == Integration::Sdk { "aws-sdk:" } else { "" };
         Self::new(
             "States.TaskFailed",
-            format!("{sdk}{service}:{action} is not among the integrations of this machine"),
+            format!(
+                "{sdk}{service}:{action} is not served on this machine; configure AWS credentials to pass it on"
+            ),
         )
     }
 }
@@ -137,6 +140,18 @@ impl Services {
     /// `local` in the order in which they are asked.
     pub fn new(local: Vec<Arc<dyn Service>>, upstream: Arc<dyn Upstream>) -> Self {
         Self { local, upstream }
+    }
+
+    /// Who is asked for what is not served here.
+    pub fn upstream(&self) -> &Arc<dyn Upstream> {
+        &self.upstream
+    }
+
+    /// The same with another upstream.
+    #[must_use]
+    pub fn with_upstream(mut self, upstream: Arc<dyn Upstream>) -> Self {
+        self.upstream = upstream;
+        self
     }
 
     /// Sends a request to whoever answers for its service.

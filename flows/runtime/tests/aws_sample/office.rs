@@ -16,16 +16,16 @@ use offhook_sma::event::InvocationEvent;
 use offhook_sma::reply::Reply;
 use serde_json::{Map, Value, json};
 
-pub const BUSINESS: &str = "+13055550100";
-pub const OWNER: &str = "+13055550199";
-pub const CUSTOMER: &str = "+17865550123";
+pub(crate) const BUSINESS: &str = "+13055550100";
+pub(crate) const OWNER: &str = "+13055550199";
+pub(crate) const CUSTOMER: &str = "+17865550123";
 const SAMPLE: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../shared/data/aws-sample/definition.asl.json");
 const LAMBDA: &str = "arn:aws:lambda:us-east-1:111122223333:function:place_chime_outbound_call";
 const ROLE: &str = "arn:aws:iam::111122223333:role/EventBridgeExecuteLambdaRole";
 
 /// The workflow with its five deployment values, or nothing where it is not there.
-pub fn sample() -> Option<String> {
+pub(crate) fn sample() -> Option<String> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
     let beside = beside.join("aws-sample/definition.asl.json");
     let text = std::fs::read_to_string(beside).or_else(|_| std::fs::read_to_string(SAMPLE)).ok()?;
@@ -41,7 +41,7 @@ pub fn sample() -> Option<String> {
 
 /// Takes down what is scheduled.
 #[derive(Clone, Default)]
-pub struct Schedules(pub Arc<Mutex<Vec<Value>>>);
+pub(crate) struct Schedules(pub(crate) Arc<Mutex<Vec<Value>>>);
 
 impl Service for Schedules {
     fn names(&self) -> &'static [&'static str] {
@@ -54,16 +54,16 @@ impl Service for Schedules {
     }
 }
 
-pub struct Office {
-    pub runtime: Runtime,
-    pub router: Router,
-    pub schedules: Schedules,
+pub(crate) struct Office {
+    pub(crate) runtime: Runtime,
+    pub(crate) router: Router,
+    pub(crate) schedules: Schedules,
     calls: AtomicU32,
 }
 
 impl Office {
     /// The workflow is published; its clock shows `now`.
-    pub async fn open(definition: &str, now: &str) -> Self {
+    pub(crate) async fn open(definition: &str, now: &str) -> Self {
         let store = Arc::new(MemoryStore::new());
         let schedules = Schedules::default();
         let tables = DynamoDb::new(store.clone(), true);
@@ -78,7 +78,7 @@ impl Office {
         Self { runtime, router, schedules, calls: AtomicU32::new(0) }
     }
 
-    pub fn call(&self, from: &str, to: &str, direction: &str) -> Call {
+    pub(crate) fn call(&self, from: &str, to: &str, direction: &str) -> Call {
         let flow = self.router.call(MachineRef::latest("business"));
         let leg = json!({
             "CallId": "leg-a", "ParticipantTag": "LEG-A", "From": from, "To": to,
@@ -91,22 +91,22 @@ impl Office {
 }
 
 /// What pbx knows of a call, and the events that it sends.
-pub struct Call {
-    pub flow: FlowCall,
+pub(crate) struct Call {
+    pub(crate) flow: FlowCall,
     id: String,
     sequence: u32,
     attributes: Value,
-    pub legs: Vec<Value>,
+    pub(crate) legs: Vec<Value>,
 }
 
 impl Call {
     /// Sends an event; gives the actions of the reply.
-    pub async fn event(&mut self, kind: &str, data: Option<Value>) -> Vec<Value> {
+    pub(crate) async fn event(&mut self, kind: &str, data: Option<Value>) -> Vec<Value> {
         self.reply(kind, data).await.1
     }
 
     /// The same, with the whole reply.
-    pub async fn reply(&mut self, kind: &str, data: Option<Value>) -> (Reply, Vec<Value>) {
+    pub(crate) async fn reply(&mut self, kind: &str, data: Option<Value>) -> (Reply, Vec<Value>) {
         self.sequence += 1;
         let mut details = json!({
             "TransactionId": self.id,
@@ -137,7 +137,7 @@ impl Call {
         (reply, actions)
     }
 
-    pub fn status(&mut self, tag: &str, status: &str) {
+    pub(crate) fn status(&mut self, tag: &str, status: &str) {
         for leg in &mut self.legs {
             if leg["ParticipantTag"] == tag {
                 leg["Status"] = status.into();
@@ -146,20 +146,25 @@ impl Call {
     }
 
     /// The last action of `actions` succeeded.
-    pub async fn done(&mut self, actions: &[Value], more: Value) -> Vec<Value> {
+    pub(crate) async fn done(&mut self, actions: &[Value], more: Value) -> Vec<Value> {
         self.status("LEG-A", "Connected");
         let data = outcome(actions.last().unwrap(), more);
         self.event("ACTION_SUCCESSFUL", Some(data)).await
     }
 
-    pub async fn failed(&mut self, actions: &[Value], error: &str, words: &str) -> Vec<Value> {
+    pub(crate) async fn failed(
+        &mut self,
+        actions: &[Value],
+        error: &str,
+        words: &str,
+    ) -> Vec<Value> {
         let more = json!({ "ErrorType": error, "ErrorMessage": words });
         let data = outcome(actions.last().unwrap(), more);
         self.event("ACTION_FAILED", Some(data)).await
     }
 
     /// The other side of a bridge answered.
-    pub async fn bridged(&mut self, actions: &[Value]) -> Vec<Value> {
+    pub(crate) async fn bridged(&mut self, actions: &[Value]) -> Vec<Value> {
         self.legs.push(json!({
             "CallId": "leg-b", "ParticipantTag": "LEG-B", "From": BUSINESS, "To": OWNER,
             "Direction": "Outbound", "StartTimeInMilliseconds": "1735714800000",
@@ -168,7 +173,7 @@ impl Call {
         self.done(actions, json!({})).await
     }
 
-    pub async fn hangup(&mut self, tag: &str) -> Vec<Value> {
+    pub(crate) async fn hangup(&mut self, tag: &str) -> Vec<Value> {
         self.status(tag, "Disconnected");
         let id = if tag == "LEG-A" { "leg-a" } else { "leg-b" };
         let parameters = json!({ "SipResponseCode": 0, "CallId": id, "ParticipantTag": tag });
@@ -181,13 +186,13 @@ impl Call {
     }
 
     /// The execution as it ended.
-    pub async fn end(&self, office: &Office) -> ExecutionRecord {
+    pub(crate) async fn end(&self, office: &Office) -> ExecutionRecord {
         let arn = self.flow.execution_arn().unwrap();
         office.runtime.wait_for_end(arn).await.unwrap()
     }
 
     /// The states that were entered, in order.
-    pub async fn path(&self, office: &Office) -> Vec<String> {
+    pub(crate) async fn path(&self, office: &Office) -> Vec<String> {
         let arn = self.flow.execution_arn().unwrap();
         let events = office.runtime.execution_history(arn).await.unwrap();
         let json = json!(events);
@@ -203,11 +208,11 @@ fn outcome(action: &Value, more: Value) -> Value {
     Value::Object(data)
 }
 
-pub fn types(actions: &[Value]) -> Vec<&str> {
+pub(crate) fn types(actions: &[Value]) -> Vec<&str> {
     actions.iter().map(|action| action["Type"].as_str().unwrap()).collect()
 }
 
-pub fn text(action: &Value) -> &str {
+pub(crate) fn text(action: &Value) -> &str {
     let parameters = &action["Parameters"];
     let said = parameters["Text"].as_str();
     said.or_else(|| parameters["SpeechParameters"]["Text"].as_str()).unwrap_or_default()

@@ -39,7 +39,7 @@ fn a_tasks_token_is_in_its_arguments_and_brings_its_result() {
 fn a_late_token_is_told_from_a_false_one() {
     let mut bench = Bench::new(&waiting(&json!({ "TimeoutSeconds": 60 })), json!({}));
     let token = bench.calls[0].task_token.clone().unwrap();
-    let mut tell = |bench: &mut Bench, token: &str| {
+    let tell = |bench: &mut Bench, token: &str| {
         bench.execution.handle_token(token, TokenEvent::Heartbeat, bench.now)
     };
     for wrong in ["", "no token", "AAAA", &token[1..], &format!("{token}A"), &"A".repeat(54)] {

@@ -29,6 +29,14 @@ fn guarded(name: &str) -> Option<(&'static str, usize)> {
     GUARDED.iter().find(|known| known.0 == name).map(|known| (known.1, known.2))
 }
 
+/// A width and a picture are mostly written out, and measured as well.
+fn measured(guard: &str, arg: AstNode) -> AstNode {
+    let is_constant =
+        matches!(arg, AstNode::Number(_) | AstNode::String(_) | AstNode::Unary { .. });
+    let is_bound = matches!(guard, guards::WIDTH | guards::PICTURE);
+    if is_constant && is_bound { call(guard, arg) } else { wrapped(guard, arg) }
+}
+
 fn function(name: &str, args: Vec<AstNode>) -> AstNode {
     AstNode::Function { name: name.to_owned(), args, is_builtin: true }
 }
@@ -99,25 +107,36 @@ impl Guard {
             }
             "join" if args.len() == 2 => self.join(args),
             "replace" if (2..=4).contains(&args.len()) => self.replace(args),
-            _ => function(&name, args.into_iter().map(|arg| wrapped(guard, arg)).collect()),
+            _ => function(&name, args.into_iter().map(|arg| measured(guard, arg)).collect()),
         }
     }
 
-    /// `$pad(?, 3)` as a function of what is missing.
+    /// `$pad(?, 3)` as a function of what is missing; what is there is evaluated now.
     fn partial(&mut self, name: String, args: Vec<AstNode>) -> AstNode {
         let mut params = Vec::new();
         let mut filled = Vec::new();
+        let mut block = Vec::new();
         for arg in args {
-            filled.push(if matches!(arg, AstNode::Placeholder) {
-                let param = self.fresh();
-                params.push(param.clone());
-                AstNode::Variable(param)
-            } else {
-                arg
-            });
+            let used = match arg {
+                AstNode::Placeholder => {
+                    params.push(self.fresh());
+                    params.last().cloned()
+                }
+                arg if is_light(&arg) => {
+                    filled.push(arg);
+                    continue;
+                }
+                arg => {
+                    let kept = self.fresh();
+                    block.push(assign(&kept, arg));
+                    Some(kept)
+                }
+            };
+            filled.extend(used.map(AstNode::Variable));
         }
         let body = self.function(name, filled, true);
-        lambda(params, body)
+        block.push(lambda(params, body));
+        AstNode::Block(block)
     }
 
     /// The separator comes between all the items.
@@ -137,7 +156,9 @@ impl Guard {
     /// The replacement may come wherever there is a character; a function that gives it is asked
     /// each time.
     fn replace(&mut self, mut args: Vec<AstNode>) -> AstNode {
-        if args.len() == 2 {
+        // With two arguments the text is the context.
+        let is_context = args.len() == 2;
+        if is_context {
             args.insert(0, AstNode::Variable(String::new()));
         }
         let mut args = args.into_iter();
@@ -148,9 +169,17 @@ impl Guard {
         };
         let limit = args.next();
         let (whole, part) = (self.fresh(), self.fresh());
+        // One after the other, as the evaluator takes arguments.
+        let (matcher, pattern) = if is_light(&pattern) {
+            (None, pattern)
+        } else {
+            let kept = self.fresh();
+            (Some(assign(&kept, pattern)), AstNode::Variable(kept))
+        };
         let used = |name: &String| AstNode::Variable(name.clone());
         let replaced = |with: AstNode| {
-            let mut args = vec![used(&whole), pattern.clone(), with];
+            let mut args = if is_context { Vec::new() } else { vec![used(&whole)] };
+            args.extend([pattern.clone(), with]);
             args.extend(limit.clone());
             function("replace", args)
         };
@@ -159,15 +188,15 @@ impl Guard {
             AstNode::Function { name: part.clone(), args: vec![used(&matched)], is_builtin: true };
         let by_function = replaced(lambda(vec![matched], call(guards::BUILD, asked)));
         let by_text = replaced(function(guards::FIT, vec![used(&whole), used(&part)]));
-        AstNode::Block(vec![
-            assign(&whole, wrapped(guards::BUILD, text)),
-            assign(&part, replacement),
-            AstNode::Conditional {
-                condition: Box::new(call(guards::IS_FUNCTION, used(&part))),
-                then_branch: Box::new(by_function),
-                else_branch: Some(Box::new(by_text)),
-            },
-        ])
+        let mut block = vec![assign(&whole, wrapped(guards::BUILD, text))];
+        block.extend(matcher);
+        block.push(assign(&part, replacement));
+        block.push(AstNode::Conditional {
+            condition: Box::new(call(guards::IS_FUNCTION, used(&part))),
+            then_branch: Box::new(by_function),
+            else_branch: Some(Box::new(by_text)),
+        });
+        AstNode::Block(block)
     }
 
     /// `x ~> $f(y)` is `$f(x, y)`.

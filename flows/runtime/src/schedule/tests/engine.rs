@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use offhook_asl::machine::Pattern;
 use serde_json::{Value, json};
 
 use crate::schedule::{Due, Outcome, Schedules};
@@ -51,6 +52,7 @@ impl Machine {
             integration: Integration::Sdk,
             service: "scheduler".to_owned(),
             action: "createSchedule".to_owned(),
+            pattern: Pattern::RequestResponse,
             arguments,
             execution: ExecutionInfo {
                 arn: String::new(),

@@ -111,7 +111,7 @@ impl Inner {
         if !self.put(&record, Expect::Absent).await? {
             let there = self.find(&record.group, &record.name).await?;
             // Asked again after a restart, or with the same token: it is done.
-            if !there.is_some_and(|(_, there)| there.token == record.token) {
+            if there.is_none_or(|(_, there)| there.token != record.token) {
                 let message = format!("Schedule {} already exists.", record.name);
                 return Err(Fault::new("ConflictException", message).with_status(409));
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
+use offhook_asl::machine::Pattern;
 use serde_json::{Value, json};
 
 use crate::services::scheduler::Scheduler;
@@ -19,6 +20,7 @@ fn request(action: &str, arguments: Value) -> Request {
         integration: Integration::Sdk,
         service: "scheduler".to_owned(),
         action: action.to_owned(),
+        pattern: Pattern::RequestResponse,
         arguments,
         execution: ExecutionInfo {
             arn: String::new(),

@@ -1,0 +1,148 @@
+//! Runs one machine on its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use offhook_asl::Machine;
+use offhook_asl::history::Event;
+use offhook_asl::machine::Problem;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::clock::Clock;
+use crate::names::Place;
+use crate::runtime::{ExecutionError, Options, Runtime, StartError};
+use crate::services::{Answer, Request, Services, Upstream};
+use crate::store::{ExecutionStatus, FlowStore, StoreError};
+
+/// Longer than an execution may take.
+const FOR_EVER: Duration = Duration::from_secs(400 * 86_400);
+
+/// What is run.
+pub struct RunRequest {
+    /// Its name, for ARNs.
+    pub name: String,
+    /// The definition.
+    pub definition: String,
+    /// Input.
+    pub input: Value,
+    /// Where a virtual clock stands at the beginning; none: the machine's clock, in real time.
+    pub now: Option<Timestamp>,
+    /// For ARNs.
+    pub place: Place,
+    /// Where executions and what services keep are kept.
+    pub store: Arc<dyn FlowStore>,
+    /// Whom Task states may ask.
+    pub services: Services,
+}
+
+/// What came of it, in the manner of `DescribeExecution` with the history.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunReport {
+    /// `SUCCEEDED`, `FAILED`, `TIMED_OUT`; `RUNNING`: it waits for something that cannot come.
+    pub status: ExecutionStatus,
+    /// Output.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+    /// Error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Cause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// All events.
+    pub history: Vec<Event>,
+}
+
+/// Why nothing was run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The definition cannot run.
+    #[error("{}", problems(.0))]
+    Definition(Vec<Problem>),
+    /// The execution was refused.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// It could not be looked at.
+    #[error(transparent)]
+    Execution(#[from] ExecutionError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The system gives no runtime.
+    #[error("no runtime: {0}")]
+    Runtime(std::io::Error),
+}
+
+fn problems(all: &[Problem]) -> String {
+    all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// Runs a machine to its end, in a runtime of its own. Blocks: not to be called inside a tokio
+/// runtime.
+///
+/// # Errors
+/// See [`RunError`]. That the execution fails is none: it is in the report.
+pub fn run_blocking(request: RunRequest) -> Result<RunReport, RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(request.now.is_some())
+        .build()
+        .map_err(RunError::Runtime)?;
+    runtime.block_on(run(request))
+}
+
+/// The same inside a tokio runtime, whose clock must stand still when `now` is given.
+///
+/// # Errors
+/// As [`run_blocking`].
+pub async fn run(request: RunRequest) -> Result<RunReport, RunError> {
+    let machine = Machine::load(&request.definition).map_err(RunError::Definition)?;
+    let mut options = Options::new(request.store, request.services);
+    options.place = request.place;
+    if let Some(now) = request.now {
+        options.clock = Clock::beginning_at(now);
+        let upstream = options.services.upstream().clone();
+        options.services = options.services.with_upstream(Arc::new(HoldsClock(upstream)));
+    }
+    let runtime = Runtime::start(options).await?;
+    let machine = Arc::new(machine);
+    let started = runtime.start_definition(machine, &request.name, request.input).await?;
+    let end = runtime.wait_for_end(&started.arn);
+    let record = match request.now {
+        None => end.await?,
+        // When nothing else is left that the clock could leap to, this is.
+        Some(_) => match tokio::time::timeout(FOR_EVER, end).await {
+            Ok(record) => record?,
+            Err(_) => runtime.describe_execution(&started.arn).await?,
+        },
+    };
+    let output = record.output.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    Ok(RunReport {
+        status: record.status,
+        output,
+        error: record.error,
+        cause: record.cause,
+        history: runtime.execution_history(&started.arn).await?,
+    })
+}
+
+/// An upstream whose answers a virtual clock waits for: it leaps only while nothing is under way
+/// on other threads, and the network would count as nothing.
+struct HoldsClock(Arc<dyn Upstream>);
+
+impl Upstream for HoldsClock {
+    fn call(&self, request: Request) -> Answer {
+        let answer = self.0.call(request);
+        Box::pin(async move {
+            let (done, wait) = std::sync::mpsc::channel::<()>();
+            // Ends when `done` is dropped.
+            let held = tokio::task::spawn_blocking(move || drop(wait.recv()));
+            let answer = answer.await;
+            drop(done);
+            drop(held);
+            answer
+        })
+    }
+}
