@@ -33,6 +33,7 @@ impl Menu {
             sip_rule_id: None,
             sip_media_application_id: "voicemail-menu".into(),
             participants: Vec::new(),
+            other: Default::default(),
         };
         let app = VoicemailMenu::new(own.map(str::to_owned), keep, lamp, Arc::clone(guard));
         let mut menu = Self { app, transaction: Transaction::new(details), last: Vec::new() };
