@@ -145,7 +145,7 @@ async fn what_cannot_be_called_is_said_at_once() {
     let many = CreateCall { arguments, ..create("102") };
     assert_eq!(calls.create_call(many).await, Err(CreateError::TooMany("arguments")));
     let none = CreateCall { application: "flow:none".to_owned(), ..create("102") };
-    let refused = Err(CreateError::NoSuchApplication("none".to_owned()));
+    let refused = Err(CreateError::NoSuchApplication("flow:none".to_owned()));
     assert_eq!(calls.create_call(none).await, refused);
     calls.drain();
     assert_eq!(calls.create_call(create("102")).await, Err(CreateError::Closing));

@@ -117,9 +117,13 @@ impl Call {
         if !self.transaction.acts_on(told, leg, &self.rules) {
             return;
         }
-        self.invoked_for = leg;
-        if self.script.take(reply, told, &self.rules) == Taken::Interrupts {
+        let taken = self.script.take(reply, told, &self.rules);
+        if taken == Taken::Interrupts {
             self.interrupt(now);
+        }
+        if taken != Taken::Kept {
+            // A list that names no leg is for the one of the event that it answers.
+            self.invoked_for = leg;
         }
         match told {
             EventType::Hangup if leg == LegTag::A && silent && self.script.is_idle() => {

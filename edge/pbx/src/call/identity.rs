@@ -30,7 +30,7 @@ pub enum Source {
     Phone(String),
     /// A trunk's peer.
     Trunk(String),
-    /// Nobody: an application began the call.
+    /// Nobody: an application began the call; as it is named, `flow:main`.
     Application(String),
 }
 
