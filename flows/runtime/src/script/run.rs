@@ -138,7 +138,7 @@ impl Upstream for HoldsClock {
         Box::pin(async move {
             let (done, wait) = std::sync::mpsc::channel::<()>();
             // Ends when `done` is dropped.
-            let held = tokio::task::spawn_blocking(move || drop(wait.recv()));
+            let held = tokio::task::spawn_blocking(move || wait.recv().is_ok());
             let answer = answer.await;
             drop(done);
             drop(held);

@@ -126,7 +126,7 @@ async fn other_targets_are_asked_of_the_services() {
         fired(&office, &invocation(any, Some(json!({"TableName": "T"})))).await,
         Outcome::Done
     );
-    let asked = office.asked.lock().unwrap();
+    let asked = office.asked.lock().unwrap().clone();
     let asked: Vec<String> =
         asked.iter().map(|r| format!("{}:{} {}", r.service, r.action, r.idempotency)).collect();
     assert_eq!(
