@@ -173,7 +173,7 @@ fn outbound_call(invocation: &Invocation, input: &str) -> Result<OutboundCall, S
     })
 }
 
-fn request(
+pub(super) fn request(
     invocation: &Invocation,
     service: &str,
     action: &str,
@@ -186,6 +186,7 @@ fn request(
         integration: Integration::Sdk,
         service: service.to_owned(),
         action: action.to_owned(),
+        pattern: Pattern::RequestResponse,
         arguments,
         execution: ExecutionInfo {
             arn: invocation.schedule.clone(),
@@ -195,7 +196,6 @@ fn request(
             transaction_id: None,
         },
         idempotency: invocation.id.clone(),
-        pattern: Pattern::RequestResponse,
         now,
         region: region.to_owned(),
         account: account.to_owned(),

@@ -7,6 +7,7 @@ mod cron;
 mod engine;
 mod expression;
 mod fire;
+mod keep;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -15,4 +16,5 @@ pub(crate) use engine::SCHEDULES;
 pub use engine::{Due, Missed, Outcome, Schedules};
 pub use expression::Expression;
 pub use fire::{Fired, OutboundCall, StartExecution, Targets, fire};
+pub use keep::Keeper;
 pub use record::{Invocation, Record, RetryPolicy, Target};

@@ -7,6 +7,7 @@
 pub mod dynamodb;
 pub mod events;
 mod fields;
+pub mod local;
 pub mod s3;
 pub mod scheduler;
 pub mod sdk;
@@ -92,7 +93,9 @@ impl ServiceError {
         let sdk = if request.integration == Integration::Sdk { "aws-sdk:" } else { "" };
         Self::new(
             "States.TaskFailed",
-            format!("{sdk}{service}:{action} is not among the integrations of this machine"),
+            format!(
+                "{sdk}{service}:{action} is not served on this machine; configure AWS credentials to pass it on"
+            ),
         )
     }
 }

@@ -52,6 +52,7 @@ impl Machine {
             integration: Integration::Sdk,
             service: "scheduler".to_owned(),
             action: "createSchedule".to_owned(),
+            pattern: Pattern::RequestResponse,
             arguments,
             execution: ExecutionInfo {
                 arn: String::new(),
@@ -61,7 +62,6 @@ impl Machine {
                 transaction_id: None,
             },
             idempotency: String::new(),
-            pattern: Pattern::RequestResponse,
             now: at(0),
             region: "us-east-1".to_owned(),
             account: "000000000000".to_owned(),

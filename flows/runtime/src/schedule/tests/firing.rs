@@ -1,14 +1,21 @@
 //! What a target is called with.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
+use crate::clock::Clock;
+use crate::schedule::fire::request;
 use crate::schedule::{
-    Fired, Invocation, OutboundCall, Outcome, RetryPolicy, StartExecution, Target, Targets, fire,
+    Fired, Invocation, Keeper, OutboundCall, Outcome, RetryPolicy, Schedules, StartExecution,
+    Target, Targets, fire,
 };
-use crate::services::{Answer, Request, ServiceError, Services, Upstream};
+use crate::services::scheduler::Scheduler;
+use crate::services::{Answer, Request, Service, ServiceError, Services, Upstream};
+use crate::store::MemoryStore;
 
 #[derive(Default)]
 struct Office {
@@ -126,13 +133,56 @@ async fn other_targets_are_asked_of_the_services() {
         fired(&office, &invocation(any, Some(json!({"TableName": "T"})))).await,
         Outcome::Done
     );
-    let asked = office.asked.lock().unwrap().clone();
-    let asked: Vec<String> =
-        asked.iter().map(|r| format!("{}:{} {}", r.service, r.action, r.idempotency)).collect();
+    let asked: Vec<String> = {
+        let asked = office.asked.lock().unwrap();
+        asked.iter().map(|r| format!("{}:{} {}", r.service, r.action, r.idempotency)).collect()
+    };
     assert_eq!(
         asked,
         ["lambda:invoke an-id", "sqs:sendMessage an-id", "dynamodb:deleteItem an-id"]
     );
     let bus = "arn:aws:events:us-east-1:000000000000:event-bus/default";
     assert!(matches!(fired(&office, &invocation(bus, None)).await, Outcome::GiveUp(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_schedule_that_is_made_while_its_keeper_waits_places_its_call_in_time() {
+    let office = Arc::new(Office::default());
+    let store = Arc::new(MemoryStore::new());
+    let clock = Clock::beginning_at("2026-01-01T00:00:00Z".parse().unwrap());
+    let wake = Arc::new(Notify::new());
+    let missed = Arc::new(Mutex::new(0));
+    let told = Arc::clone(&missed);
+    let keeper = Keeper {
+        schedules: Schedules::new(store.clone()),
+        clock,
+        wake: wake.clone(),
+        targets: office.clone(),
+        services: Services::new(Vec::new(), Arc::new(Cloud(office.clone()))),
+        tell: Box::new(move |_| *told.lock().unwrap() += 1),
+    };
+    let keeper = tokio::spawn(keeper.run());
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let scheduler = Scheduler::new(store, Box::new(move || wake.notify_one()));
+    let input = json!({"BusinessPhoneNumber": "+15550100", "CustomerPhoneNumber": "5550123",
+        "BusinessOwnerPhoneNumber": "+15550111", "SipMediaApplicationId": "sma-1"});
+    let schedule = json!({"Name": "5550123_1", "ScheduleExpression": "at(2026-01-01T00:15:00)",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": {"Arn": "arn:aws:lambda:us-east-1:471112581412:function:place_chime_outbound_call",
+            "RoleArn": "arn:aws:iam::471112581412:role/r", "Input": input.to_string()}});
+    let mut asked =
+        request(&invocation("", None), "scheduler", "createSchedule", schedule, clock.now());
+    asked.region = "us-east-1".to_owned();
+    scheduler.call(asked).await.unwrap();
+    // The line is busy the first time.
+    *office.error.lock().unwrap() = Some(ServiceError::new("Busy", "all lines are taken"));
+    tokio::time::sleep(Duration::from_secs(14 * 60 + 1)).await;
+    assert_eq!(office.calls.lock().unwrap().len(), 1);
+    *office.error.lock().unwrap() = None;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    let calls = office.calls.lock().unwrap().clone();
+    assert_eq!(calls.len(), 2);
+    assert_eq!(calls[0].id, calls[1].id);
+    assert_eq!(*missed.lock().unwrap(), 0);
+    keeper.abort();
 }

@@ -39,7 +39,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::store::{Entries, Entry};
 
 use super::sdk::{self, ServiceName};
-use super::{Answer, Integration, Request, Service, ServiceError};
+use super::{Answer, Integration, Request, Service, ServiceError, Upstream};
 use arguments::Arguments;
 use hints::Hint;
 use read::{Page, Read};
@@ -70,17 +70,17 @@ pub struct DynamoDb {
 
 struct Inner {
     entries: Arc<dyn Entries>,
-    /// Whether a table that is not there is made.
-    on_first_use: bool,
+    /// Asked about tables that are not here; `None`: they are made on first use.
+    upstream: Option<Arc<dyn Upstream>>,
     hints: Mutex<Vec<Hint>>,
 }
 
 impl DynamoDb {
-    /// Keeps its tables in `entries`. `on_first_use`: a table that is not there is made, if it can
-    /// be known how it is keyed.
-    pub fn new(entries: Arc<dyn Entries>, on_first_use: bool) -> Self {
+    /// Keeps its tables in `entries`. A table that is not there is made on first use, if it can be
+    /// known how it is keyed; with an `upstream`, it is upstream instead.
+    pub fn new(entries: Arc<dyn Entries>, upstream: Option<Arc<dyn Upstream>>) -> Self {
         let hints = Mutex::new(Vec::new());
-        Self { inner: Arc::new(Inner { entries, on_first_use, hints }) }
+        Self { inner: Arc::new(Inner { entries, upstream, hints }) }
     }
 
     /// Looks through a workflow's definition for the keys of the tables that it uses.
@@ -108,7 +108,14 @@ impl Service for DynamoDb {
 
     fn call(&self, request: Request) -> Answer {
         let inner = Arc::clone(&self.inner);
-        Box::pin(async move { inner.serve(&request).await })
+        Box::pin(async move {
+            match &inner.upstream {
+                Some(upstream) if !inner.has_tables_of(&request).await => {
+                    upstream.call(request).await
+                }
+                _ => inner.serve(&request).await,
+            }
+        })
     }
 }
 

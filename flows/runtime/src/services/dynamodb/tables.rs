@@ -1,6 +1,7 @@
 //! The tables themselves: `CreateTable`, `DescribeTable`, `ListTables`, `DeleteTable`, and those
 //! that are declared or made on first use.
 
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 use serde_json::{Value as Json, json};
@@ -43,7 +44,7 @@ impl Inner {
         if let Some(table) = self.known_table(name).await? {
             return Ok(table);
         }
-        let made = if self.on_first_use {
+        let made = if self.upstream.is_none() {
             let hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner).clone();
             table_for(name, arguments, &hints)
         } else {
@@ -53,6 +54,20 @@ impl Inner {
         self.add_table(&table).await?;
         // Another first use may have come before: what it made holds.
         self.known_table(name).await?.ok_or_else(|| Refusal::no_table(name))
+    }
+
+    /// Whether all tables that a request names are here. A store that fails says so when the
+    /// request is made.
+    pub(super) async fn has_tables_of(&self, request: &Request) -> bool {
+        let mut names = BTreeSet::new();
+        name_tables(&request.arguments, &mut names);
+        for name in &names {
+            if matches!(self.known_table(name).await, Ok(None)) {
+                return false;
+            }
+        }
+        // Without a name, it is about all tables: `ListTables`.
+        !names.is_empty()
     }
 
     async fn known_table(&self, name: &str) -> Result<Option<Table>, Refusal> {
@@ -218,6 +233,19 @@ impl Inner {
         }
         Ok(answer)
     }
+}
+
+/// The tables that a request names: one, those of a batch, those of a transaction.
+fn name_tables(arguments: &Json, names: &mut BTreeSet<String>) {
+    let plain = |name: &str| name.rsplit(":table/").next().unwrap_or(name).to_owned();
+    names.extend(arguments.get("TableName").and_then(Json::as_str).map(plain));
+    let batch = arguments.get("RequestItems").and_then(Json::as_object);
+    names.extend(batch.into_iter().flatten().map(|(name, _)| plain(name)));
+    let transaction = arguments.get("TransactItems").and_then(Json::as_array);
+    let parts = transaction.into_iter().flatten().filter_map(Json::as_object);
+    let inner = parts.flat_map(|part| part.values());
+    let inner = inner.filter_map(|part| part.get("TableName").and_then(Json::as_str));
+    names.extend(inner.map(plain));
 }
 
 fn definition(table: &Table, expect: Expect) -> Result<EntryChange, Refusal> {

@@ -9,6 +9,7 @@ mod tables;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use offhook_asl::machine::Pattern;
 use serde_json::{Value as Json, json};
 
 use super::*;
@@ -17,7 +18,7 @@ use crate::store::MemoryStore;
 
 /// The service on an empty store.
 pub(super) fn dynamodb() -> DynamoDb {
-    DynamoDb::new(Arc::new(MemoryStore::new()), true)
+    DynamoDb::new(Arc::new(MemoryStore::new()), None)
 }
 
 pub(super) fn request(integration: Integration, action: &str, arguments: Json) -> Request {
@@ -25,6 +26,7 @@ pub(super) fn request(integration: Integration, action: &str, arguments: Json) -
         integration,
         service: "dynamodb".to_owned(),
         action: action.to_owned(),
+        pattern: Pattern::RequestResponse,
         arguments,
         execution: ExecutionInfo {
             arn: "arn:aws:states:us-east-1:000000000000:execution:m:e".to_owned(),
@@ -33,7 +35,6 @@ pub(super) fn request(integration: Integration, action: &str, arguments: Json) -
             state: "S".to_owned(),
             transaction_id: None,
         },
-        pattern: offhook_asl::machine::Pattern::RequestResponse,
         idempotency: "request-1".to_owned(),
         now: Timestamp::UNIX_EPOCH,
         region: "us-east-1".to_owned(),

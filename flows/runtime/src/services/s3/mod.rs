@@ -21,8 +21,8 @@ use super::fields::Fields;
 use super::sdk::{self, Fault, ServiceName};
 use super::{Answer, Request, Service, ServiceError, Upstream};
 
-/// What a state may hold (Step Functions developer guide, "Quotas").
-const STATE_BYTES: u64 = 256 * 1024;
+/// What is read at once. A state holds less, but an `ItemReader` takes what a state cannot.
+const READ_BYTES: u64 = 64 * 1024 * 1024;
 
 const NAME: ServiceName = ServiceName {
     optimized: "S3",
@@ -245,7 +245,7 @@ impl Inner {
     async fn get(&self, path: BlobPath) -> Result<Value, Failure> {
         let key = path.key().to_owned();
         let info = self.blobs.head(path.clone()).await.map_err(|why| failed(&why))?;
-        if info.ok_or_else(no_key)?.size > STATE_BYTES {
+        if info.ok_or_else(no_key)?.size > READ_BYTES {
             return Err(Failure::TooLarge);
         }
         let object = self.blobs.get(path).await.map_err(|why| failed(&why))?;

@@ -1,1 +1,210 @@
 //! Behaviour of S3.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use offhook_asl::machine::Pattern;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{BlobPath, BucketFolder, Folders, S3};
+use crate::services::{ExecutionInfo, Integration, NoUpstream, Request, Service, ServiceError};
+
+struct Machine {
+    root: tempfile::TempDir,
+    s3: S3,
+}
+
+fn machine() -> Machine {
+    let root = tempfile::tempdir().unwrap();
+    let folder = |bucket: &str, prefix: &str, folder: &str| BucketFolder {
+        bucket: bucket.to_owned(),
+        prefix: prefix.to_owned(),
+        folder: root.path().join(folder),
+    };
+    let folders = vec![
+        folder("prompts", "", "prompts"),
+        folder("prompts", "voicemail/", "spool"),
+        folder("*", "", "any"),
+    ];
+    std::fs::create_dir_all(root.path().join("prompts")).unwrap();
+    std::fs::create_dir_all(root.path().join("spool")).unwrap();
+    let s3 = S3::new(Arc::new(Folders), folders, Arc::new(NoUpstream));
+    Machine { root, s3 }
+}
+
+async fn ask(s3: &S3, action: &str, arguments: Value) -> Result<Value, ServiceError> {
+    let request = Request {
+        integration: Integration::Sdk,
+        service: "s3".to_owned(),
+        action: action.to_owned(),
+        pattern: Pattern::RequestResponse,
+        arguments,
+        execution: ExecutionInfo {
+            arn: String::new(),
+            name: String::new(),
+            state_machine: String::new(),
+            state: "State".to_owned(),
+            transaction_id: None,
+        },
+        idempotency: "request-1".to_owned(),
+        now: Timestamp::UNIX_EPOCH,
+        region: "us-east-1".to_owned(),
+        account: "000000000000".to_owned(),
+    };
+    s3.call(request).await
+}
+
+async fn put(s3: &S3, bucket: &str, key: &str, body: &str) {
+    ask(s3, "putObject", json!({"Bucket": bucket, "Key": key, "Body": body})).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_object_is_read_as_it_was_written_and_described_as_s3_describes_it() {
+    let machine = machine();
+    let written = json!({"Bucket": "prompts", "Key": "a/b.txt", "Body": "text data"});
+    let etag = "\"332eec544317a6d340b8e77da7fe54ad\"";
+    assert_eq!(ask(&machine.s3, "putObject", written).await.unwrap(), json!({"ETag": etag}));
+    let get = json!({"Bucket": "prompts", "Key": "a/b.txt"});
+    let mut got = ask(&machine.s3, "getObject", get.clone()).await.unwrap();
+    assert!(got["LastModified"].take().as_str().unwrap().parse::<Timestamp>().is_ok());
+    assert_eq!(
+        got,
+        json!({"AcceptRanges": "bytes", "ContentLength": 9, "ContentType": "text/plain", "ETag": etag,
+            "LastModified": null, "Metadata": {}, "Body": "text data"})
+    );
+    let head = ask(&machine.s3, "headObject", get.clone()).await.unwrap();
+    assert_eq!((head["ContentLength"].clone(), head.get("Body")), (json!(9), None));
+    assert_eq!(ask(&machine.s3, "deleteObject", get.clone()).await.unwrap(), json!({}));
+    assert_eq!(ask(&machine.s3, "deleteObject", get).await.unwrap(), json!({}));
+}
+
+#[tokio::test]
+async fn json_is_written_as_its_text() {
+    let machine = machine();
+    let put = json!({"Bucket": "prompts", "Key": "a.json", "Body": {"a": [1, "x"]}});
+    ask(&machine.s3, "putObject", put).await.unwrap();
+    let text = std::fs::read_to_string(machine.root.path().join("prompts/a.json")).unwrap();
+    assert_eq!(text, r#"{"a":[1,"x"]}"#);
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_told_in_s3s_words() {
+    let machine = machine();
+    let get = json!({"Bucket": "prompts", "Key": "no_such_key.json"});
+    let error = ask(&machine.s3, "getObject", get).await.unwrap_err();
+    assert_eq!(error.error, "S3.NoSuchKeyException");
+    assert!(error.cause.starts_with(
+        "The specified key does not exist. (Service: S3, Status Code: 404, Request ID: "
+    ));
+    assert!(error.cause.contains(", Extended Request ID: "));
+    let list = json!({"Bucket": "someNonexistentBucketName"});
+    let error = ask(&machine.s3, "listObjects", list).await.unwrap_err();
+    assert_eq!(error.error, "S3.NoSuchBucketException");
+    assert!(error.cause.starts_with(
+        "The specified bucket does not exist (Service: S3, Status Code: 404, Request ID: "
+    ));
+}
+
+#[tokio::test]
+async fn the_longest_prefix_says_which_folder() {
+    let machine = machine();
+    put(&machine.s3, "prompts", "voicemail/1.wav", "v").await;
+    put(&machine.s3, "prompts", "beep.wav", "b").await;
+    put(&machine.s3, "other", "x.txt", "o").await;
+    for (file, text) in [("spool/1.wav", "v"), ("prompts/beep.wav", "b"), ("any/other/x.txt", "o")]
+    {
+        assert_eq!(std::fs::read_to_string(machine.root.path().join(file)).unwrap(), text);
+    }
+    let list = json!({"Bucket": "prompts", "Prefix": "voicemail/"});
+    let listed = ask(&machine.s3, "listObjectsV2", list).await.unwrap();
+    assert_eq!(listed["Contents"][0]["Key"], "voicemail/1.wav");
+}
+
+#[tokio::test]
+async fn no_key_leads_out_of_its_folder() {
+    let machine = machine();
+    std::fs::write(machine.root.path().join("secret.txt"), "secret").unwrap();
+    for key in
+        ["../secret.txt", "a/../../secret.txt", "/etc/passwd", "a//b", "./x", "a\\..\\b", "x\0y"]
+    {
+        for action in ["getObject", "putObject", "deleteObject", "headObject"] {
+            let arguments = json!({"Bucket": "prompts", "Key": key});
+            let error = ask(&machine.s3, action, arguments).await.unwrap_err();
+            assert_eq!(error.error, "S3.S3Exception", "{action} {key}");
+        }
+    }
+    for bucket in ["..", ".", "a/b", "../spool"] {
+        let put = json!({"Bucket": bucket, "Key": "x", "Body": "y"});
+        let error = ask(&machine.s3, "putObject", put).await.unwrap_err();
+        assert!(error.cause.contains("is not served on this machine"), "{bucket}");
+    }
+    assert_eq!(std::fs::read_to_string(machine.root.path().join("secret.txt")).unwrap(), "secret");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn no_link_leads_out_of_its_folder() {
+    let machine = machine();
+    std::fs::write(machine.root.path().join("secret.txt"), "secret").unwrap();
+    let prompts = machine.root.path().join("prompts");
+    std::os::unix::fs::symlink(machine.root.path(), prompts.join("out")).unwrap();
+    let key = json!({"Bucket": "prompts", "Key": "out/secret.txt"});
+    let error = ask(&machine.s3, "getObject", key.clone()).await.unwrap_err();
+    assert_eq!(error.error, "S3.NoSuchKeyException");
+    ask(&machine.s3, "deleteObject", key).await.unwrap();
+    let put = json!({"Bucket": "prompts", "Key": "out/new.txt", "Body": "x"});
+    assert!(ask(&machine.s3, "putObject", put).await.is_err());
+    assert!(machine.root.path().join("secret.txt").exists());
+    let listed = ask(&machine.s3, "listObjectsV2", json!({"Bucket": "prompts"})).await.unwrap();
+    assert_eq!(listed["KeyCount"], 0);
+}
+
+#[tokio::test]
+async fn an_object_is_copied() {
+    let machine = machine();
+    put(&machine.s3, "prompts", "a b.txt", "x").await;
+    let copy = json!({"Bucket": "other", "Key": "c/d.txt", "CopySource": "prompts/a%20b.txt"});
+    let copied = ask(&machine.s3, "copyObject", copy).await.unwrap();
+    assert!(copied["CopyObjectResult"]["ETag"].is_string());
+    let get = json!({"Bucket": "other", "Key": "c/d.txt"});
+    assert_eq!(ask(&machine.s3, "getObject", get).await.unwrap()["Body"], "x");
+}
+
+#[tokio::test]
+async fn a_listing_comes_in_pages_with_folders_told_once() {
+    let machine = machine();
+    for key in ["a.txt", "d/1", "d/2", "d.txt", "e/f/1", "z"] {
+        put(&machine.s3, "prompts", key, "x").await;
+    }
+    for most in 1..8 {
+        let (mut keys, mut token) = (Vec::new(), Value::Null);
+        loop {
+            let list = json!({"Bucket": "prompts", "Delimiter": "/", "MaxKeys": most,
+                "ContinuationToken": token});
+            let page = ask(&machine.s3, "listObjectsV2", list).await.unwrap();
+            assert!(page["KeyCount"].as_u64().unwrap() <= most);
+            for (list, member) in [("Contents", "Key"), ("CommonPrefixes", "Prefix")] {
+                let found = page[list].as_array().into_iter().flatten();
+                keys.extend(found.map(|one| one[member].as_str().unwrap().to_owned()));
+            }
+            token = page["NextContinuationToken"].clone();
+            if page["IsTruncated"] == false {
+                break;
+            }
+        }
+        keys.sort();
+        assert_eq!(keys, ["a.txt", "d.txt", "d/", "e/", "z"], "{most}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_path_that_is_taken_stays_below_its_folder(key in "[a./\\\\\u{0}]{0,12}") {
+        if let Ok(path) = BlobPath::new(std::path::Path::new("/root"), &key) {
+            let full = path.folder().join(path.key());
+            prop_assert!(full.components().all(|c| matches!(c, std::path::Component::RootDir | std::path::Component::Normal(_))));
+            prop_assert!(full.starts_with("/root"));
+        }
+    }
+}

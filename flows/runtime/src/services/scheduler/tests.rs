@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
+use offhook_asl::machine::Pattern;
 use serde_json::{Value, json};
 
 use crate::services::scheduler::Scheduler;
@@ -19,6 +20,7 @@ fn request(action: &str, arguments: Value) -> Request {
         integration: Integration::Sdk,
         service: "scheduler".to_owned(),
         action: action.to_owned(),
+        pattern: Pattern::RequestResponse,
         arguments,
         execution: ExecutionInfo {
             arn: String::new(),
@@ -27,7 +29,6 @@ fn request(action: &str, arguments: Value) -> Request {
             state: String::new(),
             transaction_id: None,
         },
-        pattern: offhook_asl::machine::Pattern::RequestResponse,
         idempotency: String::new(),
         now: "2026-01-01T12:00:00Z".parse::<Timestamp>().unwrap(),
         region: "us-east-1".to_owned(),

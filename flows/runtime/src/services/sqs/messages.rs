@@ -12,8 +12,9 @@ use crate::store::{Entry, EntryChange, EntryRange, EntryWrite, Expect};
 
 use super::Inner;
 
-/// Messages of one queue.
-const MOST: usize = 10_000;
+/// Messages of one queue, and their bytes.
+const MOST: usize = 1000;
+const MOST_BYTES: usize = 64 * 1024 * 1024;
 /// How long a message is kept (SQS's default `MessageRetentionPeriod`).
 const KEPT: SignedDuration = SignedDuration::from_hours(96);
 /// Messages that are deleted in one step.
@@ -85,9 +86,10 @@ impl Inner {
     ) -> Result<(), Fault> {
         self.expire(queue, now).await?;
         let all = EntryRange { space: space(queue), limit: MOST, ..EntryRange::default() };
-        if self.entries.range_entries(all).await.map_err(failed)?.len() >= MOST {
-            let message =
-                format!("The queue {queue} holds {MOST} messages, and no more may be sent.");
+        let there = self.entries.range_entries(all).await.map_err(failed)?;
+        let bytes: usize = there.iter().map(|entry| entry.body.len()).sum();
+        if there.len() >= MOST || bytes >= MOST_BYTES {
+            let message = format!("The queue {queue} is full, and no more may be sent.");
             return Err(Fault::new("OverLimit", message));
         }
         let order = now.as_nanosecond().to_be_bytes();

@@ -1,7 +1,7 @@
-//! SQS on this machine (API Reference, version 2012-11-05): the queues of calls, which the router
-//! empties at once, and small named queues.
+//! SQS on this machine (API Reference, version 2012-11-05): small named queues. What is sent to the
+//! queue of a call does not come here: the runtime hands it to the call at once.
 //!
-//! Queues are known by the last part of their URL. FIFO queues are refused by name. A long poll
+//! Queues are known by the last part of their URL and are there as soon as they are named. FIFO queues are refused by name. A long poll
 //! does not wait: it answers with what is there.
 
 mod messages;
@@ -11,14 +11,13 @@ mod tests;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 use crate::store::Entries;
 
 use super::fields::Fields;
 use super::sdk::{self, Fault, ServiceName};
-use super::{Answer, ExecutionInfo, Request, Service, ServiceError, Upstream};
+use super::{Answer, Request, Service, ServiceError, Upstream};
 use messages::{Sent, attributes_digest, digest};
 
 /// A message may have this many bytes (Developer Guide, "Amazon SQS message quotas").
@@ -31,28 +30,6 @@ const NAME: ServiceName = ServiceName {
     sdk: "Sqs",
 };
 
-/// A message for a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CallMessage {
-    /// `QueueUrl`.
-    pub queue_url: String,
-    /// `MessageBody`: the text of a response to an event of the call.
-    pub body: String,
-    /// `MessageId`: the same for the same request of the same execution.
-    pub id: String,
-    /// Who sends it.
-    pub execution: ExecutionInfo,
-}
-
-/// The queues of calls.
-pub trait CallQueues: Send + Sync {
-    /// Whether a URL is that of a call's queue.
-    fn is_call(&self, queue_url: &str) -> bool;
-    /// Hands a message to the call. An error when the call is over, in SQS's words:
-    /// [`no_such_queue`].
-    fn deliver(&self, message: CallMessage) -> BoxFuture<'static, Result<(), Fault>>;
-}
-
 /// Which named queues are on this machine; the others are upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LocalQueues {
@@ -63,7 +40,7 @@ pub enum LocalQueues {
 }
 
 /// The queue is not there.
-pub fn no_such_queue() -> Fault {
+fn no_such_queue() -> Fault {
     Fault::new("QueueDoesNotExist", "The specified queue does not exist.")
 }
 
@@ -75,20 +52,14 @@ pub struct Sqs {
 
 struct Inner {
     entries: Arc<dyn Entries>,
-    calls: Arc<dyn CallQueues>,
     local: LocalQueues,
     upstream: Arc<dyn Upstream>,
 }
 
 impl Sqs {
     /// Named queues are kept in `entries`.
-    pub fn new(
-        entries: Arc<dyn Entries>,
-        calls: Arc<dyn CallQueues>,
-        local: LocalQueues,
-        upstream: Arc<dyn Upstream>,
-    ) -> Self {
-        Self { inner: Arc::new(Inner { entries, calls, local, upstream }) }
+    pub fn new(entries: Arc<dyn Entries>, local: LocalQueues, upstream: Arc<dyn Upstream>) -> Self {
+        Self { inner: Arc::new(Inner { entries, local, upstream }) }
     }
 }
 
@@ -143,25 +114,19 @@ impl Inner {
         let url = request.arguments.get("QueueUrl").and_then(Value::as_str).unwrap_or("");
         let by_name = request.arguments.get("QueueName").and_then(Value::as_str);
         let name = by_name.unwrap_or_else(|| queue_name(url)).to_owned();
-        let is_call = by_name.is_none() && self.calls.is_call(url);
         let local = match &self.local {
             LocalQueues::All => true,
             LocalQueues::Named(names) => names.contains(&name),
         };
-        if !is_call && !local {
+        if !local {
             return self.upstream.call(request).await;
         }
         let Some(known) = known(&request.action) else {
             return Err(ServiceError::unsupported(&request));
         };
         let fields = Fields::of(&request, known, "InvalidParameterValue")?;
-        let done = if is_call {
-            self.to_call(&request, fields).await
-        } else {
-            check_name(&name).map_err(|fault| sdk::error(NAME, &request, &fault))?;
-            self.act(&request, &name, fields).await
-        };
-        match done {
+        check_name(&name).map_err(|fault| sdk::error(NAME, &request, &fault))?;
+        match self.act(&request, &name, fields).await {
             Ok(result) if request.action == "sendMessage" => {
                 let headers = [("connection", "keep-alive".to_owned())];
                 Ok(sdk::with_metadata(&request, result, &headers))
@@ -206,25 +171,6 @@ impl Inner {
                 "https://sqs.{}.amazonaws.com/{}/{name}", request.region, request.account
             )})),
         }
-    }
-
-    async fn to_call(&self, request: &Request, fields: Fields<'_>) -> Result<Value, Fault> {
-        if request.action != "sendMessage" {
-            return Err(Fault::new(
-                "UnsupportedOperation",
-                format!("{} is not done with the queue of a call.", request.action),
-            ));
-        }
-        let sent = sent(request, fields)?;
-        let answer = answer(&sent);
-        let message = CallMessage {
-            queue_url: fields.required("QueueUrl")?.to_owned(),
-            body: sent.body,
-            id: sent.id,
-            execution: request.execution.clone(),
-        };
-        self.calls.deliver(message).await?;
-        Ok(answer)
     }
 }
 

@@ -46,9 +46,6 @@ async fn a_table_whose_key_nobody_knows_is_not_found() {
     let (error, cause) = refused(&db, "putItem", put).await;
     assert_eq!(error, "DynamoDb.ResourceNotFoundException");
     assert_eq!(cause, "Requested resource not found: Table: Unknown not found");
-    let strict = DynamoDb::new(Arc::new(MemoryStore::new()), false);
-    let get = json!({"TableName": "T", "Key": {"id": {"S": "1"}}});
-    assert_eq!(refused(&strict, "getItem", get).await.0, "DynamoDb.ResourceNotFoundException");
 }
 
 #[tokio::test]
@@ -104,4 +101,27 @@ async fn an_index_that_is_declared_later_finds_what_is_there() {
     let other =
         Table { partition: KeyAttribute { name: "x".to_owned(), kind: KeyKind::S }, ..table };
     assert!(db.declare(other).await.is_err());
+}
+
+#[tokio::test]
+async fn with_an_upstream_a_table_that_is_not_here_is_there() {
+    let upstream: Arc<dyn Upstream> = Arc::new(crate::services::NoUpstream);
+    let db = DynamoDb::new(Arc::new(MemoryStore::new()), Some(upstream));
+    let here = Table {
+        name: "Here".to_owned(),
+        partition: KeyAttribute { name: "id".to_owned(), kind: KeyKind::S },
+        sort: None,
+        indexes: Vec::new(),
+    };
+    db.declare(here).await.unwrap();
+    let key = json!({"id": {"S": "1"}});
+    assert_eq!(ok(&db, "getItem", json!({"TableName": "Here", "Key": key})).await, json!({}));
+    let there = ask(&db, "getItem", json!({"TableName": "There", "Key": key})).await.unwrap_err();
+    assert_eq!(
+        there.cause,
+        "aws-sdk:dynamodb:getItem is not served on this machine; configure AWS credentials to pass it on"
+    );
+    let put = |table: &str| json!({"Put": {"TableName": table, "Item": key}});
+    let both = json!({"TransactItems": [put("Here"), put("There")]});
+    assert!(ask(&db, "transactWriteItems", both).await.unwrap_err().cause.contains("not served"));
 }
