@@ -124,12 +124,17 @@ impl Execution {
     ) -> Result<(), Fault> {
         let Some((machine, flow, state)) = self.located(id) else { return Ok(()) };
         let Some(state) = machine.state(flow, state) else { return Ok(()) };
+        let written = matches!(&state.kind, Kind::Map(map)
+            if map.writer.as_ref().is_some_and(|writer| writer.resource.is_some()));
         let Some(strand) = self.strand_mut(id) else { return Ok(()) };
         let Phase::Map(run) = &mut strand.frame.phase else { return Ok(()) };
         run.running = run.running.saturating_sub(1);
         if let Some(distributed) = &mut run.distributed {
             distributed.sizes.remove(&index);
-            distributed.succeeded.push(json!({ "Index": index, "Output": output.to_string() }));
+            if written {
+                let text = output.to_string();
+                distributed.succeeded.push(json!({ "Index": index, "Output": text }));
+            }
             run.results.insert(index, output);
             let started = distributed.started;
             return self.next_child(id, started);

@@ -4,7 +4,7 @@ use super::exit::bounded;
 use super::fault::error_output;
 use super::map_fields::{batches, percentage, tolerated_count};
 use super::state::{Call, Child, Distributed, Entry, Fault, Identity, MapRun, Phase, StrandId};
-use super::{Effect, Execution, ItemsCall, TaskEvent, TaskId, items};
+use super::{Execution, ItemsCall, TaskEvent, TaskId, items};
 use crate::failure::Failure;
 use crate::history::{Details, EventId, EventType, Fault as FaultDetails};
 use crate::machine::model::{Map, Reader, State};
@@ -87,9 +87,9 @@ impl Execution {
             }
         };
         let resource = reader.resource.clone();
-        self.map_call(id, |task| {
-            let call = ItemsCall { id: task, resource, arguments };
-            (Call::Read { id: task, max_items }, Effect::ReadItems(Box::new(call)))
+        self.map_call(id, |task| Call::Read {
+            call: Box::new(ItemsCall { id: task, resource, arguments }),
+            max_items,
         });
         Ok(())
     }

@@ -289,6 +289,17 @@ impl Execution {
         self.core.tasks.iter().filter_map(|(id, strand)| self.open_task(*id, *strand))
     }
 
+    /// Asks again for a task that a driver was given and had no answer to when it was restarted.
+    /// False if its service has answered already, or if it is not open.
+    pub fn repeat(&mut self, id: TaskId) -> bool {
+        let strand = self.core.tasks.get(&id).copied();
+        let Some(effect) = strand.and_then(|strand| self.unanswered(strand)) else { return false };
+        if !self.core.effects.contains(&effect) {
+            self.core.effects.push_back(effect);
+        }
+        true
+    }
+
     fn open_task(&self, id: TaskId, strand: u64) -> Option<OpenTask<'_>> {
         let strand = self.core.strands.get(&strand)?;
         let state = self.machine.state(strand.flow, strand.frame.state)?;

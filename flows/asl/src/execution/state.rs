@@ -1,6 +1,6 @@
 //! What an execution is made of: everything here is written into a snapshot.
 
-use super::{Effect, Status, TaskId};
+use super::{Effect, ItemsCall, ResultsCall, Status, TaskCall, TaskId};
 use crate::history::{Event, EventId};
 use crate::machine::model::{FlowId, StateId};
 use crate::scope::{Entropy, Variables};
@@ -143,6 +143,8 @@ pub(super) enum Phase {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct TaskRun {
     pub(super) id: TaskId,
+    /// What was asked for, until the service has answered or a worker has taken it.
+    pub(super) call: Option<Box<TaskCall>>,
     /// An activity's worker has it, or the service was called.
     pub(super) started: bool,
     pub(super) submitted: bool,
@@ -194,8 +196,8 @@ pub(super) struct Distributed {
 /// What a distributed Map waits for besides its children.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Call {
-    Read { id: TaskId, max_items: Option<u64> },
-    Write { id: TaskId, output: Value },
+    Read { call: Box<ItemsCall>, max_items: Option<u64> },
+    Write { call: Box<ResultsCall>, output: Value },
 }
 
 /// Why a state failed.
@@ -218,6 +220,22 @@ impl Fault {
 
     pub(super) fn is(&self, name: &str) -> bool {
         self.error.as_deref() == Some(name)
+    }
+}
+
+impl Call {
+    pub(super) fn id(&self) -> TaskId {
+        match self {
+            Self::Read { call, .. } => call.id,
+            Self::Write { call, .. } => call.id,
+        }
+    }
+
+    pub(super) fn effect(&self) -> Effect {
+        match self {
+            Self::Read { call, .. } => Effect::ReadItems(call.clone()),
+            Self::Write { call, .. } => Effect::WriteResults(call.clone()),
+        }
     }
 }
 

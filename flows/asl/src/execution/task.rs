@@ -42,29 +42,30 @@ impl Execution {
         let text = bounded(&state.name, &asked.arguments)?;
         self.scheduled(id, task, &asked, text);
         let now = self.core.now;
-        let service = !matches!(task.resource, Resource::Activity { .. });
-        if let Some(strand) = self.strand_mut(id) {
-            strand.frame.phase = Phase::Task(TaskRun {
-                id: number,
-                started: service,
-                submitted: false,
-                deadline: asked.timeout.map(|seconds| after(now, seconds as f64)),
-                heartbeat: asked.heartbeat.map(|seconds| (seconds, after(now, seconds as f64))),
-            });
-        }
-        self.core.tasks.insert(number, id);
-        let region = self.region(id);
-        self.core.effects.push_back(Effect::Task(Box::new(TaskCall {
+        let (timeout, heartbeat) = (asked.timeout, asked.heartbeat);
+        let call = Box::new(TaskCall {
             id: number,
             state: state.name.clone(),
             resource: task.resource.clone(),
             arguments: asked.arguments,
             task_token: token,
-            region,
+            region: self.region(id),
             role_arn: asked.role_arn,
-            timeout_seconds: asked.timeout,
-            heartbeat_seconds: asked.heartbeat,
-        })));
+            timeout_seconds: timeout,
+            heartbeat_seconds: heartbeat,
+        });
+        self.core.effects.push_back(Effect::Task(call.clone()));
+        self.core.tasks.insert(number, id);
+        if let Some(strand) = self.strand_mut(id) {
+            strand.frame.phase = Phase::Task(TaskRun {
+                id: number,
+                call: Some(call),
+                started: !matches!(task.resource, Resource::Activity { .. }),
+                submitted: false,
+                deadline: timeout.map(|seconds| after(now, seconds as f64)),
+                heartbeat: heartbeat.map(|seconds| (seconds, after(now, seconds as f64))),
+            });
+        }
         Ok(())
     }
 
@@ -144,6 +145,7 @@ impl Execution {
         match event {
             TaskEvent::Heartbeat => Ok(()),
             TaskEvent::Started { worker_name } => {
+                run.call = None;
                 if !std::mem::replace(&mut run.started, true) {
                     let details = Details::ActivityStarted(Worker { worker_name });
                     self.advance(id, EventType::ActivityStarted, Some(details));
@@ -151,6 +153,7 @@ impl Execution {
                 Ok(())
             }
             TaskEvent::Submitted { output } => {
+                run.call = None;
                 let first = !std::mem::replace(&mut run.submitted, true);
                 if first && task.resource.pattern().is_submitted() {
                     self.submitted(id, &task.resource, &output);
@@ -284,17 +287,26 @@ impl Execution {
     }
 
     /// Asks for the items of a Map, or to keep its results.
-    pub(super) fn map_call(&mut self, id: StrandId, call: impl FnOnce(TaskId) -> (Call, Effect)) {
+    pub(super) fn map_call(&mut self, id: StrandId, call: impl FnOnce(TaskId) -> Call) {
         let number = TaskId(self.core.next_task);
         self.core.next_task += 1;
-        let (call, effect) = call(number);
+        let call = call(number);
         self.core.tasks.insert(number, id);
-        self.core.effects.push_back(effect);
+        self.core.effects.push_back(call.effect());
         if let Some(strand) = self.strand_mut(id)
             && let Phase::Map(run) = &mut strand.frame.phase
             && let Some(distributed) = &mut run.distributed
         {
             distributed.call = Some(call);
+        }
+    }
+
+    /// What was asked for, if nothing has been answered yet.
+    pub(super) fn unanswered(&self, id: StrandId) -> Option<Effect> {
+        match &self.strand(id)?.frame.phase {
+            Phase::Task(run) => run.call.clone().map(Effect::Task),
+            Phase::Map(run) => run.distributed.as_ref()?.call.as_ref().map(Call::effect),
+            _ => None,
         }
     }
 }

@@ -197,10 +197,9 @@ impl Execution {
         let task = match &strand.frame.phase {
             Phase::Task(run) => Some(run.id),
             Phase::Map(run) => {
-                run.distributed.as_ref().and_then(|distributed| match &distributed.call {
-                    Some(Call::Read { id, .. } | Call::Write { id, .. }) => Some(*id),
-                    None => None,
-                })
+                let call =
+                    run.distributed.as_ref().and_then(|distributed| distributed.call.as_ref());
+                call.map(Call::id)
             }
             _ => None,
         };

@@ -3,7 +3,7 @@
 //! Source: developer guide, "ResultWriter (Map)".
 
 use super::state::{Call, Fault, Phase, StrandId};
-use super::{Effect, Execution, ResultFile, ResultsCall};
+use super::{Execution, ResultFile, ResultsCall};
 use crate::machine::model::{State, Transformation, Writer};
 use serde_json::{Value, json};
 
@@ -52,9 +52,9 @@ impl Execution {
             });
             (arguments, files, output)
         };
-        self.map_call(id, |task| {
-            let call = ResultsCall { id: task, resource, arguments, files };
-            (Call::Write { id: task, output }, Effect::WriteResults(Box::new(call)))
+        self.map_call(id, |task| Call::Write {
+            call: Box::new(ResultsCall { id: task, resource, arguments, files }),
+            output,
         });
         Ok(())
     }

@@ -109,6 +109,20 @@ fn a_waiting_callback_is_small_and_survives_being_written_down() {
 }
 
 #[test]
+fn a_task_that_had_no_answer_before_a_crash_is_asked_for_again() {
+    let document = states("T", &json!({ "T": task(&json!({ "Resource": SEND_AND_WAIT })) }));
+    let mut bench = Bench::new(&document, json!({ "a": 1 }));
+    bench.execution = restored(&bench);
+    let id = bench.calls[0].id;
+    assert!(bench.execution.repeat(id) && bench.execution.repeat(id));
+    bench.poll();
+    assert_eq!(bench.calls.len(), 2);
+    assert_eq!(bench.calls[0], bench.calls[1]);
+    bench.tell(0, TaskEvent::Submitted { output: json!({}) });
+    assert!(!bench.execution.repeat(id) && !bench.execution.repeat(TaskId(99)));
+}
+
+#[test]
 fn a_snapshot_goes_on_with_its_own_definition_only() {
     let bench = Bench::new(&states("T", &json!({ "T": task(&json!({})) })), json!({}));
     let text = serde_json::to_string(&bench.execution).unwrap();
@@ -252,7 +266,7 @@ fn named_apart(flow: &mut Value, prefix: &str) {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 60,
+        cases: 40,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
@@ -260,7 +274,7 @@ proptest! {
     /// Whatever loads, runs to an end or stands at a task; nothing panics, and a snapshot made in
     /// the middle goes on in the same way.
     #[test]
-    fn random_machines_never_panic(document in any_flow(1), answers in prop::collection::vec(0..4_u8, 12)) {
+    fn random_machines_never_panic(document in any_flow(1), answers in prop::collection::vec(0..4_u8, 8)) {
         let mut document = document;
         named_apart(&mut document, "");
         let machine = Machine::load(&document.to_string());
