@@ -1,7 +1,7 @@
 # run · test · bench · deb. Each target installs from apt what it needs and the machine lacks.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: run build test lint bench deb clean cargo run-tools test-tools lint-tools bench-tools
+.PHONY: run build test lint bench performance deb clean cargo run-tools test-tools lint-tools bench-tools
 
 # Where `make run` keeps its database, secrets and voicemail.
 DATA ?= $(CURDIR)/offhook-data
@@ -27,6 +27,10 @@ lint: cargo lint-tools
 bench: bench-tools build
 	python3 tests/bench/run.py
 
+## Measures how cost grows from 10 to 2,000 calls, and writes docs/performance.md and its picture.
+performance: bench-tools build
+	cargo run --release --locked --quiet -p offhook-bench -- --offhook $(TARGET)/release/offhook --growth docs
+
 ## A Debian package in target/deb/.
 deb: build
 	systemd/make-deb
@@ -42,8 +46,8 @@ cargo:
 run-tools: INSTALL := cc:gcc cc:libc6-dev espeak-ng:espeak-ng
 # The user agents that the tests talk to, `kill` of procps, the engine that speaks, and a second
 # opinion on Ogg Opus files.
-test-tools: INSTALL := cc:gcc cc:libc6-dev baresip:baresip-core sipp:sip-tester kill:procps espeak-ng:espeak-ng opusdec:opus-tools chromium:chromium curl:curl
-bench-tools: INSTALL := cc:gcc cc:libc6-dev python3:python3 sox:sox sipp:sip-tester taskset:util-linux
+test-tools: INSTALL := cc:gcc cc:libc6-dev baresip:baresip-core sipp:sip-tester kill:procps espeak-ng:espeak-ng opusdec:opus-tools chromium:chromium curl:curl python3:python3 python3:python3-venv
+bench-tools: INSTALL := cc:gcc cc:libc6-dev python3:python3 sox:sox sipp:sip-tester taskset:util-linux ip:iproute2
 
 run-tools test-tools bench-tools:
 	@missing=""; for tool in $(INSTALL); do \

@@ -74,6 +74,12 @@ keys! {
     http: Http {
         address "address" Restart,
     }
+    api: Api {
+        listen "listen" Restart,
+        certificate "certificate" Restart,
+        key "key" Restart,
+        requests_per_second "requests_per_second" Restart,
+    }
     sip: Sip {
         t1 "t1_ms" Restart,
         t2 "t2_ms" Restart,
@@ -94,9 +100,11 @@ keys! {
         threads "threads" Restart,
         address "address" Live,
         codecs "codecs" Live,
+        pass_through "pass_through" Live,
         srtp_phones "srtp_phones" Live,
         silence_hangup "silence_hangup_seconds" Live,
         hold_music "hold_music" Live,
+        kernel_relay "kernel_relay" Restart,
     }
     webrtc: WebRtc {
         address "address" Restart,
@@ -157,6 +165,22 @@ keys! {
         service "service" Live,
         outside_prefix "outside_prefix" Live,
     }
+    aws: Aws {
+        region "region" Live,
+        account "account" Live,
+        keys "access_key" Live,
+        profile "profile" Live,
+        endpoint "endpoint" Live,
+        pass_on "pass_on" Live,
+    }
+    business: Business {
+        name "name" Live,
+        number "number" Live,
+        owner "owner" Live,
+        pin_of "pin_of" Live,
+        calendar "hours" Live,
+        time_zone "time_zone" Live,
+    }
     journal: Journal {
         keep_days "keep_days" Live,
         keep_calls "keep_calls" Live,
@@ -182,6 +206,9 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
     lists(old.numbers != new.numbers, "[[number]]", Effect::Live);
     named(&mut changes, "trunk", &old.trunks, &new.trunks, |t| &t.name);
     named(&mut changes, "extension", &old.extensions, &new.extensions, |e| &e.number);
+    named(&mut changes, "lambda", &old.lambdas, &new.lambdas, |l| &l.name);
+    named(&mut changes, "webhook", &old.webhooks, &new.webhooks, |w| &w.name);
+    named(&mut changes, "bucket", &old.buckets, &new.buckets, |b| &b.name);
     named(&mut changes, "group", &old.groups, &new.groups, |g| &g.name);
     changes.sort_by_key(|change| change.effect);
     changes

@@ -3,6 +3,7 @@
 //! > A configuration is a snapshot: parsed whole or refused whole, with every problem's line,
 //! > column and remedy; never changed afterwards. A reload makes another snapshot.
 
+pub mod business;
 pub mod check;
 pub mod dialplan;
 pub mod diff;

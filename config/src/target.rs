@@ -27,14 +27,17 @@ pub enum Target {
     Echo,
     /// `conference:NAME`: talks with all others who are there.
     Conference(String),
-    /// `flow:NAME`. No flow runs yet.
+    /// `flow:NAME` or `flow:NAME@ALIAS`: a published workflow.
     Flow(String),
+    /// `lambda:NAME` of a `[[lambda]]`, or `lambda:ARN`.
+    Lambda(String),
+    /// `webhook:NAME` of a `[[webhook]]`.
+    Webhook(String),
 }
 
 impl Target {
-    /// How the kinds are written that a configuration may name, for messages. `flow:` is understood
-    /// and refused by the check, until this program runs flows.
-    pub const KINDS: [&str; 10] = [
+    /// How the kinds are written, for messages.
+    pub const KINDS: [&str; 13] = [
         "extension:",
         "group:",
         "voicemail:",
@@ -45,6 +48,9 @@ impl Target {
         "record:",
         "echo",
         "conference:",
+        "flow:",
+        "lambda:",
+        "webhook:",
     ];
 }
 
@@ -62,6 +68,8 @@ impl fmt::Display for Target {
             Self::Echo => f.write_str("echo"),
             Self::Conference(name) => write!(f, "conference:{name}"),
             Self::Flow(name) => write!(f, "flow:{name}"),
+            Self::Lambda(name) => write!(f, "lambda:{name}"),
+            Self::Webhook(name) => write!(f, "webhook:{name}"),
         }
     }
 }
@@ -88,6 +96,8 @@ impl FromStr for Target {
             "record" => named(|path| Self::Record(path.into())),
             "conference" => named(Self::Conference),
             "flow" => named(Self::Flow),
+            "lambda" => named(Self::Lambda),
+            "webhook" => named(Self::Webhook),
             _ => Err("is no target"),
         }
     }

@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::g711::Law;
 
-/// The audio codecs the engine can decode and encode, all in one channel.
+/// The audio codecs that the engine can decode and encode, and those that it only passes on; all in
+/// one channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Codec {
     /// G.711 mu-law, static payload type 0 (RFC 3551 §6).
@@ -15,10 +16,56 @@ pub enum Codec {
     G722,
     /// Opus (RFC 7587).
     Opus,
+    /// One that goes from leg to leg untouched, where both have it.
+    Passed(&'static PassedCodec),
 }
 
+/// A codec that is neither decoded nor encoded here.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct PassedCodec {
+    name: &'static str,
+    clock: u32,
+    /// Its static payload type (RFC 3551 Table 4), if it has one.
+    number: Option<u8>,
+}
+
+const fn passed(name: &'static str, clock: u32, number: Option<u8>) -> PassedCodec {
+    PassedCodec { name, clock, number }
+}
+
+/// What desk phones, trunks and mobile networks have beside the codecs of ours, with the encoding
+/// names that IANA registered.
+static PASSED: [PassedCodec; 26] = [
+    passed("G729", 8000, Some(18)),
+    passed("G729D", 8000, None),
+    passed("G729E", 8000, None),
+    passed("G723", 8000, Some(4)),
+    passed("G726-16", 8000, None),
+    passed("G726-24", 8000, None),
+    passed("G726-32", 8000, None),
+    passed("G726-40", 8000, None),
+    passed("G728", 8000, Some(15)),
+    passed("GSM", 8000, Some(3)),
+    passed("GSM-EFR", 8000, None),
+    passed("iLBC", 8000, None),
+    passed("AMR", 8000, None),
+    passed("AMR-WB", 16_000, None),
+    passed("EVS", 16_000, None),
+    passed("G7221", 16_000, None),
+    passed("G7221", 32_000, None),
+    passed("speex", 8000, None),
+    passed("speex", 16_000, None),
+    passed("speex", 32_000, None),
+    passed("BV16", 8000, None),
+    passed("BV32", 16_000, None),
+    passed("L16", 8000, None),
+    passed("L16", 16_000, None),
+    passed("L16", 44_100, Some(11)),
+    passed("CLEARMODE", 8000, None),
+];
+
 impl Codec {
-    /// Every codec.
+    /// Every codec that is decoded and encoded.
     pub const ALL: [Codec; 4] = [Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::Opus];
 
     /// The static payload type (RFC 3551 Table 4), or the dynamic one that we propose.
@@ -29,10 +76,27 @@ impl Codec {
             Codec::G722 => 9,
             // What browsers use too.
             Codec::Opus => 111,
+            Codec::Passed(PassedCodec { number: Some(number), .. }) => *number,
+            Codec::Passed(_) => 112,
         }
     }
 
-    /// The codec of a static payload type, if it is one of ours.
+    /// Whether the payload type of [`Self::payload_type`] means this codec and no other.
+    pub const fn is_static(self) -> bool {
+        match self {
+            Codec::Pcmu | Codec::Pcma | Codec::G722 => true,
+            Codec::Opus => false,
+            Codec::Passed(passed) => passed.number.is_some(),
+        }
+    }
+
+    /// Whether it is decoded and encoded here.
+    #[inline]
+    pub const fn is_understood(self) -> bool {
+        !matches!(self, Codec::Passed(_))
+    }
+
+    /// The codec of a static payload type, if it is one that we understand.
     pub const fn from_static_payload_type(pt: u8) -> Option<Self> {
         match pt {
             0 => Some(Codec::Pcmu),
@@ -49,12 +113,19 @@ impl Codec {
             Codec::Pcma => "PCMA",
             Codec::G722 => "G722",
             Codec::Opus => "opus",
+            Codec::Passed(passed) => passed.name,
         }
     }
 
-    /// The codec of an encoding name, in any case.
-    pub fn from_encoding_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|c| c.encoding_name().eq_ignore_ascii_case(name))
+    /// The codec of an encoding name, in any case, at this clock in Hz and with so many channels
+    /// (where Opus may say 1 as well as 2).
+    pub fn named(name: &str, clock: u32, channels: u8) -> Option<Self> {
+        let passed = PASSED.iter().map(Codec::Passed);
+        Self::ALL.into_iter().chain(passed).find(|codec| {
+            codec.encoding_name().eq_ignore_ascii_case(name)
+                && codec.clock_rate() == clock
+                && [1, codec.named_channels()].contains(&channels)
+        })
     }
 
     /// RTP clock rate in hertz. G.722's is 8000 by an old mistake that stays (RFC 3551 §4.5.2).
@@ -62,13 +133,14 @@ impl Codec {
         match self {
             Codec::Pcmu | Codec::Pcma | Codec::G722 => 8000,
             Codec::Opus => 48_000,
+            Codec::Passed(passed) => passed.clock,
         }
     }
 
     /// Channels in an `a=rtpmap` line: Opus says 2 whatever it carries (RFC 7587 §7).
     pub const fn named_channels(self) -> u8 {
         match self {
-            Codec::Pcmu | Codec::Pcma | Codec::G722 => 1,
+            Codec::Pcmu | Codec::Pcma | Codec::G722 | Codec::Passed(_) => 1,
             Codec::Opus => 2,
         }
     }
@@ -79,7 +151,7 @@ impl Codec {
         match self {
             Codec::Pcmu => Some(Law::Mu),
             Codec::Pcma => Some(Law::A),
-            Codec::G722 | Codec::Opus => None,
+            Codec::G722 | Codec::Opus | Codec::Passed(_) => None,
         }
     }
 
@@ -88,7 +160,7 @@ impl Codec {
     pub const fn bytes_per_ms(self) -> Option<usize> {
         match self {
             Codec::Pcmu | Codec::Pcma | Codec::G722 => Some(8),
-            Codec::Opus => None,
+            Codec::Opus | Codec::Passed(_) => None,
         }
     }
 }

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 /// Packets a second. The shortest packets that are agreed on come 100 times a second; a line that
 /// stood still for some seconds delivers all at once.
 const MOST: u32 = 1_000;
+/// The same of video: 40 Mbit/s in packets of a full frame, and the bursts of whole pictures.
+const MOST_VIDEO: u32 = 4_000;
 const SPAN: Duration = Duration::from_secs(1);
 
 /// Counts the packets of one leg.
@@ -15,12 +17,18 @@ const SPAN: Duration = Duration::from_secs(1);
 pub(crate) struct Meter {
     since: Instant,
     taken: u32,
+    most: u32,
 }
 
 impl Meter {
     /// From now on.
     pub(crate) const fn new(now: Instant) -> Self {
-        Self { since: now, taken: 0 }
+        Self { since: now, taken: 0, most: MOST }
+    }
+
+    /// For video, from now on.
+    pub(crate) const fn for_video(now: Instant) -> Self {
+        Self { since: now, taken: 0, most: MOST_VIDEO }
     }
 
     /// Whether one more is taken.
@@ -29,8 +37,8 @@ impl Meter {
         if now.saturating_duration_since(self.since) >= SPAN {
             (self.since, self.taken) = (now, 0);
         }
-        self.taken += 1;
-        self.taken <= MOST
+        self.taken = self.taken.saturating_add(1);
+        self.taken <= self.most
     }
 }
 

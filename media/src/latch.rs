@@ -79,6 +79,15 @@ impl Latch {
         }
     }
 
+    /// The peer's address, once it spoke from there; `None` while another may be learned.
+    pub fn known(&self) -> Option<SocketAddr> {
+        match self.state {
+            State::Learned(peer) => Some(peer),
+            State::Announced => Some(self.announced),
+            State::Open | State::Reopened(_) => None,
+        }
+    }
+
     /// Whether no other source will ever be admitted, so that the kernel may filter them.
     pub fn is_final(&self) -> bool {
         self.state == State::Announced

@@ -18,6 +18,7 @@ pub mod dtmf;
 pub mod engine;
 mod flood;
 pub mod g711;
+mod kernel;
 pub mod latch;
 mod lru;
 pub mod negotiate;

@@ -92,6 +92,22 @@ impl OutStream {
         }
     }
 
+    /// A stream that goes on with the numbers of a source, beginning with this packet of its.
+    pub const fn of_source(ssrc: u32, sequence: u16, timestamp: u32, clock: u32) -> Self {
+        let mut stream = Self::new(ssrc, 0, timestamp);
+        (stream.sequence, stream.clock) = (sequence.wrapping_sub(1), clock);
+        stream
+    }
+
+    /// Whether packets of this sender pass with the numbers they have.
+    pub fn passes(&self, ssrc: u32) -> bool {
+        self.ssrc == ssrc
+            && self.source.as_ref().is_some_and(|mapping| {
+                mapping.source == Source::Relay(ssrc)
+                    && (mapping.sequence_offset, mapping.timestamp_offset) == (0, 0)
+            })
+    }
+
     /// Our SSRC towards this peer.
     pub const fn ssrc(&self) -> u32 {
         self.ssrc
@@ -125,6 +141,14 @@ impl OutStream {
     pub fn count(&mut self, payload: usize) {
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(u32::try_from(payload).unwrap_or(u32::MAX));
+    }
+
+    /// Counts packets that were sent elsewhere.
+    pub fn count_elsewhere(&mut self, packets: u64, payload: usize) {
+        // The counters of RTCP wrap (RFC 3550 §6.4.1).
+        let octets = packets.wrapping_mul(payload as u64);
+        self.packets = self.packets.wrapping_add((packets & 0xffff_ffff) as u32);
+        self.octets = self.octets.wrapping_add((octets & 0xffff_ffff) as u32);
     }
 
     /// The timestamp that belongs to `now`; `None` while nothing was sent.

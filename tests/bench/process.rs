@@ -15,6 +15,22 @@ pub(crate) fn cpu_seconds(pid: u32) -> f64 {
     nanos as f64 / 1e9
 }
 
+/// CPU seconds that the thread of this name, of this process, has run.
+pub(crate) fn thread_cpu_seconds(name: &str) -> f64 {
+    let Some(task) = thread(name) else { return 0.0 };
+    let text = fs::read_to_string(format!("/proc/self/task/{task}/schedstat")).unwrap_or_default();
+    text.split_whitespace().next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) as f64 / 1e9
+}
+
+/// The number of the thread of this name, of this process.
+pub(crate) fn thread(name: &str) -> Option<u32> {
+    let tasks = fs::read_dir("/proc/self/task").ok()?;
+    tasks.filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok()).find(|task: &u32| {
+        let called = fs::read_to_string(format!("/proc/self/task/{task}/comm"));
+        called.is_ok_and(|called| called.trim() == name)
+    })
+}
+
 /// Proportional set size in kilobytes (`/proc/PID/smaps_rollup`).
 pub(crate) fn pss_kb(pid: u32) -> f64 {
     let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();

@@ -30,6 +30,14 @@ impl Heard {
         self.latency.get(at).map_or(f64::NAN, |n| *n as f64 / 1000.0)
     }
 
+    /// Takes what another load showed.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.received += other.received;
+        self.latency.extend(other.latency);
+        self.latency.sort_unstable();
+    }
+
     /// Packets lost, percent of those sent.
     pub(crate) fn loss_percent(&self) -> f64 {
         100.0 * (1.0 - self.received as f64 / self.sent.max(1) as f64)
@@ -44,17 +52,39 @@ pub(crate) fn talk(
     length: Duration,
     first_tick: u64,
 ) -> io::Result<Heard> {
+    load(sides, calls, length, first_tick, 2)
+}
+
+/// As [`talk`], but only callers talk.
+pub(crate) fn talk_one_way(
+    sides: (&UdpSocket, &UdpSocket),
+    calls: &[Media],
+    length: Duration,
+    first_tick: u64,
+) -> io::Result<Heard> {
+    load(sides, calls, length, first_tick, 1)
+}
+
+fn load(
+    sides: (&UdpSocket, &UdpSocket),
+    calls: &[Media],
+    length: Duration,
+    first_tick: u64,
+    ways: u64,
+) -> io::Result<Heard> {
     let mut heard = Heard::default();
     let begin = Instant::now();
-    let step = Duration::from_millis(20).as_secs_f64() / (calls.len() * 2).max(1) as f64;
+    let streams = (calls.len() as u64 * ways).max(1);
+    let step = Duration::from_millis(20).as_secs_f64() / streams as f64;
     let mut packet = [0u8; 172];
     let mut slot = 0u64;
     while begin.elapsed() < length {
         while begin.elapsed().as_secs_f64() >= slot as f64 * step {
-            let (tick, which) = (slot / (calls.len() as u64 * 2), slot % (calls.len() as u64 * 2));
-            let call = &calls[(which / 2) as usize];
+            let (tick, which) = (slot / streams, slot % streams);
+            let Some(call) = calls.get((which / ways) as usize) else { break };
             let (socket, to) =
-                if which % 2 == 0 { (sides.0, call.caller) } else { (sides.1, call.callee) };
+                if which % ways == 0 { (sides.0, call.caller) } else { (sides.1, call.callee) };
+            packet[1] = if which % ways == 0 { 0 } else { call.callee_payload_type };
             write_packet(&mut packet, first_tick + tick, which as u32, begin);
             heard.sent += u64::from(socket.send_to(&packet, to).is_ok());
             slot += 1;
@@ -112,6 +142,7 @@ fn drain(sides: (&UdpSocket, &UdpSocket), begin: Instant, heard: &mut Heard) {
 /// The floor: receives on one of `2 * calls` sockets, looks up where it goes, sends. Runs in a
 /// process of its own until it is killed; prints its ports first.
 pub(crate) fn floor(calls: usize, caller: SocketAddr, callee: SocketAddr) -> io::Result<()> {
+    super::open_files();
     let mut sockets = Vec::new();
     let poller = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let mut ports = Vec::new();

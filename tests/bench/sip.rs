@@ -119,6 +119,8 @@ pub(crate) struct Media {
     pub(crate) caller: SocketAddr,
     /// The appliance's port for the callee.
     pub(crate) callee: SocketAddr,
+    /// What the callee sends.
+    pub(crate) callee_payload_type: u8,
 }
 
 /// Caller and callee of many calls.
@@ -134,6 +136,12 @@ pub(crate) struct Calls {
     /// How it went so far.
     pub(crate) outcome: Outcome,
     run: u32,
+    /// What all callers dial; without it the far side, each by a number of its own.
+    number: Option<&'static str>,
+    /// Both sides know telephone events, as telephones and Voice Connector do.
+    events: bool,
+    /// The codec of the callee's answer.
+    answer: (u8, &'static str),
 }
 
 #[derive(Debug, Default)]
@@ -166,7 +174,31 @@ impl Calls {
             legs,
             outcome: Outcome::default(),
             run,
+            number: None,
+            events: true,
+            answer: PCMU,
         })
+    }
+
+    /// All callers dial this, which the appliance answers itself.
+    pub(crate) fn dial(&mut self, number: &'static str) {
+        self.number = Some(number);
+    }
+
+    /// Neither side knows telephone events: keys are looked for in the audio.
+    pub(crate) fn without_events(&mut self) {
+        self.events = false;
+    }
+
+    /// The callee answers with this codec: static payload type and name with clock.
+    pub(crate) fn answer_with(&mut self, payload_type: u8, name: &'static str) {
+        self.answer = (payload_type, name);
+    }
+
+    /// When each caller was answered, by the appliance's port.
+    pub(crate) fn answered(&self) -> HashMap<u16, Instant> {
+        let of = |leg: &Leg| Some((leg.caller_media?.port(), leg.answered?));
+        self.legs.values().filter_map(of).collect()
     }
 
     /// Sets up and tears down `count` calls, `rate` a second, each held for `hold`.
@@ -211,7 +243,12 @@ impl Calls {
     }
 
     fn media_of_all(&self) -> Vec<Media> {
-        let up = |l: &Leg| Some(Media { caller: l.caller_media?, callee: l.callee_media? });
+        let up = |l: &Leg| {
+            let caller = l.caller_media?;
+            // Who is answered by the appliance itself has nobody behind it.
+            let callee = if self.number.is_some() { caller } else { l.callee_media? };
+            Some(Media { caller, callee, callee_payload_type: self.answer.0 })
+        };
         self.legs.values().filter_map(up).collect()
     }
 
@@ -238,10 +275,11 @@ impl Calls {
     fn invite(&mut self) -> io::Result<()> {
         let (n, run, server, at) = (self.outcome.begun, self.run, self.server, self.addresses.0);
         self.outcome.begun += 1;
-        let body = sdp(self.media.0);
+        let body = sdp(self.media.0, PCMU, self.events);
+        let number = self.number.map_or_else(|| format!("9{n:05}"), str::to_owned);
         let text = format!(
-            "INVITE sip:9{n:05}@{server} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bKi{run}x{n};rport\r\n\
-             Max-Forwards: 70\r\nFrom: <sip:load@{server}>;tag=c{run}x{n}\r\nTo: <sip:9{n:05}@{server}>\r\n\
+            "INVITE sip:{number}@{server} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bKi{run}x{n};rport\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:load@{server}>;tag=c{run}x{n}\r\nTo: <sip:{number}@{server}>\r\n\
              Call-ID: {run}x{n}@bench\r\nCSeq: 1 INVITE\r\nContact: <sip:load@{at}>\r\n\
              Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
@@ -278,7 +316,7 @@ impl Calls {
                 answer += &format!("{line}{}\r\n", if untagged { ";tag=callee" } else { "" });
             }
         }
-        let body = if invite { sdp(self.media.1) } else { String::new() };
+        let body = if invite { sdp(self.media.1, self.answer, self.events) } else { String::new() };
         if invite {
             // The dialled number names the call on both sides.
             let number = text.get(12..17).and_then(|n| n.parse().ok());
@@ -337,11 +375,19 @@ impl Calls {
     }
 }
 
-fn sdp(at: SocketAddr) -> String {
+/// A codec by its static payload type.
+const PCMU: (u8, &str) = (0, "PCMU/8000");
+
+fn sdp(at: SocketAddr, (payload_type, codec): (u8, &str), events: bool) -> String {
     let (ip, port) = (at.ip(), at.port());
+    let (more, keys) = if events {
+        (" 101", "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n")
+    } else {
+        ("", "")
+    };
     format!(
-        "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n\
-         a=rtpmap:0 PCMU/8000\r\na=ptime:20\r\na=sendrecv\r\n"
+        "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP {payload_type}{more}\r\n\
+         a=rtpmap:{payload_type} {codec}\r\n{keys}a=ptime:20\r\na=sendrecv\r\n"
     )
 }
 

@@ -5,10 +5,13 @@
 pub mod appliance;
 pub mod baresip;
 pub mod browser;
+pub mod lambda;
 pub mod net;
 pub mod npm;
+pub mod python;
 pub mod s3;
 pub mod scenario;
 pub mod sim;
 pub mod sipp;
 pub mod tone;
+pub mod web;

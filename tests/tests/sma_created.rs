@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 fn create(to: &str) -> CreateCall {
     CreateCall {
-        application: "main".to_owned(),
+        application: "flow:main".to_owned(),
         from: "+15550009999".to_owned(),
         to: to.to_owned(),
         sip_headers: [("X-Campaign".to_owned(), "7".to_owned())].into(),
@@ -36,7 +36,7 @@ async fn an_application_calls_and_hears_how_it_goes() {
             actions(json!([{"Type": "Pause", "Parameters": {"DurationInMilliseconds": 2000}}])),
             actions(json!([hang_up()])),
         ]);
-        let scene = Scene::running(script.flows(), "").await;
+        let scene = Scene::running(script.applications(), "").await;
         let id = scene.office.calls.create_call(create(to)).await.unwrap();
         let called = if to == "102" { scene.phone(102) } else { &scene.trunk };
         let mut line = called.call().await;
@@ -83,7 +83,7 @@ async fn an_application_calls_and_hears_how_it_goes() {
 async fn nobody_answers_a_call_of_an_application() {
     for (refused, code) in [(Some(486), 486), (Some(603), 603), (None, 480)] {
         let script = Scripted::new(Vec::new());
-        let scene = Scene::running(script.flows(), "").await;
+        let scene = Scene::running(script.applications(), "").await;
         scene.office.calls.create_call(create("+15557770000")).await.unwrap();
         let mut line = scene.trunk.call().await;
         match refused {
@@ -103,7 +103,7 @@ async fn nobody_answers_a_call_of_an_application() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_its_application_does_not_know_what_to_do_with_is_not_made() {
     let script = Scripted::new(vec![Answer::Fails]);
-    let scene = Scene::running(script.flows(), "").await;
+    let scene = Scene::running(script.applications(), "").await;
     scene.office.calls.create_call(create("102")).await.unwrap();
     sleep(Duration::from_secs(60)).await;
     assert!(scene.phone(102).waiting_call().await.is_none());
@@ -114,7 +114,7 @@ async fn a_call_that_its_application_does_not_know_what_to_do_with_is_not_made()
 #[tokio::test(start_paused = true)]
 async fn a_call_is_ended_by_the_operator_before_anybody_answers() {
     let script = Scripted::new(Vec::new());
-    let scene = Scene::running(script.flows(), "").await;
+    let scene = Scene::running(script.applications(), "").await;
     let id = scene.office.calls.create_call(create("102")).await.unwrap();
     let mut line = scene.phone(102).call().await;
     line.ring();
@@ -129,7 +129,7 @@ async fn a_call_is_ended_by_the_operator_before_anybody_answers() {
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_called_is_said_at_once() {
     let script = Scripted::new(Vec::new());
-    let scene = Scene::running(script.flows(), "[dialplan]\nemergency = [\"911\"]\n").await;
+    let scene = Scene::running(script.applications(), "[dialplan]\nemergency = [\"911\"]\n").await;
     let calls = &scene.office.calls;
     let number = |text: &str| Err(CreateError::InvalidNumber(text.to_owned()));
     for wrong in ["", "+", "0123", "sip:a@b", "+1234567890123456", "911"] {
@@ -144,8 +144,8 @@ async fn what_cannot_be_called_is_said_at_once() {
     let arguments = (0..21).map(|n| (n.to_string(), String::new())).collect();
     let many = CreateCall { arguments, ..create("102") };
     assert_eq!(calls.create_call(many).await, Err(CreateError::TooMany("arguments")));
-    let none = CreateCall { application: "none".to_owned(), ..create("102") };
-    let refused = Err(CreateError::NoSuchApplication("none".to_owned()));
+    let none = CreateCall { application: "flow:none".to_owned(), ..create("102") };
+    let refused = Err(CreateError::NoSuchApplication("flow:none".to_owned()));
     assert_eq!(calls.create_call(none).await, refused);
     calls.drain();
     assert_eq!(calls.create_call(create("102")).await, Err(CreateError::Closing));
@@ -158,13 +158,14 @@ async fn a_meeting_is_joined_through_a_voice_connector() {
     let connector = format!(
         "[[trunk]]\nname = \"chime\"\ntype = \"voice_connector\"\nhost = \"{}\"\n\
          region = \"us-east-1\"\ntransport = \"udp\"\nsrtp = \"off\"\norder = 300\n\
+         caller_id = \"+15550007777\"\n\
          [[number]]\nmatch = \"600\"\nto = \"flow:main\"\n",
         at(8)
     );
     let join = json!({"Type": "JoinChimeMeeting", "Parameters": {"JoinToken": "a=b;c",
         "MeetingId": "m-1"}});
     let script = Scripted::new(vec![actions(json!([join])), actions(json!([hang_up()]))]);
-    let scene = Scene::running(script.flows(), &connector).await;
+    let scene = Scene::running(script.applications(), &connector).await;
     let meeting = Agent::start(&scene.net, AgentConfig::carrier(at(8), "chime", OFFICE));
     let mut out = scene.phone(101).dial(Dial::to("600"));
     let mut line = meeting.call().await;
@@ -200,7 +201,7 @@ async fn a_leg_is_recorded_once_in_the_background() {
         actions(json!([of("StopCallRecording")])),
         actions(json!([start])),
     ]);
-    let scene = Scene::in_folder(script.flows(), &data, more).await;
+    let scene = Scene::in_folder(script.applications(), &data, more).await;
     let mut out = scene.phone(101).dial(Dial::to("600"));
     let mut far = scene.trunk.call().await;
     far.answer();

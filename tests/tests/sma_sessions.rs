@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep};
 const NUMBER: &str = "[[number]]\nmatch = \"600\"\nto = \"flow:main\"\n";
 
 async fn scene(script: &Scripted) -> Scene {
-    Scene::running(script.flows(), NUMBER).await
+    Scene::running(script.applications(), NUMBER).await
 }
 
 fn pause(ms: u32) -> Value {

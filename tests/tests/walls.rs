@@ -32,7 +32,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("offhook-bench", &["offhook-sip"]),
     // Tests may look into every room; the simulated office is built of these.
-    ("offhook-tests", &["offhook-config", "offhook-media", "offhook-pbx", "offhook-sip"]),
+    (
+        "offhook-tests",
+        &[
+            "offhook-chime",
+            "offhook-config",
+            "offhook-media",
+            "offhook-pbx",
+            "offhook-sip",
+            "offhook-sma",
+        ],
+    ),
 ];
 
 /// Libraries that a room must not know, because its law forbids what they are for.

@@ -10,6 +10,7 @@ use crate::target::{Origin, Pattern, RuleOrigin, Target};
 /// Where the items of a configuration stand: sections side by side with the items.
 pub(super) struct Marks<'d, 'i> {
     pub(super) http: Section<'d, 'i>,
+    pub(super) api: Section<'d, 'i>,
     pub(super) media: Section<'d, 'i>,
     pub(super) webrtc: Section<'d, 'i>,
     pub(super) voicemail: Section<'d, 'i>,
@@ -19,11 +20,16 @@ pub(super) struct Marks<'d, 'i> {
     pub(super) extensions: Vec<Section<'d, 'i>>,
     pub(super) groups: Vec<Section<'d, 'i>>,
     pub(super) numbers: Vec<Section<'d, 'i>>,
+    pub(super) business: Section<'d, 'i>,
+    pub(super) lambdas: Vec<Section<'d, 'i>>,
+    pub(super) webhooks: Vec<Section<'d, 'i>>,
+    pub(super) buckets: Vec<Section<'d, 'i>>,
 }
 
 /// Notes problems between sections. `config.trunks` must still be in the order of the file.
 pub(super) fn cross_check(config: &Config, marks: &Marks<'_, '_>) {
     ports(config, marks);
+    api_port(config, marks);
     media_address(config, marks);
     webrtc_port(config, marks);
     trunks(config, marks);
@@ -31,6 +37,7 @@ pub(super) fn cross_check(config: &Config, marks: &Marks<'_, '_>) {
     caller_ids(config, marks);
     groups(config, marks);
     rules(config, marks);
+    applications(config, marks);
 }
 
 fn ports(config: &Config, marks: &Marks<'_, '_>) {
@@ -77,6 +84,21 @@ fn ports(config: &Config, marks: &Marks<'_, '_>) {
         }
         return;
     }
+}
+
+/// The port of the API is TCP like others.
+fn api_port(config: &Config, marks: &Marks<'_, '_>) {
+    let Some(address) = config.api.listen else { return };
+    let tcp = |listen: &&Listen| listen.transport != Transport::Udp;
+    let other = if same_socket(address, config.http.address) {
+        "[http]'s address"
+    } else if config.listen.iter().filter(tcp).any(|l| same_socket(l.address, address)) {
+        "listened on for SIP"
+    } else {
+        return;
+    };
+    let section = &marks.api;
+    section.reader.add(section.at("listen"), format!("`listen`: {address} is {other}"));
 }
 
 /// Media of a family that no listener has would be for nobody.
@@ -267,6 +289,30 @@ fn rules(config: &Config, marks: &Marks<'_, '_>) {
     }
 }
 
+/// Names of lambdas, webhooks and buckets are taken once; the business is whole where a flow of it
+/// is run.
+fn applications(config: &Config, marks: &Marks<'_, '_>) {
+    let mut names: HashMap<&str, usize> = HashMap::new();
+    for (lambda, section) in config.lambdas.iter().zip(&marks.lambdas) {
+        first_or_problem(&mut names, &lambda.name, section, "name", "lambda");
+    }
+    names.clear();
+    for (webhook, section) in config.webhooks.iter().zip(&marks.webhooks) {
+        first_or_problem(&mut names, &webhook.name, section, "name", "webhook");
+    }
+    names.clear();
+    for (bucket, section) in config.buckets.iter().zip(&marks.buckets) {
+        first_or_problem(&mut names, &bucket.name, section, "name", "bucket");
+    }
+    let (business, section) = (&config.business, &marks.business);
+    for (key, number) in [("owner", Some(&business.owner)), ("pin_of", business.pin_of.as_ref())] {
+        let Some(number) = number.filter(|n| !n.is_empty() && !n.starts_with('+')) else {
+            continue;
+        };
+        extension_exists(config, section, section.at(key), key, number);
+    }
+}
+
 fn exact_rule(config: &Config, section: &Section<'_, '_>, number: &str, from_phones: bool) {
     let at = section.at("match");
     if from_phones && config.dialplan.emergency_number(number).is_some() {
@@ -291,17 +337,21 @@ fn target(config: &Config, section: &Section<'_, '_>, target: &Target) {
         Target::Trunk(name) => {
             named(section, "to", "trunk", name, config.trunks.iter().map(|t| t.name.as_str()));
         }
-        Target::Flow(_) => {
-            let message = "`to`: this version runs no flows: every call would be refused";
-            let remedy = "lead it to an extension, a group or voicemail until then";
-            section.reader.suggest(section.at("to"), message, remedy);
+        Target::Lambda(arn) if arn.starts_with("arn:") => {}
+        Target::Lambda(name) => {
+            named(section, "to", "lambda", name, config.lambdas.iter().map(|l| l.name.as_str()));
+        }
+        Target::Webhook(name) => {
+            named(section, "to", "webhook", name, config.webhooks.iter().map(|w| w.name.as_str()));
         }
         Target::VoicemailMenu
         | Target::Play(_)
         | Target::Say(_)
         | Target::Record(_)
         | Target::Echo
-        | Target::Conference(_) => {}
+        | Target::Conference(_)
+        // Which workflows are published only the store knows, and it changes without a reload.
+        | Target::Flow(_) => {}
     }
 }
 

@@ -330,7 +330,7 @@ pub(super) fn number_rule(s: &Section<'_, '_>) -> Option<NumberRule> {
 }
 
 /// The name of a trunk or group.
-fn name(s: &Section<'_, '_>) -> Option<String> {
+pub(super) fn name(s: &Section<'_, '_>) -> Option<String> {
     if !s.has("name") {
         s.missing("name", "\"connect\"");
     }
@@ -344,7 +344,7 @@ fn name(s: &Section<'_, '_>) -> Option<String> {
     Some(text.value)
 }
 
-fn e164(s: &Section<'_, '_>, key: &'static str) -> Option<String> {
+pub(super) fn e164(s: &Section<'_, '_>, key: &'static str) -> Option<String> {
     let text = s.text(key)?;
     let number = without_separators(&text.value);
     if !is_e164(&number) {

@@ -1,5 +1,7 @@
 //! From text to a [`Config`], or to the list of everything that is wrong with it.
 
+mod api;
+mod applications;
 mod cross;
 mod lists;
 mod recording;

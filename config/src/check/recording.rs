@@ -20,10 +20,13 @@ const OF_S3: [&str; 8] = [
 ];
 
 #[derive(Clone, Copy, PartialEq)]
-enum Store {
+pub(super) enum Store {
     Folder,
     S3,
 }
+
+/// The words of `store`.
+pub(super) const STORES: [(&str, Store); 2] = [("folder", Store::Folder), ("s3", Store::S3)];
 
 /// `record` of a party.
 pub(super) fn record(s: &Section<'_, '_>) -> Option<Record> {
@@ -38,7 +41,7 @@ pub(super) fn recording(s: &Section<'_, '_>) -> Recording {
         ("wav-alaw", RecordingFormat::WavAlaw),
         ("opus", RecordingFormat::Opus),
     ];
-    let store = s.word("store", &[("folder", Store::Folder), ("s3", Store::S3)]);
+    let store = s.word("store", &STORES);
     let folder = s.path("folder");
     let objects = object_store(s, store);
     let percent = s.number("warn_free_percent", 0..=50).and_then(|n| u8::try_from(n).ok());
@@ -71,10 +74,11 @@ fn prefix(s: &Section<'_, '_>) -> Option<String> {
     Some(text.value)
 }
 
-fn object_store(s: &Section<'_, '_>, store: Option<Store>) -> Option<ObjectStore> {
+/// The object store of a section with `store = "s3"`.
+pub(super) fn object_store(s: &Section<'_, '_>, store: Option<Store>) -> Option<ObjectStore> {
     let bucket = s.text("bucket");
     let region = s.text("region").map(|text| text.value);
-    let endpoint = endpoint(s);
+    let endpoint = web_server(s, "endpoint");
     let id = s.text("access_key").map(|text| text.value);
     let secret = s.secret(SECRET);
     if store != Some(Store::S3) {
@@ -107,11 +111,12 @@ fn object_store(s: &Section<'_, '_>, store: Option<Store>) -> Option<ObjectStore
     })
 }
 
-fn endpoint(s: &Section<'_, '_>) -> Option<String> {
-    let text = s.text("endpoint")?;
+/// `http(s)://host[:port]`.
+pub(super) fn web_server(s: &Section<'_, '_>, key: &'static str) -> Option<String> {
+    let text = s.text(key)?;
     let host = ["https://", "http://"].iter().find_map(|scheme| text.value.strip_prefix(scheme));
     if !host.is_some_and(|host| !host.is_empty() && !host.contains(char::is_whitespace)) {
-        let message = format!("`endpoint`: \"{}\" is no address of a web server", text.value);
+        let message = format!("`{key}`: \"{}\" is no address of a web server", text.value);
         s.reader.suggest(text.at, message, "write it like \"https://s3.example.com:9000\"");
         return None;
     }

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use super::cross::{Marks, cross_check};
 use super::recording::recording;
 use super::section::{Found, Section};
-use super::{lists, similar};
+use super::{applications, lists, similar};
 use crate::dialplan::without_separators;
 use crate::extension::{self, is_extension};
 use crate::schema::{
@@ -22,13 +22,18 @@ const DAY: u64 = 86_400;
 pub(super) fn read(root: &Section<'_, '_>) -> Config {
     let server_section = root.table("server", "[server]");
     let http_section = root.table("http", "[http]");
+    let api_section = root.table("api", "[api]");
     let voicemail_section = root.table("voicemail", "[voicemail]");
     let dialplan_section = root.table("dialplan", "[dialplan]");
     let media_section = root.table("media", "[media]");
     let webrtc_section = root.table("webrtc", "[webrtc]");
+    let business_section = root.table("business", "[business]");
     let mut config = Config {
+        aws: applications::aws(&root.table("aws", "[aws]")),
+        business: applications::business(&business_section),
         server: server(&server_section),
         http: http(&http_section),
+        api: super::api::api(&api_section),
         sip: sip(&root.table("sip", "[sip]")),
         media: media(&media_section),
         webrtc: webrtc(&webrtc_section),
@@ -43,6 +48,7 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
     };
     let mut marks = Marks {
         http: http_section,
+        api: api_section,
         media: media_section,
         webrtc: webrtc_section,
         voicemail: voicemail_section,
@@ -52,6 +58,10 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
         extensions: root.tables("extension", "[[extension]]").unwrap_or_default(),
         groups: root.tables("group", "[[group]]").unwrap_or_default(),
         numbers: root.tables("number", "[[number]]").unwrap_or_default(),
+        business: business_section,
+        lambdas: root.tables("lambda", "[[lambda]]").unwrap_or_default(),
+        webhooks: root.tables("webhook", "[[webhook]]").unwrap_or_default(),
+        buckets: root.tables("bucket", "[[bucket]]").unwrap_or_default(),
     };
     root.finish();
     if !marks.listens.is_empty() {
@@ -61,6 +71,9 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
     config.extensions = lists::read_all(&mut marks.extensions, lists::extension);
     config.groups = lists::read_all(&mut marks.groups, lists::group);
     config.numbers = lists::read_all(&mut marks.numbers, lists::number_rule);
+    config.lambdas = lists::read_all(&mut marks.lambdas, applications::lambda);
+    config.webhooks = lists::read_all(&mut marks.webhooks, applications::webhook);
+    config.buckets = lists::read_all(&mut marks.buckets, applications::bucket);
     if !root.reader.broken {
         cross_check(&config, &marks);
         super::speech::cross_check(&config, &marks);
@@ -96,7 +109,7 @@ fn server(s: &Section<'_, '_>) -> Server {
 }
 
 /// A bad name is a problem, never silently UTC.
-fn time_zone(s: &Section<'_, '_>, text: &Found<String>) -> Option<TimeZone> {
+pub(super) fn time_zone(s: &Section<'_, '_>, text: &Found<String>) -> Option<TimeZone> {
     let Ok(zone) = TimeZone::get(&text.value) else {
         let message = format!("`time_zone`: there is no time zone \"{}\"", text.value);
         let names: Vec<String> = jiff::tz::db().available().map(|n| n.to_string()).collect();
@@ -183,11 +196,13 @@ fn media(s: &Section<'_, '_>) -> Media {
         threads: s.count("threads", 1..=64).unwrap_or(default.threads),
         address: s.ip("address"),
         codecs: if unique.is_empty() { default.codecs } else { unique },
+        pass_through: s.flag("pass_through").unwrap_or(default.pass_through),
         srtp_phones: s.word("srtp_phones", &SRTP).unwrap_or(default.srtp_phones),
         silence_hangup: s
             .seconds_or_never("silence_hangup_seconds", 5..=DAY)
             .unwrap_or(default.silence_hangup),
         hold_music: s.music("hold_music").unwrap_or(default.hold_music),
+        kernel_relay: s.flag("kernel_relay").unwrap_or(default.kernel_relay),
     };
     s.finish();
     media

@@ -171,6 +171,13 @@ fn each_single_mistake_is_named() {
             "[voicemail]\ngreeting = \"s.pem\"\ngreeting_text = \"x\"".into(),
             "3:17 only one of `greeting` and",
         ),
+        ("[api]\nlisten = \"127.0.0.1:5060\"".into(), "2:10 `listen`: 127.0.0.1:5060 is listened"),
+        ("[api]\nlisten = \"127.0.0.1:9480\"".into(), "2:10 `listen`: 127.0.0.1:9480 is [http]"),
+        (
+            "[api]\nlisten = \"0.0.0.0:9481\"".into(),
+            "2:10 `listen`: 0.0.0.0:9481 is not protected / give `certificate` and `key`",
+        ),
+        ("[api]\ncertificate = \"s.pem\"".into(), "needs `key`"),
         ("[http]\naddress = \"127.0.0.1:5060\"".into(), "2:11 127.0.0.1:5060 is listened on"),
         (
             "[http]\naddress = \"localhost:1\"".into(),
@@ -286,9 +293,37 @@ fn each_single_mistake_is_named() {
             "3:6 `to`: there is no file /etc/o/x.wav",
         ),
         (
-            "[[number]]\nmatch = \"7\"\nto = \"flow:ivr\"".into(),
-            "3:6 `to`: this version runs no flows",
+            "[[number]]\nmatch = \"7\"\nto = \"lambda:ivr\"".into(),
+            "3:6 `to`: there is no lambda \"ivr\" / add a [[lambda]] with name = \"ivr\"",
         ),
+        (
+            "[[webhook]]\nname = \"crm\"\nurl = \"https://x/\"\nsecret = \"0123456789abcdef\"\n\
+             [[number]]\nmatch = \"7\"\nto = \"webhook:crn\""
+                .into(),
+            "7:6 `to`: there is no webhook \"crn\" / did you mean \"crm\"?",
+        ),
+        (
+            "[[webhook]]\nname = \"crm\"\nurl = \"http://x/\"\nsecret = \"0123456789abcdef\""
+                .into(),
+            "3:7 `url`: \"http://x/\" is not https",
+        ),
+        (
+            "[[webhook]]\nname = \"crm\"\nurl = \"https://x/\"\nsecret = \"short\"".into(),
+            "4:10 `secret` must be 16 characters or longer",
+        ),
+        (
+            "[[lambda]]\nname = \"a\"\nfunction = \"f\"\n[[lambda]]\nname = \"a\"\nfunction = \"g\""
+                .into(),
+            "5:8 the lambda a is already taken (line 2)",
+        ),
+        (
+            "[business]\nhours = [\"Mon-Fry 08:00-18:00\"]".into(),
+            "2:10 `hours`: \"Mon-Fry 08:00-18:00\" has the weekday \"Fry\"",
+        ),
+        ("[business]\nowner = \"+1 555\"".into(), "2:9 `owner`: \"+1 555\" is no extension"),
+        ("[aws]\naccount = \"12\"".into(), "2:11 `account` must be the 12 digits"),
+        ("[aws]\naccess_key = \"AKIA\"".into(), "1:1 [aws] needs `secret_key`"),
+        ("[[bucket]]\nname = \"prompts\"".into(), "1:1 [[bucket]] needs `folder`"),
     ];
     for (text, expected) in cases {
         let problems = bad(&text);

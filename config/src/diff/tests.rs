@@ -48,6 +48,10 @@ const OTHERWISE: &[(&str, &str, &str)] = &[
     ("server", "log_numbers", "\"full\""),
     ("server", "time_zone", "\"Europe/Berlin\""),
     ("http", "address", "\"127.0.0.1:1\""),
+    ("api", "listen", "\"127.0.0.1:1\""),
+    ("api", "certificate", "\"/x\"\nkey = \"/x\""),
+    ("api", "key", "\"/x\"\ncertificate = \"/x\""),
+    ("api", "requests_per_second", "5"),
     ("sip", "t1_ms", "600"),
     ("sip", "t2_ms", "5000"),
     ("sip", "t4_ms", "6000"),
@@ -65,9 +69,11 @@ const OTHERWISE: &[(&str, &str, &str)] = &[
     ("media", "threads", "2"),
     ("media", "address", "\"127.0.0.1\""),
     ("media", "codecs", "[\"PCMA\"]"),
+    ("media", "pass_through", "false"),
     ("media", "srtp_phones", "\"off\""),
     ("media", "silence_hangup_seconds", "60"),
     ("media", "hold_music", "\"silence\""),
+    ("media", "kernel_relay", "true"),
     ("webrtc", "address", "\"127.0.0.1:9999\""),
     ("registrar", "min_expires", "30"),
     ("registrar", "max_expires", "7200"),
@@ -113,6 +119,18 @@ const OTHERWISE: &[(&str, &str, &str)] = &[
     ("dialplan", "emergency", "[\"110\"]"),
     ("dialplan", "service", "[\"411\"]"),
     ("dialplan", "outside_prefix", "\"9\""),
+    ("aws", "region", "\"eu-central-1\""),
+    ("aws", "account", "\"111122223333\""),
+    ("aws", "access_key", "\"x\"\nsecret_key = \"y\""),
+    ("aws", "profile", "\"x\""),
+    ("aws", "endpoint", "\"http://127.0.0.1:4566\""),
+    ("aws", "pass_on", "true"),
+    ("business", "name", "\"x\""),
+    ("business", "number", "\"+15551230000\""),
+    ("business", "owner", "\"+15551230001\""),
+    ("business", "pin_of", "\"101\""),
+    ("business", "hours", "[\"Mon-Fri 08:00-18:00\"]"),
+    ("business", "time_zone", "\"Europe/Berlin\""),
     ("journal", "keep_days", "1"),
     ("journal", "keep_calls", "1"),
 ];
@@ -194,7 +212,7 @@ fn the_operators_page_names_every_key_and_when_it_takes_effect() {
         };
         assert_eq!(row.split('|').nth(3).map(str::trim), Some(when), "{row}");
     }
-    for list in ["listen", "trunk", "extension", "group", "number"] {
+    for list in ["listen", "trunk", "extension", "group", "number", "lambda", "webhook", "bucket"] {
         let problems = check_in(&format!("[[{list}]]\nqqqqq = 1\n"), Path::new("t"), &Around);
         let problems = problems.unwrap_err();
         let known =

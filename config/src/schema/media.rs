@@ -50,12 +50,17 @@ pub struct Media {
     pub address: Option<IpAddr>,
     /// Codecs in order of preference, never empty.
     pub codecs: Vec<Codec>,
+    /// Codecs that we do not have, video, text and fax go from leg to leg untouched where both have
+    /// them.
+    pub pass_through: bool,
     /// SRTP with desk phones.
     pub srtp_phones: Srtp,
     /// Hang up a call that has had no packet for this long, unless on hold; `None`: never.
     pub silence_hangup: Option<Duration>,
     /// What somebody hears who is put on hold by a phone.
     pub hold_music: HoldMusic,
+    /// Let the kernel relay calls that need no look inside.
+    pub kernel_relay: bool,
 }
 
 /// `[webrtc]`: audio of browsers. There is some when a `[[listen]]` is for WSS.
@@ -89,8 +94,10 @@ impl Default for Media {
             threads: 1,
             address: None,
             codecs: vec![Codec::Pcmu, Codec::Pcma],
+            pass_through: true,
             srtp_phones: Srtp::Optional,
             silence_hangup: None,
+            kernel_relay: false,
             hold_music: HoldMusic::Builtin,
         }
     }

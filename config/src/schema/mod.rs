@@ -3,6 +3,7 @@
 //! A key's unit stands in its TOML name (`ring_seconds`); here the field is a
 //! [`Duration`](std::time::Duration) without it (`ring`).
 
+mod applications;
 mod media;
 mod numbers;
 mod recording;
@@ -13,6 +14,7 @@ mod speech;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+pub use self::applications::*;
 pub use self::media::*;
 pub use self::numbers::*;
 pub use self::recording::*;
@@ -31,6 +33,8 @@ pub struct Config {
     pub listen: Listens,
     /// `[http]`.
     pub http: Http,
+    /// `[api]`.
+    pub api: Api,
     /// `[sip]`.
     pub sip: Sip,
     /// `[media]`.
@@ -51,6 +55,10 @@ pub struct Config {
     pub dialplan: DialPlan,
     /// `[journal]`.
     pub journal: Journal,
+    /// `[aws]`.
+    pub aws: Aws,
+    /// `[business]`.
+    pub business: Business,
     /// `[[trunk]]`, in the order they are tried (by `order`, then as written).
     pub trunks: Vec<Trunk>,
     /// `[[extension]]`, as written. Others live in the store (`offhook phone add`).
@@ -59,6 +67,12 @@ pub struct Config {
     pub groups: Vec<Group>,
     /// `[[number]]`, as written.
     pub numbers: Vec<NumberRule>,
+    /// `[[lambda]]`, as written.
+    pub lambdas: Vec<Lambda>,
+    /// `[[webhook]]`, as written.
+    pub webhooks: Vec<Webhook>,
+    /// `[[bucket]]`, as written.
+    pub buckets: Vec<Bucket>,
 }
 
 impl Config {
@@ -80,7 +94,7 @@ impl Config {
         self.server.data_dir.join("outbox")
     }
 
-    /// What stands for S3 here: a folder for each bucket that a workflow names.
+    /// Where the objects of a bucket are that no `[[bucket]]` names.
     pub fn buckets_folder(&self) -> PathBuf {
         self.server.data_dir.join("buckets")
     }
@@ -117,6 +131,16 @@ impl Config {
     /// A group by name.
     pub fn group(&self, name: &str) -> Option<&Group> {
         self.groups.iter().find(|g| g.name == name)
+    }
+
+    /// A `[[lambda]]` by name.
+    pub fn lambda(&self, name: &str) -> Option<&Lambda> {
+        self.lambdas.iter().find(|l| l.name == name)
+    }
+
+    /// A `[[webhook]]` by name.
+    pub fn webhook(&self, name: &str) -> Option<&Webhook> {
+        self.webhooks.iter().find(|w| w.name == name)
     }
 
     /// A configured extension by number.

@@ -1,4 +1,4 @@
-//! Who we are: `[server]`, `[[listen]]`, `[http]`, `[journal]`.
+//! Who we are: `[server]`, `[[listen]]`, `[http]`, `[api]`, `[journal]`.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -158,6 +158,25 @@ pub struct Http {
 impl Default for Http {
     fn default() -> Self {
         Self { address: SocketAddr::from(([127, 0, 0, 1], 9480)) }
+    }
+}
+
+/// `[api]`: AWS's API of calls, for programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Api {
+    /// Where; `None`: nowhere. Port 0 lets the system choose (tests).
+    pub listen: Option<SocketAddr>,
+    /// PEM file with the certificate chain, leaf first; there when `key` is.
+    pub certificate: Option<PathBuf>,
+    /// PEM file with the private key.
+    pub key: Option<PathBuf>,
+    /// Requests that one access key may make in a second.
+    pub requests_per_second: u32,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self { listen: None, certificate: None, key: None, requests_per_second: 10 }
     }
 }
 

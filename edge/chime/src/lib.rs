@@ -1,8 +1,24 @@
-//! AWS: what the appliance uses of its services. Today that is Amazon Polly.
+//! AWS and the web: what the appliance asks others for, and how it knows who asks it.
+//!
+//! > A request out is bounded in time and size, protected on its way unless it stays on this
+//! > machine, and follows no redirect; no secret of it can be printed.
 //!
 //! The services are spoken to with a small HTTP client and a signer of our own: Amazon's SDK would
-//! bring a hundred crates for one request. See docs/decisions/0012-amazon-polly-without-the-sdk.md.
+//! bring a hundred crates for it. See docs/decisions/0012-amazon-polly-without-the-sdk.md.
 
+mod aws;
+pub mod credentials;
+pub mod handler;
+pub mod http_task;
 mod https;
+pub mod lambda;
+mod lambda_task;
 pub mod polly;
+pub mod sdk;
 pub mod sigv4;
+mod task;
+pub mod webhook;
+
+pub use aws::{Aws, AwsConfig, AwsError};
+pub use https::{HttpError, Trust};
+pub use task::TaskError;

@@ -1,17 +1,14 @@
 //! Amazon Polly: `SynthesizeSpeech`, as 16 kHz PCM that is given as it comes.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 use jiff::Timestamp;
-use rustls::ClientConfig;
 use serde_json::{Value, json};
 
-use crate::https::{self, Endpoint};
-use crate::sigv4::{self, Credentials, Scope};
+use crate::https::{self, Endpoint, Trust};
+use crate::sigv4::{Credentials, Draft, Scope};
 
 /// Samples in a second of what comes: the most that Polly gives as PCM.
 pub const RATE: u32 = 16_000;
@@ -61,7 +58,7 @@ pub struct Polly {
     endpoint: Endpoint,
     region: String,
     credentials: Credentials,
-    tls: Arc<ClientConfig>,
+    trust: Trust,
 }
 
 impl Polly {
@@ -78,7 +75,7 @@ impl Polly {
         let address = endpoint.unwrap_or(&usual);
         let endpoint =
             Endpoint::parse(address).ok_or_else(|| format!("{address} is no address"))?;
-        Ok(Self { endpoint, region: region.to_owned(), credentials, tls: https::trust()? })
+        Ok(Self { endpoint, region: region.to_owned(), credentials, trust: Trust::system()? })
     }
 
     /// Has a text spoken. `take` gets the samples as they come; `false` from it ends the request.
@@ -92,9 +89,9 @@ impl Polly {
         mut take: impl FnMut(&[i16]) -> bool,
     ) -> Result<(), PollyError> {
         let request = self.request(what, now)?;
-        let answer = https::send(&self.endpoint, &self.tls, request)
+        let answer = https::send(&self.endpoint, &self.trust, request)
             .await
-            .map_err(PollyError::Unreachable)?;
+            .map_err(|error| PollyError::Unreachable(error.to_string()))?;
         if !answer.status().is_success() {
             return Err(refusal(answer).await);
         }
@@ -132,27 +129,10 @@ impl Polly {
         if let (Some(language), Some(body)) = (what.language, body.as_object_mut()) {
             body.insert("LanguageCode".to_owned(), Value::from(language));
         }
-        let body = body.to_string();
-        let date = sigv4::date(now);
-        let authority = self.endpoint.authority.as_str();
-        let headers =
-            [("content-type", "application/json"), ("host", authority), ("x-amz-date", &date)];
-        let signed = sigv4::Request {
-            method: "POST",
-            path: PATH,
-            query: "",
-            headers: &headers,
-            body: body.as_bytes(),
-        };
+        let body = Bytes::from(body.to_string());
+        let draft = Draft::post(&self.endpoint.authority, PATH, "application/json", body);
         let scope = Scope { region: &self.region, service: "polly" };
-        let authorization = sigv4::authorization(&self.credentials, scope, &date, signed);
-        let request = headers
-            .iter()
-            .fold(Request::post(PATH), |request, (name, value)| request.header(*name, *value))
-            .header("authorization", authorization);
-        request
-            .body(Full::new(Bytes::from(body)))
-            .map_err(|error| PollyError::Refused(error.to_string()))
+        draft.signed(&self.credentials, scope, now).map_err(PollyError::Refused)
     }
 }
 

@@ -99,7 +99,7 @@ fn pcm(samples: &[i16]) -> Vec<u8> {
 }
 
 async fn ask(at: SocketAddr, what: Synthesis<'_>) -> (Result<(), PollyError>, Vec<i16>) {
-    let credentials = Credentials { key_id: "AKIATEST".into(), secret: SECRET.into() };
+    let credentials = Credentials::new("AKIATEST", SECRET);
     let polly = Polly::new("eu-central-1", Some(&format!("http://{at}")), credentials).unwrap();
     let mut heard = Vec::new();
     let outcome = polly.synthesize(what, Timestamp::now(), |samples| {

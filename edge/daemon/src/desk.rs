@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use offhook_config::{Config, LogNumbers};
-use offhook_media::engine::Engine;
+use offhook_media::engine::{Engine, KernelRelay};
 use offhook_pbx::bans::{Bans, Policy};
 use offhook_pbx::call::TapeOrder;
 use offhook_pbx::keep::{Extension, Extensions as _};
@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::accounts::accounts;
+use crate::applications::Applications;
 use crate::carrier::Carrier;
 use crate::cli::Place;
 use crate::place;
@@ -32,6 +33,8 @@ pub struct Desk {
     pub metrics: Arc<Metrics>,
     /// Calls.
     pub office: OfficeHandle,
+    /// Workflows, and what else runs calls from outside.
+    pub applications: Arc<Applications>,
     /// The SIP stack.
     pub sip: SipHandle,
     /// Message lamps.
@@ -102,6 +105,7 @@ impl Desk {
                            "failing": m.recordings_failing.get(),
                            "oldest_seconds": m.recordings_oldest_seconds.get()},
             "disks": self.carrier.disks(),
+            "kernel_relay": kernel_relay(&self.engine.kernel_relay()),
             // What must be nothing when nobody talks.
             "left": {
                 "calls": self.office.count(),
@@ -117,11 +121,16 @@ impl Desk {
     }
 
     /// Gauges that no counter of signalling holds: name, help, value.
-    pub fn gauges(&self) -> [(&'static str, &'static str, u64); 5] {
+    pub fn gauges(&self) -> [(&'static str, &'static str, u64); 6] {
+        let in_kernel = match self.engine.kernel_relay() {
+            KernelRelay::On { paths } => paths as u64,
+            KernelRelay::Off | KernelRelay::Refused { .. } => 0,
+        };
         let webrtc = self.engine.webrtc_counters();
         [
             ("calls", "Calls with somebody on the line.", self.office.count() as u64),
             ("rtp_ports", "Media ports open.", self.engine.open_ports() as u64),
+            ("kernel_relayed_directions", "Directions of calls that the kernel relays.", in_kernel),
             ("webrtc_datagrams", "Datagrams on the port of browsers.", webrtc.received),
             (
                 "webrtc_strangers",
@@ -225,4 +234,13 @@ impl Desk {
 
 fn no_call(id: &str) -> String {
     format!("no single call with somebody on the line begins with {id:?}")
+}
+
+/// Nothing when nobody asked for it.
+fn kernel_relay(relay: &KernelRelay) -> Value {
+    match relay {
+        KernelRelay::Off => Value::Null,
+        KernelRelay::On { paths } => json!({"directions": paths}),
+        KernelRelay::Refused { why } => json!({"refused": why}),
+    }
 }

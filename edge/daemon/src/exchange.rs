@@ -18,6 +18,7 @@ use offhook_sip::message::Method;
 use offhook_store::Store;
 use tokio::sync::{Notify, mpsc, watch};
 
+use crate::applications::Applications;
 use crate::place::CommandError;
 
 /// Decoded prompts that are kept, bytes.
@@ -43,6 +44,8 @@ pub struct Parts {
     pub store: Store,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Applications that are not built in.
+    pub applications: Arc<Applications>,
     /// Told when a recording waits to be stored.
     pub outbox: Arc<Notify>,
 }
@@ -95,7 +98,7 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
             }
             _ => Some(new),
         }),
-        flows: None,
+        applications: Some(parts.applications),
         ids: Ids::from_os(),
     });
     let lamps = mwi.clone();

@@ -110,6 +110,7 @@ fn control(desk: Arc<Desk>) -> Router {
         .route("/metrics", get(async |State(desk): State<Arc<Desk>>| metrics_text(&desk)))
         .route("/reload", post(reload))
         .route("/phones/reload", post(reload_phones))
+        .route("/flows/published", post(published))
         .route("/bans", get(async |State(desk): State<Arc<Desk>>| answer(Ok(desk.banned()))))
         .route("/bans/{address}", delete(lift))
         .route("/calls/{id}/hangup", post(hang_up))
@@ -145,6 +146,11 @@ where
 async fn reload(State(desk): State<Arc<Desk>>) -> Response {
     let done = at_home(&desk, |desk| async move { desk.reload().await }).await;
     answer(done.map(|changes| json!({"changes": changes})))
+}
+
+async fn published(State(desk): State<Arc<Desk>>) -> Response {
+    desk.applications.published().await;
+    answer(Ok(json!({})))
 }
 
 async fn reload_phones(State(desk): State<Arc<Desk>>) -> Response {

@@ -2,6 +2,8 @@
 //! about a call.
 
 pub mod accounts;
+pub mod api;
+pub mod applications;
 pub mod bans;
 pub mod calls;
 pub mod carrier;
@@ -11,6 +13,7 @@ pub mod control;
 pub mod demo;
 pub mod desk;
 pub mod exchange;
+pub mod flow;
 pub mod folder;
 pub mod greeting;
 pub mod health;
@@ -23,6 +26,7 @@ pub mod phone;
 pub mod place;
 pub mod recordings;
 pub mod reload;
+pub mod remote;
 pub mod serve;
 pub mod speech;
 pub mod status;
@@ -45,7 +49,9 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Status { place, json } => status::run(&place, json),
         Command::Calls(command) => calls::run(&command),
         Command::Recordings(command) => recordings::run(&command),
+        Command::Flow(command) => flow::run(&command),
         Command::Bans(command) => bans::run(&command),
+        Command::ApiKey(command) => api::command::run(&command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

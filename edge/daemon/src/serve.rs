@@ -28,6 +28,8 @@ use tokio::sync::watch;
 use tokio::time::Interval;
 
 use crate::accounts::accounts;
+use crate::api::Api;
+use crate::applications::{Applications, ById};
 use crate::carrier::Carrier;
 use crate::cli::Place;
 use crate::desk::Desk;
@@ -158,8 +160,13 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
     let outbox = Arc::new(tokio::sync::Notify::new());
     let carrier = Carrier::start(&config, store.clone(), Arc::clone(&outbox), Arc::clone(&metrics))
         .map_err(|e| CommandError::Words(format!("no thread for recordings: {e}")))?;
+    let applications = Applications::new(config_receiver.clone(), store.clone());
+    if let Err(error) = applications.start().await {
+        tracing::error!(error, "no workflow runs");
+    }
     let (office, mwi) = exchange::open(exchange::Parts {
         config: config_receiver,
+        applications: Arc::clone(&applications),
         sip: sip.clone(),
         requests,
         auth,
@@ -171,11 +178,13 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
         outbox,
     })?;
 
+    applications.connect(office.clone());
     let doors = Doors::open(config.http.address, &http::socket_of(&config.server.data_dir))
         .map_err(|e| CommandError::Words(e.to_string()))?;
     let desk = Arc::new(Desk {
         metrics,
         office,
+        applications: Arc::clone(&applications),
         sip,
         mwi,
         net,
@@ -195,9 +204,24 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
         reloading: tokio::sync::Mutex::default(),
     });
     doors.serve(Arc::clone(&desk)).map_err(|e| CommandError::Words(format!("no thread: {e}")))?;
+    open_api(&config, &desk, applications);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
     system::notify(&[NotifyState::Ready]);
     Ok(desk)
+}
+
+/// Lets programs in. A port that is taken is no reason not to take calls.
+fn open_api(config: &Config, desk: &Desk, applications: Arc<Applications>) {
+    let opened = Api::open(config).and_then(|api| match api {
+        None => Ok(()),
+        Some(api) => {
+            let calls = Arc::new(ById { applications, office: desk.office.clone() });
+            api.serve(calls).map_err(|error| format!("no thread for the API: {error}"))
+        }
+    });
+    if let Err(error) = opened {
+        tracing::error!("{error}");
+    }
 }
 
 /// When one of them has panicked; the journal has said where.
@@ -331,6 +355,7 @@ fn engine(config: &Config, files: u64) -> Result<Engine, CommandError> {
         ports: config.media.ports.range(),
         max_ports,
         webrtc: config.webrtc_address(),
+        kernel_relay: config.media.kernel_relay,
         ..EngineConfig::default()
     })
     .map_err(|e| CommandError::Words(format!("media: {e}")))

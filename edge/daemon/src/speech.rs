@@ -63,10 +63,10 @@ struct Cloud(Polly);
 impl Cloud {
     fn new(config: &Config) -> Result<Self, CommandError> {
         let speech = &config.speech;
-        let credentials = Credentials {
-            key_id: speech.polly_key.clone().unwrap_or_default(),
-            secret: speech.polly_secret.as_ref().map_or("", |s| s.expose()).to_owned(),
-        };
+        let credentials = Credentials::new(
+            speech.polly_key.clone().unwrap_or_default(),
+            speech.polly_secret.as_ref().map_or("", |s| s.expose()),
+        );
         Polly::new(&speech.polly_region, speech.polly_endpoint.as_deref(), credentials)
             .map(Self)
             .map_err(|words| CommandError::Words(format!("[speech] {words}")))

@@ -46,6 +46,7 @@ fn words(status: &Value) -> String {
         lines.extend(disk_words(&disk));
     }
     lines.extend(recording_words(&status["recordings"]));
+    lines.extend(kernel_words(&status["kernel_relay"]));
     for trunk in list(&status["trunks"]) {
         lines.push(format!("  trunk {}: {}", text(&trunk["name"]), trunk_words(&trunk)));
     }
@@ -68,6 +69,17 @@ fn disk_words(disk: &Value) -> Option<String> {
         _ => return None,
     };
     Some(format!("  PROBLEM: the disk of {folder} {what} ({free} MiB are free)"))
+}
+
+/// Nothing when nobody asked for it.
+fn kernel_words(relay: &Value) -> Option<String> {
+    if let Some(why) = relay["refused"].as_str() {
+        return Some(format!(
+            "  PROBLEM: [media] kernel_relay: calls are relayed in userspace: {why}"
+        ));
+    }
+    let directions = relay["directions"].as_u64()?;
+    Some(format!("  relayed by the kernel: {directions} directions of calls"))
 }
 
 /// Nothing when none waits.

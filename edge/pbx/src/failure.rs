@@ -213,6 +213,10 @@ catalogue! {
     APPLICATION_FAILED = "application-failed" Us 500 true
         "The application that runs the call failed or took too long."
         "The timeline names it and says what it answered.";
+    /// `flow:`, `lambda:`, `webhook:`.
+    APPLICATION_MISSING = "application-missing" Us 500 false
+        "The application that the number leads to is not there."
+        "Compare `to` of [[number]] with `offhook flow list`: a workflow must be published before it is called.";
     /// Audio file.
     AUDIO_MISSING = "audio-missing" Us 500 false
         "A prompt could not be played: the file is missing or not readable as sound."

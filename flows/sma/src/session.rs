@@ -115,7 +115,8 @@ impl Transaction {
         legs.any(|p| p.participant_tag != tag && p.status == Some(Status::Connected))
     }
 
-    /// Which leg an action is for.
+    /// Which leg an action is for. One that names none is for the leg of the event that it answers,
+    /// and when that is gone for whoever is left.
     ///
     /// # Errors
     /// `InvalidActionParameter` when it names a leg that there is not.
@@ -124,7 +125,11 @@ impl Transaction {
         let found = match (&target.call_id, target.participant_tag) {
             (Some(id), _) => legs.iter().find(|p| p.call_id == *id),
             (None, Some(tag)) => legs.iter().find(|p| p.participant_tag == tag),
-            (None, None) => legs.iter().find(|p| p.participant_tag == invoked_for),
+            (None, None) => {
+                let alive = |p: &&Participant| p.status != Some(Status::Disconnected);
+                let of_event = legs.iter().find(|p| p.participant_tag == invoked_for);
+                of_event.filter(alive).or_else(|| legs.iter().find(alive)).or(of_event)
+            }
         };
         found.map(|p| p.participant_tag).ok_or_else(|| {
             ActionError::new(

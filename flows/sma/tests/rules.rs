@@ -322,6 +322,9 @@ fn a_call_id_wins_over_a_tag_and_without_either_it_is_the_leg_of_the_event() {
     let both = Target { call_id: Some("call-b".to_owned()), ..Target::tag(LegTag::A) };
     assert_eq!(call.resolve(&both, LegTag::A), Ok(LegTag::B));
     assert_eq!(call.resolve(&Target::default(), LegTag::B), Ok(LegTag::B));
+    let left = transaction(Some(Status::Disconnected));
+    assert_eq!(left.resolve(&Target::default(), LegTag::B), Ok(LegTag::A));
+    assert_eq!(left.resolve(&Target::tag(LegTag::B), LegTag::A), Ok(LegTag::B));
     let unknown = Target { call_id: Some("call-x".to_owned()), ..Target::default() };
     let error = call.resolve(&unknown, LegTag::A).unwrap_err();
     assert_eq!(error.kind, "InvalidActionParameter");

@@ -86,9 +86,8 @@ impl Phasor {
         }
     }
 
-    fn turned(self, by: f32) -> Self {
-        let (sin, cos) = by.sin_cos();
-        Self { re: self.re * cos - self.im * sin, im: self.im * cos + self.re * sin }
+    fn times(self, by: Self) -> Self {
+        Self { re: self.re * by.re - self.im * by.im, im: self.im * by.re + self.re * by.im }
     }
 
     fn plus(self, other: Self) -> Self {
@@ -201,7 +200,7 @@ impl Detector {
         let (row, column) = (strongest(0..4)?, strongest(4..8)?);
         let [(low, low_drift), (high, high_drift)] = [row, column].map(|n| {
             let nominal = FREQUENCIES[n];
-            let drift = now[n].since(before[n]).turned(-TAU * nominal * HOP as f32 / RATE);
+            let drift = now[n].since(before[n]).times(BANK.hop_back[n]);
             let hertz = drift.hertz();
             let off = hertz.abs() <= nominal * OFF_ONCE;
             // What the window takes away from who is beside its middle.
@@ -325,21 +324,50 @@ static HANN: std::sync::LazyLock<[f32; WINDOW]> = std::sync::LazyLock::new(|| {
     std::array::from_fn(|n| 0.5 - 0.5 * (TAU * (n as f32 + 0.5) / WINDOW as f32).cos())
 });
 
-/// The eight filters (Goertzel's recurrence), side by side.
+/// What the filters need to know of their frequencies, worked out once.
+struct Bank {
+    factors: [f32; 8],
+    /// A turn of one sample, and of half a window.
+    one: [Phasor; 8],
+    half: [Phasor; 8],
+    /// A turn of a hop, backwards.
+    hop_back: [Phasor; 8],
+}
+
+static BANK: std::sync::LazyLock<Bank> = std::sync::LazyLock::new(|| {
+    let turn = |samples: f32| {
+        FREQUENCIES.map(|hertz| {
+            let (im, re) = (TAU * hertz / RATE * samples).sin_cos();
+            Phasor { re, im }
+        })
+    };
+    let one = turn(1.0);
+    let factors = one.map(|turn| 2.0 * turn.re);
+    Bank { factors, one, half: turn((WINDOW / 2) as f32), hop_back: turn(-(HOP as f32)) }
+});
+
+/// The eight filters (Goertzel's recurrence), side by side, and the halves of the window too: each
+/// step waits for the one before it, and so two wait at the same time.
 fn bank(samples: &[f32; WINDOW]) -> [Phasor; 8] {
-    let turns = FREQUENCIES.map(|hertz| TAU * hertz / RATE);
-    let factors = turns.map(|turn| 2.0 * turn.cos());
-    let (mut last, mut before) = ([0.0_f32; 8], [0.0_f32; 8]);
-    for &sample in samples {
-        for n in 0..8 {
-            let next = sample + factors[n] * last[n] - before[n];
-            before[n] = last[n];
-            last[n] = next;
+    let Bank { factors, one, half, .. } = &*BANK;
+    let (early, late) = samples.split_at(WINDOW / 2);
+    let (mut last, mut before) = ([[0.0_f32; 8]; 2], [[0.0_f32; 8]; 2]);
+    for (&early, &late) in early.iter().zip(late) {
+        for (part, sample) in [early, late].into_iter().enumerate() {
+            for n in 0..8 {
+                let next = sample + factors[n] * last[part][n] - before[part][n];
+                before[part][n] = last[part][n];
+                last[part][n] = next;
+            }
         }
     }
-    std::array::from_fn(|n| Phasor {
-        re: last[n] - before[n] * turns[n].cos(),
-        im: before[n] * turns[n].sin(),
+    std::array::from_fn(|n| {
+        let [early, late] = [0, 1].map(|part| Phasor {
+            re: last[part][n] - before[part][n] * one[n].re,
+            im: before[part][n] * one[n].im,
+        });
+        // What was found in the first half has turned since then.
+        early.times(half[n]).plus(late)
     })
 }
 

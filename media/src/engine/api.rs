@@ -11,7 +11,7 @@ use crate::dtmf::{Digit, DigitSet};
 use crate::rtcp::Wishes;
 use crate::sound::Part;
 use crate::srtp::{SrtpKeys, SrtpSuite};
-use crate::webrtc::{Terms, WebRtcError};
+use crate::webrtc::{DtlsTerms, Terms, WebRtcError};
 
 /// Names a port for the life of the process; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -67,6 +67,8 @@ pub struct StreamConfig {
     pub rtcp_xr: Wishes,
     /// ICE and DTLS, on a port of [`super::Engine::open_webrtc`]: they find address and keys.
     pub webrtc: Option<Box<Terms>>,
+    /// DTLS on a port of the leg's own: its handshake makes the keys.
+    pub dtls: Option<Box<DtlsTerms>>,
 }
 
 impl StreamConfig {
@@ -88,6 +90,7 @@ impl StreamConfig {
             rtcp_mux: false,
             rtcp_xr: Wishes::default(),
             webrtc: None,
+            dtls: None,
         }
     }
 }
@@ -299,6 +302,13 @@ pub enum PortEventKind {
     },
     /// A browser cannot be reached, or no more. Nothing is sent on this port again.
     WebRtcFailed(WebRtcError),
+    /// A desk phone's DTLS handshake is over: audio flows.
+    DtlsUp {
+        /// How audio is encrypted.
+        suite: SrtpSuite,
+    },
+    /// It came to nothing. Nothing is sent on this port again.
+    DtlsFailed(WebRtcError),
     /// Nothing was heard for a while although the peer should be sending. Told once per silence.
     NoMedia {
         /// How long.
@@ -348,6 +358,8 @@ pub struct PortCounters {
     pub received: u64,
     /// RTP packets sent.
     pub sent: u64,
+    /// Of those received, the ones that the kernel relayed.
+    pub received_in_kernel: u64,
     /// RTP packets the peer sent that never came (RFC 3550 A.3). May fall when late ones arrive.
     pub lost: u64,
     /// RTP packets the peer sent, as far as their numbers tell.

@@ -7,7 +7,7 @@ use crate::rtcp::Reception;
 
 /// A number with one writer: a plain load and store, no locked instruction.
 #[derive(Debug, Default)]
-pub(super) struct Count(AtomicU64);
+pub(crate) struct Count(AtomicU64);
 
 impl Count {
     /// One more. Only the owning thread may call this.
@@ -16,8 +16,13 @@ impl Count {
         self.0.store(self.0.load(Relaxed).wrapping_add(1), Relaxed);
     }
 
+    /// So many more. Only the owning thread may call this.
+    pub(crate) fn add(&self, more: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(more), Relaxed);
+    }
+
     #[inline]
-    pub(super) fn set(&self, value: u64) {
+    pub(crate) fn set(&self, value: u64) {
         self.0.store(value, Relaxed);
     }
 
@@ -27,7 +32,7 @@ impl Count {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Counters {
+pub(crate) struct Counters {
     pub(super) received: Count,
     pub(super) sent: Count,
     pub(super) lost: Count,
@@ -50,6 +55,13 @@ pub(super) struct Counters {
     pub(super) remote_jitter_us: Count,
     pub(super) remote_delay_ms: Count,
     pub(super) round_trip_us: Count,
+    /// What the kernel relayed, written by the thread that looks after it: of this port's peer, and to
+    /// him; and whether it does.
+    pub(crate) kernel_received: Count,
+    pub(crate) kernel_sent: Count,
+    pub(crate) in_kernel: Count,
+    /// Of the former, what `lost` takes into account.
+    pub(super) kernel_credited: Count,
 }
 
 impl Counters {
@@ -66,10 +78,13 @@ impl Counters {
     }
 
     pub(super) fn snapshot(&self) -> PortCounters {
+        let kernel = self.kernel_received.get();
+        let uncredited = kernel.saturating_sub(self.kernel_credited.get());
         PortCounters {
-            received: self.received.get(),
-            sent: self.sent.get(),
-            lost: self.lost.get(),
+            received: self.received.get() + kernel,
+            sent: self.sent.get() + self.kernel_sent.get(),
+            received_in_kernel: kernel,
+            lost: self.lost.get().saturating_sub(uncredited),
             expected: self.expected.get(),
             loss_runs: self.loss_runs.get(),
             losses: self.losses.get(),

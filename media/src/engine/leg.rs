@@ -3,6 +3,7 @@
 mod dial;
 mod inband;
 mod inbound;
+mod kernel;
 mod outbound;
 mod piece;
 mod report;
@@ -102,6 +103,10 @@ pub(super) struct Leg {
     silence_told: bool,
     no_media_after: Duration,
     reporter: Box<Reporter>,
+    /// Our stream takes over the numbers of whom it begins with, so that the kernel can relay it.
+    passes_numbers: bool,
+    /// Of what the kernel sent to our peer, what our reports take into account.
+    kernel_sent: u64,
 }
 
 /// What a payload type means on a leg.
@@ -187,6 +192,8 @@ impl Leg {
             silence_told: false,
             no_media_after,
             reporter: Box::new(Reporter::new(now)),
+            passes_numbers: false,
+            kernel_sent: 0,
         }
     }
 
@@ -204,6 +211,11 @@ impl Leg {
     /// then (RFC 3264 §8.4), wherever it is known to be.
     fn reachable(&self) -> Option<&StreamConfig> {
         self.stream.as_deref().filter(|stream| !stream.remote_rtp.ip().is_unspecified())
+    }
+
+    /// Whether a packet from there may be looked at.
+    pub(super) fn admits(&self, from: SocketAddr) -> bool {
+        self.latch.admits(from)
     }
 
     /// The only address RTP can ever come from, once that is certain.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::api::{Control, Playback, PortCounters, PortId, Recording, StreamConfig, TapeSink};
 use super::counters::Counters;
+use super::pipe::PipeConfig;
 use super::worker::{Command, Order};
 use super::{Shared, lock, unspecified};
 use crate::codec::Codec;
@@ -62,6 +63,17 @@ impl MediaPort {
         self.order(Order::SetStream(Box::new(stream)));
     }
 
+    /// Passes on from here on what the peer sends to the port that this one is bridged with, which
+    /// must be one of this kind too, and sends the peer what comes from there. Nothing of it is
+    /// understood: video, text, fax. Not for a port with a [`StreamConfig`].
+    pub fn set_pipe(&self, mut pipe: PipeConfig) {
+        if [self.rtp, self.rtcp].contains(&pipe.remote) {
+            // As in `set_stream`: it would go round for ever.
+            pipe.remote.set_ip(unspecified(pipe.remote));
+        }
+        self.order(Order::SetPipe(Box::new(pipe)));
+    }
+
     /// Plays from now on, in place of a running playback and of a bridge's audio.
     pub fn play(&self, playback: Playback) {
         let codec = Codec::from_static_payload_type(self.codec.load(Ordering::Relaxed));
@@ -110,8 +122,13 @@ impl MediaPort {
         self.order(Order::SendDigits(digits.to_vec(), tone, gap));
     }
 
-    /// What was counted so far.
+    /// What was counted so far, in the kernel too.
     pub fn counters(&self) -> PortCounters {
+        if self.counters.in_kernel.get() != 0
+            && let Some(kernel) = self.shared.kernel()
+        {
+            kernel.count();
+        }
         self.counters.snapshot()
     }
 }

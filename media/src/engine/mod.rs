@@ -8,6 +8,7 @@ mod leg;
 mod media_port;
 mod mixer;
 mod numbers;
+mod pipe;
 mod play;
 mod record;
 mod sender;
@@ -30,13 +31,18 @@ use tokio::sync::{mpsc, oneshot};
 pub use api::*;
 pub use conference::Conference;
 pub use media_port::MediaPort;
+pub use pipe::{Carried, PipeConfig};
 
-use self::counters::Counters;
+pub(crate) use self::counters::Counters;
+pub use crate::kernel::KernelRelay;
+
 use self::leg::Leg;
 use self::numbers::PortNumbers;
 use self::shared::WEBRTC_HOME;
 use self::worker::{Command, Order, Port, Remote, SharedSocket, Worker};
 use crate::codec::Codec;
+use crate::kernel;
+use crate::webrtc::{Fingerprint, Identity};
 
 /// How to run the engine.
 #[derive(Debug, Clone)]
@@ -57,6 +63,8 @@ pub struct EngineConfig {
     /// UDP address that all WebRTC legs share; `None`: there are none. Bound to `[::]` it serves
     /// IPv4 as well.
     pub webrtc: Option<SocketAddr>,
+    /// Lets the kernel relay what needs no look inside; see [`Engine::kernel_relay`].
+    pub kernel_relay: bool,
 }
 
 impl Default for EngineConfig {
@@ -69,6 +77,7 @@ impl Default for EngineConfig {
             dscp: 46,
             no_media_after: Duration::from_secs(30),
             webrtc: None,
+            kernel_relay: false,
         }
     }
 }
@@ -116,8 +125,11 @@ struct Shared {
     threads: Mutex<Vec<JoinHandle<()>>>,
     dscp: u8,
     no_media_after: Duration,
+    identity: Arc<Identity>,
     webrtc: Option<Arc<SharedSocket>>,
     webrtc_legs: AtomicUsize,
+    /// What is relayed in the kernel, or why nothing is; `None`: nobody asked.
+    kernel: Option<Result<kernel::Handle, String>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -131,16 +143,27 @@ impl Engine {
     /// # Errors
     /// When the system refuses a thread, an epoll, a timer or the WebRTC port.
     pub fn start(config: EngineConfig) -> io::Result<Self> {
-        let EngineConfig { threads: count, ports, max_ports, drain, dscp, no_media_after, webrtc } =
-            config;
+        let EngineConfig { threads: count, ports, max_ports, drain, dscp, .. } = config;
+        let EngineConfig { no_media_after, webrtc, kernel_relay, .. } = config;
         let count = count.max(1);
-        let webrtc = webrtc.map(|addr| shared::open(addr, dscp)).transpose()?;
+        let identity = Arc::new(Identity::fresh().map_err(io::Error::other)?);
+        let webrtc = webrtc.map(|addr| shared::open(addr, dscp, &identity)).transpose()?;
+        let kernel = kernel_relay.then(|| {
+            kernel::Handle::start(dscp).map_err(|error| {
+                tracing::warn!(%error, "calls are relayed in userspace: the kernel's relay is refused");
+                kernel::refusal(&error)
+            })
+        });
         let mut workers = Vec::with_capacity(count);
         let mut threads = Vec::with_capacity(count);
         for i in 0..count {
             let (mut worker, remote) = Worker::new()?;
+            worker.identify(Arc::clone(&identity));
             if let (WEBRTC_HOME, Some(socket)) = (i, &webrtc) {
                 worker.share(Arc::clone(socket))?;
+            }
+            if let Some(Ok(kernel)) = &kernel {
+                worker.use_kernel(kernel.clone());
             }
             let name = format!("media-{i}");
             threads.push(std::thread::Builder::new().name(name).spawn(move || worker.run())?);
@@ -156,8 +179,10 @@ impl Engine {
                 threads: Mutex::new(threads),
                 dscp,
                 no_media_after,
+                identity,
                 webrtc,
                 webrtc_legs: AtomicUsize::new(0),
+                kernel,
             }),
         })
     }
@@ -180,7 +205,10 @@ impl Engine {
         let id = PortId(shared.next_id.fetch_add(1, Ordering::Relaxed));
         let counters = Arc::new(Counters::default());
         let (rtp_addr, rtcp_addr) = (rtp.1, rtcp.1);
-        let leg = Leg::new(Instant::now(), id, events, counters.clone(), shared.no_media_after);
+        let mut leg = Leg::new(Instant::now(), id, events, counters.clone(), shared.no_media_after);
+        if shared.kernel().is_some() {
+            leg.pass_numbers();
+        }
         let home = shared.least_loaded();
         if !shared.send(home, Command::Adopt(Box::new(Port::new(leg, rtp.0, rtcp.0)))) {
             lock(&shared.numbers).release(Instant::now(), bind, rtp_addr.port());
@@ -225,6 +253,11 @@ impl Engine {
         Err(OpenError::Exhausted)
     }
 
+    /// Our certificate's, for DTLS with desk phones.
+    pub fn fingerprint(&self) -> &Fingerprint {
+        self.shared.identity.fingerprint()
+    }
+
     /// Pairs open now; exact at once after a [`MediaPort`] is dropped.
     pub fn open_ports(&self) -> usize {
         lock(&self.shared.numbers).open() + self.shared.webrtc_legs.load(Ordering::Relaxed)
@@ -254,6 +287,15 @@ impl Engine {
         a.order(Order::Unbridge);
     }
 
+    /// What the kernel relays in place of the media threads.
+    pub fn kernel_relay(&self) -> KernelRelay {
+        match &self.shared.kernel {
+            None => KernelRelay::Off,
+            Some(Ok(kernel)) => kernel.status(),
+            Some(Err(why)) => KernelRelay::Refused { why: why.clone() },
+        }
+    }
+
     /// Whether every media thread works. Waits for the busiest, and for ever for one that hangs: the
     /// caller has a limit of its own.
     pub async fn is_well(&self) -> bool {
@@ -278,6 +320,10 @@ impl Engine {
 }
 
 impl Shared {
+    fn kernel(&self) -> Option<&kernel::Handle> {
+        self.kernel.as_ref()?.as_ref().ok()
+    }
+
     /// `false`: there is no such thread any more.
     fn send(&self, worker: usize, command: Command) -> bool {
         self.workers.get(worker).is_some_and(|remote| remote.send(command))

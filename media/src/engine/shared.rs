@@ -24,13 +24,16 @@ const MAX_LEGS: usize = 4_096;
 /// Room in the kernel for bursts: a hundred calls send from one socket what a call does elsewhere.
 const SOCKET_BUFFER: usize = 1 << 20;
 
-/// Binds the port and makes the certificate.
-pub(super) fn open(addr: SocketAddr, dscp: u8) -> io::Result<Arc<SharedSocket>> {
+/// Binds the port.
+pub(super) fn open(
+    addr: SocketAddr,
+    dscp: u8,
+    identity: &Identity,
+) -> io::Result<Arc<SharedSocket>> {
     let named =
         |error: io::Error| io::Error::new(error.kind(), format!("WebRTC port UDP {addr}: {error}"));
-    let identity = Identity::fresh().map_err(io::Error::other)?;
     let udp = bind(addr, dscp).map_err(named)?;
-    SharedSocket::new(udp, identity).map(Arc::new)
+    SharedSocket::new(udp, identity.clone()).map(Arc::new)
 }
 
 fn bind(addr: SocketAddr, dscp: u8) -> io::Result<UdpSocket> {

@@ -1,7 +1,10 @@
 //! A media thread: an epoll, a slab of ports, one packet buffer.
 
+mod dtls;
+mod kernel;
 mod mixes;
 mod orders;
+mod pipes;
 mod port;
 mod webrtc;
 
@@ -22,7 +25,9 @@ use super::conference::MixId;
 use super::leg::{Buffer, Media, Piece, Speaks};
 use super::mixer::Mixer;
 use super::timer::{Pace, Timer};
+use crate::kernel::Handle;
 use crate::rtp;
+use crate::webrtc::Identity;
 
 pub(super) use self::mixes::MixOrder;
 pub(super) use self::orders::{Command, Order, Remote};
@@ -67,8 +72,12 @@ pub(super) struct Worker {
     piece: Piece,
     /// The port that WebRTC legs share, on the thread that has it.
     router: Option<Router>,
+    /// Our certificate.
+    identity: Option<Arc<Identity>>,
     /// Room for a list of them.
     shared_legs: Vec<usize>,
+    /// Relays what needs no look inside.
+    kernel: Option<Handle>,
     stopping: bool,
 }
 
@@ -99,10 +108,17 @@ impl Worker {
             buffer: Box::new([0; 2048]),
             piece: Piece::default(),
             router: None,
+            identity: None,
             shared_legs: Vec::new(),
+            kernel: None,
             stopping: false,
         };
         Ok((worker, remote))
+    }
+
+    /// Takes our certificate; before the thread starts.
+    pub(super) fn identify(&mut self, identity: Arc<Identity>) {
+        self.identity = Some(identity);
     }
 
     /// Works until told to stop.
@@ -193,10 +209,13 @@ impl Worker {
         let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else {
             return false;
         };
-        let Line::Own { rtp, rtcp, .. } = &port.line else {
+        let Line::Own { rtp, rtcp, dtls, .. } = &port.line else {
             self.shared_readable(now);
             return false;
         };
+        if port.pipe.is_some() {
+            return self.pipe_readable(now, slot, token & 1 == 1);
+        }
         if token & 1 == 1 {
             if let Ok((n, from)) = rtcp.recv_from(&mut self.buffer[..]) {
                 port.leg.receive_rtcp(now, ntp_now(), from, false, &mut self.buffer, n);
@@ -208,7 +227,9 @@ impl Worker {
             // Any other error is an ICMP answer to something we sent: noise.
             Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
         };
-        self.taken(now, slot, from, n);
+        if dtls.is_none() || self.is_for_srtp(now, slot, from, n) {
+            self.taken(now, slot, from, n);
+        }
         true
     }
 
@@ -310,12 +331,16 @@ impl Worker {
     fn attend(&mut self, slot: usize) {
         let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else { return };
         port.leg.attention = false;
-        if std::mem::take(&mut port.leg.moved) {
+        let moved = std::mem::take(&mut port.leg.moved);
+        if moved {
             port.retarget();
         }
         if port.leg.wants_ticks() && !port.active {
             port.active = true;
             self.active.push(slot);
+        }
+        if moved {
+            self.take_back(slot);
         }
     }
 
@@ -359,6 +384,8 @@ impl Worker {
                 if self.sweep_from + 1 < self.slots.len() { self.sweep_from + 1 } else { 0 };
             let slot = self.sweep_from;
             self.contained(slot, |worker| {
+                worker.dtls_tick(now, slot);
+                worker.offload(now, slot);
                 if let Some(port) = worker.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) {
                     port.leg.sweep(now);
                     port.report(now, &mut worker.buffer);

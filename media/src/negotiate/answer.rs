@@ -1,10 +1,12 @@
 //! Judging an offer and making the answer; judging an answer to our offer.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
+use super::beside::{self, BesideAgreed, OurBeside, Through};
+use super::dtls::OurDtls;
 use super::remote::{Remote, codec_names};
 use super::sdes::CryptoLine;
-use super::webrtc::OurRtc;
+use super::webrtc::{OurRtc, has_ice};
 use super::{
     Agreed, CodecOrder, Local, NegotiateError, Ours, Profile, Refused, Slot, SrtpPolicy, agree,
 };
@@ -12,19 +14,35 @@ use crate::codec::Codec;
 use crate::engine::StreamConfig;
 use crate::sdp::{Direction, Media, SessionDescription};
 
+/// What is to be answered, and how.
+pub(super) struct Asked<'a> {
+    pub(super) offer: &'a SessionDescription,
+    /// Our direction, as far as the peer's allows it.
+    pub(super) wish: Direction,
+    /// Streams that are passed on, with their places.
+    pub(super) beside: &'a [(usize, Through)],
+}
+
 /// Answers an offer. `before` is what was agreed last, `peer` where the peer last said it is.
 pub(super) fn answer(
     local: &Local,
     before: Option<&(Ours, Agreed)>,
     peer: Option<SocketAddr>,
-    offer: &SessionDescription,
-    wish: Direction,
+    asked: &Asked<'_>,
 ) -> Result<(Ours, Agreed), NegotiateError> {
-    let (index, mut remote, codec) = choose_stream(local, before.map(|(ours, _)| ours), offer)?;
+    let Asked { offer, wish, .. } = *asked;
+    let passed = passed_on(local, before, asked);
+    let chosen = choose_stream(local, before.map(|(ours, _)| ours), offer);
+    let (index, mut remote, codec) = match chosen {
+        Ok(chosen) => chosen,
+        Err(_) if !passed.is_empty() => return Ok(without_audio(local, before, offer, passed)),
+        Err(error) => return Err(error),
+    };
     let crypto = answer_crypto(local, before, peer, &mut remote)?;
     let (codec, pt) = codec;
+    let (slots, beside) = slots(offer, Some(index), passed);
     let ours = Ours {
-        slots: slots(offer, index),
+        slots,
         profile: remote.profile,
         // One codec only: the peer cannot change it without asking (RFC 3264 §10.2 has the two-codec race).
         codecs: vec![(codec, pt)],
@@ -38,14 +56,70 @@ pub(super) fn answer(
             .as_ref()
             .zip(remote.webrtc.as_ref())
             .map(|(local, theirs)| OurRtc::answering(local, theirs, before)),
+        dtls: local
+            .dtls
+            .as_ref()
+            .zip(remote.dtls.as_ref())
+            .map(|(local, theirs)| OurDtls::answering(local, theirs, before)),
         ptime_ms: remote.packet_time(local.ptime_ms),
         rtcp_xr: remote.rtcp_xr,
         // RFC 3264 §6.1: sendonly is answered with recvonly, inactive with inactive.
         direction: wish.and(remote.direction.reversed()),
         stopped: false,
     };
-    let agreed = agree(&ours, &remote, (codec, pt, pt));
+    let agreed = Agreed { beside, ..agree(&ours, &remote, (codec, pt, pt)) };
     Ok((ours, agreed))
+}
+
+/// Streams of an offer that are passed on, with their places.
+type PassedOn = Vec<(usize, OurBeside, BesideAgreed)>;
+
+fn passed_on(local: &Local, before: Option<&(Ours, Agreed)>, asked: &Asked<'_>) -> PassedOn {
+    let known = |through: &Through| {
+        let (ours, agreed) = before?;
+        let agreed = agreed.beside.iter().find(|agreed| agreed.port == through.port)?;
+        let slot = ours.slots.iter().find_map(|slot| match slot {
+            Slot::Beside(ours) if ours.port() == through.port => Some(&**ours),
+            _ => None,
+        })?;
+        Some((slot.clone(), agreed.clone()))
+    };
+    let answered = |(place, through): &(usize, Through)| {
+        let media = asked.offer.media.get(*place)?;
+        let before = known(through);
+        let stream = (asked.offer, media);
+        let (ours, agreed) = beside::answer(local, before.as_ref(), stream, through, asked.wish)?;
+        Some((*place, ours, agreed))
+    };
+    asked.beside.iter().filter_map(answered).collect()
+}
+
+/// The answer to an offer in which the audio makes room for another stream, as at the beginning of a
+/// fax. What was agreed of it is kept for when it comes back.
+fn without_audio(
+    local: &Local,
+    before: Option<&(Ours, Agreed)>,
+    offer: &SessionDescription,
+    passed: PassedOn,
+) -> (Ours, Agreed) {
+    let direction = Direction::Inactive;
+    let ours = before.map(|(ours, _)| ours.clone());
+    let ours = ours.unwrap_or_else(|| Ours::first(local, direction));
+    let audio = |media: &Media| media.kind.eq_ignore_ascii_case("audio");
+    let place = offer.media.iter().position(audio);
+    let (slots, beside) = slots(offer, place, passed);
+    let stream = silent(local, before.map(|(_, agreed)| agreed));
+    let ours = Ours { slots, stopped: true, direction, ..ours };
+    (ours, Agreed { stream, direction, remote_hold: false, beside })
+}
+
+/// No audio either way.
+fn silent(local: &Local, before: Option<&Agreed>) -> StreamConfig {
+    let nowhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+    let codec = local.codecs.first().copied().unwrap_or(Codec::Pcmu);
+    let stream = before.map(|agreed| agreed.stream.clone());
+    let stream = stream.unwrap_or_else(|| StreamConfig::new(nowhere, codec));
+    StreamConfig { send: false, receive: false, ..stream }
 }
 
 /// The best audio stream of the offer. One that was ours before is tried first, then the encrypted
@@ -64,7 +138,7 @@ fn choose_stream(
         .collect();
     let prefer_srtp = local.srtp != SrtpPolicy::Off;
     candidates.sort_by_key(|(index, media)| {
-        let secure = media.has("crypto");
+        let secure = media.has("crypto") || media.has("fingerprint");
         (Some(*index) != ours_before, prefer_srtp && !secure)
     });
     let mut first_fault = None;
@@ -85,10 +159,19 @@ fn judge(
     media: &Media,
 ) -> Result<(Remote, (Codec, u8)), NegotiateError> {
     // A port has ICE and DTLS, or it has not.
-    if let Some(profile) = Profile::named(&media.proto)
-        && profile.dtls != local.webrtc.is_some()
-    {
-        return Err(NegotiateError::Transport(profile.name().to_owned()));
+    if let Some(profile) = Profile::named(&media.proto) {
+        let ice = has_ice(offer, media);
+        let fits = match (&local.webrtc, &local.dtls) {
+            (Some(_), _) => profile.dtls,
+            (None, Some(_)) => !profile.dtls || !ice,
+            (None, None) => !profile.dtls,
+        };
+        if !fits {
+            return Err(NegotiateError::Transport(profile.name().to_owned()));
+        }
+        if profile.dtls && local.webrtc.is_none() && local.srtp == SrtpPolicy::Off {
+            return Err(NegotiateError::SrtpOff);
+        }
     }
     let remote = Remote::read(offer, media, local)?;
     let codec = choose_codec(local, &remote, media)?;
@@ -142,9 +225,10 @@ pub(super) fn stopped(
         return None;
     }
     let direction = Direction::Inactive;
-    let ours = Ours { slots: slots(offer, place), stopped: true, direction, ..ours.clone() };
+    let (slots, beside) = slots(offer, Some(place), Vec::new());
+    let ours = Ours { slots, stopped: true, direction, ..ours.clone() };
     let stream = StreamConfig { send: false, receive: false, ..agreed.stream.clone() };
-    Some((ours, Agreed { stream, direction, remote_hold: true }))
+    Some((ours, Agreed { stream, direction, remote_hold: true, beside }))
 }
 
 /// Our line for the answer: tag and suite of the first offered line we know (RFC 4568 §5.1.2), our
@@ -176,14 +260,25 @@ fn answer_crypto(
     Ok(Some(line))
 }
 
-/// The places of the answer: ours is the chosen one, the others are refused (RFC 3264 §6).
-fn slots(offer: &SessionDescription, chosen: usize) -> Vec<Slot> {
-    offer
-        .media
-        .iter()
-        .enumerate()
-        .map(|(index, media)| if index == chosen { Slot::Audio } else { refused(media) })
-        .collect()
+/// The places of the answer: ours is the chosen one, some are passed on, the others are refused
+/// (RFC 3264 §6).
+fn slots(
+    offer: &SessionDescription,
+    chosen: Option<usize>,
+    passed: PassedOn,
+) -> (Vec<Slot>, Vec<BesideAgreed>) {
+    let mut slots: Vec<Slot> = offer.media.iter().map(refused).collect();
+    if let Some(slot) = chosen.and_then(|chosen| slots.get_mut(chosen)) {
+        *slot = Slot::Audio;
+    }
+    let mut beside = Vec::new();
+    for (place, ours, agreed) in passed {
+        if let Some(slot) = slots.get_mut(place).filter(|slot| **slot != Slot::Audio) {
+            *slot = Slot::Beside(Box::new(ours));
+            beside.push(agreed);
+        }
+    }
+    (slots, beside)
 }
 
 fn refused(media: &Media) -> Slot {
@@ -198,20 +293,34 @@ fn refused(media: &Media) -> Slot {
 /// Judges the answer to what we offered.
 pub(super) fn accept(
     local: &Local,
+    before: Option<&Agreed>,
     offered: &Ours,
     answer: &SessionDescription,
 ) -> Result<(Ours, Agreed), NegotiateError> {
+    let mut ours = offered.clone();
+    let beside = accept_beside(local, &mut ours, answer);
+    if offered.stopped || !offered.slots.contains(&Slot::Audio) {
+        // Only what it made room for was offered.
+        if beside.is_empty() {
+            return Err(NegotiateError::Refused);
+        }
+        let (direction, stream) = (Direction::Inactive, silent(local, before));
+        let ours = Ours { stopped: true, direction, ..ours };
+        return Ok((ours, Agreed { stream, direction, remote_hold: false, beside }));
+    }
     let media = answered_stream(offered, answer)?;
     let mut remote = Remote::read(answer, media, local)?;
-    let mut ours = offered.clone();
     let codec = accept_codec(&ours, &remote)
         .ok_or_else(|| no_common_codec(&with_codecs(local, &ours), media))?;
     if remote.profile.dtls != ours.profile.dtls {
         return Err(NegotiateError::Mismatch("DTLS on one side only"));
     }
-    match ours.webrtc.as_ref().zip(remote.webrtc.as_ref()) {
-        Some((us, them)) => ours.webrtc = Some(us.answered(them)),
-        None => accept_crypto(&mut ours, &mut remote)?,
+    let rtc = ours.webrtc.as_ref().zip(remote.webrtc.as_ref());
+    let dtls = ours.dtls.as_ref().zip(remote.dtls.as_ref());
+    match (rtc, dtls) {
+        (Some((us, them)), _) => ours.webrtc = Some(us.answered(them)),
+        (None, Some((us, them))) => ours.dtls = Some(us.answered(them)),
+        (None, None) => accept_crypto(&mut ours, &mut remote)?,
     }
     // The answerer's direction may only take away from ours, whatever it wrote.
     ours.direction = ours.direction.and(remote.direction.reversed());
@@ -219,11 +328,30 @@ pub(super) fn accept(
     let agreed = Agreed {
         // Who listens no more although we wanted to send is holding us; who answers our own hold is not.
         remote_hold: offered.direction.sends() && remote.hold(),
+        beside,
         ..agreed
     };
     // The direction is what is agreed now; the next offer says its own. The agreed codec leads.
     ours.codecs.sort_by_key(|(c, _)| *c != codec.0);
     Ok((ours, agreed))
+}
+
+/// Which of the streams that are passed on the answer takes; the others are refused from here on.
+fn accept_beside(local: &Local, ours: &mut Ours, answer: &SessionDescription) -> Vec<BesideAgreed> {
+    let mut beside = Vec::new();
+    for (place, slot) in ours.slots.iter_mut().enumerate() {
+        let Slot::Beside(offered) = slot else { continue };
+        let media = answer.media.get(place);
+        let taken = media.and_then(|media| beside::accept(local, offered, answer, media));
+        *slot = match taken {
+            Some((ours, agreed)) => {
+                beside.push(agreed);
+                Slot::Beside(Box::new(ours))
+            }
+            None => offered.refused(),
+        };
+    }
+    beside
 }
 
 /// The stream at our place; a peer that lost count is given the benefit of its first audio stream.

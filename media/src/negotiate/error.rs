@@ -15,7 +15,7 @@ pub enum NegotiateError {
     NoAudio,
     /// Only transports we do not speak.
     #[error(
-        "the transport {0} is not supported here; RTP/AVP and RTP/SAVP are, and with WebRTC switched on UDP/TLS/RTP/SAVPF"
+        "the transport {0} is not supported here; RTP/AVP, RTP/SAVP and UDP/TLS/RTP/SAVP(F) are, with ICE where WebRTC is switched on"
     )]
     Transport(String),
     /// Both lists have no codec in common.
@@ -49,6 +49,9 @@ pub enum NegotiateError {
     /// An offer of a browser that lacks something.
     #[error("no WebRTC: {0}")]
     WebRtc(&'static str),
+    /// An offer of a desk phone with DTLS-SRTP that lacks something.
+    #[error("no DTLS-SRTP: {0}")]
+    Dtls(&'static str),
     /// The peer refused our stream with port 0.
     #[error("the peer refused the audio stream")]
     Refused,
@@ -79,7 +82,11 @@ impl NegotiateError {
         match self {
             Self::AddressFamily { .. } => 300,
             Self::Address(_) => 301,
-            Self::Transport(_) | Self::WebRtc(_) | Self::SrtpRequired | Self::SrtpOff => 302,
+            Self::Transport(_)
+            | Self::WebRtc(_)
+            | Self::Dtls(_)
+            | Self::SrtpRequired
+            | Self::SrtpOff => 302,
             Self::NoAudio | Self::Refused => 304,
             Self::NoCommonCodec { .. } => 305,
             Self::Crypto(_) => 306,

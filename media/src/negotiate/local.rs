@@ -35,6 +35,8 @@ pub struct Local {
     pub rtcp: SocketAddr,
     /// Allowed codecs, the preferred first.
     pub codecs: Vec<Codec>,
+    /// Format parameters of codecs that are only passed on: what the other leg's peer says of them.
+    pub formats: Vec<(Codec, String)>,
     /// Whose order counts.
     pub order: CodecOrder,
     /// Encryption.
@@ -54,6 +56,11 @@ pub struct Local {
     /// The leg is on the port that WebRTC legs share: `rtp` is its one candidate, and nothing but
     /// ICE and DTLS is agreed on.
     pub webrtc: Option<crate::webrtc::Local>,
+    /// Our certificate's, for desk phones with DTLS-SRTP on a port of their own. `None`: they are
+    /// refused.
+    pub dtls: Option<crate::webrtc::Fingerprint>,
+    /// Whether our own offers are for those.
+    pub offer_dtls: bool,
 }
 
 impl Local {
@@ -64,6 +71,7 @@ impl Local {
             rtp,
             rtcp: SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1)),
             codecs,
+            formats: Vec::new(),
             order: CodecOrder::Ours,
             srtp: SrtpPolicy::Optional,
             offer_secure: false,
@@ -71,6 +79,8 @@ impl Local {
             ptime_ms: 20,
             named_host: None,
             webrtc: None,
+            dtls: None,
+            offer_dtls: false,
         }
     }
 

@@ -1,10 +1,13 @@
-//! Offer and answer (RFC 3264) for one audio stream: G.711, G.722, Opus, telephone events, SDES.
+//! Offer and answer (RFC 3264) for one audio stream (G.711, G.722, Opus, telephone events, SDES) and
+//! for what is passed on untouched: other codecs, video, text, fax.
 //!
 //! A [`Negotiator`] belongs to one leg and lives as long as its dialog. It prints our descriptions
 //! with our own address only, remembers what both sides agreed on, and keeps payload types, stream
 //! order and keys the same over re-INVITEs. It does no I/O and knows no SIP.
 
 mod answer;
+mod beside;
+mod dtls;
 mod error;
 mod local;
 mod print;
@@ -14,6 +17,7 @@ mod sdes;
 mod tests;
 mod webrtc;
 
+pub use beside::{Beside, BesideAgreed, BesideKind, Through, besides, has_audio};
 pub use error::NegotiateError;
 pub use local::{CodecOrder, Local, SrtpPolicy};
 pub use webrtc::wants_webrtc;
@@ -25,6 +29,8 @@ use crate::engine::{StreamConfig, TelephoneEvent};
 use crate::rtcp::Wishes;
 use crate::sdp::{Direction, SessionDescription};
 use crate::srtp::{SrtpKey, SrtpKeys};
+use beside::OurBeside;
+use dtls::OurDtls;
 use remote::Remote;
 use sdes::CryptoLine;
 use webrtc::OurRtc;
@@ -45,6 +51,8 @@ pub struct Agreed {
     pub direction: Direction,
     /// The peer does not listen, whether it said `sendonly`, `inactive` or address 0.0.0.0.
     pub remote_hold: bool,
+    /// Streams beside the audio that are passed on.
+    pub beside: Vec<BesideAgreed>,
 }
 
 /// Transport of a stream that carries RTP.
@@ -59,6 +67,9 @@ struct Profile {
 }
 
 impl Profile {
+    /// `RTP/AVP`.
+    const PLAIN: Self = Self { secure: false, feedback: false, dtls: false };
+
     fn named(proto: &str) -> Option<Self> {
         let (secure, feedback, dtls) = match proto.to_ascii_uppercase().as_str() {
             "RTP/AVP" => (false, false, false),
@@ -99,6 +110,8 @@ struct Refused {
 enum Slot {
     /// Ours.
     Audio,
+    /// Passed on.
+    Beside(Box<OurBeside>),
     Refused(Refused),
 }
 
@@ -118,15 +131,60 @@ struct Ours {
     crypto: Vec<CryptoLine>,
     /// ICE and DTLS, on a port that has them.
     webrtc: Option<OurRtc>,
+    /// DTLS alone.
+    dtls: Option<OurDtls>,
     ptime_ms: u16,
     /// Extended reports (RFC 3611) the peer asked for.
     rtcp_xr: Wishes,
     direction: Direction,
-    /// The peer stopped the stream with port 0.
+    /// The peer stopped the stream with port 0, or it makes room for another one.
     stopped: bool,
 }
 
 impl Ours {
+    /// A first offer.
+    fn first(local: &Local, direction: Direction) -> Self {
+        let webrtc = local.webrtc.as_ref().map(OurRtc::offered);
+        let alone = local.dtls.as_ref().filter(|_| webrtc.is_none() && local.offer_dtls);
+        let alone = alone.map(OurDtls::offered);
+        let dtls = webrtc.is_some() || alone.is_some();
+        let secure = dtls || local.offers_srtp();
+        let opus = local.codecs.contains(&Codec::Opus);
+        let mut ours = Self {
+            slots: vec![Slot::Audio],
+            profile: Profile { secure, feedback: dtls, dtls },
+            codecs: Vec::new(),
+            telephone_event: Some(TELEPHONE_EVENT_PT),
+            wide_event: opus.then_some(WIDE_EVENT_PT),
+            comfort_noise: local.comfort_noise,
+            crypto: if secure && !dtls { sdes::fresh_lines() } else { Vec::new() },
+            webrtc,
+            dtls: alone,
+            ptime_ms: local.ptime_ms,
+            // Asked for by few, and understood by fewer when they are asked: only answered.
+            rtcp_xr: Wishes::default(),
+            direction,
+            stopped: false,
+        };
+        ours.add_codecs(&local.codecs);
+        ours
+    }
+
+    /// Adds those that are not there, each with a number of its own.
+    fn add_codecs(&mut self, codecs: &[Codec]) {
+        for codec in codecs {
+            if self.codecs.iter().all(|(known, _)| known != codec) {
+                let usual = codec.payload_type();
+                let free = if codec.is_static() {
+                    self.is_free(usual).then_some(usual)
+                } else {
+                    self.free(usual)
+                };
+                self.codecs.extend(free.map(|pt| (*codec, pt)));
+            }
+        }
+    }
+
     fn is_free(&self, pt: u8) -> bool {
         let events = [self.telephone_event, self.wide_event];
         !events.contains(&Some(pt)) && self.codecs.iter().all(|(_, used)| *used != pt)
@@ -145,7 +203,27 @@ pub fn first_codec(sdp: &[u8]) -> Option<Codec> {
     let session = SessionDescription::parse(sdp).ok()?;
     let audio =
         session.media.iter().find(|m| m.kind.eq_ignore_ascii_case("audio") && m.port != 0)?;
-    remote::codecs(audio).first().map(|(codec, _)| *codec)
+    let understood = |(codec, _): &(Codec, u8)| codec.is_understood().then_some(*codec);
+    remote::codecs(audio).iter().find_map(understood)
+}
+
+/// The codecs of a description that can only be passed on, each with its format parameters.
+#[must_use]
+pub fn passed_codecs(sdp: &[u8]) -> Vec<(Codec, Option<String>)> {
+    let Ok(session) = SessionDescription::parse(sdp) else { return Vec::new() };
+    let audio = session.media.iter().find(|m| m.kind.eq_ignore_ascii_case("audio") && m.port != 0);
+    let Some(audio) = audio else { return Vec::new() };
+    let passed = remote::codecs(audio).into_iter().filter(|(codec, _)| !codec.is_understood());
+    passed.map(|(codec, pt)| (codec, audio.fmtp(pt).map(str::to_owned))).collect()
+}
+
+/// Whether a description names one of these codecs.
+#[must_use]
+pub fn names_any(sdp: &[u8], codecs: &[Codec]) -> bool {
+    let Ok(session) = SessionDescription::parse(sdp) else { return false };
+    let audio = |m: &&crate::sdp::Media| m.kind.eq_ignore_ascii_case("audio") && m.port != 0;
+    let mut named = session.media.iter().filter(audio).flat_map(remote::codecs);
+    named.any(|(codec, _)| codecs.contains(&codec))
 }
 
 /// Offer and answer for one leg.
@@ -195,8 +273,21 @@ impl Negotiator {
     pub fn offer(&mut self, direction: Direction) -> String {
         let ours = match &self.agreed {
             Some((ours, _)) => self.next_offer(ours.clone(), direction),
-            None => self.first_offer(direction),
+            None => Ours::first(&self.local, direction),
         };
+        let text = self.print(&ours);
+        self.offered = Some(ours);
+        text
+    }
+
+    /// Prints an offer with these streams beside the audio, and no others; without `audio` that makes
+    /// room for them. Not for a leg with ICE and DTLS.
+    pub fn offer_with(&mut self, direction: Direction, beside: &[Through], audio: bool) -> String {
+        let mut ours = match &self.agreed {
+            Some((ours, _)) => self.next_offer(ours.clone(), direction),
+            None => Ours::first(&self.local, direction),
+        };
+        beside::place(&mut ours, beside, audio);
         let text = self.print(&ours);
         self.offered = Some(ours);
         text
@@ -225,9 +316,24 @@ impl Negotiator {
         offer: &[u8],
         direction: Direction,
     ) -> Result<(String, Agreed), NegotiateError> {
+        self.answer_with(offer, direction, &[])
+    }
+
+    /// The same, and passes on the streams of the offer at these places, beside the audio or in its
+    /// stead. What becomes of them is in [`Agreed::beside`].
+    ///
+    /// # Errors
+    /// As for [`Self::answer`].
+    pub fn answer_with(
+        &mut self,
+        offer: &[u8],
+        direction: Direction,
+        beside: &[(usize, Through)],
+    ) -> Result<(String, Agreed), NegotiateError> {
         let offer = SessionDescription::parse(offer)?;
         let before = self.agreed.as_ref();
-        let (ours, agreed) = answer::answer(&self.local, before, self.peer, &offer, direction)
+        let asked = answer::Asked { offer: &offer, wish: direction, beside };
+        let (ours, agreed) = answer::answer(&self.local, before, self.peer, &asked)
             .or_else(|error| before.and_then(|b| answer::stopped(b, &offer)).ok_or(error))?;
         let text = self.print(&ours);
         self.offered = None;
@@ -242,13 +348,14 @@ impl Negotiator {
     pub fn accept_answer(&mut self, answer: &[u8]) -> Result<Agreed, NegotiateError> {
         let offered = self.offered.as_ref().ok_or(NegotiateError::NoOffer)?;
         let answer = SessionDescription::parse(answer)?;
-        let (ours, agreed) = match (answer::accept(&self.local, offered, &answer), &self.agreed) {
-            // What the peer stopped stays so when our offer did not ask for anything else.
-            (Err(NegotiateError::Refused), Some((ours, agreed))) if ours.stopped => {
-                return Ok(agreed.clone());
-            }
-            (result, _) => result?,
-        };
+        let (ours, agreed) =
+            match (answer::accept(&self.local, self.agreed(), offered, &answer), &self.agreed) {
+                // What the peer stopped stays so when our offer did not ask for anything else.
+                (Err(NegotiateError::Refused), Some((ours, agreed))) if ours.stopped => {
+                    return Ok(agreed.clone());
+                }
+                (result, _) => result?,
+            };
         self.keep(ours, &agreed);
         Ok(agreed)
     }
@@ -264,44 +371,16 @@ impl Negotiator {
         self.offered = None;
     }
 
-    fn first_offer(&self, direction: Direction) -> Ours {
-        let webrtc = self.local.webrtc.as_ref().map(OurRtc::offered);
-        let dtls = webrtc.is_some();
-        let secure = dtls || self.local.offers_srtp();
-        Ours {
-            slots: vec![Slot::Audio],
-            profile: Profile { secure, feedback: dtls, dtls },
-            codecs: self.local.codecs.iter().map(|c| (*c, c.payload_type())).collect(),
-            telephone_event: Some(TELEPHONE_EVENT_PT),
-            wide_event: self.local.codecs.contains(&Codec::Opus).then_some(WIDE_EVENT_PT),
-            comfort_noise: self.local.comfort_noise,
-            crypto: if secure && !dtls { sdes::fresh_lines() } else { Vec::new() },
-            webrtc,
-            ptime_ms: self.local.ptime_ms,
-            // Asked for by few, and understood by fewer when they are asked: only answered.
-            rtcp_xr: Wishes::default(),
-            direction,
-            stopped: false,
-        }
-    }
-
     /// An offer inside a session: same places, same payload types, same transport, same key; the
     /// agreed codec first, the operator's others behind it.
     fn next_offer(&self, mut ours: Ours, direction: Direction) -> Ours {
-        for codec in &self.local.codecs {
-            if ours.codecs.iter().all(|(known, _)| known != codec) {
-                let usual = codec.payload_type();
-                let is_static = Codec::from_static_payload_type(usual).is_some();
-                let free =
-                    if is_static { ours.is_free(usual).then_some(usual) } else { ours.free(usual) };
-                ours.codecs.extend(free.map(|pt| (*codec, pt)));
-            }
-        }
+        ours.add_codecs(&self.local.codecs);
         ours.telephone_event = ours.telephone_event.or_else(|| ours.free(TELEPHONE_EVENT_PT));
         if ours.codecs.iter().any(|(codec, _)| *codec == Codec::Opus) {
             ours.wide_event = ours.wide_event.or_else(|| ours.free(WIDE_EVENT_PT));
         }
         ours.webrtc = ours.webrtc.as_ref().map(OurRtc::again);
+        ours.dtls = ours.dtls.as_ref().map(OurDtls::again);
         ours.direction = direction;
         ours.stopped = false;
         ours
@@ -334,9 +413,11 @@ fn agree(ours: &Ours, remote: &Remote, (codec, send_pt, recv_pt): (Codec, u8, u8
         send: ours.direction.sends(),
         receive: ours.direction.receives(),
         srtp: keys,
-        rtcp_mux: false,
+        rtcp_mux: ours.dtls.as_ref().is_some_and(|dtls| dtls.mux),
         rtcp_xr: ours.rtcp_xr,
         webrtc: ours.webrtc.as_ref().zip(remote.webrtc.as_ref()).map(|(us, them)| us.terms(them)),
+        dtls: ours.dtls.as_ref().zip(remote.dtls.as_ref()).map(|(us, them)| us.terms(them)),
     };
-    Agreed { stream, direction: ours.direction, remote_hold: remote.hold() }
+    let beside = Vec::new();
+    Agreed { stream, direction: ours.direction, remote_hold: remote.hold(), beside }
 }

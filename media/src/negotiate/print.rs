@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{COMFORT_NOISE_PT, Negotiator, Ours, Refused, Slot};
+use super::{COMFORT_NOISE_PT, Local, Negotiator, Ours, Refused, Slot};
 use crate::codec::Codec;
 use crate::sdp::{Line, Media, SessionDescription};
 
@@ -14,7 +14,8 @@ impl Negotiator {
             .iter()
             .map(|slot| match slot {
                 Slot::Audio if ours.stopped => stopped(ours),
-                Slot::Audio => audio(ours, self.local.rtp, self.local.rtcp),
+                Slot::Audio => audio(ours, &self.local),
+                Slot::Beside(beside) => beside.print(),
                 Slot::Refused(refused) => refusal(refused),
             })
             .collect();
@@ -46,7 +47,8 @@ fn in_words(ip: IpAddr) -> String {
     format!("IN {} {ip}", if ip.is_ipv4() { "IP4" } else { "IP6" })
 }
 
-fn audio(ours: &Ours, rtp: SocketAddr, rtcp: SocketAddr) -> Media {
+fn audio(ours: &Ours, local: &Local) -> Media {
+    let (rtp, rtcp) = (local.rtp, local.rtcp);
     let mut media = Media::new("audio", rtp.port(), ours.profile.name(), Vec::new());
     for (codec, pt) in &ours.codecs {
         media.formats.push(pt.to_string());
@@ -59,6 +61,9 @@ fn audio(ours: &Ours, rtp: SocketAddr, rtcp: SocketAddr) -> Media {
             // Wideband is what we decode to (RFC 7587 §6.1); redundancy is used when packets are lost.
             let wishes = "maxplaybackrate=16000;sprop-maxcapturerate=16000;useinbandfec=1";
             media.push_attribute(format!("fmtp:{pt} {wishes}"));
+        }
+        if let Some((_, format)) = local.formats.iter().find(|(of, _)| of == codec) {
+            media.push_attribute(format!("fmtp:{pt} {format}"));
         }
     }
     if ours.comfort_noise {
@@ -78,6 +83,9 @@ fn audio(ours: &Ours, rtp: SocketAddr, rtcp: SocketAddr) -> Media {
     }
     for line in &ours.crypto {
         media.push_attribute(line.to_attribute());
+    }
+    if let Some(dtls) = &ours.dtls {
+        dtls.push(&mut media);
     }
     match &ours.webrtc {
         Some(webrtc) => webrtc.push(&mut media, rtp),

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use super::dtls::TheirDtls;
 use super::sdes::CryptoLine;
 use super::webrtc::TheirRtc;
 use super::{COMFORT_NOISE_PT, Local, NegotiateError, Profile};
@@ -30,6 +31,8 @@ pub(super) struct Remote {
     pub(super) crypto: Option<CryptoLine>,
     /// ICE and DTLS.
     pub(super) webrtc: Option<TheirRtc>,
+    /// DTLS alone.
+    pub(super) dtls: Option<TheirDtls>,
     /// The peer's, with the old hold of address 0.0.0.0 taken into account.
     pub(super) direction: Direction,
     /// Extended reports it asks for, of those we have.
@@ -47,7 +50,10 @@ impl Remote {
     ) -> Result<Self, NegotiateError> {
         let profile = Profile::named(&media.proto)
             .ok_or_else(|| NegotiateError::Transport(shortened(&media.proto)))?;
-        let webrtc = profile.dtls.then(|| TheirRtc::read(session, media)).transpose()?;
+        let ice = profile.dtls && local.webrtc.is_some();
+        let webrtc = ice.then(|| TheirRtc::read(session, media)).transpose()?;
+        let alone = profile.dtls && local.webrtc.is_none();
+        let dtls = alone.then(|| TheirDtls::read(session, media)).transpose()?;
         // Where a browser is, ICE finds out; what stands here is a placeholder (RFC 8839 §4.3.1).
         let ip = match &webrtc {
             Some(_) => Ipv4Addr::UNSPECIFIED.into(),
@@ -76,6 +82,7 @@ impl Remote {
             crypto_faults,
             crypto: None,
             webrtc,
+            dtls,
             direction,
             rtcp_xr: rtcp_xr(session, media),
             ptime: media.ptime(),
@@ -131,7 +138,7 @@ pub(super) fn shortened(word: &str) -> String {
 }
 
 /// The stream's address; unspecified when the peer wrote that nothing may be sent.
-fn address(
+pub(super) fn address(
     session: &SessionDescription,
     media: &Media,
     local: &Local,
@@ -160,10 +167,8 @@ pub(super) fn codecs(media: &Media) -> Vec<(Codec, u8)> {
     let mut found: Vec<(Codec, u8)> = Vec::new();
     for pt in media.payload_types() {
         let Some(map) = media.rtpmap(pt) else { continue };
-        let Some(codec) = Codec::from_encoding_name(map.name) else { continue };
-        let channels = [1, codec.named_channels()].contains(&map.channels);
-        let fits = map.clock == codec.clock_rate() && channels;
-        if fits && found.iter().all(|(known, _)| *known != codec) {
+        let Some(codec) = Codec::named(map.name, map.clock, map.channels) else { continue };
+        if found.iter().all(|(known, _)| *known != codec) {
             found.push((codec, pt));
         }
     }
@@ -203,7 +208,7 @@ fn opus_wishes(media: &Media) -> OpusWishes {
     wishes
 }
 
-fn crypto_lines(media: &Media) -> (Vec<CryptoLine>, Vec<String>) {
+pub(super) fn crypto_lines(media: &Media) -> (Vec<CryptoLine>, Vec<String>) {
     let mut usable = Vec::new();
     let mut faults = Vec::new();
     for value in media.attributes("crypto").take(16) {

@@ -1,6 +1,8 @@
 //! One behaviour each. `us` is at 192.0.2.1:10000.
 
+mod beside;
 mod codecs;
+mod dtls;
 mod hold;
 mod offers;
 mod random;

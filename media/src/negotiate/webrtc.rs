@@ -21,7 +21,7 @@ pub(super) enum Setup {
 }
 
 impl Setup {
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Active => "active",
             Self::Passive => "passive",
@@ -58,7 +58,8 @@ pub fn wants_webrtc(sdp: &[u8]) -> bool {
     let Ok(session) = SessionDescription::parse(sdp) else { return false };
     let audio = |m: &&Media| m.kind.eq_ignore_ascii_case("audio") && m.port != 0;
     session.media.iter().find(audio).is_some_and(|media| {
-        super::Profile::named(&media.proto).is_some_and(|profile| profile.dtls)
+        let dtls = super::Profile::named(&media.proto).is_some_and(|profile| profile.dtls);
+        dtls && has_ice(&session, media)
     })
 }
 
@@ -84,12 +85,8 @@ impl TheirRtc {
         if !media.has("rtcp-mux") && !media.has("rtcp-mux-only") {
             return Err(NegotiateError::WebRtc("RTP and RTCP must share a port (a=rtcp-mux)"));
         }
-        let setup = match either("setup").unwrap_or("actpass").to_ascii_lowercase().as_str() {
-            "active" => Setup::Active,
-            "passive" => Setup::Passive,
-            "actpass" => Setup::ActPass,
-            _ => return Err(NegotiateError::WebRtc("a=setup says neither active nor passive")),
-        };
+        let setup = setup_of(session, media)
+            .ok_or(NegotiateError::WebRtc("a=setup says neither active nor passive"))?;
         let candidates = media.attributes("candidate").take(MAX_CANDIDATES);
         let mut candidates: Vec<_> = candidates.filter_map(webrtc::read_candidate).collect();
         candidates.sort_by_key(|(priority, _)| std::cmp::Reverse(*priority));
@@ -108,7 +105,23 @@ impl TheirRtc {
     }
 }
 
-fn of_session<'a>(session: &'a SessionDescription, name: &str) -> Option<&'a str> {
+/// `a=setup` of a stream or of the session. `None`: it says something else.
+pub(super) fn setup_of(session: &SessionDescription, media: &Media) -> Option<Setup> {
+    let said = media.attribute("setup").or_else(|| of_session(session, "setup"));
+    match said.unwrap_or("actpass").to_ascii_lowercase().as_str() {
+        "active" => Some(Setup::Active),
+        "passive" => Some(Setup::Passive),
+        "actpass" => Some(Setup::ActPass),
+        _ => None,
+    }
+}
+
+/// Whether a stream has ICE: what tells a browser's DTLS from a desk phone's.
+pub(super) fn has_ice(session: &SessionDescription, media: &Media) -> bool {
+    media.has("ice-ufrag") || of_session(session, "ice-ufrag").is_some()
+}
+
+pub(super) fn of_session<'a>(session: &'a SessionDescription, name: &str) -> Option<&'a str> {
     let all = session.lines.iter().filter_map(Line::attribute);
     all.filter(|(n, _)| n.eq_ignore_ascii_case(name)).find_map(|(_, value)| value)
 }

@@ -18,6 +18,17 @@ pub struct Reception {
     before: (u64, u64),
     losses: Losses,
     deviation: Deviation,
+    thin: Thin,
+}
+
+/// Whether packets go elsewhere, and only some of them come here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Thin {
+    #[default]
+    No,
+    Yes,
+    /// All come from now on, after a last gap.
+    UntilNext,
 }
 
 /// The mean of what jitter is the running mean of: a number for a whole call.
@@ -61,8 +72,13 @@ impl Reception {
     ) {
         match &mut self.source {
             Some(sender) if sender.ssrc == ssrc => {
-                if let Some(missing) = sender.receive(sequence) {
+                if let Some(missing) = sender.receive(sequence)
+                    && self.thin == Thin::No
+                {
                     self.losses.arrived(missing);
+                }
+                if self.thin == Thin::UntilNext {
+                    self.thin = Thin::No;
                 }
                 let Some((timestamp, clock)) = timestamp.filter(|(_, clock)| *clock != 0) else {
                     return;
@@ -92,6 +108,23 @@ impl Reception {
             jitter: 0,
             last_report: None,
         });
+    }
+
+    /// From here on only some packets come here (or, `false`, all again): what is missing between
+    /// them is told by [`Self::credit`], and how losses lie is unknown meanwhile.
+    pub fn set_thin(&mut self, thin: bool) {
+        self.thin = match (thin, self.thin) {
+            (true, _) => Thin::Yes,
+            (false, Thin::Yes) => Thin::UntilNext,
+            (false, as_before) => as_before,
+        };
+    }
+
+    /// So many packets of the present sender were received elsewhere.
+    pub fn credit(&mut self, packets: u32) {
+        if let Some(sender) = &mut self.source {
+            sender.received = sender.received.wrapping_add(packets);
+        }
     }
 
     /// Packets that all senders so far have sent, as far as their numbers tell.

@@ -61,6 +61,7 @@ impl Decoder {
                 let decoder = OpusDecoder::new(rate.hertz().cast_signed(), 1).ok()?;
                 DecoderForm::Opus { decoder: Box::new(decoder), rate }
             }
+            Codec::Passed(_) => return None,
         };
         Some(Self { codec, form })
     }
@@ -143,6 +144,7 @@ impl Encoder {
                 Self::G722(Box::new(G722Encoder::new(Bitrate::Mode1_64000, false, false)))
             }
             Codec::Opus => Self::Opus { encoder: Box::new(opus(rate, wishes)?), rate },
+            Codec::Passed(_) => return None,
         })
     }
 

@@ -2,11 +2,13 @@
 //!
 //! * [`stun`] and [`ice`] find the way to the peer and prove who is there (RFC 8489, RFC 8445).
 //! * [`dtls`] makes the keys of SRTP (RFC 5764); [`session`] joins both for one leg.
+//! * [`desk`] is what is left of it for a desk phone with DTLS-SRTP and a port of its own.
 //! * [`demux`] tells the packets on the port apart and finds their leg (RFC 7983).
 //!
 //! No socket and no clock: the media thread hands in both.
 
 pub(crate) mod demux;
+pub(crate) mod desk;
 mod dtls;
 pub(crate) mod ice;
 pub(crate) mod session;
@@ -21,6 +23,7 @@ pub struct Local {
     pub fingerprint: Fingerprint,
 }
 
+pub use desk::DtlsTerms;
 pub use dtls::{Fingerprint, Identity, IdentityError};
 pub use ice::{Credentials, Remote, read_candidate};
 pub use session::{Terms, WebRtcError};

@@ -9,6 +9,8 @@ if [ "$1" != run ]; then
 rm -rf "$RUN"; mkdir -p "$RUN/rec"
 # A greeting of 0.3 s, as the bench asks of a voicemail application.
 sox -n -r 8000 -c 1 -b 16 "$RUN/greeting.wav" synth 0.3 sine 1000 gain -12
+# What the appliance plays where nobody brought a prompt.
+[ -e "$PROMPT" ] || sox -n -r 8000 -c 1 -b 16 "$PROMPT" synth 30 pinknoise gain -12
 { cat <<C
 [server]
 realm = "bench"
@@ -20,7 +22,7 @@ address = "127.0.0.1:5060"
 address = "127.0.0.1:9480"
 [media]
 ports = "10000-29999"
-codecs = ["PCMU"]
+codecs = [${CODECS:-\"PCMU\"}]
 [sip]
 max_calls = 20000
 [voicemail]

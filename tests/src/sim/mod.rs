@@ -15,6 +15,7 @@
 pub mod agent;
 pub mod keep;
 pub mod line;
+pub mod media;
 pub mod net;
 pub mod office;
 pub mod scene;

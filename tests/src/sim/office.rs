@@ -13,7 +13,7 @@ use offhook_pbx::bans::Bans;
 use offhook_pbx::call::{Rooms, Services, Sounds};
 use offhook_pbx::keep::{Extension, Keep};
 use offhook_pbx::metrics::Metrics;
-use offhook_pbx::office::{self, Desk, Flows, Office, OfficeHandle};
+use offhook_pbx::office::{self, Applications, Desk, Office, OfficeHandle};
 use offhook_pbx::registrar::{Authenticator, Directory, Registrar, RegistrarConfig};
 use offhook_pbx::resolve::locate::Abilities;
 use offhook_pbx::resolve::{Answering, CachingResolver, Locator, Question, ResolveError, Resolver};
@@ -99,18 +99,18 @@ impl SimOffice {
     /// # Panics
     /// As [`SimOffice::open`].
     pub fn seeded(net: &SimNet, config: &str, seed: u64) -> Self {
-        Self::with_flows(net, config, seed, None)
+        Self::with_applications(net, config, seed, None)
     }
 
     /// The same with applications for `flow:NAME`.
     ///
     /// # Panics
     /// As [`SimOffice::open`].
-    pub fn with_flows(
+    pub fn with_applications(
         net: &SimNet,
         config: &str,
         seed: u64,
-        flows: Option<Arc<dyn Flows>>,
+        applications: Option<Arc<dyn Applications>>,
     ) -> Self {
         let mut ids = Ids::from_seed(seed);
         let config = offhook_config::check(config, Path::new("sim.toml"))
@@ -177,7 +177,7 @@ impl SimOffice {
             services,
             requests,
             elsewhere: elsewhere(registrar.clone()),
-            flows,
+            applications,
             ids: ids.fork(),
         });
         Self {

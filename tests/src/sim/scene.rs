@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 
 use offhook_pbx::keep::CallRecord;
-use offhook_pbx::office::Flows;
+use offhook_pbx::office::Applications;
 use offhook_sip::header::HeaderName;
 use offhook_sip::message::Request;
 
@@ -50,13 +50,13 @@ impl Scene {
     }
 
     /// With applications for `flow:NAME`, and more configuration.
-    pub async fn running(flows: Arc<dyn Flows>, more: &str) -> Self {
-        Self::build("", "", more, Some(flows)).await
+    pub async fn running(applications: Arc<dyn Applications>, more: &str) -> Self {
+        Self::build("", "", more, Some(applications)).await
     }
 
     /// The same with more keys in `[server]`.
-    pub async fn in_folder(flows: Arc<dyn Flows>, server: &str, more: &str) -> Self {
-        Self::build(server, "", more, Some(flows)).await
+    pub async fn in_folder(applications: Arc<dyn Applications>, server: &str, more: &str) -> Self {
+        Self::build(server, "", more, Some(applications)).await
     }
 
     /// With more keys in `[media]`, and more configuration behind everything.
@@ -67,7 +67,12 @@ impl Scene {
         Self::build("", media, more, None).await
     }
 
-    async fn build(server: &str, media: &str, more: &str, flows: Option<Arc<dyn Flows>>) -> Self {
+    async fn build(
+        server: &str,
+        media: &str,
+        more: &str,
+        applications: Option<Arc<dyn Applications>>,
+    ) -> Self {
         let net = SimNet::start(7, Weather::CALM);
         let ports = fresh_ports();
         let config = format!(
@@ -115,7 +120,7 @@ to = "extension:101"
 {more}
 "#
         );
-        let office = SimOffice::with_flows(&net, &config, 1, flows);
+        let office = SimOffice::with_applications(&net, &config, 1, applications);
         let mut phones = Vec::new();
         for n in 1..=3u8 {
             let (user, password) = (format!("10{n}"), format!("secret-10{n}"));

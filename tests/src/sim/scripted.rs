@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
+use offhook_config::Target;
 use offhook_pbx::app::{AppError, Application};
-use offhook_pbx::office::Flows;
+use offhook_pbx::office::{Applications, Opening};
 use offhook_sma::{InvocationEvent, Reply, Rules};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -66,7 +67,7 @@ impl Scripted {
     }
 
     /// For an office.
-    pub fn flows(&self) -> Arc<dyn Flows> {
+    pub fn applications(&self) -> Arc<dyn Applications> {
         Arc::new(self.clone())
     }
 
@@ -106,10 +107,11 @@ impl Scripted {
     }
 }
 
-impl Flows for Scripted {
-    fn start(&self, name: &str) -> Option<Box<dyn Application>> {
+impl Applications for Scripted {
+    fn open(&self, opening: &Opening<'_>) -> Option<Box<dyn Application>> {
         let answers = self.0.answers.iter().cloned().collect();
-        (name != "none").then(|| Box::new(Run { script: self.clone(), answers }) as _)
+        let none = Target::Flow("none".to_owned());
+        (*opening.target != none).then(|| Box::new(Run { script: self.clone(), answers }) as _)
     }
 
     fn rules(&self) -> Rules {

@@ -18,6 +18,7 @@ mod hold;
 mod ipv6;
 mod mailbox;
 mod operator;
+mod passing;
 mod phones;
 mod pki;
 mod quality;

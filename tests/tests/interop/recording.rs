@@ -58,6 +58,13 @@ fn outbox(appliance: &Appliance) -> usize {
     std::fs::read_dir(appliance.data().join("outbox")).map_or(0, Iterator::count)
 }
 
+/// The list tells first that a recording is stored; its event and the end of its file follow.
+fn emptied(appliance: &Appliance) {
+    eventually("the outbox is empty", Duration::from_secs(5), || {
+        (outbox(appliance) == 0).then_some(())
+    });
+}
+
 /// Both sides of a recording, whatever its format.
 fn sides(file: &Path) -> (Vec<Vec<i16>>, u32) {
     if file.extension().is_some_and(|e| e == "wav") {
@@ -94,10 +101,12 @@ fn assert_recorded(config: &str, caller: &str, callee: &str) {
     let file = stored(&appliance);
     assert_sides(&file, 2.0);
     appliance.assert_nothing_left();
-    assert_eq!(outbox(&appliance), 0);
-    let ladder = last_ladder(&appliance);
+    emptied(&appliance);
+    let place = format!("the recording is in {}", file.display());
+    let ladder = eventually(&place, Duration::from_secs(5), || {
+        Some(last_ladder(&appliance)).filter(|ladder| ladder.contains(&place))
+    });
     assert!(ladder.contains("the call is being recorded"), "{ladder}");
-    assert!(ladder.contains(&format!("the recording is in {}", file.display())), "{ladder}");
 }
 
 #[test]
@@ -191,10 +200,11 @@ fn a_recording_reaches_an_object_store_that_was_dead_for_a_while_and_so_was_the_
     let arrived = recordings(&server);
     assert_eq!(arrived.len(), 2);
     assert_sides(&arrived[1], 1.0);
-    eventually("the outbox is empty", Duration::from_secs(5), || {
-        (outbox(&appliance) == 0).then_some(())
+    emptied(&appliance);
+    let told = eventually("it is told", Duration::from_secs(5), || {
+        Some(last_events(&appliance, "stored")).filter(|events| !events.is_empty())
     });
-    assert_eq!(last_events(&appliance, "stored").len(), 1);
+    assert_eq!(told.len(), 1, "{told:?}");
     assert!(!appliance.log().contains(offhook_tests::s3::KEYS[1]), "the secret is in the log");
 }
 

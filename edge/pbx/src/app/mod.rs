@@ -26,6 +26,11 @@ pub trait Application: Send {
     /// Tells it what happened; it says what to do. Called for one event at a time. The call goes
     /// on while the future is pending: whatever plays, plays.
     fn handle(&mut self, event: InvocationEvent) -> BoxFuture<'_, Result<Reply, AppError>>;
+
+    /// What was remarkable since the last time, for the call's timeline.
+    fn take_notes(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Why an application gave no usable answer. The call hears an apology and ends.

@@ -125,11 +125,12 @@ impl Call {
 
     /// Lets the caller and another leg hear each other.
     pub(super) fn join(&self, id: LegId) {
-        let a = self.legs.iter().find(|leg| leg.tag() == Some(LegTag::A)).and_then(Leg::port);
-        let b = self.leg_ref(id).and_then(Leg::port);
-        if let (Some(a), Some(b)) = (a, b) {
+        let a = self.legs.iter().find(|leg| leg.tag() == Some(LegTag::A));
+        let (Some(a), Some(b)) = (a, self.leg_ref(id)) else { return };
+        if let (Some(a), Some(b)) = (a.port(), b.port()) {
             self.services.engine.bridge(a, b);
         }
+        self.join_pipes(a, b);
     }
 
     /// Somebody answered.

@@ -68,12 +68,14 @@ impl Call {
             self.fail(now, failure::NO_MEDIA_PORTS, None, &error);
             return Err(ActionError::new(error_type::SYSTEM_EXCEPTION, error));
         }
+        let said = self.leg_ref(id).and_then(|leg| leg.media.as_ref()?.said.clone());
+        if let Some(said) = said {
+            return Ok(said);
+        }
+        self.pass_to_caller(id);
         let Some(leg) = self.leg(id) else { return Err(gone()) };
         let offer = leg.session.remote_sdp().cloned();
         let Some(media) = &mut leg.media else { return Err(gone()) };
-        if let Some(said) = &media.said {
-            return Ok(said.clone());
-        }
         if let Some(codec) = codec {
             media.prefer(codec);
         }
@@ -81,6 +83,7 @@ impl Call {
         match media.answer(&offer) {
             Ok((sdp, stream)) => {
                 self.timeline.add(now, Some('A'), media_fact(&stream));
+                self.note_pipes(now, id);
                 Ok(sdp)
             }
             Err(error) => {

@@ -81,12 +81,15 @@ impl Call {
     pub(super) fn on_reply(
         &mut self,
         now: Instant,
-        app: Box<dyn Application>,
+        mut app: Box<dyn Application>,
         told: EventType,
         leg: LegTag,
         reply: Result<Reply, AppError>,
     ) {
         self.app_name = app.name();
+        for note in app.take_notes() {
+            self.timeline.note(now, None, note);
+        }
         self.app = Some(app);
         self.awaiting_reply = !self.app_queue.is_empty();
         let checked = reply.and_then(|reply| match reply.check(&self.rules) {
@@ -114,9 +117,13 @@ impl Call {
         if !self.transaction.acts_on(told, leg, &self.rules) {
             return;
         }
-        self.invoked_for = leg;
-        if self.script.take(reply, told, &self.rules) == Taken::Interrupts {
+        let taken = self.script.take(reply, told, &self.rules);
+        if taken == Taken::Interrupts {
             self.interrupt(now);
+        }
+        if taken != Taken::Kept {
+            // A list that names no leg is for the one of the event that it answers.
+            self.invoked_for = leg;
         }
         match told {
             EventType::Hangup if leg == LegTag::A && silent && self.script.is_idle() => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use futures_util::stream::FuturesUnordered;
-use offhook_config::Config;
+use offhook_config::{Aws, Config};
 use offhook_media::engine::PortEvent;
 use offhook_sip::header::{HeaderName, Headers};
 use offhook_sip::message::{Request, Response, StatusCode};
@@ -24,6 +24,7 @@ use super::timeline::{self, Timeline};
 use super::{Begins, Call, House, NewCall, epoch_ms, guid};
 use crate::event::CallEventKind;
 use crate::keep::CallRecord;
+use crate::office::application_id;
 use crate::office::registry::Entry;
 use crate::stack::{DialogKey, NewRequest, Owner};
 use crate::trunk::CallSlot;
@@ -66,6 +67,8 @@ impl Call {
         };
         let rules = router.rules();
         let app_name = new.app.name();
+        let label = new.destination.as_deref().unwrap_or(app_name);
+        let details = details(&settings.config.aws, new.id, label, participant);
         Ok(Box::new(Self {
             owner,
             ids,
@@ -85,7 +88,7 @@ impl Call {
             muted: false,
             rules,
             awaiting_reply: false,
-            transaction: Transaction::new(details(new.id, app_name, participant)),
+            transaction: Transaction::new(details),
             script: Script::default(),
             running: Running::Nothing,
             action_deadline: None,
@@ -100,6 +103,7 @@ impl Call {
             bridging: None,
             transfer: None,
             partner: None,
+            passing: None,
             leaving: None,
             music: None,
             silence_check: None,
@@ -139,9 +143,10 @@ impl Call {
             return true;
         };
         let local = self.services.sip.media_address(&flow).advertised;
-        let webrtc = self.services.engine.webrtc_sample();
+        let engine = &self.services.engine;
+        let keys = (engine.webrtc_sample(), engine.fingerprint().clone());
         let peer = flow.remote.ip();
-        let Err(error) = leg::check_offer(self.config(), &leg.party, (local, peer), webrtc, offer)
+        let Err(error) = leg::check_offer(self.config(), &leg.party, (local, peer), keys, offer)
         else {
             return true;
         };
@@ -256,15 +261,15 @@ pub(crate) fn hops_left(request: &Request) -> u32 {
     text.and_then(|t| t.trim().parse().ok()).unwrap_or(70)
 }
 
-/// The call as an application sees it at its beginning.
-pub(super) fn details(id: String, app: &str, participant: Participant) -> CallDetails {
+/// The call as an application sees it at its beginning. `label`: where it leads (`flow:menu`).
+pub(super) fn details(aws: &Aws, id: String, label: &str, participant: Participant) -> CallDetails {
     CallDetails {
         transaction_id: id,
         transaction_attributes: None,
-        aws_account_id: "000000000000".to_owned(),
-        aws_region: "local".to_owned(),
+        aws_account_id: aws.account.clone(),
+        aws_region: aws.region.clone(),
         sip_rule_id: None,
-        sip_media_application_id: app.to_owned(),
+        sip_media_application_id: application_id(label),
         participants: vec![participant],
         other: Default::default(),
     }

@@ -125,11 +125,31 @@ pub(super) struct Forward {
     pub(super) diverted: Diverted,
 }
 
-/// A phone to be called once more, with encrypted audio where it was plain before, or the reverse.
+/// What protects the audio that is offered to a phone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protection {
+    /// Nothing, unless the operator wants SDES everywhere.
+    Plain,
+    Sdes,
+    Dtls,
+}
+
+impl Protection {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Sdes => "encrypted",
+            Self::Dtls => "encrypted (DTLS)",
+        }
+    }
+}
+
+/// A phone to be called once more, with audio that is protected otherwise.
 pub(super) struct Again {
     pub(super) number: String,
     pub(super) contact: Reachable,
-    pub(super) secure: bool,
+    /// What has not been tried, the next one last.
+    pub(super) kinds: Vec<Protection>,
 }
 
 /// A call over a trunk that is to be made.

@@ -34,6 +34,9 @@ impl Call {
             self.branch_ended(now, id, by, status);
             return;
         }
+        if let Some(media) = &media {
+            self.sum_up_pipes(now, label, media);
+        }
         let form = media.as_ref().and_then(LegMedia::form);
         if let Some(port) = media.and_then(|m| m.port) {
             let c = port.counters();

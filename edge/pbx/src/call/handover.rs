@@ -61,7 +61,9 @@ impl Call {
         part: Part,
     ) -> Before {
         let app_name = plan.app.name();
-        let transaction = Transaction::new(details(self.record.id.clone(), app_name, participant));
+        let (id, label) = (self.record.id.clone(), plan.destination.as_deref().unwrap_or(app_name));
+        let details = details(&self.config().aws, id, label, participant);
+        let transaction = Transaction::new(details);
         let before = Before {
             app: self.app.replace(plan.app),
             app_name: std::mem::replace(&mut self.app_name, app_name),

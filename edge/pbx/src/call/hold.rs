@@ -25,6 +25,7 @@ const MUSIC: u64 = u64::MAX;
 impl Call {
     /// Hold, resume, another codec or address: answered on this leg; the other one only notices
     /// that media stops or goes on (RFC 3264 §8.4: the direction of our answer follows the offer).
+    /// What is passed on is for the other side to answer.
     pub(super) fn on_offer(
         &mut self,
         now: Instant,
@@ -36,26 +37,44 @@ impl Call {
             self.refuse_offer(now, id, token, 488);
             return;
         }
-        let Some(leg) = self.leg(id) else { return };
-        let label = leg.label;
-        let Some(media) = &mut leg.media else { return };
-        let was_held = media.held;
         let Some(offer) = sdp else {
+            let Some(leg) = self.leg(id) else { return };
+            let Some(media) = &mut leg.media else { return };
             // All that we can, also to a phone that holds us: that it still does is for its answer
             // to say (RFC 3261 §14.2, RFC 6337 §5.3).
             let ours = media.offer_anew(MediaDirection::SendRecv);
             let _ = leg.session.answer_offer(now, token, ours);
             return;
         };
+        if !self.ask_other_side(now, id, token, &offer) {
+            self.answer_to_offer(now, id, token, offer);
+        }
+    }
+
+    /// Answers an offer within the call; `false`: it is refused.
+    pub(super) fn answer_to_offer(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        token: OfferToken,
+        offer: Bytes,
+    ) -> bool {
+        let Some(leg) = self.leg(id) else { return false };
+        let label = leg.label;
+        let Some(media) = &mut leg.media else { return false };
+        let was_held = media.held;
         match media.answer(&offer) {
             Ok((answer, stream)) => {
                 let _ = leg.session.answer_offer(now, token, answer);
                 self.timeline.add(now, Some(label), media_fact(&stream));
+                self.note_pipes(now, id);
                 self.held_or_resumed(now, id, was_held);
+                true
             }
             Err(error) => {
                 self.timeline.note(now, Some(label), format!("offer refused: {error}"));
                 self.refuse_offer(now, id, token, error.sip_status());
+                false
             }
         }
     }
@@ -69,6 +88,9 @@ impl Call {
 
     /// The answer to an offer of ours: in an ACK, or to a refresh.
     pub(super) fn on_offer_accepted(&mut self, now: Instant, id: LegId, sdp: &Bytes) {
+        if self.on_other_side(now, id, Some(sdp)) {
+            return;
+        }
         let Some(leg) = self.leg(id) else { return };
         let (label, part) = (leg.label, leg.part);
         let Some(media) = &mut leg.media else { return };

@@ -30,7 +30,7 @@ pub enum Source {
     Phone(String),
     /// A trunk's peer.
     Trunk(String),
-    /// Nobody: an application began the call.
+    /// Nobody: an application began the call; as it is named, `flow:main`.
     Application(String),
 }
 
@@ -38,7 +38,7 @@ impl Source {
     /// `extension:101`, `trunk:connect`, `flow:main`.
     pub fn label(&self) -> String {
         match self {
-            Self::Application(name) => format!("flow:{name}"),
+            Self::Application(name) => name.clone(),
             Self::Phone(number) => format!("extension:{number}"),
             Self::Trunk(name) => format!("trunk:{name}"),
         }

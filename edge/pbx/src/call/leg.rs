@@ -9,7 +9,8 @@ use offhook_config::{Codec as ConfigCodec, Config, Srtp};
 use offhook_media::codec::Codec;
 use offhook_media::engine::{MediaPort, StreamConfig};
 use offhook_media::negotiate::{
-    Agreed, Local, NegotiateError, Negotiator, SrtpPolicy, wants_webrtc,
+    Agreed, Local, NegotiateError, Negotiator, SrtpPolicy, Through, besides, has_audio,
+    passed_codecs, wants_webrtc,
 };
 use offhook_media::sdp::Direction;
 use offhook_media::webrtc;
@@ -20,6 +21,7 @@ use offhook_sip::session::{RequestToken, Session};
 use offhook_sip::uri::{Host, Uri};
 use offhook_sma::action::LegTag;
 
+use super::passing::Pipe;
 use crate::office::registry::Listed;
 use crate::stack::{DialogGuard, MediaAddress, Target};
 use crate::transport::advertise::is_private;
@@ -174,8 +176,12 @@ pub(crate) struct LegMedia {
     pub(crate) port: Option<Arc<MediaPort>>,
     /// Our description that the peer has, or gets.
     pub(crate) said: Option<Bytes>,
+    /// Streams beside the audio that are passed on.
+    pub(crate) pipes: Vec<Pipe>,
+    /// The audio made room for them.
+    pub(crate) without_audio: bool,
     /// Direction of our offer that was, or is to be, answered.
-    offered: Direction,
+    pub(super) offered: Direction,
     /// The peer holds us.
     pub(crate) held: bool,
     /// It said so by `sendonly`: it may send music of its own.
@@ -197,6 +203,8 @@ impl LegMedia {
             negotiator,
             port: None,
             said: None,
+            pipes: Vec::new(),
+            without_audio: false,
             offered: Direction::SendRecv,
             held: false,
             held_sending: false,
@@ -218,7 +226,11 @@ impl LegMedia {
     /// Our offer.
     pub(crate) fn offer(&mut self, direction: Direction) -> Bytes {
         self.offered = direction;
-        let sdp = Bytes::from(self.negotiator.offer(direction));
+        let sdp = Bytes::from(if self.pipes.is_empty() {
+            self.negotiator.offer(direction)
+        } else {
+            self.negotiator.offer_with(direction, &self.throughs(), !self.without_audio)
+        });
         self.said = Some(sdp.clone());
         sdp
     }
@@ -233,10 +245,13 @@ impl LegMedia {
 
     /// Answers an offer and sets the port right.
     pub(crate) fn answer(&mut self, offer: &[u8]) -> Result<(Bytes, StreamConfig), NegotiateError> {
-        let (sdp, agreed) = self.negotiator.answer(offer, Direction::SendRecv)?;
+        let beside = self.through(offer);
+        let (sdp, agreed) = self.negotiator.answer_with(offer, Direction::SendRecv, &beside)?;
         let sdp = Bytes::from(sdp);
         self.said = Some(sdp.clone());
         self.note_hold(&agreed);
+        self.settle(&agreed.beside);
+        self.without_audio = !self.pipes.is_empty() && !has_audio(offer);
         self.apply(&agreed.stream);
         Ok((sdp, agreed.stream))
     }
@@ -257,6 +272,7 @@ impl LegMedia {
         if self.offered.sends() {
             self.note_hold(&agreed);
         }
+        self.settle(&agreed.beside);
         self.apply(&agreed.stream);
         Ok(agreed.stream)
     }
@@ -296,16 +312,25 @@ pub(crate) fn check_offer(
     config: &Config,
     party: &Party,
     (local, peer): (IpAddr, IpAddr),
-    webrtc: Option<webrtc::Local>,
+    (webrtc, dtls): (Option<webrtc::Local>, webrtc::Fingerprint),
     offer: &[u8],
 ) -> Result<(), NegotiateError> {
     let mut dry = LegMedia::new(config, party, SocketAddr::new(local, 9), 1);
     dry.speaks_from(peer);
     dry.negotiator.local_mut().webrtc = webrtc.filter(|_| wants_webrtc(offer));
-    dry.negotiator.answer(offer, Direction::SendRecv).map(|_| ())
+    dry.negotiator.local_mut().dtls = Some(dtls);
+    let mut beside = Vec::new();
+    if config.media.pass_through {
+        let passed = passed_codecs(offer).into_iter().map(|(codec, _)| codec);
+        dry.negotiator.local_mut().codecs.extend(passed);
+        // Whether anybody takes it, whoever is called says.
+        let any = |(at, said)| (at, Through { said, port: 9 });
+        beside.extend(besides(offer).into_iter().map(any));
+    }
+    dry.negotiator.answer_with(offer, Direction::SendRecv, &beside).map(|_| ())
 }
 
-fn codecs(config: &Config) -> Vec<Codec> {
+pub(super) fn codecs(config: &Config) -> Vec<Codec> {
     let of = |c: &ConfigCodec| match c {
         ConfigCodec::Pcmu => Codec::Pcmu,
         ConfigCodec::Pcma => Codec::Pcma,
@@ -335,6 +360,7 @@ pub(crate) fn media_fact(stream: &StreamConfig) -> crate::event::CallEventKind {
         direction: direction.to_string(),
         protection: match (&stream.webrtc, &stream.srtp) {
             (Some(_), _) => "UDP/TLS/RTP/SAVPF".to_owned(),
+            (None, None) if stream.dtls.is_some() => "UDP/TLS/RTP/SAVP".to_owned(),
             (None, None) => "RTP/AVP".to_owned(),
             (None, Some(keys)) => format!("RTP/SAVP {}", keys.tx.suite().name()),
         },

@@ -72,9 +72,11 @@ impl Call {
         let rtp = (address.advertised, port.rtp_addr().port()).into();
         let session_id = self.session_id();
         let settings = Arc::clone(&self.settings);
+        let dtls = Some(self.services.engine.fingerprint().clone());
         if let Some(leg) = self.leg(id) {
             let mut media = LegMedia::new(&settings.config, &leg.party, rtp, session_id);
             media.adopt(port);
+            media.negotiator.local_mut().dtls = dtls;
             media.speaks_from(flow.remote.ip());
             leg.media = Some(media);
         }

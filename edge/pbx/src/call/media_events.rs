@@ -47,6 +47,15 @@ impl Call {
                     self.on_deaf(now, Some(label), failure::BROWSER_UNREACHABLE);
                 }
             }
+            PortEventKind::DtlsUp { suite } => {
+                let text = format!("encrypted with {suite}, with keys of DTLS");
+                self.timeline.note(now, leg.map(|l| l.1), text);
+            }
+            PortEventKind::DtlsFailed(error) => {
+                let Some((_, label)) = leg else { return };
+                self.timeline.note(now, Some(label), error.to_string());
+                self.on_deaf(now, Some(label), failure::WRONG_KEY);
+            }
             PortEventKind::NoMedia { silent_for } => {
                 let text = format!("no audio for {} s", silent_for.as_secs());
                 self.timeline.note(now, leg.map(|l| l.1), text);

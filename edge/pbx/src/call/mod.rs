@@ -16,6 +16,7 @@
 //! * [`taping`]: the conversation on tape; [`leg_tape`]: one leg of it, for an application.
 //! * [`created`]: calls that an application begins; [`update`]: what comes to one from outside;
 //!   [`meeting`]: what needs a service of AWS.
+//! * [`passing`]: what goes from leg to leg untouched.
 //! * [`transfer`]: a phone puts its call through (REFER): [`handover`] to a number, [`joining`] to
 //!   another call of its own; [`reports`] and [`leaving`]: what becomes of the phone.
 //! * [`identity`], [`best`]: pure rules. [`timeline`]: what happened.
@@ -41,6 +42,7 @@ mod legs;
 mod media_events;
 mod meeting;
 mod music;
+mod passing;
 mod place;
 mod play;
 mod record;
@@ -84,6 +86,7 @@ pub use self::identity::{Caller, Source};
 use self::joining::{Join, JoinRefused, Joined, Partner};
 use self::leg::{Leg, LegId};
 use self::leg_tape::LegTape;
+use self::passing::Passing;
 use self::record::{Recorded, Started};
 use self::runner::Running;
 pub use self::sounds::Sounds;
@@ -319,6 +322,8 @@ pub(crate) struct Call {
     transfer: Option<Box<Transfer>>,
     /// The other call that has our other party, after a transfer.
     partner: Option<Box<Partner>>,
+    /// A change of what is passed on that waits for the other side.
+    passing: Option<Box<Passing>>,
     /// A phone that put the call through: when its leg is ended, should it not do so itself.
     leaving: Option<(LegId, Instant)>,
     /// The leg that holds the call, while the other party hears music for it.

@@ -14,7 +14,7 @@ use offhook_sip::uri::{HostPort, Uri};
 use offhook_sma::action::LegTag;
 
 use super::best::Outcome;
-use super::bridge::{Again, Attempt, Branch, Diverted, SILENCE};
+use super::bridge::{Again, Attempt, Branch, Diverted, Protection, SILENCE};
 use super::identity::{self, Caller, Identity, Source};
 use super::leg::{Leg, LegId, LegMedia, Part, Party, Way, media_address};
 use super::{Call, guid};
@@ -34,26 +34,28 @@ impl Call {
     ) -> Result<(), Outcome> {
         // RFC 4568 §5: keys are offered where the way they take is encrypted. Phones that cannot do
         // without are found out by their 488, and those behind TLS that speak plain audio too.
-        let secure = contact.flow.transport == Transport::Tls;
-        let again = match self.config().media.srtp_phones {
-            // There is one kind of offer that a browser takes.
-            _ if contact.flow.transport == Transport::Wss => None,
-            Srtp::Optional => {
-                let (number, contact) = (number.to_owned(), contact.clone());
-                Some(Again { number, contact, secure: !secure })
-            }
-            Srtp::Off | Srtp::Required => None,
+        let (kind, other) = match contact.flow.transport {
+            Transport::Tls => (Protection::Sdes, Protection::Plain),
+            _ => (Protection::Plain, Protection::Sdes),
         };
-        self.ring_contact(now, number, contact, secure, again, diverted.to_vec())
+        let kinds = match self.config().media.srtp_phones {
+            // There is one kind of offer that a browser takes.
+            _ if contact.flow.transport == Transport::Wss => Vec::new(),
+            Srtp::Optional => vec![Protection::Dtls, other],
+            Srtp::Required => vec![Protection::Dtls],
+            Srtp::Off => Vec::new(),
+        };
+        let again = Again { number: number.to_owned(), contact: contact.clone(), kinds };
+        self.ring_contact(now, number, contact, kind, Some(again), diverted.to_vec())
     }
 
-    /// `secure`: whether encrypted audio is offered where neither kind is ruled out.
+    /// `kind`: what is offered where it is not ruled out.
     pub(super) fn ring_contact(
         &mut self,
         now: Instant,
         number: &str,
         contact: Reachable,
-        secure: bool,
+        kind: Protection,
         again: Option<Again>,
         diverted: Diverted,
     ) -> Result<(), Outcome> {
@@ -73,7 +75,7 @@ impl Call {
             digest: None,
             first: None,
             slot: None,
-            secure,
+            kind,
             again,
             rest: Vec::new(),
             diverted,
@@ -113,7 +115,7 @@ impl Call {
             digest,
             first: Some(target),
             slot: Some(slot),
-            secure: false,
+            kind: Protection::Plain,
             again: None,
             rest: attempt.rest,
             diverted: attempt.diverted,
@@ -153,9 +155,13 @@ impl Call {
             (address.advertised, port).into(),
             session_id,
         );
-        media.negotiator.local_mut().offer_secure = placed.secure;
-        if let Some(port) = own {
-            media.adopt(port);
+        let local = media.negotiator.local_mut();
+        local.offer_secure = placed.kind == Protection::Sdes;
+        local.offer_dtls = placed.kind == Protection::Dtls;
+        local.dtls = Some(self.services.engine.fingerprint().clone());
+        match own {
+            Some(port) => media.adopt(port),
+            None => self.pass_to_branch(&mut media, &placed.party, address.bind),
         }
         if let Some(codec) = self.caller_codec() {
             media.prefer(codec);
@@ -299,7 +305,7 @@ struct Placed {
     digest: Option<Box<digest::Client>>,
     first: Option<Target>,
     slot: Option<CallSlot>,
-    secure: bool,
+    kind: Protection,
     again: Option<Again>,
     rest: Vec<TrunkTarget>,
     diverted: Diverted,

@@ -10,7 +10,7 @@ use offhook_sma::event::{ActionError, error_type};
 
 use super::Call;
 use super::best::{Outcome, best, status_for_caller};
-use super::bridge::{Again, Branch, refused_us, unreachable};
+use super::bridge::{Branch, refused_us, unreachable};
 use super::leg::{LegId, Part};
 use super::runner::Running;
 use crate::failure::{self, Answerer, Failure};
@@ -41,11 +41,13 @@ impl Call {
     fn ring_again(&mut self, now: Instant, id: LegId) -> bool {
         let branches = self.bridging.iter_mut().flat_map(|b| b.branches.iter_mut());
         let Some(branch) = branches.into_iter().find(|b| b.leg == id) else { return false };
-        let Some(Again { number, contact, secure }) = branch.again.take() else { return false };
+        let Some(mut again) = branch.again.take() else { return false };
+        let Some(kind) = again.kinds.pop() else { return false };
         let diverted = branch.diverted.clone();
-        let kind = if secure { "encrypted" } else { "plain" };
-        self.timeline.note(now, None, format!("{number} is offered {kind} audio instead"));
-        match self.ring_contact(now, &number, contact, secure, None, diverted) {
+        let (number, contact) = (again.number.clone(), again.contact.clone());
+        let text = format!("{number} is offered {} audio instead", kind.name());
+        self.timeline.note(now, None, text);
+        match self.ring_contact(now, &number, contact, kind, Some(again), diverted) {
             Ok(()) => true,
             Err(outcome) => {
                 self.set_outcome(id, outcome);

@@ -333,7 +333,7 @@ pub(super) fn failure_of(
 ) -> &'static failure::Failure {
     use offhook_media::negotiate::NegotiateError as E;
     match error {
-        E::SrtpRequired | E::SrtpOff | E::Crypto(_) => failure::ENCRYPTION_REQUIRED,
+        E::SrtpRequired | E::SrtpOff | E::Crypto(_) | E::Dtls(_) => failure::ENCRYPTION_REQUIRED,
         E::NoCommonCodec { .. } | E::NoAudio | E::Refused | E::Transport(_) => {
             failure::NO_COMMON_CODEC
         }

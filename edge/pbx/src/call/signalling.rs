@@ -115,11 +115,15 @@ impl Call {
             SessionEvent::Offer { token, sdp, .. } => self.on_offer(now, id, token, sdp),
             SessionEvent::OfferAccepted { sdp } => self.on_offer_accepted(now, id, &sdp),
             SessionEvent::OfferRejected { .. } => {
+                if self.on_other_side(now, id, None) {
+                    return;
+                }
                 if let Some(media) = self.leg(id).and_then(|leg| leg.media.as_mut()) {
                     media.negotiator.offer_failed();
                 }
             }
-            SessionEvent::OfferWithdrawn { .. } | SessionEvent::RemoteTargetChanged { .. } => {}
+            SessionEvent::OfferWithdrawn { token } => self.offer_withdrawn(token),
+            SessionEvent::RemoteTargetChanged { .. } => {}
             SessionEvent::Response { token, response } => {
                 self.on_report_answered(now, id, token, Some(&response));
             }

@@ -129,7 +129,7 @@ impl Call {
         said(self.config(), self.parties().chain(partner)).contains(&Record::Never)
     }
 
-    fn parties(&self) -> impl Iterator<Item = &Party> {
+    pub(super) fn parties(&self) -> impl Iterator<Item = &Party> {
         self.legs.iter().filter(|leg| leg.tag().is_some()).map(|leg: &Leg| &leg.party)
     }
 
@@ -308,7 +308,7 @@ impl Running {
 
 /// Whether a call between these is recorded: who is never recorded, is not; else it is enough that
 /// one of them always is.
-fn is_recorded<'p>(config: &Config, parties: impl Iterator<Item = &'p Party>) -> bool {
+pub(super) fn is_recorded<'p>(config: &Config, parties: impl Iterator<Item = &'p Party>) -> bool {
     let said = said(config, parties);
     let says = |record| said.contains(&record);
     let default = config.recording.calls == Record::Always;

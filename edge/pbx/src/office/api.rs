@@ -2,9 +2,12 @@
 //! `UpdateSipMediaApplicationCall` (Amazon Chime SDK Voice API), without HTTP.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 
+use offhook_config::Target;
 use offhook_sma::action::may_set_header;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
 
 use super::route::Plan;
@@ -16,10 +19,30 @@ const MAX_PAIRS: usize = 20;
 /// Octets of a header.
 const MAX_VALUE: usize = 2048;
 
+/// The `SipMediaApplicationId` of an application, by what a number's `to` says (`flow:menu`): the
+/// same on every box and after every restart.
+pub fn application_id(label: &str) -> String {
+    let mut id = [0; 16];
+    for (to, from) in id.iter_mut().zip(Sha256::digest(label.as_bytes())) {
+        *to = from;
+    }
+    // A UUID of one's own making (RFC 9562 §5.8).
+    id[6] = id[6] & 0x0f | 0x80;
+    id[8] = id[8] & 0x3f | 0x80;
+    let mut text = String::with_capacity(36);
+    for (at, byte) in id.iter().enumerate() {
+        if matches!(at, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
 /// A call that an application is to begin.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CreateCall {
-    /// The flow's name, as in `flow:NAME`.
+    /// As a number's `to` names it: `flow:NAME`, `lambda:NAME`, `webhook:NAME`.
     pub application: String,
     /// `FromPhoneNumber`: the number shown.
     pub from: String,
@@ -153,12 +176,14 @@ impl Office {
             // Nobody would be there to speak.
             return Err(CreateError::InvalidNumber(to));
         }
-        let Some(app) = self.router.flow(&application) else {
+        let source = Source::Application(application.clone());
+        let config = &self.settings.config;
+        let target = application.parse::<Target>().ok();
+        let Some(app) = target.and_then(|target| self.router.open(config, &target, &source)) else {
             return Err(CreateError::NoSuchApplication(application));
         };
-        let destination = Some(format!("flow:{application}"));
-        let plan = Plan { app, destination, emergency: false, failure: None };
-        let caller = Caller::known(Source::Application(application), &from, None);
+        let plan = Plan { app, destination: Some(application), emergency: false, failure: None };
+        let caller = Caller::known(source, &from, None);
         let begins = Created { to: to.clone(), from, headers, arguments };
         Ok(self.start(Begins::Created(Box::new(begins)), caller, to, plan, None))
     }

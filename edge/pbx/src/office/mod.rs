@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use offhook_config::Config;
+use offhook_config::{Config, Target};
 use offhook_sip::flow::Flow;
 use offhook_sip::header::{HeaderName, NameAddr};
 use offhook_sip::ids::Ids;
@@ -25,7 +25,7 @@ use offhook_sma::Rules;
 use tokio::sync::{mpsc, watch};
 
 use self::api::Order;
-pub use self::api::{CreateCall, CreateError, UpdateError};
+pub use self::api::{CreateCall, CreateError, UpdateError, application_id};
 pub use self::phonebook::Desk;
 pub use self::registry::LiveCall;
 use self::registry::Registry;
@@ -83,10 +83,20 @@ pub trait Phonebook: Send + Sync {
     fn slot(&self, trunk: &str) -> Option<CallSlot>;
 }
 
-/// Makes applications for `flow:NAME`.
-pub trait Flows: Send + Sync {
-    /// `None`: there is no such flow.
-    fn start(&self, name: &str) -> Option<Box<dyn Application>>;
+/// A call that an application from outside of this room is to run.
+pub struct Opening<'a> {
+    /// The configuration that the call keeps.
+    pub config: &'a Config,
+    /// Which application: `flow:`, `lambda:` or `webhook:`.
+    pub target: &'a Target,
+    /// Who calls.
+    pub caller: &'a Source,
+}
+
+/// Makes the applications that are not built in: workflows, functions of AWS Lambda, webhooks.
+pub trait Applications: Send + Sync {
+    /// `None`: there is none of that name.
+    fn open(&self, opening: &Opening<'_>) -> Option<Box<dyn Application>>;
 
     /// How sessions are run where AWS's documentation contradicts itself.
     fn rules(&self) -> Rules {
@@ -108,8 +118,8 @@ pub struct Parts {
     pub requests: mpsc::Receiver<NewRequest>,
     /// Who takes what is no call.
     pub elsewhere: Elsewhere,
-    /// Who runs `flow:NAME`.
-    pub flows: Option<Arc<dyn Flows>>,
+    /// Who runs `flow:NAME`, `lambda:NAME` and `webhook:NAME`.
+    pub applications: Option<Arc<dyn Applications>>,
     /// For ids of calls, tags and nonces; every call gets a generator of its own from it, so that
     /// a simulation with the same seed is the same to the last tag.
     pub ids: Ids,
@@ -212,9 +222,12 @@ impl Office {
             draining: Arc::clone(&draining),
             orders: ordered,
         };
-        let Parts { config, services, requests, elsewhere, flows, ids } = parts;
-        let router =
-            Arc::new(Router { services: Arc::clone(&services), flows, pins: Arc::default() });
+        let Parts { config, services, requests, elsewhere, applications, ids } = parts;
+        let router = Arc::new(Router {
+            services: Arc::clone(&services),
+            applications,
+            pins: Arc::default(),
+        });
         let office = Self {
             config,
             services,

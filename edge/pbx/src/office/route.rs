@@ -8,7 +8,7 @@ use offhook_config::{Config, Origin, Strategy, Target};
 use offhook_sma::Rules;
 use offhook_sma::action::{Endpoint, EndpointType};
 
-use super::Flows;
+use super::{Applications, Opening};
 use crate::app::{
     Application, Dial, Greeting, Mailbox, Play, Record, Refuse, Say, Step, Voicemail, VoicemailMenu,
 };
@@ -48,19 +48,24 @@ impl Plan {
 /// Makes the application of a call: for the office, and for calls that a phone puts through.
 pub(crate) struct Router {
     pub(super) services: Arc<Services>,
-    pub(super) flows: Option<Arc<dyn Flows>>,
+    pub(super) applications: Option<Arc<dyn Applications>>,
     pub(super) pins: Arc<pin::Guard>,
 }
 
 impl Router {
     /// How its sessions are run.
     pub(crate) fn rules(&self) -> Rules {
-        self.flows.as_ref().map(|flows| flows.rules()).unwrap_or_default()
+        self.applications.as_ref().map(|all| all.rules()).unwrap_or_default()
     }
 
-    /// `flow:NAME`.
-    pub(crate) fn flow(&self, name: &str) -> Option<Box<dyn Application>> {
-        self.flows.as_ref()?.start(name)
+    /// `flow:`, `lambda:` and `webhook:`.
+    pub(super) fn open(
+        &self,
+        config: &Config,
+        target: &Target,
+        caller: &Source,
+    ) -> Option<Box<dyn Application>> {
+        self.applications.as_ref()?.open(&Opening { config, target, caller })
     }
 
     /// The application for a call of `caller` to what `dialler` dialled. They are the same, but
@@ -129,12 +134,14 @@ impl Router {
             Target::Record(folder) => Plan::app(Record::new(folder.to_string_lossy()), label),
             Target::Echo => Plan::app(crate::app::Echo, label),
             Target::Conference(name) => Plan::app(crate::app::Conference(name.clone()), label),
-            Target::Flow(name) => match self.flows.as_ref().and_then(|flows| flows.start(name)) {
-                Some(app) => {
-                    Plan { app, destination: Some(label), emergency: false, failure: None }
+            Target::Flow(_) | Target::Lambda(_) | Target::Webhook(_) => {
+                match self.open(config, target, &caller.source) {
+                    Some(app) => {
+                        Plan { app, destination: Some(label), emergency: false, failure: None }
+                    }
+                    None => Plan::refuse(failure::APPLICATION_MISSING),
                 }
-                None => Plan::refuse(failure::APPLICATION_FAILED),
-            },
+            }
         }
     }
 

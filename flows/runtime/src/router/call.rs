@@ -7,7 +7,7 @@ use offhook_sma::action::LegTag;
 use offhook_sma::event::{InvocationEvent, Status};
 use offhook_sma::reply::{Reply, ReplyError};
 use offhook_sma::rules::Rules;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::apology::{apologise, hang_up};
@@ -28,6 +28,8 @@ const INVALID: &str = "INVALID_LAMBDA_RESPONSE";
 pub struct FlowCall {
     router: Router,
     machine: MachineRef,
+    /// Beside the event, in the execution's input.
+    context: Map<String, Value>,
     clerk: Option<mpsc::Sender<Ask>>,
     /// Whether an event is being handled.
     busy: Arc<watch::Sender<bool>>,
@@ -50,7 +52,15 @@ impl FlowCall {
     pub(super) fn new(router: Router, machine: MachineRef) -> Self {
         let (clerk, arn, notes) = (None, None, Vec::new());
         let busy = Arc::new(watch::Sender::new(false));
-        Self { router, machine, clerk, busy, arn, stage: Stage::Runs, notes }
+        let context = Map::new();
+        Self { router, machine, context, clerk, busy, arn, stage: Stage::Runs, notes }
+    }
+
+    /// With more in the execution's input than `QueueUrl` and `Event`.
+    #[must_use]
+    pub fn with_context(mut self, context: Map<String, Value>) -> Self {
+        self.context = context;
+        self
     }
 
     /// The ARN of the call's execution, once it was started.
@@ -93,7 +103,10 @@ impl FlowCall {
         let transaction_id = event.call_details.transaction_id.clone();
         let url = queue_url(runtime.place(), &transaction_id);
         let messages = runtime.open_queue(&url, ROOM).await;
-        let input = json!({ "QueueUrl": url, "Event": event });
+        let mut input = std::mem::take(&mut self.context);
+        input.insert("QueueUrl".to_owned(), json!(url));
+        input.insert("Event".to_owned(), json!(event));
+        let input = Value::Object(input);
         let start = StartExecution {
             machine: self.machine.clone(),
             name: Some(execution_name(&transaction_id)),

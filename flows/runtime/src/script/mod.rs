@@ -84,6 +84,6 @@ pub async fn test(
         let _ = woken.send(());
     });
     let router = Router::new(runtime.clone()).with_wake(wake);
-    let flow = router.call(MachineRef::latest(NAME));
+    let flow = router.call(MachineRef::latest(NAME)).with_context(scenario.context.clone());
     player::play(&runtime, flow, scenario, wakes, definition).await
 }

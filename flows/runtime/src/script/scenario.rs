@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// A call and what its people do. Seconds are seconds of the virtual clock.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -23,6 +24,9 @@ pub struct Scenario {
     /// Those whom the workflow calls, one after the other; whom it calls besides answers.
     #[serde(default)]
     pub callees: Vec<Callee>,
+    /// More of the execution's input, beside `QueueUrl` and `Event`.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub context: Map<String, Value>,
 }
 
 /// Who calls whom.

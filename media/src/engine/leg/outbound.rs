@@ -22,6 +22,9 @@ impl Leg {
         media: &Media,
         buffer: &mut Buffer,
     ) -> Option<Range<usize>> {
+        if self.passes_numbers && self.out.sent().0 == 0 {
+            self.take_numbers(media);
+        }
         let stream = self.stream.as_deref()?;
         if !stream.send || self.player.is_some() || self.digits.is_some() {
             return None;

@@ -89,7 +89,10 @@ fn begin(piece: &mut Piece, ear: &Ear, key: Option<KeySpan>) {
 
 /// The rate that a codec is worth.
 fn natural(codec: Codec) -> Rate {
-    if codec.law().is_some() { Rate::Narrow } else { Rate::Wide }
+    match codec {
+        Codec::Pcmu | Codec::Pcma | Codec::Passed(_) => Rate::Narrow,
+        Codec::G722 | Codec::Opus => Rate::Wide,
+    }
 }
 
 impl Leg {
@@ -111,6 +114,13 @@ impl Leg {
         far: Option<Speaks>,
         buffer: &Buffer,
     ) -> bool {
+        if let Kind::Audio(codec) = media.kind
+            && !codec.is_understood()
+        {
+            // Whoever has another codec cannot be made to understand this one.
+            self.way = Way::Relay;
+            return far.is_some_and(|far| far.takes(codec));
+        }
         let decode = far.is_some_and(|far| self.must_decode(now, media, far));
         media.decoded = self.way != Way::Relay;
         if decode || self.is_recording() || self.hears_tones() {
@@ -162,9 +172,9 @@ impl Leg {
     /// cannot read it itself.
     fn listen(&mut self, now: Instant, media: &Media, others: Option<Rate>, buffer: &Buffer) {
         let codec = match media.kind {
-            Kind::Audio(codec) => Some(codec),
+            Kind::Audio(codec) if codec.is_understood() => Some(codec),
             Kind::Noise => None,
-            Kind::Event(_) => return,
+            Kind::Audio(_) | Kind::Event(_) => return,
         };
         // A recording that once heard through the ear does so to its end: what waits there is its own.
         self.taping |= self.recorder.is_some() && codec.is_some_and(|c| c.law().is_none());

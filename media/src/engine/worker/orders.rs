@@ -12,6 +12,7 @@ use super::super::api::{
     Control, PlayEnd, Playback, PortId, RecordEnd, Recording, Role, StreamConfig, TapeSink,
 };
 use super::super::conference::MixId;
+use super::super::pipe::{Pipe, PipeConfig};
 use super::mixes::MixOrder;
 use super::port::Line;
 use super::{Port, Worker};
@@ -23,6 +24,7 @@ const BACKLOG: usize = 256;
 /// Something to do for one port.
 pub(in crate::engine) enum Order {
     SetStream(Box<StreamConfig>),
+    SetPipe(Box<PipeConfig>),
     Play(Playback),
     StopPlay,
     ControlPlay(Control),
@@ -126,6 +128,7 @@ impl Worker {
             return;
         }
         let Some(&slot) = self.by_id.get(&id) else { return };
+        self.take_back(slot);
         match order {
             Order::Bridge(other) => return self.bridge(id, slot, other),
             Order::Unbridge => return self.unbridge(slot),
@@ -160,11 +163,12 @@ impl Worker {
             }
             _ => {}
         }
+        let identity = self.identity.clone();
         let Some(port) = self.port(slot) else { return };
         match order {
             Order::SetStream(stream) => {
                 let partner = port.partner;
-                if port.set_stream(now, stream) {
+                if port.set_stream(now, stream, identity.as_deref()) {
                     port.leg.reconsider();
                     self.retune_mix(slot);
                     if let Some(other) = partner.and_then(|partner| self.port(partner)) {
@@ -173,6 +177,10 @@ impl Worker {
                 }
                 self.shared_name(slot);
             }
+            Order::SetPipe(config) => match &mut port.pipe {
+                Some(pipe) => pipe.set(*config),
+                None => port.pipe = Some(Box::new(Pipe::new(now, *config))),
+            },
             Order::Play(playback) => port.leg.play(now, playback),
             Order::StopPlay => port.leg.end_play(PlayEnd::Stopped),
             Order::ControlPlay(control) => port.leg.control_play(now, control),
@@ -226,6 +234,7 @@ impl Worker {
 
     /// Ends what a leg is part of: its bridge, its echo or its conference.
     pub(super) fn unbridge(&mut self, slot: usize) {
+        self.take_back(slot);
         self.leave_mix(slot);
         let partner = self.port(slot).and_then(|port| port.partner.take());
         if let Some(port) = self.port(slot) {

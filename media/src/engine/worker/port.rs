@@ -6,6 +6,9 @@ use std::time::{Instant, SystemTime};
 
 use super::super::conference::MixId;
 use super::super::leg::{Buffer, Leg};
+use super::super::pipe::{Pipe, Plane};
+use super::dtls::Dtls;
+use super::kernel::Offload;
 use super::webrtc::WebRtc;
 
 /// What carries a leg's packets.
@@ -16,6 +19,8 @@ pub(in crate::engine) enum Line {
         rtcp: UdpSocket,
         /// The RTP socket is connected to the peer: the kernel filters strangers and keeps the route.
         connected: bool,
+        /// Keys come from a handshake on the RTP socket.
+        dtls: Option<Box<Dtls>>,
     },
     /// The port that all WebRTC legs share.
     Shared(Box<WebRtc>),
@@ -29,13 +34,17 @@ pub(in crate::engine) struct Port {
     pub(super) partner: Option<usize>,
     /// The conference it is in, in place of a partner.
     pub(super) mix: Option<MixId>,
+    /// What passes is not audio of the leg's, and is passed on untouched.
+    pub(super) pipe: Option<Box<Pipe>>,
     /// On the fast grid.
     pub(super) active: bool,
+    /// What the kernel relays of its peer.
+    pub(super) offload: Offload,
 }
 
 impl Port {
     pub(in crate::engine) fn new(leg: Leg, rtp: UdpSocket, rtcp: UdpSocket) -> Self {
-        Self::on(leg, Line::Own { rtp, rtcp, connected: false })
+        Self::on(leg, Line::Own { rtp, rtcp, connected: false, dtls: None })
     }
 
     pub(in crate::engine) fn shared(leg: Leg, webrtc: Box<WebRtc>) -> Self {
@@ -43,7 +52,8 @@ impl Port {
     }
 
     fn on(leg: Leg, line: Line) -> Self {
-        Self { leg, line, partner: None, mix: None, active: false }
+        let offload = Offload::default();
+        Self { leg, line, partner: None, mix: None, pipe: None, active: false, offload }
     }
 
     #[inline]
@@ -67,6 +77,20 @@ impl Port {
         }
     }
 
+    /// Sends the peer of a pipe what the other side received, in `buffer[..length]`.
+    pub(super) fn pass_on(&mut self, buffer: &mut Buffer, length: usize, plane: Plane) {
+        let (Some(pipe), Line::Own { rtp, rtcp, .. }) = (&mut self.pipe, &self.line) else {
+            return;
+        };
+        let Some((target, length)) = pipe.send(buffer, length, plane) else { return };
+        let socket = if plane == Plane::Media { rtp } else { rtcp };
+        match (socket.send_to(buffer.get(..length).unwrap_or_default(), target), plane) {
+            (Ok(_), Plane::Media) => self.leg.counters.sent.bump(),
+            (Ok(_), Plane::Control) => self.leg.counters.rtcp_sent.bump(),
+            (Err(_), _) => self.leg.counters.send_errors.bump(),
+        }
+    }
+
     /// Follows the leg's latch with the socket.
     pub(super) fn retarget(&mut self) {
         let Line::Own { rtp, connected, .. } = &mut self.line else { return };
@@ -79,8 +103,12 @@ impl Port {
 
     pub(super) fn poll(&mut self, now: Instant, buffer: &mut Buffer) {
         self.leg.handle_timeout(now);
-        if matches!(&self.line, Line::Shared(webrtc) if !webrtc.is_up()) {
-            // Nothing is lost of what is to be said: it begins when the browser can hear it.
+        let up = match &self.line {
+            Line::Shared(webrtc) => webrtc.is_up(),
+            Line::Own { dtls, .. } => dtls.as_ref().is_none_or(|dtls| dtls.is_up()),
+        };
+        if !up {
+            // Nothing is lost of what is to be said: it begins when the peer can hear it.
             return;
         }
         while let Some(at) = self.leg.poll(now, buffer) {

@@ -153,8 +153,15 @@ impl Port {
     }
 
     /// Takes what signalling says of a stream; whether audio is sent differently from here on.
-    pub(super) fn set_stream(&mut self, now: Instant, stream: Box<StreamConfig>) -> bool {
-        let Some(webrtc) = self.webrtc() else { return self.leg.set_stream(now, stream) };
+    pub(super) fn set_stream(
+        &mut self,
+        now: Instant,
+        stream: Box<StreamConfig>,
+        identity: Option<&Identity>,
+    ) -> bool {
+        let Some(webrtc) = self.webrtc() else {
+            return self.set_own_stream(now, stream, identity);
+        };
         if let Some(terms) = &stream.webrtc {
             let identity = webrtc.socket.identity.clone();
             webrtc.with(|session, send| session.set_terms(now, terms, &identity, send));
@@ -252,9 +259,15 @@ impl Worker {
 
     /// Follows a session with its leg and the one that hears it.
     fn shared_follow(&mut self, now: Instant, slot: usize) {
+        let changed = self.port(slot).is_some_and(|port| port.follow(now, false));
+        self.followed(now, slot, changed);
+    }
+
+    /// A leg whose keys or peer are found out by itself goes on; `changed`: it sends differently.
+    pub(super) fn followed(&mut self, now: Instant, slot: usize, changed: bool) {
         let Some(port) = self.port(slot) else { return };
         let partner = port.partner;
-        if port.follow(now, false) {
+        if changed {
             port.leg.reconsider();
             self.retune_mix(slot);
             if let Some(other) = partner.and_then(|partner| self.port(partner)) {

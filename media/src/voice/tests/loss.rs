@@ -21,7 +21,7 @@ fn with_loss(line: &Line, share: f64) -> (Vec<i16>, Vec<i16>) {
     let source = match line.codec {
         Codec::G722 => Rate::Wide,
         Codec::Pcmu | Codec::Pcma => Rate::Narrow,
-        Codec::Opus => line.rate,
+        Codec::Opus | Codec::Passed(_) => line.rate,
     };
     let said = voice(source, 20);
     let whole = line.run(&said, &mut |_| Some(0), |_, _| {});

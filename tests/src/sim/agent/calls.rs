@@ -26,7 +26,10 @@ impl Core {
             call_id: None,
             route: Vec::new(),
             headers: dial.headers,
-            sdp: (!dial.without_offer).then(|| own_sdp(AUDIO_PORT, 1, Direction::SendRecv)),
+            sdp: (!dial.without_offer).then(|| {
+                let own = self.config.describe.and_then(|describe| describe(None));
+                own.unwrap_or_else(|| own_sdp(AUDIO_PORT, 1, Direction::SendRecv))
+            }),
         };
         let config = Arc::clone(&self.session_config);
         let session = Session::outgoing(now(), config, &mut self.ids, invite);
@@ -36,13 +39,15 @@ impl Core {
     }
 
     pub(super) fn act(&mut self, line: u64, act: Act) {
+        let describe = self.config.describe;
         let Some(call) = self.calls.get_mut(&line) else { return };
         let (now, none) = (now(), Headers::new());
         let session = &mut call.session;
         // What an obliging answer to the INVITE's offer says.
         let answer = |session: &Session| {
+            let own = session.remote_sdp().and_then(|offer| describe?(Some(offer)));
             let offer = session.remote_sdp().map_or(Direction::SendRecv, |sdp| Direction::of(sdp));
-            own_sdp(AUDIO_PORT, 1, offer.answer())
+            own.unwrap_or_else(|| own_sdp(AUDIO_PORT, 1, offer.answer()))
         };
         let _ = match act {
             Act::Ring(status, early, headers) => {
@@ -130,16 +135,22 @@ impl Core {
 
     /// Answers offers, challenges and requests; tells the line everything.
     pub(super) fn news(&mut self, key: u64, event: SessionEvent) {
+        let describe = self.config.describe;
         let Some(call) = self.calls.get_mut(&key) else { return };
         let now = now();
         match &event {
             SessionEvent::Offer { token, sdp, .. } => {
                 let offer = sdp.as_ref().map_or(Direction::SendRecv, |sdp| Direction::of(sdp));
                 call.version += 1;
-                let sdp = own_sdp(AUDIO_PORT, call.version, offer.answer());
-                let _ = match call.refuse {
-                    Some(status) => call.session.refuse_offer(now, *token, status),
-                    None => call.session.answer_offer(now, *token, sdp),
+                let usual = || Some(own_sdp(AUDIO_PORT, call.version, offer.answer()));
+                let sdp = describe.map_or_else(usual, |describe| describe(sdp.as_ref()));
+                let refuse = call.refuse.or(sdp.is_none().then(|| code(488)));
+                let _ = match (refuse, sdp) {
+                    (None, Some(sdp)) => call.session.answer_offer(now, *token, sdp),
+                    (status, _) => {
+                        let status = status.unwrap_or(code(488));
+                        call.session.refuse_offer(now, *token, status)
+                    }
                 };
             }
             SessionEvent::Request { token, .. } => {

@@ -8,6 +8,7 @@ mod core;
 
 use std::net::SocketAddr;
 
+use bytes::Bytes;
 use offhook_sip::header::{HeaderName, Headers, NameAddr};
 use offhook_sip::message::{Method, Request, Response, StatusCode};
 use offhook_sip::session::{SendFailure, SessionConfig, SessionEvent};
@@ -22,6 +23,9 @@ use super::net::SimNet;
 
 /// Port of an agent's audio, unless it moved. Nothing is ever there.
 pub const AUDIO_PORT: u16 = 40_000;
+
+/// Makes a description: the first offer, or the answer to one (`None`: it is refused with 488).
+pub type Describe = fn(Option<&Bytes>) -> Option<Bytes>;
 
 /// Who an agent is.
 #[derive(Clone, Debug)]
@@ -44,6 +48,8 @@ pub struct AgentConfig {
     pub session: SessionConfig,
     /// How its transactions behave.
     pub transactions: transaction::Config,
+    /// What it offers, and answers to an offer, where that is more than PCMU.
+    pub describe: Option<Describe>,
     /// For tags, branches and nonces.
     pub seed: u64,
 }
@@ -71,6 +77,7 @@ impl AgentConfig {
             record_route: false,
             session,
             transactions: transaction::Config::default(),
+            describe: None,
             seed: u64::from(address.port()) << 32 | address_bits(address),
         }
     }

@@ -1,0 +1,163 @@
+//! `[aws]`, `[[lambda]]`, `[[webhook]]`, `[[bucket]]`, `[business]`.
+
+use super::lists::{e164, name};
+use super::recording::{STORES, Store, object_store, web_server};
+use super::section::Section;
+use super::sections::time_zone;
+use crate::business::{Calendar, Holiday, Hours};
+use crate::dialplan::{is_e164, without_separators};
+use crate::extension::is_extension;
+use crate::schema::{Aws, AwsKeys, Bucket, BucketPlace, Business, Lambda, Webhook};
+use crate::secret::Secret;
+
+const SECRET_KEY: [&str; 3] = ["secret_key", "secret_key_file", "secret_key_env"];
+const SESSION: [&str; 3] = ["session_token", "session_token_file", "session_token_env"];
+const SIGNING: [&str; 3] = ["secret", "secret_file", "secret_env"];
+/// A shorter secret can be guessed.
+const SHORTEST_SECRET: usize = 16;
+
+pub(super) fn aws(s: &Section<'_, '_>) -> Aws {
+    let default = Aws::default();
+    let aws = Aws {
+        region: region(s).unwrap_or(default.region),
+        account: account(s).unwrap_or(default.account),
+        keys: keys(s),
+        profile: s.text("profile").map(|text| text.value),
+        endpoint: web_server(s, "endpoint"),
+        pass_on: s.flag("pass_on").unwrap_or(default.pass_on),
+    };
+    if aws.profile.is_some() && aws.keys.is_some() {
+        s.reader.add(s.at("profile"), "only one of `profile` and `access_key` may be given");
+    }
+    s.finish();
+    aws
+}
+
+fn region(s: &Section<'_, '_>) -> Option<String> {
+    let text = s.text("region")?;
+    let good =
+        text.value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if !good {
+        let message = format!("`region`: \"{}\" is no region of AWS", text.value);
+        s.reader.suggest(text.at, message, "write it like \"us-east-1\"");
+    }
+    good.then_some(text.value)
+}
+
+fn account(s: &Section<'_, '_>) -> Option<String> {
+    let text = s.text("account")?;
+    let good = text.value.len() == 12 && text.value.bytes().all(|b| b.is_ascii_digit());
+    if !good {
+        s.reader.add(text.at, "`account` must be the 12 digits of an AWS account, in quotes");
+    }
+    good.then_some(text.value)
+}
+
+fn keys(s: &Section<'_, '_>) -> Option<AwsKeys> {
+    let id = s.text("access_key").map(|text| text.value);
+    let (secret, session) = (s.secret(SECRET_KEY), s.secret(SESSION));
+    let has_secret = SECRET_KEY.iter().any(|key| s.has(key));
+    match (s.has("access_key"), has_secret) {
+        (true, false) => s.missing("secret_key", "\"…\"  (or secret_key_file, secret_key_env)"),
+        (false, true) => s.missing("access_key", "\"AKIA…\""),
+        _ => {}
+    }
+    let (id, secret) = id.zip(secret)?;
+    Some(AwsKeys { id, secret, session })
+}
+
+pub(super) fn lambda(s: &Section<'_, '_>) -> Option<Lambda> {
+    let name = name(s);
+    let function = s.text("function").map(|text| text.value);
+    if !s.has("function") {
+        s.missing("function", "\"arn:aws:lambda:us-east-1:111122223333:function:menu\"");
+    }
+    Some(Lambda {
+        name: name.unwrap_or_default(),
+        function: function.unwrap_or_default(),
+        qualifier: s.text("qualifier").map(|text| text.value),
+        endpoint: web_server(s, "endpoint"),
+    })
+}
+
+pub(super) fn webhook(s: &Section<'_, '_>) -> Option<Webhook> {
+    let name = name(s);
+    let url = s.text("url");
+    if !s.has("url") {
+        s.missing("url", "\"https://example.com/calls\"");
+    }
+    let url = url.and_then(|text| {
+        let https = text.value.starts_with("https://");
+        // Without TLS only where nobody can listen.
+        let here = ["http://127.", "http://localhost", "http://[::1]"];
+        let good = https || here.iter().any(|start| text.value.starts_with(start));
+        if !good {
+            let message = format!("`url`: \"{}\" is not https", text.value);
+            s.reader.suggest(text.at, message, "http is for 127.0.0.1 only");
+        }
+        good.then_some(text.value)
+    });
+    let secret = s.secret(SIGNING);
+    let given = SIGNING.into_iter().find(|key| s.has(key));
+    if given.is_none() {
+        s.missing("secret_file", "\"webhook-secret\"  (or secret_env, secret)");
+    }
+    if let (Some(secret), Some(key)) = (&secret, given)
+        && secret.expose().len() < SHORTEST_SECRET
+    {
+        let message = format!("`{key}` must be {SHORTEST_SECRET} characters or longer");
+        s.reader.suggest(s.at(key), message, "openssl rand -hex 32 makes a good one");
+    }
+    Some(Webhook {
+        name: name.unwrap_or_default(),
+        url: url.unwrap_or_default(),
+        secret: secret.unwrap_or_else(|| Secret::new(String::new())),
+        ca_file: s.file("ca_file"),
+    })
+}
+
+pub(super) fn bucket(s: &Section<'_, '_>) -> Option<Bucket> {
+    let name = name(s).unwrap_or_default();
+    let store = s.word("store", &STORES);
+    let folder = s.path("folder");
+    let objects = object_store(s, store);
+    if store != Some(Store::S3) && !s.has("folder") {
+        s.missing("folder", "\"/srv/prompts\"  (or store = \"s3\" and bucket)");
+    }
+    let place = match objects {
+        Some(objects) => BucketPlace::S3(objects),
+        None => BucketPlace::Folder(folder.unwrap_or_default()),
+    };
+    Some(Bucket { name, place })
+}
+
+pub(super) fn business(s: &Section<'_, '_>) -> Business {
+    let business = Business {
+        name: s.spoken("name").unwrap_or_default(),
+        number: e164(s, "number").unwrap_or_default(),
+        owner: owner(s).unwrap_or_default(),
+        pin_of: s.text("pin_of").map(|text| text.value),
+        calendar: Calendar {
+            hours: s.parsed_list::<Hours>("hours").unwrap_or_default(),
+            holidays: s.parsed_list::<Holiday>("holidays").unwrap_or_default(),
+        },
+        time_zone: s.text("time_zone").and_then(|text| time_zone(s, &text)),
+    };
+    s.finish();
+    business
+}
+
+/// An extension of the office, or a number outside.
+fn owner(s: &Section<'_, '_>) -> Option<String> {
+    let text = s.text("owner")?;
+    let number = without_separators(&text.value);
+    if is_e164(&number) {
+        return Some(number);
+    }
+    if !is_extension(&text.value) {
+        let message = format!("`owner`: \"{}\" is no extension and no number in E.164", text.value);
+        s.reader.suggest(text.at, message, "write it like \"101\" or \"+15551230000\"");
+        return None;
+    }
+    Some(text.value)
+}

@@ -1,0 +1,113 @@
+//! What runs calls besides the built-in applications: `[aws]`, `[[lambda]]`, `[[webhook]]`,
+//! `[[bucket]]`, `[business]`.
+
+use std::path::PathBuf;
+
+use jiff::tz::TimeZone;
+
+use super::recording::ObjectStore;
+use crate::business::Calendar;
+use crate::secret::Secret;
+
+/// `[aws]`: the account in whose name the appliance speaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aws {
+    /// Region: of the services that are called, and in the events that applications are told.
+    pub region: String,
+    /// Account id, 12 digits, in events and ARNs.
+    pub account: String,
+    /// Keys; `None`: those of the environment, of `profile`, or of the machine.
+    pub keys: Option<AwsKeys>,
+    /// A profile of the shared credentials file (`~/.aws/credentials`).
+    pub profile: Option<String>,
+    /// `http(s)://host[:port]` that stands in for every service of AWS.
+    pub endpoint: Option<String>,
+    /// Whether what workflows ask of services that are not served here is asked of AWS.
+    pub pass_on: bool,
+}
+
+impl Default for Aws {
+    fn default() -> Self {
+        Self {
+            region: "us-east-1".into(),
+            account: "000000000000".into(),
+            keys: None,
+            profile: None,
+            endpoint: None,
+            pass_on: false,
+        }
+    }
+}
+
+/// Access keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwsKeys {
+    /// Access key id.
+    pub id: String,
+    /// Secret access key.
+    pub secret: Secret,
+    /// Session token of temporary keys.
+    pub session: Option<Secret>,
+}
+
+/// `[[lambda]]`: a function of AWS Lambda that runs calls, `to = "lambda:NAME"`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lambda {
+    /// What numbers name.
+    pub name: String,
+    /// Name or ARN of the function.
+    pub function: String,
+    /// Version or alias.
+    pub qualifier: Option<String>,
+    /// Where it is invoked, when that is not AWS: an emulator on this machine.
+    pub endpoint: Option<String>,
+}
+
+/// `[[webhook]]`: a web server that runs calls, `to = "webhook:NAME"`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    /// What numbers name.
+    pub name: String,
+    /// Where events are posted.
+    pub url: String,
+    /// What events are signed with.
+    pub secret: Secret,
+    /// Authorities that its certificate may be of, beside the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// `[[bucket]]`: where the objects of a bucket are that applications name. A bucket that is not
+/// named here is a folder of its name in `[aws]`'s place: `buckets` in the data folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    /// Its name.
+    pub name: String,
+    /// Where its objects are.
+    pub place: BucketPlace,
+}
+
+/// Where the objects of a bucket are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BucketPlace {
+    /// In a folder.
+    Folder(PathBuf),
+    /// In an S3-compatible object store.
+    S3(ObjectStore),
+}
+
+/// `[business]`: what the business-number flow (`to = "flow:business-number"`) is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Business {
+    /// Its name, as it is spoken.
+    pub name: String,
+    /// Its number in E.164: the caller's number of calls that it makes.
+    pub number: String,
+    /// Who is rung: an extension or a number in E.164.
+    pub owner: String,
+    /// The extension whose voicemail PIN opens the owner's menu from other phones.
+    pub pin_of: Option<String>,
+    /// When it is open.
+    pub calendar: Calendar,
+    /// In which zone; `None`: `[server] time_zone`, or the machine's.
+    pub time_zone: Option<TimeZone>,
+}

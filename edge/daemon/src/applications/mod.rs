@@ -1,0 +1,218 @@
+//! Applications that are not built in: workflows that run on this box, functions of AWS Lambda,
+//! webhooks. Wiring of `offhook-flows` and `offhook-chime` with calls; nothing here decides about
+//! one.
+
+mod directory;
+mod engine;
+mod functions;
+mod office;
+mod remote;
+mod schedules;
+mod shipped;
+mod upstream;
+mod workflow;
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use jiff::Timestamp;
+use offhook_chime::credentials::{Environment, Source as KeySource};
+use offhook_chime::handler::{Handler, LambdaHandler};
+use offhook_chime::http_task::HttpTasks;
+use offhook_chime::lambda::{FunctionName, Lambda};
+use offhook_chime::sdk::Sdk;
+use offhook_chime::sigv4::Credentials;
+use offhook_chime::webhook::Webhook;
+use offhook_chime::{Aws, AwsConfig, Trust};
+use offhook_config::{Config, Target};
+use offhook_flows::{MachineRef, Router, Runtime};
+use offhook_pbx::app::Application;
+use offhook_pbx::office::{self as pbx, OfficeHandle, Opening};
+use offhook_pbx::pin::Guard;
+use offhook_store::Store;
+use tokio::sync::watch;
+
+pub use self::directory::ById;
+use self::engine::Engine;
+pub use self::engine::place as place_of;
+pub use self::office::context;
+use self::remote::Remote;
+use self::workflow::Workflow;
+
+/// All of them.
+pub struct Applications {
+    config: watch::Receiver<Arc<Config>>,
+    store: Store,
+    pins: Guard,
+    /// Made when it is first asked for: reading the system's certificates takes its time.
+    trust: OnceLock<Result<Trust, String>>,
+    /// The way to AWS, as long as `[aws]` is the same: it remembers keys and connections.
+    aws: Mutex<Option<(offhook_config::Aws, Aws)>>,
+    /// Calls are there a moment after applications are.
+    office: OnceLock<OfficeHandle>,
+    flows: OnceLock<Router>,
+    engine: OnceLock<Engine>,
+}
+
+impl Applications {
+    /// Nothing runs yet.
+    pub fn new(config: watch::Receiver<Arc<Config>>, store: Store) -> Arc<Self> {
+        Arc::new(Self {
+            config,
+            store,
+            pins: Guard::default(),
+            trust: OnceLock::new(),
+            aws: Mutex::default(),
+            office: OnceLock::new(),
+            flows: OnceLock::new(),
+            engine: OnceLock::new(),
+        })
+    }
+
+    /// Workflows run from now on; those that a restart interrupted go on.
+    ///
+    /// # Errors
+    /// In words.
+    pub async fn start(self: &Arc<Self>) -> Result<(), String> {
+        let config = self.config();
+        let engine = engine::start(&config, &self.store, self).await?;
+        let calls = Arc::downgrade(self);
+        let wake = Arc::new(move |transaction: &str| {
+            let Some(office) = calls.upgrade().and_then(|a| a.office().cloned()) else { return };
+            let argument = (offhook_flows::router::WAKE_ARGUMENT.to_owned(), String::new());
+            // A call that is over needs no message.
+            let _ = office.update_call(transaction, [argument].into());
+        });
+        let _ = self.flows.set(Router::new(engine.runtime.clone()).with_wake(wake));
+        let _ = self.engine.set(engine);
+        Ok(())
+    }
+
+    /// A workflow was published.
+    pub async fn published(&self) {
+        if let Some(engine) = self.engine.get() {
+            engine.learn().await;
+        }
+    }
+
+    /// Calls can be begun and told something from now on.
+    pub fn connect(&self, office: OfficeHandle) {
+        let _ = self.office.set(office);
+    }
+
+    fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.borrow())
+    }
+
+    fn store(&self) -> &Store {
+        &self.store
+    }
+
+    fn pins(&self) -> &Guard {
+        &self.pins
+    }
+
+    fn office(&self) -> Option<&OfficeHandle> {
+        self.office.get()
+    }
+
+    /// Where workflows run, once they do.
+    pub fn runtime(&self) -> Option<&Runtime> {
+        self.flows.get().map(Router::runtime)
+    }
+
+    fn trust(&self) -> Result<Trust, String> {
+        self.trust.get_or_init(Trust::system).clone()
+    }
+
+    fn aws(&self, config: &offhook_config::Aws) -> Result<Aws, String> {
+        let mut kept = self.aws.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, aws)) = &*kept
+            && of == config
+        {
+            return Ok(aws.clone());
+        }
+        let aws = Aws::new(aws_config(config), self.trust()?, Environment::of_process())?;
+        *kept = Some((config.clone(), aws.clone()));
+        Ok(aws)
+    }
+
+    fn sdk(&self) -> Result<Sdk, String> {
+        Ok(Sdk::new(self.aws(&self.config().aws)?))
+    }
+
+    fn http_tasks(&self) -> Result<HttpTasks, String> {
+        HttpTasks::new(Default::default(), &self.config().aws.region, self.trust()?)
+    }
+
+    /// A function of `[[lambda]]`, or one by its ARN.
+    fn lambda(&self, config: &Config, name: &str) -> Result<Arc<dyn Handler>, String> {
+        let (function, qualifier, endpoint) = match config.lambda(name) {
+            Some(lambda) => (&*lambda.function, lambda.qualifier.as_deref(), &lambda.endpoint),
+            None => (name, None, &None),
+        };
+        let function = FunctionName::parse(function)?.at(qualifier);
+        let aws = match endpoint {
+            None => self.aws(&config.aws)?,
+            Some(endpoint) => {
+                let of =
+                    offhook_config::Aws { endpoint: Some(endpoint.clone()), ..config.aws.clone() };
+                Aws::new(aws_config(&of), self.trust()?, Environment::of_process())?
+            }
+        };
+        Ok(Arc::new(LambdaHandler::new(Lambda::new(aws), function)))
+    }
+
+    fn webhook(&self, config: &Config, name: &str) -> Result<Arc<dyn Handler>, String> {
+        let webhook = config.webhook(name).ok_or_else(|| format!("there is no webhook {name}"))?;
+        let trust = match &webhook.ca_file {
+            Some(file) => Trust::with_file(file)?,
+            None => self.trust()?,
+        };
+        Ok(Arc::new(Webhook::new(&webhook.url, webhook.secret.expose(), trust)?))
+    }
+
+    fn workflow(&self, opening: &Opening<'_>, name: &str) -> Result<Workflow, String> {
+        let flows = self.flows.get().ok_or("no workflow runs yet")?;
+        // The `:` of a version is written `@` in a target as well.
+        let machine = MachineRef::parse(&name.replace('@', ":"));
+        let machine = machine.ok_or_else(|| format!("{name} is no name of a workflow"))?;
+        let context = office::context(opening.config, opening.caller, Timestamp::now());
+        Ok(Workflow::new(flows.call(machine).with_context(context)))
+    }
+}
+
+impl pbx::Applications for Applications {
+    fn open(&self, opening: &Opening<'_>) -> Option<Box<dyn Application>> {
+        let (config, target) = (opening.config, opening.target);
+        let opened: Result<Box<dyn Application>, String> = match target {
+            Target::Flow(name) => self.workflow(opening, name).map(|flow| Box::new(flow) as _),
+            Target::Lambda(name) => self
+                .lambda(config, name)
+                .map(|handler| Box::new(Remote::new("lambda", handler)) as _),
+            Target::Webhook(name) => self
+                .webhook(config, name)
+                .map(|handler| Box::new(Remote::new("webhook", handler)) as _),
+            _ => return None,
+        };
+        opened
+            .inspect_err(|error| tracing::error!(%target, error, "an application cannot run"))
+            .ok()
+    }
+}
+
+fn aws_config(aws: &offhook_config::Aws) -> AwsConfig {
+    let credentials = match (&aws.keys, &aws.profile) {
+        (Some(keys), _) => KeySource::Fixed(Credentials {
+            session_token: keys.session.as_ref().map(|token| token.expose().to_owned()),
+            ..Credentials::new(&*keys.id, keys.secret.expose())
+        }),
+        (None, Some(profile)) => KeySource::Profile { name: Some(profile.clone()), file: None },
+        (None, None) => KeySource::Chain,
+    };
+    AwsConfig {
+        region: aws.region.clone(),
+        credentials,
+        endpoint: aws.endpoint.clone(),
+        ..AwsConfig::default()
+    }
+}

@@ -1,0 +1,203 @@
+//! Workflows without a call: `flow run`, and `flow test` against callers that are written down.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use offhook_flows::script::{
+    self, Report, RunError, RunReport, RunRequest, Scenario, never_reached, run_blocking,
+};
+use offhook_flows::services::events::{Bus, Event};
+use offhook_flows::services::local::{Local, LocalOptions};
+use offhook_flows::services::s3::{BucketFolder, Folders};
+use offhook_flows::services::{NoUpstream, Services};
+use offhook_flows::store::{Entries, FlowStore, MemoryStore};
+use serde_json::{Value, json};
+
+use super::{line, read};
+use crate::applications::{context, place_of};
+use crate::cli::Place;
+use crate::output::{complain, print};
+use crate::place::{CommandError, block_on, configuration};
+
+/// How a definition is run.
+pub(super) struct How {
+    pub(super) history: bool,
+    pub(super) now: Option<Timestamp>,
+    pub(super) json: bool,
+}
+
+/// What a dry run leaves nothing in: services in memory, buckets in a folder that goes.
+struct Bench {
+    store: Arc<dyn FlowStore>,
+    services: Services,
+    _buckets: tempfile::TempDir,
+}
+
+struct Quiet;
+
+impl Bus for Quiet {
+    fn put(&self, _: &Event) {}
+}
+
+impl Bench {
+    fn new(definition: &str) -> Result<Self, CommandError> {
+        let failed = |error: String| CommandError::Words(error);
+        let buckets = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
+        let folder = BucketFolder {
+            bucket: "*".to_owned(),
+            prefix: String::new(),
+            folder: buckets.path().to_owned(),
+        };
+        let store: Arc<dyn FlowStore> = Arc::new(MemoryStore::new());
+        let entries: Arc<dyn Entries> = store.clone();
+        let options = LocalOptions { buckets: vec![folder], ..LocalOptions::default() };
+        let (blobs, upstream) = (Arc::new(Folders), Arc::new(NoUpstream));
+        let opening =
+            Local::open(options, entries, blobs, Arc::new(Quiet), upstream, Box::new(|| {}));
+        let local = block_on(opening)?.map_err(|error| failed(error.to_string()))?;
+        if let Ok(definition) = serde_json::from_str(definition) {
+            local.learn(&definition);
+        }
+        Ok(Self { store, services: local.services, _buckets: buckets })
+    }
+}
+
+pub(super) fn run(file: &Path, input: Option<&Path>, how: &How) -> Result<(), CommandError> {
+    let definition = read(file)?;
+    let input = input_of(input)?;
+    let bench = Bench::new(&definition)?;
+    let request = RunRequest {
+        name: "run".to_owned(),
+        definition,
+        input,
+        now: how.now,
+        place: offhook_flows::Place::default(),
+        store: Arc::clone(&bench.store),
+        services: bench.services.clone(),
+    };
+    let report = run_blocking(request).map_err(|error| match error {
+        RunError::Definition(problems) => {
+            let lines: Vec<String> = problems.iter().map(|p| line(file, p)).collect();
+            CommandError::Words(lines.join("\n"))
+        }
+        error => CommandError::Words(error.to_string()),
+    })?;
+    tell(&report, how);
+    Ok(())
+}
+
+fn tell(report: &RunReport, how: &How) {
+    let mut all = json!(report);
+    if let Some(all) = all.as_object_mut()
+        && !how.history
+    {
+        all.remove("history");
+    }
+    if how.json {
+        return print(&all.to_string());
+    }
+    print(&format!("status  {}", all["status"].as_str().unwrap_or_default()));
+    if let Some(output) = &report.output {
+        print(&format!("output  {output:#}"));
+    }
+    for (name, text) in [("error", &report.error), ("cause", &report.cause)] {
+        if let Some(text) = text {
+            print(&format!("{name:<6}  {text}"));
+        }
+    }
+    if how.history {
+        for event in &report.history {
+            print(&json!(event).to_string());
+        }
+    }
+}
+
+fn input_of(file: Option<&Path>) -> Result<Value, CommandError> {
+    let Some(file) = file else { return Ok(json!({})) };
+    let text = if file == Path::new("-") {
+        let mut text = String::new();
+        let mut from = std::io::stdin().lock().take(super::MAX_BYTES);
+        from.read_to_string(&mut text)
+            .map_err(|error| CommandError::File { path: file.to_owned(), error })?;
+        text
+    } else {
+        read(file)?
+    };
+    serde_json::from_str(&text)
+        .map_err(|error| CommandError::Words(format!("{}: {error}", file.display())))
+}
+
+pub(super) fn test(
+    place: &Place,
+    file: &Path,
+    scenarios: &[PathBuf],
+    all_states: bool,
+    as_json: bool,
+) -> Result<(), CommandError> {
+    let config = configuration(place)?;
+    let definition = read(file)?;
+    let bench = Bench::new(&definition)?;
+    let mut reports: Vec<Report> = Vec::new();
+    for scenario in scenarios_of(scenarios)? {
+        let (store, services) = (Arc::clone(&bench.store), bench.services.clone());
+        let now = scenario.now.unwrap_or_else(Timestamp::now);
+        let scenario = Scenario { context: office(&config, &scenario, now), ..scenario };
+        let report = script::test_blocking(&definition, &scenario, store, services);
+        reports.push(report.map_err(|error| CommandError::Words(error.to_string()))?);
+    }
+    let unreached = never_reached(&definition, &reports);
+    let problems: usize = reports.iter().map(|report| report.problems.len()).sum();
+    if as_json {
+        print(&json!({"reports": reports, "never_reached": unreached}).to_string());
+    } else {
+        reports.iter().for_each(|report| print(&report.to_string()));
+        match unreached.as_slice() {
+            [] => print("Every state was reached."),
+            states => print(&format!("Never reached: {}.", states.join(", "))),
+        }
+    }
+    match (problems, all_states && !unreached.is_empty()) {
+        (0, false) => Ok(()),
+        (0, true) => Err(CommandError::Words("there are states that no call reached".to_owned())),
+        (count, _) => Err(CommandError::Words(format!("{count} problems"))),
+    }
+}
+
+/// What is written in a scenario goes before what the configuration says.
+fn office(
+    config: &offhook_config::Config,
+    scenario: &Scenario,
+    now: Timestamp,
+) -> serde_json::Map<String, Value> {
+    let caller = offhook_pbx::call::Source::Trunk("test".to_owned());
+    let mut office = context(config, &caller, now);
+    for (name, value) in &scenario.context {
+        match (office.get_mut(name), value) {
+            (Some(Value::Object(old)), Value::Object(new)) => old.extend(new.clone()),
+            _ => drop(office.insert(name.clone(), value.clone())),
+        }
+    }
+    office
+}
+
+/// Each file holds one, or a list of them.
+fn scenarios_of(files: &[PathBuf]) -> Result<Vec<Scenario>, CommandError> {
+    let mut all = Vec::new();
+    for file in files {
+        let wrong =
+            |error: serde_json::Error| CommandError::Words(format!("{}: {error}", file.display()));
+        let text = read(file)?;
+        let value: Value = serde_json::from_str(&text).map_err(wrong)?;
+        if value.is_array() {
+            all.extend(serde_json::from_value::<Vec<Scenario>>(value).map_err(wrong)?);
+        } else {
+            all.push(serde_json::from_value(value).map_err(wrong)?);
+        }
+    }
+    if all.is_empty() {
+        complain("There is no scenario in these files.");
+    }
+    Ok(all)
+}

@@ -1,0 +1,117 @@
+//! `offhook flow`: workflows.
+
+mod dry;
+mod published;
+mod show;
+
+use std::path::Path;
+
+use offhook_asl::Machine;
+use offhook_asl::machine::{Problem, Severity};
+use serde_json::json;
+
+use crate::cli::FlowCommand;
+use crate::output::{complain, print};
+use crate::place::CommandError;
+
+/// Larger ones are no definition: AWS takes 1 MiB.
+const MAX_BYTES: u64 = 4 << 20;
+
+/// Runs `offhook flow …`.
+///
+/// # Errors
+/// In words for the operator.
+pub fn run(command: &FlowCommand) -> Result<(), CommandError> {
+    match command {
+        FlowCommand::Check { files, json } => check(files, *json),
+        FlowCommand::Publish { place, file, name, alias, description, express } => {
+            let new = published::New { file, name, alias, description, express: *express };
+            published::publish(place, &new)
+        }
+        FlowCommand::List { place, name, json } => published::list(place, name.as_deref(), *json),
+        FlowCommand::Diff { place, name, from, to } => {
+            published::diff(place, name, *from, to.as_deref())
+        }
+        FlowCommand::Alias { place, name, alias, versions } => {
+            published::alias(place, name, alias, versions)
+        }
+        FlowCommand::Rollback { place, name, alias } => published::roll_back(place, name, alias),
+        FlowCommand::Show { place, execution, call, svg, json } => {
+            let wanted = show::Wanted { execution: execution.as_deref(), call: call.as_deref() };
+            show::show(place, &wanted, svg.as_deref(), *json)
+        }
+        FlowCommand::Run { file, input, history, now, json } => {
+            let how = dry::How { history: *history, now: *now, json: *json };
+            dry::run(file, input.as_deref(), &how)
+        }
+        FlowCommand::Test { place, file, scenarios, all_states, json } => {
+            dry::test(place, file, scenarios, *all_states, *json)
+        }
+    }
+}
+
+/// The text of a definition, or another file of JSON.
+fn read(file: &Path) -> Result<String, CommandError> {
+    let failed = |error| CommandError::File { path: file.to_owned(), error };
+    let size = std::fs::metadata(file).map_err(failed)?.len();
+    if size > MAX_BYTES {
+        return Err(failed(std::io::ErrorKind::FileTooLarge.into()));
+    }
+    std::fs::read_to_string(file).map_err(failed)
+}
+
+/// Everything that is wrong with a definition, errors first; empty: it is good.
+fn problems(text: &str) -> Vec<Problem> {
+    match Machine::load(text) {
+        Ok(machine) => machine.warnings().to_vec(),
+        Err(problems) => problems,
+    }
+}
+
+/// `FILE:LINE:COLUMN: error: …`, and below it what to do.
+fn line(file: &Path, problem: &Problem) -> String {
+    let place = format!("{}:{}:{}", file.display(), problem.line, problem.column);
+    let kind = match problem.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    let mut text = format!("{place}: {kind}: {} ({})", problem.message, problem.path);
+    if let Some(suggestion) = &problem.suggestion {
+        text.push_str(&format!("\n    {suggestion}"));
+    }
+    text
+}
+
+fn check(files: &[std::path::PathBuf], as_json: bool) -> Result<(), CommandError> {
+    let (mut errors, mut all) = (0, Vec::new());
+    for file in files {
+        let text = read(file)?;
+        let found = problems(&text);
+        let wrong = found.iter().filter(|p| p.severity == Severity::Error).count();
+        errors += wrong;
+        if as_json {
+            all.push(json!({"file": file, "valid": wrong == 0, "problems": found}));
+            continue;
+        }
+        for problem in &found {
+            print(&line(file, problem));
+        }
+        if wrong == 0 {
+            print(&format!("{}: this can be published", file.display()));
+        }
+    }
+    if as_json {
+        print(&serde_json::Value::from(all).to_string());
+    }
+    match errors {
+        0 => Ok(()),
+        count => Err(CommandError::Words(format!("{count} errors"))),
+    }
+}
+
+/// Warnings of something that is published or run all the same.
+fn warn(file: &Path, warnings: &[Problem]) {
+    for warning in warnings {
+        complain(&line(file, warning));
+    }
+}

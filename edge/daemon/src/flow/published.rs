@@ -1,0 +1,216 @@
+//! Versions and aliases: publish, list, diff, alias, rollback.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use offhook_config::Config;
+use offhook_flows::Clock;
+use offhook_flows::store::{Alias, MachineType, PublishedVersion, Route};
+use offhook_flows::versions::{VersionError, Versions, diff as differences};
+use serde_json::json;
+
+use super::{line, read, warn};
+use crate::cli::Place;
+use crate::control;
+use crate::output::{complain, print, table};
+use crate::place::{CommandError, block_on, configuration, existing_store, store, whereabouts};
+
+/// What is to be published.
+pub(super) struct New<'a> {
+    pub(super) file: &'a Path,
+    pub(super) name: &'a Option<String>,
+    pub(super) alias: &'a Option<String>,
+    pub(super) description: &'a str,
+    pub(super) express: bool,
+}
+
+/// The versions of an appliance that is there.
+fn versions(place: &Place) -> Result<Versions, CommandError> {
+    let config = whereabouts(place)?;
+    Ok(Versions::new(Arc::new(existing_store(&config)?), Clock::system()))
+}
+
+fn words(error: VersionError) -> CommandError {
+    CommandError::Words(error.to_string())
+}
+
+pub(super) fn publish(place: &Place, new: &New<'_>) -> Result<(), CommandError> {
+    let config = configuration(place)?;
+    let text = read(new.file)?;
+    let name = match new.name {
+        Some(name) => name.clone(),
+        None => name_of(new.file),
+    };
+    let kind = if new.express { MachineType::Express } else { MachineType::Standard };
+    let versions = Versions::new(Arc::new(store(&config)?), Clock::system());
+    let published = block_on(versions.publish(&name, &text, kind, new.description))?;
+    let published = published.map_err(|error| match error {
+        VersionError::InvalidDefinition(problems) => {
+            let lines: Vec<String> = problems.iter().map(|p| line(new.file, p)).collect();
+            CommandError::Words(lines.join("\n"))
+        }
+        error => words(error),
+    })?;
+    warn(new.file, &published.warnings);
+    let version = published.version;
+    if published.unchanged {
+        print(&format!("{name} version {version} is this already."));
+    } else {
+        print(&format!("{name} version {version} is published."));
+    }
+    if let Some(alias) = new.alias {
+        let route = vec![Route { version, weight: 100 }];
+        block_on(versions.shift(&name, alias, route))?.map_err(words)?;
+        print(&format!("{name}@{alias} points to version {version}."));
+    }
+    tell_daemon(&config)
+}
+
+/// `menu.asl.json` is `menu`.
+fn name_of(file: &Path) -> String {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.strip_suffix(".json").unwrap_or(&name);
+    name.strip_suffix(".asl").unwrap_or(name).to_owned()
+}
+
+/// A daemon that runs learns of the tables that a workflow uses.
+fn tell_daemon(config: &Config) -> Result<(), CommandError> {
+    match control::ask(&config.server.data_dir, "POST", "/flows/published") {
+        Ok(_) | Err(control::ControlError::NotRunning(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) fn list(place: &Place, name: Option<&str>, as_json: bool) -> Result<(), CommandError> {
+    let versions = versions(place)?;
+    let (all, aliases) = block_on(async {
+        Ok::<_, VersionError>((versions.list(name).await?, versions.aliases(name).await?))
+    })?
+    .map_err(words)?;
+    if as_json {
+        let all: Vec<_> = all.iter().map(|version| told(version, &aliases)).collect();
+        print(&json!({"versions": all, "aliases": aliases}).to_string());
+        return Ok(());
+    }
+    if all.is_empty() {
+        complain("No workflow is published; `offhook flow publish FILE` does it.");
+        return Ok(());
+    }
+    let header = ["workflow", "version", "published", "aliases", "what is new"];
+    let mut rows = vec![header.map(str::to_owned)];
+    let mut seen: Option<&str> = None;
+    for version in &all {
+        // Without a name: the latest of each, and what an alias points to.
+        let pointed = pointing(version, &aliases);
+        let latest = seen != Some(version.machine.as_str());
+        seen = Some(&version.machine);
+        if name.is_none() && !latest && pointed.is_empty() {
+            continue;
+        }
+        rows.push([
+            version.machine.clone(),
+            version.version.to_string(),
+            version.published.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+            pointed.join(" "),
+            version.description.clone(),
+        ]);
+    }
+    print(&table(&rows));
+    Ok(())
+}
+
+/// Aliases that point to a version, with its share when it is not all.
+fn pointing(version: &PublishedVersion, aliases: &[Alias]) -> Vec<String> {
+    let of = aliases.iter().filter(|alias| alias.machine == version.machine);
+    let routes = of.flat_map(|alias| alias.routes.iter().map(move |route| (alias, route)));
+    routes
+        .filter(|(_, route)| route.version == version.version)
+        .map(|(alias, route)| match route.weight {
+            100 => alias.name.clone(),
+            weight => format!("{} ({weight} %)", alias.name),
+        })
+        .collect()
+}
+
+fn told(version: &PublishedVersion, aliases: &[Alias]) -> serde_json::Value {
+    json!({
+        "name": version.machine,
+        "version": version.version,
+        "type": version.kind,
+        "published": version.published.to_string(),
+        "digest": version.digest,
+        "description": version.description,
+        "aliases": pointing(version, aliases),
+    })
+}
+
+pub(super) fn diff(
+    place: &Place,
+    name: &str,
+    from: u32,
+    to: Option<&str>,
+) -> Result<(), CommandError> {
+    let versions = versions(place)?;
+    let get = |version| block_on(versions.get(name, version))?.map_err(words);
+    let before = get(from)?;
+    let after = match to.map(|to| (to, to.parse::<u32>())) {
+        Some((_, Ok(version))) => get(version)?.definition,
+        Some((file, Err(_))) => read(Path::new(file))?,
+        None => {
+            let all = block_on(versions.list(Some(name)))?.map_err(|e| words(e.into()))?;
+            all.into_iter().next().map(|latest| latest.definition).unwrap_or_default()
+        }
+    };
+    let found = differences(&before.definition, &after);
+    if found.is_empty() {
+        print("They are the same.");
+    }
+    for difference in found {
+        print(&difference.to_string());
+    }
+    Ok(())
+}
+
+pub(super) fn alias(
+    place: &Place,
+    name: &str,
+    alias: &str,
+    wanted: &[String],
+) -> Result<(), CommandError> {
+    let alone = wanted.len() == 1;
+    let routes: Option<Vec<Route>> = wanted
+        .iter()
+        .map(|text| {
+            let (version, weight) = match text.split_once('=') {
+                Some((version, weight)) => (version, weight.parse().ok()?),
+                None => (text.as_str(), alone.then_some(100)?),
+            };
+            Some(Route { version: version.parse().ok()?, weight })
+        })
+        .collect();
+    let routes = routes.ok_or_else(|| {
+        let form = "write a version (3), or two with their shares of new calls (3=90 4=10)";
+        CommandError::Words(form.to_owned())
+    })?;
+    let set = block_on(versions(place)?.shift(name, alias, routes))?.map_err(words)?;
+    print(&points(&set));
+    Ok(())
+}
+
+pub(super) fn roll_back(place: &Place, name: &str, alias: &str) -> Result<(), CommandError> {
+    let set = block_on(versions(place)?.roll_back(name, alias))?.map_err(words)?;
+    print(&points(&set));
+    Ok(())
+}
+
+fn points(alias: &Alias) -> String {
+    let routes: Vec<String> = alias
+        .routes
+        .iter()
+        .map(|route| match route.weight {
+            100 => format!("version {}", route.version),
+            weight => format!("version {} ({weight} %)", route.version),
+        })
+        .collect();
+    format!("{}@{} points to {}.", alias.machine, alias.name, routes.join(" and "))
+}

@@ -1,0 +1,429 @@
+//! What goes from leg to leg untouched, where both have it: codecs that we do not have, video, text
+//! and fax.
+//!
+//! > Nothing of the kind is agreed on with one side before the other one has agreed: the caller's
+//! > streams are offered to whoever is called, and an offer within the call that adds or takes away
+//! > one of them waits for the answer of the other side.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use bytes::Bytes;
+use offhook_media::codec::Codec;
+use offhook_media::engine::MediaPort;
+use offhook_media::negotiate::{
+    Beside, BesideAgreed, BesideKind, Through, besides, has_audio, names_any, passed_codecs,
+};
+use offhook_media::sdp::Direction as MediaDirection;
+use offhook_sip::header::Headers;
+use offhook_sip::session::OfferToken;
+use offhook_sma::action::LegTag;
+
+use super::Call;
+use super::leg::{self, Leg, LegId, LegMedia, Part, Party, media_fact};
+use super::taping;
+
+/// One leg's side of a stream that is passed on.
+pub(crate) struct Pipe {
+    pub(crate) port: MediaPort,
+    /// What our peer is told.
+    pub(crate) through: Through,
+    /// What it says; `None` before it agreed.
+    pub(crate) said: Option<Beside>,
+}
+
+impl Pipe {
+    fn new(port: MediaPort, said: Beside) -> Self {
+        let through = Through { said, port: port.rtp_addr().port() };
+        Self { port, through, said: None }
+    }
+
+    pub(crate) fn kind(&self) -> BesideKind {
+        self.through.said.kind
+    }
+}
+
+/// Codecs of a leg's offer, with the format parameters of those that are only passed on.
+type Codecs = (Vec<Codec>, Vec<(Codec, String)>);
+
+/// A change that waits for the other side.
+pub(super) struct Passing {
+    asker: LegId,
+    /// `None`: it took its offer back.
+    token: Option<OfferToken>,
+    offer: Bytes,
+    other: LegId,
+    /// Pipes of the other side that are new.
+    pipes: Vec<Pipe>,
+    /// What the other side could speak before.
+    codecs: Codecs,
+}
+
+impl LegMedia {
+    /// Follows an agreement with the pipes; those that were not agreed on close.
+    pub(super) fn settle(&mut self, agreed: &[BesideAgreed]) {
+        self.pipes.retain_mut(|pipe| {
+            let Some(agreed) = agreed.iter().find(|a| a.port == pipe.through.port) else {
+                return false;
+            };
+            pipe.port.set_pipe(agreed.pipe.clone());
+            pipe.said = Some(agreed.said.clone());
+            true
+        });
+    }
+
+    /// What of an offer can be passed on with the pipes that there are.
+    pub(super) fn through(&self, offer: &[u8]) -> Vec<(usize, Through)> {
+        if self.pipes.is_empty() {
+            return Vec::new();
+        }
+        let pipe = |kind| self.pipes.iter().find(|pipe| pipe.kind() == kind);
+        let streams = besides(offer).into_iter();
+        streams.filter_map(|(at, said)| Some((at, pipe(said.kind)?.through.clone()))).collect()
+    }
+
+    pub(super) fn throughs(&self) -> Vec<Through> {
+        self.pipes.iter().map(|pipe| pipe.through.clone()).collect()
+    }
+
+    fn has_pipe(&self, kind: BesideKind) -> bool {
+        self.pipes.iter().any(|pipe| pipe.kind() == kind)
+    }
+
+    /// What this leg speaks, when that can only be passed on: what the other leg has to speak too.
+    fn passed(&self, remote: Option<&Bytes>) -> Option<(Codec, Option<String>)> {
+        let codec = self.codec().filter(|codec| !codec.is_understood())?;
+        let said = remote.map(|sdp| passed_codecs(sdp)).unwrap_or_default();
+        let format = said.into_iter().find(|(known, _)| *known == codec).and_then(|(_, f)| f);
+        Some((codec, format))
+    }
+
+    fn set_codecs(&mut self, (codecs, formats): Codecs) -> Codecs {
+        let local = self.negotiator.local_mut();
+        (
+            std::mem::replace(&mut local.codecs, codecs),
+            std::mem::replace(&mut local.formats, formats),
+        )
+    }
+
+    /// Puts a codec that is only passed on first.
+    fn pass(&mut self, codec: Codec, format: Option<String>) {
+        let local = self.negotiator.local_mut();
+        local.codecs.retain(|known| *known != codec);
+        local.codecs.insert(0, codec);
+        local.formats.retain(|(known, _)| *known != codec);
+        local.formats.extend(format.map(|format| (codec, format)));
+    }
+}
+
+/// What to offer to one side for the other one's offer: our codecs, when that has any of them, and
+/// those that can be passed on unless we are to hear what is said.
+fn codecs_for(ours: &[Codec], offer: &[u8], heard: bool) -> Codecs {
+    let understood = names_any(offer, ours);
+    let mut codecs = if understood { ours.to_vec() } else { Vec::new() };
+    let mut formats = Vec::new();
+    for (codec, format) in passed_codecs(offer) {
+        if !(understood && heard) {
+            codecs.push(codec);
+            formats.extend(format.map(|format| (codec, format)));
+        }
+    }
+    if codecs.is_empty() { (ours.to_vec(), formats) } else { (codecs, formats) }
+}
+
+impl Call {
+    fn passes(&self) -> bool {
+        self.config().media.pass_through
+    }
+
+    /// Lets our first offer to a branch have what the caller's has.
+    pub(super) fn pass_to_branch(&self, media: &mut LegMedia, party: &Party, bind: IpAddr) {
+        let caller = self.legs.iter().find(|leg| leg.tag() == Some(LegTag::A));
+        let Some(caller) = caller.filter(|_| self.passes()) else { return };
+        let Some(offer) = caller.session.remote_sdp() else { return };
+        let parties = self.parties().chain(std::iter::once(party));
+        let heard = taping::is_recorded(self.config(), parties);
+        let agreed = caller.media.as_ref().and_then(LegMedia::codec);
+        match agreed {
+            None => {
+                let ours = leg::codecs(self.config());
+                media.set_codecs(codecs_for(&ours, offer, heard));
+            }
+            Some(codec) if codec.is_understood() => {}
+            Some(_) => {
+                if let Some((codec, format)) =
+                    caller.media.as_ref().and_then(|media| media.passed(Some(offer)))
+                {
+                    let formats = format.map(|format| (codec, format)).into_iter().collect();
+                    media.set_codecs((vec![codec], formats));
+                }
+            }
+        }
+        for (_, said) in besides(offer) {
+            self.add_pipe(media, said, bind);
+        }
+        media.without_audio = !media.pipes.is_empty() && !has_audio(offer);
+    }
+
+    fn add_pipe(&self, media: &mut LegMedia, said: Beside, bind: IpAddr) {
+        if let Some(known) = media.pipes.iter_mut().find(|pipe| pipe.kind() == said.kind) {
+            known.through.said = said;
+        } else if let Ok(port) = self.open_port(bind) {
+            // Without a port there is no such stream; the call goes on.
+            media.pipes.push(Pipe::new(port, said));
+        }
+    }
+
+    /// Lets our answer to a leg have what the other one agreed to.
+    fn pass_from(&mut self, to: LegId, from: LegId) {
+        let Some(source) = self.leg_ref(from).filter(|_| self.passes()) else { return };
+        let Some(media) = &source.media else { return };
+        let codec = media.passed(source.session.remote_sdp());
+        let streams: Vec<Beside> = media.pipes.iter().filter_map(|p| p.said.clone()).collect();
+        let Some(bind) = self.leg_ref(to).and_then(|l| Some(l.port()?.rtp_addr().ip())) else {
+            return;
+        };
+        let Some(mut target) = self.leg(to).and_then(|leg| leg.media.take()) else { return };
+        if target.negotiator.local().webrtc.is_none() {
+            if let Some((codec, format)) = codec {
+                target.pass(codec, format);
+            }
+            target.pipes.retain(|pipe| streams.iter().any(|said| said.kind == pipe.kind()));
+            for said in streams {
+                self.add_pipe(&mut target, said, bind);
+            }
+        }
+        if let Some(leg) = self.leg(to) {
+            leg.media = Some(target);
+        }
+    }
+
+    /// The same for the caller, from whoever answered or has early media.
+    pub(super) fn pass_to_caller(&mut self, caller: LegId) {
+        let agreed = |leg: &&Leg| {
+            leg.part != Part::Caller && leg.media.as_ref().is_some_and(|m| m.codec().is_some())
+        };
+        if let Some(from) = self.legs.iter().find(agreed).map(|leg| leg.id) {
+            self.pass_from(caller, from);
+        }
+    }
+
+    /// Lets what two legs have beside their audio flow between them.
+    pub(super) fn join_pipes(&self, a: &Leg, b: &Leg) {
+        let (Some(a), Some(b)) = (&a.media, &b.media) else { return };
+        for pipe in &a.pipes {
+            if let Some(other) = b.pipes.iter().find(|other| other.kind() == pipe.kind()) {
+                self.services.engine.bridge(&pipe.port, &other.port);
+            }
+        }
+    }
+
+    /// An offer within the call that only the other side can answer: it is asked first. `false`:
+    /// there is no need to, or nobody to be asked.
+    pub(super) fn ask_other_side(
+        &mut self,
+        now: Instant,
+        asker: LegId,
+        token: OfferToken,
+        offer: &Bytes,
+    ) -> bool {
+        if !self.passes() || self.passing.is_some() || !self.needs_other_side(asker, offer) {
+            return false;
+        }
+        let talks = |leg: &&Leg| leg.confirmed && leg.port().is_some();
+        let Some(other) = self.other(asker).filter(talks).map(|leg| leg.id) else { return false };
+        let heard = taping::is_recorded(self.config(), self.parties());
+        let codecs = codecs_for(&leg::codecs(self.config()), offer, heard);
+        let bind = self.leg_ref(other).and_then(|leg| Some(leg.port()?.rtp_addr().ip()));
+        let (Some(bind), Some(mut media)) =
+            (bind, self.leg(other).and_then(|leg| leg.media.take()))
+        else {
+            return false;
+        };
+        let mut asked = false;
+        if media.negotiator.local().webrtc.is_none() {
+            let audio = has_audio(offer);
+            let before = media.set_codecs(codecs);
+            let (throughs, pipes) = self.wanted(&media, offer, bind);
+            let sdp = media.offer_with(&throughs, audio);
+            if let Some(leg) = self.leg(other) {
+                asked = leg.session.reinvite(now, Some(sdp), Headers::new()).is_ok();
+            }
+            if asked {
+                let (token, offer) = (Some(token), offer.clone());
+                let passing = Passing { asker, token, offer, other, pipes, codecs: before };
+                self.passing = Some(Box::new(passing));
+            } else {
+                media.negotiator.offer_failed();
+                media.set_codecs(before);
+            }
+        }
+        if let Some(leg) = self.leg(other) {
+            leg.media = Some(media);
+        }
+        asked
+    }
+
+    /// Streams for an offer to this leg: on pipes that it has, and on new ones.
+    fn wanted(&self, media: &LegMedia, offer: &[u8], bind: IpAddr) -> (Vec<Through>, Vec<Pipe>) {
+        let (mut throughs, mut pipes): (Vec<Through>, Vec<Pipe>) = Default::default();
+        for (_, said) in besides(offer) {
+            if throughs.iter().any(|through| through.said.kind == said.kind) {
+                continue;
+            }
+            let known = media.pipes.iter().find(|pipe| pipe.kind() == said.kind);
+            if let Some(known) = known {
+                throughs.push(Through { said, ..known.through });
+            } else if let Ok(port) = self.open_port(bind) {
+                let pipe = Pipe::new(port, said);
+                throughs.push(pipe.through.clone());
+                pipes.push(pipe);
+            }
+        }
+        (throughs, pipes)
+    }
+
+    /// Whether an offer changes what the two sides have to agree on with each other.
+    fn needs_other_side(&self, id: LegId, offer: &[u8]) -> bool {
+        let Some(media) = self.leg_ref(id).and_then(|leg| leg.media.as_ref()) else { return false };
+        if media.negotiator.local().webrtc.is_some() {
+            return false;
+        }
+        let (streams, audio) = (besides(offer), has_audio(offer));
+        if streams.is_empty() && !audio {
+            // A hold that stops everything.
+            return false;
+        }
+        let others = streams.iter().any(|(_, said)| !media.has_pipe(said.kind))
+            || media.pipes.iter().any(|p| !streams.iter().any(|(_, said)| said.kind == p.kind()));
+        let codec = match media.codec().filter(|_| audio) {
+            Some(codec) if codec.is_understood() => {
+                !names_any(offer, &leg::codecs(self.config())) && !passed_codecs(offer).is_empty()
+            }
+            Some(codec) => !names_any(offer, &[codec]),
+            None => false,
+        };
+        others || codec || audio == media.without_audio
+    }
+
+    /// The asker does not want an answer any more.
+    pub(super) fn offer_withdrawn(&mut self, token: OfferToken) {
+        if let Some(passing) = self.passing.as_mut().filter(|p| p.token == Some(token)) {
+            passing.token = None;
+        }
+    }
+
+    /// The other side's answer to what it was asked; `None`: it refused. `false`: it was not asked.
+    pub(super) fn on_other_side(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        answer: Option<&Bytes>,
+    ) -> bool {
+        let Some(passing) = self.passing.take_if(|passing| passing.other == id) else {
+            return false;
+        };
+        let Passing { asker, token, offer, other, pipes, codecs } = *passing;
+        let agreed = self.other_side_agrees(now, other, (&offer, answer), pipes);
+        if agreed {
+            self.pass_from(asker, other);
+        } else if let Some(media) = self.leg(other).and_then(|leg| leg.media.as_mut()) {
+            media.negotiator.offer_failed();
+            media.set_codecs(codecs);
+        }
+        let answered = token.is_some_and(|token| self.answer_to_offer(now, asker, token, offer));
+        if agreed && !answered {
+            self.offer_back(now, asker, other);
+        }
+        if let (Some(a), Some(b)) = (self.leg_ref(asker), self.leg_ref(other)) {
+            self.join_pipes(a, b);
+        }
+        true
+    }
+
+    fn other_side_agrees(
+        &mut self,
+        now: Instant,
+        other: LegId,
+        (offer, answer): (&Bytes, Option<&Bytes>),
+        pipes: Vec<Pipe>,
+    ) -> bool {
+        let Some(leg) = self.leg(other) else { return false };
+        let (label, Some(media), Some(answer)) = (leg.label, leg.media.as_mut(), answer) else {
+            return false;
+        };
+        let before = media.pipes.len();
+        media.pipes.extend(pipes);
+        match media.accept(answer) {
+            Ok(stream) => {
+                media.without_audio = !has_audio(offer);
+                self.timeline.add(now, Some(label), media_fact(&stream));
+                true
+            }
+            Err(error) => {
+                media.pipes.truncate(before);
+                self.timeline.note(now, Some(label), format!("answer not usable: {error}"));
+                false
+            }
+        }
+    }
+
+    /// The other side changed for nothing: it is asked to be as it was.
+    fn offer_back(&mut self, now: Instant, asker: LegId, other: LegId) {
+        let kinds: Vec<BesideKind> = self
+            .leg_ref(asker)
+            .and_then(|leg| leg.media.as_ref())
+            .map(|media| media.pipes.iter().map(Pipe::kind).collect())
+            .unwrap_or_default();
+        let codecs = leg::codecs(self.config());
+        let Some(leg) = self.leg(other) else { return };
+        let Some(media) = &mut leg.media else { return };
+        let mut throughs = media.throughs();
+        throughs.retain(|through| kinds.contains(&through.said.kind));
+        media.set_codecs((codecs, Vec::new()));
+        media.without_audio = false;
+        let sdp = media.offer_with(&throughs, true);
+        if leg.session.reinvite(now, Some(sdp), Headers::new()).is_err() {
+            media.negotiator.offer_failed();
+        }
+    }
+
+    /// What flows beside the audio, for the timeline.
+    pub(super) fn note_pipes(&mut self, now: Instant, id: LegId) {
+        let Some(leg) = self.leg_ref(id) else { return };
+        let (label, Some(media)) = (leg.label, &leg.media) else { return };
+        let names: Vec<&str> = media.pipes.iter().map(|pipe| name(pipe.kind())).collect();
+        if !names.is_empty() {
+            let text = format!("{} passes through", names.join(" and "));
+            self.timeline.note(now, Some(label), text);
+        }
+    }
+
+    /// How much of it there was, when a leg is over.
+    pub(super) fn sum_up_pipes(&mut self, now: Instant, label: char, media: &LegMedia) {
+        for pipe in &media.pipes {
+            let c = pipe.port.counters();
+            let (kind, received, sent) = (name(pipe.kind()), c.received, c.sent);
+            let text = format!("{kind} ended: {received} packets in, {sent} out");
+            self.timeline.note(now, Some(label), text);
+        }
+    }
+}
+
+impl LegMedia {
+    fn offer_with(&mut self, beside: &[Through], audio: bool) -> Bytes {
+        let direction = MediaDirection::SendRecv;
+        self.offered = direction;
+        let sdp = Bytes::from(self.negotiator.offer_with(direction, beside, audio));
+        self.said = Some(sdp.clone());
+        sdp
+    }
+}
+
+const fn name(kind: BesideKind) -> &'static str {
+    match kind {
+        BesideKind::Video => "video",
+        BesideKind::Text => "text",
+        BesideKind::Fax => "fax",
+    }
+}

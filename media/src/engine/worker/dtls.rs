@@ -1,0 +1,142 @@
+//! DTLS on a leg's own port.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::super::api::{PortEventKind, StreamConfig};
+use super::port::Line;
+use super::{Port, Worker};
+use crate::webrtc::demux::{self, Kind};
+use crate::webrtc::{Identity, desk::Desk};
+
+/// A handshake and what waits for its keys.
+pub(in crate::engine) struct Dtls {
+    desk: Desk,
+    signalled: Box<StreamConfig>,
+    /// The leg has the keys.
+    up: bool,
+}
+
+impl Dtls {
+    #[inline]
+    pub(super) fn is_up(&self) -> bool {
+        self.up
+    }
+}
+
+impl Port {
+    /// Takes what signalling says of a leg with sockets of its own; whether audio is sent
+    /// differently from here on.
+    pub(super) fn set_own_stream(
+        &mut self,
+        now: Instant,
+        mut stream: Box<StreamConfig>,
+        identity: Option<&Identity>,
+    ) -> bool {
+        let Line::Own { rtp, dtls, .. } = &mut self.line else { return false };
+        let (terms, Some(identity)) = (stream.dtls.as_deref().cloned(), identity) else {
+            // Without a certificate nothing is said in clear either.
+            let clear = stream.dtls.is_none();
+            (stream.send, stream.receive) = (stream.send && clear, stream.receive && clear);
+            *dtls = None;
+            return self.leg.set_stream(now, stream);
+        };
+        let Some(terms) = terms else {
+            *dtls = None;
+            return self.leg.set_stream(now, stream);
+        };
+        let peer = stream.remote_rtp;
+        let mut send = |to: SocketAddr, packet: &[u8]| {
+            // What is lost here is sent again by DTLS.
+            let _ = rtp.send_to(packet, to);
+        };
+        match dtls {
+            Some(dtls) => {
+                dtls.desk.set(now, terms, identity, peer, &mut send);
+                dtls.signalled = stream;
+            }
+            None => {
+                let desk = Desk::new(now, terms, identity, peer, &mut send);
+                *dtls = Some(Box::new(Dtls { desk, signalled: stream, up: false }));
+            }
+        }
+        self.follow_dtls(now, true)
+    }
+
+    /// Follows the handshake with the leg; whether audio is sent differently from here on.
+    pub(super) fn follow_dtls(&mut self, now: Instant, again: bool) -> bool {
+        let Line::Own { dtls: Some(dtls), .. } = &mut self.line else { return false };
+        let keys = dtls.desk.keys().cloned();
+        let error = dtls.desk.take_error();
+        let (was, up) = (std::mem::replace(&mut dtls.up, keys.is_some()), keys.is_some());
+        let suite = keys.as_ref().map(|keys| keys.tx.suite());
+        let mut changed = false;
+        if again || up != was {
+            let mut stream = dtls.signalled.clone();
+            stream.srtp = keys;
+            // Never in clear: before the keys are there nothing is said or heard.
+            (stream.send, stream.receive) = (stream.send && up, stream.receive && up);
+            if !stream.rtcp_mux {
+                // The other port would need a handshake of its own (RFC 5764 §4.1).
+                stream.remote_rtcp = Some(SocketAddr::from(([0, 0, 0, 0], 0)));
+            }
+            changed = self.leg.set_stream(now, stream);
+        }
+        if let (false, Some(suite)) = (was, suite) {
+            self.leg.tell(PortEventKind::DtlsUp { suite });
+        }
+        if let Some(error) = error {
+            self.leg.tell(PortEventKind::DtlsFailed(error));
+        }
+        changed
+    }
+
+    fn dtls(&mut self, act: impl FnOnce(&mut Desk, &mut dyn FnMut(SocketAddr, &[u8]))) {
+        let Line::Own { rtp, dtls: Some(dtls), .. } = &mut self.line else { return };
+        act(&mut dtls.desk, &mut |to, packet| {
+            let _ = rtp.send_to(packet, to);
+        });
+    }
+}
+
+impl Worker {
+    /// Takes a datagram in `self.buffer[..n]` for a leg with DTLS. True: it is RTP, and there are
+    /// keys for it.
+    pub(super) fn is_for_srtp(
+        &mut self,
+        now: Instant,
+        slot: usize,
+        from: SocketAddr,
+        n: usize,
+    ) -> bool {
+        let packet = self.buffer.get(..n).unwrap_or_default();
+        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else {
+            return false;
+        };
+        let up = matches!(&port.line, Line::Own { dtls: Some(dtls), .. } if dtls.is_up());
+        match demux::kind_of(packet) {
+            Some(Kind::Rtp) if up => return true,
+            Some(Kind::Dtls) if port.leg.admits(from) => {
+                port.dtls(|desk, send| desk.receive(now, from, packet, send));
+                self.dtls_follow(now, slot);
+            }
+            _ => port.leg.counters.dropped.bump(),
+        }
+        false
+    }
+
+    /// Lets time pass for a handshake.
+    pub(super) fn dtls_tick(&mut self, now: Instant, slot: usize) {
+        let port = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut());
+        let Some(port) = port else { return };
+        if matches!(&port.line, Line::Own { dtls: Some(dtls), .. } if !dtls.is_up()) {
+            port.dtls(|desk, send| desk.handle_timeout(now, send));
+            self.dtls_follow(now, slot);
+        }
+    }
+
+    fn dtls_follow(&mut self, now: Instant, slot: usize) {
+        let changed = self.port(slot).is_some_and(|port| port.follow_dtls(now, false));
+        self.followed(now, slot, changed);
+    }
+}

@@ -1,0 +1,186 @@
+//! What a relayed call costs beside the floor, which is the simplest possible epoll relay.
+
+use std::io::BufRead as _;
+use std::net::{SocketAddr, UdpSocket};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use super::appliance::{Appliance, addresses, all_went};
+use super::figures::Figure;
+use super::process::{cpu_seconds, pss_kb};
+use super::{Outcome, SERVER, rtp, sip};
+
+/// Calls set up in a second.
+const RAMP: f64 = 100.0;
+/// Longest time in which CPU is measured beside the floor, alternating.
+const ROUNDS: u64 = 3;
+
+/// The sockets of both sides of all calls.
+pub(crate) struct Sides(pub(crate) UdpSocket, pub(crate) UdpSocket);
+
+impl Sides {
+    pub(crate) fn open() -> Outcome<Self> {
+        let (_, media) = addresses()?;
+        let sides = Self(UdpSocket::bind(media.0)?, UdpSocket::bind(media.1)?);
+        for socket in [&sides.0, &sides.1] {
+            socket.set_nonblocking(true)?;
+            rustix::net::sockopt::set_socket_recv_buffer_size(socket, 8 << 20)?;
+        }
+        Ok(sides)
+    }
+}
+
+/// What a load cost, and what was heard.
+#[derive(Debug, Default)]
+pub(crate) struct Cost {
+    pub(crate) cpu: f64,
+    pub(crate) heard: rtp::Heard,
+}
+
+impl Cost {
+    pub(crate) fn us_per_packet(&self) -> f64 {
+        self.cpu * 1e6 / self.heard.received.max(1) as f64
+    }
+
+    /// 50 packets a second each way.
+    pub(crate) fn s_per_call_minute(&self) -> f64 {
+        self.us_per_packet() * 6000.0 / 1e6
+    }
+
+    fn add(&mut self, other: Self) {
+        self.cpu += other.cpu;
+        self.heard.add(other.heard);
+    }
+}
+
+/// CPU seconds that `pid` spends while the calls talk, and what was heard.
+pub(crate) fn talk(
+    sides: &Sides,
+    calls: &[sip::Media],
+    seconds: u64,
+    pid: u32,
+    tick: &mut u64,
+) -> Outcome<Cost> {
+    let sockets = (&sides.0, &sides.1);
+    // The first second is for latches and caches.
+    rtp::talk(sockets, calls, Duration::from_secs(1), *tick)?;
+    let before = cpu_seconds(pid);
+    let heard = rtp::talk(sockets, calls, Duration::from_secs(seconds), *tick + 100)?;
+    *tick += 200 + seconds * 50;
+    Ok(Cost { cpu: cpu_seconds(pid) - before, heard })
+}
+
+/// The bare relay as a process on the appliance's CPU.
+pub(crate) struct Floor {
+    child: std::process::Child,
+    pub(crate) media: Vec<sip::Media>,
+}
+
+impl Floor {
+    pub(crate) fn start(calls: usize) -> Outcome<Self> {
+        let me = std::env::current_exe()?;
+        let mut child = Command::new("taskset")
+            .args(["-c", "0"])
+            .arg(me)
+            .args(["--floor", &calls.to_string()])
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        std::io::BufReader::new(child.stdout.take().ok_or("no output")?).read_line(&mut line)?;
+        let ports: Vec<u16> = line.split_whitespace().filter_map(|p| p.parse().ok()).collect();
+        let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+        let pairs = ports.chunks_exact(2);
+        let media = pairs
+            .map(|pair| sip::Media {
+                caller: at(pair[0]),
+                callee: at(pair[1]),
+                callee_payload_type: 0,
+            })
+            .collect();
+        Ok(Self { child, media })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Floor {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The same load through both, turn by turn, so that what disturbs one disturbs the other.
+pub(crate) fn beside_the_floor(
+    sides: &Sides,
+    calls: &[sip::Media],
+    seconds: u64,
+    pid: u32,
+    tick: &mut u64,
+) -> Outcome<(Cost, Cost)> {
+    let floor = Floor::start(calls.len())?;
+    let (mut ours, mut bare) = (Cost::default(), Cost::default());
+    let rounds = ROUNDS.min(seconds);
+    for _ in 0..rounds {
+        ours.add(talk(sides, calls, seconds / rounds, pid, tick)?);
+        bare.add(talk(sides, &floor.media, seconds / rounds, floor.pid(), tick)?);
+    }
+    Ok((ours, bare))
+}
+
+/// The same of calls whose sides know no telephone events: their audio is listened to.
+pub(crate) fn listened_to(appliance: &Appliance, count: usize, seconds: u64) -> Outcome<Figure> {
+    let (signalling, media) = addresses()?;
+    let sides = Sides::open()?;
+    let mut calls = sip::Calls::new(SERVER.parse()?, signalling, media, 3000)?;
+    calls.without_events();
+    let up = calls.set_up(count, RAMP)?;
+    all_went(sip::Outcome { ok: up.len(), begun: count }, count, "relayed calls")?;
+    let (ours, floor) = beside_the_floor(&sides, &up, seconds, appliance.pid(), &mut 0)?;
+    calls.tear_down()?;
+    let name = format!("CPU per relayed packet, listening for tones of keys, {count} calls");
+    let baseline = ("bare epoll relay", floor.us_per_packet());
+    Ok(Figure::beside(name, ours.us_per_packet(), "us", baseline, None))
+}
+
+/// Figures of `count` relayed calls, and the floor's CPU seconds a call-minute.
+pub(crate) fn relay(
+    appliance: &Appliance,
+    count: usize,
+    seconds: u64,
+) -> Outcome<(Vec<Figure>, f64)> {
+    let (signalling, media) = addresses()?;
+    let sides = Sides::open()?;
+    let before = pss_kb(appliance.pid());
+    let mut calls = sip::Calls::new(SERVER.parse()?, signalling, media, 10 + count as u32)?;
+    let up = calls.set_up(count, RAMP)?;
+    all_went(sip::Outcome { ok: up.len(), begun: count }, count, "relayed calls")?;
+    let (ours, floor) = beside_the_floor(&sides, &up, seconds, appliance.pid(), &mut 0)?;
+    let memory = (pss_kb(appliance.pid()) - before) / count as f64;
+    calls.tear_down()?;
+    let beside = |what: &str, value: f64, unit, bare: f64, goal| {
+        let baseline = ("bare epoll relay", bare);
+        Figure::beside(format!("{what}, {count} calls"), value, unit, baseline, goal)
+    };
+    let per_packet = (ours.us_per_packet(), floor.us_per_packet());
+    let per_minute = (ours.s_per_call_minute(), floor.s_per_call_minute());
+    let us = |cost: &Cost, percent| cost.heard.latency_us(percent);
+    let plain = |what: String, value, unit, goal| Figure::plain(what, value, unit, Some(goal));
+    let mut figures = vec![
+        beside("CPU per relayed packet", per_packet.0, "us", per_packet.1, Some(1.15)),
+        beside("CPU per relayed call-minute", per_minute.0, "s", per_minute.1, None),
+        beside("latency p50", us(&ours, 50.0), "us", us(&floor, 50.0), None),
+        beside("latency p99", us(&ours, 99.0), "us", us(&floor, 99.0), None),
+    ];
+    if count >= 1000 {
+        let name = |p: &str| format!("latency from sender to receiver, {p}, {count} calls");
+        figures.push(plain(name("p50"), us(&ours, 50.0), "us", 50.0));
+        figures.push(plain(name("p99"), us(&ours, 99.0), "us", 300.0));
+    }
+    let lost = format!("packets lost of {} sent, {count} calls", ours.heard.sent);
+    figures.push(plain(lost, ours.heard.loss_percent(), "%", 0.01));
+    figures.push(plain(format!("memory per relayed call, {count} calls"), memory, "kB", 60.0));
+    Ok((figures, per_minute.1))
+}
