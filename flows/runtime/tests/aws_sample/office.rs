@@ -66,7 +66,7 @@ impl Office {
     pub(crate) async fn open(definition: &str, now: &str) -> Self {
         let store = Arc::new(MemoryStore::new());
         let schedules = Schedules::default();
-        let tables = DynamoDb::new(store.clone(), true);
+        let tables = DynamoDb::new(store.clone(), None);
         tables.learn(&serde_json::from_str(definition).unwrap());
         let local: Vec<Arc<dyn Service>> = vec![Arc::new(tables), Arc::new(schedules.clone())];
         let mut options = Options::new(store, Services::new(local, Arc::new(NoUpstream)));

@@ -64,7 +64,7 @@ fn named<'a>(reports: &'a [Report], name: &str) -> &'a Report {
 
 fn run(definition: &str) -> Vec<Report> {
     let store = Arc::new(MemoryStore::new());
-    let tables = DynamoDb::new(store.clone(), true);
+    let tables = DynamoDb::new(store.clone(), None);
     tables.learn(&serde_json::from_str(definition).unwrap());
     let local: Vec<Arc<dyn Service>> = vec![Arc::new(tables), Arc::new(Schedules::default())];
     let services = Services::new(local, Arc::new(NoUpstream));
