@@ -277,3 +277,17 @@ fn a_leg_that_is_none_is_told_in_awss_words() {
     let (_, message) = error("Pause", &parameters);
     assert_eq!(message, "CallId or ParticipantTag parameter for action is invalid");
 }
+
+/// AWS's business-number sample asks with `Repeat` 0 and with equal numbers of digits, whatever the
+/// page says of both.
+#[test]
+fn a_prompt_that_is_not_repeated_is_asked_once() {
+    let text = json!({"Text": "Press any key"});
+    let ask = json!({"SpeechParameters": text, "MinNumberOfDigits": 0, "MaxNumberOfDigits": 1,
+        "InBetweenDigitsDurationInMilliseconds": 1000, "Repeat": 0,
+        "RepeatDurationInMilliseconds": 2000});
+    action("SpeakAndGetDigits", &ask).check("").unwrap();
+    let number = json!({"SpeechParameters": text, "MinNumberOfDigits": 10, "MaxNumberOfDigits": 10,
+        "RepeatDurationInMilliseconds": 5000});
+    action("SpeakAndGetDigits", &number).check("").unwrap();
+}

@@ -140,7 +140,11 @@ impl Call {
             Verdict::Waiting => {}
             Verdict::Accepted(digits) => {
                 self.stop_prompt();
-                self.action_done(now, |data| data.received_digits = Some(digits));
+                // Nothing pressed where nothing is enough: the field is absent (the page of
+                // PlayAudioAndGetDigits: it is set "when the application successfully gathers
+                // digits"; AWS's business-number sample asks `IsPresent`).
+                let digits = Some(digits).filter(|digits| !digits.is_empty());
+                self.action_done(now, |data| data.received_digits = digits);
             }
             Verdict::Refused => {
                 self.stop_prompt();

@@ -28,6 +28,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use self::error::{ExecutionError, StartError, TokenFault};
 pub use self::queue::QueueMessage;
+pub(crate) use self::tokens::new_name;
 use crate::clock::Clock;
 use crate::names::{MachineRef, Place, is_name};
 use crate::services::Services;

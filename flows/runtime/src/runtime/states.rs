@@ -87,6 +87,30 @@ async fn start(runtime: &Runtime, request: &Request) -> Result<ExecutionRecord, 
     record.map_err(|error| fault(request, error.name(), &error))
 }
 
+impl Runtime {
+    /// Starts an execution for a schedule whose time has come. One of that name that is there
+    /// already is the one: it was started before a restart.
+    ///
+    /// # Errors
+    /// In the words that a schedule's retry policy is held against.
+    pub async fn start_scheduled(
+        &self,
+        start: crate::schedule::StartExecution,
+    ) -> Result<(), ServiceError> {
+        let refused = |error: &StartError| {
+            ServiceError::new(format!("StepFunctions.{}Exception", error.name()), error.to_string())
+        };
+        let machine = MachineRef::parse(&start.machine)
+            .ok_or_else(|| refused(&StartError::NoSuchMachine(start.machine.clone())))?;
+        let (name, input) = (Some(start.name), start.input);
+        let start = StartExecution { machine, name, input, transaction_id: None };
+        match self.start_execution(start).await {
+            Ok(_) | Err(StartError::AlreadyExists(_)) => Ok(()),
+            Err(error) => Err(refused(&error)),
+        }
+    }
+}
+
 /// The name of a child that was given none: the same for each attempt to start it.
 fn child_name(idempotency: &str) -> String {
     let digest = Sha256::digest(idempotency);

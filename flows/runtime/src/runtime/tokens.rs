@@ -58,7 +58,7 @@ impl Tokens {
 }
 
 /// A random UUID (RFC 9562, version 4).
-pub(super) fn new_name() -> String {
+pub(crate) fn new_name() -> String {
     let mut bytes: [u8; 16] = rand::random();
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;

@@ -20,7 +20,7 @@ use super::report::{Line, Report, missing};
 use super::scenario::{Callee, Direction, Move, Scenario};
 use crate::audit;
 use crate::router::{FlowCall, FlowError, WAKE_ARGUMENT};
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, new_name};
 use crate::store::ExecutionStatus;
 
 /// After so long a caller who hears nothing hangs up.
@@ -57,7 +57,7 @@ pub(super) async fn play(
     definition: &str,
 ) -> Result<Report, ScriptError> {
     let details = CallDetails {
-        transaction_id: "00000000-0000-4000-8000-000000000001".to_owned(),
+        transaction_id: new_name(),
         aws_account_id: runtime.place().account.clone(),
         aws_region: runtime.place().region.clone(),
         sip_media_application_id: "00000000-0000-4000-8000-0000000000aa".to_owned(),

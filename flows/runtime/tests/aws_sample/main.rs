@@ -8,6 +8,7 @@ mod customer;
 mod office;
 mod owner;
 mod scheduled;
+mod scripted;
 mod trouble;
 
 use office::{BUSINESS, CUSTOMER, OWNER, Office, sample};

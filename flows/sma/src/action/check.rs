@@ -206,7 +206,8 @@ fn digits(action: &PlayAudioAndGetDigits) -> Result<(), ActionError> {
         audio(failure)?;
     }
     keys(&action.terminator_digits, "TerminatorDigits")?;
-    within(action.repeat, 1..=100, "The Repeat parameter is invalid.")?;
+    // AWS's business-number sample asks with 0, which is one attempt.
+    within(action.repeat, 0..=100, "The Repeat parameter is invalid.")?;
     if action.in_between_digits_duration_in_milliseconds == Some(0) {
         return Err(invalid("The InBetweenDigitsDurationInMilliseconds parameter is invalid."));
     }
