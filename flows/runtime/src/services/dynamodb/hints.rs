@@ -112,8 +112,12 @@ pub(super) fn table_for(name: &str, arguments: &Json, hints: &[Hint]) -> Option<
     }
     if let Some(item) = arguments.get("Item").and_then(|item| parse_item(item).ok()) {
         let fits = |hint: &&Hint| hint.names.iter().all(|key| get(&item, key).is_some());
-        let named = hints.iter().filter(|hint| hint.table.as_deref() == Some(name)).find(fits);
-        let hint = named.or_else(|| hints.iter().filter(|hint| hint.table.is_none()).find(fits))?;
+        // A query may leave the sort key out: who names more knows more.
+        let best = |table: Option<&str>| {
+            let of = hints.iter().rev().filter(|hint| hint.table.as_deref() == table);
+            of.filter(fits).max_by_key(|hint| hint.names.len())
+        };
+        let hint = best(Some(name)).or_else(|| best(None))?;
         return table(name, &hint.names, &item);
     }
     None

@@ -40,6 +40,25 @@ async fn a_query_shows_the_key_of_a_table_too() {
 }
 
 #[tokio::test]
+async fn a_query_that_leaves_the_sort_key_out_does_not_hide_it() {
+    let db = dynamodb();
+    db.learn(&json!({"States": {
+        "List": {"Resource": "arn:aws:states:::aws-sdk:dynamodb:query",
+            "Arguments": {"TableName": "{% $Table %}", "KeyConditionExpression": "Shop = :shop",
+                "ExpressionAttributeValues": {":shop": {"S": "{% $Shop %}"}}}},
+        "Delete": {"Resource": "arn:aws:states:::dynamodb:deleteItem",
+            "Arguments": {"TableName": "{% $Table %}", "Key": {"Shop": "{% $s %}", "At": "{% $a %}"}}},
+    }}));
+    for at in ["1", "2"] {
+        let item = json!({"Shop": {"S": "s"}, "At": {"S": at}});
+        ok(&db, "putItem", json!({"TableName": "Messages", "Item": item})).await;
+    }
+    let query = json!({"TableName": "Messages", "KeyConditionExpression": "Shop = :shop",
+        "ExpressionAttributeValues": {":shop": {"S": "s"}}});
+    assert_eq!(ok(&db, "query", query).await["Count"], 2);
+}
+
+#[tokio::test]
 async fn a_table_whose_key_nobody_knows_is_not_found() {
     let db = dynamodb();
     let put = json!({"TableName": "Unknown", "Item": {"a": {"S": "x"}}});
