@@ -137,6 +137,10 @@ catalogue! {
     BROWSER_UNREACHABLE = "browser-unreachable" Network 503 true
         "The audio connection to a browser (WebRTC) did not come about, or broke off."
         "Let the UDP port of `[webrtc]` through the firewall to this box, and set `external_address` when the box is behind NAT. The call's timeline says how far it came.";
+    /// A desk phone's handshake came to nothing.
+    DTLS_FAILED = "dtls-failed" Peer 488 false
+        "The handshake that makes the keys of encrypted audio (DTLS-SRTP) with a desk phone failed."
+        "The call's timeline says why. Certificates on elliptic curves are taken and RSA ones are not: a phone that has no other does with SDES.";
     /// SRTP missing.
     ENCRYPTION_REQUIRED = "encryption-required" Us 488 false
         "One side insists on encrypted audio (SRTP with SDES) and the other does not offer it."

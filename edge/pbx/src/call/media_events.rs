@@ -54,7 +54,7 @@ impl Call {
             PortEventKind::DtlsFailed(error) => {
                 let Some((_, label)) = leg else { return };
                 self.timeline.note(now, Some(label), error.to_string());
-                self.on_deaf(now, Some(label), failure::WRONG_KEY);
+                self.on_deaf(now, Some(label), failure::DTLS_FAILED);
             }
             PortEventKind::NoMedia { silent_for } => {
                 let text = format!("no audio for {} s", silent_for.as_secs());
