@@ -3,7 +3,13 @@
 //! `kernel_table CALLS` in the box's network namespace; says when they are in, and holds them until its
 //! input ends.
 
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::print_stdout, reason = "a measuring tool")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a measuring tool"
+)]
 
 #[path = "../src/kernel/netlink.rs"]
 mod netlink;
@@ -31,8 +37,9 @@ fn main() {
             let ((from, at), (to, via)) = (sides[from], sides[to]);
             let ssrc = 1 + u32::from(n) * 2 + side as u32;
             let path = Path { from, at, via, to, payload_type: 0, payload: 160, ssrc };
-            let [there, back] = [(to, via), (from, at)]
-                .map(|(to, from)| route::route(&mut routes, *to.ip(), *from.ip()).unwrap().unwrap());
+            let [there, back] = [(to, via), (from, at)].map(|(to, from)| {
+                route::route(&mut routes, *to.ip(), *from.ip()).unwrap().unwrap()
+            });
             let device = routes.interface(back.interface).unwrap();
             table.attach(back.interface, &device).unwrap();
             table.insert(&path, there).unwrap();
