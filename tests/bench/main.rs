@@ -115,46 +115,21 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
-/// All figures, or those of one subject. The floor is always measured: others are told beside it.
+/// Subjects that need the appliance as a process.
+const OF_THE_APPLIANCE: [&str; 4] = ["signalling", "relay", "prompts", "recording"];
+
+/// All figures, or those of one subject.
 fn measure(offhook: &Path, size: &Size, only: Option<&str>) -> Outcome<Vec<Figure>> {
     let wanted = |subject: &str| only.is_none_or(|only| only == subject);
     let folder = std::env::temp_dir().join(format!("offhook-bench-{}", std::process::id()));
     let mut figures = Vec::new();
-    if wanted("signalling") {
-        figures.push(signalling::start_up(offhook, &folder, size)?);
+    if OF_THE_APPLIANCE.into_iter().any(wanted) {
+        figures.extend(of_the_appliance(offhook, &folder, size, &wanted)?);
     }
-    let appliance = Appliance::start(offhook, &folder, size.users, PCMU)?;
-    std::thread::sleep(Duration::from_secs(1));
-    figures.push(Figure::plain("memory idle (PSS)", pss_kb(appliance.pid()) / 1024.0, "MiB", None));
-    if wanted("signalling") {
-        figures.extend(signalling::registrations(&appliance, size)?);
-        figures.extend(signalling::call_setup(&appliance, size)?);
-        figures.push(signalling::call_memory(&appliance, size)?);
-    }
-    let mut floor = f64::NAN;
-    for (n, calls) in size.relays.iter().enumerate() {
-        if n < 1 || wanted("relay") {
-            let (more, of_floor) = relay::relay(&appliance, *calls, size.seconds)?;
-            figures.extend(more);
-            floor = of_floor;
-        }
-    }
-    if wanted("relay") {
-        let calls = size.relays.first().copied().unwrap_or(10);
-        figures.push(relay::listened_to(&appliance, calls, size.seconds)?);
-    }
-    if wanted("prompts") {
-        for calls in size.prompts {
-            figures.extend(prompts::playback(&appliance, *calls, size.seconds, floor)?);
-        }
-    }
-    if wanted("recording") {
-        figures.extend(prompts::recording(&appliance, size.recordings, size.seconds, floor)?);
-    }
-    drop(appliance);
     if wanted("codecs") {
         figures.push(transcode::memory(offhook, &folder, size)?);
-        figures.extend(engine::codecs(size.seconds, floor / 6000.0 * 1e6)?);
+        let floor = relay::floor(size.transcoded, size.seconds)?;
+        figures.extend(engine::codecs(size.seconds, floor.us_per_packet())?);
     }
     if wanted("srtp") {
         figures.extend(engine::packets(size.seconds)?);
@@ -162,6 +137,44 @@ fn measure(offhook: &Path, size: &Size, only: Option<&str>) -> Outcome<Vec<Figur
     if wanted("kernel") {
         figures.extend(kernel::relay(size.seconds)?);
     }
-    std::fs::remove_dir_all(&folder)?;
+    // There is none when no appliance was needed.
+    let _ = std::fs::remove_dir_all(&folder);
+    Ok(figures)
+}
+
+fn of_the_appliance(
+    offhook: &Path,
+    folder: &Path,
+    size: &Size,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Outcome<Vec<Figure>> {
+    let mut figures = Vec::new();
+    if wanted("signalling") {
+        figures.push(signalling::start_up(offhook, folder, size)?);
+    }
+    let appliance = Appliance::start(offhook, folder, size.users, PCMU)?;
+    std::thread::sleep(Duration::from_secs(1));
+    if wanted("signalling") {
+        let idle = pss_kb(appliance.pid()) / 1024.0;
+        figures.push(Figure::plain("memory idle (PSS)", idle, "MiB", None));
+        figures.extend(signalling::registrations(&appliance, size)?);
+        figures.extend(signalling::call_setup(&appliance, size)?);
+        figures.push(signalling::call_memory(&appliance, size)?);
+    }
+    if wanted("relay") {
+        for calls in size.relays {
+            figures.extend(relay::relay(&appliance, *calls, size.seconds)?);
+        }
+        let calls = size.relays.first().copied().unwrap_or(10);
+        figures.push(relay::listened_to(&appliance, calls, size.seconds)?);
+    }
+    if wanted("prompts") {
+        for calls in size.prompts {
+            figures.extend(prompts::playback(&appliance, *calls, size.seconds)?);
+        }
+    }
+    if wanted("recording") {
+        figures.extend(prompts::recording(&appliance, size.recordings, size.seconds)?);
+    }
     Ok(figures)
 }

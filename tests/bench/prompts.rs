@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::appliance::{Appliance, addresses, all_went};
 use super::figures::Figure;
 use super::process::{cpu_seconds, pss_kb};
-use super::{Outcome, SERVER, rtp, sip};
+use super::{Outcome, SERVER, relay, rtp, sip};
 
 /// CPU seconds a call-minute of Asterisk by the floor's, both of one run on one machine
 /// (`facts/bench.md`): what carries over is the ratio. Playback may cost a third of it, recording half.
@@ -37,12 +37,11 @@ fn listen(socket: &UdpSocket, stop: &AtomicBool, room: usize) -> Vec<Arrival> {
     arrivals
 }
 
-/// Plays to `count` callers; `floor` is a bare relay's CPU seconds a call-minute.
+/// Plays to `count` callers.
 pub(crate) fn playback(
     appliance: &Appliance,
     count: usize,
     seconds: u64,
-    floor: f64,
 ) -> Outcome<Vec<Figure>> {
     let (signalling, media) = addresses()?;
     let socket = UdpSocket::bind(media.0)?;
@@ -66,6 +65,7 @@ pub(crate) fn playback(
     let arrivals = listener.join().map_err(|_| "the listener broke off")?;
     calls.tear_down()?;
     all_went(sip::Outcome { ok: up, begun: count }, count, "prompts")?;
+    let floor = relay::floor(count, seconds)?.s_per_call_minute();
     let mut figures = punctuality(&arrivals, &answered, (from, to), count);
     let minutes = count as f64 * (to - from).as_secs_f64() / 60.0;
     figures.push(Figure::beside(
@@ -130,7 +130,6 @@ pub(crate) fn recording(
     appliance: &Appliance,
     count: usize,
     seconds: u64,
-    floor: f64,
 ) -> Outcome<Vec<Figure>> {
     let (signalling, media) = addresses()?;
     let sockets = (UdpSocket::bind(media.0)?, UdpSocket::bind(media.1)?);
@@ -150,6 +149,8 @@ pub(crate) fn recording(
     let cpu = cpu_seconds(appliance.pid()) - cpu;
     let memory = (pss_kb(appliance.pid()) - before) / count as f64;
     calls.tear_down()?;
+    drop(sockets);
+    let floor = relay::floor(count, seconds)?.s_per_call_minute();
     let minutes = heard.sent as f64 / 50.0 / 60.0;
     Ok(vec![
         Figure::beside(

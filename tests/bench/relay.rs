@@ -145,12 +145,18 @@ pub(crate) fn listened_to(appliance: &Appliance, count: usize, seconds: u64) -> 
     Ok(Figure::beside(name, ours.us_per_packet(), "us", baseline, None))
 }
 
-/// Figures of `count` relayed calls, and the floor's CPU seconds a call-minute.
+/// What the floor costs alone.
+pub(crate) fn floor(count: usize, seconds: u64) -> Outcome<Cost> {
+    let (sides, floor) = (Sides::open()?, Floor::start(count)?);
+    talk(&sides, &floor.media, seconds.div_ceil(2), floor.pid(), &mut 0)
+}
+
+/// Figures of `count` relayed calls.
 pub(crate) fn relay(
     appliance: &Appliance,
     count: usize,
     seconds: u64,
-) -> Outcome<(Vec<Figure>, f64)> {
+) -> Outcome<Vec<Figure>> {
     let (signalling, media) = addresses()?;
     let sides = Sides::open()?;
     let before = pss_kb(appliance.pid());
@@ -182,5 +188,5 @@ pub(crate) fn relay(
     let lost = format!("packets lost of {} sent, {count} calls", ours.heard.sent);
     figures.push(plain(lost, ours.heard.loss_percent(), "%", 0.01));
     figures.push(plain(format!("memory per relayed call, {count} calls"), memory, "kB", 60.0));
-    Ok((figures, per_minute.1))
+    Ok(figures)
 }

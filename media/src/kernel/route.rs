@@ -64,13 +64,11 @@ fn read(to: Ipv4Addr, body: &[u8]) -> Option<Route> {
 
 #[cfg(test)]
 mod tests {
-    use rustix::net::netlink;
-
     use super::*;
 
     #[test]
     fn a_host_that_is_this_machine_has_no_route_to_send_by() {
-        let mut socket = Socket::open(Some(netlink::ROUTE)).unwrap();
+        let mut socket = Socket::open(None).unwrap();
         let here = Ipv4Addr::LOCALHOST;
         assert_eq!(route(&mut socket, here, here).unwrap(), None);
     }

@@ -16,6 +16,11 @@ use super::{FRAME, Inner, News, RecordError, RecordingDone, Shared, Side, lock};
 const BATCH: usize = 4000;
 /// Samples between two looks at the free space: ten seconds.
 const ROOM_EVERY: u64 = 80_000;
+/// While something is recorded the writer takes what is there so often. A frame that had to wake it
+/// would cost its media thread more than all the rest.
+const GATHER: Duration = Duration::from_millis(20);
+/// Most jobs taken before it looks around.
+const AT_ONCE: usize = 4096;
 /// The writer looks around at least this often, in case a wake-up found the queue full.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -63,11 +68,16 @@ impl Recordings {
 
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
         loop {
-            match jobs.recv_timeout(LOOK_EVERY) {
-                Ok(job) => self.take(&job),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+            if self.open.is_empty() {
+                match jobs.recv_timeout(LOOK_EVERY) {
+                    Ok(job) => self.take(&job),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
+            } else {
+                std::thread::sleep(GATHER);
             }
+            jobs.try_iter().take(AT_ONCE).for_each(|job| self.take(&job));
             self.look();
             if self.shared.stopping.load(Ordering::SeqCst) {
                 break;
