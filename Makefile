@@ -46,12 +46,14 @@ cargo:
 run-tools: INSTALL := cc:gcc cc:libc6-dev espeak-ng:espeak-ng
 # The user agents that the tests talk to, `kill` of procps, the engine that speaks, and a second
 # opinion on Ogg Opus files.
-test-tools: INSTALL := cc:gcc cc:libc6-dev baresip:baresip-core sipp:sip-tester kill:procps espeak-ng:espeak-ng opusdec:opus-tools chromium:chromium curl:curl python3:python3 python3:python3-venv
+test-tools: INSTALL := cc:gcc cc:libc6-dev baresip:baresip-core sipp:sip-tester kill:procps espeak-ng:espeak-ng opusdec:opus-tools chromium:chromium curl:curl python3:python3
 bench-tools: INSTALL := cc:gcc cc:libc6-dev python3:python3 sox:sox sipp:sip-tester taskset:util-linux ip:iproute2
 
 run-tools test-tools bench-tools:
 	@missing=""; for tool in $(INSTALL); do \
 	  type -P "$${tool%%:*}" >/dev/null || missing="$$missing $${tool##*:}"; done; \
+	if [ "$@" = test-tools ] && ! python3 -c "import ensurepip" 2>/dev/null; then \
+	  missing="$$missing python3-venv"; fi; \
 	[ -n "$$missing" ] || exit 0; \
 	command -v apt-get >/dev/null || { echo "please install:$$missing"; exit 1; }; \
 	echo "installing$$missing"; \

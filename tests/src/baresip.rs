@@ -166,7 +166,12 @@ impl Baresip {
 
     /// Waits for an event of this type and gives it back. A later call looks at later events only.
     pub fn expect(&mut self, kind: &str) -> Value {
-        let limit = Instant::now() + Duration::from_secs(20);
+        self.expect_within(kind, Duration::from_secs(20))
+    }
+
+    /// The same, with another patience.
+    pub fn expect_within(&mut self, kind: &str, patience: Duration) -> Value {
+        let limit = Instant::now() + patience;
         loop {
             self.read();
             let found = self.events[self.next..].iter().position(|e| e["type"] == kind);

@@ -26,7 +26,6 @@ pub mod phone;
 pub mod place;
 pub mod recordings;
 pub mod reload;
-pub mod remote;
 pub mod serve;
 pub mod speech;
 pub mod status;

@@ -13,6 +13,7 @@ mod conference;
 mod connect;
 mod contacts;
 mod drain;
+mod flows;
 mod groups;
 mod hold;
 mod ipv6;

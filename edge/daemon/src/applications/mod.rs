@@ -183,14 +183,11 @@ impl Applications {
 impl pbx::Applications for Applications {
     fn open(&self, opening: &Opening<'_>) -> Option<Box<dyn Application>> {
         let (config, target) = (opening.config, opening.target);
-        let opened: Result<Box<dyn Application>, String> = match target {
+        let remote = |handler| Box::new(Remote::new(handler)) as Box<dyn Application>;
+        let opened = match target {
             Target::Flow(name) => self.workflow(opening, name).map(|flow| Box::new(flow) as _),
-            Target::Lambda(name) => self
-                .lambda(config, name)
-                .map(|handler| Box::new(Remote::new("lambda", handler)) as _),
-            Target::Webhook(name) => self
-                .webhook(config, name)
-                .map(|handler| Box::new(Remote::new("webhook", handler)) as _),
+            Target::Lambda(name) => self.lambda(config, name).map(remote),
+            Target::Webhook(name) => self.webhook(config, name).map(remote),
             _ => return None,
         };
         opened

@@ -1,42 +1,103 @@
-//! Applications elsewhere: a function of AWS Lambda, a webhook. The same events and replies for
-//! both, and the same patience (`offhook_sma::invoke`).
+//! Applications elsewhere: a Lambda function or a webhook as what runs a call.
 
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use offhook_chime::handler::{AskError, Handler, ask};
 use offhook_pbx::app::{AppError, Application};
-use offhook_sma::event::InvocationEvent;
-use offhook_sma::invoke::Policy;
+use offhook_sma::InvocationEvent;
+use offhook_sma::invoke::{GiveUp, Policy};
 use offhook_sma::reply::Reply;
 
-/// A call that somebody elsewhere runs.
-pub(super) struct Remote {
-    name: &'static str,
-    handler: Arc<dyn Handler>,
-}
+/// A handler elsewhere, for one call. It keeps nothing: all calls may share the handler.
+#[derive(Clone)]
+pub struct Remote(Arc<dyn Handler>);
 
 impl Remote {
-    /// `name`: for the timeline.
-    pub(super) fn new(name: &'static str, handler: Arc<dyn Handler>) -> Self {
-        Self { name, handler }
+    /// With a handler ([`offhook_chime::handler::LambdaHandler`],
+    /// [`offhook_chime::webhook::Webhook`]).
+    pub fn new(handler: Arc<dyn Handler>) -> Self {
+        Self(handler)
     }
 }
 
 impl Application for Remote {
     fn name(&self) -> &'static str {
-        self.name
+        match self.0.name().split(':').next() {
+            Some("lambda") => "lambda",
+            Some("webhook") => "webhook",
+            _ => "remote",
+        }
     }
 
     fn handle(&mut self, event: InvocationEvent) -> BoxFuture<'_, Result<Reply, AppError>> {
+        let handler = Arc::clone(&self.0);
         Box::pin(async move {
-            let reply = ask(&*self.handler, &event, Policy::default()).await;
-            reply.map_err(|error| match error {
-                AskError::Invalid(error) => AppError::Invalid(error),
-                error @ AskError::GaveUp { .. } => {
-                    AppError::Failed(format!("{}: {error}", self.handler.name()))
+            let asked = ask(&*handler, &event, Policy::default()).await;
+            asked.map_err(|error| {
+                let words = format!("{}: {error}", handler.name());
+                match error {
+                    AskError::Invalid(error) => AppError::Invalid(error),
+                    AskError::GaveUp { why, .. } => match why {
+                        GiveUp::TimedOut => AppError::TimedOut,
+                        GiveUp::AccessDenied | GiveUp::Throttled => AppError::Unreachable(words),
+                        GiveUp::Failed(_) => AppError::Failed(words),
+                    },
                 }
             })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use offhook_chime::handler::{Attempt, HandlerError};
+    use offhook_sma::invoke::Fault;
+    use offhook_sma::reply::ReplyError;
+
+    use super::*;
+
+    /// Answers always the same.
+    struct Says(Result<&'static str, u16>);
+
+    impl Handler for Says {
+        fn name(&self) -> &str {
+            "webhook:https://example.com/calls"
+        }
+
+        fn attempt(&self, _: String, _: Bytes, _: Duration) -> Attempt<'_> {
+            let said = self.0.map(Bytes::from).map_err(|status| HandlerError {
+                fault: Fault::Client(status),
+                words: format!("answers {status}"),
+            });
+            Box::pin(std::future::ready(said))
+        }
+    }
+
+    async fn told(said: Result<&'static str, u16>) -> Result<Reply, AppError> {
+        let event = serde_json::json!({
+            "SchemaVersion": "1.0", "Sequence": 1, "InvocationEventType": "NEW_INBOUND_CALL",
+            "CallDetails": {"TransactionId": "t", "AwsAccountId": "111122223333",
+                "AwsRegion": "us-east-1", "SipMediaApplicationId": "x", "Participants": []}
+        });
+        let mut remote = Remote::new(Arc::new(Says(said)));
+        assert_eq!(remote.name(), "webhook");
+        remote.handle(serde_json::from_value(event).unwrap()).await
+    }
+
+    #[tokio::test]
+    async fn a_call_is_told_whose_fault_it_is() {
+        let reply = told(Ok("{\"SchemaVersion\": \"1.0\", \"Actions\": []}")).await.unwrap();
+        assert_eq!(reply.actions, Some(Vec::new()));
+        assert_eq!(told(Ok("null")).await, Err(AppError::Invalid(ReplyError::Blank)));
+        let words = |error: AppError| error.to_string();
+        let error = words(told(Err(403)).await.unwrap_err());
+        assert!(error.starts_with("the application cannot be reached: webhook:https"), "{error}");
+        assert!(error.contains("answers 403"), "{error}");
+        let error = words(told(Err(404)).await.unwrap_err());
+        assert!(error.starts_with("the application failed: webhook:https"), "{error}");
     }
 }

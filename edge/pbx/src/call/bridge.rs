@@ -179,6 +179,10 @@ impl Call {
                 EndpointType::Extension => self.call_extension(now, &endpoint.uri, &[]),
                 EndpointType::Group => self.call_group(now, &endpoint.uri, &[]),
                 EndpointType::Trunk => self.call_out(now, &endpoint.uri, arn, &[]),
+                // A phone of this office needs no way out, whatever a workflow calls it.
+                EndpointType::Pstn if self.services.phonebook.account(&endpoint.uri).is_some() => {
+                    self.call_extension(now, &endpoint.uri, &[]);
+                }
                 EndpointType::Pstn => self.call_out(now, &endpoint.uri, None, &[]),
                 EndpointType::Aws => self.call_connector(now, &endpoint.uri, arn),
             }
