@@ -1,13 +1,13 @@
 //! `[aws]`, `[[lambda]]`, `[[webhook]]`, `[[bucket]]`, `[business]`.
 
 use super::lists::{e164, name};
-use super::recording::{STORES, Store, object_store, web_server};
+use super::recording::web_server;
 use super::section::Section;
 use super::sections::time_zone;
 use crate::business::{Calendar, Holiday, Hours};
 use crate::dialplan::{is_e164, without_separators};
 use crate::extension::is_extension;
-use crate::schema::{Aws, AwsKeys, Bucket, BucketPlace, Business, Lambda, Webhook};
+use crate::schema::{Aws, AwsKeys, Bucket, Business, Lambda, Webhook};
 use crate::secret::Secret;
 
 const SECRET_KEY: [&str; 3] = ["secret_key", "secret_key_file", "secret_key_env"];
@@ -118,17 +118,11 @@ pub(super) fn webhook(s: &Section<'_, '_>) -> Option<Webhook> {
 
 pub(super) fn bucket(s: &Section<'_, '_>) -> Option<Bucket> {
     let name = name(s).unwrap_or_default();
-    let store = s.word("store", &STORES);
     let folder = s.path("folder");
-    let objects = object_store(s, store);
-    if store != Some(Store::S3) && !s.has("folder") {
-        s.missing("folder", "\"/srv/prompts\"  (or store = \"s3\" and bucket)");
+    if !s.has("folder") {
+        s.missing("folder", "\"/srv/prompts\"");
     }
-    let place = match objects {
-        Some(objects) => BucketPlace::S3(objects),
-        None => BucketPlace::Folder(folder.unwrap_or_default()),
-    };
-    Some(Bucket { name, place })
+    Some(Bucket { name, folder: folder.unwrap_or_default() })
 }
 
 pub(super) fn business(s: &Section<'_, '_>) -> Business {

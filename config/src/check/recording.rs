@@ -20,13 +20,10 @@ const OF_S3: [&str; 8] = [
 ];
 
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Store {
+enum Store {
     Folder,
     S3,
 }
-
-/// The words of `store`.
-pub(super) const STORES: [(&str, Store); 2] = [("folder", Store::Folder), ("s3", Store::S3)];
 
 /// `record` of a party.
 pub(super) fn record(s: &Section<'_, '_>) -> Option<Record> {
@@ -41,7 +38,7 @@ pub(super) fn recording(s: &Section<'_, '_>) -> Recording {
         ("wav-alaw", RecordingFormat::WavAlaw),
         ("opus", RecordingFormat::Opus),
     ];
-    let store = s.word("store", &STORES);
+    let store = s.word("store", &[("folder", Store::Folder), ("s3", Store::S3)]);
     let folder = s.path("folder");
     let objects = object_store(s, store);
     let percent = s.number("warn_free_percent", 0..=50).and_then(|n| u8::try_from(n).ok());
@@ -74,8 +71,7 @@ fn prefix(s: &Section<'_, '_>) -> Option<String> {
     Some(text.value)
 }
 
-/// The object store of a section with `store = "s3"`.
-pub(super) fn object_store(s: &Section<'_, '_>, store: Option<Store>) -> Option<ObjectStore> {
+fn object_store(s: &Section<'_, '_>, store: Option<Store>) -> Option<ObjectStore> {
     let bucket = s.text("bucket");
     let region = s.text("region").map(|text| text.value);
     let endpoint = web_server(s, "endpoint");

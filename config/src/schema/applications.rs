@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 
-use super::recording::ObjectStore;
 use crate::business::Calendar;
 use crate::secret::Secret;
 
@@ -77,22 +76,13 @@ pub struct Webhook {
 }
 
 /// `[[bucket]]`: where the objects of a bucket are that applications name. A bucket that is not
-/// named here is a folder of its name in `[aws]`'s place: `buckets` in the data folder.
+/// named here is a folder of its name in `buckets` of the data folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bucket {
     /// Its name.
     pub name: String,
-    /// Where its objects are.
-    pub place: BucketPlace,
-}
-
-/// Where the objects of a bucket are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BucketPlace {
-    /// In a folder.
-    Folder(PathBuf),
-    /// In an S3-compatible object store.
-    S3(ObjectStore),
+    /// The folder of its objects.
+    pub folder: PathBuf,
 }
 
 /// `[business]`: what the business-number flow (`to = "flow:business-number"`) is told.

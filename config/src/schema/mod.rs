@@ -99,8 +99,19 @@ impl Config {
         self.server.data_dir.join("buckets")
     }
 
-    /// Bucket and key of a file in [`Config::buckets_folder`].
+    /// The folder of a bucket's objects.
+    pub fn bucket_folder(&self, bucket: &str) -> PathBuf {
+        let named = self.buckets.iter().find(|b| b.name == bucket);
+        named.map_or_else(|| self.buckets_folder().join(bucket), |b| b.folder.clone())
+    }
+
+    /// Bucket and key of a file in one of these folders.
     pub fn bucket_of(&self, file: &std::path::Path) -> Option<(String, String)> {
+        for bucket in &self.buckets {
+            if let Some(key) = file.strip_prefix(&bucket.folder).ok().and_then(|key| key.to_str()) {
+                return Some((bucket.name.clone(), key.to_owned()));
+            }
+        }
         let inside = file.strip_prefix(self.buckets_folder()).ok()?.to_str()?;
         let (bucket, key) = inside.split_once('/')?;
         Some((bucket.to_owned(), key.to_owned()))

@@ -76,7 +76,7 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
             registrar: parts.registrar.clone(),
             trunks: parts.trunks,
         }),
-        sounds: Arc::new(sounds(&config)?),
+        sounds: Arc::new(sounds(parts.config.clone())?),
         lamp: Arc::new(move |mailbox: &str| lamp.mailbox_changed(mailbox)),
         outbox: parts.outbox,
         metrics: parts.metrics,
@@ -112,10 +112,11 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
 }
 
 /// Prompts, files, and what speaks.
-fn sounds(config: &Config) -> Result<Sounds, CommandError> {
-    let sounds =
-        Sounds::new(SOUNDS, config.voicemail.prompts.clone()).with_buckets(config.buckets_folder());
-    Ok(match crate::speech::start(config)? {
+fn sounds(current: watch::Receiver<Arc<Config>>) -> Result<Sounds, CommandError> {
+    let config = Arc::clone(&current.borrow());
+    let sounds = Sounds::new(SOUNDS, config.voicemail.prompts.clone())
+        .with_buckets(move |bucket| current.borrow().bucket_folder(bucket));
+    Ok(match crate::speech::start(&config)? {
         Some(speech) => sounds.with_speech(speech, config.speech.voice.clone()),
         None => sounds,
     })

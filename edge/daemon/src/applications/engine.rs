@@ -131,10 +131,7 @@ fn folders(config: &Config) -> Vec<BucketFolder> {
         prefix: String::new(),
         folder,
     };
-    let named = config.buckets.iter().filter_map(|bucket| match &bucket.place {
-        offhook_config::BucketPlace::Folder(path) => Some(folder(&bucket.name, path.clone())),
-        offhook_config::BucketPlace::S3(_) => None,
-    });
+    let named = config.buckets.iter().map(|bucket| folder(&bucket.name, bucket.folder.clone()));
     let mut all: Vec<_> = named.collect();
     all.push(folder("*", config.buckets_folder()));
     all

@@ -25,10 +25,12 @@ use offhook_chime::webhook::Webhook;
 use offhook_chime::{Aws, AwsConfig, Trust};
 use offhook_config::{Config, Target};
 use offhook_flows::{MachineRef, Router, Runtime};
-use offhook_pbx::app::Application;
+use offhook_pbx::app::{AppError, Application};
 use offhook_pbx::office::{self as pbx, OfficeHandle, Opening};
 use offhook_pbx::pin::Guard;
+use offhook_sma::reply::{Reply, ReplyError};
 use offhook_store::Store;
+use serde_json::Value;
 use tokio::sync::watch;
 
 pub use self::directory::ById;
@@ -194,6 +196,30 @@ impl pbx::Applications for Applications {
             .inspect_err(|error| tracing::error!(%target, error, "an application cannot run"))
             .ok()
     }
+}
+
+/// Files of this machine are for what is part of it: a reply from elsewhere names buckets.
+fn without_files(reply: Reply) -> Result<Reply, AppError> {
+    let named = |value: &Value| {
+        let kind = value.get("Type").and_then(Value::as_str);
+        matches!(kind, Some("File" | "Folder")) && value.get("Path").is_some()
+    };
+    let actions = serde_json::to_value(&reply.actions).unwrap_or_default();
+    if holds(&actions, &named) {
+        let words = "a file of this machine is named: put it into a bucket".to_owned();
+        return Err(AppError::Invalid(ReplyError::Unreadable(words)));
+    }
+    Ok(reply)
+}
+
+/// Whether this is so of a value or of one inside it.
+fn holds(value: &Value, so: &impl Fn(&Value) -> bool) -> bool {
+    so(value)
+        || match value {
+            Value::Array(list) => list.iter().any(|inner| holds(inner, so)),
+            Value::Object(members) => members.values().any(|inner| holds(inner, so)),
+            _ => false,
+        }
 }
 
 fn aws_config(aws: &offhook_config::Aws) -> AwsConfig {

@@ -9,14 +9,16 @@ use offhook_sma::InvocationEvent;
 use offhook_sma::invoke::{GiveUp, Policy};
 use offhook_sma::reply::Reply;
 
+use super::without_files;
+
 /// A handler elsewhere, for one call. It keeps nothing: all calls may share the handler.
 #[derive(Clone)]
-pub struct Remote(Arc<dyn Handler>);
+pub(super) struct Remote(Arc<dyn Handler>);
 
 impl Remote {
     /// With a handler ([`offhook_chime::handler::LambdaHandler`],
     /// [`offhook_chime::webhook::Webhook`]).
-    pub fn new(handler: Arc<dyn Handler>) -> Self {
+    pub(super) fn new(handler: Arc<dyn Handler>) -> Self {
         Self(handler)
     }
 }
@@ -34,7 +36,7 @@ impl Application for Remote {
         let handler = Arc::clone(&self.0);
         Box::pin(async move {
             let asked = ask(&*handler, &event, Policy::default()).await;
-            asked.map_err(|error| {
+            let asked = asked.map_err(|error| {
                 let words = format!("{}: {error}", handler.name());
                 match error {
                     AskError::Invalid(error) => AppError::Invalid(error),
@@ -44,7 +46,8 @@ impl Application for Remote {
                         GiveUp::Failed(_) => AppError::Failed(words),
                     },
                 }
-            })
+            });
+            asked.and_then(without_files)
         })
     }
 }

@@ -6,6 +6,8 @@ use offhook_pbx::app::{AppError, Application};
 use offhook_sma::event::InvocationEvent;
 use offhook_sma::reply::Reply;
 
+use super::without_files;
+
 /// One such call.
 pub(super) struct Workflow(FlowCall);
 
@@ -23,7 +25,8 @@ impl Application for Workflow {
 
     fn handle(&mut self, event: InvocationEvent) -> BoxFuture<'_, Result<Reply, AppError>> {
         Box::pin(async move {
-            self.0.handle(event).await.map_err(|error| AppError::Failed(error.to_string()))
+            let reply = self.0.handle(event).await;
+            reply.map_err(|error| AppError::Failed(error.to_string())).and_then(without_files)
         })
     }
 

@@ -105,7 +105,7 @@ impl Call {
             RecordingDestination::S3 { bucket_name, prefix, .. } => {
                 let call_id = self.leg_ref(leg).map(|leg| leg.call_id.clone()).unwrap_or_default();
                 let prefix = prefix.as_deref().unwrap_or_default().trim_matches('/');
-                let folder = self.config().buckets_folder().join(bucket_name).join(prefix);
+                let folder = self.config().bucket_folder(bucket_name).join(prefix);
                 (folder.join(format!("{call_id}-recordings-{run}.wav")), None)
             }
         };

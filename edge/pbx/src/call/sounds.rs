@@ -31,8 +31,8 @@ pub struct Sounds {
     streams: Option<Streams>,
     speech: Option<Speaker>,
     folder: Option<PathBuf>,
-    /// What stands for S3: a folder for each bucket.
-    buckets: Option<PathBuf>,
+    /// The folder of a bucket's objects.
+    buckets: Option<Box<dyn Fn(&str) -> PathBuf + Send + Sync>>,
     beep: Arc<Clip>,
     ringback: Arc<Clip>,
     hold_music: Arc<Clip>,
@@ -120,10 +120,13 @@ impl Sounds {
         }
     }
 
-    /// With a folder for each bucket that a workflow names.
+    /// With the folder of each bucket that an application names.
     #[must_use]
-    pub fn with_buckets(mut self, folder: PathBuf) -> Self {
-        self.buckets = Some(folder);
+    pub fn with_buckets(
+        mut self,
+        folder: impl Fn(&str) -> PathBuf + Send + Sync + 'static,
+    ) -> Self {
+        self.buckets = Some(Box::new(folder));
         self
     }
 
@@ -223,7 +226,7 @@ impl Sounds {
             parts.all(|part| matches!(part, std::path::Component::Normal(_)))
         };
         if let Some(buckets) = self.buckets.as_ref().filter(|_| inside(bucket) && inside(key)) {
-            let path = buckets.join(bucket).join(key);
+            let path = buckets(bucket).join(key);
             if path.is_file() {
                 return self.file(&path);
             }
