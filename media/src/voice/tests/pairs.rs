@@ -90,10 +90,11 @@ fn a_tone_goes_from_every_codec_to_every_other() {
     }
 }
 
-/// A sweep in steps of a fifth of a second, and where it stands at each step.
+/// A sweep in steps of a fifth of a second, and where it stands at each step: whole waves in half a
+/// step, so that it can be measured there.
 fn sweep(rate: Rate, top: f64) -> (Vec<i16>, Vec<f64>) {
-    let steps: Vec<f64> =
-        (0..16).map(|n| 250.0 * (top / 250.0).powf(f64::from(n) / 15.0)).collect();
+    let at = |n: i32| (25.0 * (top / 250.0).powf(f64::from(n) / 15.0)).round() * 10.0;
+    let steps: Vec<f64> = (0..16).map(at).collect();
     let length = rate.hertz() as usize / 5;
     (steps.iter().flat_map(|hertz| sine(rate, *hertz, 8000.0, length)).collect(), steps)
 }
