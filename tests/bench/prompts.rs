@@ -38,11 +38,7 @@ fn listen(socket: &UdpSocket, stop: &AtomicBool, room: usize) -> Vec<Arrival> {
 }
 
 /// Plays to `count` callers.
-pub(crate) fn playback(
-    appliance: &Appliance,
-    count: usize,
-    seconds: u64,
-) -> Outcome<Vec<Figure>> {
+pub(crate) fn playback(appliance: &Appliance, count: usize, seconds: u64) -> Outcome<Vec<Figure>> {
     let (signalling, media) = addresses()?;
     let socket = UdpSocket::bind(media.0)?;
     socket.set_read_timeout(Some(Duration::from_millis(20)))?;
@@ -126,11 +122,7 @@ fn punctuality(
 }
 
 /// Records what `count` callers say.
-pub(crate) fn recording(
-    appliance: &Appliance,
-    count: usize,
-    seconds: u64,
-) -> Outcome<Vec<Figure>> {
+pub(crate) fn recording(appliance: &Appliance, count: usize, seconds: u64) -> Outcome<Vec<Figure>> {
     let (signalling, media) = addresses()?;
     let sockets = (UdpSocket::bind(media.0)?, UdpSocket::bind(media.1)?);
     let sides = (&sockets.0, &sockets.1);

@@ -152,11 +152,7 @@ pub(crate) fn floor(count: usize, seconds: u64) -> Outcome<Cost> {
 }
 
 /// Figures of `count` relayed calls.
-pub(crate) fn relay(
-    appliance: &Appliance,
-    count: usize,
-    seconds: u64,
-) -> Outcome<Vec<Figure>> {
+pub(crate) fn relay(appliance: &Appliance, count: usize, seconds: u64) -> Outcome<Vec<Figure>> {
     let (signalling, media) = addresses()?;
     let sides = Sides::open()?;
     let before = pss_kb(appliance.pid());
