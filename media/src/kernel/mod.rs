@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 pub(crate) use self::table::{Path, usable};
 
 use self::netlink::Socket;
+use self::route::Route;
 use self::table::{Key, Table};
 use crate::engine::Counters;
 
@@ -173,6 +174,7 @@ pub(crate) fn refusal(error: &io::Error) -> String {
 
 struct Taken {
     flow: Flow,
+    ways: [Route; 2],
     /// Packets told to the counters.
     told: u64,
 }
@@ -211,12 +213,11 @@ impl Keeper {
 
     fn round(&mut self) {
         if self.changes.heard() {
-            // Routes are looked up anew; meanwhile userspace relays.
-            for key in self.flows.keys().copied().collect::<Vec<_>>() {
-                self.leave(&key);
-            }
             if let Some(table) = &mut self.table {
                 table.forget_interfaces(|index| self.routes.interface(index).is_some());
+            }
+            for key in self.flows.keys().copied().collect::<Vec<_>>() {
+                self.follow_routes(&key);
             }
         }
         if !self.flows.is_empty() {
@@ -224,13 +225,22 @@ impl Keeper {
         }
     }
 
+    /// A path whose routes are others now goes back to userspace, which may give it again.
+    fn follow_routes(&mut self, key: &Key) {
+        let Some(Taken { flow, ways, .. }) = self.flows.get(key) else { return };
+        let (path, ways) = (flow.path, *ways);
+        if !matches!(self.ways(&path), Ok(Some(now)) if now == ways) {
+            self.leave(key);
+        }
+    }
+
     fn take(&mut self, flow: Flow) {
         match self.insert(&flow.path) {
-            Ok(true) => {
+            Ok(Some(ways)) => {
                 flow.counters[0].in_kernel.set(1);
-                self.flows.insert(flow.path.key(), Taken { flow, told: 0 });
+                self.flows.insert(flow.path.key(), Taken { flow, ways, told: 0 });
             }
-            Ok(false) => flow.end(true),
+            Ok(None) => flow.end(true),
             Err(error) => {
                 tracing::warn!(%error, "the kernel does not take a call's packets");
                 flow.end(true);
@@ -238,16 +248,21 @@ impl Keeper {
         }
     }
 
-    fn insert(&mut self, path: &Path) -> io::Result<bool> {
-        let Some(table) = &mut self.table else { return Ok(false) };
-        let (from, to) = (*path.from.ip(), *path.to.ip());
-        let (at, via) = (*path.at.ip(), *path.via.ip());
-        let Some(route) = route::route(&mut self.routes, to, via)? else { return Ok(false) };
-        let Some(back) = route::route(&mut self.routes, from, at)? else { return Ok(false) };
-        let Some(device) = self.routes.interface(back.interface) else { return Ok(false) };
+    /// The routes to the peer that hears and back to the one that speaks, if there are any.
+    fn ways(&mut self, path: &Path) -> io::Result<Option<[Route; 2]>> {
+        let to = route::route(&mut self.routes, *path.to.ip(), *path.via.ip())?;
+        let back = route::route(&mut self.routes, *path.from.ip(), *path.at.ip())?;
+        Ok(to.zip(back).map(|(to, back)| [to, back]))
+    }
+
+    fn insert(&mut self, path: &Path) -> io::Result<Option<[Route; 2]>> {
+        let Some(ways) = self.ways(path)? else { return Ok(None) };
+        let [to, back] = ways;
+        let Some(device) = self.routes.interface(back.interface) else { return Ok(None) };
+        let Some(table) = &mut self.table else { return Ok(None) };
         table.attach(back.interface, &device)?;
-        table.insert(path, route)?;
-        Ok(true)
+        table.insert(path, to)?;
+        Ok(Some(ways))
     }
 
     fn leave(&mut self, key: &Key) {
