@@ -166,8 +166,8 @@ keys! {
         outside_prefix "outside_prefix" Live,
     }
     aws: Aws {
-        region "region" Live,
-        account "account" Live,
+        region "region" Restart,
+        account "account" Restart,
         keys "access_key" Live,
         profile "profile" Live,
         endpoint "endpoint" Live,
@@ -203,12 +203,12 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
         }
     };
     lists(old.listen != new.listen, "[[listen]]", Effect::Restart);
+    lists(old.buckets != new.buckets, "[[bucket]]", Effect::Restart);
     lists(old.numbers != new.numbers, "[[number]]", Effect::Live);
     named(&mut changes, "trunk", &old.trunks, &new.trunks, |t| &t.name);
     named(&mut changes, "extension", &old.extensions, &new.extensions, |e| &e.number);
     named(&mut changes, "lambda", &old.lambdas, &new.lambdas, |l| &l.name);
     named(&mut changes, "webhook", &old.webhooks, &new.webhooks, |w| &w.name);
-    named(&mut changes, "bucket", &old.buckets, &new.buckets, |b| &b.name);
     named(&mut changes, "group", &old.groups, &new.groups, |g| &g.name);
     changes.sort_by_key(|change| change.effect);
     changes
@@ -224,6 +224,7 @@ impl Config {
             (key.carry)(running, &mut self);
         }
         self.listen.clone_from(&running.listen);
+        self.buckets.clone_from(&running.buckets);
         self
     }
 }

@@ -98,6 +98,7 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
             }
             _ => Some(new),
         }),
+        pins: parts.applications.pins(),
         applications: Some(parts.applications),
         ids: Ids::from_os(),
     });

@@ -394,7 +394,9 @@ const HEARTBEAT_LIMIT: Duration = Duration::from_secs(5);
 
 /// Whether the tasks and media threads that carry all calls live; `None`: they are too busy to say.
 async fn heartbeat(desk: &Desk) -> Option<bool> {
-    let all = async { desk.sip.is_well().await && desk.engine.is_well().await };
+    let all = async {
+        desk.sip.is_well().await && desk.engine.is_well().await && desk.applications.is_well()
+    };
     tokio::time::timeout(HEARTBEAT_LIMIT, all).await.ok()
 }
 

@@ -178,6 +178,7 @@ impl SimOffice {
             requests,
             elsewhere: elsewhere(registrar.clone()),
             applications,
+            pins: Arc::default(),
             ids: ids.fork(),
         });
         Self {

@@ -43,7 +43,7 @@ use self::workflow::Workflow;
 pub struct Applications {
     config: watch::Receiver<Arc<Config>>,
     store: Store,
-    pins: Guard,
+    pins: Arc<Guard>,
     /// Made when it is first asked for: reading the system's certificates takes its time.
     trust: OnceLock<Result<Trust, String>>,
     /// The way to AWS, as long as `[aws]` is the same: it remembers keys and connections.
@@ -60,7 +60,7 @@ impl Applications {
         Arc::new(Self {
             config,
             store,
-            pins: Guard::default(),
+            pins: Arc::default(),
             trust: OnceLock::new(),
             aws: Mutex::default(),
             office: OnceLock::new(),
@@ -75,6 +75,10 @@ impl Applications {
     /// In words.
     pub async fn start(self: &Arc<Self>) -> Result<(), String> {
         let config = self.config();
+        if !(config.lambdas.is_empty() && config.webhooks.is_empty()) {
+            // Not while a call waits for it.
+            self.trust().inspect_err(|error| tracing::error!(error, "no certificates")).ok();
+        }
         let engine = engine::start(&config, &self.store, self).await?;
         let calls = Arc::downgrade(self);
         let wake = Arc::new(move |transaction: &str| {
@@ -86,6 +90,11 @@ impl Applications {
         let _ = self.flows.set(Router::new(engine.runtime.clone()).with_wake(wake));
         let _ = self.engine.set(engine);
         Ok(())
+    }
+
+    /// Whether what runs workflows is there, when it once was.
+    pub fn is_well(&self) -> bool {
+        self.runtime().is_none_or(Runtime::is_well)
     }
 
     /// A workflow was published.
@@ -108,8 +117,9 @@ impl Applications {
         &self.store
     }
 
-    fn pins(&self) -> &Guard {
-        &self.pins
+    /// Counts wrong PINs.
+    pub fn pins(&self) -> Arc<Guard> {
+        Arc::clone(&self.pins)
     }
 
     fn office(&self) -> Option<&OfficeHandle> {

@@ -183,6 +183,9 @@ impl Call {
                 EndpointType::Pstn if self.services.phonebook.account(&endpoint.uri).is_some() => {
                     self.call_extension(now, &endpoint.uri, &[]);
                 }
+                EndpointType::Pstn if !self.may_dial(&endpoint.uri) => {
+                    self.missed(now, Outcome::of(failure::NOT_ALLOWED, endpoint.uri.clone()));
+                }
                 EndpointType::Pstn => self.call_out(now, &endpoint.uri, None, &[]),
                 EndpointType::Aws => self.call_connector(now, &endpoint.uri, arn),
             }
@@ -194,6 +197,17 @@ impl Call {
             self.load(tone, now, Play::Ringback);
         }
         self.go_on(now);
+    }
+
+    /// Whether an application may call this number for who called it: a phone that may not call
+    /// outside may not do so by way of a workflow, and a workflow is no person in need.
+    fn may_dial(&self, number: &str) -> bool {
+        let config = self.config();
+        let allowed = match &self.caller.source {
+            Source::Phone(phone) => may_call_out(config, phone),
+            Source::Trunk(_) | Source::Application(_) => true,
+        };
+        allowed && config.dialplan.emergency_number(number).is_none()
     }
 
     /// From now on somebody is called.

@@ -99,6 +99,11 @@ impl Call {
             (None, Source::Trunk(_) | Source::Application(_)) => None,
         };
         let asked = self.bridging.as_ref().and_then(|b| b.caller_id.clone());
+        // The caller's own number is none of ours: a Voice Connector refuses it (403).
+        let foreign = |number: &String| {
+            *number == self.caller.number && trunk.caller_id.is_some() && !trunk.keep_caller
+        };
+        let asked = asked.filter(|number| !foreign(number));
         let own = asked.or_else(|| extension.and_then(|e| e.caller_id.clone()));
         let local = self.services.sip.local_contact(&flow);
         let identity = identity::toward_trunk(&self.caller, &trunk, own.as_deref(), &local.host);

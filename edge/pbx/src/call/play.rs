@@ -21,6 +21,9 @@ use crate::event::CallEventKind;
 /// A `,` among digits (AWS's half second).
 const COMMA: Duration = Duration::from_millis(500);
 
+/// Keys that are kept for a prompt that is not there yet: as many as an action takes at most.
+const MOST_AHEAD: usize = 128;
+
 impl Call {
     pub(super) fn start_play(&mut self, now: Instant, leg: LegId, action: &PlayAudio) {
         let repeat = match action.repeat {
@@ -99,7 +102,9 @@ impl Call {
                 let controls = controls_of(&run.action);
                 let playback = Playback { stop_on: DigitSet::ALL, controls, ..playback };
                 if self.play_on(run.leg, playback) {
+                    let ahead = std::mem::take(&mut run.ahead);
                     self.running = Running::Digits(run);
+                    self.typed_ahead(now, &ahead);
                 } else {
                     self.action_failed(now, &gone());
                 }
@@ -131,7 +136,8 @@ impl Call {
         };
         let source = action.audio_source.clone();
         let attempts_left = action.repeat.clamp(1, 100);
-        let run = DigitsRun { leg, action, collector, attempts_left, playback: 0 };
+        let (playback, ahead) = (0, Vec::new());
+        let run = DigitsRun { leg, action, collector, attempts_left, playback, ahead };
         self.load(source, now, Play::Prompt(Box::new(run)));
     }
 
@@ -180,6 +186,16 @@ impl Call {
         }
     }
 
+    /// Who knows the menu need not wait for it to be read or spoken.
+    fn typed_ahead(&mut self, now: Instant, keys: &[char]) {
+        for key in keys {
+            let Running::Digits(run) = &mut self.running else { return };
+            let verdict = run.collector.digit(now, *key);
+            self.stop_prompt();
+            self.on_verdict(now, verdict);
+        }
+    }
+
     /// A digit of a leg, by telephone event or INFO.
     pub(super) fn on_digit(&mut self, now: Instant, leg: LegId, digit: Digit) {
         let label = self.leg_ref(leg).map(|leg| leg.label);
@@ -192,6 +208,12 @@ impl Call {
             // The media thread stops a prompt by itself for keys it hears; it does not hear INFO.
             self.stop_prompt();
             return self.on_verdict(now, verdict);
+        }
+        if let Running::Loading { then: Play::Prompt(run), .. } = &mut self.running
+            && run.leg == leg
+            && run.ahead.len() < MOST_AHEAD
+        {
+            return run.ahead.push(key);
         }
         self.confer_by_key(leg, digit);
         if let Some(listening) = &mut self.listening

@@ -90,6 +90,8 @@ pub(super) struct DigitsRun {
     pub(super) collector: Collector,
     pub(super) attempts_left: u64,
     pub(super) playback: u64,
+    /// Keys that were pressed before the prompt could be heard.
+    pub(super) ahead: Vec<char>,
 }
 
 impl Call {

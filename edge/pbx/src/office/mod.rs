@@ -120,6 +120,8 @@ pub struct Parts {
     pub elsewhere: Elsewhere,
     /// Who runs `flow:NAME`, `lambda:NAME` and `webhook:NAME`.
     pub applications: Option<Arc<dyn Applications>>,
+    /// Counts wrong PINs, for whoever asks for one.
+    pub pins: Arc<pin::Guard>,
     /// For ids of calls, tags and nonces; every call gets a generator of its own from it, so that
     /// a simulation with the same seed is the same to the last tag.
     pub ids: Ids,
@@ -222,11 +224,11 @@ impl Office {
             draining: Arc::clone(&draining),
             orders: ordered,
         };
-        let Parts { config, services, requests, elsewhere, applications, ids } = parts;
+        let Parts { config, services, requests, elsewhere, applications, pins, ids } = parts;
         let router = Arc::new(Router {
             services: Arc::clone(&services),
             applications,
-            pins: Arc::default(),
+            pins,
         });
         let office = Self {
             config,

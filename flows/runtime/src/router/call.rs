@@ -296,6 +296,10 @@ impl FlowCall {
 
     fn say_sorry(&mut self, event: &InvocationEvent, why: &str) -> Reply {
         self.stage = Stage::Farewell;
+        if let Some(clerk) = &self.clerk {
+            // It has room: each event asks it one thing at a time.
+            let _ = clerk.try_send(Ask::Quiet);
+        }
         self.notes.push(why.to_owned());
         apologise(event)
     }

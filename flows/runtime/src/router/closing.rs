@@ -26,6 +26,8 @@ pub(super) enum Ask {
     Waiting(oneshot::Sender<Option<Next>>),
     /// The newest token of those that were handed out.
     Newest(oneshot::Sender<Option<String>>),
+    /// The call takes leave: nothing more is fetched.
+    Quiet,
     /// The call is over.
     Close,
 }
@@ -98,6 +100,7 @@ impl Desk {
 impl Clerk {
     pub(super) async fn run(mut self) {
         let mut desk = Desk::default();
+        let mut quiet = false;
         let runtime = self.runtime.clone();
         let arn = self.arn.clone();
         let end = async move { runtime.wait_for_end(&arn).await };
@@ -106,10 +109,10 @@ impl Clerk {
             tokio::select! {
                 // What was sent before the end comes before the end.
                 biased;
-                Some(message) = self.messages.recv() => {
+                Some(message) = self.messages.recv(), if desk.waiting.len() < ROOM => {
                     desk.waiting.push_back(message);
                     desk.hand_out();
-                    self.wake(&desk);
+                    self.wake(&desk, quiet);
                 }
                 ask = self.asks.recv() => match ask {
                     Some(Ask::Next(listener)) => {
@@ -122,14 +125,15 @@ impl Clerk {
                         }
                     }
                     Some(Ask::Newest(reply)) => drop(reply.send(self.newest(&desk).await)),
+                    Some(Ask::Quiet) => quiet = true,
                     Some(Ask::Close) | None => break,
                 },
-                Ok(()) = self.busy.changed() => self.wake(&desk),
+                Ok(()) = self.busy.changed() => self.wake(&desk, quiet),
                 ended = &mut end, if desk.ended.is_none() => {
                     if let Ok(record) = ended {
                         desk.ended = Some(Box::new(record));
                         desk.hand_out();
-                        self.wake(&desk);
+                        self.wake(&desk, quiet);
                     } else {
                         // The runtime has ended, and with it everything.
                         return;
@@ -149,8 +153,9 @@ impl Clerk {
     }
 
     /// Has the call look, unless it does by itself.
-    fn wake(&self, desk: &Desk) {
+    fn wake(&self, desk: &Desk, quiet: bool) {
         if desk.has_news()
+            && !quiet
             && !*self.busy.borrow()
             && let Some(wake) = &self.wake
         {

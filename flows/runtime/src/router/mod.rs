@@ -50,7 +50,8 @@ pub type Wake = Arc<dyn Fn(&str) + Send + Sync>;
 /// How long things may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// For the workflow to answer an event. AWS hangs up after 20 seconds.
+    /// For the workflow to answer an event. AWS hangs up after 20 seconds, and so does the call
+    /// itself: this is shorter, so that the answer is the router's.
     pub reply: Duration,
     /// For an execution to end after its call has.
     pub after_call: Duration,
@@ -58,7 +59,7 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { reply: Duration::from_secs(20), after_call: Duration::from_secs(300) }
+        Self { reply: Duration::from_secs(18), after_call: Duration::from_secs(300) }
     }
 }
 

@@ -254,7 +254,7 @@ impl Owner {
     fn await_child(&mut self, key: Key, id: TaskId, child: String, pattern: Pattern) {
         let runtime = self.runtime.clone();
         let handle = self
-            .requests
+            .children
             .spawn(async move { Answered::Task(states::ended(&runtime, &child, pattern).await) });
         self.asked.insert(handle.id(), (key, id));
         if let Some(live) = self.live.get_mut(&key)

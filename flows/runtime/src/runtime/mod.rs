@@ -192,6 +192,11 @@ impl Runtime {
         Ok(runtime)
     }
 
+    /// Whether its owner lives: when it is gone, nothing runs any more.
+    pub fn is_well(&self) -> bool {
+        !self.commands.is_closed()
+    }
+
     pub(crate) fn downgrade(&self) -> WeakRuntime {
         WeakRuntime { commands: self.commands.downgrade(), rest: Box::new(self.rest()) }
     }

@@ -39,6 +39,9 @@ pub(super) struct Owner {
     pub(super) queues: Queues,
     pub(super) activities: Activities,
     pub(super) requests: JoinSet<Answered>,
+    /// Waits for the end of other executions. They take no place of a request's: those others may
+    /// need one to end.
+    pub(super) children: JoinSet<Answered>,
     /// Whom a request is for, by the task that does it.
     pub(super) asked: HashMap<tokio::task::Id, (Key, TaskId)>,
     /// Requests that wait for others to end.
@@ -59,6 +62,7 @@ impl Owner {
             queues: Queues::default(),
             activities: Activities::default(),
             requests: JoinSet::new(),
+            children: JoinSet::new(),
             asked: HashMap::new(),
             waiting: VecDeque::new(),
             saves: FuturesUnordered::new(),
@@ -88,11 +92,13 @@ impl Owner {
                     None => break,
                 },
                 Some(done) = self.requests.join_next_with_id() => self.request_ended(done),
+                Some(done) = self.children.join_next_with_id() => self.request_ended(done),
                 Some((key, saved)) = self.saves.next() => self.saved(key, saved),
                 () = wait => {}
             }
         }
         self.requests.shutdown().await;
+        self.children.shutdown().await;
         while let Some((key, saved)) = self.saves.next().await {
             self.saved(key, saved);
         }
