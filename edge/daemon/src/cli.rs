@@ -263,7 +263,7 @@ pub enum FlowCommand {
         /// What is new.
         #[arg(long, default_value = "")]
         description: String,
-        /// Its executions are kept nowhere, and do not survive a restart.
+        /// Its executions do not survive a restart; they are kept when they have ended.
         #[arg(long)]
         express: bool,
     },

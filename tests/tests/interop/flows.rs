@@ -68,10 +68,8 @@ fn sample(folder: &Path) -> Option<PathBuf> {
 fn with_sample(net: Net) -> Option<Appliance> {
     let more = "[[number]]\nmatch = \"800\"\nto = \"flow:sample\"\n";
     let appliance = office(net, &(line(net, "flow:sample") + more), &["101", "102"]);
-    let Some(file) = sample(appliance.folder()) else {
-        eprintln!("../shared/data/aws-sample is not here: nothing is tested");
-        return None;
-    };
+    // It is not part of the project: where it is not at hand, nothing is tested.
+    let file = sample(appliance.folder())?;
     let file = file.to_str().expect("a path").to_owned();
     appliance.cli(&["flow", "publish", "--name", "sample", &file]);
     Some(appliance)
@@ -191,7 +189,7 @@ fn a_business_number_takes_a_message_when_it_is_closed_and_plays_it_to_the_owner
     owner.expect("CALL_ESTABLISHED");
     in_state(&appliance, "Owner menu");
     owner.command("sndcode", "8");
-    std::thread::sleep(Duration::from_secs(1));
+    std::thread::sleep(Duration::from_secs(3));
     owner.command("sndcode", "3");
     in_state(&appliance, "Ask what to do with the message");
     owner.command("sndcode", "3");

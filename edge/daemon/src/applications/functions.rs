@@ -1,11 +1,11 @@
 //! Functions that workflows invoke as they would a Lambda function, and that are part of this box:
 //! on AWS one of the same name does the same.
 
-use offhook_flows::schedule::OutboundCall;
+use offhook_flows::schedule::{OutboundCall, arguments_of};
 use offhook_flows::services::{Request, ServiceError};
 use offhook_pbx::keep::Extensions as _;
 use offhook_pbx::pin;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::Applications;
 use super::office::{CHECK_PIN, PLACE_CALL};
@@ -61,14 +61,13 @@ async fn place_call(
     payload: &Value,
 ) -> Result<Value, ServiceError> {
     let text = |key: &str| payload.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let customer = Value::String(text("CustomerPhoneNumber"));
     let call = OutboundCall {
         id: request.idempotency.clone(),
         again: false,
         from: text("BusinessPhoneNumber"),
         to: text("BusinessOwnerPhoneNumber"),
         sip_media_application: text("SipMediaApplicationId"),
-        arguments: Map::from_iter([("CustomerPhoneNumber".to_owned(), customer)]),
+        arguments: arguments_of(payload),
     };
     let transaction = applications.place_call(call).await?;
     let body = json!({"SipMediaApplicationCall": {"TransactionId": transaction}});

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Weak;
 
-use offhook_flows::MachineRef;
-use offhook_flows::runtime::StartExecution as Start;
 use offhook_flows::schedule::{Fired, OutboundCall, StartExecution, Targets};
 use offhook_flows::services::ServiceError;
 use offhook_pbx::office::{CreateCall, CreateError};
@@ -40,16 +38,7 @@ impl Targets for Fire {
         Box::pin(async move {
             let applications = applications.ok_or_else(closing)?;
             let runtime = applications.runtime().ok_or_else(closing)?;
-            let machine = MachineRef::parse(&start.machine).ok_or_else(|| {
-                let words = format!("Invalid Arn: '{}'", start.machine);
-                ServiceError::new("StepFunctions.InvalidArnException", words)
-            })?;
-            let start =
-                Start { machine, name: Some(start.name), input: start.input, transaction_id: None };
-            let started = runtime.start_execution(start).await;
-            started.map(drop).map_err(|error| {
-                ServiceError::new(format!("StepFunctions.{}", error.name()), error.to_string())
-            })
+            runtime.start_scheduled(start).await
         })
     }
 }

@@ -105,6 +105,7 @@ fn check(files: &[std::path::PathBuf], as_json: bool) -> Result<(), CommandError
     }
     match errors {
         0 => Ok(()),
+        1 => Err(CommandError::Words("1 error".to_owned())),
         count => Err(CommandError::Words(format!("{count} errors"))),
     }
 }

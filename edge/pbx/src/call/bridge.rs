@@ -19,6 +19,7 @@ use super::runner::{Play, Running};
 use super::{Call, Done};
 use crate::failure::{self, Answerer, Failure};
 use crate::office::Reachable;
+use crate::office::route::may_call_out;
 use crate::stack::SendFailure;
 use crate::trunk::TrunkTarget;
 

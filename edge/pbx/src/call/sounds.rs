@@ -24,6 +24,9 @@ const MAX_SPEAK: usize = 1000;
 /// Files of more bytes are read while they play instead of being kept decoded: about a minute.
 const LONG_FILE: u64 = 1 << 20;
 
+/// Gives the folder of a bucket.
+type Buckets = dyn Fn(&str) -> PathBuf + Send + Sync;
+
 /// Finds audio and keeps it decoded.
 pub struct Sounds {
     cache: ClipCache,
@@ -32,7 +35,7 @@ pub struct Sounds {
     speech: Option<Speaker>,
     folder: Option<PathBuf>,
     /// The folder of a bucket's objects.
-    buckets: Option<Box<dyn Fn(&str) -> PathBuf + Send + Sync>>,
+    buckets: Option<Box<Buckets>>,
     beep: Arc<Clip>,
     ringback: Arc<Clip>,
     hold_music: Arc<Clip>,

@@ -7,14 +7,19 @@ use std::time::Instant;
 use offhook_sma::action::{Action, LegTag};
 use offhook_sma::event::{ActionData, CALL_UPDATE_REQUEST, EventType};
 
-use super::Call;
 use super::leg::Leg;
 use super::runner::Running;
+use super::{APP_QUEUE, Call};
 
 impl Call {
     /// Tells the application of it; what it answers takes the place of what runs.
     pub(super) fn on_update(&mut self, now: Instant, arguments: BTreeMap<String, String>) {
         if self.record.ended.is_some() {
+            return;
+        }
+        if self.app_queue.len() >= APP_QUEUE {
+            // The application is far behind, which is no reason to end its call.
+            self.timeline.note(now, None, "an update from outside is not told: too many wait");
             return;
         }
         self.timeline.note(now, None, "the call is updated from outside");

@@ -121,7 +121,7 @@ pub struct Parts {
     /// Who runs `flow:NAME`, `lambda:NAME` and `webhook:NAME`.
     pub applications: Option<Arc<dyn Applications>>,
     /// Counts wrong PINs, for whoever asks for one.
-    pub pins: Arc<pin::Guard>,
+    pub pins: Arc<crate::pin::Guard>,
     /// For ids of calls, tags and nonces; every call gets a generator of its own from it, so that
     /// a simulation with the same seed is the same to the last tag.
     pub ids: Ids,
@@ -225,11 +225,7 @@ impl Office {
             orders: ordered,
         };
         let Parts { config, services, requests, elsewhere, applications, pins, ids } = parts;
-        let router = Arc::new(Router {
-            services: Arc::clone(&services),
-            applications,
-            pins,
-        });
+        let router = Arc::new(Router { services: Arc::clone(&services), applications, pins });
         let office = Self {
             config,
             services,

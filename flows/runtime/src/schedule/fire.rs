@@ -162,15 +162,25 @@ fn outbound_call(invocation: &Invocation, input: &str) -> Result<OutboundCall, S
         Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
         _ => Err(format!("the Input of a schedule that places a call must have {key}")),
     };
-    let customer = text("CustomerPhoneNumber")?;
+    text("CustomerPhoneNumber")?;
     Ok(OutboundCall {
         id: invocation.id.clone(),
         again: invocation.again,
         from: text("BusinessPhoneNumber")?,
         to: text("BusinessOwnerPhoneNumber")?,
         sip_media_application: text("SipMediaApplicationId")?,
-        arguments: Map::from_iter([("CustomerPhoneNumber".to_owned(), Value::String(customer))]),
+        arguments: arguments_of(&event),
     })
+}
+
+/// `ArgumentsMap` of a call that is placed for such an event: `CustomerPhoneNumber`, and what a
+/// workflow adds to hand it to its next call.
+pub fn arguments_of(event: &Value) -> Map<String, Value> {
+    const OF_THE_CALL: [&str; 3] =
+        ["BusinessPhoneNumber", "BusinessOwnerPhoneNumber", "SipMediaApplicationId"];
+    let members = event.as_object().into_iter().flatten();
+    let more = members.filter(|(name, _)| !OF_THE_CALL.contains(&name.as_str()));
+    more.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 pub(super) fn request(

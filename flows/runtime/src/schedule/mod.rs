@@ -15,6 +15,6 @@ mod tests;
 pub(crate) use engine::SCHEDULES;
 pub use engine::{Due, Missed, Outcome, Schedules};
 pub use expression::Expression;
-pub use fire::{Fired, OutboundCall, StartExecution, Targets, fire};
+pub use fire::{Fired, OutboundCall, StartExecution, Targets, arguments_of, fire};
 pub use keep::Keeper;
 pub use record::{Invocation, Record, RetryPolicy, Target};
