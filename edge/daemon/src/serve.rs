@@ -161,9 +161,7 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
     let carrier = Carrier::start(&config, store.clone(), Arc::clone(&outbox), Arc::clone(&metrics))
         .map_err(|e| CommandError::Words(format!("no thread for recordings: {e}")))?;
     let applications = Applications::new(config_receiver.clone(), store.clone());
-    if let Err(error) = applications.start().await {
-        tracing::error!(error, "no workflow runs");
-    }
+    tokio::spawn(Arc::clone(&applications).start());
     let (office, mwi) = exchange::open(exchange::Parts {
         config: config_receiver,
         applications: Arc::clone(&applications),

@@ -12,7 +12,7 @@ mod shipped;
 mod upstream;
 mod workflow;
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use jiff::Timestamp;
 use offhook_chime::credentials::{Environment, Source as KeySource};
@@ -52,12 +52,15 @@ pub struct Applications {
     office: OnceLock<OfficeHandle>,
     flows: OnceLock<Router>,
     engine: OnceLock<Engine>,
+    /// Whether workflows run, or will not.
+    started: watch::Sender<bool>,
+    me: Weak<Self>,
 }
 
 impl Applications {
     /// Nothing runs yet.
     pub fn new(config: watch::Receiver<Arc<Config>>, store: Store) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new_cyclic(|me| Self {
             config,
             store,
             pins: Arc::default(),
@@ -66,14 +69,21 @@ impl Applications {
             office: OnceLock::new(),
             flows: OnceLock::new(),
             engine: OnceLock::new(),
+            started: watch::Sender::new(false),
+            me: me.clone(),
         })
     }
 
-    /// Workflows run from now on; those that a restart interrupted go on.
-    ///
-    /// # Errors
-    /// In words.
-    pub async fn start(self: &Arc<Self>) -> Result<(), String> {
+    /// Workflows run from now on; those that a restart interrupted go on. Calls that come before
+    /// that wait for it.
+    pub async fn start(self: Arc<Self>) {
+        if let Err(error) = self.begin().await {
+            tracing::error!(error, "no workflow runs");
+        }
+        self.started.send_replace(true);
+    }
+
+    async fn begin(self: &Arc<Self>) -> Result<(), String> {
         let config = self.config();
         if !(config.lambdas.is_empty() && config.webhooks.is_empty()) {
             // Not while a call waits for it.
@@ -182,13 +192,20 @@ impl Applications {
         Ok(Arc::new(Webhook::new(&webhook.url, webhook.secret.expose(), trust)?))
     }
 
+    /// Where workflows run, when they do.
+    async fn flows(&self) -> Option<&Router> {
+        // The sender is ours: it cannot be gone.
+        let _ = self.started.subscribe().wait_for(|started| *started).await;
+        self.flows.get()
+    }
+
     fn workflow(&self, opening: &Opening<'_>, name: &str) -> Result<Workflow, String> {
-        let flows = self.flows.get().ok_or("no workflow runs yet")?;
         // The `:` of a version is written `@` in a target as well.
         let machine = MachineRef::parse(&name.replace('@', ":"));
         let machine = machine.ok_or_else(|| format!("{name} is no name of a workflow"))?;
         let context = office::context(opening.config, opening.caller, Timestamp::now());
-        Ok(Workflow::new(flows.call(machine).with_context(context)))
+        let applications = self.me.upgrade().ok_or("the appliance goes")?;
+        Ok(Workflow::new(applications, machine, context))
     }
 }
 
