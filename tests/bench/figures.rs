@@ -65,21 +65,17 @@ impl Figure {
     }
 }
 
-/// The table for the screen.
-pub(crate) fn table(figures: &[Figure]) -> String {
-    let width = figures.iter().map(|f| f.name.chars().count()).max().unwrap_or(0);
-    let mut out = String::new();
-    for f in figures {
-        let _ = write!(out, "{:<width$}  {:>10} {:<22}", f.name, number(f.value), f.unit);
-        if let (Some((name, value)), Some(ratio)) = (&f.baseline, f.ratio()) {
-            let _ = write!(out, " {ratio:>6.2} x {name} ({})", number(*value));
-        }
-        if let (Some(goal), Some(met)) = (f.goal, f.met()) {
-            let _ = write!(out, "  goal {} {}", number(goal), if met { "met" } else { "MISSED" });
-        }
-        out.truncate(out.trim_end().len());
-        out.push('\n');
+/// A line of the table on the screen.
+pub(crate) fn line(figure: &Figure, width: usize) -> String {
+    let Figure { name, value, unit, .. } = figure;
+    let mut out = format!("{name:<width$}  {:>10} {unit:<6}", number(*value));
+    if let (Some((name, value)), Some(ratio)) = (&figure.baseline, figure.ratio()) {
+        let _ = write!(out, " {ratio:>6.2} x {name} ({})", number(*value));
     }
+    if let (Some(goal), Some(met)) = (figure.goal, figure.met()) {
+        let _ = write!(out, "  goal {} {}", number(goal), if met { "met" } else { "MISSED" });
+    }
+    out.truncate(out.trim_end().len());
     out
 }
 

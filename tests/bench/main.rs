@@ -109,8 +109,7 @@ fn main() -> Outcome<()> {
     }
     let only = value("--only").map(String::as_str);
     let figures = measure(offhook, &size, only)?;
-    print!("{}", figures::table(&figures));
-    figures::write(&out, &figures)?;
+    figures::write(&out, &figures.0)?;
     say(&format!("written to {}", out.display()));
     Ok(())
 }
@@ -118,16 +117,32 @@ fn main() -> Outcome<()> {
 /// Subjects that need the appliance as a process.
 const OF_THE_APPLIANCE: [&str; 4] = ["signalling", "relay", "prompts", "recording"];
 
+/// Figures, each shown as soon as it is there.
+#[derive(Default)]
+struct Table(Vec<Figure>);
+
+impl Table {
+    fn extend(&mut self, more: impl IntoIterator<Item = Figure>) {
+        for figure in more {
+            say(&figures::line(&figure, WIDTH));
+            self.0.push(figure);
+        }
+    }
+}
+
+/// Room for the names on the screen.
+const WIDTH: usize = 68;
+
 /// All figures, or those of one subject.
-fn measure(offhook: &Path, size: &Size, only: Option<&str>) -> Outcome<Vec<Figure>> {
+fn measure(offhook: &Path, size: &Size, only: Option<&str>) -> Outcome<Table> {
     let wanted = |subject: &str| only.is_none_or(|only| only == subject);
     let folder = std::env::temp_dir().join(format!("offhook-bench-{}", std::process::id()));
-    let mut figures = Vec::new();
+    let mut figures = Table::default();
     if OF_THE_APPLIANCE.into_iter().any(wanted) {
-        figures.extend(of_the_appliance(offhook, &folder, size, &wanted)?);
+        of_the_appliance(offhook, &folder, size, &wanted, &mut figures)?;
     }
     if wanted("codecs") {
-        figures.push(transcode::memory(offhook, &folder, size)?);
+        figures.extend([transcode::memory(offhook, &folder, size)?]);
         let floor = relay::floor(size.transcoded, size.seconds)?;
         figures.extend(engine::codecs(size.seconds, floor.us_per_packet())?);
     }
@@ -147,26 +162,26 @@ fn of_the_appliance(
     folder: &Path,
     size: &Size,
     wanted: &dyn Fn(&str) -> bool,
-) -> Outcome<Vec<Figure>> {
-    let mut figures = Vec::new();
+    figures: &mut Table,
+) -> Outcome<()> {
     if wanted("signalling") {
-        figures.push(signalling::start_up(offhook, folder, size)?);
+        figures.extend([signalling::start_up(offhook, folder, size)?]);
     }
     let appliance = Appliance::start(offhook, folder, size.users, PCMU)?;
     std::thread::sleep(Duration::from_secs(1));
     if wanted("signalling") {
         let idle = pss_kb(appliance.pid()) / 1024.0;
-        figures.push(Figure::plain("memory idle (PSS)", idle, "MiB", None));
+        figures.extend([Figure::plain("memory idle (PSS)", idle, "MiB", None)]);
         figures.extend(signalling::registrations(&appliance, size)?);
         figures.extend(signalling::call_setup(&appliance, size)?);
-        figures.push(signalling::call_memory(&appliance, size)?);
+        figures.extend([signalling::call_memory(&appliance, size)?]);
     }
     if wanted("relay") {
         for calls in size.relays {
             figures.extend(relay::relay(&appliance, *calls, size.seconds)?);
         }
         let calls = size.relays.first().copied().unwrap_or(10);
-        figures.push(relay::listened_to(&appliance, calls, size.seconds)?);
+        figures.extend([relay::listened_to(&appliance, calls, size.seconds)?]);
     }
     if wanted("prompts") {
         for calls in size.prompts {
@@ -176,5 +191,5 @@ fn of_the_appliance(
     if wanted("recording") {
         figures.extend(prompts::recording(&appliance, size.recordings, size.seconds)?);
     }
-    Ok(figures)
+    Ok(())
 }
