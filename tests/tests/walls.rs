@@ -30,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "offhook-store",
         ],
     ),
-    ("offhook-bench", &["offhook-sip"]),
+    ("offhook-bench", &["offhook-media", "offhook-sip"]),
     // Tests may look into every room; the simulated office is built of these.
     (
         "offhook-tests",
