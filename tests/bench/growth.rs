@@ -15,6 +15,7 @@ const END: &str = "<!-- to here -->\n";
 /// What so many calls cost.
 struct Row {
     calls: usize,
+    seconds: f64,
     ours: Cost,
     floor: Cost,
     memory_kb: f64,
@@ -55,7 +56,14 @@ fn measure(appliance: &Appliance, seconds: u64, most: usize) -> Outcome<Vec<Row>
             ours.us_per_packet(),
             floor.us_per_packet()
         ));
-        rows.push(Row { calls: size, ours, floor, memory_kb, setup_ms: setup });
+        rows.push(Row {
+            calls: size,
+            seconds: seconds as f64,
+            ours,
+            floor,
+            memory_kb,
+            setup_ms: setup,
+        });
         before = size;
     }
     calls.tear_down()?;
@@ -64,22 +72,24 @@ fn measure(appliance: &Appliance, seconds: u64, most: usize) -> Outcome<Vec<Row>
 
 fn table(rows: &[Row]) -> String {
     let mut out = String::from(
-        "| calls | CPU per packet, us | bare relay, us | ratio | CPU of one core | latency p50 / p99, us \
+        "| calls | packets a second | CPU per packet, us | bare relay, us | ratio | CPU of one core | latency p50 / p99, us \
          | bare relay | lost, % | memory per call, kB | CPU per set-up, ms |\n\
-         |---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
+         |---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
     );
     for row in rows {
         let (ours, floor) = (row.ours.us_per_packet(), row.floor.us_per_packet());
+        let rate = row.ours.heard.sent as f64 / row.seconds;
         let latency = |cost: &Cost| {
             let at = |percent| cost.heard.latency_us(percent);
             format!("{:.0} / {:.0}", at(50.0), at(99.0))
         };
         let _ = writeln!(
             out,
-            "| {} | {ours:.2} | {floor:.2} | {:.2} | {:.1} % | {} | {} | {:.3} | {:.1} | {:.2} |",
+            "| {} | {:.0} | {ours:.2} | {floor:.2} | {:.2} | {:.1} % | {} | {} | {:.3} | {:.1} | {:.2} |",
             row.calls,
+            rate,
             ours / floor,
-            ours * row.calls as f64 * 100.0 / 1e4,
+            ours * rate / 1e4,
             latency(&row.ours),
             latency(&row.floor),
             row.ours.heard.loss_percent(),

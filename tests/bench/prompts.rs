@@ -42,7 +42,7 @@ pub(crate) fn playback(appliance: &Appliance, count: usize, seconds: u64) -> Out
     let (signalling, media) = addresses()?;
     let socket = UdpSocket::bind(media.0)?;
     socket.set_read_timeout(Some(Duration::from_millis(20)))?;
-    rustix::net::sockopt::set_socket_recv_buffer_size(&socket, 8 << 20)?;
+    rtp::large_buffer(&socket);
     let stop = Arc::new(AtomicBool::new(false));
     let room = count * (seconds as usize + count / 50 + 5) * 50;
     let listener = std::thread::spawn({

@@ -24,7 +24,7 @@ impl Sides {
         let sides = Self(UdpSocket::bind(media.0)?, UdpSocket::bind(media.1)?);
         for socket in [&sides.0, &sides.1] {
             socket.set_nonblocking(true)?;
-            rustix::net::sockopt::set_socket_recv_buffer_size(socket, 8 << 20)?;
+            rtp::large_buffer(socket);
         }
         Ok(sides)
     }
