@@ -85,9 +85,18 @@ impl Feedback {
     }
 }
 
+/// Peers count their delay in milliseconds, some of them worse: on a short way it comes out longer
+/// than the whole trip by so much, in 65,536ths of a second.
+const ROUNDING: u32 = 65_536 / 50;
+
 /// RFC 3550 §6.4.1; RFC 3611 §4.5 has the same. No time of ours was repeated: 0.
-fn round_trip(ntp_now: u32, last: u32, delay: u32) -> Option<u32> {
+pub(super) fn round_trip(ntp_now: u32, last: u32, delay: u32) -> Option<u32> {
     let round_trip = ntp_now.wrapping_sub(last).wrapping_sub(delay);
-    // A negative one is a clock step or a lie.
-    (last != 0 && round_trip < 0x8000_0000).then_some(round_trip)
+    match round_trip {
+        _ if last == 0 => None,
+        ..0x8000_0000 => Some(round_trip),
+        _ if round_trip.wrapping_neg() <= ROUNDING => Some(0),
+        // A negative one is a clock step or a lie.
+        _ => None,
+    }
 }

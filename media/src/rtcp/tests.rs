@@ -73,6 +73,15 @@ fn numbers_wrap_without_loss() {
 }
 
 #[test]
+fn a_delay_that_is_rounded_up_beyond_the_trip_is_a_short_trip_and_no_lie() {
+    let trip = |now, last, delay| super::read::round_trip(now, last, delay);
+    assert_eq!(trip(1_000, 400, 580), Some(20));
+    assert_eq!(trip(1_000, 400, 640), Some(0), "rounded to milliseconds");
+    assert_eq!(trip(1_000, 400, 65_536), None, "a second too long");
+    assert_eq!(trip(1_000, 0, 580), None, "nothing was repeated");
+}
+
+#[test]
 fn two_ends_learn_loss_and_round_trip_of_each_other() {
     let t0 = Instant::now();
     let ntp = |at: Instant| short_ntp(at.duration_since(t0)).wrapping_add(77 << 16);

@@ -213,7 +213,7 @@ impl Leg {
         }
         if let Some(round_trip) = feedback.round_trip {
             let us = u64::from(round_trip) * 1_000_000 / 65_536;
-            counters.round_trip_us.set(reporter.round_trip.add(us));
+            counters.round_trip_us.set(reporter.round_trip.add(us.max(1)));
         }
         if let Some(ntp) = feedback.extended.reference {
             reporter.reference = Some((feedback.ssrc, middle(ntp), now));
