@@ -32,6 +32,8 @@ pub(in crate::engine) struct Port {
     pub(super) mix: Option<MixId>,
     /// On the fast grid.
     pub(super) active: bool,
+    /// Its packets are taken at each tick and wake nobody.
+    pub(super) by_clock: bool,
     /// What the kernel relays of its peer.
     pub(super) offload: Offload,
 }
@@ -46,7 +48,15 @@ impl Port {
     }
 
     fn on(leg: Leg, line: Line) -> Self {
-        Self { leg, line, partner: None, mix: None, active: false, offload: Offload::default() }
+        Self {
+            leg,
+            line,
+            partner: None,
+            mix: None,
+            active: false,
+            by_clock: false,
+            offload: Offload::default(),
+        }
     }
 
     #[inline]
