@@ -126,7 +126,10 @@ impl Side {
         let packet = self.packet(0, &payload);
         self.socket.send(&packet).unwrap();
         let mut heard = [0; 400];
-        let n = other.socket.recv(&mut heard).unwrap();
+        let n = other.socket.recv(&mut heard).unwrap_or_else(|error| {
+            let counters = (self.port.counters(), other.port.counters());
+            panic!("{} of {:x} does not arrive: {error} {counters:?}", self.sequence, self.ssrc)
+        });
         // The first packet of a source carries the marker.
         heard[1] &= 0x7f;
         assert_eq!(heard[..n], packet, "{} of {:x}", self.sequence, self.ssrc);

@@ -120,7 +120,8 @@ fn machine() -> String {
     let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let model = model.map_or("unknown processor", |(_, model)| model.trim());
     let kind = if info.contains(" hypervisor ") { "virtual cores" } else { "cores" };
-    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    // This process is kept on one of them.
+    let cores = info.lines().filter(|line| line.starts_with("processor")).count();
     let release = read("/proc/sys/kernel/osrelease");
     let version: Vec<&str> = release.trim().split(['.', '-']).take(2).collect();
     format!("a machine of {cores} {kind} ({model}) with Linux {}", version.join("."))

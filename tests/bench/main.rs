@@ -167,9 +167,14 @@ fn of_the_appliance(
     if wanted("signalling") {
         figures.extend([signalling::start_up(offhook, folder, size)?]);
     }
-    let appliance = Appliance::start(offhook, folder, size.users, PCMU)?;
-    std::thread::sleep(Duration::from_secs(1));
+    // Each subject has an appliance of its own: memory that one left free would be another's.
+    let start = || -> Outcome<Appliance> {
+        let appliance = Appliance::start(offhook, folder, size.users, PCMU)?;
+        std::thread::sleep(Duration::from_secs(1));
+        Ok(appliance)
+    };
     if wanted("signalling") {
+        let appliance = start()?;
         let idle = pss_kb(appliance.pid()) / 1024.0;
         figures.extend([Figure::plain("memory idle (PSS)", idle, "MiB", None)]);
         figures.extend(signalling::registrations(&appliance, size)?);
@@ -178,18 +183,18 @@ fn of_the_appliance(
     }
     if wanted("relay") {
         for calls in size.relays {
-            figures.extend(relay::relay(&appliance, *calls, size.seconds)?);
+            figures.extend(relay::relay(&start()?, *calls, size.seconds)?);
         }
         let calls = size.relays.first().copied().unwrap_or(10);
-        figures.extend([relay::listened_to(&appliance, calls, size.seconds)?]);
+        figures.extend([relay::listened_to(&start()?, calls, size.seconds)?]);
     }
     if wanted("prompts") {
         for calls in size.prompts {
-            figures.extend(prompts::playback(&appliance, *calls, size.seconds)?);
+            figures.extend(prompts::playback(&start()?, *calls, size.seconds)?);
         }
     }
     if wanted("recording") {
-        figures.extend(prompts::recording(&appliance, size.recordings, size.seconds)?);
+        figures.extend(prompts::recording(&start()?, size.recordings, size.seconds)?);
     }
     Ok(())
 }

@@ -363,6 +363,9 @@ impl Worker {
 
     /// Tells whether the port needs the next tick too.
     fn tick_port(&mut self, now: Instant, slot: usize) -> bool {
+        if self.port(slot).is_some_and(|port| port.by_clock) {
+            self.take_all(now, slot);
+        }
         if self.port(slot).is_some_and(|port| port.leg.recording_is_due(now)) {
             // What this thread has not read yet is no silence of the caller.
             self.hear_out(now, slot);
@@ -373,7 +376,35 @@ impl Worker {
         };
         port.poll(now, &mut self.buffer);
         port.active = port.leg.wants_ticks();
-        port.active
+        let active = port.active;
+        self.choose_clock(slot);
+        active
+    }
+
+    /// Takes what the socket has.
+    fn take_all(&mut self, now: Instant, slot: usize) {
+        for _ in 0..BATCH {
+            if !self.readable(now, (slot as u64) << 1) {
+                return;
+            }
+        }
+    }
+
+    /// A peer that is only recorded is heard by nobody now: each of its packets need not wake this
+    /// thread, which looks at the clock for it anyway.
+    fn choose_clock(&mut self, slot: usize) {
+        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else { return };
+        let alone = port.partner.is_none() && port.mix.is_none();
+        let by_clock = port.active && alone && port.leg.is_recording();
+        let Line::Own { rtp, .. } = &port.line else { return };
+        if by_clock == port.by_clock {
+            return;
+        }
+        let flags = if by_clock { epoll::EventFlags::empty() } else { epoll::EventFlags::IN };
+        let data = epoll::EventData::new_u64((slot as u64) << 1);
+        if epoll::modify(&self.epoll, rtp, data, flags).is_ok() {
+            port.by_clock = by_clock;
+        }
     }
 
     fn sweep(&mut self, now: Instant) {

@@ -110,7 +110,7 @@ impl Worker {
             }
         }
         let id = port.leg.id();
-        port.active = false;
+        (port.active, port.by_clock) = (false, false);
         self.by_id.insert(id, slot);
         if let Some(place) = self.slots.get_mut(slot) {
             *place = Some(port);

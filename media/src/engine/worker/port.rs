@@ -38,6 +38,8 @@ pub(in crate::engine) struct Port {
     pub(super) pipe: Option<Box<Pipe>>,
     /// On the fast grid.
     pub(super) active: bool,
+    /// Its packets are taken at each tick and wake nobody.
+    pub(super) by_clock: bool,
     /// What the kernel relays of its peer.
     pub(super) offload: Offload,
 }
@@ -52,8 +54,16 @@ impl Port {
     }
 
     fn on(leg: Leg, line: Line) -> Self {
-        let offload = Offload::default();
-        Self { leg, line, partner: None, mix: None, pipe: None, active: false, offload }
+        Self {
+            leg,
+            line,
+            partner: None,
+            mix: None,
+            pipe: None,
+            active: false,
+            by_clock: false,
+            offload: Offload::default(),
+        }
     }
 
     #[inline]

@@ -220,6 +220,48 @@ fn a_thread_that_is_late_takes_nothing_unread_for_silence() {
 }
 
 #[test]
+fn who_is_only_recorded_is_heard_at_each_tick_and_at_once_when_bridged() {
+    let (mut worker, remote) = Worker::new().unwrap();
+    let mut events = Vec::with_capacity(BATCH);
+    let (a, b) = (peer(&remote, 1), peer(&remote, 2));
+    // Else what it says is kept back for tones to be found in it.
+    remote.send(Command::Port(a.id, Order::SetStream(Box::new(with_events(&a)))));
+    let tape = Tape::default();
+    remote.send(Command::Port(a.id, Order::Record(recording(tape.clone()))));
+    worker.turn(&mut events);
+    let say = |sequence: u16| {
+        let timestamp = u32::from(sequence) * 160;
+        let header = Header { marker: false, payload_type: 0, sequence, timestamp, ssrc: 5 };
+        let wire = [&header.to_bytes()[..], &[0x10; 160]].concat();
+        a.socket.send_to(&wire, a.port).unwrap();
+    };
+    let by_clock = |worker: &mut Worker| {
+        let slot = worker.by_id[&a.id];
+        worker.port(slot).unwrap().by_clock
+    };
+    worker.tick(Instant::now());
+    assert!(by_clock(&mut worker));
+    for sequence in 0..5 {
+        say(sequence);
+    }
+    worker.tick(Instant::now());
+    assert_eq!(tape.0.lock().unwrap().0, 5 * 160);
+    remote.send(Command::Port(a.id, Order::Bridge(b.id)));
+    worker.turn(&mut events);
+    worker.tick(Instant::now());
+    assert!(!by_clock(&mut worker));
+    say(5);
+    worker.turn(&mut events);
+    assert!(b.socket.recv(&mut [0; 300]).is_ok(), "it wakes the thread again");
+    remote.send(Command::Port(a.id, Order::Unbridge));
+    remote.send(Command::Port(a.id, Order::StopRecord));
+    worker.turn(&mut events);
+    worker.tick(Instant::now());
+    assert!(!by_clock(&mut worker), "nothing looks at the clock for it");
+    assert_eq!(*tape.0.lock().unwrap(), (6 * 160, true));
+}
+
+#[test]
 fn a_closed_port_leaves_nothing_behind() {
     let (mut worker, remote) = Worker::new().unwrap();
     let mut events = Vec::with_capacity(BATCH);
