@@ -3,6 +3,7 @@
 use super::Execution;
 use super::Status;
 use super::exit::{Leaving, assign, evaluate_output};
+use super::parallel::Failed;
 use super::record::after;
 use super::state::{Fault, Phase, ROOT, StrandId};
 use crate::failure::names;
@@ -12,7 +13,10 @@ use serde_json::{Value, json};
 
 /// Whether a retrier or catcher with `errors` takes `fault` (developer guide, "Error names").
 fn takes(errors: &[String], fault: &Fault) -> bool {
-    let terminal = fault.is(names::RUNTIME) || fault.is(names::DATA_LIMIT_EXCEEDED);
+    // The guide says that States.ALL never takes States.DataLimitExceeded. It does where a task's
+    // result is too long: so it was recorded on AWS.
+    let terminal =
+        fault.is(names::RUNTIME) || fault.is(names::DATA_LIMIT_EXCEEDED) && !fault.of_task;
     errors.iter().any(|name| match name.as_str() {
         "States.ALL" => !terminal,
         "States.TaskFailed" => {
@@ -173,22 +177,21 @@ impl Execution {
             self.fail_home(id, fault);
             return;
         }
-        if matches!(state.kind, Kind::Task(_)) {
-            self.record(id, EventType::TaskStateAborted, last, None);
-        }
         self.core.strands.remove(&id);
         if let Some((parent, index)) = parent {
-            self.child_failed(parent, index, last, fault);
+            let aborted =
+                matches!(state.kind, Kind::Task(_)).then_some(EventType::TaskStateAborted);
+            self.child_failed(parent, &Failed { index, last, aborted }, fault);
         }
     }
 
     /// A branch or an inline iteration failed, and with it the state around it.
-    fn child_failed(&mut self, parent: StrandId, index: usize, last: u64, fault: Fault) {
+    fn child_failed(&mut self, parent: StrandId, failed: &Failed, fault: Fault) {
         let Some((machine, flow, state)) = self.located(parent) else { return };
         let Some(state) = machine.state(flow, state) else { return };
-        self.abort_siblings(parent, state, index, last);
+        self.abort_siblings(parent, state, failed);
         if let Some(strand) = self.strand_mut(parent) {
-            strand.last = last;
+            strand.last = failed.last;
         }
         self.settle(parent, state, fault);
     }

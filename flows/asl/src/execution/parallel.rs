@@ -8,6 +8,15 @@ use crate::limits;
 use crate::machine::model::{FlowId, Kind, State};
 use serde_json::Value;
 
+/// A branch or an inline iteration that failed.
+pub(super) struct Failed {
+    pub(super) index: usize,
+    /// Its last event.
+    pub(super) last: EventId,
+    /// What tells the end of the state that failed, if it has such an event.
+    pub(super) aborted: Option<EventType>,
+}
+
 impl Execution {
     pub(super) fn fork(
         &mut self,
@@ -98,55 +107,48 @@ impl Execution {
         self.leave(id, state, Some(Value::Array(results)))
     }
 
-    /// Ends what runs beside a branch or an iteration that failed.
-    pub(super) fn abort_siblings(
-        &mut self,
-        parent: StrandId,
-        state: &State,
-        index: usize,
-        last: EventId,
-    ) {
-        let Kind::Map(_) = &state.kind else {
-            self.abort_states(parent);
-            self.cut_children(parent);
-            return;
-        };
+    /// Ends what runs beside a branch or an iteration that failed. Every event of it follows the
+    /// last one of what failed (recorded on AWS).
+    pub(super) fn abort_siblings(&mut self, parent: StrandId, state: &State, failed: &Failed) {
+        let map = matches!(state.kind, Kind::Map(_));
         let iteration = |index| Iteration { name: state.name.clone(), index };
-        let details = Details::MapIterationFailed(iteration(index));
-        self.record(parent, EventType::MapIterationFailed, last, Some(details));
-        let running: Vec<(usize, EventId)> = self
-            .core
-            .strands
-            .values()
-            .filter_map(|strand| {
-                let (of, index) = strand.parent?;
-                (of == parent).then_some((index, strand.last))
-            })
-            .collect();
-        self.abort_states(parent);
-        for (index, last) in running {
-            let details = Details::MapIterationAborted(iteration(index));
-            self.record(parent, EventType::MapIterationAborted, last, Some(details));
+        if map {
+            let details = Details::MapIterationFailed(iteration(failed.index));
+            self.record(parent, EventType::MapIterationFailed, failed.last, Some(details));
+        }
+        if let Some(aborted) = failed.aborted {
+            self.record(parent, aborted, failed.last, None);
+        }
+        for (child, index) in self.children(parent) {
+            if map {
+                let details = Details::MapIterationAborted(iteration(index));
+                self.record(parent, EventType::MapIterationAborted, failed.last, Some(details));
+            }
+            self.abort_state(child, failed.last);
         }
         self.cut_children(parent);
     }
 
-    /// Tells the states that are cut while they wait.
-    fn abort_states(&mut self, parent: StrandId) {
-        let cut: Vec<(StrandId, EventId, EventType)> = self
-            .core
-            .strands
-            .iter()
-            .filter(|(_, strand)| strand.parent.is_some_and(|(of, _)| of == parent))
-            .filter(|(_, strand)| !matches!(strand.frame.phase, Phase::Enter))
-            .filter_map(|(id, strand)| {
-                let state = self.machine.state(strand.flow, strand.frame.state)?;
-                Some((*id, strand.last, EventType::aborted(state.kind.name())?))
-            })
-            .collect();
-        for (id, last, kind) in cut {
-            self.abort_states(id);
-            self.record(id, kind, last, None);
+    /// Tells the state that is cut while it waits, after those within it.
+    fn abort_state(&mut self, id: StrandId, last: EventId) {
+        let Some(strand) = self.strand(id) else { return };
+        if matches!(strand.frame.phase, Phase::Enter) {
+            return;
         }
+        let state = self.machine.state(strand.flow, strand.frame.state);
+        let Some(kind) = state.and_then(|state| EventType::aborted(state.kind.name())) else {
+            return;
+        };
+        for (child, _) in self.children(id) {
+            self.abort_state(child, last);
+        }
+        self.record(id, kind, last, None);
+    }
+
+    /// The strands right below one, with their indices.
+    pub(super) fn children(&self, parent: StrandId) -> Vec<(StrandId, usize)> {
+        let of = |strand: &Strand| strand.parent.filter(|(of, _)| *of == parent);
+        let strands = self.core.strands.iter();
+        strands.filter_map(|(id, strand)| Some((*id, of(strand)?.1))).collect()
     }
 }

@@ -208,6 +208,8 @@ pub(super) struct Fault {
     pub(super) location: Option<String>,
     /// The name that `Retry` and `Catch` may use besides.
     pub(super) alias: Option<&'static str>,
+    /// A task failed, rather than the state around it.
+    pub(super) of_task: bool,
     /// The cause is whole: no sentence about the state is to be put before it.
     pub(super) told: bool,
 }
@@ -215,7 +217,7 @@ pub(super) struct Fault {
 impl Fault {
     /// What a service, a worker or a Fail state said.
     pub(super) fn told(error: Option<String>, cause: Option<String>) -> Self {
-        Self { error, cause, location: None, alias: None, told: true }
+        Self { error, cause, location: None, alias: None, of_task: false, told: true }
     }
 
     pub(super) fn is(&self, name: &str) -> bool {
@@ -246,6 +248,7 @@ impl From<crate::Failure> for Fault {
             cause: Some(failure.cause),
             location: failure.location,
             alias: None,
+            of_task: false,
             told: false,
         }
     }

@@ -60,12 +60,13 @@ impl Execution {
             strand.frame.phase = Phase::Task(TaskRun {
                 id: number,
                 call: Some(call),
-                started: !matches!(task.resource, Resource::Activity { .. }),
+                started: false,
                 submitted: false,
                 deadline: timeout.map(|seconds| after(now, seconds as f64)),
                 heartbeat: heartbeat.map(|seconds| (seconds, after(now, seconds as f64))),
             });
         }
+        self.wake(id);
         Ok(())
     }
 
@@ -89,7 +90,6 @@ impl Execution {
             Resource::Lambda { .. } => {
                 let details = Details::LambdaFunctionScheduled(plain(text, None));
                 self.advance(id, EventType::LambdaFunctionScheduled, Some(details));
-                self.advance(id, EventType::LambdaFunctionStarted, None);
             }
             Resource::Activity { .. } => {
                 let details = Details::ActivityScheduled(plain(text, heartbeat_in_seconds));
@@ -106,12 +106,43 @@ impl Execution {
                     task_credentials,
                 });
                 self.advance(id, EventType::TaskScheduled, Some(details));
-                let details = Details::TaskStarted(TaskResource {
+            }
+        }
+    }
+
+    /// Tells that a task has started, once: a service or a function when what runs beside it had
+    /// its turn (AWS schedules those of a Map before it starts the first), an activity when a
+    /// worker takes it.
+    fn started(&mut self, id: StrandId, resource: &Resource, worker_name: Option<String>) {
+        let Some(strand) = self.strand_mut(id) else { return };
+        let Phase::Task(run) = &mut strand.frame.phase else { return };
+        if std::mem::replace(&mut run.started, true) {
+            return;
+        }
+        let (kind, details) = match resource {
+            Resource::Lambda { .. } => (EventType::LambdaFunctionStarted, None),
+            Resource::Activity { .. } => {
+                (EventType::ActivityStarted, Some(Details::ActivityStarted(Worker { worker_name })))
+            }
+            Resource::Service { .. } => (
+                EventType::TaskStarted,
+                Some(Details::TaskStarted(TaskResource {
                     resource_type: resource.resource_type().to_owned(),
                     resource: resource.resource_name().to_owned(),
-                });
-                self.advance(id, EventType::TaskStarted, Some(details));
-            }
+                })),
+            ),
+        };
+        self.advance(id, kind, details);
+    }
+
+    /// The turn after a task was scheduled.
+    pub(super) fn task_started(&mut self, id: StrandId) {
+        let Some((machine, flow, state)) = self.located(id) else { return };
+        let Some(Kind::Task(task)) = machine.state(flow, state).map(|state| &state.kind) else {
+            return;
+        };
+        if !matches!(task.resource, Resource::Activity { .. }) {
+            self.started(id, &task.resource, None);
         }
     }
 
@@ -146,15 +177,13 @@ impl Execution {
             TaskEvent::Heartbeat => Ok(()),
             TaskEvent::Started { worker_name } => {
                 run.call = None;
-                if !std::mem::replace(&mut run.started, true) {
-                    let details = Details::ActivityStarted(Worker { worker_name });
-                    self.advance(id, EventType::ActivityStarted, Some(details));
-                }
+                self.started(id, &task.resource, worker_name);
                 Ok(())
             }
             TaskEvent::Submitted { output } => {
                 run.call = None;
                 let first = !std::mem::replace(&mut run.submitted, true);
+                self.started(id, &task.resource, None);
                 if first && task.resource.pattern().is_submitted() {
                     self.submitted(id, &task.resource, &output);
                 }
@@ -179,16 +208,13 @@ impl Execution {
         }
     }
 
-    /// Takes the task out of the open ones, and tells the start of an activity that was not told.
-    fn close(&mut self, id: StrandId) {
-        let Some(strand) = self.strand_mut(id) else { return };
-        let Phase::Task(run) = &mut strand.frame.phase else { return };
-        let (number, started) = (run.id, std::mem::replace(&mut run.started, true));
+    /// Takes the task out of the open ones, and tells its start if that was not told.
+    fn close(&mut self, id: StrandId, resource: &Resource) {
+        self.started(id, resource, None);
+        let Some(strand) = self.strand(id) else { return };
+        let Phase::Task(run) = &strand.frame.phase else { return };
+        let number = run.id;
         self.core.tasks.remove(&number);
-        if !started {
-            let details = Details::ActivityStarted(Worker { worker_name: None });
-            self.advance(id, EventType::ActivityStarted, Some(details));
-        }
     }
 
     fn task_succeeded(
@@ -198,8 +224,12 @@ impl Execution {
         task: &Task,
         output: Value,
     ) -> Result<(), Fault> {
-        self.close(id);
-        let text = match bounded(task.resource.arn(), &output) {
+        self.close(id, &task.resource);
+        let name = match &task.resource {
+            resource @ Resource::Service { .. } => resource.resource_type(),
+            resource => resource.arn(),
+        };
+        let text = match bounded(name, &output) {
             Ok(text) => text,
             Err(failure) => {
                 let (error, cause) = (Some(failure.error), Some(failure.cause));
@@ -229,7 +259,7 @@ impl Execution {
         error: Option<String>,
         cause: Option<String>,
     ) -> Fault {
-        self.close(id);
+        self.close(id, &task.resource);
         let plain = FaultDetails { error: error.clone(), cause: cause.clone() };
         let (kind, details) = match &task.resource {
             Resource::Lambda { .. } => {
@@ -244,19 +274,20 @@ impl Execution {
             ),
         };
         self.advance(id, kind, Some(details));
-        Fault::told(error, cause)
+        Fault { of_task: true, ..Fault::told(error, cause) }
     }
 
-    /// `TimeoutSeconds` or `HeartbeatSeconds` has passed.
-    pub(super) fn task_timed_out(&mut self, id: StrandId) {
-        let Some((machine, flow, state)) = self.located(id) else { return };
-        let Some(state) = machine.state(flow, state) else { return };
-        let Kind::Task(task) = &state.kind else { return };
+    /// `TimeoutSeconds` or `HeartbeatSeconds` has passed: how the task, if it is one, fails.
+    pub(super) fn task_timed_out(&mut self, id: StrandId) -> Option<Fault> {
+        let (machine, flow, state) = self.located(id)?;
+        let Kind::Task(task) = &machine.state(flow, state)?.kind else { return None };
         let now = self.core.now;
-        let Some(strand) = self.strand(id) else { return };
-        let Phase::Task(run) = &strand.frame.phase else { return };
+        let Phase::Task(run) = &self.strand(id)?.frame.phase else { return None };
         let (number, silent) = (run.id, run.deadline.is_none_or(|deadline| deadline > now));
         self.withdraw(number);
+        if !matches!(task.resource, Resource::Activity { .. }) {
+            self.started(id, &task.resource, None);
+        }
         // AWS calls both States.Timeout; Retry and Catch may tell them apart.
         let error = Some("States.Timeout".to_owned());
         let plain = FaultDetails { error: error.clone(), cause: None };
@@ -274,7 +305,7 @@ impl Execution {
         };
         self.advance(id, kind, Some(details));
         let alias = silent.then_some("States.HeartbeatTimeout");
-        self.fail(id, Fault { alias, ..Fault::told(error, None) });
+        Some(Fault { alias, of_task: true, ..Fault::told(error, None) })
     }
 
     /// The token of the task a strand has or had in its present attempt.

@@ -48,6 +48,10 @@ impl Execution {
                 self.attempt(id)
             }
             Phase::Attempt => self.attempt(id),
+            Phase::Task(_) => {
+                self.task_started(id);
+                Ok(())
+            }
             _ => Ok(()),
         };
         if let Err(fault) = result {
@@ -90,11 +94,27 @@ impl Execution {
             .filter(|(at, _)| *at <= now)
             .collect();
         due.sort_unstable();
-        for (_, id) in due {
-            // One before it may have ended the strand, or the execution.
-            if self.strand(id).and_then(deadline).is_some_and(|at| at <= now) {
-                self.strand_due(id);
+        for moment in due.chunk_by(|left, right| left.0 == right.0) {
+            self.moment(moment);
+        }
+    }
+
+    /// Does what is due at one moment. Every task that times out is told before the first of them
+    /// fails its state.
+    fn moment(&mut self, due: &[(Timestamp, StrandId)]) {
+        let mut timed_out = Vec::new();
+        for (at, id) in due {
+            // What came before may have ended the strand, or the execution.
+            if self.strand(*id).and_then(deadline) != Some(*at) {
+                continue;
             }
+            match self.task_timed_out(*id) {
+                Some(fault) => timed_out.push((*id, fault)),
+                None => self.strand_due(*id),
+            }
+        }
+        for (id, fault) in timed_out {
+            self.fail(id, fault);
         }
     }
 
@@ -110,7 +130,6 @@ impl Execution {
                 strand.frame.phase = Phase::Attempt;
                 self.wake(id);
             }
-            Phase::Task(_) => self.task_timed_out(id),
             _ => {}
         }
     }
@@ -155,14 +174,17 @@ impl Execution {
     }
 
     fn cancel_all(&mut self) {
-        for id in std::mem::take(&mut self.core.tasks).into_keys() {
+        let open: Vec<TaskId> = self.core.tasks.keys().copied().collect();
+        for id in open {
             self.withdraw(id);
         }
     }
 
     /// Takes a task back: out of the row if the driver has not seen it, else with a `Cancel`.
     pub(super) fn withdraw(&mut self, id: TaskId) {
-        self.core.tasks.remove(&id);
+        if self.core.tasks.remove(&id).is_none() {
+            return;
+        }
         let before = self.core.effects.len();
         self.core.effects.retain(|effect| match effect {
             Effect::Task(call) => call.id != id,
@@ -177,15 +199,7 @@ impl Execution {
 
     /// Ends every strand below `parent`, telling their states' ends where AWS does.
     pub(super) fn cut_children(&mut self, parent: StrandId) {
-        let children: Vec<(StrandId, usize)> = self
-            .core
-            .strands
-            .iter()
-            .filter_map(|(id, strand)| {
-                strand.parent.filter(|(of, _)| *of == parent).map(|(_, index)| (*id, index))
-            })
-            .collect();
-        for (child, _) in children {
+        for (child, _) in self.children(parent) {
             self.cut(child);
         }
     }

@@ -52,10 +52,7 @@ pub(super) fn format(template: &Value, values: &[Value]) -> Result<Value, String
             }
             ('{', Some('}')) => {
                 rest.next();
-                match values.next().ok_or_else(uneven)? {
-                    Value::String(text) => formatted.push_str(text),
-                    other => formatted.push_str(&other.to_string()),
-                }
+                show(values.next().ok_or_else(uneven)?, &mut formatted);
             }
             ('{', _) => return Err("matching '}' not found for '{'".to_owned()),
             _ => formatted.push(c),
@@ -68,6 +65,32 @@ pub(super) fn format(template: &Value, values: &[Value]) -> Result<Value, String
         return Err(uneven());
     }
     Ok(Value::String(formatted))
+}
+
+/// Writes a value as AWS does in a text: `{a=1, b=[x, true]}`, with no quotes (recorded on AWS).
+fn show(value: &Value, text: &mut String) {
+    match value {
+        Value::String(word) => text.push_str(word),
+        Value::Array(items) => {
+            text.push('[');
+            for (index, item) in items.iter().enumerate() {
+                text.push_str(if index == 0 { "" } else { ", " });
+                show(item, text);
+            }
+            text.push(']');
+        }
+        Value::Object(members) => {
+            text.push('{');
+            for (index, (name, member)) in members.iter().enumerate() {
+                text.push_str(if index == 0 { "" } else { ", " });
+                text.push_str(name);
+                text.push('=');
+                show(member, text);
+            }
+            text.push('}');
+        }
+        other => text.push_str(&other.to_string()),
+    }
 }
 
 pub(super) fn to_json(text_of_json: &Value) -> Result<Value, String> {

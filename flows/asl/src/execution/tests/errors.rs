@@ -48,7 +48,7 @@ fn wildcards_leave_out_what_aws_leaves_out() {
         bench.execution.status() == Status::Succeeded
     };
     assert!(ends("States.ALL", "Anything") && ends("States.TaskFailed", "Anything"));
-    assert!(!ends("States.ALL", "States.DataLimitExceeded"));
+    assert!(ends("States.ALL", "States.DataLimitExceeded"), "so it was recorded");
     assert!(!ends("States.ALL", "States.Runtime") && !ends("States.Runtime", "States.Runtime"));
     assert!(ends("States.DataLimitExceeded", "States.DataLimitExceeded"));
     for (name, taken) in [
@@ -152,19 +152,32 @@ fn a_catcher_whose_output_fails_fails_the_state_a_second_time() {
 
 #[test]
 fn a_result_that_is_too_long_fails_with_aws_words() {
-    let mut bench = Bench::new(
-        &caught(&json!({ "Catch": [
-        { "ErrorEquals": ["States.ALL"], "Next": "H" }] })),
-        json!({}),
-    );
-    bench.succeed(0, json!("x".repeat(262_143)));
-    assert_eq!(bench.execution.error(), Some("States.DataLimitExceeded"));
+    let catch = json!([{ "ErrorEquals": ["States.ALL"], "Next": "H" }]);
+    let function = "arn:aws:lambda:us-east-1:1:function:f";
+    for (resource, name) in [(SEND, "sqs"), (function, function)] {
+        let document = caught(&json!({ "Resource": resource, "Catch": catch }));
+        let mut bench = Bench::new(&document, json!({}));
+        bench.succeed(0, json!("x".repeat(262_143)));
+        let cause = format!(
+            "The state/task '{name}' returned a result with a size exceeding the maximum number of \
+             bytes service limit."
+        );
+        let error = json!({ "Error": "States.DataLimitExceeded", "Cause": cause });
+        assert_eq!(bench.output(), error);
+    }
+    let branch = json!({ "StartAt": "B", "States": {
+        "B": { "Type": "Pass", "Result": "x".repeat(200_000), "End": true } } });
+    let parallel =
+        json!({ "Type": "Parallel", "Branches": [branch, branch], "Catch": catch, "End": true });
+    let pass = json!({ "Type": "Pass", "End": true });
+    let mut document = states("P", &json!({ "P": parallel, "H": pass }));
+    document["States"]["P"]["Branches"][1] = json!({ "StartAt": "C", "States": {
+        "C": { "Type": "Pass", "Result": "x".repeat(200_000), "End": true } } });
+    let bench = Bench::new(&document, json!({}));
     assert_eq!(
-        bench.execution.cause(),
-        Some(
-            "The state/task 'arn:aws:states:::sqs:sendMessage' returned a result with a size \
-             exceeding the maximum number of bytes service limit."
-        )
+        bench.execution.error(),
+        Some("States.DataLimitExceeded"),
+        "an output is not caught"
     );
     let mut bench = Bench::new(
         &caught(&json!({ "Catch": [

@@ -52,10 +52,48 @@ fn a_failed_iteration_fails_the_map_and_aborts_the_others() {
     let types = bench.types();
     let at = types.iter().position(|kind| *kind == MapIterationFailed).unwrap();
     assert_eq!(
-        types[at..at + 5],
-        [MapIterationFailed, TaskStateAborted, MapIterationAborted, MapStateFailed, MapStateExited]
+        types[at..at + 6],
+        [
+            MapIterationFailed,
+            TaskStateAborted,
+            MapIterationAborted,
+            TaskStateAborted,
+            MapStateFailed,
+            MapStateExited
+        ]
     );
+    let last = at as u64;
+    assert_eq!(bench.previous()[at..at + 6], [last, last, last, last, last, last + 5]);
     assert_eq!(bench.output(), json!({ "Error": "Boom", "Cause": "c" }));
+}
+
+#[test]
+fn tasks_beside_each_other_are_scheduled_before_the_first_starts_and_time_out_together() {
+    let processor = inline(&json!({ "I": task(&json!({ "TimeoutSeconds": 5 })) }));
+    let document = without_handler(map(&json!({}), &processor));
+    let mut bench = Bench::new(&document, json!([1, 2]));
+    bench.pass_seconds(5);
+    assert_eq!(
+        bench.types()[5..],
+        [
+            TaskStateEntered,
+            TaskScheduled,
+            TaskStateEntered,
+            TaskScheduled,
+            TaskStarted,
+            TaskStarted,
+            TaskTimedOut,
+            TaskTimedOut,
+            MapIterationFailed,
+            TaskStateAborted,
+            MapIterationAborted,
+            TaskStateAborted,
+            MapStateFailed,
+            ExecutionFailed
+        ]
+    );
+    assert_eq!(bench.previous()[5..], [4, 6, 5, 8, 7, 9, 10, 11, 12, 12, 12, 12, 12, 18]);
+    assert_eq!(bench.cancelled, [bench.calls[0].id, bench.calls[1].id]);
 }
 
 #[test]
