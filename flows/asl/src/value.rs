@@ -1,9 +1,20 @@
 //! Small questions about JSON values.
 
+use jiff::Timestamp;
 use serde_json::{Number, Value};
 
 /// How deep a value may be nested: what walks one recursively must not run out of stack.
 pub const MOST_DEPTH: usize = 400;
+
+/// The moment a text names, as Java reads ISO 8601's extended format with an offset: the seconds may
+/// be missing, the `T` may not.
+pub(crate) fn moment(text: &str) -> Option<Timestamp> {
+    let (date, time) = text.split_once(['T', 't'])?;
+    let extended = date.trim_start_matches(['+', '-']).contains('-') && time.get(2..3) == Some(":");
+    let plain =
+        text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '+' | ':' | '.'));
+    if extended && plain { text.parse().ok() } else { None }
+}
 
 /// The JSON type's name.
 pub(crate) fn kind(value: &Value) -> &'static str {

@@ -8,6 +8,7 @@ use crate::history::{Details, Entered, EventType, Truncation};
 use crate::jsonata::Expected;
 use crate::machine::Machine;
 use crate::machine::model::{Kind, Setting, State, Wait};
+use crate::value::moment;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::Arc;
@@ -151,7 +152,7 @@ fn wait_seconds(setting: &Setting, value: &Value) -> Result<f64, Failure> {
 }
 
 fn wait_until(setting: &Setting, value: &Value) -> Result<Timestamp, Failure> {
-    if let Some(at) = value.as_str().and_then(|text| text.parse::<Timestamp>().ok()) {
+    if let Some(at) = value.as_str().and_then(moment) {
         return Ok(at);
     }
     let (path, field) = setting.cited().unwrap_or(("Timestamp", "Timestamp"));

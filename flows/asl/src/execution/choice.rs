@@ -9,6 +9,7 @@ use crate::jsonata::{Expected, JsonataTemplate};
 use crate::machine::model::{
     Is, Language, Operand, Operator, Order, Payload, Rule, Setting, State, StateId, Test,
 };
+use crate::value::moment;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::cmp::Ordering;
@@ -140,7 +141,7 @@ fn found(path: &str, value: Option<Value>) -> Result<Value, Failure> {
 }
 
 fn timestamp(value: &Value) -> Option<Timestamp> {
-    value.as_str()?.parse().ok()
+    value.as_str().and_then(moment)
 }
 
 fn is(what: Is, value: &Value) -> bool {

@@ -150,7 +150,7 @@ impl Execution {
         catcher: &Catcher,
         fault: &Fault,
     ) -> Result<Leaving, Fault> {
-        let error = json!({ "Error": fault.error, "Cause": fault.cause });
+        let error = error_output(fault);
         let next = Some(catcher.next);
         let Some(sight) = self.sight(id, state, self.own_token(id)) else {
             return Ok(Leaving { output: error, assigned: None, next });
@@ -226,7 +226,10 @@ fn delay(retrier: &Retrier, used: u64, unit: f64) -> f64 {
     if retrier.jitter { seconds * unit } else { seconds }
 }
 
-/// The error output that a failed child leaves in a list of results.
+/// What a catcher sees of a failure. A timeout has an empty cause here, though its event has none;
+/// a failure that a worker told without one has null (both recorded on AWS).
 pub(super) fn error_output(fault: &Fault) -> Value {
-    json!({ "Error": fault.error, "Cause": fault.cause })
+    let timed_out = fault.of_task && fault.cause.is_none() && fault.is("States.Timeout");
+    let cause = if timed_out { Some("") } else { fault.cause.as_deref() };
+    json!({ "Error": fault.error, "Cause": cause })
 }

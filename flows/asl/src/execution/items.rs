@@ -1,17 +1,21 @@
 //! The items of a file: CSV, JSON and JSON Lines as `ItemReader` reads them.
 
+use super::state::Entry;
 use crate::limits;
 use crate::machine::model::Format;
 use serde_json::{Map, Value};
 
 /// The items of `text`. The error is the cause of `States.ItemReaderFailed`.
-pub(super) fn read(text: &str, format: &Format, most: usize) -> Result<Vec<Value>, String> {
+pub(super) fn read(text: &str, format: &Format, most: usize) -> Result<Vec<Entry>, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut items = match format {
-        Format::Csv { headers, delimiter } => csv(text, headers.as_deref(), *delimiter, most)?,
-        Format::Json { pointer } => json(text, pointer.as_deref())?,
-        Format::Jsonl => lines(text, most)?,
-        Format::Objects => json(text, None)?,
+    let plain = |items: Vec<Value>| items.into_iter().map(Entry::plain).collect();
+    let mut items: Vec<Entry> = match format {
+        Format::Csv { headers, delimiter } => {
+            plain(csv(text, headers.as_deref(), *delimiter, most)?)
+        }
+        Format::Json { pointer } => json(text, pointer.as_deref().unwrap_or_default())?,
+        Format::Jsonl => plain(lines(text, most)?),
+        Format::Objects => json(text, "")?,
     };
     items.truncate(most);
     if items.len() > limits::READER_ITEMS {
@@ -20,16 +24,20 @@ pub(super) fn read(text: &str, format: &Format, most: usize) -> Result<Vec<Value
     Ok(items)
 }
 
-fn json(text: &str, pointer: Option<&str>) -> Result<Vec<Value>, String> {
-    let document: Value =
+/// The items of an array, or of an object that an `ItemsPointer` leads to.
+fn json(text: &str, pointer: &str) -> Result<Vec<Entry>, String> {
+    let mut document: Value =
         serde_json::from_str(text).map_err(|error| format!("The file is not JSON: {error}"))?;
-    let found = match pointer {
-        None => Some(document),
-        Some(pointer) => document.pointer(pointer).cloned(),
-    };
-    match found {
-        Some(Value::Array(items)) => Ok(items),
-        _ => Err("Attempting to map over non-iterable node.".to_owned()),
+    match document.pointer_mut(pointer).map(Value::take) {
+        Some(Value::Array(items)) => Ok(items.into_iter().map(Entry::plain).collect()),
+        // Without a pointer AWS was recorded to refuse an object.
+        Some(Value::Object(members)) if !pointer.is_empty() => {
+            Ok(members.into_iter().map(Entry::keyed).collect())
+        }
+        Some(_) => Err("Attempting to map over non-iterable node.".to_owned()),
+        None => Err("The provided ReaderConfig.ItemsPointer does not match any valid path in the \
+                     JSON structure."
+            .to_owned()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Execution;
 use super::exit::bounded;
-use super::map_fields::{concurrency, entries, select};
+use super::map_fields::{concurrency, entries, own_input, select};
 use super::sight::item_value;
 use super::state::{Fault, Item, MapRun, Phase, StrandId};
 use crate::failure::Failure;
@@ -82,13 +82,16 @@ impl Execution {
                 distributed.sizes.insert(index, entry.items);
             }
             let selected = map.selector.is_some() && map.batcher.is_none();
-            let input = if selected { self.selected(id, state, map, &item)? } else { item.value };
+            let input = match selected {
+                true => self.selected(id, state, map, &item)?,
+                false => own_input(item.key.as_deref(), item.value),
+            };
             self.child(id, map, index, input)?;
             return Ok(true);
         }
         let input = match map.selector {
             Some(_) => self.selected(id, state, map, &item)?,
-            None => item.value.clone(),
+            None => own_input(item.key.as_deref(), item.value.clone()),
         };
         bounded(&state.name, &input)?;
         let details = Details::MapIterationStarted(Iteration { name: state.name.clone(), index });

@@ -13,6 +13,19 @@ impl Entry {
     pub(super) fn plain(value: Value) -> Self {
         Self { key: None, value, items: 1 }
     }
+
+    pub(super) fn keyed((key, value): (String, Value)) -> Self {
+        Self { key: Some(key), value, items: 1 }
+    }
+}
+
+/// What an iteration begins with where no `ItemSelector` says it: the item, or of an object's
+/// member the pair.
+pub(super) fn own_input(key: Option<&str>, value: Value) -> Value {
+    match key {
+        Some(key) => json!({ "Key": key, "Value": value }),
+        None => value,
+    }
 }
 
 pub(super) fn entries(
@@ -32,12 +45,19 @@ pub(super) fn entries(
     };
     match found {
         Value::Array(items) => Ok(items.into_iter().map(Entry::plain).collect()),
-        Value::Object(members) if matches!(map.items, Items::Literal(_)) => Ok(members
-            .into_iter()
-            .map(|(key, value)| Entry { key: Some(key), value, items: 1 })
-            .collect()),
+        Value::Object(members) if takes_objects(sight, map) => {
+            Ok(members.into_iter().map(Entry::keyed).collect())
+        }
         other => Err(no_array(sight, path, &other)),
     }
+}
+
+/// Whether a Map goes over the members of an object (developer guide, "ItemsPath"). An inline one
+/// of JSONata whose items come from its input does not: so it was recorded.
+fn takes_objects(sight: &Sight<'_>, map: &Map) -> bool {
+    sight.state.language == Language::JsonPath
+        || matches!(map.items, Items::Literal(_))
+        || map.distributed
 }
 
 fn no_array(sight: &Sight<'_>, path: Option<&str>, value: &Value) -> Failure {
@@ -140,7 +160,7 @@ pub(super) fn batches(
                 let told = item_value(index, entry.key.as_deref(), &entry.value);
                 select(sight, selector, input, told)?
             }
-            None => entry.value,
+            None => own_input(entry.key.as_deref(), entry.value),
         };
         let more = value.to_string().len() + 1;
         if !batch.is_empty() && (batch.len() >= most || size + more > bytes) {

@@ -142,7 +142,7 @@ impl Execution {
             (TaskEvent::Content { text }, Some(format)) => items::read(&text, format, most),
             (TaskEvent::Succeeded { output: Value::Array(mut items) }, _) => {
                 items.truncate(most);
-                Ok(items)
+                Ok(items.into_iter().map(Entry::plain).collect())
             }
             (TaskEvent::Failed { error, cause }, _) => Err(cause.or(error).unwrap_or_default()),
             _ => Err("Attempting to map over non-iterable node.".to_owned()),
@@ -153,7 +153,7 @@ impl Execution {
                     && let Phase::Map(run) = &mut strand.frame.phase
                 {
                     run.total_items = found.len();
-                    run.items = found.into_iter().map(Entry::plain).collect();
+                    run.items = found.into();
                 }
                 self.batch(id, state, map)
             }

@@ -27,6 +27,7 @@ mod record;
 mod sight;
 mod state;
 mod task;
+mod task_fields;
 #[cfg(test)]
 mod tests;
 mod token;

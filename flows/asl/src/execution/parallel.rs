@@ -107,26 +107,42 @@ impl Execution {
         self.leave(id, state, Some(Value::Array(results)))
     }
 
-    /// Ends what runs beside a branch or an iteration that failed. Every event of it follows the
-    /// last one of what failed (recorded on AWS).
+    /// Ends a branch or an iteration that failed and what runs beside it, in the order of their
+    /// indices. Every event of it follows the last one of what failed (recorded on AWS).
     pub(super) fn abort_siblings(&mut self, parent: StrandId, state: &State, failed: &Failed) {
-        let map = matches!(state.kind, Kind::Map(_));
-        let iteration = |index| Iteration { name: state.name.clone(), index };
-        if map {
-            let details = Details::MapIterationFailed(iteration(failed.index));
+        let name = matches!(state.kind, Kind::Map(_)).then_some(state.name.as_str());
+        let children = self.children(parent);
+        let (before, after): (Vec<_>, Vec<_>) =
+            children.into_iter().partition(|(_, index)| *index < failed.index);
+        self.abort_all(parent, &before, name, failed.last);
+        if let Some(name) = name {
+            let name = name.to_owned();
+            let details = Details::MapIterationFailed(Iteration { name, index: failed.index });
             self.record(parent, EventType::MapIterationFailed, failed.last, Some(details));
         }
         if let Some(aborted) = failed.aborted {
             self.record(parent, aborted, failed.last, None);
         }
-        for (child, index) in self.children(parent) {
-            if map {
-                let details = Details::MapIterationAborted(iteration(index));
-                self.record(parent, EventType::MapIterationAborted, failed.last, Some(details));
-            }
-            self.abort_state(child, failed.last);
-        }
+        self.abort_all(parent, &after, name, failed.last);
         self.cut_children(parent);
+    }
+
+    /// Tells that branches, or iterations of the Map `name`, are cut.
+    fn abort_all(
+        &mut self,
+        parent: StrandId,
+        children: &[(StrandId, usize)],
+        name: Option<&str>,
+        last: EventId,
+    ) {
+        for (child, index) in children {
+            if let Some(name) = name {
+                let name = name.to_owned();
+                let details = Details::MapIterationAborted(Iteration { name, index: *index });
+                self.record(parent, EventType::MapIterationAborted, last, Some(details));
+            }
+            self.abort_state(*child, last);
+        }
     }
 
     /// Tells the state that is cut while it waits, after those within it.

@@ -2,27 +2,18 @@
 
 use super::exit::bounded;
 use super::record::after;
-use super::sight::Sight;
 use super::state::{Call, Fault, Phase, StrandId, TaskRun};
+use super::task_fields::{Asked, ask};
 use super::{Effect, Execution, TaskCall, TaskEvent, TaskId};
 use crate::failure::Failure;
 use crate::history::{
     Details, EventType, Fault as FaultDetails, Output, Scheduled, TaskCredentials, TaskFault,
     TaskOutput, TaskResource, TaskScheduled, Truncation, Worker,
 };
-use crate::jsonata::Expected;
 use crate::limits;
-use crate::machine::model::{Kind, Setting, State, Task};
+use crate::machine::model::{Kind, State, Task};
 use crate::machine::{Pattern, Resource};
 use serde_json::Value;
-
-/// What the fields of a Task come to in one attempt.
-struct Asked {
-    arguments: Value,
-    timeout: Option<u64>,
-    heartbeat: Option<u64>,
-    role_arn: Option<String>,
-}
 
 impl Execution {
     pub(super) fn call(&mut self, id: StrandId, state: &State, task: &Task) -> Result<(), Fault> {
@@ -338,52 +329,6 @@ impl Execution {
             Phase::Task(run) => run.call.clone().map(Effect::Task),
             Phase::Map(run) => run.distributed.as_ref()?.call.as_ref().map(Call::effect),
             _ => None,
-        }
-    }
-}
-
-fn ask(sight: &Sight<'_>, state: &State, task: &Task) -> Result<Asked, Failure> {
-    let input = sight.effective_input()?;
-    let arguments = match &state.arguments {
-        Some(arguments) => sight.payload(arguments, &input, "Arguments")?,
-        None => input.clone(),
-    };
-    let role = match &task.credentials {
-        Some(credentials) => Some(sight.payload(credentials, &input, "Credentials")?),
-        None => None,
-    };
-    let role_arn = role.and_then(|role| Some(role.get("RoleArn")?.as_str()?.to_owned()));
-    Ok(Asked {
-        arguments,
-        timeout: seconds(sight, task.timeout.as_ref(), &input, "TimeoutSeconds")?,
-        heartbeat: seconds(sight, task.heartbeat.as_ref(), &input, "HeartbeatSeconds")?,
-        role_arn,
-    })
-}
-
-fn seconds(
-    sight: &Sight<'_>,
-    setting: Option<&Setting>,
-    input: &Value,
-    what: &str,
-) -> Result<Option<u64>, Failure> {
-    let Some(setting) = setting else { return Ok(None) };
-    let value = sight.setting(setting, input, Expected::Integer)?;
-    let number = value
-        .as_i64()
-        .or_else(|| value.as_f64().filter(|float| float.fract() == 0.0).map(|float| float as i64));
-    match number.and_then(|number| u64::try_from(number).ok()) {
-        Some(number) if (1..=limits::SECONDS).contains(&number) => Ok(Some(number)),
-        _ => {
-            let (path, field) = setting.cited().unwrap_or((what, "value"));
-            let cause = format!(
-                "The {field} parameter does not reference an integer from 1 to {}: {path} == {value}",
-                limits::SECONDS
-            );
-            Err(match setting {
-                Setting::Query { .. } => Failure::query(cause, field),
-                _ => Failure::runtime(cause),
-            })
         }
     }
 }

@@ -2,13 +2,23 @@
 
 use crate::{digest, value};
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use serde_json::Value;
 
 /// The most characters AWS encodes, decodes or hashes.
 const MOST_CHARACTERS: usize = 10_000;
 /// The most text `States.Format` makes: a multiple of what a payload may hold.
 const MOST_FORMATTED: usize = 1024 * 1024;
+
+/// As Java decodes: with or without the padding, whatever the last bits are.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
 
 fn text(value: &Value) -> Result<&str, String> {
     value.as_str().ok_or_else(|| format!("a string is expected, not {}", value::kind(value)))
@@ -102,7 +112,7 @@ pub(super) fn base64_encode(data: &Value) -> Result<Value, String> {
 }
 
 pub(super) fn base64_decode(data: &Value) -> Result<Value, String> {
-    let bytes = STANDARD.decode(short(data)?).map_err(|error| format!("not Base64: {error}"))?;
+    let bytes = LENIENT.decode(short(data)?).map_err(|error| format!("not Base64: {error}"))?;
     Ok(Value::String(String::from_utf8_lossy(&bytes).into_owned()))
 }
 

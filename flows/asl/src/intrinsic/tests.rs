@@ -44,6 +44,7 @@ fn each_function_gives_what_the_developer_guide_shows() {
         ("States.ArrayUnique($.dup)", json!([1, 2, 3, 4])),
         ("States.Base64Encode($.text)", json!("RGF0YSB0byBlbmNvZGU=")),
         ("States.Base64Decode($.b64)", json!("Decode this string")),
+        ("States.Base64Decode('YWI')", json!("ab")),
         ("States.Hash('input data', 'SHA-1')", json!("aaff4a450a104cd177d28d18d74485e8cae074b7")),
         ("States.JsonMerge($.j1, $.j2, false)", json!({"a": {"a3": 1, "a4": 2}, "b": 2, "c": 3})),
         ("States.StringToJson($.escaped)", json!({"foo": "bar"})),

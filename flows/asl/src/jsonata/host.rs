@@ -128,6 +128,10 @@ pub(super) fn install(evaluator: &mut Evaluator, world: &Rc<World>) -> Result<()
     evaluator.register_fn_override("eval", |_: &[JValue]| {
         Err(error("T1006: Attempted to invoke a non-function"))
     })?;
+    for name in ["decodeUrl", "decodeUrlComponent"] {
+        evaluator
+            .register_fn_override(name, move |arguments: &[JValue]| decode_url(name, arguments))?;
+    }
     install_guards(evaluator, world)
 }
 
@@ -308,6 +312,40 @@ fn hash(arguments: &[JValue]) -> Result {
         (JValue::String(_), _) => Err(mismatch(2, "hash")),
         _ => Err(mismatch(1, "hash")),
     }
+}
+
+/// `$decodeUrl(text)` leaves the escapes of what separates the parts of a URL; both refuse what
+/// is no text when it is decoded (JSONata 2.0.6, D3140).
+fn decode_url(name: &str, arguments: &[JValue]) -> Result {
+    let text = match at(arguments, 0) {
+        JValue::Undefined => return Ok(JValue::Undefined),
+        JValue::String(text) => text,
+        _ => return Err(mismatch(1, name)),
+    };
+    let kept: &[u8] = if name == "decodeUrl" { b";/?:@&=+$,#" } else { b"" };
+    let malformed = || {
+        let shown = Value::from(&*text);
+        error(format!("D3140: Malformed URL passed to ${name}(): {shown}"))
+    };
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        if first != b'%' {
+            bytes.push(first);
+            rest = after;
+            continue;
+        }
+        let (digits, after) = after.split_at_checked(2).ok_or_else(malformed)?;
+        let hex = std::str::from_utf8(digits).ok().filter(|hex| !hex.starts_with('+'));
+        let byte = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()).ok_or_else(malformed)?;
+        if kept.contains(&byte) {
+            bytes.extend([b'%', digits[0], digits[1]]);
+        } else {
+            bytes.push(byte);
+        }
+        rest = after;
+    }
+    String::from_utf8(bytes).map(JValue::from).map_err(|_| malformed())
 }
 
 /// `$parse(text)`: the JSON in a text.

@@ -70,6 +70,7 @@ fn document_of(text: &str, document: &Map<String, Value>, loaded: &mut Loaded) {
         names: BTreeMap::new(),
         variables: Vec::new(),
         states: 0,
+        untyped: false,
     };
     for at in duplicates {
         let key = at.rsplit('/').next().unwrap_or_default().to_owned();
@@ -103,6 +104,8 @@ pub(super) struct Loader {
     /// The variables each flow around the present one assigns, outermost first.
     pub(super) variables: Vec<BTreeSet<String>>,
     states: usize,
+    /// Whether a state of the present flow has no type, so that where it leads is not known.
+    pub(super) untyped: bool,
 }
 
 /// The names of one flow's states, in the order of the text.
@@ -182,13 +185,16 @@ impl Loader {
         let start = start.and_then(|name| self.target(&names, name, &object.path("StartAt")));
         self.variables.push(super::load_state::assigned(states));
         let mut flow = Flow { start: start.unwrap_or_default(), states: Vec::new() };
+        let outer = std::mem::take(&mut self.untyped);
         for (name, state) in states {
             let at = format!("{all}/{}", escape(name));
             self.name(name, &at);
             flow.states.push(self.state(name, state, &at, language, &names, depth));
         }
         self.variables.pop();
-        if let Some(start) = start {
+        if let Some(start) = start
+            && !std::mem::replace(&mut self.untyped, outer)
+        {
             graph::check(&mut self.report, &flow, start, &all);
         }
         if let Some(place) = self.flows.get_mut(id) {

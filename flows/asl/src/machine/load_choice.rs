@@ -8,6 +8,7 @@ use super::problem::Code;
 use super::reader::{Object, wrong};
 use crate::limits;
 use crate::path::Path;
+use crate::value::moment;
 use serde_json::Value;
 
 const ORDERS: [(&str, Order); 5] = [
@@ -112,7 +113,9 @@ impl Loader {
             }
             Language::Jsonata => (self.condition(rule), self.jsonata(rule, "Output")),
         };
-        Some(Rule { test: test?, next: next?, assign, output })
+        // A test that cannot be read was told; where the rule leads is known all the same.
+        let test = test.unwrap_or(Test::And(Vec::new()));
+        Some(Rule { test, next: next?, assign, output })
     }
 
     fn condition(&mut self, rule: &Object<'_>) -> Option<Test> {
@@ -243,7 +246,7 @@ fn unfit(operator: Operator, name: &str, value: &Value) -> Option<String> {
         Operator::Numeric(_) if !value.is_number() => Some(wrong(name, "a number", value)),
         Operator::BooleanEquals if !value.is_boolean() => Some(wrong(name, "a boolean", value)),
         Operator::Timestamp(_) => match value.as_str() {
-            Some(text) if text.parse::<jiff::Timestamp>().is_ok() => None,
+            Some(text) if moment(text).is_some() => None,
             Some(text) => Some(format!("'{text}' is not a timestamp of RFC 3339.")),
             None => Some(wrong(name, "a timestamp", value)),
         },

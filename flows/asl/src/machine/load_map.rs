@@ -38,7 +38,7 @@ impl Loader {
                 object,
                 "MaxConcurrency",
                 "MaxConcurrencyPath",
-                0..=limits::SECONDS,
+                0..=i64::MAX.unsigned_abs(),
             ),
             tolerated_count: self.number(
                 place,

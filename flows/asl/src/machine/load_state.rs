@@ -1,13 +1,15 @@
 //! Reads one state: its common fields, and those of the simple types.
 
 use super::fields;
+use super::integrations::{self, Doubt};
 use super::load::{Loader, Names};
 use super::model::{
     Kind, Language, Payload, ResultPath, Selector, Setting, State, StateId, Task, Wait,
 };
 use super::problem::Code;
 use super::reader::{Object, whole};
-use super::resource::Resource;
+use super::resource::{Pattern, Resource};
+use crate::value::moment;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -70,7 +72,10 @@ impl Loader {
         let language = self.language(&object, outer, false);
         state.language = language;
         object.text(&mut self.report, "Comment");
-        let Some(kind) = self.kind(&object) else { return state };
+        let Some(kind) = self.kind(&object) else {
+            self.untyped = true;
+            return state;
+        };
         let place = Place { object, kind, language, names, depth };
         self.fields(&place);
         self.common(&place, &mut state);
@@ -209,6 +214,7 @@ impl Loader {
                 return Kind::Succeed;
             }
         };
+        self.integration(object, &resource);
         let timeout = self.seconds(place, "TimeoutSeconds", "TimeoutSecondsPath", 1);
         let heartbeat = self.seconds(place, "HeartbeatSeconds", "HeartbeatSecondsPath", 1);
         let fixed = |setting: &Option<Setting>| match setting {
@@ -227,6 +233,33 @@ impl Loader {
         Kind::Task(Box::new(Task { resource, timeout, heartbeat, credentials }))
     }
 
+    fn integration(&mut self, object: &Object<'_>, resource: &Resource) {
+        let at = object.path("Resource");
+        match integrations::doubt(resource) {
+            Some(Doubt::Wrong(message, suggestion)) => {
+                self.report.error_with(&at, Code::InvalidResource, message, suggestion);
+            }
+            Some(Doubt::Unknown(message, suggestion)) => {
+                self.report.warn_with(&at, Code::Suspicious, message, suggestion);
+            }
+            None => {}
+        }
+        let waits = matches!(resource, Resource::Service { .. })
+            && resource.pattern() == Pattern::WaitForTaskToken;
+        let given = ["Parameters", "Arguments"].iter().find_map(|name| object.get(name));
+        // Any mention will do: a variable or the whole input may bring the token's text.
+        let told = given.is_none_or(|given| {
+            let text = given.to_string();
+            text.contains("Task.Token") || text.contains("$") && !text.contains("$$")
+        });
+        if waits && !told {
+            let message = "Nobody is told the task's token, so nobody can end the task.";
+            let suggestion = "give the service `$$.Task.Token`, or `$states.context.Task.Token`";
+            let suggestion = Some(suggestion.to_owned());
+            self.report.warn_with(&at, Code::Suspicious, message, suggestion);
+        }
+    }
+
     fn wait(&mut self, place: &Place<'_>) -> Kind {
         let object = &place.object;
         let all = ["Seconds", "SecondsPath", "Timestamp", "TimestampPath"];
@@ -236,7 +269,7 @@ impl Loader {
         }
         if let Some(timestamp) = self.word(place, "Timestamp", "TimestampPath") {
             if let Setting::Fixed(Value::String(text)) = &timestamp
-                && text.parse::<jiff::Timestamp>().is_err()
+                && moment(text).is_none()
             {
                 let message = format!("'{text}' is not a timestamp of RFC 3339.");
                 self.report.schema(&object.path("Timestamp"), message);

@@ -12,6 +12,15 @@ use crate::path::{Path, PathError, ReferencePath};
 use crate::template::Template;
 use serde_json::Value;
 
+fn is_query(text: &str) -> bool {
+    text.starts_with("{%") && text.ends_with("%}")
+}
+
+fn is_path_member(name: &str, value: &Value) -> bool {
+    let is_path = |text: &str| text.starts_with('$') || Intrinsic::looks_like_one(text);
+    name.ends_with(".$") && value.as_str().is_some_and(is_path)
+}
+
 impl Loader {
     /// A number of seconds from `least`, or what computes one.
     pub(super) fn seconds(
@@ -151,6 +160,13 @@ impl Loader {
                     return ResultPath::Whole;
                 };
                 match ReferencePath::parse(text) {
+                    Ok(path) if !path.is_in_input() => {
+                        let message = format!("'{text}': a result is put into the state's input.");
+                        let suggestion = Some("a path that begins with `$.`".to_owned());
+                        let at = object.path(name);
+                        self.report.error_with(&at, Code::InvalidPath, message, suggestion);
+                        ResultPath::Whole
+                    }
                     Ok(path) => ResultPath::At(path),
                     Err(error) => {
                         self.bad_path(&object.path(name), Code::InvalidPath, text, &error);
@@ -169,6 +185,7 @@ impl Loader {
         language: Language,
     ) -> Option<Payload> {
         let value = object.get(name)?;
+        self.other_language(&object.path(name), value, language);
         match language {
             Language::Jsonata => self.jsonata(object, name).map(Payload::Query),
             Language::JsonPath => match Template::parse(value) {
@@ -181,8 +198,43 @@ impl Loader {
         }
     }
 
+    /// Warns of what is an expression in the other query language only.
+    fn other_language(&mut self, at: &str, value: &Value, language: Language) {
+        let mut todo = vec![(at.to_owned(), value)];
+        while let Some((at, value)) = todo.pop() {
+            match value {
+                Value::String(text) if language == Language::JsonPath && is_query(text) => {
+                    let message = "A JSONata expression is plain text in a state of JSONPath.";
+                    let suggestion = "set \"QueryLanguage\": \"JSONata\" for this state".to_owned();
+                    self.report.warn_with(&at, Code::Suspicious, message, Some(suggestion));
+                }
+                Value::Array(items) => {
+                    let place = |(index, item)| (format!("{at}/{index}"), item);
+                    todo.extend(items.iter().enumerate().map(place));
+                }
+                Value::Object(members) => {
+                    for (name, member) in members {
+                        let place = format!("{at}/{}", super::source::escape(name));
+                        if language == Language::Jsonata && is_path_member(name, member) {
+                            let message = "A path is plain text in a state of JSONata.";
+                            let bare = name.trim_end_matches(".$");
+                            let suggestion =
+                                Some(format!("\"{bare}\": \"{{% $states.input… %}}\""));
+                            self.report.warn_with(&place, Code::Suspicious, message, suggestion);
+                        }
+                        todo.push((place, member));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
     pub(super) fn jsonata(&mut self, object: &Object<'_>, name: &str) -> Option<JsonataTemplate> {
         let value = object.get(name)?;
+        if name == "Output" {
+            self.other_language(&object.path(name), value, Language::Jsonata);
+        }
         match JsonataTemplate::parse(value) {
             Ok(template) => Some(template),
             Err(problems) => {

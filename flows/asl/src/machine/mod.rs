@@ -5,6 +5,7 @@
 
 mod fields;
 mod graph;
+mod integrations;
 mod load;
 mod load_choice;
 mod load_map;

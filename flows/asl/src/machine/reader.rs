@@ -32,7 +32,17 @@ impl Report {
     }
 
     pub(super) fn warn(&mut self, at: &str, code: Code, message: impl Into<String>) {
-        self.add(Severity::Warning, at, code, message.into(), None);
+        self.warn_with(at, code, message, None);
+    }
+
+    pub(super) fn warn_with(
+        &mut self,
+        at: &str,
+        code: Code,
+        message: impl Into<String>,
+        suggestion: Option<String>,
+    ) {
+        self.add(Severity::Warning, at, code, message.into(), suggestion);
     }
 
     fn add(

@@ -30,6 +30,11 @@ fn fine(document: &Value) {
     assert_eq!(problems(document), []);
 }
 
+#[track_caller]
+fn suspicious(document: &Value, path: &str) {
+    assert_eq!(problems(document), [("SUSPICIOUS".to_owned(), path.to_owned())]);
+}
+
 const SCHEMA: &str = "SCHEMA_VALIDATION_FAILED";
 
 #[test]
@@ -232,6 +237,61 @@ fn variables_have_names_and_scopes() {
 }
 
 #[test]
+fn a_rule_or_a_state_that_cannot_be_read_hides_no_other_state() {
+    let told = |document: &Value| -> Vec<String> {
+        Machine::load(&document.to_string()).unwrap_err().into_iter().map(|p| p.path).collect()
+    };
+    let end = json!({ "Type": "Succeed" });
+    let rule = json!({ "Variable": "$.a", "StringEquls": "x", "Next": "Y" });
+    let choice = json!({ "Type": "Choice", "Choices": [rule] });
+    let document = json!({ "StartAt": "S", "States": { "S": choice, "Y": end } });
+    assert_eq!(told(&document), ["/States/S/Choices/0/StringEquls"]);
+    let unknown = json!({ "Type": "Chois", "Choices": [rule] });
+    let document = json!({ "StartAt": "S", "States": { "S": unknown, "Y": end } });
+    assert_eq!(told(&document), ["/States/S/Type"]);
+}
+
+#[test]
+fn integrations_that_aws_does_not_have_are_told() {
+    let task = |resource: &str, parameters: Value| {
+        one(json!({ "Type": "Task", "Resource": resource, "Parameters": parameters }))
+    };
+    let at = "/States/S/Resource";
+    for wrong in [
+        "arn:aws:states:::sqs:sendMesage",
+        "arn:aws:states:::sqs:sendMessage.sync",
+        "arn:aws:states:::dynamodb:query",
+        "arn:aws:states:::http:invoke.waitForTaskToken",
+        "arn:aws:states:::aws-sdk:s3:getObject.sync",
+    ] {
+        has(&task(wrong, json!({})), "INVALID_RESOURCE", at);
+    }
+    fine(&task("arn:aws:states:::states:startExecution.sync:2", json!({})));
+    fine(&task("arn:aws:states:::aws-sdk:s3:getObject", json!({})));
+    fine(&task("arn:aws:states:::glue:startJobRun.sync", json!({})));
+    suspicious(&task("arn:aws:states:::sqss:sendMessage", json!({})), at);
+    let wait = "arn:aws:states:::sqs:sendMessage.waitForTaskToken";
+    suspicious(&task(wait, json!({ "MessageBody": "m" })), at);
+    fine(&task(wait, json!({ "MessageBody.$": "$$.Task.Token" })));
+    fine(&task(wait, json!({ "MessageBody.$": "$.whole" })));
+}
+
+#[test]
+fn expressions_of_the_other_query_language_are_told() {
+    let pass = |more: Value| {
+        let mut state = json!({ "Type": "Pass" });
+        state.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        one(state)
+    };
+    let parameters = json!({ "Parameters": { "a": [{ "b/c": "{% 1 %}" }] } });
+    suspicious(&pass(parameters), "/States/S/Parameters/a/0/b~1c");
+    let jsonata = json!({ "QueryLanguage": "JSONata", "Output": { "a.$": "$.x" } });
+    suspicious(&pass(jsonata), "/States/S/Output/a.$");
+    fine(&pass(json!({ "QueryLanguage": "JSONata", "Output": { "price.$": "5" } })));
+    has(&pass(json!({ "ResultPath": "$$.a" })), "INVALID_PATH", "/States/S/ResultPath");
+}
+
+#[test]
 fn maps_are_checked() {
     let map = |extra: Value| {
         let mut state = json!({ "Type": "Map", "ItemProcessor": {
@@ -240,6 +300,7 @@ fn maps_are_checked() {
         one(state)
     };
     fine(&map(json!({})));
+    fine(&map(json!({ "MaxConcurrency": 9_000_000_000_000_000_000_u64 })));
     has(&map(json!({ "MaxConcurrency": -1 })), SCHEMA, "/States/S/MaxConcurrency");
     has(
         &map(json!({ "MaxConcurrency": 1, "MaxConcurrencyPath": "$" })),

@@ -94,6 +94,10 @@ impl Path {
     ///
     /// `States.Runtime` when a definite path finds nothing.
     pub fn evaluate(&self, scope: &Scope<'_>, field: &str) -> Result<Value, Failure> {
+        if self.root == Root::Input && scope.input.is_null() && !self.steps.is_empty() {
+            let words = "Unable to apply Path transformation to null or empty input.";
+            return Err(Failure::runtime(words));
+        }
         match self.find(scope) {
             Ok(found) => Ok(found),
             Err(Miss::NotFound) if self.ends_past_an_array(scope) => Ok(Value::Null),

@@ -232,6 +232,25 @@ fn a_reference_path_has_names_and_single_indices_only() {
     }
 }
 
+#[test]
+fn a_path_into_null_is_told_with_words_of_its_own() {
+    let document = json!({ "a": null });
+    let (variables, entropy) = (Variables::new(), Entropy::new(0));
+    let scope = |input| Scope {
+        input,
+        context: &document,
+        variables: &variables,
+        states: None,
+        now: jiff::Timestamp::UNIX_EPOCH,
+        entropy: &entropy,
+    };
+    let evaluate = |text: &str| Path::parse(text).unwrap().evaluate(&scope(&Value::Null), "v.$");
+    let words = "Unable to apply Path transformation to null or empty input.";
+    assert_eq!(evaluate("$.a").unwrap_err().cause, words);
+    assert_eq!(evaluate("$").unwrap(), Value::Null);
+    assert_eq!(evaluate("$$.a").unwrap(), Value::Null);
+}
+
 proptest! {
     #[test]
     fn no_text_makes_the_parser_or_a_look_up_panic(

@@ -56,6 +56,10 @@ fn timestamps_are_compared_as_moments() {
     assert!(!holds(&rule("TimestampGreaterThan"), at("yesterday")));
     let is = json!({ "Variable": "$.v", "IsTimestamp": true });
     assert!(holds(&is, at("2026-01-01T11:59:59.999Z")) && !holds(&is, at("2026-01-01")));
+    assert!(holds(&is, at("2026-01-01T11:59Z")) && holds(&is, at("2026-01-01t11:59:59z")));
+    for text in ["2026-01-01 11:59:59Z", "20260101T115959Z", "2026-01-01T11:59:59Z[UTC]", "T", ""] {
+        assert!(!holds(&is, at(text)), "{text}");
+    }
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn a_missed_heartbeat_is_a_timeout_with_a_name_of_its_own_for_catch() {
     bench.pass_seconds(4);
     assert_eq!(bench.execution.status(), Status::Running);
     bench.pass_seconds(1);
-    assert_eq!(bench.output(), json!({ "Error": "States.Timeout", "Cause": null }));
+    assert_eq!(bench.output(), json!({ "Error": "States.Timeout", "Cause": "" }));
 }
 
 #[test]

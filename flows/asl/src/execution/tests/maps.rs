@@ -255,6 +255,66 @@ fn results_are_written_with_a_manifest() {
 }
 
 #[test]
+fn an_objects_members_are_items_with_keys() {
+    let pass = json!({ "I": { "Type": "Pass", "End": true } });
+    let input = json!({ "o": { "b": 2, "a": [1] } });
+    let selector = json!({ "ItemsPath": "$.o", "ItemSelector": {
+        "k.$": "$$.Map.Item.Key", "v.$": "$$.Map.Item.Value", "i.$": "$$.Map.Item.Index" } });
+    for processor in [inline(&pass), distributed(&pass)] {
+        let document = without_handler(map(&json!({ "ItemsPath": "$.o" }), &processor));
+        assert_eq!(
+            Bench::new(&document, input.clone()).output(),
+            json!([{ "Key": "b", "Value": 2 }, { "Key": "a", "Value": [1] }])
+        );
+        let document = without_handler(map(&selector, &processor));
+        assert_eq!(
+            Bench::new(&document, input.clone()).output(),
+            json!([{ "k": "b", "v": 2, "i": 0 }, { "k": "a", "v": [1], "i": 1 }])
+        );
+    }
+    let pointer = |at: &str| {
+        let config = json!({ "InputType": "JSON", "ItemsPointer": at });
+        read(config, "{\"in\":{\"x\":1,\"y\":2}}")
+    };
+    assert_eq!(
+        pointer("/in").unwrap(),
+        json!([{ "Key": "x", "Value": 1 }, { "Key": "y", "Value": 2 }])
+    );
+    assert_eq!(pointer("").unwrap_err(), "Attempting to map over non-iterable node.");
+    assert_eq!(
+        pointer("/out").unwrap_err(),
+        "The provided ReaderConfig.ItemsPointer does not match any valid path in the JSON structure."
+    );
+}
+
+#[test]
+fn iterations_end_in_the_order_of_their_items() {
+    let wait = json!({ "Type": "Wait", "Seconds": 60, "End": true });
+    let processor = inline(&json!({ "I": { "Type": "Choice", "Default": "W", "Choices": [
+        { "Variable": "$", "NumericEquals": 2, "Next": "T" }] }, "W": wait, "T": task(&json!({})) }));
+    let mut bench = Bench::new(&without_handler(map(&json!({}), &processor)), json!([1, 2, 3]));
+    bench.fail(0, "Boom", "c");
+    let types = bench.types();
+    let failed = types.iter().position(|kind| *kind == TaskFailed).unwrap();
+    assert_eq!(
+        types[failed..],
+        [
+            TaskFailed,
+            MapIterationAborted,
+            WaitStateAborted,
+            MapIterationFailed,
+            TaskStateAborted,
+            MapIterationAborted,
+            WaitStateAborted,
+            MapStateFailed,
+            ExecutionFailed
+        ]
+    );
+    let last = failed as u64 + 1;
+    assert_eq!(bench.previous()[failed + 1..failed + 8], [last; 7]);
+}
+
+#[test]
 fn items_that_are_no_array_are_told() {
     let processor = inline(&json!({ "I": { "Type": "Pass", "End": true } }));
     let document = without_handler(map(&json!({ "ItemsPath": "$.a" }), &processor));
