@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{ExecutionError, Runtime, StartError, StartExecution, TokenFault, WeakRuntime};
 use crate::names::MachineRef;
+use crate::services::sdk::{self, Fault, ServiceName};
 use crate::services::{Integration, Request, ServiceError};
 use crate::store::{ExecutionRecord, ExecutionStatus};
 
@@ -21,26 +22,26 @@ pub(super) async fn call(runtime: &WeakRuntime, request: Request) -> Result<Valu
     let Some(runtime) = runtime.upgrade() else {
         return Err(ServiceError::new("States.TaskFailed", "the workflow runtime has ended"));
     };
-    let sdk = request.integration == Integration::Sdk;
+    let is_sdk = request.integration == Integration::Sdk;
     match request.action.as_str() {
         "startExecution" => {
             let record = start(&runtime, &request).await?;
             Ok(json!({
                 "ExecutionArn": record.arn,
-                "StartDate": time(record.started, sdk),
+                "StartDate": time(record.started, is_sdk),
             }))
         }
-        "startSyncExecution" if sdk => {
+        "startSyncExecution" if is_sdk => {
             let record = start(&runtime, &request).await?;
             let ended = runtime.wait_for_end(&record.arn).await;
-            Ok(describe(&ended.map_err(|e| fault(&request, e.name(), &e))?, sdk))
+            Ok(describe(&ended.map_err(|e| fault(&request, e.name(), &e))?, is_sdk))
         }
-        "describeExecution" if sdk => {
+        "describeExecution" if is_sdk => {
             let arn = text(&request, "ExecutionArn")?;
             let record = runtime.describe_execution(arn).await;
-            Ok(describe(&record.map_err(|e| fault(&request, e.name(), &e))?, sdk))
+            Ok(describe(&record.map_err(|e| fault(&request, e.name(), &e))?, is_sdk))
         }
-        "stopExecution" if sdk => {
+        "stopExecution" if is_sdk => {
             let arn = text(&request, "ExecutionArn")?;
             let (error, cause) = (maybe(&request, "Error"), maybe(&request, "Cause"));
             let stopped = match runtime.stop_execution(arn, error, cause).await {
@@ -52,9 +53,9 @@ pub(super) async fn call(runtime: &WeakRuntime, request: Request) -> Result<Valu
                 Err(error) => Err(error),
             };
             let at = stopped.map_err(|e| fault(&request, e.name(), &e))?;
-            Ok(json!({ "StopDate": time(at, sdk) }))
+            Ok(json!({ "StopDate": time(at, is_sdk) }))
         }
-        "sendTaskSuccess" | "sendTaskFailure" | "sendTaskHeartbeat" if sdk => {
+        "sendTaskSuccess" | "sendTaskFailure" | "sendTaskHeartbeat" if is_sdk => {
             send(&runtime, &request).await
         }
         _ => Err(ServiceError::unsupported(&request)),
@@ -184,7 +185,14 @@ fn time(at: Timestamp, sdk: bool) -> Value {
 async fn send(runtime: &Runtime, request: &Request) -> Result<Value, ServiceError> {
     let token = text(request, "TaskToken")?;
     let event = match request.action.as_str() {
-        "sendTaskSuccess" => TokenEvent::Success { output: output(request)? },
+        "sendTaskSuccess" => match output(request) {
+            Ok(output) => TokenEvent::Success { output },
+            Err(error) => {
+                // A false token is told before a false output (recorded on AWS).
+                let told = runtime.send_token(token, TokenEvent::Heartbeat, false).await;
+                return Err(told.err().map_or(error, |e| fault(request, e.name(), &e)));
+            }
+        },
         "sendTaskFailure" => {
             TokenEvent::Failure { error: maybe(request, "Error"), cause: maybe(request, "Cause") }
         }
@@ -221,7 +229,10 @@ pub(super) async fn stop_child(
     let name = call.arguments.get("Name").and_then(Value::as_str).map(str::to_owned);
     let name = name.unwrap_or_else(|| child_name(&format!("{parent}/{}", id.0)));
     let child = runtime.place().execution(&machine.name, &name);
-    let cause = format!("The execution that waited for it, {parent}, does not wait any more.");
+    let cause = format!(
+        "The Task state in AWS Step Functions execution [{parent}] which was managing this resource \
+         was aborted"
+    );
     // It may have ended by itself.
     drop(runtime.stop_execution(&child, None, Some(cause)).await);
 }
@@ -239,10 +250,18 @@ fn missing(request: &Request, name: &str) -> ServiceError {
     fault(request, "ValidationException", &format!("{name} is missing, or not text"))
 }
 
-/// AWS's name with the service before it: `StepFunctions.X` in the optimized integration,
-/// `Sfn.X` in the SDK's.
-fn fault(request: &Request, name: &str, cause: &dyn std::fmt::Display) -> ServiceError {
-    let service = if request.integration == Integration::Sdk { "Sfn" } else { "StepFunctions" };
-    let exception = if name.ends_with("Exception") { "" } else { "Exception" };
-    ServiceError::new(format!("{service}.{name}{exception}"), cause.to_string())
+const NAME: ServiceName = ServiceName {
+    optimized: "StepFunctions",
+    client: "AWSStepFunctions",
+    optimized_base: "AWSStepFunctionsException",
+    sdk: "Sfn",
+};
+
+/// An error in AWS's words. The SDK's counts its attempts (recorded in 2025).
+fn fault(request: &Request, name: &'static str, message: &dyn std::fmt::Display) -> ServiceError {
+    let mut error = sdk::error(NAME, request, &Fault::new(name, message.to_string()));
+    if request.integration == Integration::Sdk {
+        error.cause.push_str(" (SDK Attempt Count: 1)");
+    }
+    error
 }

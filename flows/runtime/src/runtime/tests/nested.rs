@@ -65,12 +65,35 @@ async fn a_child_is_stopped_when_its_parent_waits_no_longer() {
         ExecutionFilter { machine: Some("child".into()), limit: 10, ..ExecutionFilter::default() };
     let children = runtime.list_executions(filter).await.unwrap();
     assert_eq!(children[0].status, ExecutionStatus::Aborted);
+    let child = runtime.describe_execution(&children[0].arn).await.unwrap();
+    let cause = format!(
+        "The Task state in AWS Step Functions execution [{}] which was managing this resource was \
+         aborted",
+        record.arn
+    );
+    assert_eq!(child.cause, Some(cause));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_does_not_exist_is_named() {
     let (_, record) = run(ask("", "nowhere")).await;
     assert_eq!(record.error.as_deref(), Some("StepFunctions.StateMachineDoesNotExistException"));
+    let cause = record.cause.unwrap();
+    let (before, after) = cause.split_once("Request ID: ").unwrap();
+    assert!(before.starts_with("State Machine Does Not Exist: '"), "{cause}");
+    let told =
+        "(Service: AWSStepFunctions; Status Code: 400; Error Code: StateMachineDoesNotExist; ";
+    assert!(before.ends_with(told) && after.ends_with("; Proxy: null)"), "{cause}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_false_token_is_told_before_a_false_output() {
+    let send = task("aws-sdk:sfn:sendTaskSuccess", json!({ "TaskToken": "x", "Output": "{" }));
+    let (_, record) = run(send).await;
+    assert_eq!(record.error.as_deref(), Some("Sfn.InvalidTokenException"));
+    let cause = record.cause.unwrap();
+    let told = "Invalid Token: 'Invalid token' (Service: Sfn, Status Code: 400, Request ID: ";
+    assert!(cause.starts_with(told) && cause.ends_with(") (SDK Attempt Count: 1)"), "{cause}");
 }
 
 #[tokio::test(start_paused = true)]
