@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinError;
 
+use super::files::{read_items, write_results};
 use super::live::{Key, Live, Open, What};
 use super::owner::Owner;
 use super::{ActivityTask, states};
-use crate::services::{ExecutionInfo, Integration, Request, ServiceError, Services};
+use crate::services::{ExecutionInfo, Integration, Request, ServiceError};
 
 /// What came of a request.
 pub(super) enum Answered {
@@ -398,54 +399,6 @@ fn s3(action: &str, arguments: Value) -> Target {
         pattern: Pattern::RequestResponse,
         arguments,
     }
-}
-
-/// Pages of `listObjectsV2`.
-const PAGES: usize = 200;
-
-async fn read_items(services: Services, mut request: Request) -> Answered {
-    if request.action != "listObjectsV2" {
-        return match services.call(request).await {
-            Err(error) => Answered::Task(Err(error)),
-            Ok(object) => match object.get("Body") {
-                Some(Value::String(text)) => Answered::Content(text.clone()),
-                Some(other) => Answered::Content(other.to_string()),
-                None => Answered::Task(Err(ServiceError::new(
-                    "States.ItemReaderFailed",
-                    "the object has no body",
-                ))),
-            },
-        };
-    }
-    let mut items = Vec::new();
-    for _ in 0..PAGES {
-        let mut page = match services.call(request.clone()).await {
-            Ok(page) => page,
-            Err(error) => return Answered::Task(Err(error)),
-        };
-        if let Some(Value::Array(contents)) = page.get_mut("Contents").map(Value::take) {
-            items.extend(contents);
-        }
-        let next = page.get("NextContinuationToken").cloned().unwrap_or(Value::Null);
-        if next.is_null() || items.len() >= offhook_asl::limits::READER_ITEMS {
-            break;
-        }
-        if let Some(arguments) = request.arguments.as_object_mut() {
-            arguments.insert("ContinuationToken".to_owned(), next);
-        }
-    }
-    Answered::Task(Ok(Value::Array(items)))
-}
-
-async fn write_results(services: Services, files: Vec<Request>) -> Answered {
-    let mut last = Value::Null;
-    for file in files {
-        last = match services.call(file).await {
-            Ok(answer) => answer,
-            Err(error) => return Answered::Task(Err(error)),
-        };
-    }
-    Answered::Task(Ok(last))
 }
 
 /// What a function gave, of the answer of `lambda:invoke`.

@@ -9,6 +9,7 @@
 
 mod dispatch;
 mod error;
+mod files;
 mod live;
 mod owner;
 mod queue;

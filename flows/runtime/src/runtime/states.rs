@@ -26,10 +26,12 @@ pub(super) async fn call(runtime: &WeakRuntime, request: Request) -> Result<Valu
     match request.action.as_str() {
         "startExecution" => {
             let record = start(&runtime, &request).await?;
-            Ok(json!({
+            let started = json!({
                 "ExecutionArn": record.arn,
                 "StartDate": time(record.started, is_sdk),
-            }))
+            });
+            let headers = [("connection", "keep-alive".to_owned())];
+            Ok(sdk::with_metadata(&request, started, &headers))
         }
         "startSyncExecution" if is_sdk => {
             let record = start(&runtime, &request).await?;

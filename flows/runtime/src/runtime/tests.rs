@@ -11,7 +11,7 @@ use super::*;
 use crate::services::{Answer, NoUpstream, Request, Service, ServiceError};
 use crate::store::MemoryStore;
 
-/// A service `test` of which the test says what it answers.
+/// Services `test` and `s3` of which the test says what it answers.
 #[derive(Clone, Default)]
 pub(super) struct Echo {
     asked: Arc<Mutex<Vec<Request>>>,
@@ -27,7 +27,7 @@ impl Echo {
 
 impl Service for Echo {
     fn names(&self) -> &'static [&'static str] {
-        &["test"]
+        &["test", "s3"]
     }
 
     fn call(&self, request: Request) -> Answer {

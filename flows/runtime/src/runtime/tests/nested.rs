@@ -29,6 +29,8 @@ fn ask(pattern: &str, machine: &str) -> Value {
 async fn without_a_pattern_the_parent_does_not_wait_for_its_child() {
     let (runtime, record) = run(ask("", "child")).await;
     let output: Value = serde_json::from_str(&record.output.unwrap()).unwrap();
+    assert_eq!(output["SdkHttpMetadata"]["HttpHeaders"]["connection"], "keep-alive");
+    assert_eq!(output["SdkHttpMetadata"]["HttpStatusCode"], 200);
     let child = output["ExecutionArn"].as_str().unwrap();
     let child = runtime.describe_execution(child).await.unwrap();
     assert_eq!((child.status, child.input.as_str()), (ExecutionStatus::Running, r#"{"a":1}"#));
@@ -131,4 +133,27 @@ async fn a_distributed_map_runs_its_children() {
     let started = runtime.start_execution(start("m", "x", json!([1, 2, 3]))).await.unwrap();
     let record = runtime.wait_for_end(&started.arn).await.unwrap();
     assert_eq!(record.output.as_deref(), Some(r#"[{"v":1},{"v":2},{"v":3}]"#));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_gives_a_map_its_objects_in_aws_form() {
+    let room = Room::new();
+    let runtime = room.runtime().await;
+    let object = json!({ "Key": "a/b.csv", "LastModified": "2022-11-17T15:24:41Z", "Size": 8,
+        "ETag": "\"x\"", "StorageClass": "STANDARD" });
+    // The service answers with what it is asked.
+    let reader = json!({ "Resource": "arn:aws:states:::s3:listObjectsV2",
+        "Parameters": { "Bucket": "b", "Contents": [object] } });
+    let map = json!({ "StartAt": "M", "States": { "M": { "Type": "Map", "End": true, "ItemReader": reader,
+        "ItemProcessor": { "ProcessorConfig": { "Mode": "DISTRIBUTED", "ExecutionType": "STANDARD" },
+            "StartAt": "P", "States": { "P": { "Type": "Pass", "End": true } } } } } });
+    publish(&runtime, "m", map).await;
+    let started = runtime.start_execution(start("m", "x", json!({}))).await.unwrap();
+    let record = runtime.wait_for_end(&started.arn).await.unwrap();
+    let output: Value = serde_json::from_str(&record.output.unwrap()).unwrap();
+    assert_eq!(
+        output,
+        json!([{ "Key": "a/b.csv", "LastModified": 1_668_698_681, "Size": 8, "Etag": "\"x\"",
+            "StorageClass": "STANDARD" }])
+    );
 }
