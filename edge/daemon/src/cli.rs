@@ -243,6 +243,9 @@ pub enum FlowCommand {
         /// Definitions in Amazon States Language.
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        /// As Express workflows, which cannot wait for a token, a job or a worker.
+        #[arg(long)]
+        express: bool,
         /// JSON instead of text.
         #[arg(long)]
         json: bool,

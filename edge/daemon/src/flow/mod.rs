@@ -23,7 +23,7 @@ const MAX_BYTES: u64 = 4 << 20;
 /// In words for the operator.
 pub fn run(command: &FlowCommand) -> Result<(), CommandError> {
     match command {
-        FlowCommand::Check { files, json } => check(files, *json),
+        FlowCommand::Check { files, express, json } => check(files, *express, *json),
         FlowCommand::Publish { place, file, name, alias, description, express } => {
             let new = published::New { file, name, alias, description, express: *express };
             published::publish(place, &new)
@@ -61,8 +61,9 @@ fn read(file: &Path) -> Result<String, CommandError> {
 }
 
 /// Everything that is wrong with a definition, errors first; empty: it is good.
-fn problems(text: &str) -> Vec<Problem> {
+fn problems(text: &str, express: bool) -> Vec<Problem> {
     match Machine::load(text) {
+        Ok(machine) if express => [machine.express_problems(), machine.warnings()].concat(),
         Ok(machine) => machine.warnings().to_vec(),
         Err(problems) => problems,
     }
@@ -82,11 +83,11 @@ fn line(file: &Path, problem: &Problem) -> String {
     text
 }
 
-fn check(files: &[std::path::PathBuf], as_json: bool) -> Result<(), CommandError> {
+fn check(files: &[std::path::PathBuf], express: bool, as_json: bool) -> Result<(), CommandError> {
     let (mut errors, mut all) = (0, Vec::new());
     for file in files {
         let text = read(file)?;
-        let found = problems(&text);
+        let found = problems(&text, express);
         let wrong = found.iter().filter(|p| p.severity == Severity::Error).count();
         errors += wrong;
         if as_json {

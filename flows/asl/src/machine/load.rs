@@ -10,16 +10,17 @@ use crate::limits;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
+#[derive(Default)]
 pub(super) struct Loaded {
     pub(super) problems: Vec<Problem>,
+    pub(super) express: Vec<Problem>,
     pub(super) comment: Option<String>,
     pub(super) timeout_seconds: Option<u64>,
     pub(super) flows: Vec<Flow>,
 }
 
 pub(super) fn load(text: &str) -> Loaded {
-    let mut loaded =
-        Loaded { problems: Vec::new(), comment: None, timeout_seconds: None, flows: Vec::new() };
+    let mut loaded = Loaded::default();
     match parse(text) {
         Err(problem) => loaded.problems.push(*problem),
         Ok(document) => document_of(text, &document, &mut loaded),
@@ -65,7 +66,7 @@ fn document_of(text: &str, document: &Map<String, Value>, loaded: &mut Loaded) {
     let mut positions = Positions::of(text);
     let duplicates = std::mem::take(&mut positions.duplicates);
     let mut loader = Loader {
-        report: Report { positions, problems: Vec::new() },
+        report: Report { positions, problems: Vec::new(), express: Vec::new() },
         flows: vec![Flow::default()],
         names: BTreeMap::new(),
         variables: Vec::new(),
@@ -94,6 +95,7 @@ fn document_of(text: &str, document: &Map<String, Value>, loaded: &mut Loaded) {
     loader.flow(0, &object, language, 0);
     loaded.flows = loader.flows;
     loaded.problems = loader.report.problems;
+    loaded.express = loader.report.express;
 }
 
 pub(super) struct Loader {

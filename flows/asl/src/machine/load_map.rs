@@ -19,7 +19,10 @@ impl Loader {
         object.at_most_one(&mut self.report, &["ItemProcessor", "Iterator"]);
         object.at_most_one(&mut self.report, &["ItemSelector", "Parameters"]);
         let (processor, distributed) = self.processor(place);
-        if !distributed {
+        if distributed {
+            let message = "An Express workflow does not support distributed Maps.".to_owned();
+            self.report.not_express(object.at, message);
+        } else {
             self.distributed_only(object);
         }
         let selector = match self.payload(object, "ItemSelector", place.language) {

@@ -244,6 +244,16 @@ impl Loader {
             }
             None => {}
         }
+        let pattern = match (resource, resource.pattern()) {
+            (Resource::Activity { .. }, _) => Some("activities"),
+            (_, Pattern::WaitForTaskToken) => Some("'.waitForTaskToken' integrations"),
+            (_, Pattern::Sync | Pattern::Sync2) => Some("'.sync' integrations"),
+            (_, Pattern::RequestResponse) => None,
+        };
+        if let Some(pattern) = pattern {
+            let message = format!("An Express workflow does not support {pattern}.");
+            self.report.not_express(&at, message);
+        }
         let waits = matches!(resource, Resource::Service { .. })
             && resource.pattern() == Pattern::WaitForTaskToken;
         let given = ["Parameters", "Arguments"].iter().find_map(|name| object.get(name));

@@ -33,6 +33,7 @@ pub struct Machine {
     timeout_seconds: Option<u64>,
     flows: Vec<Flow>,
     warnings: Vec<Problem>,
+    express: Vec<Problem>,
     digest: String,
 }
 
@@ -51,6 +52,7 @@ impl Machine {
             timeout_seconds: loaded.timeout_seconds,
             flows: loaded.flows,
             warnings: loaded.problems,
+            express: loaded.express,
             digest: hex(&Sha256::digest(text.as_bytes())),
         })
     }
@@ -63,6 +65,12 @@ impl Machine {
     /// What probably was not meant, though it runs.
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings
+    }
+
+    /// Why it cannot be an Express workflow: it waits for a task token, a job or a worker, or has a
+    /// distributed Map (developer guide, "Choosing workflow type").
+    pub fn express_problems(&self) -> &[Problem] {
+        &self.express
     }
 
     /// The document's `Comment`.

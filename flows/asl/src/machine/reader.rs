@@ -10,9 +10,19 @@ use serde_json::{Map, Value};
 pub(super) struct Report {
     pub(super) positions: Positions,
     pub(super) problems: Vec<Problem>,
+    /// What an Express workflow cannot have.
+    pub(super) express: Vec<Problem>,
 }
 
 impl Report {
+    /// Notes what a Standard workflow can have and an Express one cannot.
+    pub(super) fn not_express(&mut self, at: &str, message: String) {
+        let (line, column) = self.positions.place(at);
+        let (severity, code) = (Severity::Error, Code::SchemaValidationFailed);
+        let (path, suggestion) = (at.to_owned(), None);
+        self.express.push(Problem { severity, code, path, line, column, message, suggestion });
+    }
+
     pub(super) fn error(&mut self, at: &str, code: Code, message: impl Into<String>) {
         self.add(Severity::Error, at, code, message.into(), None);
     }

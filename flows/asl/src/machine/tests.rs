@@ -277,6 +277,27 @@ fn integrations_that_aws_does_not_have_are_told() {
 }
 
 #[test]
+fn what_an_express_workflow_cannot_have_is_known() {
+    let unfit = |state: Value| -> Vec<String> {
+        let machine = Machine::load(&one(state).to_string()).unwrap();
+        machine.express_problems().iter().map(|problem| problem.path.clone()).collect()
+    };
+    for resource in [
+        "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+        "arn:aws:states:::states:startExecution.sync",
+        "arn:aws:states:us-east-1:1:activity:a",
+    ] {
+        let task = json!({ "Type": "Task", "Resource": resource });
+        assert_eq!(unfit(task), ["/States/S/Resource"], "{resource}");
+    }
+    let processor = json!({ "ProcessorConfig": { "Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS" },
+        "StartAt": "I", "States": { "I": { "Type": "Succeed" } } });
+    assert_eq!(unfit(json!({ "Type": "Map", "ItemProcessor": processor })), ["/States/S"]);
+    let task = json!({ "Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage" });
+    assert!(unfit(task).is_empty());
+}
+
+#[test]
 fn expressions_of_the_other_query_language_are_told() {
     let pass = |more: Value| {
         let mut state = json!({ "Type": "Pass" });

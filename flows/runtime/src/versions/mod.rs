@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use offhook_asl::Machine;
-use offhook_asl::machine::Problem;
+use offhook_asl::machine::{Problem, Severity};
 
 pub use self::diff::{Change, Difference, diff};
 use crate::clock::Clock;
@@ -114,7 +114,12 @@ impl Versions {
             return Err(VersionError::InvalidName(name.to_owned()));
         }
         let machine = Machine::load(definition).map_err(VersionError::InvalidDefinition)?;
-        let warnings = machine.warnings().to_vec();
+        let mut warnings = machine.warnings().to_vec();
+        if kind == MachineType::Express {
+            // They run here all the same; AWS refuses them.
+            let unfit = machine.express_problems().iter().cloned();
+            warnings.extend(unfit.map(|one| Problem { severity: Severity::Warning, ..one }));
+        }
         let latest = self.list(Some(name)).await?.into_iter().next();
         if let Some(latest) = latest.filter(|v| v.digest == machine.digest() && v.kind == kind) {
             return Ok(Published { version: latest.version, unchanged: true, warnings });

@@ -1,5 +1,7 @@
 use std::collections::BTreeSet;
 
+use serde_json::json;
+
 use super::*;
 use crate::store::MemoryStore;
 
@@ -42,6 +44,18 @@ async fn the_same_definition_again_is_no_new_version() {
     assert!(again.unchanged && again.version == 1);
     assert_eq!(publish(&versions, "two").await, 2);
     assert_eq!(publish(&versions, "one").await, 3);
+}
+
+#[tokio::test]
+async fn what_aws_does_not_take_as_express_is_published_with_a_warning() {
+    let waits = "arn:aws:states:::sqs:sendMessage.waitForTaskToken";
+    let task = json!({ "Type": "Task", "Resource": waits, "End": true });
+    let text = json!({ "StartAt": "T", "States": { "T": task } }).to_string();
+    let versions = versions();
+    let standard = versions.publish("m", &text, MachineType::Standard, "").await.unwrap();
+    assert!(standard.warnings.is_empty());
+    let express = versions.publish("m", &text, MachineType::Express, "").await.unwrap();
+    assert_eq!(express.warnings[0].path, "/States/T/Resource");
 }
 
 #[tokio::test]
