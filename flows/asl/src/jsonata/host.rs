@@ -11,7 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-type Result<T = JValue> = std::result::Result<T, EvaluatorError>;
+pub(super) type Result<T = JValue> = std::result::Result<T, EvaluatorError>;
 
 /// What the functions of one evaluation share.
 pub(super) struct World {
@@ -43,7 +43,7 @@ impl World {
     }
 }
 
-fn error(message: impl Into<String>) -> EvaluatorError {
+pub(super) fn error(message: impl Into<String>) -> EvaluatorError {
     EvaluatorError::EvaluationError(message.into())
 }
 
@@ -51,7 +51,7 @@ fn memory() -> EvaluatorError {
     error(MEMORY)
 }
 
-fn mismatch(argument: usize, name: &str) -> EvaluatorError {
+pub(super) fn mismatch(argument: usize, name: &str) -> EvaluatorError {
     error(format!(
         "T0410: Argument {argument} of function \"{name}\" does not match function signature"
     ))
@@ -61,7 +61,7 @@ fn weighed(value: &JValue) -> Result<usize> {
     limits::weight(value).ok_or_else(memory)
 }
 
-fn at(arguments: &[JValue], index: usize) -> JValue {
+pub(super) fn at(arguments: &[JValue], index: usize) -> JValue {
     arguments.get(index).cloned().unwrap_or(JValue::Undefined)
 }
 
@@ -71,6 +71,8 @@ pub(super) mod guards {
     pub(in super::super) const WEIGH: &str = "guard:weigh";
     /// The value, if not too heavy, counted as built.
     pub(in super::super) const BUILD: &str = "guard:build";
+    /// As [`BUILD`]; numbers have the 15 digits that JSONata's text of them has.
+    pub(in super::super) const TEXT: &str = "guard:text";
     /// A number, if it is a possible length of text; text as [`BUILD`].
     pub(in super::super) const WIDTH: &str = "guard:width";
     /// Text, if it can be split or encoded.
@@ -79,7 +81,7 @@ pub(super) mod guards {
     pub(in super::super) const MATCH: &str = "guard:match";
     /// An array, if its items can be compared with each other.
     pub(in super::super) const DISTINCT: &str = "guard:distinct";
-    /// A date picture, if its widths are sane.
+    /// A date picture, if its widths are sane; of a number the whole part.
     pub(in super::super) const PICTURE: &str = "guard:picture";
     /// `(into, part)`: the part, if it fits between the characters or items of `into`.
     pub(in super::super) const FIT: &str = "guard:fit";
@@ -128,10 +130,7 @@ pub(super) fn install(evaluator: &mut Evaluator, world: &Rc<World>) -> Result<()
     evaluator.register_fn_override("eval", |_: &[JValue]| {
         Err(error("T1006: Attempted to invoke a non-function"))
     })?;
-    for name in ["decodeUrl", "decodeUrlComponent"] {
-        evaluator
-            .register_fn_override(name, move |arguments: &[JValue]| decode_url(name, arguments))?;
-    }
+    super::coding::install(evaluator)?;
     install_guards(evaluator, world)
 }
 
@@ -182,6 +181,11 @@ fn install_guards(evaluator: &mut Evaluator, world: &Rc<World>) -> Result<()> {
         Ok(at(arguments, 0))
     })?;
     let of = Rc::clone(world);
+    evaluator.register_fn(guards::TEXT, move |arguments: &[JValue]| {
+        of.build(weighed(&at(arguments, 0))?)?;
+        Ok(super::coding::with_15_digits(at(arguments, 0)))
+    })?;
+    let of = Rc::clone(world);
     evaluator.register_fn(guards::WIDTH, move |arguments: &[JValue]| {
         let value = at(arguments, 0);
         match value {
@@ -218,7 +222,12 @@ fn install_guards(evaluator: &mut Evaluator, world: &Rc<World>) -> Result<()> {
         let value = at(arguments, 0);
         match value.as_str() {
             Some(picture) if !is_sane(picture) => Err(memory()),
-            _ => Ok(value),
+            // Milliseconds: JavaScript's dates have no fractions of them.
+            None => match value {
+                JValue::Number(number) => Ok(JValue::Number(number.trunc())),
+                other => Ok(other),
+            },
+            Some(_) => Ok(value),
         }
     })?;
     let of = Rc::clone(world);
@@ -312,40 +321,6 @@ fn hash(arguments: &[JValue]) -> Result {
         (JValue::String(_), _) => Err(mismatch(2, "hash")),
         _ => Err(mismatch(1, "hash")),
     }
-}
-
-/// `$decodeUrl(text)` leaves the escapes of what separates the parts of a URL; both refuse what
-/// is no text when it is decoded (JSONata 2.0.6, D3140).
-fn decode_url(name: &str, arguments: &[JValue]) -> Result {
-    let text = match at(arguments, 0) {
-        JValue::Undefined => return Ok(JValue::Undefined),
-        JValue::String(text) => text,
-        _ => return Err(mismatch(1, name)),
-    };
-    let kept: &[u8] = if name == "decodeUrl" { b";/?:@&=+$,#" } else { b"" };
-    let malformed = || {
-        let shown = Value::from(&*text);
-        error(format!("D3140: Malformed URL passed to ${name}(): {shown}"))
-    };
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        if first != b'%' {
-            bytes.push(first);
-            rest = after;
-            continue;
-        }
-        let (digits, after) = after.split_at_checked(2).ok_or_else(malformed)?;
-        let hex = std::str::from_utf8(digits).ok().filter(|hex| !hex.starts_with('+'));
-        let byte = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()).ok_or_else(malformed)?;
-        if kept.contains(&byte) {
-            bytes.extend([b'%', digits[0], digits[1]]);
-        } else {
-            bytes.push(byte);
-        }
-        rest = after;
-    }
-    String::from_utf8(bytes).map(JValue::from).map_err(|_| malformed())
 }
 
 /// `$parse(text)`: the JSON in a text.

@@ -11,6 +11,7 @@
 //!
 //! Source: developer guide, "Transforming data with JSONata in Step Functions".
 
+mod coding;
 mod convert;
 mod guard;
 mod host;

@@ -105,6 +105,14 @@ fn guarded_functions_do_what_they_do_without_guards() {
         ("$states.input.items^(>n).id", json!(["q", "p"])),
         ("$merge([{'a': 1}, {'b': 2}])", json!({"a": 1, "b": 2})),
         ("$base64encode('hi')", json!("aGk=")),
+        ("$encodeUrl('https://a.b/c d?e=\u{e9}&f')", json!("https://a.b/c%20d?e=%C3%A9&f")),
+        ("$base64decode('YWI')", json!("ab")),
+        ("$base64decode('Pz8_Pj4-\\n')", json!("???>>>")),
+        ("$string(12345678901234567)", json!("12345678901234600")),
+        ("$string([1, 1234567890123456])", json!("[1,1234567890123460]")),
+        ("$string(1234567890123456 + $x)", json!("1234567890123460")),
+        ("(1234567890123456 + 0) & ''", json!("1234567890123460")),
+        ("$fromMillis(1700000000000.9)", json!("2023-11-14T22:13:20.000Z")),
         ("$decodeUrlComponent('a%20b%2Fc%C3%A9')", json!("a b/c\u{e9}")),
         ("$decodeUrl('a%20b%2Fc')", json!("a b%2Fc")),
         ("$encodeUrlComponent('a b')", json!("a%20b")),
@@ -228,6 +236,13 @@ fn causes_are_in_the_words_of_aws() {
             "T0412: Argument 1 of function \"sum\" must be an array of \"numbers\"",
         ),
         ("$join([1])", "T0412: Argument 1 of function \"join\" must be an array of \"strings\""),
+        ("$error()", "D3137: $error() function evaluated"),
+        ("$assert(false, '')", "D3141: $assert() statement failed"),
+        (
+            "$formatInteger(12, 'b')",
+            "D3130: Formatting or parsing an integer as a sequence starting with \"b\" is not \
+             supported by this implementation",
+        ),
         ("$decodeUrl('%ZZ')", "D3140: Malformed URL passed to $decodeUrl(): \"%ZZ\""),
         (
             "$decodeUrlComponent('%E0')",

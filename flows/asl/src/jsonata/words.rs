@@ -85,6 +85,13 @@ fn reworded(code: &str, words: &str, notes: &Notes) -> String {
             ),
             None => kept(),
         },
+        "D3130" if words.len() < 64 && !words.contains(' ') => format!(
+            "Formatting or parsing an integer as a sequence starting with {} is not supported by \
+             this implementation",
+            quoted(words)
+        ),
+        "D3137" if words.is_empty() => "$error() function evaluated".to_owned(),
+        "D3141" if words.is_empty() => "$assert() statement failed".to_owned(),
         "D3138" => {
             "The $single() function expected exactly 1 matching result.  Instead it matched \
                     more."
