@@ -104,6 +104,11 @@ impl Expression {
         self.names.iter().map(String::as_str)
     }
 
+    /// The variable, without the `$`, whose value or a member of it is all the expression asks for.
+    pub fn variable(&self) -> Option<&str> {
+        self.plain.as_ref()?.first().map(String::as_str).filter(|name| *name != "states")
+    }
+
     /// Evaluates for the field `location`, written as AWS does: `Output/a/b[0]`, `Items`,
     /// `Choices[1]/Condition`.
     ///

@@ -57,7 +57,7 @@ fn parse(text: &str) -> Result<Map<String, Value>, Box<Problem>> {
             let words = error.to_string();
             let words = words.split(" at line ").next().unwrap_or_default();
             let message = format!("The definition is not JSON: {words}.");
-            Err(refuse(invalid, error.line(), error.column(), message))
+            Err(refuse(invalid, error.line().max(1), error.column().max(1), message))
         }
     }
 }

@@ -8,9 +8,18 @@ use super::reader::Object;
 use crate::intrinsic::Intrinsic;
 use crate::jsonata::{Expression, JsonataTemplate, TemplateProblem};
 use crate::limits;
-use crate::path::{Path, PathError, ReferencePath};
+use crate::path::{Path, PathError, ReferencePath, Root};
 use crate::template::Template;
 use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// The variable a path starts in.
+fn variable_of(path: &Path) -> Option<&str> {
+    match path.root() {
+        Root::Variable(name) => Some(name),
+        Root::Input | Root::Context => None,
+    }
+}
 
 fn is_query(text: &str) -> bool {
     text.starts_with("{%") && text.ends_with("%}")
@@ -112,7 +121,10 @@ impl Loader {
             return None;
         };
         match Expression::parse(inner.trim()) {
-            Ok(expression) => Some(Setting::Query { expression, field }),
+            Ok(expression) => {
+                self.assigned_nowhere(at, expression.variable(), "");
+                Some(Setting::Query { expression, field })
+            }
             Err(error) => {
                 let message = format!("JSONata: {}.", error.message.trim_end_matches('.'));
                 self.report.error(at, Code::InvalidJsonata, message);
@@ -123,12 +135,31 @@ impl Loader {
 
     pub(super) fn path(&mut self, at: &str, text: &str) -> Option<Path> {
         match Path::parse(text) {
-            Ok(path) => Some(path),
+            Ok(path) => {
+                self.assigned_nowhere(at, variable_of(&path), "$.");
+                Some(path)
+            }
             Err(error) => {
                 self.bad_path(at, Code::InvalidPath, text, &error);
                 None
             }
         }
+    }
+
+    /// Warns of a variable that no state here or around assigns. `$.` is what a path may have meant.
+    fn assigned_nowhere(&mut self, at: &str, name: Option<&str>, meant: &str) {
+        let Some(name) = name else { return };
+        if self.variables.iter().any(|scope| scope.contains(name)) {
+            return;
+        }
+        let near = self.variables.iter().flatten().map(String::as_str);
+        let suggestion = match (super::fields::nearest(name, near), meant) {
+            (Some(near), _) => Some(format!("did you mean '${near}'?")),
+            (None, "") => None,
+            (None, meant) => Some(format!("did you mean '{meant}{name}'?")),
+        };
+        let message = format!("Variable '${name}' is assigned nowhere.");
+        self.report.warn_with(at, Code::Suspicious, message, suggestion);
     }
 
     pub(super) fn bad_path(&mut self, at: &str, code: Code, text: &str, error: &PathError) {
@@ -189,7 +220,14 @@ impl Loader {
         match language {
             Language::Jsonata => self.jsonata(object, name).map(Payload::Query),
             Language::JsonPath => match Template::parse(value) {
-                Ok(template) => Some(Payload::Paths(template)),
+                Ok(template) => {
+                    let names: BTreeSet<&str> =
+                        template.paths().into_iter().filter_map(variable_of).collect();
+                    for variable in names {
+                        self.assigned_nowhere(&object.path(name), Some(variable), "$.");
+                    }
+                    Some(Payload::Paths(template))
+                }
                 Err(problems) => {
                     self.bad_template(&object.path(name), Code::InvalidPath, problems);
                     None
@@ -236,7 +274,14 @@ impl Loader {
             self.other_language(&object.path(name), value, Language::Jsonata);
         }
         match JsonataTemplate::parse(value) {
-            Ok(template) => Some(template),
+            Ok(template) => {
+                let names: BTreeSet<&str> =
+                    template.expressions().into_iter().filter_map(Expression::variable).collect();
+                for variable in names {
+                    self.assigned_nowhere(&object.path(name), Some(variable), "");
+                }
+                Some(template)
+            }
             Err(problems) => {
                 self.bad_template(&object.path(name), Code::InvalidJsonata, problems);
                 None

@@ -277,6 +277,36 @@ fn integrations_that_aws_does_not_have_are_told() {
 }
 
 #[test]
+fn variables_that_are_assigned_nowhere_are_told() {
+    let inner =
+        json!({ "Type": "Pass", "End": true, "Parameters": { "a.$": "$known", "b.$": "$knwon" } });
+    let outer =
+        json!({ "Type": "Pass", "Assign": { "known": 1 }, "Next": "P", "OutputPath": "$typo" });
+    let branches = json!([{ "StartAt": "B", "States": { "B": inner } }]);
+    let parallel = json!({ "Type": "Parallel", "Branches": branches, "End": true });
+    let document = json!({ "StartAt": "A", "States": { "A": outer, "P": parallel } });
+    let machine = Machine::load(&document.to_string()).unwrap();
+    let told: Vec<_> = machine
+        .warnings()
+        .iter()
+        .map(|one| (&*one.path, &**one.suggestion.as_ref().unwrap()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("/States/A/OutputPath", "did you mean '$.typo'?"),
+            ("/States/P/Branches/0/States/B/Parameters", "did you mean '$known'?"),
+        ]
+    );
+    let query =
+        |output: &str| one(json!({ "Type": "Pass", "QueryLanguage": "JSONata", "Output": output }));
+    suspicious(&query("{% $nope.a %}"), "/States/S/Output");
+    fine(&query("{% $states.input.a %}"));
+    fine(&query("{% ($x := 1; $x) %}"));
+    fine(&query("{% $sum($states.input.a) %}"));
+}
+
+#[test]
 fn what_an_express_workflow_cannot_have_is_known() {
     let unfit = |state: Value| -> Vec<String> {
         let machine = Machine::load(&one(state).to_string()).unwrap();
