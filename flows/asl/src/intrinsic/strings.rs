@@ -99,7 +99,25 @@ fn show(value: &Value, text: &mut String) {
             }
             text.push('}');
         }
+        Value::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
+            Some(double) => text.push_str(&java_double(double)),
+            None => text.push_str(&number.to_string()),
+        },
         other => text.push_str(&other.to_string()),
+    }
+}
+
+/// A number with a fraction as Java's `Double.toString` has it: `2.5`, `1.0E7`.
+fn java_double(number: f64) -> String {
+    let size = number.abs();
+    if size == 0.0 || (1e-3..1e7).contains(&size) {
+        return format!("{number:?}");
+    }
+    let text = format!("{number:e}");
+    match text.split_once('e') {
+        Some((digits, power)) if digits.contains('.') => format!("{digits}E{power}"),
+        Some((digits, power)) => format!("{digits}.0E{power}"),
+        None => text,
     }
 }
 

@@ -56,6 +56,8 @@ fn each_function_gives_what_the_developer_guide_shows() {
         ("States.Format($.template, $.name)", json!("Hello, my name is Arnav.")),
         ("States.Format('{} {} {}', null, true, 1.5)", json!("null true 1.5")),
         ("States.Format('{}', $.un)", json!("{foo=bar}")),
+        ("States.Format('{} {} {}', 1.50, 10000000.0, 0.00012)", json!("1.5 1.0E7 1.2E-4")),
+        ("States.Format('{} {}', 100000000, 0.0)", json!("100000000 0.0")),
         ("States.Format('{} {}', $.j1, $list)", json!("{a={a1=1, a2=2}, b=2} [3, 4]")),
         ("States.Format('{}', States.Array('x', null, $.un))", json!("[x, null, {foo=bar}]")),
         (r"States.Format('it\'s \{\} \\ {}', 1)", json!(r"it's {} \ 1")),
