@@ -8,6 +8,7 @@ use super::record::after;
 use super::state::{Fault, Phase, ROOT, StrandId};
 use crate::failure::names;
 use crate::history::{Details, Evaluation, EventType, Fault as FaultDetails};
+use crate::limits;
 use crate::machine::model::{Catcher, Kind, Language, Retrier, State};
 use serde_json::{Value, json};
 
@@ -91,6 +92,8 @@ impl Execution {
                 state.name
             ));
         }
+        fault.error = fault.error.map(|text| cut(text, limits::ERROR_CHARS));
+        fault.cause = fault.cause.map(|text| cut(text, limits::CAUSE_CHARS));
         if !fault.told && fault.is(names::QUERY_EVALUATION_ERROR) {
             let details = Details::EvaluationFailed(Evaluation {
                 state: state.name.clone(),
@@ -232,4 +235,12 @@ pub(super) fn error_output(fault: &Fault) -> Value {
     let timed_out = fault.of_task && fault.cause.is_none() && fault.is("States.Timeout");
     let cause = if timed_out { Some("") } else { fault.cause.as_deref() };
     json!({ "Error": fault.error, "Cause": cause })
+}
+
+/// At most `chars` characters of `text`.
+pub(super) fn cut(text: String, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
+        Some((at, _)) => text[..at].to_owned(),
+        None => text,
+    }
 }

@@ -1,6 +1,7 @@
 //! Task states: what is asked for, and what comes of it.
 
 use super::exit::bounded;
+use super::fault::cut;
 use super::record::after;
 use super::state::{Call, Fault, Phase, StrandId, TaskRun};
 use super::task_fields::{Asked, ask};
@@ -348,13 +349,5 @@ fn task_fault(resource: &Resource, error: Option<String>, cause: Option<String>)
         resource: resource.resource_name().to_owned(),
         error,
         cause,
-    }
-}
-
-/// At most `chars` characters of `text`.
-fn cut(text: String, chars: usize) -> String {
-    match text.char_indices().nth(chars) {
-        Some((at, _)) => text[..at].to_owned(),
-        None => text,
     }
 }

@@ -189,6 +189,18 @@ fn a_result_that_is_too_long_fails_with_aws_words() {
 }
 
 #[test]
+fn errors_and_causes_are_as_long_as_aws_lets_them_be() {
+    let fail = json!({ "Type": "Fail", "ErrorPath": "$.x", "CausePath": "$.x" });
+    let pass = json!({ "Type": "Pass", "Parameters": { "a.$": "$.no" }, "End": true });
+    let input = json!({ "x": "y".repeat(200_000) });
+    let bench = Bench::new(&states("F", &json!({ "F": fail })), input.clone());
+    assert_eq!(bench.execution.error().unwrap().len(), 256);
+    assert_eq!(bench.execution.cause().unwrap().len(), 32_768);
+    let bench = Bench::new(&states("P", &json!({ "P": pass })), input);
+    assert_eq!(bench.execution.cause().unwrap().len(), 32_768);
+}
+
+#[test]
 fn wait_states_say_what_is_wrong_with_their_times() {
     let cause = |wait: Value, input: Value| {
         let mut state = json!({ "Type": "Wait", "End": true });
