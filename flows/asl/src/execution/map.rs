@@ -127,8 +127,7 @@ impl Execution {
     ) -> Result<(), Fault> {
         let Some((machine, flow, state)) = self.located(id) else { return Ok(()) };
         let Some(state) = machine.state(flow, state) else { return Ok(()) };
-        let written = matches!(&state.kind, Kind::Map(map)
-            if map.writer.as_ref().is_some_and(|writer| writer.resource.is_some()));
+        let written = self.is_written(id);
         let Some(strand) = self.strand_mut(id) else { return Ok(()) };
         let Phase::Map(run) = &mut strand.frame.phase else { return Ok(()) };
         run.running = run.running.saturating_sub(1);

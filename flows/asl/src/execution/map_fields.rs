@@ -40,7 +40,17 @@ pub(super) fn entries(
         Items::Path(path) => (path.evaluate(&scope, "ItemsPath")?, Some(path.source())),
         Items::Literal(template) => (template.evaluate(&scope, "Items")?, None),
         Items::Query(expression) => {
-            (expression.evaluate_as(&scope, "Items", Expected::Array)?, None)
+            let found = expression.evaluate(&scope, "Items")?;
+            let fits = found.is_array() || found.is_object() && map.distributed;
+            // Evaluated again for the words of its failure.
+            (
+                if fits {
+                    found
+                } else {
+                    expression.evaluate_as(&scope, "Items", Expected::Array)?
+                },
+                None,
+            )
         }
     };
     match found {

@@ -7,9 +7,9 @@ use super::state::{Call, Child, Distributed, Entry, Fault, Identity, MapRun, Pha
 use super::{Execution, ItemsCall, TaskEvent, TaskId, items};
 use crate::failure::Failure;
 use crate::history::{Details, EventId, EventType, Fault as FaultDetails};
-use crate::machine::model::{Map, Reader, State};
+use crate::machine::model::{Kind, Map, Reader, State};
 use crate::scope::Variables;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 const ITEM_READER: &str = "States.ItemReaderFailed";
@@ -229,6 +229,7 @@ impl Execution {
         index: usize,
         fault: &Fault,
     ) -> Result<(), Fault> {
+        let written = self.is_written(id);
         let Some(strand) = self.strand_mut(id) else { return Ok(()) };
         let Phase::Map(run) = &mut strand.frame.phase else { return Ok(()) };
         run.running = run.running.saturating_sub(1);
@@ -239,7 +240,10 @@ impl Execution {
         told["Index"] = index.into();
         distributed.failed.push(told);
         let failed = distributed.failed_items;
-        let too_many = match (distributed.tolerated_count, distributed.tolerated_percentage) {
+        // Nought is the same as not set, and counts where neither is (measured on AWS).
+        let count = distributed.tolerated_count.filter(|count| *count > 0);
+        let percentage = distributed.tolerated_percentage.filter(|most| *most > 0.0);
+        let too_many = match (count, percentage) {
             (None, None) => failed > 0,
             (count, percentage) => {
                 count.is_some_and(|count| failed as u64 > count)
@@ -247,12 +251,22 @@ impl Execution {
             }
         };
         let started = distributed.started;
+        if !written {
+            run.results.insert(index, failed_result(fault));
+        }
         if too_many {
             self.cut_children(id);
             let cause = "The specified tolerated failure threshold was exceeded".to_owned();
             return Err(self.run_failed(id, "States.ExceedToleratedFailureThreshold", cause));
         }
         self.next_child(id, started)
+    }
+
+    /// Whether a Map's results go to a bucket.
+    pub(super) fn is_written(&self, id: StrandId) -> bool {
+        let Some((machine, flow, state)) = self.located(id) else { return false };
+        matches!(machine.state(flow, state).map(|state| &state.kind), Some(Kind::Map(map))
+            if map.writer.as_ref().is_some_and(|writer| writer.resource.is_some()))
     }
 
     pub(super) fn next_child(&mut self, id: StrandId, started: EventId) -> Result<(), Fault> {
@@ -287,4 +301,15 @@ impl Execution {
         self.advance(id, EventType::MapRunFailed, Some(details));
         Fault::told(error, cause)
     }
+}
+
+/// What stands for a child execution that failed, and was tolerated, among the results.
+fn failed_result(fault: &Fault) -> Value {
+    let mut result = json!({ "Status": "FAILED" });
+    for (name, text) in [("Error", &fault.error), ("Cause", &fault.cause)] {
+        if let Some(text) = text {
+            result[name] = text.as_str().into();
+        }
+    }
+    result
 }

@@ -1,5 +1,5 @@
-//! `$encodeUrl`, `$decodeUrl`, `$decodeUrlComponent` and `$base64decode` as the reference
-//! implementation (JSONata 2.0.6) has them, and its text of numbers.
+//! `$encodeUrl`, `$decodeUrl`, `$decodeUrlComponent` and `$base64decode`, and the text of numbers: as
+//! the reference implementation (JSONata 2.0.6) has them, or AWS where it differs.
 
 use super::host::{Result, at, error, mismatch};
 use base64::Engine;
@@ -50,15 +50,16 @@ fn encode_url(arguments: &[JValue]) -> Result {
     Ok(JValue::from(encoded))
 }
 
-/// `$decodeUrl(text)` leaves the escapes of what separates the parts of a URL; both refuse what
-/// is no text when it is decoded (JSONata 2.0.6, D3140).
+/// `$decodeUrl(text)` leaves the escapes of what separates the parts of a URL, and refuses what is
+/// no text when it is decoded (JSONata 2.0.6, D3140). `$decodeUrlComponent` is Java's on AWS: `+` is
+/// a blank, and bytes that are no text become U+FFFD (measured).
 fn decode_url(name: &str, arguments: &[JValue]) -> Result {
     let text = match at(arguments, 0) {
         JValue::Undefined => return Ok(JValue::Undefined),
         JValue::String(text) => text,
         _ => return Err(mismatch(1, name)),
     };
-    let kept: &[u8] = if name == "decodeUrl" { SEPARATORS } else { b"" };
+    let whole = name == "decodeUrl";
     let malformed = || {
         let shown = Value::from(&*text);
         error(format!("D3140: Malformed URL passed to ${name}(): {shown}"))
@@ -67,46 +68,37 @@ fn decode_url(name: &str, arguments: &[JValue]) -> Result {
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
         if first != b'%' {
-            bytes.push(first);
+            bytes.push(if first == b'+' && !whole { b' ' } else { first });
             rest = after;
             continue;
         }
         let (digits, after) = after.split_at_checked(2).ok_or_else(malformed)?;
         let hex = std::str::from_utf8(digits).ok().filter(|hex| !hex.starts_with('+'));
         let byte = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()).ok_or_else(malformed)?;
-        if kept.contains(&byte) {
-            bytes.extend([b'%', digits[0], digits[1]]);
+        if whole && SEPARATORS.contains(&byte) {
+            bytes.push(first);
+            bytes.extend(digits);
         } else {
             bytes.push(byte);
         }
         rest = after;
     }
-    String::from_utf8(bytes).map(JValue::from).map_err(|_| malformed())
+    match String::from_utf8(bytes) {
+        Ok(decoded) => Ok(JValue::from(decoded)),
+        Err(_) if whole => Err(malformed()),
+        Err(wrong) => Ok(JValue::from(String::from_utf8_lossy(wrong.as_bytes()).into_owned())),
+    }
 }
 
-/// As `atob` of Node.js: what is no digit is skipped, `-` and `_` are digits too, and the padding
-/// may be missing, as it is in a JSON Web Token.
+/// As Java decodes: the padding may be missing, as it is in a JSON Web Token; what is no digit is
+/// refused (measured on AWS).
 fn base64_decode(arguments: &[JValue]) -> Result {
     let text = match at(arguments, 0) {
         JValue::Undefined => return Ok(JValue::Undefined),
         JValue::String(text) => text,
         _ => return Err(mismatch(1, "base64decode")),
     };
-    let mut digits: Vec<u8> = Vec::with_capacity(text.len());
-    for byte in text.bytes().take_while(|byte| *byte != b'=') {
-        match byte {
-            b'-' => digits.push(b'+'),
-            b'_' => digits.push(b'/'),
-            byte if byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/') => {
-                digits.push(byte);
-            }
-            _ => {}
-        }
-    }
-    if digits.len() % 4 == 1 {
-        digits.pop();
-    }
-    let bytes = LENIENT.decode(digits).map_err(|wrong| error(wrong.to_string()))?;
+    let bytes = LENIENT.decode(text.as_bytes()).map_err(|wrong| error(wrong.to_string()))?;
     Ok(JValue::from(String::from_utf8_lossy(&bytes).into_owned()))
 }
 

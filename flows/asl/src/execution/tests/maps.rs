@@ -137,7 +137,7 @@ fn a_distributed_map_runs_child_executions_of_their_own() {
 }
 
 #[test]
-fn tolerated_failures_leave_their_results_out_and_too_many_fail_the_run() {
+fn tolerated_failures_are_told_among_the_results_and_too_many_fail_the_run() {
     let processor = distributed(&json!({ "I": task(&json!({})) }));
     let run = |more: &Value| {
         let mut bench = Bench::new(&without_handler(map(more, &processor)), json!([1, 2, 3, 4]));
@@ -152,10 +152,22 @@ fn tolerated_failures_leave_their_results_out_and_too_many_fail_the_run() {
         bench
     };
     let bench = run(&json!({ "ToleratedFailureCount": 2 }));
-    assert_eq!(bench.output(), json!(["b", "d"]));
-    assert_eq!(run(&json!({ "ToleratedFailurePercentage": 50 })).output(), json!(["b", "d"]));
+    let failed = json!({ "Status": "FAILED", "Error": "A", "Cause": "" });
+    let results = json!([failed, "b", failed, "d"]);
+    assert_eq!(bench.output(), results);
+    // Nought is not set, unless nothing is.
+    for more in [
+        json!({ "ToleratedFailurePercentage": 50 }),
+        json!({ "ToleratedFailurePercentage": 50, "ToleratedFailureCount": 0 }),
+        json!({ "ToleratedFailurePercentage": 0, "ToleratedFailureCount": 3 }),
+    ] {
+        assert_eq!(run(&more).output(), results, "{more}");
+    }
     for more in [
         json!({}),
+        json!({ "ToleratedFailureCount": 0 }),
+        json!({ "ToleratedFailureCount": 1, "ToleratedFailurePercentage": 100 }),
+        json!({ "ToleratedFailureCount": 9, "ToleratedFailurePercentage": 49 }),
         json!({ "ToleratedFailureCount": 1 }),
         json!({ "ToleratedFailurePercentage": 49 }),
     ] {
@@ -172,7 +184,9 @@ fn a_runtime_error_in_a_child_execution_is_one_failed_item() {
         distributed(&json!({ "I": { "Type": "Pass", "InputPath": "$.a", "End": true } }));
     let document = without_handler(map(&json!({ "ToleratedFailureCount": 1 }), &processor));
     let bench = Bench::new(&document, json!([{ "a": 1 }, {}]));
-    assert_eq!(bench.output(), json!([1]));
+    assert_eq!(bench.output()[0], 1);
+    assert_eq!(bench.output()[1]["Status"], "FAILED");
+    assert_eq!(bench.output()[1]["Error"], "States.Runtime");
 }
 
 #[test]
@@ -272,6 +286,15 @@ fn an_objects_members_are_items_with_keys() {
             json!([{ "k": "b", "v": 2, "i": 0 }, { "k": "a", "v": [1], "i": 1 }])
         );
     }
+    let query = json!({ "QueryLanguage": "JSONata", "Items": "{% $states.input.o %}" });
+    let document = without_handler(map(&query, &distributed(&pass)));
+    assert_eq!(
+        Bench::new(&document, input.clone()).output(),
+        json!([{ "Key": "b", "Value": 2 }, { "Key": "a", "Value": [1] }])
+    );
+    let document = without_handler(map(&query, &inline(&pass)));
+    let bench = Bench::new(&document, input.clone());
+    assert!(bench.execution.cause().unwrap().contains("Expected 'array', but was 'object'"));
     let pointer = |at: &str| {
         let config = json!({ "InputType": "JSON", "ItemsPointer": at });
         read(config, "{\"in\":{\"x\":1,\"y\":2}}")
