@@ -1,5 +1,5 @@
-//! `$encodeUrl`, `$decodeUrl`, `$decodeUrlComponent` and `$base64decode`, and the text of numbers: as
-//! the reference implementation (JSONata 2.0.6) has them, or AWS where it differs.
+//! `$encodeUrl`, `$decodeUrl`, `$decodeUrlComponent` and `$base64decode`: as the reference
+//! implementation (JSONata 2.0.6) has them, or AWS where it differs.
 
 use super::host::{Result, at, error, mismatch};
 use base64::Engine;
@@ -100,27 +100,4 @@ fn base64_decode(arguments: &[JValue]) -> Result {
     };
     let bytes = LENIENT.decode(text.as_bytes()).map_err(|wrong| error(wrong.to_string()))?;
     Ok(JValue::from(String::from_utf8_lossy(&bytes).into_owned()))
-}
-
-/// Numbers that have more than 15 digits before the point, rounded to 15: the evaluator's own text
-/// does so with the others.
-pub(super) fn with_15_digits(value: JValue) -> JValue {
-    match value {
-        JValue::Number(number) if number.abs() >= 1e15 && number.is_finite() => {
-            let rounded = format!("{number:.14e}").parse().ok().filter(|n: &f64| n.is_finite());
-            JValue::Number(rounded.unwrap_or(number))
-        }
-        JValue::Array(items) if items.iter().any(is_long) => {
-            JValue::array(items.into_vec().into_iter().map(with_15_digits).collect())
-        }
-        other => other,
-    }
-}
-
-fn is_long(value: &JValue) -> bool {
-    match value {
-        JValue::Number(number) => number.abs() >= 1e15,
-        JValue::Array(items) => items.iter().any(is_long),
-        _ => false,
-    }
 }

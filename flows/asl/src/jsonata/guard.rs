@@ -227,7 +227,7 @@ impl Guard {
             BinaryOp::FocusBind | BinaryOp::IndexBind => (self.node(lhs), rhs),
             BinaryOp::ChainPipe => return self.pipe(lhs, rhs),
             BinaryOp::Concatenate => {
-                (wrapped(guards::TEXT, self.node(lhs)), wrapped(guards::TEXT, self.node(rhs)))
+                (wrapped(guards::BUILD, self.node(lhs)), wrapped(guards::BUILD, self.node(rhs)))
             }
             BinaryOp::Equal | BinaryOp::NotEqual | BinaryOp::In => {
                 (wrapped(guards::WEIGH, self.node(lhs)), wrapped(guards::WEIGH, self.node(rhs)))

@@ -71,8 +71,6 @@ pub(super) mod guards {
     pub(in super::super) const WEIGH: &str = "guard:weigh";
     /// The value, if not too heavy, counted as built.
     pub(in super::super) const BUILD: &str = "guard:build";
-    /// As [`BUILD`]; numbers have the 15 digits that JSONata's text of them has.
-    pub(in super::super) const TEXT: &str = "guard:text";
     /// A number, if it is a possible length of text; text as [`BUILD`].
     pub(in super::super) const WIDTH: &str = "guard:width";
     /// Text, if it can be split or encoded.
@@ -179,11 +177,6 @@ fn install_guards(evaluator: &mut Evaluator, world: &Rc<World>) -> Result<()> {
     evaluator.register_fn(guards::BUILD, move |arguments: &[JValue]| {
         of.build(weighed(&at(arguments, 0))?)?;
         Ok(at(arguments, 0))
-    })?;
-    let of = Rc::clone(world);
-    evaluator.register_fn(guards::TEXT, move |arguments: &[JValue]| {
-        of.build(weighed(&at(arguments, 0))?)?;
-        Ok(super::coding::with_15_digits(at(arguments, 0)))
     })?;
     let of = Rc::clone(world);
     evaluator.register_fn(guards::WIDTH, move |arguments: &[JValue]| {

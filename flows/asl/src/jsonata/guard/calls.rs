@@ -7,7 +7,7 @@ use jsonata_core::ast::{AstNode, BinaryOp};
 /// The built-ins that can build or walk without bound: name, guard of the arguments, and how many
 /// arguments one takes when it is handed on as a value.
 const GUARDED: [(&str, &str, usize); 16] = [
-    ("string", guards::TEXT, 1),
+    ("string", guards::BUILD, 1),
     ("join", guards::BUILD, 2),
     ("replace", guards::BUILD, 4),
     ("pad", guards::WIDTH, 3),
@@ -33,7 +33,7 @@ fn guarded(name: &str) -> Option<(&'static str, usize)> {
 fn measured(guard: &str, arg: AstNode) -> AstNode {
     let is_constant =
         matches!(arg, AstNode::Number(_) | AstNode::String(_) | AstNode::Unary { .. });
-    let is_bound = matches!(guard, guards::WIDTH | guards::PICTURE | guards::TEXT);
+    let is_bound = matches!(guard, guards::WIDTH | guards::PICTURE);
     if is_constant && is_bound { call(guard, arg) } else { wrapped(guard, arg) }
 }
 
