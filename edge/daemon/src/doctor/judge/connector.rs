@@ -38,6 +38,9 @@ pub(super) fn judge(
     found.extend(encrypted.map(|required| encryption(trunk, required)));
     match &of_it.origination {
         Some(Ok(answer)) => found.extend(origination(config, facts, answer, encrypted)),
+        Some(Err(error)) if error.error.contains("NotFound") => {
+            found.extend(origination(config, facts, &Value::Null, encrypted));
+        }
         Some(Err(error)) => {
             found.push(refused("origination", error, "chime:GetVoiceConnectorOrigination"));
         }
@@ -193,13 +196,14 @@ fn credentials(trunk: &Trunk, of_it: &TrunkFacts) -> Option<Finding> {
     let topic = "credentials";
     let answer = match of_it.credentials.as_ref()? {
         Ok(answer) => answer,
+        Err(error) if error.error.contains("NotFound") => &Value::Null,
         Err(error) => {
             let action = "chime:ListVoiceConnectorTerminationCredentials";
             return Some(refused(topic, error, action));
         }
     };
-    let known: Vec<&str> =
-        answer["Usernames"].as_array()?.iter().filter_map(Value::as_str).collect();
+    let listed = answer["Usernames"].as_array().into_iter().flatten();
+    let known: Vec<&str> = listed.filter_map(Value::as_str).collect();
     let ours = trunk.credentials.as_ref().map(|ours| ours.username.as_str());
     match ours {
         None if known.is_empty() => None,
