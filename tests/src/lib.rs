@@ -14,4 +14,5 @@ pub mod scenario;
 pub mod sim;
 pub mod sipp;
 pub mod tone;
+pub mod voice_connector;
 pub mod web;

@@ -13,6 +13,7 @@ pub mod http_task;
 mod https;
 pub mod lambda;
 mod lambda_task;
+pub mod outside;
 pub mod polly;
 pub mod sdk;
 pub mod sigv4;

@@ -50,6 +50,23 @@ pub enum Command {
     ///
     /// What waits for a restart is marked so. A file with a mistake is refused whole.
     Reload(Place),
+    /// Looks at the whole chain to Amazon Chime SDK and says what is wrong and how to mend it.
+    ///
+    /// Nothing is changed. Fails when it finds a problem.
+    Doctor {
+        /// Which appliance.
+        #[command(flatten)]
+        place: Place,
+        /// This machine from outside.
+        #[command(flatten)]
+        outside: OutsideArgs,
+        /// JSON instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// The Voice Connectors of the configuration, at AWS.
+    #[command(subcommand)]
+    Chime(ChimeCommand),
     /// Desk phones.
     #[command(subcommand)]
     Phone(PhoneCommand),
@@ -77,6 +94,55 @@ pub enum Command {
     /// Access keys of programs that begin and direct calls.
     #[command(subcommand)]
     ApiKey(ApiKeyCommand),
+}
+
+/// How this machine looks from outside.
+#[derive(Debug, Clone, Args)]
+pub struct OutsideArgs {
+    /// Its public address, where neither the configuration nor `--check-ip` tells it rightly.
+    #[arg(long, value_name = "ADDRESS")]
+    pub public_address: Option<IpAddr>,
+    /// A service that answers with the address that it is asked from, in plain text.
+    #[arg(long, value_name = "URL", default_value = offhook_chime::outside::CHECK_IP)]
+    pub check_ip: String,
+}
+
+/// `offhook chime …`
+#[derive(Debug, Subcommand)]
+pub enum ChimeCommand {
+    /// Shows what the connectors lack so that calls come in and go out, and makes it when confirmed.
+    Setup {
+        /// Which appliance.
+        #[command(flatten)]
+        place: Place,
+        /// This machine from outside.
+        #[command(flatten)]
+        outside: OutsideArgs,
+        /// Only the connector of this trunk.
+        #[arg(long, value_name = "NAME")]
+        trunk: Option<String>,
+        /// A country that may be called (ISO 3166-1, two letters); may be given several times.
+        #[arg(long, value_name = "CC")]
+        country: Vec<String>,
+        /// Takes routes to other machines away.
+        #[arg(long)]
+        only: bool,
+        /// Does not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Gives the connectors back what `setup` changed.
+    Undo {
+        /// Which appliance.
+        #[command(flatten)]
+        place: Place,
+        /// Even what somebody changed since.
+        #[arg(long)]
+        force: bool,
+        /// Does not ask.
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 /// `offhook phone …`

@@ -8,10 +8,12 @@ pub mod bans;
 pub mod calls;
 pub mod carrier;
 pub mod check;
+pub mod chime;
 pub mod cli;
 pub mod control;
 pub mod demo;
 pub mod desk;
+pub mod doctor;
 pub mod exchange;
 pub mod flow;
 pub mod folder;
@@ -44,6 +46,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Demo => demo::demo(),
         Command::Check { file } => check::run(file.as_ref()),
         Command::Reload(place) => reload::run(&place),
+        Command::Doctor { place, outside, json } => doctor::run(&place, &outside, json),
+        Command::Chime(command) => chime::run(&command),
         Command::Phone(command) => phone::run(&command),
         Command::Status { place, json } => status::run(&place, json),
         Command::Calls(command) => calls::run(&command),

@@ -115,6 +115,7 @@ const ROWS: &[Row] = &[
     json("pinpointsmsvoicev2", "sms-voice", "PinpointSmsVoiceV2", "1.0", "PinpointSMSVoiceV2"),
     json("athena", "athena", "Athena", "1.1", "AmazonAthena"),
     json("glue", "glue", "Glue", "1.1", "AWSGlue"),
+    json("servicequotas", "servicequotas", "ServiceQuotas", "1.1", "ServiceQuotasV20190624"),
     camel("cloudwatchlogs", "logs", "CloudWatchLogs", "1.1", "Logs_20140328"),
     camel("ecs", "ecs", "Ecs", "1.1", "AmazonEC2ContainerServiceV20141113"),
     Row {
@@ -228,7 +229,58 @@ const CHIME: &[Operation] = &[
         "/sip-media-applications/{SipMediaApplicationId}",
         &[],
     ),
+    operation("ListSipMediaApplications", "GET", "/sip-media-applications", PAGES),
+    operation(
+        "ListSipRules",
+        "GET",
+        "/sip-rules",
+        &[
+            ("SipMediaApplicationId", "sip-media-application"),
+            ("MaxResults", "max-results"),
+            ("NextToken", "next-token"),
+        ],
+    ),
+    operation(
+        "ListPhoneNumbers",
+        "GET",
+        "/phone-numbers",
+        &[
+            ("Status", "status"),
+            ("ProductType", "product-type"),
+            ("FilterName", "filter-name"),
+            ("FilterValue", "filter-value"),
+            ("MaxResults", "max-results"),
+            ("NextToken", "next-token"),
+        ],
+    ),
+    operation("ListVoiceConnectors", "GET", "/voice-connectors", PAGES),
+    operation("GetVoiceConnector", "GET", "/voice-connectors/{VoiceConnectorId}", &[]),
+    operation("GetVoiceConnectorOrigination", "GET", ORIGINATION, &[]),
+    operation("PutVoiceConnectorOrigination", "PUT", ORIGINATION, &[]),
+    operation("DeleteVoiceConnectorOrigination", "DELETE", ORIGINATION, &[]),
+    operation("GetVoiceConnectorTermination", "GET", TERMINATION, &[]),
+    operation("PutVoiceConnectorTermination", "PUT", TERMINATION, &[]),
+    operation("DeleteVoiceConnectorTermination", "DELETE", TERMINATION, &[]),
+    operation(
+        "GetVoiceConnectorTerminationHealth",
+        "GET",
+        "/voice-connectors/{VoiceConnectorId}/termination/health",
+        &[],
+    ),
+    operation(
+        "ListVoiceConnectorTerminationCredentials",
+        "GET",
+        "/voice-connectors/{VoiceConnectorId}/termination/credentials",
+        &[],
+    ),
+    operation("GetVoiceConnectorLoggingConfiguration", "GET", LOGGING, &[]),
+    operation("PutVoiceConnectorLoggingConfiguration", "PUT", LOGGING, &[]),
 ];
+
+const PAGES: &[(&str, &str)] = &[("MaxResults", "max-results"), ("NextToken", "next-token")];
+const ORIGINATION: &str = "/voice-connectors/{VoiceConnectorId}/origination";
+const TERMINATION: &str = "/voice-connectors/{VoiceConnectorId}/termination";
+const LOGGING: &str = "/voice-connectors/{VoiceConnectorId}/logging-configuration";
 
 const CONNECT: &[Operation] = &[
     operation("UpdateContactAttributes", "POST", "/contact/attributes", &[]),

@@ -249,7 +249,8 @@ fn holds(value: &Value, so: &impl Fn(&Value) -> bool) -> bool {
         }
 }
 
-fn aws_config(aws: &offhook_config::Aws) -> AwsConfig {
+/// `[aws]` in the words of the client.
+pub(crate) fn aws_config(aws: &offhook_config::Aws) -> AwsConfig {
     let credentials = match (&aws.keys, &aws.profile) {
         (Some(keys), _) => KeySource::Fixed(Credentials {
             session_token: keys.session.as_ref().map(|token| token.expose().to_owned()),
