@@ -83,6 +83,17 @@ pub struct StartExecution {
     pub transaction_id: Option<String>,
 }
 
+/// What began an execution.
+#[derive(Debug)]
+pub(crate) enum Origin {
+    /// Somebody from outside, or a schedule.
+    Asked,
+    /// A call, by its transaction id.
+    Call(String),
+    /// A request of another execution, by its [`crate::services::Request::idempotency`].
+    Request(String),
+}
+
 /// An execution that was started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Started {
@@ -111,11 +122,10 @@ type Reply<T> = oneshot::Sender<T>;
 /// What the owner is told.
 pub(crate) enum Command {
     Start {
-        machine: Arc<Machine>,
         chosen: Chosen,
         name: String,
         input: Value,
-        transaction_id: Option<String>,
+        origin: Origin,
         reply: Reply<Result<Started, StartError>>,
     },
     Stop {
@@ -232,8 +242,8 @@ impl Runtime {
     /// See [`StartError`].
     pub async fn start_execution(&self, start: StartExecution) -> Result<Started, StartError> {
         let chosen = self.versions.choose(&start.machine).await?;
-        let machine = chosen.machine.clone();
-        self.start_chosen(machine, chosen, start.name, start.input, start.transaction_id).await
+        let origin = start.transaction_id.map_or(Origin::Asked, Origin::Call);
+        self.start_chosen(chosen, start.name, start.input, origin).await
     }
 
     /// Starts an execution of a definition that is not published.
@@ -251,25 +261,23 @@ impl Runtime {
             version: 0,
             alias: None,
             kind: MachineType::Standard,
-            machine: machine.clone(),
+            machine,
         };
-        self.start_chosen(machine, chosen, None, input, None).await
+        self.start_chosen(chosen, None, input, Origin::Asked).await
     }
 
     pub(crate) async fn start_chosen(
         &self,
-        machine: Arc<Machine>,
         chosen: Chosen,
         name: Option<String>,
         input: Value,
-        transaction_id: Option<String>,
+        origin: Origin,
     ) -> Result<Started, StartError> {
         let name = name.unwrap_or_else(tokens::new_name);
         if !is_name(&name) {
             return Err(StartError::InvalidName(name));
         }
-        let command =
-            |reply| Command::Start { machine, chosen, name, input, transaction_id, reply };
+        let command = |reply| Command::Start { chosen, name, input, origin, reply };
         self.ask(command).await.unwrap_or(Err(StartError::Closed))
     }
 
