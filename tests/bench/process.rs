@@ -15,6 +15,12 @@ pub(crate) fn cpu_seconds(pid: u32) -> f64 {
     nanos as f64 / 1e9
 }
 
+/// CPU seconds that the thread which asks has run.
+pub(crate) fn own_cpu_seconds() -> f64 {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    text.split_whitespace().next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) as f64 / 1e9
+}
+
 /// CPU seconds that the thread of this name, of this process, has run.
 pub(crate) fn thread_cpu_seconds(name: &str) -> f64 {
     let Some(task) = thread(name) else { return 0.0 };
