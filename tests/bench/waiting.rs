@@ -210,7 +210,8 @@ fn for_token(next: &str) -> Value {
         "Begin": {"Type": "Pass", "Next": "Wait", "Assign": {
             "Call": "{% $states.input.Event.CallDetails.Participants[0] %}"}},
         "Wait": {"Type": "Task", "Resource": ACTIVITY, "TimeoutSeconds": 86_400, "Next": next,
-            "Arguments": {"CallId": "{% $Call.CallId %}"}},
+            "Arguments": {"CallId": "{% $Call.CallId %}"},
+            "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Done"}]},
         "Done": {"Type": "Succeed"}}})
 }
 
