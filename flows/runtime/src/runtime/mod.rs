@@ -158,7 +158,6 @@ pub(crate) enum Command {
     OpenQueue {
         url: String,
         messages: mpsc::Sender<QueueMessage>,
-        reply: Reply<()>,
     },
     CloseQueue {
         url: String,
@@ -425,11 +424,12 @@ impl Runtime {
         self.ask(|reply| Command::Running { reply }).await.unwrap_or(0)
     }
 
-    /// From now on what is sent to this queue comes here, and nowhere else.
+    /// From now on what is sent to this queue comes here, and nowhere else. An execution that is
+    /// started afterwards finds it: commands are carried out in their order.
     pub(crate) async fn open_queue(&self, url: &str, room: usize) -> mpsc::Receiver<QueueMessage> {
         let (messages, receiver) = mpsc::channel(room);
-        let url = url.to_owned();
-        self.ask(|reply| Command::OpenQueue { url, messages, reply }).await;
+        // A runtime that has ended sends nothing: the receiver says so.
+        let _ = self.commands.send(Command::OpenQueue { url: url.to_owned(), messages }).await;
         receiver
     }
 

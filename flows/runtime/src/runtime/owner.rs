@@ -212,10 +212,7 @@ impl Owner {
                 let live = self.by_arn.get(&arn).and_then(|key| self.live.get_mut(key));
                 drop(reply.send(live.map(wait_for)));
             }
-            Command::OpenQueue { url, messages, reply } => {
-                self.queues.open(url, messages);
-                let _ = reply.send(());
-            }
+            Command::OpenQueue { url, messages } => self.queues.open(url, messages),
             Command::CloseQueue { url } => self.queues.close(&url),
             Command::TakeActivity { arn, worker, reply } => self.take_activity(arn, worker, reply),
             Command::Running { reply } => {
