@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use offhook_pbx::event::{CallEvent, CallEventKind, Direction};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
 use super::appliance::{Appliance, addresses, all_went};
 use super::figures::Figure;
-use super::process::cpu_seconds;
+use super::process::{cpu_seconds, delayed_seconds};
 use super::{Outcome, PCMU, SERVER, Size, say, sip};
 
 /// New calls a second.
@@ -65,6 +64,8 @@ struct Measured {
     answers: Vec<f64>,
     /// CPU for a call.
     cpu: f64,
+    /// How long the appliance's threads had no core in a call.
+    delayed: f64,
 }
 
 fn at(sorted: &[f64], percent: f64) -> f64 {
@@ -89,6 +90,9 @@ fn shown(way: &Way, ours: &Measured, floor: &Measured) -> Vec<Figure> {
     }
     let label = format!("flows: CPU per call with its workflow, {name}");
     figures.push(Figure::beside(label, ours.cpu, "ms", ("a built-in target", floor.cpu), None));
+    let label = format!("flows: its threads had no core in a call, {name}");
+    let base = ("a built-in target", floor.delayed);
+    figures.push(Figure::beside(label, ours.delayed, "ms", base, None));
     figures
 }
 
@@ -106,6 +110,7 @@ fn measure(offhook: &Path, folder: &Path, size: &Size, way: &Way) -> Outcome<Mea
     drop(warm);
     std::thread::sleep(Duration::from_secs(3));
     let (begin, cpu) = (SystemTime::now(), cpu_seconds(appliance.pid()));
+    let delayed = delayed_seconds(appliance.pid());
     let mut calls = sip::Calls::new(SERVER.parse()?, signalling, media, 7001)?;
     calls.dial(way.number);
     calls.attentive();
@@ -114,6 +119,7 @@ fn measure(offhook: &Path, folder: &Path, size: &Size, way: &Way) -> Outcome<Mea
     // What is written a moment later belongs to the call.
     std::thread::sleep(Duration::from_secs(3));
     let cpu = (cpu_seconds(appliance.pid()) - cpu) * 1e3 / size.flow_calls as f64;
+    let delayed = (delayed_seconds(appliance.pid()) - delayed) * 1e3 / size.flow_calls as f64;
     let mut actions = of_timelines(&folder.join("data/offhook.db"), begin, way.application)?;
     if actions.len() < size.flow_calls {
         return Err(format!("only {} timelines have actions", actions.len()).into());
@@ -121,30 +127,31 @@ fn measure(offhook: &Path, folder: &Path, size: &Size, way: &Way) -> Outcome<Mea
     let mut answers: Vec<f64> = calls.waits.iter().map(|wait| wait.as_secs_f64() * 1e3).collect();
     actions.sort_by(f64::total_cmp);
     answers.sort_by(f64::total_cmp);
-    Ok(Measured { actions, answers, cpu })
+    Ok(Measured { actions, answers, cpu, delayed })
 }
 
 /// Milliseconds from the INVITE to the first actions, as the calls' timelines say.
 fn of_timelines(database: &Path, since: SystemTime, application: &str) -> Outcome<Vec<f64>> {
+    let since = since.duration_since(SystemTime::UNIX_EPOCH)?.as_nanos() as f64;
     let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let mut statement = connection.prepare("SELECT call, json FROM events ORDER BY call, seq")?;
     let mut rows = statement.query([])?;
-    let mut calls: BTreeMap<String, Vec<CallEvent>> = BTreeMap::new();
+    let mut calls: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        let events: Vec<CallEvent> = serde_json::from_str(&row.get::<_, String>(1)?)?;
+        let events: Vec<Value> = serde_json::from_str(&row.get::<_, String>(1)?)?;
         calls.entry(row.get(0)?).or_default().extend(events);
     }
-    let took = |events: &Vec<CallEvent>| {
-        let came = events.iter().find(|event| {
-            matches!(&event.kind, CallEventKind::Sip {
-            direction: Direction::In, line, .. } if line.starts_with("INVITE"))
-        })?;
-        let acted = events.iter().find(|event| {
-            matches!(&event.kind, CallEventKind::Application {
-            name, actions, .. } if name == application && !actions.is_empty())
-        })?;
-        let after = came.at >= since;
-        after.then(|| acted.at.duration_since(came.at).unwrap_or_default().as_secs_f64() * 1e3)
+    let invite = |kind: &Value| kind["direction"] == "in" && kind["line"] == "INVITE";
+    let acts = |kind: &Value| {
+        kind["name"] == application && kind["actions"].as_array().is_some_and(|a| !a.is_empty())
+    };
+    // Times are nanoseconds since 1970.
+    let first = |events: &[Value], so: &dyn Fn(&Value) -> bool| {
+        events.iter().find(|event| so(&event["kind"]))?["at"].as_f64()
+    };
+    let took = |events: &Vec<Value>| {
+        let came = first(events, &invite).filter(|at| *at >= since)?;
+        Some((first(events, &acts)? - came) / 1e6)
     };
     Ok(calls.values().filter_map(took).collect())
 }

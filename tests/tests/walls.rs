@@ -32,14 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "offhook-bench",
-        &[
-            "offhook-asl",
-            "offhook-flows",
-            "offhook-media",
-            "offhook-pbx",
-            "offhook-sip",
-            "offhook-store",
-        ],
+        &["offhook-asl", "offhook-flows", "offhook-media", "offhook-sip", "offhook-store"],
     ),
     // Tests may look into every room; the simulated office is built of these.
     (
