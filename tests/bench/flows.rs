@@ -115,7 +115,8 @@ fn measure(offhook: &Path, folder: &Path, size: &Size, way: &Way) -> Outcome<Mea
     calls.dial(way.number);
     calls.attentive();
     calls.run(size.flow_calls, RATE, HOLD)?;
-    all_went(calls.outcome, size.flow_calls, "calls")?;
+    let what = format!("calls to {} ({})", way.name, calls.refusal);
+    all_went(calls.outcome, size.flow_calls, &what)?;
     // What is written a moment later belongs to the call.
     std::thread::sleep(Duration::from_secs(3));
     let cpu = (cpu_seconds(appliance.pid()) - cpu) * 1e3 / size.flow_calls as f64;

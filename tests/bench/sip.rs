@@ -23,6 +23,7 @@ fn header<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 fn socket(at: SocketAddr) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind(at)?;
     socket.set_nonblocking(true)?;
+    super::rtp::large_buffer(&socket);
     Ok(socket)
 }
 
@@ -144,6 +145,8 @@ pub(crate) struct Calls {
     answer: (u8, &'static str),
     /// From each INVITE to its 200.
     pub(crate) waits: Vec<Duration>,
+    /// The last status line that refused something.
+    pub(crate) refusal: String,
     /// Look at the sockets all the time: what waits are measured by.
     attentive: bool,
 }
@@ -183,6 +186,7 @@ impl Calls {
             events: true,
             answer: PCMU,
             waits: Vec::new(),
+            refusal: String::new(),
             attentive: false,
         })
     }
@@ -358,6 +362,9 @@ impl Calls {
         let Some(n) = n else { return Ok(()) };
         let cseq = header(text, "cseq").unwrap_or("");
         if !text.starts_with("SIP/2.0 2") {
+            if !text.starts_with("SIP/2.0 1") {
+                self.refusal = text.lines().next().unwrap_or("").to_owned();
+            }
             return Ok(());
         }
         if cseq.ends_with("INVITE") {
