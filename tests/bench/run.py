@@ -29,7 +29,7 @@ PEER = "kamailio-rtpengine"
 
 def moto():
     """A Python with moto, from PyPI, in a folder of its own; None where it cannot be had."""
-    folder = os.path.join(TARGET, "python-" + MOTO.split("[")[0] + MOTO.split("==")[1])
+    folder = os.path.join(TARGET, "python-moto-" + MOTO.split("==")[1])
     python, ready = os.path.join(folder, "bin", "python"), os.path.join(folder, "ready")
     if not os.path.exists(ready):
         try:
