@@ -52,7 +52,7 @@ bench-tools: INSTALL := cc:gcc cc:libc6-dev python3:python3 sox:sox sipp:sip-tes
 run-tools test-tools bench-tools:
 	@missing=""; for tool in $(INSTALL); do \
 	  type -P "$${tool%%:*}" >/dev/null || missing="$$missing $${tool##*:}"; done; \
-	if [ "$@" = test-tools ] && ! python3 -c "import ensurepip" 2>/dev/null; then \
+	if [ "$@" != run-tools ] && ! python3 -c "import ensurepip" 2>/dev/null; then \
 	  missing="$$missing python3-venv"; fi; \
 	[ -n "$$missing" ] || exit 0; \
 	command -v apt-get >/dev/null || { echo "please install:$$missing"; exit 1; }; \

@@ -18,12 +18,24 @@ impl Appliance {
         users: usize,
         codecs: &str,
     ) -> Outcome<Self> {
+        Self::start_with(offhook, folder, users, codecs, "")
+    }
+
+    /// The same with more in its configuration.
+    pub(crate) fn start_with(
+        offhook: &Path,
+        folder: &Path,
+        users: usize,
+        codecs: &str,
+        more: &str,
+    ) -> Outcome<Self> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("offhook/start.sh");
         let environment = |c: &mut Command| {
             c.env("RUN", folder)
                 .env("NUSERS", users.to_string())
                 .env("OFFHOOK", offhook)
                 .env("CODECS", codecs)
+                .env("MORE", more)
                 .env("PROMPT", folder.join("prompt.wav"));
         };
         let mut prepare = Command::new(&script);

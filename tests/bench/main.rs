@@ -1,6 +1,6 @@
 //! `make bench`: what the appliance costs, each figure beside a baseline measured in the same run.
 //!
-//! `bench --offhook PROGRAM --out FILE [--quick] [--only WORD]`; with `--growth DOCS` the table and the
+//! `bench --offhook PROGRAM --out FILE [--quick] [--only WORD] [--moto PYTHON]`; with `--growth DOCS` the table and the
 //! picture of `docs/performance.md` instead. The appliance runs on CPU 0, the load on CPU 1.
 //! Everything stays on 127.0.0.0/8 and ends by itself. `tests/bench/run.py` adds the peers'
 //! figures of the shared bench where it is at hand.
@@ -9,6 +9,7 @@
 mod appliance;
 mod engine;
 mod figures;
+mod flows;
 mod growth;
 mod kernel;
 mod plot;
@@ -18,8 +19,10 @@ mod relay;
 mod rtp;
 mod signalling;
 mod sip;
+mod states;
 mod tone;
 mod transcode;
+mod waiting;
 
 use std::error::Error;
 use std::io::Write as _;
@@ -51,6 +54,8 @@ struct Size {
     prompts: &'static [usize],
     recordings: usize,
     transcoded: usize,
+    flow_calls: usize,
+    waiting: usize,
     seconds: u64,
     starts: usize,
 }
@@ -63,6 +68,8 @@ const FULL: Size = Size {
     prompts: &[200, 1000],
     recordings: 200,
     transcoded: 100,
+    flow_calls: 3000,
+    waiting: 10_000,
     seconds: 9,
     starts: 5,
 };
@@ -74,6 +81,8 @@ const QUICK: Size = Size {
     prompts: &[20],
     recordings: 20,
     transcoded: 10,
+    flow_calls: 200,
+    waiting: 500,
     seconds: 2,
     starts: 1,
 };
@@ -98,6 +107,11 @@ fn main() -> Outcome<()> {
     if let Some(calls) = value("--floor") {
         return Ok(rtp::floor(calls.parse()?, CALLER_MEDIA.parse()?, CALLEE_MEDIA.parse()?)?);
     }
+    if let Some(folder) = value("--waiting") {
+        let part = value("--part").ok_or("say --part PART")?;
+        let count = value("--count").ok_or("say --count N")?.parse()?;
+        return waiting::part(Path::new(folder), part, count);
+    }
     let offhook = Path::new(value("--offhook").ok_or("say --offhook PROGRAM")?);
     let out = value("--out").map_or_else(|| PathBuf::from("figures.json"), PathBuf::from);
     let size = if args.iter().any(|a| a == "--quick") { QUICK } else { FULL };
@@ -108,14 +122,15 @@ fn main() -> Outcome<()> {
         return growth::run(offhook, Path::new(docs), size.seconds, most);
     }
     let only = value("--only").map(String::as_str);
-    let figures = measure(offhook, &size, only)?;
+    let moto = value("--moto").map(Path::new);
+    let figures = measure(offhook, &size, only, moto)?;
     figures::write(&out, &figures.0)?;
     say(&format!("written to {}", out.display()));
     Ok(())
 }
 
 /// Subjects that need the appliance as a process.
-const OF_THE_APPLIANCE: [&str; 4] = ["signalling", "relay", "prompts", "recording"];
+const OF_THE_APPLIANCE: [&str; 5] = ["signalling", "relay", "prompts", "recording", "flows"];
 
 /// Figures, each shown as soon as it is there.
 #[derive(Default)]
@@ -134,7 +149,7 @@ impl Table {
 const WIDTH: usize = 68;
 
 /// All figures, or those of one subject.
-fn measure(offhook: &Path, size: &Size, only: Option<&str>) -> Outcome<Table> {
+fn measure(offhook: &Path, size: &Size, only: Option<&str>, moto: Option<&Path>) -> Outcome<Table> {
     let wanted = |subject: &str| only.is_none_or(|only| only == subject);
     let folder = std::env::temp_dir().join(format!("offhook-bench-{}", std::process::id()));
     let mut figures = Table::default();
@@ -151,6 +166,12 @@ fn measure(offhook: &Path, size: &Size, only: Option<&str>) -> Outcome<Table> {
     }
     if wanted("kernel") {
         figures.extend(kernel::relay(size.seconds)?);
+    }
+    if wanted("states") {
+        figures.extend(states::speed(size.seconds, moto, &folder)?);
+    }
+    if wanted("waiting") {
+        figures.extend(waiting::figures(&folder, size.waiting)?);
     }
     // There is none when no appliance was needed.
     let _ = std::fs::remove_dir_all(&folder);
@@ -195,6 +216,9 @@ fn of_the_appliance(
     }
     if wanted("recording") {
         figures.extend(prompts::recording(&start()?, size.recordings, size.seconds)?);
+    }
+    if wanted("flows") {
+        figures.extend(flows::first_actions(offhook, folder, size)?);
     }
     Ok(())
 }

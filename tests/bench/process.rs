@@ -5,14 +5,31 @@ use std::fs;
 /// CPU seconds that all threads of `pid` have run, in nanosecond resolution
 /// (`/proc/PID/task/*/schedstat`). Threads that ended are not counted; the daemon keeps its own.
 pub(crate) fn cpu_seconds(pid: u32) -> f64 {
+    scheduled(pid, 0)
+}
+
+/// Seconds that all threads of `pid` could have run and had no core, because others ran there: how
+/// far latencies are this machine's and not the program's.
+pub(crate) fn delayed_seconds(pid: u32) -> f64 {
+    scheduled(pid, 1)
+}
+
+/// A column of the scheduler's clock, which is in nanoseconds.
+fn scheduled(pid: u32, column: usize) -> f64 {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return 0.0 };
     let nanos: u64 = tasks
         .filter_map(|task| {
             let text = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
-            text.split_whitespace().next()?.parse::<u64>().ok()
+            text.split_whitespace().nth(column)?.parse::<u64>().ok()
         })
         .sum();
     nanos as f64 / 1e9
+}
+
+/// CPU seconds that the thread which asks has run.
+pub(crate) fn own_cpu_seconds() -> f64 {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    text.split_whitespace().next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) as f64 / 1e9
 }
 
 /// CPU seconds that the thread of this name, of this process, has run.

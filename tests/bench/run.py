@@ -11,6 +11,8 @@ SHARED = os.environ.get("BENCH_SHARED", os.path.join(ROOT, "..", "shared", "benc
 TARGET = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
 OUT = os.path.join(TARGET, "bench", "figures.json")
 OFFHOOK = os.path.join(TARGET, "release", "offhook")
+# Fixed, so that a ratio of today's is one of tomorrow's.
+MOTO = "moto[stepfunctions]==5.2.5"
 QUICK = os.environ.get("BENCH_QUICK") == "1"
 
 # figure, test, key of the record, which record, unit, goal as a ratio to the peer
@@ -25,10 +27,27 @@ COMPARED = [
 PEER = "kamailio-rtpengine"
 
 
+def moto():
+    """A Python with moto, from PyPI, in a folder of its own; None where it cannot be had."""
+    folder = os.path.join(TARGET, "python-moto-" + MOTO.split("==")[1])
+    python, ready = os.path.join(folder, "bin", "python"), os.path.join(folder, "ready")
+    if not os.path.exists(ready):
+        try:
+            subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+            subprocess.run([python, "-m", "pip", "install", "-q", MOTO], check=True)
+            open(ready, "w").close()
+        except (OSError, subprocess.CalledProcessError) as error:
+            print(f"moto is not there, so nothing is measured beside it: {error}")
+            return None
+    return python
+
+
 def own():
+    python = moto()
     args = ["cargo", "run", "--release", "--locked", "--quiet", "-p", "offhook-bench", "--",
             "--offhook", OFFHOOK, "--out", OUT] + (["--quick"] if QUICK else [])
-    subprocess.run(args, cwd=ROOT, check=True)
+    args += ["--moto", python] if python else []
+    subprocess.run(args, cwd=ROOT, check=True, env=dict(os.environ, BENCH_SHARED=SHARED))
 
 
 def records(peers_home, peer, outdir):

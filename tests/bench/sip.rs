@@ -23,6 +23,7 @@ fn header<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 fn socket(at: SocketAddr) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind(at)?;
     socket.set_nonblocking(true)?;
+    super::rtp::large_buffer(&socket);
     Ok(socket)
 }
 
@@ -142,10 +143,17 @@ pub(crate) struct Calls {
     events: bool,
     /// The codec of the callee's answer.
     answer: (u8, &'static str),
+    /// From each INVITE to its 200.
+    pub(crate) waits: Vec<Duration>,
+    /// The last status line that refused something.
+    pub(crate) refusal: String,
+    /// Look at the sockets all the time: what waits are measured by.
+    attentive: bool,
 }
 
 #[derive(Debug, Default)]
 struct Leg {
+    begun: Option<Instant>,
     answered: Option<Instant>,
     to: String,
     target: String,
@@ -177,6 +185,9 @@ impl Calls {
             number: None,
             events: true,
             answer: PCMU,
+            waits: Vec::new(),
+            refusal: String::new(),
+            attentive: false,
         })
     }
 
@@ -193,6 +204,19 @@ impl Calls {
     /// The callee answers with this codec: static payload type and name with clock.
     pub(crate) fn answer_with(&mut self, payload_type: u8, name: &'static str) {
         self.answer = (payload_type, name);
+    }
+
+    /// Waits are measured: no pause is made.
+    pub(crate) fn attentive(&mut self) {
+        self.attentive = true;
+    }
+
+    fn pause(&self) {
+        if self.attentive {
+            std::hint::spin_loop();
+        } else {
+            std::thread::sleep(Duration::from_micros(300));
+        }
     }
 
     /// When each caller was answered, by the appliance's port.
@@ -221,7 +245,7 @@ impl Calls {
             for n in due {
                 self.bye(n)?;
             }
-            std::thread::sleep(Duration::from_micros(300));
+            self.pause();
         }
         Ok(())
     }
@@ -284,7 +308,7 @@ impl Calls {
              Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        self.legs.insert(n, Leg::default());
+        self.legs.insert(n, Leg { begun: Some(Instant::now()), ..Leg::default() });
         self.caller.send_to(text.as_bytes(), server).map(drop)
     }
 
@@ -338,10 +362,19 @@ impl Calls {
         let Some(n) = n else { return Ok(()) };
         let cseq = header(text, "cseq").unwrap_or("");
         if !text.starts_with("SIP/2.0 2") {
+            if !text.starts_with("SIP/2.0 1") {
+                self.refusal = text.lines().next().unwrap_or("").to_owned();
+            }
             return Ok(());
         }
         if cseq.ends_with("INVITE") {
-            leg.answered.get_or_insert_with(Instant::now);
+            let now = Instant::now();
+            if leg.answered.is_none()
+                && let Some(begun) = leg.begun
+            {
+                self.waits.push(now - begun);
+            }
+            leg.answered.get_or_insert(now);
             leg.caller_media = media_address(text);
             leg.to = header(text, "to").unwrap_or("").to_owned();
             let contact = header(text, "contact").unwrap_or("");

@@ -30,7 +30,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "offhook-store",
         ],
     ),
-    ("offhook-bench", &["offhook-media", "offhook-sip"]),
+    (
+        "offhook-bench",
+        &["offhook-asl", "offhook-flows", "offhook-media", "offhook-sip", "offhook-store"],
+    ),
     // Tests may look into every room; the simulated office is built of these.
     (
         "offhook-tests",

@@ -45,6 +45,7 @@ fn change(name: &str, step: u64) -> ExecutionChange {
         error: None,
         cause: None,
         transaction_id: None,
+        started_by: None,
     };
     ExecutionChange {
         record,

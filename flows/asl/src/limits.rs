@@ -33,6 +33,11 @@ pub const DISTRIBUTED_CONCURRENCY: usize = 1_000;
 pub const READER_ITEMS: usize = 100_000;
 /// Strands (branches and iterations) of one execution at a time. Ours.
 pub const STRANDS: usize = 20_000;
+/// Bytes of the inputs or of the results that one Parallel or Map holds for its branches, looked at
+/// as they come and not when all are there. Ours.
+pub const HELD_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of outputs after which a turn ends before it has run [`STATES_PER_TURN`]. Ours.
+pub const BYTES_PER_TURN: usize = 2 * 1024 * 1024;
 /// States run in one turn before control is given back, so that a loop cannot hold a thread.
 pub const STATES_PER_TURN: usize = 500;
 /// Characters of an error name and of a cause (`StopExecution`, `SendTaskFailure`).

@@ -28,6 +28,26 @@ pub(crate) fn kind(value: &Value) -> &'static str {
     }
 }
 
+/// About how many bytes `value` takes as JSON.
+pub(crate) fn weight(value: &Value) -> usize {
+    let (mut todo, mut bytes) = (vec![value], 0);
+    while let Some(value) = todo.pop() {
+        bytes += match value {
+            Value::String(text) => text.len() + 3,
+            Value::Array(items) => {
+                todo.extend(items);
+                2
+            }
+            Value::Object(members) => {
+                todo.extend(members.values());
+                2 + members.keys().map(|name| name.len() + 4).sum::<usize>()
+            }
+            _ => 5,
+        };
+    }
+    bytes
+}
+
 /// Equality in which 1 is 1.0 and the order of members does not count.
 pub(crate) fn same(left: &Value, right: &Value) -> bool {
     left == right || kind(left) == kind(right) && canonical(left) == canonical(right)

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Runs Offhook in the foreground with the bench configuration of ../shared/bench. Env: RUN (work dir), NUSERS,
-# PROMPT (wav), OFFHOOK (the program; the release build of this tree by default)
+# PROMPT (wav), OFFHOOK (the program; the release build of this tree by default), MORE (of the configuration)
 set -e
 HERE=$(cd "$(dirname "$0")" && pwd)
 OFFHOOK=${OFFHOOK:-$HERE/../../../target/release/offhook}
@@ -57,7 +57,7 @@ to = "voicemail:1000"
 number = "1000"
 password = "pw1000"
 C
-for ((i=0;i<NUSERS;i++)); do u=$(printf 'u%04d' $i); printf '[[extension]]\nnumber = "%s"\npassword = "pw%s"\n' $u $u; done; } > "$RUN/offhook.toml"
+printf '%s\n' "$MORE"; for ((i=0;i<NUSERS;i++)); do u=$(printf 'u%04d' $i); printf '[[extension]]\nnumber = "%s"\npassword = "pw%s"\n' $u $u; done; } > "$RUN/offhook.toml"
 fi
 [ "$1" = prepare ] && exit 0
 exec "$OFFHOOK" serve --config "$RUN/offhook.toml"

@@ -1,6 +1,6 @@
 //! Published definitions, their versions and aliases.
 
-use offhook_flows::store::{Alias, Definitions, Kept, PublishedVersion};
+use offhook_flows::store::{Alias, Definitions, Kept, MachineType, PublishedVersion};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{from_json, from_word, kept, nanos, time, to_json, to_word};
@@ -34,6 +34,28 @@ impl Definitions for Store {
             let sql = format!("{VERSION} WHERE machine = ?1 AND version = ?2");
             let mut statement = connection.prepare_cached(&sql)?;
             Ok(statement.query_row(params![machine, number], version).optional()?)
+        }))
+    }
+
+    fn find_version(
+        &self,
+        machine: String,
+        number: Option<u32>,
+    ) -> Kept<Option<(u32, MachineType)>> {
+        kept(self.read(move |connection| {
+            // Without a number SQLite takes the end of the primary key.
+            let sql = match number {
+                None => {
+                    "SELECT version, kind FROM flow_versions
+                         WHERE machine = ?1 AND ?2 IS NULL ORDER BY version DESC LIMIT 1"
+                }
+                Some(_) => {
+                    "SELECT version, kind FROM flow_versions WHERE machine = ?1 AND version = ?2"
+                }
+            };
+            let found = |row: &Row<'_>| Ok((row.get(0)?, from_word(row, 1)?));
+            let mut statement = connection.prepare_cached(sql)?;
+            Ok(statement.query_row(params![machine, number], found).optional()?)
         }))
     }
 

@@ -11,7 +11,7 @@ use crate::convert::whole;
 use crate::lane::{Refused, all_or_none};
 
 const RECORD: &str = "SELECT arn, machine, name, version, alias, status, started, stopped, input,
-    output, error, cause, transaction_id FROM flow_executions";
+    output, error, cause, transaction_id, started_by FROM flow_executions";
 
 impl Executions for Store {
     fn save_execution(&self, change: ExecutionChange) -> Kept<Saved> {
@@ -26,10 +26,10 @@ impl Executions for Store {
         kept(self.read(move |connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT arn, machine, name, version, alias, status, started, stopped, input,
-                 output, error, cause, transaction_id, body
+                 output, error, cause, transaction_id, started_by, body
                  FROM flow_executions JOIN flow_snapshots ON id = execution ORDER BY id",
             )?;
-            let rows = statement.query_map([], |row| Ok((record(row)?, row.get(13)?)))?;
+            let rows = statement.query_map([], |row| Ok((record(row)?, row.get(14)?)))?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         }))
     }
@@ -97,8 +97,8 @@ fn save_record(
     };
     let sql = format!(
         "INSERT INTO flow_executions (arn, machine, name, version, alias, status, started, stopped,
-         input, output, error, cause, transaction_id)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+         input, output, error, cause, transaction_id, started_by)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
          ON CONFLICT {on_conflict} RETURNING id"
     );
     let mut statement = connection.prepare_cached(&sql)?;
@@ -116,6 +116,7 @@ fn save_record(
         record.error,
         record.cause,
         record.transaction_id,
+        record.started_by,
     ];
     Ok(statement.query_row(values, |row| row.get(0)).optional()?)
 }
@@ -158,5 +159,6 @@ fn record(row: &Row<'_>) -> rusqlite::Result<ExecutionRecord> {
         error: row.get(10)?,
         cause: row.get(11)?,
         transaction_id: row.get(12)?,
+        started_by: row.get(13)?,
     })
 }

@@ -40,6 +40,7 @@ fn record(name: &str, started: i64) -> ExecutionRecord {
         error: None,
         cause: None,
         transaction_id: Some(format!("call-{name}")),
+        started_by: Some("arn/1".into()),
     }
 }
 
@@ -65,6 +66,9 @@ fn versions_are_numbered_for_each_machine_and_a_number_is_not_given_twice() {
     let found = wait(store.get_version("a".into(), 3)).unwrap();
     assert_eq!(found, PublishedVersion { version: 3, ..version("a", "3") });
     assert_eq!(wait(store.get_version("a".into(), 2)), None);
+    let find = |number| wait(store.find_version("a".into(), number)).map(|(found, _)| found);
+    assert_eq!((find(None), find(Some(1)), find(Some(2))), (Some(3), Some(1), None));
+    assert_eq!(wait(store.find_version("nobody".into(), None)), None);
 }
 
 #[test]

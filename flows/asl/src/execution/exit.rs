@@ -61,6 +61,7 @@ impl Execution {
         leaving: Leaving,
     ) -> Result<(), Fault> {
         let text = bounded(&state.name, &leaving.output)?;
+        self.written += text.len();
         let assigned = self.assign(id, leaving.assigned)?;
         let now = self.core.now;
         let details = Details::StateExited(Exited {
@@ -124,13 +125,18 @@ pub(super) fn bounded(what: &str, value: &Value) -> Result<String, Failure> {
     if text.len() <= limits::PAYLOAD_BYTES {
         return Ok(text);
     }
-    Err(Failure::new(
+    Err(too_long(what))
+}
+
+/// AWS's words for a result that is too long.
+pub(super) fn too_long(what: &str) -> Failure {
+    Failure::new(
         names::DATA_LIMIT_EXCEEDED,
         format!(
             "The state/task '{what}' returned a result with a size exceeding the maximum number of \
              bytes service limit."
         ),
-    ))
+    )
 }
 
 /// Refuses what is nested so deep that a snapshot of it could not be read.

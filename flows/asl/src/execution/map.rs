@@ -3,11 +3,13 @@
 use super::Execution;
 use super::exit::bounded;
 use super::map_fields::{concurrency, entries, own_input, select};
+use super::parallel::held;
 use super::sight::item_value;
 use super::state::{Fault, Item, MapRun, Phase, StrandId};
 use crate::failure::Failure;
 use crate::history::{Details, EventId, EventType, Iteration, Length};
 use crate::machine::model::{Kind, Map, State};
+use crate::value::weight;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -40,6 +42,7 @@ impl Execution {
             running: 0,
             concurrency,
             results: BTreeMap::new(),
+            held: 0,
             distributed: None,
         };
         if map.distributed {
@@ -131,6 +134,8 @@ impl Execution {
         let Some(strand) = self.strand_mut(id) else { return Ok(()) };
         let Phase::Map(run) = &mut strand.frame.phase else { return Ok(()) };
         run.running = run.running.saturating_sub(1);
+        run.held += weight(&output);
+        held(&state.name, run.held)?;
         if let Some(distributed) = &mut run.distributed {
             distributed.sizes.remove(&index);
             if written {

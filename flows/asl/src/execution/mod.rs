@@ -106,6 +106,8 @@ pub struct OtherMachine;
 pub struct Execution {
     machine: Arc<Machine>,
     core: Core,
+    /// Bytes of outputs in the present turn.
+    written: usize,
 }
 
 impl Execution {
@@ -154,7 +156,7 @@ impl Execution {
             secret: start.seed.to_vec(),
             missing_activities: start.missing_activities,
         };
-        let mut execution = Self { machine, core };
+        let mut execution = Self { machine, core, written: 0 };
         let details = Details::ExecutionStarted(Started {
             input: execution.core.identity.input.to_string(),
             input_details: Truncation::default(),
@@ -175,7 +177,7 @@ impl Execution {
         if machine.digest() != snapshot.0.digest {
             return Err(OtherMachine);
         }
-        Ok(Self { machine, core: snapshot.0 })
+        Ok(Self { machine, core: snapshot.0, written: 0 })
     }
 
     /// Takes what the driver tells about a task it was given.

@@ -1,11 +1,13 @@
 //! Parallel states: branches begin together, and all must succeed.
 
 use super::Execution;
+use super::exit::{bounded, too_long};
 use super::state::{Fault, Frame, Phase, Strand, StrandId};
 use crate::failure::Failure;
 use crate::history::{Details, EventId, EventType, Iteration};
 use crate::limits;
 use crate::machine::model::{FlowId, Kind, State};
+use crate::value::weight;
 use serde_json::Value;
 
 /// A branch or an inline iteration that failed.
@@ -15,6 +17,11 @@ pub(super) struct Failed {
     pub(super) last: EventId,
     /// What tells the end of the state that failed, if it has such an event.
     pub(super) aborted: Option<EventType>,
+}
+
+/// Refuses what a Parallel or a Map would hold beyond the bound.
+pub(super) fn held(state: &str, bytes: usize) -> Result<(), Failure> {
+    if bytes <= limits::HELD_BYTES { Ok(()) } else { Err(too_long(state)) }
 }
 
 impl Execution {
@@ -33,10 +40,15 @@ impl Execution {
             }
         };
         self.room(branches.len())?;
+        let bytes = bounded(&state.name, &input)?.len();
+        held(&state.name, bytes.saturating_mul(branches.len()))?;
         let started = self.advance(id, EventType::ParallelStateStarted, None);
         let Some(strand) = self.strand_mut(id) else { return Ok(()) };
-        strand.frame.phase =
-            Phase::Parallel { running: branches.len(), results: vec![None; branches.len()] };
+        strand.frame.phase = Phase::Parallel {
+            running: branches.len(),
+            results: vec![None; branches.len()],
+            held: 0,
+        };
         for (index, flow) in branches.iter().enumerate() {
             self.branch(id, index, *flow, started, input.clone());
         }
@@ -89,9 +101,15 @@ impl Execution {
         output: Value,
         last: EventId,
     ) -> Result<(), Fault> {
+        let Some((machine, flow, at)) = self.located(id) else { return Ok(()) };
+        let Some(state) = machine.state(flow, at) else { return Ok(()) };
         let Some(strand) = self.strand_mut(id) else { return Ok(()) };
         strand.last = last;
-        let Phase::Parallel { running, results } = &mut strand.frame.phase else { return Ok(()) };
+        let Phase::Parallel { running, results, held: bytes } = &mut strand.frame.phase else {
+            return Ok(());
+        };
+        *bytes += weight(&output);
+        held(&state.name, *bytes)?;
         *running = running.saturating_sub(1);
         if let Some(place) = results.get_mut(index) {
             *place = Some(output);
@@ -102,8 +120,6 @@ impl Execution {
         let results = std::mem::take(results).into_iter().flatten().collect();
         strand.frame.exit_from = Some(last);
         self.advance(id, EventType::ParallelStateSucceeded, None);
-        let Some((machine, flow, state)) = self.located(id) else { return Ok(()) };
-        let Some(state) = machine.state(flow, state) else { return Ok(()) };
         self.leave(id, state, Some(Value::Array(results)))
     }
 

@@ -136,6 +136,9 @@ pub(super) enum Phase {
     Parallel {
         running: usize,
         results: Vec<Option<Value>>,
+        /// About how many bytes they have.
+        #[serde(default)]
+        held: usize,
     },
     Map(Box<MapRun>),
 }
@@ -163,6 +166,9 @@ pub(super) struct MapRun {
     pub(super) running: usize,
     pub(super) concurrency: usize,
     pub(super) results: BTreeMap<usize, Value>,
+    /// About how many bytes they have.
+    #[serde(default)]
+    pub(super) held: usize,
     pub(super) distributed: Option<Box<Distributed>>,
 }
 

@@ -28,10 +28,12 @@ impl Execution {
         self.core.ready.push_back(id);
     }
 
-    /// Runs what is ready, at most [`limits::STATES_PER_TURN`] states of it.
+    /// Runs what is ready, at most [`limits::STATES_PER_TURN`] states of it, and fewer when they
+    /// write much.
     pub(super) fn run(&mut self) {
+        self.written = 0;
         for _ in 0..limits::STATES_PER_TURN {
-            if self.core.status != Status::Running {
+            if self.core.status != Status::Running || self.written > limits::BYTES_PER_TURN {
                 return;
             }
             let Some(id) = self.core.ready.pop_front() else { return };

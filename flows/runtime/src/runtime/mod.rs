@@ -84,6 +84,17 @@ pub struct StartExecution {
     pub transaction_id: Option<String>,
 }
 
+/// What began an execution.
+#[derive(Debug)]
+pub(crate) enum Origin {
+    /// Somebody from outside, or a schedule.
+    Asked,
+    /// A call, by its transaction id.
+    Call(String),
+    /// A request of another execution, by its [`crate::services::Request::idempotency`].
+    Request(String),
+}
+
 /// An execution that was started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Started {
@@ -112,11 +123,10 @@ type Reply<T> = oneshot::Sender<T>;
 /// What the owner is told.
 pub(crate) enum Command {
     Start {
-        machine: Arc<Machine>,
         chosen: Chosen,
         name: String,
         input: Value,
-        transaction_id: Option<String>,
+        origin: Origin,
         reply: Reply<Result<Started, StartError>>,
     },
     Stop {
@@ -149,7 +159,6 @@ pub(crate) enum Command {
     OpenQueue {
         url: String,
         messages: mpsc::Sender<QueueMessage>,
-        reply: Reply<()>,
     },
     CloseQueue {
         url: String,
@@ -233,8 +242,8 @@ impl Runtime {
     /// See [`StartError`].
     pub async fn start_execution(&self, start: StartExecution) -> Result<Started, StartError> {
         let chosen = self.versions.choose(&start.machine).await?;
-        let machine = chosen.machine.clone();
-        self.start_chosen(machine, chosen, start.name, start.input, start.transaction_id).await
+        let origin = start.transaction_id.map_or(Origin::Asked, Origin::Call);
+        self.start_chosen(chosen, start.name, start.input, origin).await
     }
 
     /// Starts an execution of a definition that is not published.
@@ -252,25 +261,23 @@ impl Runtime {
             version: 0,
             alias: None,
             kind: MachineType::Standard,
-            machine: machine.clone(),
+            machine,
         };
-        self.start_chosen(machine, chosen, None, input, None).await
+        self.start_chosen(chosen, None, input, Origin::Asked).await
     }
 
     pub(crate) async fn start_chosen(
         &self,
-        machine: Arc<Machine>,
         chosen: Chosen,
         name: Option<String>,
         input: Value,
-        transaction_id: Option<String>,
+        origin: Origin,
     ) -> Result<Started, StartError> {
         let name = name.unwrap_or_else(tokens::new_name);
         if !is_name(&name) {
             return Err(StartError::InvalidName(name));
         }
-        let command =
-            |reply| Command::Start { machine, chosen, name, input, transaction_id, reply };
+        let command = |reply| Command::Start { chosen, name, input, origin, reply };
         self.ask(command).await.unwrap_or(Err(StartError::Closed))
     }
 
@@ -418,11 +425,12 @@ impl Runtime {
         self.ask(|reply| Command::Running { reply }).await.unwrap_or(0)
     }
 
-    /// From now on what is sent to this queue comes here, and nowhere else.
+    /// From now on what is sent to this queue comes here, and nowhere else. An execution that is
+    /// started afterwards finds it: commands are carried out in their order.
     pub(crate) async fn open_queue(&self, url: &str, room: usize) -> mpsc::Receiver<QueueMessage> {
         let (messages, receiver) = mpsc::channel(room);
-        let url = url.to_owned();
-        self.ask(|reply| Command::OpenQueue { url, messages, reply }).await;
+        // A runtime that has ended sends nothing: the receiver says so.
+        let _ = self.commands.send(Command::OpenQueue { url: url.to_owned(), messages }).await;
         receiver
     }
 

@@ -2,13 +2,11 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
-use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
-use offhook_asl::Machine;
 use offhook_asl::execution::{Execution, Start, TaskId, TokenEvent};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
@@ -19,7 +17,7 @@ use super::error::{ExecutionError, StartError, TokenFault};
 use super::live::{Ack, Key, Live, Stage};
 use super::queue::Queues;
 use super::tokens::Tokens;
-use super::{Command, Options, Started, WeakRuntime};
+use super::{Command, Options, Origin, Started, WeakRuntime};
 use crate::store::{ExecutionRecord, ExecutionStatus, MachineType, Saved, StoreError};
 use crate::versions::Chosen;
 
@@ -200,8 +198,8 @@ impl Owner {
 
     fn command(&mut self, command: Command) {
         match command {
-            Command::Start { machine, chosen, name, input, transaction_id, reply } => {
-                self.start(machine, chosen, name, input, transaction_id, reply);
+            Command::Start { chosen, name, input, origin, reply } => {
+                self.start(chosen, name, input, origin, reply);
             }
             Command::Stop { arn, error, cause, reply } => self.stop(&arn, error, cause, reply),
             Command::Token { token, event, kept, reply } => self.token(&token, event, kept, reply),
@@ -214,10 +212,7 @@ impl Owner {
                 let live = self.by_arn.get(&arn).and_then(|key| self.live.get_mut(key));
                 drop(reply.send(live.map(wait_for)));
             }
-            Command::OpenQueue { url, messages, reply } => {
-                self.queues.open(url, messages);
-                let _ = reply.send(());
-            }
+            Command::OpenQueue { url, messages } => self.queues.open(url, messages),
             Command::CloseQueue { url } => self.queues.close(&url),
             Command::TakeActivity { arn, worker, reply } => self.take_activity(arn, worker, reply),
             Command::Running { reply } => {
@@ -229,11 +224,10 @@ impl Owner {
 
     fn start(
         &mut self,
-        machine: Arc<Machine>,
         chosen: Chosen,
         name: String,
         input: Value,
-        transaction_id: Option<String>,
+        origin: Origin,
         reply: oneshot::Sender<Result<Started, StartError>>,
     ) {
         let place = &self.options.place;
@@ -276,6 +270,11 @@ impl Owner {
             // A worker may come at any time and for any activity.
             missing_activities: Default::default(),
         };
+        let (transaction_id, started_by) = match origin {
+            Origin::Asked => (None, None),
+            Origin::Call(transaction_id) => (Some(transaction_id), None),
+            Origin::Request(request) => (None, Some(request)),
+        };
         let record = ExecutionRecord {
             arn: arn.clone(),
             machine: chosen.name,
@@ -290,8 +289,9 @@ impl Owner {
             error: None,
             cause: None,
             transaction_id,
+            started_by,
         };
-        let mut live = Live::new(Execution::start(machine, start, now), record, chosen.kind);
+        let mut live = Live::new(Execution::start(chosen.machine, start, now), record, chosen.kind);
         live.new = true;
         if chosen.kind == MachineType::Express || live.record.transaction_id.is_some() {
             drop(reply.send(Ok(started)));

@@ -6,7 +6,7 @@ use offhook_asl::machine::Pattern;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{ExecutionError, Runtime, StartError, StartExecution, TokenFault, WeakRuntime};
+use super::{ExecutionError, Origin, Runtime, StartError, StartExecution, TokenFault, WeakRuntime};
 use crate::names::MachineRef;
 use crate::services::sdk::{self, Fault, ServiceName};
 use crate::services::{Integration, Request, ServiceError};
@@ -76,18 +76,23 @@ async fn start(runtime: &Runtime, request: &Request) -> Result<ExecutionRecord, 
         })?,
         Some(value) => value.clone(),
     };
-    let given = maybe(request, "Name");
-    let own = given.is_none();
-    let name = given.unwrap_or_else(|| child_name(&request.idempotency));
-    let start = StartExecution { machine, name: Some(name), input, transaction_id: None };
-    let arn = match runtime.start_execution(start).await {
-        Ok(started) => started.arn,
-        // Nobody else can have taken a name that we made: it was begun before a restart.
-        Err(StartError::AlreadyExists(arn)) if own => arn,
-        Err(error) => return Err(fault(request, error.name(), &error)),
+    let name = maybe(request, "Name").unwrap_or_else(|| child_name(&request.idempotency));
+    let refused = |error: StartError| fault(request, error.name(), &error);
+    let chosen = runtime.versions().choose(&machine).await.map_err(refused)?;
+    let origin = Origin::Request(request.idempotency.clone());
+    let (arn, taken) = match runtime.start_chosen(chosen, Some(name), input, origin).await {
+        Ok(started) => (started.arn, None),
+        Err(StartError::AlreadyExists(arn)) => (arn.clone(), Some(StartError::AlreadyExists(arn))),
+        Err(error) => return Err(refused(error)),
     };
     let record = runtime.describe_execution(&arn).await;
-    record.map_err(|error| fault(request, error.name(), &error))
+    let record = record.map_err(|error| fault(request, error.name(), &error))?;
+    match taken {
+        // This very request started it before a restart.
+        Some(_) if record.started_by.as_ref() == Some(&request.idempotency) => Ok(record),
+        Some(error) => Err(refused(error)),
+        None => Ok(record),
+    }
 }
 
 impl Runtime {

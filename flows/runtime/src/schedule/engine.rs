@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::services::sdk::uuid_of;
-use crate::store::{Entries, Entry, EntryChange, EntryRange, EntryWrite, Expect, StoreError};
+use crate::store::{Entries, Entry, EntryChange, EntryRange, EntryWrite, Expect, Kept, StoreError};
 
 use super::record::{Invocation, Record};
 
@@ -72,6 +72,14 @@ pub struct Missed {
     pub reason: String,
 }
 
+/// A schedule that came, on its way to the store.
+struct Coming {
+    kept: Kept<bool>,
+    readable: bool,
+    missed: Option<Missed>,
+    invocation: Option<Invocation>,
+}
+
 /// What came of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -108,10 +116,18 @@ impl Schedules {
         self.attempts(now, &mut due).await?;
         let came = self.inner.entries.due_entries(SCHEDULES.to_owned(), now, BATCH).await?;
         due.more |= came.len() == BATCH;
-        for entry in came {
-            self.came(&entry, now, &mut due).await?;
+        // Each is a write of its own; asked for together they reach the disk together.
+        let coming: Vec<_> = came.iter().map(|entry| self.came(entry, now)).collect();
+        let mut failed = None;
+        for coming in coming {
+            failed = self.take(coming, &mut due).await.err().or(failed);
         }
-        Ok(due)
+        match failed {
+            Some(error) if due == Due { more: due.more, ..Due::default() } => Err(error),
+            // What was written down is done; the rest is asked for again.
+            Some(_) => Ok(Due { more: true, ..due }),
+            None => Ok(due),
+        }
     }
 
     /// Invocations whose next attempt is due, and at first those that a former run left.
@@ -155,14 +171,14 @@ impl Schedules {
         Ok(())
     }
 
-    /// A schedule came.
-    async fn came(&self, entry: &Entry, now: Timestamp, due: &mut Due) -> Result<(), StoreError> {
+    /// A schedule came: writes down what is to be done about it.
+    fn came(&self, entry: &Entry, now: Timestamp) -> Coming {
         let record = serde_json::from_slice::<Record>(&entry.body);
         let Some((mut record, scheduled)) = record.ok().and_then(|r| Some((r.clone(), r.next?)))
         else {
             tracing::error!("a schedule cannot be read and is dropped");
-            self.change(vec![deletion(entry)]).await?;
-            return Ok(());
+            let kept = self.inner.entries.change_entries(vec![deletion(entry)]);
+            return Coming { kept, readable: false, missed: None, invocation: None };
         };
         let (last, passed) = last_until(&record, scheduled, now);
         let late = now.duration_since(last).as_secs() > record.target.retry.age;
@@ -176,7 +192,7 @@ impl Schedules {
             scheduled: last,
             attempt: 1,
             again: true,
-            target: record.target.clone(),
+            target: record.target,
         };
         if !late {
             changes.push(EntryChange {
@@ -186,22 +202,29 @@ impl Schedules {
                 write: body(&invocation, Some(now + LEASE)),
             });
         }
-        if !self.change(changes).await? {
+        let missed = (times > 0).then(|| Missed {
+            schedule: record.arn,
+            first: scheduled,
+            times,
+            reason: "this machine did not run at the time".to_owned(),
+        });
+        let kept = self.inner.entries.change_entries(changes);
+        let invocation = (!late).then_some(Invocation { again: false, ..invocation });
+        Coming { kept, readable: true, missed, invocation }
+    }
+
+    /// Hands out what was written down.
+    async fn take(&self, coming: Coming, due: &mut Due) -> Result<(), StoreError> {
+        let kept = coming.kept.await?;
+        if !kept {
             // Somebody changed the schedule at this moment; it is looked at again.
-            due.more = true;
+            due.more |= coming.readable;
             return Ok(());
         }
-        if times > 0 {
-            due.missed.push(Missed {
-                schedule: record.arn.clone(),
-                first: scheduled,
-                times,
-                reason: "this machine did not run at the time".to_owned(),
-            });
-        }
-        if !late {
+        due.missed.extend(coming.missed);
+        if let Some(invocation) = coming.invocation {
             self.under_way().insert(invocation.id.clone());
-            due.invocations.push(Invocation { again: false, ..invocation });
+            due.invocations.push(invocation);
         }
         Ok(())
     }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::{
     Alias, Definitions, Entries, Entry, EntryChange, EntryRange, EntryWrite, ExecutionChange,
-    ExecutionFilter, ExecutionRecord, ExecutionStatus, Executions, Expect, Kept, PublishedVersion,
-    Saved, StoreError,
+    ExecutionFilter, ExecutionRecord, ExecutionStatus, Executions, Expect, Kept, MachineType,
+    PublishedVersion, Saved, StoreError,
 };
 
 /// Keeps everything in memory.
@@ -71,6 +71,17 @@ impl Definitions for MemoryStore {
 
     fn get_version(&self, machine: String, version: u32) -> Kept<Option<PublishedVersion>> {
         ready(self.inner().versions.get(&(machine, version)).cloned())
+    }
+
+    fn find_version(
+        &self,
+        machine: String,
+        version: Option<u32>,
+    ) -> Kept<Option<(u32, MachineType)>> {
+        let inner = self.inner();
+        let (first, last) = version.map_or((0, u32::MAX), |version| (version, version));
+        let mut found = inner.versions.range((machine.clone(), first)..=(machine, last));
+        ready(found.next_back().map(|((_, number), version)| (*number, version.kind)))
     }
 
     fn delete_version(&self, machine: String, version: u32) -> Kept<bool> {

@@ -88,6 +88,12 @@ pub trait Definitions: Send + Sync {
     fn list_versions(&self, machine: Option<String>) -> Kept<Vec<PublishedVersion>>;
     /// One.
     fn get_version(&self, machine: String, version: u32) -> Kept<Option<PublishedVersion>>;
+    /// Number and kind of one, or of the newest, without its definition: asked for at each call.
+    fn find_version(
+        &self,
+        machine: String,
+        version: Option<u32>,
+    ) -> Kept<Option<(u32, MachineType)>>;
     /// `false`: there was none.
     fn delete_version(&self, machine: String, version: u32) -> Kept<bool>;
     /// Insert or replace.
@@ -139,6 +145,10 @@ pub struct ExecutionRecord {
     pub cause: Option<String>,
     /// The call that it runs, when it runs one.
     pub transaction_id: Option<String>,
+    /// The [`crate::services::Request::idempotency`] of the request that started it, when another
+    /// execution did: one that asks again after a restart knows its child by it.
+    #[serde(default)]
+    pub started_by: Option<String>,
 }
 
 /// What happened to an execution since it was last kept: all of it or nothing.

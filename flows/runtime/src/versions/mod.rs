@@ -120,7 +120,10 @@ impl Versions {
             let unfit = machine.express_problems().iter().cloned();
             warnings.extend(unfit.map(|one| Problem { severity: Severity::Warning, ..one }));
         }
-        let latest = self.list(Some(name)).await?.into_iter().next();
+        let latest = match self.store.find_version(name.to_owned(), None).await? {
+            Some((number, _)) => self.store.get_version(name.to_owned(), number).await?,
+            None => None,
+        };
         if let Some(latest) = latest.filter(|v| v.digest == machine.digest() && v.kind == kind) {
             return Ok(Published { version: latest.version, unchanged: true, warnings });
         }
@@ -276,22 +279,21 @@ impl Versions {
     pub async fn choose(&self, wanted: &MachineRef) -> Result<Chosen, StartError> {
         let missing = || StartError::NoSuchMachine(wanted.to_string());
         let name = &wanted.name;
-        let (version, alias) = match &wanted.qualifier {
-            None => {
-                let latest = self.list(Some(name)).await?.into_iter().next();
-                (latest.ok_or_else(missing)?.version, None)
-            }
+        let (number, alias) = match &wanted.qualifier {
+            None => (None, None),
             Some(number) if number.chars().all(|c| c.is_ascii_digit()) => {
-                (number.parse().map_err(|_| missing())?, None)
+                (Some(number.parse().map_err(|_| missing())?), None)
             }
             Some(alias) => {
                 let found = self.alias(name, alias).await?.ok_or_else(missing)?;
-                (pick(&found.routes).ok_or_else(missing)?, Some(alias.clone()))
+                (Some(pick(&found.routes).ok_or_else(missing)?), Some(alias.clone()))
             }
         };
-        let found = self.store.get_version(name.clone(), version).await?.ok_or_else(missing)?;
-        let machine = self.load(&found)?;
-        Ok(Chosen { name: name.clone(), version, alias, kind: found.kind, machine })
+        // Asked for each time: another process may have published or deleted one.
+        let found = self.store.find_version(name.clone(), number).await?;
+        let (version, kind) = found.ok_or_else(missing)?;
+        let machine = self.machine(name, version).await?;
+        Ok(Chosen { name: name.clone(), version, alias, kind, machine })
     }
 
     /// A version's machine, ready to run.

@@ -139,3 +139,21 @@ fn two_definitions_are_compared_state_by_state() {
     );
     assert!(diff(from, from).is_empty());
 }
+
+#[tokio::test]
+async fn a_definition_is_parsed_once_and_a_newer_one_of_another_process_is_seen() {
+    let store = Arc::new(MemoryStore::new());
+    let versions = Versions::new(store.clone(), Clock::system());
+    let elsewhere = Versions::new(store, Clock::system());
+    publish(&elsewhere, "one").await;
+    let first = versions.choose(&MachineRef::latest("m")).await.unwrap();
+    let again = versions.choose(&MachineRef::latest("m")).await.unwrap();
+    assert!(Arc::ptr_eq(&first.machine, &again.machine));
+    publish(&elsewhere, "two").await;
+    let newer = versions.choose(&MachineRef::latest("m")).await.unwrap();
+    assert_eq!((newer.version, newer.machine.comment()), (2, Some("two")));
+    elsewhere.delete("m", 2).await.unwrap();
+    assert_eq!(versions.choose(&MachineRef::latest("m")).await.unwrap().version, 1);
+    let deleted = MachineRef::parse("m:2").unwrap();
+    assert!(matches!(versions.choose(&deleted).await, Err(StartError::NoSuchMachine(_))));
+}

@@ -347,3 +347,60 @@ fn items_that_are_no_array_are_told() {
         bench.execution.cause().unwrap().ends_with("Reference path \"$.a\" must point to array.")
     );
 }
+
+/// A result of 200,000 bytes.
+fn large() -> Value {
+    json!({ "I": { "Type": "Pass", "Result": "x".repeat(200_000), "End": true } })
+}
+
+#[test]
+fn results_of_a_map_are_counted_as_they_come_and_not_when_all_are_there() {
+    for processor in [inline(&large()), distributed(&large())] {
+        let document = without_handler(map(&json!({ "MaxConcurrency": 1 }), &processor));
+        let bench = Bench::new(&document, json!(vec![0; 1_000]));
+        assert_eq!(bench.execution.error(), Some("States.DataLimitExceeded"));
+        // 64 MiB are 336 such results; the others were not even begun.
+        let begun = bench.types().iter().filter(|kind| **kind == MapIterationStarted).count();
+        assert!(begun < 400, "{begun}");
+    }
+}
+
+#[test]
+fn branches_do_not_get_more_input_than_may_be_held() {
+    let branch = json!({ "StartAt": "B", "States": { "B": { "Type": "Pass", "End": true } } });
+    let named = |n: usize| {
+        let text = branch.to_string().replace("\"B\"", &format!("\"B{n}\""));
+        serde_json::from_str::<Value>(&text).unwrap()
+    };
+    let branches: Vec<Value> = (0..400).map(named).collect();
+    let document = states(
+        "P",
+        &json!({ "P": { "Type": "Parallel", "End": true,
+        "ResultSelector": {}, "Branches": branches } }),
+    );
+    let bench = Bench::new(&document, json!("x".repeat(200_000)));
+    assert_eq!(bench.execution.error(), Some("States.DataLimitExceeded"));
+    assert!(!bench.types().contains(&ParallelStateStarted));
+    assert_eq!(Bench::new(&document, json!("x")).output(), json!({}));
+}
+
+#[test]
+fn a_turn_ends_early_when_its_states_write_much() {
+    let state = |next: &str| json!({ "Type": "Pass", "Next": next });
+    let mut all = json!({ "Last": { "Type": "Succeed" } });
+    for n in 0..100 {
+        let next = if n == 99 { "Last".to_owned() } else { format!("S{}", n + 1) };
+        all[format!("S{n}")] = state(&next);
+    }
+    let machine = load(&states("S0", &all));
+    let now: Timestamp = "2026-11-29T10:00:00Z".parse().unwrap();
+    let small = Execution::start(machine.clone(), begin(json!("x")), now);
+    assert_eq!(small.status(), Status::Succeeded);
+    let mut large = Execution::start(machine, begin(json!("x".repeat(200_000))), now);
+    assert_eq!((large.status(), large.next_deadline()), (Status::Running, Some(now)));
+    assert!(large.history().len() < 40, "{}", large.history().len());
+    while large.next_deadline().is_some() {
+        large.handle_timeout(now);
+    }
+    assert_eq!(large.status(), Status::Succeeded);
+}

@@ -1,6 +1,6 @@
 use super::*;
 use crate::router::{Router, execution_name};
-use crate::store::{ExecutionStatus, Executions};
+use crate::store::{Definitions, ExecutionStatus, Executions};
 
 #[tokio::test(start_paused = true)]
 async fn timers_run_on_over_a_restart() {
@@ -97,4 +97,44 @@ async fn an_execution_whose_call_died_with_the_box_is_told_and_ends() {
     // Both states were told, the one that waited then and the one after it.
     assert_eq!(events.matches(r#""type":"TaskFailed""#).count(), 2, "{events}");
     assert_eq!(events.matches(r#""error":"HANGUP","cause":"Call Ended""#).count(), 2, "{events}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_of_a_given_name_that_ended_unseen_is_still_its_parents() {
+    let room = Room::new();
+    let runtime = room.runtime().await;
+    publish(&runtime, "child", task("test:hold", json!({ "a": 42 }))).await;
+    let arn = "arn:aws:states:us-east-1:000000000000:stateMachine:child";
+    let parameters = |name: &str| json!({ "StateMachineArn": arn, "Name": name, "Input": {} });
+    let parent = |name| task("states:startExecution.sync:2", parameters(name));
+    publish(&runtime, "first", parent("order-1")).await;
+    publish(&runtime, "other", parent("order-1")).await;
+    let before = runtime.start_execution(start("first", "p", json!({}))).await.unwrap();
+    settle().await;
+    let unfinished = room.store.unfinished_executions().await.unwrap();
+    let kept = unfinished.into_iter().find(|(record, _)| record.arn == before.arn).unwrap();
+    room.echo.go.notify_waiters();
+    runtime.wait_for_end(&before.arn).await.unwrap();
+    let child = arn.replace(":stateMachine:", ":execution:") + ":order-1";
+    let ended = runtime.describe_execution(&child).await.unwrap();
+    assert_eq!(ended.status, ExecutionStatus::Succeeded);
+    // Power was lost when the child had ended, and the parent had not heard of it.
+    let after = Room { store: Arc::new(MemoryStore::new()), ..Room::new() };
+    for (record, snapshot) in [(kept.0, Some(kept.1)), (ended, None)] {
+        let change =
+            crate::store::ExecutionChange { record, snapshot, history: Vec::new(), new: true };
+        after.store.save_execution(change).await.unwrap();
+    }
+    for version in room.store.list_versions(None).await.unwrap() {
+        after.store.publish_version(version).await.unwrap();
+    }
+    let runtime = after.runtime().await;
+    let record = runtime.wait_for_end(&before.arn).await.unwrap();
+    assert_eq!(record.status, ExecutionStatus::Succeeded, "{record:?}");
+    let output: Value = serde_json::from_str(&record.output.unwrap()).unwrap();
+    assert_eq!((&output["Output"], &output["ExecutionArn"]), (&json!({ "a": 42 }), &json!(child)));
+    // Somebody else who wants the name is refused, as on AWS.
+    let other = runtime.start_execution(start("other", "o", json!({}))).await.unwrap();
+    let record = runtime.wait_for_end(&other.arn).await.unwrap();
+    assert_eq!(record.error.as_deref(), Some("StepFunctions.ExecutionAlreadyExistsException"));
 }

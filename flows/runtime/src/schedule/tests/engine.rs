@@ -263,3 +263,24 @@ async fn ten_thousand_schedules_come_each_at_its_time_and_each_once() {
     assert_eq!(count, 10_000);
     assert_eq!(machine.deadline().await, None);
 }
+
+#[tokio::test]
+async fn hundreds_of_schedules_of_one_time_are_each_handed_out_once() {
+    let machine = Machine::new();
+    for n in 0..600 {
+        machine.create(&format!("s{n}"), "at(2026-01-01T00:00:10)", json!({})).await;
+    }
+    let mut schedules = std::collections::BTreeSet::new();
+    loop {
+        let due = machine.due(10).await;
+        for invocation in due.invocations {
+            assert!(schedules.insert(invocation.schedule.clone()), "{}", invocation.schedule);
+            machine.schedules.finish(&invocation, Outcome::Done, at(10)).await.unwrap();
+        }
+        if !due.more {
+            break;
+        }
+    }
+    assert_eq!(schedules.len(), 600);
+    assert_eq!(machine.schedules.next_deadline().await.unwrap(), None);
+}

@@ -76,14 +76,29 @@ pub struct BlobError(pub String);
 /// What becomes of something that was asked of the store.
 pub type Blob<T> = BoxFuture<'static, Result<T, BlobError>>;
 
-/// A store of objects.
+/// An object that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// What is known of it.
+    pub info: BlobInfo,
+    /// `ETag`, in its quotation marks.
+    pub etag: String,
+    /// What is in it.
+    pub bytes: Vec<u8>,
+}
+
+/// A store of objects. Whoever asks may serve others with its thread: reading and hashing are done
+/// elsewhere.
 pub trait Blobs: Send + Sync {
     /// An object, or `None`.
-    fn get(&self, path: BlobPath) -> Blob<Option<(BlobInfo, Vec<u8>)>>;
+    fn get(&self, path: BlobPath) -> Blob<Option<Object>>;
     /// What is known of it without reading it.
     fn head(&self, path: BlobPath) -> Blob<Option<BlobInfo>>;
-    /// Writes an object, whole or not at all; what is acknowledged is kept.
-    fn put(&self, path: BlobPath, bytes: Vec<u8>) -> Blob<BlobInfo>;
+    /// The same with its `ETag`.
+    fn describe(&self, path: BlobPath) -> Blob<Option<(BlobInfo, String)>>;
+    /// Writes an object, whole or not at all; what is acknowledged is kept. Gives its `ETag` as
+    /// well.
+    fn put(&self, path: BlobPath, bytes: Vec<u8>) -> Blob<(BlobInfo, String)>;
     /// Deletes an object, if it is there.
     fn delete(&self, path: BlobPath) -> Blob<()>;
     /// Keys of a folder that begin with `prefix` and come after `after`, in order of their bytes,
@@ -105,7 +120,7 @@ const TEMPORARY: &str = ".offhook-writing-";
 pub struct Folders;
 
 impl Blobs for Folders {
-    fn get(&self, path: BlobPath) -> Blob<Option<(BlobInfo, Vec<u8>)>> {
+    fn get(&self, path: BlobPath) -> Blob<Option<Object>> {
         aside(move || files::get(&path))
     }
 
@@ -113,7 +128,11 @@ impl Blobs for Folders {
         aside(move || Ok(files::open(&path)?.map(|(_, info)| info)))
     }
 
-    fn put(&self, path: BlobPath, bytes: Vec<u8>) -> Blob<BlobInfo> {
+    fn describe(&self, path: BlobPath) -> Blob<Option<(BlobInfo, String)>> {
+        aside(move || files::describe(&path))
+    }
+
+    fn put(&self, path: BlobPath, bytes: Vec<u8>) -> Blob<(BlobInfo, String)> {
         aside(move || files::put(&path, &bytes))
     }
 
@@ -140,6 +159,37 @@ fn aside<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + '
     })
 }
 
+/// `ETag` of an object with these bytes, which are all of it. S3 gives the MD5 of what was written
+/// in one piece; of what came in parts the tag is another, told by its `-` and the number of parts
+/// (API Reference, "Object"). A large object is taken for one in parts: reading all of it for its
+/// tag would keep a disk busy.
+mod etag {
+    use jiff::Timestamp;
+    use md5::{Digest as _, Md5};
+
+    use super::BlobInfo;
+
+    /// Objects up to here were written in one piece.
+    pub(super) const ONE_PIECE: u64 = 64 * 1024 * 1024;
+    const PART: u64 = 8 * 1024 * 1024;
+
+    pub(super) fn of(info: BlobInfo, bytes: &[u8]) -> String {
+        match info.size > ONE_PIECE {
+            true => of_parts(info),
+            false => format!("\"{}\"", hex(&Md5::digest(bytes))),
+        }
+    }
+
+    pub(super) fn of_parts(BlobInfo { size, modified }: BlobInfo) -> String {
+        let told = format!("{size}/{}", Timestamp::as_nanosecond(modified));
+        format!("\"{}-{}\"", hex(&Md5::digest(told)), size.div_ceil(PART))
+    }
+
+    fn hex(digest: &[u8]) -> String {
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
 mod files {
     use std::collections::BTreeMap;
     use std::fs::{self, File};
@@ -148,7 +198,7 @@ mod files {
 
     use jiff::Timestamp;
 
-    use super::{BlobInfo, BlobPath, OBJECT_BYTES, TEMPORARY};
+    use super::{BlobInfo, BlobPath, OBJECT_BYTES, Object, TEMPORARY, etag};
 
     /// Folders may stand this deep in each other.
     const DEPTH: usize = 64;
@@ -184,17 +234,33 @@ mod files {
         Ok(metadata.is_file().then(|| (file, info(&metadata))))
     }
 
-    pub(super) fn get(path: &BlobPath) -> io::Result<Option<(BlobInfo, Vec<u8>)>> {
+    pub(super) fn get(path: &BlobPath) -> io::Result<Option<Object>> {
         let Some((file, info)) = open(path)? else { return Ok(None) };
-        let mut bytes = Vec::new();
-        file.take(OBJECT_BYTES + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > OBJECT_BYTES {
-            return Err(io::Error::other("the object is too large to be read"));
-        }
-        Ok(Some((info, bytes)))
+        let object = read(file, info, OBJECT_BYTES)?;
+        let too_large = || io::Error::other("the object is too large to be read");
+        object.ok_or_else(too_large).map(Some)
     }
 
-    pub(super) fn put(path: &BlobPath, bytes: &[u8]) -> io::Result<BlobInfo> {
+    /// `None`: there is more than `most`.
+    fn read(file: File, info: BlobInfo, most: u64) -> io::Result<Option<Object>> {
+        let mut bytes = Vec::new();
+        file.take(most + 1).read_to_end(&mut bytes)?;
+        let size = bytes.len() as u64;
+        // It may have grown since it was looked at.
+        let info = BlobInfo { size, ..info };
+        Ok((size <= most).then(|| Object { info, etag: etag::of(info, &bytes), bytes }))
+    }
+
+    pub(super) fn describe(path: &BlobPath) -> io::Result<Option<(BlobInfo, String)>> {
+        let Some((file, info)) = open(path)? else { return Ok(None) };
+        if info.size > etag::ONE_PIECE {
+            return Ok(Some((info, etag::of_parts(info))));
+        }
+        let object = read(file, info, etag::ONE_PIECE)?;
+        Ok(Some(object.map_or_else(|| (info, etag::of_parts(info)), |o| (o.info, o.etag))))
+    }
+
+    pub(super) fn put(path: &BlobPath, bytes: &[u8]) -> io::Result<(BlobInfo, String)> {
         let full = full(path);
         let folder = full.parent().unwrap_or(&path.folder);
         fs::create_dir_all(folder)?;
@@ -209,7 +275,8 @@ mod files {
             return Err(error);
         }
         File::open(folder)?.sync_all()?;
-        Ok(info(&fs::metadata(&full)?))
+        let info = info(&fs::metadata(&full)?);
+        Ok((info, etag::of(info, bytes)))
     }
 
     fn write(file: &Path, bytes: &[u8]) -> io::Result<()> {

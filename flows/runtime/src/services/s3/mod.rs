@@ -12,10 +12,9 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use md5::{Digest as _, Md5};
 use serde_json::{Value, json};
 
-pub use blobs::{Blob, BlobError, BlobInfo, BlobPath, Blobs, Folders, KeyError};
+pub use blobs::{Blob, BlobError, BlobInfo, BlobPath, Blobs, Folders, KeyError, Object};
 
 use super::fields::Fields;
 use super::sdk::{self, Fault, ServiceName};
@@ -146,12 +145,6 @@ fn no_bucket() -> Fault {
     Fault::new("NoSuchBucket", "The specified bucket does not exist").with_status(404)
 }
 
-/// `ETag` of what was written in one piece.
-fn etag(bytes: &[u8]) -> String {
-    let hex: String = Md5::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
-    format!("\"{hex}\"")
-}
-
 fn content_type(key: &str) -> &'static str {
     match key.rsplit('.').next().map(str::to_ascii_lowercase).as_deref() {
         Some("wav") => "audio/wav",
@@ -202,8 +195,8 @@ impl Inner {
                 if fields.text("IfNoneMatch")? == Some("*") && self.there(&path).await? {
                     return Err(Failure::Fault(precondition()));
                 }
-                let etag = etag(&bytes);
-                self.blobs.put(path, bytes).await.map_err(|why| failed(&why))?;
+                let put = self.blobs.put(path, bytes).await;
+                let (_, etag) = put.map_err(|why| failed(&why))?;
                 Ok(json!({"ETag": etag}))
             }
             "deleteObject" => {
@@ -249,19 +242,21 @@ impl Inner {
             return Err(Failure::TooLarge);
         }
         let object = self.blobs.get(path).await.map_err(|why| failed(&why))?;
-        let (info, bytes) = object.ok_or_else(no_key)?;
-        let mut shown = described(&key, info, &bytes);
-        shown["Body"] = json!(String::from_utf8_lossy(&bytes));
+        let Object { info, etag, bytes } = object.ok_or_else(no_key)?;
+        let mut shown = described(&key, info, &etag);
+        let text = String::from_utf8(bytes);
+        let text = text.unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
+        shown["Body"] = Value::String(text);
         Ok(shown)
     }
 
     async fn head(&self, path: BlobPath) -> Result<Value, Fault> {
         let key = path.key().to_owned();
-        let object = self.blobs.get(path).await.map_err(|why| failed(&why))?;
+        let found = self.blobs.describe(path).await.map_err(|why| failed(&why))?;
         // There is no body that could say more than the status.
         let missing = || Fault::new("NoSuchKey", "null").with_status(404);
-        let (info, bytes) = object.ok_or_else(missing)?;
-        Ok(described(&key, info, &bytes))
+        let (info, etag) = found.ok_or_else(missing)?;
+        Ok(described(&key, info, &etag))
     }
 
     async fn copy(&self, fields: Fields<'_>, to: BlobPath) -> Result<Value, Fault> {
@@ -271,9 +266,8 @@ impl Inner {
             source.split_once('/').ok_or_else(|| fields.invalid("CopySource is bucket/key."))?;
         let from = self.path(bucket, key)?;
         let object = self.blobs.get(from).await.map_err(|why| failed(&why))?;
-        let (_, bytes) = object.ok_or_else(no_key)?;
-        let etag = etag(&bytes);
-        let info = self.blobs.put(to, bytes).await.map_err(|why| failed(&why))?;
+        let bytes = object.ok_or_else(no_key)?.bytes;
+        let (info, etag) = self.blobs.put(to, bytes).await.map_err(|why| failed(&why))?;
         Ok(json!({"CopyObjectResult": {"ETag": etag, "LastModified": seconds(info)}}))
     }
 }
@@ -319,12 +313,12 @@ fn seconds(info: BlobInfo) -> String {
     info.modified.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-fn described(key: &str, info: BlobInfo, bytes: &[u8]) -> Value {
+fn described(key: &str, info: BlobInfo, etag: &str) -> Value {
     json!({
         "AcceptRanges": "bytes",
-        "ContentLength": bytes.len(),
+        "ContentLength": info.size,
         "ContentType": content_type(key),
-        "ETag": etag(bytes),
+        "ETag": etag,
         "LastModified": seconds(info),
         "Metadata": {},
     })

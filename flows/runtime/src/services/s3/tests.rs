@@ -208,3 +208,19 @@ proptest! {
         }
     }
 }
+
+#[tokio::test]
+async fn a_huge_object_is_described_without_being_read() {
+    let machine = machine();
+    let file = std::fs::File::create(machine.root.path().join("prompts/huge.wav")).unwrap();
+    // A sparse file of 1 TiB: reading it would take an hour.
+    file.set_len(1 << 40).unwrap();
+    let asked = json!({"Bucket": "prompts", "Key": "huge.wav"});
+    let head = ask(&machine.s3, "headObject", asked.clone()).await.unwrap();
+    assert_eq!(head["ContentLength"], json!(1_u64 << 40));
+    let etag = head["ETag"].as_str().unwrap();
+    assert!(etag.ends_with("-131072\""), "{etag}");
+    assert_eq!(ask(&machine.s3, "headObject", asked.clone()).await.unwrap(), head);
+    let error = ask(&machine.s3, "getObject", asked).await.unwrap_err();
+    assert_eq!(error.error, "States.DataLimitExceeded");
+}

@@ -36,6 +36,12 @@ fn space(queue: &str) -> String {
     format!("sqs/messages/{queue}")
 }
 
+/// Which requests have sent what they ask for, in the order of sending: one that is made again
+/// after a restart has its message already, even if that was received and deleted meanwhile.
+fn sendings(queue: &str) -> String {
+    format!("sqs/sendings/{queue}")
+}
+
 fn failed(why: impl std::fmt::Display) -> Fault {
     Fault::new("InternalError", format!("Internal error: {why}")).with_status(500)
 }
@@ -88,15 +94,28 @@ impl Inner {
         let all = EntryRange { space: space(queue), limit: MOST, ..EntryRange::default() };
         let there = self.entries.range_entries(all).await.map_err(failed)?;
         let bytes: usize = there.iter().map(|entry| entry.body.len()).sum();
+        let sending = sent.id.as_bytes().to_vec();
         if there.len() >= MOST || bytes >= MOST_BYTES {
+            let sent = self.entries.get_entry(sendings(queue), sending).await.map_err(failed)?;
+            if sent.is_some() {
+                return Ok(());
+            }
             let message = format!("The queue {queue} is full, and no more may be sent.");
             return Err(Fault::new("OverLimit", message));
         }
         let order = now.as_nanosecond().to_be_bytes();
         let key = [order.as_slice(), sent.id.as_bytes()].concat();
         let due = now.checked_add(SignedDuration::from_secs(delay)).unwrap_or(now);
+        let forgotten = now.checked_add(KEPT).unwrap_or(now);
+        let once = EntryChange {
+            space: sendings(queue),
+            key: sending,
+            expect: Expect::Absent,
+            write: EntryWrite::Put { body: Vec::new(), due: Some(forgotten) },
+        };
         let change = write(queue, key, Expect::Any, &sent, due)?;
-        self.entries.change_entries(vec![change]).await.map_err(failed).map(drop)
+        // Not made: this request has sent it already, and its answer is the same.
+        self.entries.change_entries(vec![once, change]).await.map_err(failed).map(drop)
     }
 
     /// Messages that may be received now, the oldest first.
@@ -172,7 +191,9 @@ impl Inner {
             limit: CHUNK,
             ..EntryRange::default()
         };
-        let old = self.entries.range_entries(range).await.map_err(failed)?;
+        let mut old = self.entries.range_entries(range).await.map_err(failed)?;
+        let sendings = self.entries.due_entries(sendings(queue), now, CHUNK).await;
+        old.extend(sendings.map_err(failed)?);
         self.delete(old).await
     }
 

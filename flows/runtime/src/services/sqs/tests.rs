@@ -23,7 +23,11 @@ async fn ask_at(
     action: &str,
     arguments: Value,
 ) -> Result<Value, ServiceError> {
-    let request = Request {
+    sqs.call(request(seconds, integration, action, arguments)).await
+}
+
+fn request(seconds: i64, integration: Integration, action: &str, arguments: Value) -> Request {
+    Request {
         integration,
         service: "sqs".to_owned(),
         action: action.to_owned(),
@@ -40,8 +44,7 @@ async fn ask_at(
         now: Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1_000_000_000 + seconds),
         region: "us-east-1".to_owned(),
         account: "000000000000".to_owned(),
-    };
-    sqs.call(request).await
+    }
 }
 
 async fn ask(sqs: &Sqs, seconds: i64, action: &str, more: Value) -> Result<Value, ServiceError> {
@@ -164,4 +167,28 @@ fn digests_of_attributes_are_those_that_an_sdk_computes() {
         super::messages::attributes_digest(&attributes),
         Some(super::messages::digest(&bytes))
     );
+}
+
+#[tokio::test]
+async fn a_request_that_is_made_again_after_a_restart_sends_no_second_message() {
+    let sqs = sqs(LocalQueues::All);
+    let send = |seconds, text: &str, state: &str| {
+        let arguments = json!({"QueueUrl": URL, "MessageBody": text});
+        let idempotency = format!("arn:aws:states:::execution:m:x/{state}");
+        let asked = request(seconds, Integration::Optimized, "sendMessage", arguments);
+        sqs.call(Request { idempotency, ..asked })
+    };
+    let received = |seconds| ask(&sqs, seconds, "receiveMessage", json!({}));
+    let first = send(0, "x", "1").await.unwrap();
+    assert_eq!(send(600, "x", "1").await.unwrap()["MessageId"], first["MessageId"]);
+    let message = received(601).await.unwrap();
+    assert_eq!(message["Messages"][0]["MessageId"], first["MessageId"]);
+    let handle = json!({"ReceiptHandle": message["Messages"][0]["ReceiptHandle"]});
+    ask(&sqs, 602, "deleteMessage", handle).await.unwrap();
+    assert_eq!(received(603).await.unwrap(), json!({}));
+    // Somebody had it before the machine went off.
+    send(700, "x", "1").await.unwrap();
+    assert_eq!(received(701).await.unwrap(), json!({}));
+    send(702, "x", "2").await.unwrap();
+    assert!(received(703).await.unwrap()["Messages"].is_array());
 }
