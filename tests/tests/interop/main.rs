@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod answers;
+mod api_live;
 mod bans;
 mod browser;
 mod codecs;
@@ -16,6 +17,7 @@ mod drain;
 mod flows;
 mod groups;
 mod hold;
+mod hostile;
 mod ipv6;
 mod mailbox;
 mod operator;
@@ -30,11 +32,13 @@ mod secrets;
 mod secure;
 mod speech;
 mod systemd;
+mod take_back;
 mod timers;
 mod transcoded;
 mod transfer;
 mod trunks;
 mod voicemail;
+mod webhook;
 
 use offhook_tests::appliance::Appliance;
 use offhook_tests::baresip::PASSWORD;

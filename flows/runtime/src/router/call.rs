@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use offhook_asl::execution::TokenEvent;
 use offhook_sma::action::LegTag;
-use offhook_sma::event::{InvocationEvent, Status};
+use offhook_sma::event::{EventType, InvocationEvent, Status};
 use offhook_sma::reply::{Reply, ReplyError};
 use offhook_sma::rules::Rules;
 use serde_json::{Map, Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::apology::{apologise, hang_up};
-use super::closing::{Ask, Clerk, Next, ROOM, queue_url};
+use super::beginning::Beginning;
+use super::closing::{Ask, Next};
 use super::event::{Meaning, legs, meaning, nobody_is_there, wait_token};
-use super::{CALL_ENDED, FlowError, HANGUP, Router, execution_name};
+use super::{CALL_ENDED, FlowError, HANGUP, Router};
 use crate::names::MachineRef;
-use crate::runtime::{QueueMessage, StartExecution};
+use crate::runtime::QueueMessage;
 use crate::store::{ExecutionRecord, ExecutionStatus};
 
 /// Messages that make no sense before the workflow is given up.
@@ -36,6 +37,7 @@ pub struct FlowCall {
     arn: Option<String>,
     stage: Stage,
     notes: Vec<String>,
+    failure: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +54,8 @@ impl FlowCall {
     pub(super) fn new(router: Router, machine: MachineRef) -> Self {
         let (clerk, arn, notes) = (None, None, Vec::new());
         let busy = Arc::new(watch::Sender::new(false));
-        let context = Map::new();
-        Self { router, machine, context, clerk, busy, arn, stage: Stage::Runs, notes }
+        let (context, failure) = (Map::new(), None);
+        Self { router, machine, context, clerk, busy, arn, stage: Stage::Runs, notes, failure }
     }
 
     /// With more in the execution's input than `QueueUrl` and `Event`.
@@ -71,6 +73,16 @@ impl FlowCall {
     /// What was remarkable since the last time, for the call's timeline.
     pub fn take_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
+    }
+
+    /// Why the workflow was given up, and the call with it: one of the notes, once.
+    pub fn take_failure(&mut self) -> Option<String> {
+        self.failure.take()
+    }
+
+    /// The same, to be looked at only.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
     }
 
     /// Tells the workflow what happened; gives what it wants done. Dropping the future loses
@@ -91,50 +103,30 @@ impl FlowCall {
             }
             _ => {}
         }
-        Ok(match self.stage {
+        let reply = match self.stage {
             Stage::Runs => self.work(&event, meaning).await,
             Stage::Farewell => self.part(&event, meaning).await,
             Stage::Over => Reply::nothing(),
-        })
+        };
+        // Actions for it would be ignored, and somebody rung for whom nothing is left to do.
+        if event.invocation_event_type == EventType::NewOutboundCall && self.stage != Stage::Runs {
+            let why = self.failure.take().or_else(|| self.notes.pop());
+            return Err(FlowError::NotPlaced(why.unwrap_or_default()));
+        }
+        Ok(reply)
     }
 
     async fn begin(&mut self, event: &InvocationEvent) -> Result<(), FlowError> {
-        let runtime = &self.router.runtime;
-        let transaction_id = event.call_details.transaction_id.clone();
-        let url = queue_url(runtime.place(), &transaction_id);
-        let messages = runtime.open_queue(&url, ROOM).await;
-        let mut input = std::mem::take(&mut self.context);
-        input.insert("QueueUrl".to_owned(), json!(url));
-        input.insert("Event".to_owned(), json!(event));
-        let input = Value::Object(input);
-        let start = StartExecution {
+        let beginning = Beginning {
+            router: self.router.clone(),
             machine: self.machine.clone(),
-            name: Some(execution_name(&transaction_id)),
-            input,
-            transaction_id: Some(transaction_id.clone()),
-        };
-        let started = match runtime.start_execution(start).await {
-            Ok(started) => started,
-            Err(error) => {
-                runtime.close_queue(&url).await;
-                return Err(error.into());
-            }
-        };
-        self.notes.push(format!("workflow {} version {}", self.machine.name, started.version));
-        self.arn = Some(started.arn.clone());
-        let (asker, asks) = mpsc::channel(4);
-        self.clerk = Some(asker);
-        let clerk = Clerk {
-            runtime: runtime.clone(),
-            transaction_id,
-            arn: started.arn,
-            messages,
-            asks,
+            context: std::mem::take(&mut self.context),
             busy: self.busy.subscribe(),
-            patience: self.router.patience,
-            wake: self.router.wake.clone(),
         };
-        tokio::spawn(clerk.run());
+        let begun = beginning.begin(event).await?;
+        self.notes.push(format!("workflow {} version {}", self.machine.name, begun.version));
+        self.arn = Some(begun.arn);
+        self.clerk = Some(begun.clerk);
         Ok(())
     }
 
@@ -152,7 +144,7 @@ impl FlowCall {
         };
         if nobody_is_there(event) {
             // A recording was told, or the last leg ended. Nobody could hear the answer.
-            if matches!(event.invocation_event_type, offhook_sma::EventType::Hangup) {
+            if event.invocation_event_type == EventType::Hangup {
                 self.close(event).await;
             }
             return Reply::nothing();
@@ -301,12 +293,17 @@ impl FlowCall {
             let _ = clerk.try_send(Ask::Quiet);
         }
         self.notes.push(why.to_owned());
+        self.failure = Some(why.to_owned());
         apologise(event)
     }
 
     /// Events while the farewell is under way. What of it failed is not tried again: the legs are
     /// hung up.
     async fn part(&mut self, event: &InvocationEvent, meaning: Meaning) -> Reply {
+        if event.invocation_event_type == EventType::CallAnswered {
+            // It rang when the workflow ended.
+            return apologise(event);
+        }
         match meaning {
             Meaning::Hangup(_) if nobody_is_there(event) => self.close(event).await,
             Meaning::Failure { .. } | Meaning::Hangup(LegTag::A) => return hang_up(event),
