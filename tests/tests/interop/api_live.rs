@@ -145,7 +145,7 @@ fn applications_that_no_number_leads_to_are_found_by_their_ids() {
         let id = application_id(label);
         let created = api.create(&id, "+15550100100", "101", &json!({}));
         let id = transaction(&created).to_owned();
-        // A workflow that is busy with itself has its call placed when it answers or waits.
+        // A workflow that is over before its call is placed has none placed.
         if label.starts_with("lambda:") {
             desk.expect("CALL_INCOMING");
             desk.command("hangup", "");
@@ -155,6 +155,10 @@ fn applications_that_no_number_leads_to_are_found_by_their_ids() {
         let call = last_call(&appliance);
         assert_eq!((&call["id"], &call["source"]), (&json!(id), &json!(label)), "{call}");
     }
+    let rang = desk.events.iter().filter(|event| event["type"] == "CALL_INCOMING").count();
+    assert_eq!(rang, 1);
+    let ladder = last_ladder(&appliance);
+    assert!(ladder.contains("the call is not placed: the workflow ended"), "{ladder}");
     let answer = api.create(&application_id("flow:none"), "+15550100100", "101", &json!({}));
     assert_eq!(answer["error"], "BadRequestException", "{answer}");
     appliance.assert_nothing_left();

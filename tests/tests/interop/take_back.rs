@@ -16,7 +16,7 @@ use offhook_tests::sipp::Sipp;
 use offhook_tests::tone::assert_tone;
 use serde_json::{Value, json};
 
-use crate::{last_call, last_ladder, office};
+use crate::{ended_call, last_ladder, office};
 
 const ENTRY: &str = "+15550100100";
 const OURS: &str = "+15550100111";
@@ -244,7 +244,7 @@ impl Stage {
     }
 
     fn connect(&self) -> Baresip {
-        let setup = self.setup(5, CONNECT).tone(600).account(";answermode=auto");
+        let setup = self.setup(5, CONNECT).tone(600);
         Baresip::start(&Setup { regint: 0, ..setup })
     }
 
@@ -278,6 +278,7 @@ impl Stage {
     /// The caller is at Connect. Gives the number that Connect sees.
     fn at_connect(connect: &mut Baresip) -> String {
         let ringing = connect.expect("CALL_INCOMING");
+        connect.command("accept", "");
         connect.expect("CALL_ESTABLISHED");
         let shown = ringing["peeruri"].as_str().unwrap_or_default();
         let shown = shown.trim_start_matches("sip:").split('@').next().unwrap_or_default();
@@ -403,7 +404,7 @@ fn a_caller_for_whom_the_function_has_no_number_left_is_told_480_and_the_others_
     Stage::at_connect(&mut connect);
     let other = Scenario::new("+12065550124", ENTRY).invite("", SDP).refused(480);
     Sipp::start(&other.xml(), (net.trunk(), 5070), stage.appliance.sip(), &[]).finish();
-    let call = last_call(&stage.appliance);
+    let call = ended_call(&stage.appliance);
     assert_eq!(call["failure"], "application-failed", "{call}");
     let ladder = last_ladder(&stage.appliance);
     assert!(ladder.contains("No available items found"), "{ladder}");

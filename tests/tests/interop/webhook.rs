@@ -15,7 +15,7 @@ use offhook_tests::tone::{assert_tone, read_wav, seconds_of_sound};
 use serde_json::{Value, json};
 
 use crate::pki::Authority;
-use crate::{last_call, last_ladder, line, office};
+use crate::{ended_call, last_call, last_ladder, line, office};
 
 const SECRET: &str = "a secret of sixteen characters, or more";
 
@@ -123,9 +123,9 @@ fn a_web_server_that_refuses_is_asked_once_more_and_then_the_call_ends() {
     let appliance = office(net, &config, &["101"]);
     let refused = Scenario::new("+12065550123", "+15550100101").invite("", SDP).refused(480);
     Sipp::start(&refused.xml(), (net.trunk(), 5070), appliance.sip(), &[]).finish();
-    let (call, ladder) = (last_call(&appliance), last_ladder(&appliance));
+    let (call, ladder) = (ended_call(&appliance), last_ladder(&appliance));
     assert_eq!(call["failure"], "application-failed", "{call}");
-    assert!(ladder.contains("Access denied"), "{ladder}");
+    assert!(ladder.contains("/forbidden answers 403 Forbidden"), "{ladder}");
     let log = receiver.log();
     let kinds: Vec<_> = log.iter().map(|l| (l[2].clone(), l[3].clone(), l[4].clone())).collect();
     let attempt = |n: u32| (json!(n), json!(403), json!("NEW_INBOUND_CALL"));
@@ -149,6 +149,7 @@ fn a_receiver_with_another_secret_believes_nothing() {
     let appliance = office(net, &config, &["101"]);
     let refused = Scenario::new("+12065550123", "+15550100100").invite("", SDP).refused(480);
     Sipp::start(&refused.xml(), (net.trunk(), 5060), appliance.sip(), &[]).finish();
+    ended_call(&appliance);
     assert!(last_ladder(&appliance).contains("401"), "{}", last_ladder(&appliance));
     assert!(!receiver.log().is_empty() && receiver.log().iter().all(|line| line[3] == 401));
     appliance.assert_nothing_left();
@@ -172,8 +173,8 @@ fn when_the_web_server_is_gone_the_caller_hears_an_apology() {
     caller.expect_within("CALL_CLOSED", Duration::from_secs(30));
     let (heard, rate) = read_wav(&caller.heard()[0]);
     assert!(seconds_of_sound(&heard, rate) > 3.0, "the question and the apology");
+    assert_eq!(ended_call(&appliance)["failure"], "application-failed");
     let ladder = last_ladder(&appliance);
     assert!(ladder.contains("refused"), "{ladder}");
-    assert_eq!(last_call(&appliance)["failure"], "application-failed");
     appliance.assert_nothing_left();
 }

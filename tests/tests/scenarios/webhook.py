@@ -54,17 +54,18 @@ class Receiver(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
         key = self.headers["idempotency-key"]
+        path = self.path.split("?")[0]
         with LOCK:
             attempt = SEEN[self.path, key] = SEEN.get((self.path, key), 0) + 1
         if not is_genuine(self.headers["offhook-signature"], body, SECRET, time.time()):
             return self.answer(401, {"error": "not genuine"}, None, key, attempt)
         event = json.loads(body)
         digits = event.get("ActionData", {}).get("ReceivedDigits")
-        if self.path == "/forbidden":
+        if path == "/forbidden":
             return self.answer(403, {"error": "no"}, event, key, attempt)
-        if self.path == "/throttled" and attempt == 1:
+        if path == "/throttled" and attempt == 1:
             return self.answer(429, {"error": "later"}, event, key, attempt)
-        if self.path == "/slow" and digits and attempt == 1:
+        if path == "/slow" and digits and attempt == 1:
             # Longer than the appliance waits before it asks anew.
             time.sleep(9)
         reply = {"SchemaVersion": "1.0", "Actions": menu(event)}

@@ -146,6 +146,11 @@ impl Call {
 
     /// The application did not answer, or not with sense.
     fn no_reply(&mut self, now: Instant, told: EventType, leg: LegTag, error: &AppError) {
+        if self.record.ended.is_some() {
+            // Nobody is there whose call could still fail.
+            let text = format!("{} was told in vain: {error}", told.as_str());
+            return self.timeline.note(now, None, text);
+        }
         // Once: an application that cannot answer that either has failed.
         if let Some((kind, text)) = self.worth_telling(error)
             && told != EventType::InvalidLambdaResponse
