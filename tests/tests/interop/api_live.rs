@@ -8,6 +8,8 @@ use offhook_tests::baresip::{Baresip, Setup, write_tone};
 use offhook_tests::boto3::Client;
 use offhook_tests::lambda::{self, LambdaServer};
 use offhook_tests::net::Net;
+use offhook_tests::scenario::{SDP, Scenario};
+use offhook_tests::sipp::Sipp;
 use offhook_tests::tone::assert_tone;
 use serde_json::{Value, json};
 
@@ -125,6 +127,34 @@ fn boto3_rings_a_desk_phone_and_directs_the_call_while_it_goes_on() {
     let first = &server.invoked("music")[0];
     assert_eq!(first["ActionData"]["Parameters"]["Arguments"], json!({"customer": "4711"}));
     assert_eq!(first["CallDetails"]["SipMediaApplicationId"], *own);
+}
+
+#[test]
+fn a_workflow_has_a_call_placed_by_an_application_that_no_number_leads_to() {
+    let net = Net::new();
+    let server = LambdaServer::start((net.ip(6), 0).into());
+    server.function("music", |event| Ok(music(&event)));
+    let appliance = office(net, &(line(net, "flow:places") + &config(net, &server)), &["101"]);
+    let places = json!({"QueryLanguage": "JSONata", "StartAt": "Place", "States": {"Place": {
+        "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": true,
+        "Arguments": {
+            "FunctionName": "{% $states.input.Office.PlaceCallFunctionArn %}",
+            "Payload": {"BusinessPhoneNumber": "+15550100100", "BusinessOwnerPhoneNumber": "101",
+                "CustomerPhoneNumber": "+12065550123",
+                "SipMediaApplicationId": application_id("lambda:music")}}}}});
+    let file = appliance.folder().join("places.asl.json");
+    std::fs::write(&file, places.to_string()).expect("a file");
+    appliance.cli(&["flow", "publish", file.to_str().expect("a path")]);
+    let mut desk = Baresip::registered(&Setup::of(&appliance, 3, "101"));
+    // The workflow is over then, and the caller was not answered.
+    let caller = Scenario::new("+12065550199", "+15550100100").invite("", SDP).refused(480);
+    Sipp::start(&caller.xml(), (net.trunk(), 5060), appliance.sip(), &[]).finish();
+    desk.expect("CALL_INCOMING");
+    desk.command("hangup", "");
+    desk.expect("CALL_CLOSED");
+    appliance.assert_nothing_left();
+    let arguments = server.invoked("music")[0]["ActionData"]["Parameters"]["Arguments"].clone();
+    assert_eq!(arguments["CustomerPhoneNumber"], "+12065550123", "{arguments}");
 }
 
 #[test]

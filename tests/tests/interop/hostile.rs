@@ -256,6 +256,69 @@ fn a_workflow_that_fails_in_the_middle_says_sorry() {
 }
 
 #[test]
+fn a_workflow_that_fails_while_two_talk_leaves_nobody_on_the_line() {
+    let net = Net::new();
+    let appliance = office(net, &numbers(net, &["flow:pair"]), &["101", "102", "103", "104"]);
+    let mut rings = says("", "Bad");
+    rings["Arguments"]["MessageBody"]["Actions"] = json!([{"Type": "CallAndBridge",
+        "Parameters": {"CallTimeoutSeconds": 20, "CallerIdNumber": "+15550100100",
+            "Endpoints": [{"BridgeEndpointType": "PSTN", "Uri": "104"}]}}]);
+    let states = [
+        ("Greet", says("Hello", "Ring")),
+        ("Ring", rings),
+        ("Bad", json!({"Type": "Wait", "Seconds": 3, "Next": "Worse"})),
+        ("Worse", pass(EXPRESSIONS[1].0)),
+        over(),
+    ];
+    publish(&appliance, "pair", &workflow(&states));
+    let talk = Talk::begin(&appliance);
+    let desk = Setup::of(&appliance, 6, "104").tone(1000).account(";answermode=auto");
+    let mut desk = Baresip::registered(&desk);
+    let mut caller = Baresip::registered(&Setup::of(&appliance, 5, "103"));
+    caller.dial(&number(0));
+    caller.expect("CALL_ESTABLISHED");
+    desk.expect("CALL_ESTABLISHED");
+    desk.expect("CALL_CLOSED");
+    caller.expect("CALL_CLOSED");
+    talk.end();
+    assert_blamed(&appliance, 0, "States.QueryEvaluationError");
+    appliance.assert_nothing_left();
+    let (heard, rate) = read_wav(&caller.heard()[0]);
+    let talked = seconds_of_tone(&heard, rate, 1000.0);
+    assert!(talked > 1.5, "they talked for {talked} s");
+    assert!(seconds_of_sound(&heard, rate) > talked + 1.5, "the greeting and the apology");
+}
+
+#[test]
+fn a_workflow_that_runs_in_circles_is_ended_and_disturbs_nobody() {
+    let net = Net::new();
+    let appliance =
+        office(net, &numbers(net, &["flow:circle", "flow:flood"]), &["101", "102", "103"]);
+    let step = |next: &str| json!({"Type": "Pass", "Next": next});
+    publish(&appliance, "circle", &workflow(&[("One", step("Two")), ("Two", step("One"))]));
+    // Says something again and again, and waits for nothing.
+    let mut flood = says("Hello", "Say");
+    flood["Resource"] = "arn:aws:states:::sqs:sendMessage".into();
+    flood["Arguments"]["MessageBody"]["TransactionAttributes"] = json!({});
+    publish(&appliance, "flood", &workflow(&[("Say", flood)]));
+    let talk = Talk::begin(&appliance);
+    refused(&appliance, 0, 5060).finish();
+    assert_blamed(&appliance, 0, "States.Runtime");
+    let mut caller = Baresip::registered(&Setup::of(&appliance, 5, "103"));
+    caller.dial(&number(1));
+    caller.expect("CALL_ESTABLISHED");
+    std::thread::sleep(Duration::from_secs(3));
+    caller.command("hangup", "");
+    caller.expect("CALL_CLOSED");
+    eventually("the end of the execution", Duration::from_secs(10), || {
+        let shown = appliance.json(&["flow", "show"]);
+        (shown["execution"]["status"] != "RUNNING").then_some(())
+    });
+    talk.end();
+    appliance.assert_nothing_left();
+}
+
+#[test]
 fn a_number_whose_workflow_is_not_published_is_told_beforehand_and_ends_with_480() {
     let net = Net::new();
     let appliance = office(net, &numbers(net, &["flow:none", "flow:there@live"]), &["101"]);
