@@ -292,29 +292,41 @@ fn a_workflow_that_fails_while_two_talk_leaves_nobody_on_the_line() {
 #[test]
 fn a_workflow_that_runs_in_circles_is_ended_and_disturbs_nobody() {
     let net = Net::new();
-    let appliance =
-        office(net, &numbers(net, &["flow:circle", "flow:flood"]), &["101", "102", "103"]);
+    let targets = ["flow:circle", "flow:flood", "flow:heavy"];
+    let appliance = office(net, &numbers(net, &targets), &["101", "102", "103"]);
     let step = |next: &str| json!({"Type": "Pass", "Next": next});
     publish(&appliance, "circle", &workflow(&[("One", step("Two")), ("Two", step("One"))]));
     // Says something again and again, and waits for nothing.
     let mut flood = says("Hello", "Say");
     flood["Resource"] = "arn:aws:states:::sqs:sendMessage".into();
     flood["Arguments"]["MessageBody"]["TransactionAttributes"] = json!({});
-    publish(&appliance, "flood", &workflow(&[("Say", flood)]));
+    publish(&appliance, "flood", &workflow(&[("Say", flood.clone())]));
+    // Thinks for a second, again and again.
+    let mut heavy = flood;
+    heavy["Arguments"]["MessageBody"] = format!("{{% {} %}}", EXPRESSIONS[1].0).into();
+    heavy["Catch"] = json!([{"ErrorEquals": ["States.QueryEvaluationError"], "Next": "Say"}]);
+    publish(&appliance, "heavy", &workflow(&[("Say", heavy)]));
     let talk = Talk::begin(&appliance);
-    refused(&appliance, 0, 5060).finish();
-    assert_blamed(&appliance, 0, "States.Runtime");
+    let circle = refused(&appliance, 0, 5060);
+    let heavy = refused(&appliance, 2, 5061);
+    heavy.wait_for("INVITE");
     let mut caller = Baresip::registered(&Setup::of(&appliance, 5, "103"));
     caller.dial(&number(1));
     caller.expect("CALL_ESTABLISHED");
     std::thread::sleep(Duration::from_secs(3));
     caller.command("hangup", "");
     caller.expect("CALL_CLOSED");
+    let call = call_to(&appliance, 1).0["id"].as_str().expect("an id").to_owned();
     eventually("the end of the execution", Duration::from_secs(10), || {
-        let shown = appliance.json(&["flow", "show"]);
+        let shown = appliance.json(&["flow", "show", "--call", &call]);
         (shown["execution"]["status"] != "RUNNING").then_some(())
     });
+    circle.finish();
+    heavy.finish();
     talk.end();
+    // Too many events, or too long without a word: whichever comes first.
+    assert_blamed(&appliance, 0, "the workflow ");
+    assert_blamed(&appliance, 2, "the workflow said nothing for 18 s");
     appliance.assert_nothing_left();
 }
 

@@ -28,10 +28,11 @@ impl Execution {
         self.core.ready.push_back(id);
     }
 
-    /// Runs what is ready, at most [`limits::STATES_PER_TURN`] states of it.
+    /// Runs what is ready, at most [`limits::STATES_PER_TURN`] states of it and for as long as its
+    /// [`super::Pace`] says.
     pub(super) fn run(&mut self) {
-        for _ in 0..limits::STATES_PER_TURN {
-            if self.core.status != Status::Running {
+        for done in 0..limits::STATES_PER_TURN {
+            if self.core.status != Status::Running || (done > 0 && self.pace.is_over()) {
                 return;
             }
             let Some(id) = self.core.ready.pop_front() else { return };

@@ -16,6 +16,7 @@ mod restore;
 mod saving;
 mod states;
 mod tokens;
+mod watch;
 
 use std::sync::Arc;
 
