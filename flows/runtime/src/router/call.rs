@@ -9,6 +9,7 @@ use offhook_sma::reply::{Reply, ReplyError};
 use offhook_sma::rules::Rules;
 use serde_json::{Map, Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use super::apology::{apologise, hang_up};
 use super::beginning::Beginning;
@@ -38,6 +39,8 @@ pub struct FlowCall {
     stage: Stage,
     notes: Vec<String>,
     failure: Option<String>,
+    /// When the event that is handled has to be answered.
+    until: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +57,9 @@ impl FlowCall {
     pub(super) fn new(router: Router, machine: MachineRef) -> Self {
         let (clerk, arn, notes) = (None, None, Vec::new());
         let busy = Arc::new(watch::Sender::new(false));
-        let (context, failure) = (Map::new(), None);
-        Self { router, machine, context, clerk, busy, arn, stage: Stage::Runs, notes, failure }
+        let (context, stage, failure) = (Map::new(), Stage::Runs, None);
+        let until = Instant::now();
+        Self { router, machine, context, clerk, busy, arn, stage, notes, failure, until }
     }
 
     /// With more in the execution's input than `QueueUrl` and `Event`.
@@ -92,9 +96,13 @@ impl FlowCall {
     /// There is no execution. Whatever becomes of one that there is, the answer is a reply.
     pub async fn handle(&mut self, event: InvocationEvent) -> Result<Reply, FlowError> {
         let _busy = Busy::new(&self.busy);
+        self.until = Instant::now() + self.router.patience.reply;
         let meaning = meaning(&event);
         match (&meaning, &self.clerk) {
-            (Meaning::Begin, None) => self.begin(&event).await?,
+            (Meaning::Begin, None) => {
+                let begun = tokio::time::timeout_at(self.until, self.begin(&event)).await;
+                begun.unwrap_or(Err(FlowError::TooSlow(self.router.patience.reply.as_secs())))?;
+            }
             (Meaning::Informational, _) | (Meaning::Hangup(_) | Meaning::Gone, None) => {
                 return Ok(Reply::nothing());
             }
@@ -213,8 +221,7 @@ impl FlowCall {
     }
 
     async fn await_reply(&mut self, event: &InvocationEvent) -> Reply {
-        let patience = self.router.patience.reply;
-        let next = tokio::time::timeout(patience, self.next_meant()).await;
+        let next = tokio::time::timeout_at(self.until, self.next_meant()).await;
         match next {
             Ok(Some(next)) => self.answer(event, next).await,
             Ok(None) => self.say_sorry(event, "the workflow runtime has ended"),
@@ -224,7 +231,7 @@ impl FlowCall {
                 Reply::nothing()
             }
             Err(_) => {
-                let seconds = patience.as_secs();
+                let seconds = self.router.patience.reply.as_secs();
                 self.say_sorry(event, &format!("the workflow said nothing for {seconds} s"))
             }
         }
@@ -258,8 +265,7 @@ impl FlowCall {
             let told = failure(INVALID, &error.to_string());
             // It may have timed out in this moment.
             drop(self.router.runtime.send_token(token, told, false).await);
-            let patience = self.router.patience.reply;
-            match tokio::time::timeout(patience, self.next_meant()).await {
+            match tokio::time::timeout_at(self.until, self.next_meant()).await {
                 Ok(Some(another)) => next = another,
                 Ok(None) | Err(_) => break,
             }

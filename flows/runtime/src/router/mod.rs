@@ -39,6 +39,9 @@ pub enum FlowError {
     /// The execution could not be started.
     #[error("the workflow was not started: {0}")]
     NotStarted(#[from] StartError),
+    /// The execution was not there when the call had to be answered.
+    #[error("the workflow was not started within {0} s")]
+    TooSlow(u64),
     /// The workflow of a call that is to be placed was over before it was.
     #[error("the call is not placed: {0}")]
     NotPlaced(String),
