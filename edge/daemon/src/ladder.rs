@@ -26,7 +26,13 @@ pub fn draw(started: SystemTime, events: &[CallEvent]) -> String {
             }
             (kind, _) => {
                 let leg = event.leg.as_deref().map_or_else(String::new, |l| format!("{l}: "));
-                let _ = writeln!(out, "{after:8.3}  · {leg}{}", reason(&words(kind)));
+                let words = match kind {
+                    CallEventKind::Failure { .. } | CallEventKind::Note { .. } => {
+                        reason(&words(kind))
+                    }
+                    _ => plain(&words(kind)),
+                };
+                let _ = writeln!(out, "{after:8.3}  · {leg}{words}");
             }
         }
     }
