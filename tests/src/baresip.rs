@@ -35,6 +35,8 @@ pub struct Setup<'a> {
     pub regint: u32,
     /// More lines of its configuration.
     pub config: &'a str,
+    /// Prints the SIP messages too.
+    pub trace: bool,
 }
 
 impl<'a> Setup<'a> {
@@ -51,6 +53,7 @@ impl<'a> Setup<'a> {
             tone: 440,
             regint: 120,
             config: "",
+            trace: false,
         }
     }
 
@@ -108,6 +111,7 @@ impl Baresip {
         let child = Command::new("baresip")
             .args(["-v", "-f"])
             .arg(folder.path())
+            .args(setup.trace.then_some("-s"))
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("log"))
@@ -227,7 +231,7 @@ impl Baresip {
         files
     }
 
-    /// What it printed (SIP messages are not among it).
+    /// What it printed; SIP messages are among it with [`Setup::trace`] only.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.folder.path().join("log")).unwrap_or_default())
             .into()

@@ -4,6 +4,7 @@
 
 pub mod appliance;
 pub mod baresip;
+pub mod boto3;
 pub mod browser;
 pub mod lambda;
 pub mod net;

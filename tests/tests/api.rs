@@ -3,8 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
@@ -13,55 +11,10 @@ use offhook::api::calls::{ApiError, Arguments, Calls};
 use offhook::api::keys::KeyFile;
 use offhook_pbx::office::CreateCall;
 use offhook_tests::appliance::Appliance;
+use offhook_tests::boto3::Client;
 use offhook_tests::net::Net;
-use offhook_tests::python;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-/// Asks with boto3 and prints what came of each request: its answer, or its error.
-const ASK: &str = r#"
-import json, sys, boto3, botocore.config, botocore.exceptions
-url, key, secret, requests, ca = sys.argv[1:6]
-client = boto3.client(
-    "chime-sdk-voice", endpoint_url=url, region_name="eu-central-1",
-    aws_access_key_id=key, aws_secret_access_key=secret, verify=ca or None,
-    # What the model would refuse is sent, too: the server has to see to it.
-    config=botocore.config.Config(retries={"total_max_attempts": 1}, parameter_validation=False))
-for operation, parameters in json.loads(requests):
-    try:
-        answer = getattr(client, operation)(**parameters)
-        status = answer.pop("ResponseMetadata")["HTTPStatusCode"]
-        print(json.dumps({"status": status, "answer": answer}))
-    except botocore.exceptions.ClientError as error:
-        told = error.response["Error"]
-        print(json.dumps({
-            "status": error.response["ResponseMetadata"]["HTTPStatusCode"],
-            "id": error.response["ResponseMetadata"].get("RequestId", ""),
-            "error": type(error).__name__, "code": told["Code"],
-            "message": told.get("Message") or error.response.get("Message")}))
-"#;
-
-struct Client<'a> {
-    url: String,
-    key: &'a str,
-    secret: &'a str,
-    ca: Option<&'a Path>,
-}
-
-impl Client<'_> {
-    fn ask(&self, requests: &Value) -> Vec<Value> {
-        let output = Command::new(python::with_boto3())
-            .args(["-c", ASK, &self.url, self.key, self.secret, &requests.to_string()])
-            .arg(self.ca.unwrap_or(Path::new("")))
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env_remove("AWS_PROFILE")
-            .output()
-            .expect("python runs");
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
-    }
-}
 
 fn update(transaction: &str, arguments: &Value) -> Value {
     json!(["update_sip_media_application_call", {"SipMediaApplicationId": "ivr",
@@ -131,9 +84,10 @@ impl Alone {
         Self { folder, address, noted, key }
     }
 
-    fn client(&self) -> Client<'_> {
+    fn client(&self) -> Client {
         let url = format!("http://{}", self.address);
-        Client { url, key: &self.key.id, secret: self.key.secret.expose(), ca: None }
+        let (key, secret) = (self.key.id.clone(), self.key.secret.expose().to_owned());
+        Client { url, key, secret, ca: None }
     }
 }
 
@@ -216,14 +170,14 @@ fn boto3_knows_each_error_by_its_class() {
 fn a_stranger_is_not_let_in_and_a_removed_key_no_more() {
     let api = Alone::start("");
     let request = json!([update("t", &json!({}))]);
-    let told = |client: &Client<'_>| client.ask(&request)[0].clone();
-    let wrong = Client { secret: "another", ..api.client() };
+    let told = |client: &Client| client.ask(&request)[0].clone();
+    let wrong = Client { secret: "another".to_owned(), ..api.client() };
     let answer = told(&wrong);
     assert_eq!(
         (&answer["status"], &answer["code"]),
         (&json!(403), &json!("InvalidSignatureException"))
     );
-    let unknown = Client { key: "OHAKNOBODY", ..api.client() };
+    let unknown = Client { key: "OHAKNOBODY".to_owned(), ..api.client() };
     let answer = told(&unknown);
     assert_eq!(answer["code"], "UnrecognizedClientException");
     assert_eq!(told(&api.client())["status"], 202);
@@ -252,7 +206,7 @@ fn with_a_certificate_it_speaks_tls() {
     let api = Alone::start_in(folder, "certificate = \"cert.pem\"\nkey = \"key.pem\"\n");
     let ca = api.folder.path().join("cert.pem");
     let url = format!("https://{}", api.address);
-    let client = Client { url, ca: Some(&ca), ..api.client() };
+    let client = Client { url, ca: Some(ca), ..api.client() };
     assert_eq!(client.ask(&json!([update("t", &json!({}))]))[0]["status"], 202);
 }
 
@@ -262,17 +216,11 @@ fn the_program_has_the_api_and_the_command_that_makes_its_keys() {
     let address = SocketAddr::from((net.appliance(), 9481));
     let appliance = Appliance::start_on(net, &format!("[api]\nlisten = \"{address}\"\n"));
     let run = |arguments: &[&str]| appliance.cli(arguments);
-    let told = run(&["api-key", "add", "--name", "crm"]);
-    let word = |label: &str| {
-        let line = told.lines().find_map(|line| line.strip_prefix(label));
-        line.unwrap_or_else(|| panic!("{told}")).trim().to_owned()
-    };
-    let (key, secret) = (word("Access key id"), word("Secret access key"));
-    assert!(told.contains(&format!("--endpoint-url http://{address}")), "{told}");
+    let client = Client::of(&appliance, address);
+    let (key, secret) = (client.key.clone(), client.secret.clone());
     let listed = run(&["api-key", "list"]);
-    assert!(listed.contains(&key) && listed.contains("crm") && !listed.contains(&secret));
+    assert!(listed.contains(&key) && listed.contains("test") && !listed.contains(&secret));
 
-    let client = Client { url: format!("http://{address}"), key: &key, secret: &secret, ca: None };
     let answers = client.ask(&json!([update("23fe0cf1", &json!({"a": "b"})), create(&json!({}))]));
     assert_eq!(answers[0]["error"], "NotFoundException", "{answers:?}");
     assert_eq!(answers[1]["error"], "BadRequestException", "{answers:?}");

@@ -127,6 +127,21 @@ async fn a_call_is_ended_by_the_operator_before_anybody_answers() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_update_takes_back_a_call_that_still_rings() {
+    let script = Scripted::new(vec![Answer::Nothing, Answer::Nothing, actions(json!([hang_up()]))]);
+    let scene = Scene::running(script.applications(), "").await;
+    let id = scene.office.calls.create_call(create("102")).await.unwrap();
+    let mut line = scene.phone(102).call().await;
+    line.ring();
+    script.nth(2).await;
+    scene.office.calls.update_call(&id, [("take".to_owned(), "back".to_owned())].into()).unwrap();
+    line.ended().await;
+    script.nth(4).await;
+    scene.close().await;
+    assert_eq!(script.told()[2..], ["CALL_UPDATE_REQUESTED CallUpdateRequest", "HANGUP Hangup"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_cannot_be_called_is_said_at_once() {
     let script = Scripted::new(Vec::new());
     let scene = Scene::running(script.applications(), "[dialplan]\nemergency = [\"911\"]\n").await;

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use offhook_pbx::office::UpdateError;
+use offhook_pbx::office::{UpdateError, application_id};
 use offhook_sip::header::Headers;
 use offhook_sip::message::Method;
 use offhook_sma::Rules;
@@ -306,6 +306,32 @@ async fn an_update_interrupts_and_its_answer_takes_the_place_of_the_list() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn only_the_application_that_runs_a_call_is_found_to_be_updated() {
+    let script = Scripted::new(vec![actions(json!([pause(30_000)])), Answer::Nothing]);
+    let office = scene(&script).await;
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    out.answered().await;
+    let calls = &office.office.calls;
+    let event = &script.events()[0];
+    let transaction = id(event);
+    let own = event["CallDetails"]["SipMediaApplicationId"].as_str().unwrap();
+    let update = |application: &str| {
+        calls.update_call_of(application, &transaction, [("a".to_owned(), "b".to_owned())].into())
+    };
+    for other in ["flow:other", "main", "", &application_id("flow:other"), &transaction] {
+        assert_eq!(update(other), Err(UpdateError::NotFound), "{other}");
+    }
+    assert_eq!(calls.update_call_of(own, "none", Default::default()), Err(UpdateError::NotFound));
+    update("flow:main").unwrap();
+    update(own).unwrap();
+    script.nth(3).await;
+    out.hang_up();
+    office.close().await;
+    let updates = script.told().iter().filter(|t| t.starts_with("CALL_UPDATE_REQUESTED")).count();
+    assert_eq!(updates, 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_may_not_be_interrupted_ends_first() {
     let send = json!({"Type": "SendDigits", "Parameters": {"Digits": ",,,,,,,,,,,,,,,,,,,,"}});
     let script = Scripted::new(vec![
@@ -387,6 +413,31 @@ async fn a_call_is_taken_back_and_transferred() {
         // The end of LEG-B carries what the answer to the update has kept.
         assert_eq!(events[3]["CallDetails"]["TransactionAttributes"]["transfer"], "true");
         assert_eq!(events[3]["ActionData"]["Parameters"]["ParticipantTag"], "LEG-B");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_number_of_the_voice_connector_that_leads_to_a_phone_here_rings_it() {
+    let bridge = |user: &str| {
+        json!({"Type": "CallAndBridge", "Parameters": {"CallTimeoutSeconds": 30,
+            "CallerIdNumber": "+15551234567", "Endpoints": [{"BridgeEndpointType": "AWS",
+            "Arn": "arn:aws:chime:us-east-1:111122223333:vc/abcdefghijklmnopqrstuv",
+            "Uri": user}]}})
+    };
+    let numbers = "[[number]]\nmatch = \"+15550100300\"\nfrom = \"trunks\"\nto = \"extension:102\"\n\
+        [[number]]\nmatch = \"+15550100400\"\nfrom = \"phones\"\nto = \"extension:102\"\n";
+    for (user, here) in [("+15550100300", true), ("102", true), ("+15550100400", false)] {
+        let script = Scripted::new(vec![actions(json!([bridge(user)]))]);
+        let office = Scene::running(script.applications(), &format!("{NUMBER}{numbers}")).await;
+        let mut out = office.phone(101).dial(Dial::to("600"));
+        let target = if here { office.phone(102) } else { &office.trunk };
+        let mut line = target.call().await;
+        line.answer();
+        out.answered().await;
+        line.confirmed().await;
+        out.hang_up();
+        line.ended().await;
+        office.close().await;
     }
 }
 

@@ -7,6 +7,9 @@ use super::similar;
 use crate::schema::{Config, Listen, Transport};
 use crate::target::{Origin, Pattern, RuleOrigin, Target};
 
+/// The workflow that is told `[business]`.
+const BUSINESS_FLOW: &str = "business-number";
+
 /// Where the items of a configuration stand: sections side by side with the items.
 pub(super) struct Marks<'d, 'i> {
     pub(super) http: Section<'d, 'i>,
@@ -349,10 +352,28 @@ fn target(config: &Config, section: &Section<'_, '_>, target: &Target) {
         | Target::Say(_)
         | Target::Record(_)
         | Target::Echo
-        | Target::Conference(_)
+        | Target::Conference(_) => {}
         // Which workflows are published only the store knows, and it changes without a reload.
-        | Target::Flow(_) => {}
+        Target::Flow(name) => business_flow(config, section, name),
     }
+}
+
+/// The flow that comes with the program knows nobody to ring without its section.
+fn business_flow(config: &Config, section: &Section<'_, '_>, name: &str) {
+    if name.split('@').next() != Some(BUSINESS_FLOW) {
+        return;
+    }
+    let business = &config.business;
+    let said = [("name", &business.name), ("number", &business.number), ("owner", &business.owner)];
+    let missing: Vec<&str> =
+        said.iter().filter(|(_, value)| value.is_empty()).map(|(key, _)| *key).collect();
+    if missing.is_empty() {
+        return;
+    }
+    let message = format!("`to`: {BUSINESS_FLOW} lacks {} of [business]", missing.join(", "));
+    let remedy = "write [business] with name = \"Flowers\", number = \"+15551230000\" and \
+                  owner = \"101\"";
+    section.reader.suggest(section.at("to"), message, remedy);
 }
 
 fn named<'c>(

@@ -321,6 +321,12 @@ fn each_single_mistake_is_named() {
             "2:10 `hours`: \"Mon-Fry 08:00-18:00\" has the weekday \"Fry\"",
         ),
         ("[business]\nowner = \"+1 555\"".into(), "2:9 `owner`: \"+1 555\" is no extension"),
+        (
+            "[business]\nname = \"F\"\nowner = \"+15551230000\"\n\
+             [[number]]\nmatch = \"7\"\nto = \"flow:business-number@live\""
+                .into(),
+            "6:6 `to`: business-number lacks number of [business] / write [business] with name",
+        ),
         ("[aws]\naccount = \"12\"".into(), "2:11 `account` must be the 12 digits"),
         ("[aws]\naccess_key = \"AKIA\"".into(), "1:1 [aws] needs `secret_key`"),
         ("[[bucket]]\nname = \"prompts\"".into(), "1:1 [[bucket]] needs `folder`"),

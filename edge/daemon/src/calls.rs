@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::cli::CallsCommand;
 use crate::control;
 use crate::ladder;
-use crate::output::{plain, print, table};
+use crate::output::{plain, print, reason, table};
 use crate::place::{CommandError, block_on, existing_store, whereabouts};
 
 /// Runs `offhook calls …`.
@@ -152,9 +152,9 @@ pub fn show(config: &Config, record: &CallRecord, events: &[CallEvent]) -> Strin
 /// The failure in words, and what to do.
 fn explain(code: &str, detail: &str) -> String {
     let Some(failure) = failure::by_code(code) else {
-        return format!("\n{code}: {}\n", plain(detail));
+        return format!("\n{code}: {}\n", reason(detail));
     };
-    let detail = if detail.is_empty() { String::new() } else { format!(" ({})", plain(detail)) };
+    let detail = if detail.is_empty() { String::new() } else { format!(" ({})", reason(detail)) };
     format!("\nWhy: {}{detail}\nWhat to do: {}\n", failure.meaning, failure.remedy)
 }
 

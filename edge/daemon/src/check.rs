@@ -1,10 +1,16 @@
 //! `offhook check FILE`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use offhook_config::{Config, NumberRule, Target};
+use offhook_flows::Clock;
+use offhook_flows::versions::Versions;
+
+use crate::applications::published;
 use crate::cli::Place;
 use crate::output::print;
-use crate::place::{CommandError, read_with_phones};
+use crate::place::{CommandError, block_on, existing_store, read_with_phones};
 
 /// Prints every problem, or a word that there is none.
 pub fn run(file: Option<&PathBuf>) -> Result<(), CommandError> {
@@ -22,10 +28,24 @@ pub fn run(file: Option<&PathBuf>) -> Result<(), CommandError> {
         counted(config.groups.len(), "group"),
         config.server.data_dir.display()
     ));
-    for warning in crate::speech::warnings(&config) {
+    let flows = missing_flows(&config)?;
+    for warning in crate::speech::warnings(&config).into_iter().chain(flows) {
         print(&format!("warning: {warning}"));
     }
     Ok(())
+}
+
+/// Numbers that lead to no workflow, as far as there is a database to ask.
+fn missing_flows(config: &Config) -> Result<Vec<String>, CommandError> {
+    let flows = |number: &NumberRule| matches!(number.to, Target::Flow(_));
+    if !config.numbers.iter().any(flows) || matches!(config.database().try_exists(), Ok(false)) {
+        return Ok(Vec::new());
+    }
+    // That it cannot be read was said when the phones were looked up.
+    let Ok(store) = existing_store(config) else { return Ok(Vec::new()) };
+    let versions = Versions::new(Arc::new(store), Clock::system());
+    let missing = block_on(published::missing(config, &versions))?;
+    missing.map_err(|error| CommandError::Words(error.to_string()))
 }
 
 fn counted(count: usize, what: &str) -> String {

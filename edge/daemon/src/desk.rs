@@ -152,7 +152,7 @@ impl Desk {
         };
         let _one = self.reloading.lock().await;
         let data = self.config.borrow().server.data_dir.clone();
-        let net = Arc::clone(&self.net);
+        let (net, applications) = (Arc::clone(&self.net), Arc::clone(&self.applications));
         // Disks are slow, and this is the thread of signalling.
         let read = tokio::task::spawn_blocking(move || {
             let new = place::read_with_phones(&path, Some(data)).map_err(|e| e.to_string())?;
@@ -160,13 +160,15 @@ impl Desk {
             let certificates = net
                 .read_certificates(&new.sip.ca_files)
                 .map_err(|e| format!("certificates: {e}; the rest stays as it was"))?;
-            Ok::<_, String>((new, certificates))
+            let handlers = applications.prepare(&new);
+            Ok::<_, String>((new, certificates, handlers))
         });
-        let (new, certificates) = read.await.map_err(|e| e.to_string())??;
+        let (new, certificates, handlers) = read.await.map_err(|e| e.to_string())??;
         let new = self.place.with_data(new);
         let kept = self.store.load_extensions().await.map_err(|e| e.to_string())?;
         // All is read, and from here on nothing fails or waits.
         self.net.renew(certificates);
+        self.applications.take_up(handlers);
         let old = Arc::clone(&self.config.borrow());
         let changes: Vec<String> =
             offhook_config::diff(&old, &new).iter().map(ToString::to_string).collect();
@@ -180,6 +182,7 @@ impl Desk {
         self.config.send_replace(new);
         self.set_phones(kept);
         tracing::info!(?changes, "configuration reloaded");
+        self.applications.tell_of_missing().await;
         Ok(changes)
     }
 

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use offhook_pbx::event::{CallEvent, CallEventKind, Direction};
 use offhook_pbx::quality::PathQuality;
 
-use crate::output::plain;
+use crate::output::{plain, reason};
 
 const COLUMN: usize = 34;
 
@@ -26,7 +26,13 @@ pub fn draw(started: SystemTime, events: &[CallEvent]) -> String {
             }
             (kind, _) => {
                 let leg = event.leg.as_deref().map_or_else(String::new, |l| format!("{l}: "));
-                let _ = writeln!(out, "{after:8.3}  · {leg}{}", plain(&words(kind)));
+                let words = match kind {
+                    CallEventKind::Failure { .. } | CallEventKind::Note { .. } => {
+                        reason(&words(kind))
+                    }
+                    _ => plain(&words(kind)),
+                };
+                let _ = writeln!(out, "{after:8.3}  · {leg}{words}");
             }
         }
     }

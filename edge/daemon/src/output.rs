@@ -14,14 +14,25 @@ pub fn complain(text: &str) {
 
 /// Characters of a text of others that are shown.
 const MOST: usize = 160;
+/// The same for why something failed: what matters often stands at the end.
+const MOST_OF_A_REASON: usize = 600;
 
 /// What somebody else wrote, as it may stand in a line of a terminal: no control characters, which
 /// could paint anything there, none that turn the direction of writing, and not without end.
 pub fn plain(text: &str) -> String {
+    shown(text, MOST)
+}
+
+/// The same for words that say why something failed.
+pub fn reason(text: &str) -> String {
+    shown(text, MOST_OF_A_REASON)
+}
+
+fn shown(text: &str, most: usize) -> String {
     let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let shown = |c: char| if c.is_control() || turns(c) { '\u{fffd}' } else { c };
-    let mut plain: String = text.chars().take(MOST).map(shown).collect();
-    if text.chars().nth(MOST).is_some() {
+    let mut plain: String = text.chars().take(most).map(shown).collect();
+    if text.chars().nth(most).is_some() {
         plain.push('…');
     }
     plain

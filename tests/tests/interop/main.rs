@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod answers;
+mod api_live;
 mod bans;
 mod browser;
 mod codecs;
@@ -16,6 +17,7 @@ mod drain;
 mod flows;
 mod groups;
 mod hold;
+mod hostile;
 mod ipv6;
 mod mailbox;
 mod operator;
@@ -30,15 +32,19 @@ mod secrets;
 mod secure;
 mod speech;
 mod systemd;
+mod take_back;
 mod timers;
 mod transcoded;
 mod transfer;
 mod trunks;
 mod voicemail;
+mod webhook;
+
+use std::time::Duration;
 
 use offhook_tests::appliance::Appliance;
 use offhook_tests::baresip::PASSWORD;
-use offhook_tests::net::Net;
+use offhook_tests::net::{Net, eventually};
 use serde_json::Value;
 
 /// A carrier known by its address, whose number +15550100100 leads to `target`.
@@ -65,6 +71,13 @@ fn office(net: Net, config: &str, phones: &[&str]) -> Appliance {
 /// The newest call's record.
 fn last_call(appliance: &Appliance) -> Value {
     appliance.json(&["calls", "list"])[0].clone()
+}
+
+/// The same when it has ended.
+fn ended_call(appliance: &Appliance) -> Value {
+    eventually("the call's end", Duration::from_secs(10), || {
+        Some(last_call(appliance)).filter(|call| !call["ended_ms"].is_null())
+    })
 }
 
 /// `offhook calls show` of the newest call, as text.

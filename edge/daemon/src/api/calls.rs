@@ -31,9 +31,17 @@ pub trait Calls: Send + Sync {
 }
 
 impl Calls for OfficeHandle {
-    fn update(&self, _: &str, transaction: &str, arguments: Arguments) -> Result<(), ApiError> {
-        self.update_call(transaction, arguments).map_err(|error| match error {
-            UpdateError::NotFound => ApiError::not_found(error.to_string()),
+    fn update(
+        &self,
+        application: &str,
+        transaction: &str,
+        arguments: Arguments,
+    ) -> Result<(), ApiError> {
+        let updated = self.update_call_of(application, transaction, arguments);
+        updated.map_err(|error| match error {
+            UpdateError::NotFound => ApiError::not_found(format!(
+                "The requested resource couldn't be found: {application} runs no call {transaction}"
+            )),
             UpdateError::TooManyArguments => ApiError::bad_request(error.to_string()),
             UpdateError::Busy => ApiError::throttled(),
         })

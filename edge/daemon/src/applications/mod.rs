@@ -5,26 +5,22 @@
 mod directory;
 mod engine;
 mod functions;
+mod handlers;
 mod office;
+pub mod published;
 mod remote;
 mod schedules;
 mod shipped;
 mod upstream;
 mod workflow;
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use jiff::Timestamp;
-use offhook_chime::credentials::{Environment, Source as KeySource};
-use offhook_chime::handler::{Handler, LambdaHandler};
 use offhook_chime::http_task::HttpTasks;
-use offhook_chime::lambda::{FunctionName, Lambda};
 use offhook_chime::sdk::Sdk;
-use offhook_chime::sigv4::Credentials;
-use offhook_chime::webhook::Webhook;
-use offhook_chime::{Aws, AwsConfig, Trust};
 use offhook_config::{Config, Target};
-use offhook_flows::{MachineRef, Router, Runtime};
+use offhook_flows::{Router, Runtime};
 use offhook_pbx::app::{AppError, Application};
 use offhook_pbx::office::{self as pbx, OfficeHandle, Opening};
 use offhook_pbx::pin::Guard;
@@ -35,6 +31,9 @@ use tokio::sync::watch;
 
 pub use self::directory::ById;
 use self::engine::Engine;
+use self::handlers::Handlers;
+pub use self::handlers::Kept;
+pub(crate) use self::handlers::aws_config;
 pub use self::office::context;
 use self::remote::Remote;
 use self::workflow::Workflow;
@@ -44,10 +43,7 @@ pub struct Applications {
     config: watch::Receiver<Arc<Config>>,
     store: Store,
     pins: Arc<Guard>,
-    /// Made when it is first asked for: reading the system's certificates takes its time.
-    trust: OnceLock<Result<Trust, String>>,
-    /// The way to AWS, as long as `[aws]` is the same: it remembers keys and connections.
-    aws: Mutex<Option<(offhook_config::Aws, Aws)>>,
+    handlers: Handlers,
     /// Calls are there a moment after applications are.
     office: OnceLock<OfficeHandle>,
     flows: OnceLock<Router>,
@@ -64,8 +60,7 @@ impl Applications {
             config,
             store,
             pins: Arc::default(),
-            trust: OnceLock::new(),
-            aws: Mutex::default(),
+            handlers: Handlers::default(),
             office: OnceLock::new(),
             flows: OnceLock::new(),
             engine: OnceLock::new(),
@@ -86,8 +81,10 @@ impl Applications {
     async fn begin(self: &Arc<Self>) -> Result<(), String> {
         let config = self.config();
         if !(config.lambdas.is_empty() && config.webhooks.is_empty()) {
-            // Not while a call waits for it.
-            self.trust().inspect_err(|error| tracing::error!(error, "no certificates")).ok();
+            // Not while a call waits for it, nor on the thread of calls.
+            let (me, config) = (Arc::clone(self), Arc::clone(&config));
+            let prepared = tokio::task::spawn_blocking(move || me.prepare(&config)).await;
+            self.take_up(prepared.map_err(|error| error.to_string())?);
         }
         let engine = engine::start(&config, &self.store, self).await?;
         let calls = Arc::downgrade(self);
@@ -99,12 +96,22 @@ impl Applications {
         });
         let _ = self.flows.set(Router::new(engine.runtime.clone()).with_wake(wake));
         let _ = self.engine.set(engine);
+        self.tell_of_missing().await;
         Ok(())
     }
 
     /// Whether what runs workflows is there, when it once was.
     pub fn is_well(&self) -> bool {
         self.runtime().is_none_or(Runtime::is_well)
+    }
+
+    /// Tells the journal of numbers that lead to no workflow.
+    pub async fn tell_of_missing(&self) {
+        let Some(versions) = self.runtime().map(Runtime::versions) else { return };
+        match published::missing(&self.config(), versions).await {
+            Ok(missing) => missing.iter().for_each(|words| tracing::warn!("{words}")),
+            Err(error) => tracing::error!(%error, "published workflows cannot be read"),
+        }
     }
 
     /// A workflow was published.
@@ -117,6 +124,16 @@ impl Applications {
     /// Calls can be begun and told something from now on.
     pub fn connect(&self, office: OfficeHandle) {
         let _ = self.office.set(office);
+    }
+
+    /// Reads and makes what a configuration needs to have calls run elsewhere; may wait for a disk.
+    pub fn prepare(&self, config: &Config) -> Kept {
+        self.handlers.prepare(config)
+    }
+
+    /// Calls that begin from now on use what was prepared.
+    pub fn take_up(&self, kept: Kept) {
+        self.handlers.take_up(kept);
     }
 
     fn config(&self) -> Arc<Config> {
@@ -141,55 +158,12 @@ impl Applications {
         self.flows.get().map(Router::runtime)
     }
 
-    fn trust(&self) -> Result<Trust, String> {
-        self.trust.get_or_init(Trust::system).clone()
-    }
-
-    fn aws(&self, config: &offhook_config::Aws) -> Result<Aws, String> {
-        let mut kept = self.aws.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, aws)) = &*kept
-            && of == config
-        {
-            return Ok(aws.clone());
-        }
-        let aws = Aws::new(aws_config(config), self.trust()?, Environment::of_process())?;
-        *kept = Some((config.clone(), aws.clone()));
-        Ok(aws)
-    }
-
     fn sdk(&self) -> Result<Sdk, String> {
-        Ok(Sdk::new(self.aws(&self.config().aws)?))
+        Ok(Sdk::new(self.handlers.aws(&self.config().aws)?))
     }
 
     fn http_tasks(&self) -> Result<HttpTasks, String> {
-        HttpTasks::new(Default::default(), &self.config().aws.region, self.trust()?)
-    }
-
-    /// A function of `[[lambda]]`, or one by its ARN.
-    fn lambda(&self, config: &Config, name: &str) -> Result<Arc<dyn Handler>, String> {
-        let (function, qualifier, endpoint) = match config.lambda(name) {
-            Some(lambda) => (&*lambda.function, lambda.qualifier.as_deref(), &lambda.endpoint),
-            None => (name, None, &None),
-        };
-        let function = FunctionName::parse(function)?.at(qualifier);
-        let aws = match endpoint {
-            None => self.aws(&config.aws)?,
-            Some(endpoint) => {
-                let of =
-                    offhook_config::Aws { endpoint: Some(endpoint.clone()), ..config.aws.clone() };
-                Aws::new(aws_config(&of), self.trust()?, Environment::of_process())?
-            }
-        };
-        Ok(Arc::new(LambdaHandler::new(Lambda::new(aws), function)))
-    }
-
-    fn webhook(&self, config: &Config, name: &str) -> Result<Arc<dyn Handler>, String> {
-        let webhook = config.webhook(name).ok_or_else(|| format!("there is no webhook {name}"))?;
-        let trust = match &webhook.ca_file {
-            Some(file) => Trust::with_file(file)?,
-            None => self.trust()?,
-        };
-        Ok(Arc::new(Webhook::new(&webhook.url, webhook.secret.expose(), trust)?))
+        HttpTasks::new(Default::default(), &self.config().aws.region, self.handlers.trust()?)
     }
 
     /// Where workflows run, when they do.
@@ -200,9 +174,8 @@ impl Applications {
     }
 
     fn workflow(&self, opening: &Opening<'_>, name: &str) -> Result<Workflow, String> {
-        // The `:` of a version is written `@` in a target as well.
-        let machine = MachineRef::parse(&name.replace('@', ":"));
-        let machine = machine.ok_or_else(|| format!("{name} is no name of a workflow"))?;
+        let machine = published::machine_of(name)
+            .ok_or_else(|| format!("{name} is no name of a workflow"))?;
         let context = office::context(opening.config, opening.caller, Timestamp::now());
         let applications = self.me.upgrade().ok_or("the appliance goes")?;
         Ok(Workflow::new(applications, machine, context))
@@ -215,8 +188,8 @@ impl pbx::Applications for Applications {
         let remote = |handler| Box::new(Remote::new(handler)) as Box<dyn Application>;
         let opened = match target {
             Target::Flow(name) => self.workflow(opening, name).map(|flow| Box::new(flow) as _),
-            Target::Lambda(name) => self.lambda(config, name).map(remote),
-            Target::Webhook(name) => self.webhook(config, name).map(remote),
+            Target::Lambda(name) => self.handlers.lambda(config, name).map(remote),
+            Target::Webhook(name) => self.handlers.webhook(config, name).map(remote),
             _ => return None,
         };
         opened
@@ -247,22 +220,4 @@ fn holds(value: &Value, so: &impl Fn(&Value) -> bool) -> bool {
             Value::Object(members) => members.values().any(|inner| holds(inner, so)),
             _ => false,
         }
-}
-
-/// `[aws]` in the words of the client.
-pub(crate) fn aws_config(aws: &offhook_config::Aws) -> AwsConfig {
-    let credentials = match (&aws.keys, &aws.profile) {
-        (Some(keys), _) => KeySource::Fixed(Credentials {
-            session_token: keys.session.as_ref().map(|token| token.expose().to_owned()),
-            ..Credentials::new(&*keys.id, keys.secret.expose())
-        }),
-        (None, Some(profile)) => KeySource::Profile { name: Some(profile.clone()), file: None },
-        (None, None) => KeySource::Chain,
-    };
-    AwsConfig {
-        region: aws.region.clone(),
-        credentials,
-        endpoint: aws.endpoint.clone(),
-        ..AwsConfig::default()
-    }
 }

@@ -37,18 +37,29 @@ impl Application for Remote {
         Box::pin(async move {
             let asked = ask(&*handler, &event, Policy::default()).await;
             let asked = asked.map_err(|error| {
-                let words = format!("{}: {error}", handler.name());
+                let name = handler.name();
                 match error {
                     AskError::Invalid(error) => AppError::Invalid(error),
-                    AskError::GaveUp { why, .. } => match why {
-                        GiveUp::TimedOut => AppError::TimedOut,
-                        GiveUp::AccessDenied | GiveUp::Throttled => AppError::Unreachable(words),
-                        GiveUp::Failed(_) => AppError::Failed(words),
+                    AskError::GaveUp { why, last } => match (why, words(name, why, last)) {
+                        (GiveUp::TimedOut, _) => AppError::TimedOut,
+                        (GiveUp::AccessDenied | GiveUp::Throttled, words) => {
+                            AppError::Unreachable(words)
+                        }
+                        (GiveUp::Failed(_), words) => AppError::Failed(words),
                     },
                 }
             });
             asked.and_then(without_files)
         })
+    }
+}
+
+/// What came of the last attempt, and behind it AWS's words where AWS is concerned.
+fn words(name: &str, why: GiveUp, last: Option<String>) -> String {
+    match last {
+        Some(last) if name.starts_with("webhook:") => last,
+        Some(last) => format!("{name}: {last} ({why})"),
+        None => format!("{name}: {why}"),
     }
 }
 
@@ -74,7 +85,7 @@ mod tests {
         fn attempt(&self, _: String, _: Bytes, _: Duration) -> Attempt<'_> {
             let said = self.0.map(Bytes::from).map_err(|status| HandlerError {
                 fault: Fault::Client(status),
-                words: format!("answers {status}"),
+                words: format!("webhook:https://example.com/calls answers {status}"),
             });
             Box::pin(std::future::ready(said))
         }

@@ -47,7 +47,7 @@ impl Applications {
     /// `CreateSipMediaApplicationCall` with what AWS's sample hands to its function.
     pub(super) async fn place_call(&self, call: OutboundCall) -> Result<String, ServiceError> {
         let office = self.office().ok_or_else(closing)?;
-        let label = self.label_of(&call.sip_media_application).ok_or_else(|| {
+        let label = self.label_of(&call.sip_media_application).await.ok_or_else(|| {
             let words = format!("there is no application {}", call.sip_media_application);
             ServiceError::new("ChimeSDKVoice.ResourceNotFoundException", words)
         })?;

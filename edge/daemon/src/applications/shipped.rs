@@ -9,6 +9,11 @@ const WORKFLOWS: [(&str, &str); 1] =
 /// How the description of a version begins that the program published itself.
 const OURS: &str = "came with Offhook";
 
+/// Whether the program publishes one of this name at its start.
+pub(super) fn is_shipped(name: &str) -> bool {
+    WORKFLOWS.iter().any(|(shipped, _)| *shipped == name)
+}
+
 /// Publishes those that are new. Where the operator has published a version of his own since, his
 /// stays the latest.
 ///

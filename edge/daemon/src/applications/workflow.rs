@@ -53,6 +53,14 @@ impl Application for Workflow {
     }
 
     fn take_notes(&mut self) -> Vec<String> {
-        self.call.as_mut().map(FlowCall::take_notes).unwrap_or_default()
+        let Some(call) = &mut self.call else { return Vec::new() };
+        let mut notes = call.take_notes();
+        // It is told as what it is.
+        notes.retain(|note| Some(note.as_str()) != call.failure());
+        notes
+    }
+
+    fn take_failure(&mut self) -> Option<String> {
+        self.call.as_mut().and_then(FlowCall::take_failure)
     }
 }

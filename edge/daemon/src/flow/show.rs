@@ -9,7 +9,7 @@ use offhook_store::Store;
 use serde_json::{Value, json};
 
 use crate::cli::Place;
-use crate::output::{plain, print};
+use crate::output::{plain, print, reason};
 use crate::place::{CommandError, block_on, existing_store, whereabouts};
 
 /// Executions that are looked through for the beginning of a call's id.
@@ -74,7 +74,7 @@ fn head(record: &ExecutionRecord) -> String {
     lines.push(format!("  status          {:?}", record.status));
     if let Some(error) = &record.error {
         let cause = record.cause.as_deref().unwrap_or_default();
-        lines.push(format!("  why             {}: {}", plain(error), plain(cause)));
+        lines.push(format!("  why             {}: {}", plain(error), reason(cause)));
     }
     lines.push(String::new());
     lines.join("\n")

@@ -31,6 +31,12 @@ pub trait Application: Send {
     fn take_notes(&mut self) -> Vec<String> {
         Vec::new()
     }
+
+    /// Why it has given the call up with the reply that it just gave, in words; once. Asked after
+    /// the notes.
+    fn take_failure(&mut self) -> Option<String> {
+        None
+    }
 }
 
 /// Why an application gave no usable answer. The call hears an apology and ends.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use offhook_sip::message::StatusCode;
-use offhook_sma::action::LegTag;
+use offhook_sma::action::{Action, LegTag};
 use offhook_sma::event::{ActionData, EventType};
 use offhook_sma::invoke::Policy;
 use offhook_sma::reply::{Reply, ReplyError};
@@ -90,6 +90,9 @@ impl Call {
         for note in app.take_notes() {
             self.timeline.note(now, None, note);
         }
+        if let Some(why) = app.take_failure() {
+            self.fail(now, failure::APPLICATION_FAILED, None, &why);
+        }
         self.app = Some(app);
         self.awaiting_reply = !self.app_queue.is_empty();
         let checked = reply.and_then(|reply| match reply.check(&self.rules) {
@@ -117,6 +120,11 @@ impl Call {
         if !self.transaction.acts_on(told, leg, &self.rules) {
             return;
         }
+        let first = reply.actions.as_deref().and_then(<[Action]>::first);
+        if self.creating.is_some() && matches!(first, Some(Action::Hangup(_))) {
+            // It rings, and an update takes that back: nobody is to answer for nothing.
+            return self.hang_up_all(now, "ended by the application");
+        }
         let taken = self.script.take(reply, told, &self.rules);
         if taken == Taken::Interrupts {
             self.interrupt(now);
@@ -138,6 +146,11 @@ impl Call {
 
     /// The application did not answer, or not with sense.
     fn no_reply(&mut self, now: Instant, told: EventType, leg: LegTag, error: &AppError) {
+        if self.record.ended.is_some() {
+            // Nobody is there whose call could still fail.
+            let text = format!("{} was told in vain: {error}", told.as_str());
+            return self.timeline.note(now, None, text);
+        }
         // Once: an application that cannot answer that either has failed.
         if let Some((kind, text)) = self.worth_telling(error)
             && told != EventType::InvalidLambdaResponse

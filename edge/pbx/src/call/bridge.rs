@@ -7,6 +7,8 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use offhook_config::dialplan::Route;
+use offhook_config::{Origin, Target};
 use offhook_media::engine::MediaPort;
 use offhook_sip::flow::Flow;
 use offhook_sip::header::{HeaderName, Headers};
@@ -240,17 +242,24 @@ impl Call {
     }
 
     /// A Voice Connector hands its calls to a telephone system: when that is ours, the phone is
-    /// here. Else over the trunk that is this Voice Connector, or whichever there is.
+    /// here, by its own number or by the one that a `[[number]]` leads to it with. Else over the
+    /// trunk that is this Voice Connector, or whichever there is.
     fn call_connector(&mut self, now: Instant, user: &str, arn: Option<&str>) {
-        if self.services.phonebook.account(user).is_some() {
-            return self.call_extension(now, user, &[]);
-        }
         let id = arn.and_then(|arn| arn.rsplit('/').next()).unwrap_or_default();
         let of_it = |trunk: &&offhook_config::Trunk| {
             let host = trunk.host.to_string();
             host.split('.').next().is_some_and(|first| first.eq_ignore_ascii_case(id))
         };
         let trunk = self.config().trunks.iter().find(of_it).map(|trunk| trunk.name.clone());
+        // As if it had come from there.
+        let origin = Origin::Trunk(trunk.as_deref().unwrap_or_default());
+        let is_extension = |number: &str| self.services.phonebook.account(number).is_some();
+        match self.config().route(origin, user, is_extension) {
+            Route::To(Target::Extension(number)) => return self.call_extension(now, &number, &[]),
+            Route::To(Target::Group(name)) => return self.call_group(now, &name, &[]),
+            _ if is_extension(user) => return self.call_extension(now, user, &[]),
+            _ => {}
+        }
         self.call_out(now, user, trunk.as_deref(), &[]);
     }
 

@@ -63,6 +63,7 @@ impl Call {
         let app_name = plan.app.name();
         let (id, label) = (self.record.id.clone(), plan.destination.as_deref().unwrap_or(app_name));
         let details = details(&self.config().aws, id, label, participant);
+        self.entry.run_by(&details.sip_media_application_id);
         let transaction = Transaction::new(details);
         let before = Before {
             app: self.app.replace(plan.app),
@@ -171,6 +172,7 @@ impl Call {
         self.watch_for_silence(now);
         (self.app, self.app_name) = (before.app, before.app_name);
         (self.transaction, self.caller) = (before.transaction, before.caller);
+        self.entry.run_by(&self.transaction.details().sip_media_application_id);
         (self.invoked_for, self.listening) = (before.invoked_for, before.listening);
         self.partner = before.partner;
         (self.running, self.action_deadline) = (Running::Nothing, None);

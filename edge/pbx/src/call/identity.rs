@@ -79,7 +79,7 @@ impl Caller {
         Self {
             number,
             name,
-            original: if trusted { original_caller(request) } else { None },
+            original: if trusted { original_caller(&request.headers) } else { None },
             private,
             passed: passed_headers(&request.headers, trusted),
             source,
@@ -138,8 +138,8 @@ fn wants_privacy(headers: &Headers) -> bool {
 }
 
 /// The value may be a number, a URI, or a name and an address; whatever else is no number.
-fn original_caller(request: &Request) -> Option<String> {
-    let value = request.headers.text(&HeaderName::Other(ORIGINAL_CALLER.into()))?;
+pub(super) fn original_caller(headers: &Headers) -> Option<String> {
+    let value = headers.text(&HeaderName::Other(ORIGINAL_CALLER.into()))?;
     let value = value.trim();
     let addr: Option<NameAddr> = value.parse().ok();
     let user = addr.as_ref().and_then(|a| match &a.uri {

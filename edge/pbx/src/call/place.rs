@@ -128,9 +128,15 @@ impl Call {
         self.place(now, placed)
     }
 
-    /// Who is shown to phones: the caller, or the number that the application asked for.
+    /// Who is shown to phones: the caller, or the number that the application asked for; before
+    /// both the original caller's, when the application says it in the header that a Voice
+    /// Connector would have carried to us.
     fn shown_caller(&self) -> Caller {
         let asked = self.bridging.as_ref().and_then(|b| b.caller_id.clone());
+        let original = self.bridging.as_ref().and_then(|b| identity::original_caller(&b.headers));
+        if original.is_some() {
+            return Caller { original, ..self.caller.clone() };
+        }
         match asked.filter(|number| *number != self.caller.number) {
             Some(number) => {
                 Caller { number, name: None, original: None, private: false, ..self.caller.clone() }

@@ -16,7 +16,7 @@ const BATCH: usize = 48;
 /// And so long: what a `kill -9` may cost.
 const DELAY: Duration = Duration::from_secs(1);
 /// Characters of a peer's words that are kept: a reason phrase may be as long as a message.
-const MAX_WORDS: usize = 300;
+const MAX_WORDS: usize = 500;
 /// Events of one call; more are counted and the count is noted at the end. A peer that sends INFO
 /// without end must not fill the disk.
 const MAX_EVENTS: usize = 2_000;

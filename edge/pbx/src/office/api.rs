@@ -121,10 +121,37 @@ impl OfficeHandle {
         transaction_id: &str,
         arguments: BTreeMap<String, String>,
     ) -> Result<(), UpdateError> {
+        self.update(transaction_id, None, arguments)
+    }
+
+    /// The same for who has to name the application that runs the call, by the words of a number's
+    /// `to` or by its id. A call that another one runs is not found, as in AWS.
+    ///
+    /// # Errors
+    /// When the call is not told.
+    pub fn update_call_of(
+        &self,
+        application: &str,
+        transaction_id: &str,
+        arguments: BTreeMap<String, String>,
+    ) -> Result<(), UpdateError> {
+        let of = |id: &str| self.update(transaction_id, Some(id), arguments.clone());
+        match of(&application_id(application)) {
+            Err(UpdateError::NotFound) => of(application),
+            told => told,
+        }
+    }
+
+    fn update(
+        &self,
+        transaction_id: &str,
+        application: Option<&str>,
+        arguments: BTreeMap<String, String>,
+    ) -> Result<(), UpdateError> {
         if arguments.len() > MAX_PAIRS {
             return Err(UpdateError::TooManyArguments);
         }
-        match self.registry.update(transaction_id, arguments) {
+        match self.registry.update(transaction_id, application, arguments) {
             Some(true) => Ok(()),
             Some(false) => Err(UpdateError::Busy),
             None => Err(UpdateError::NotFound),

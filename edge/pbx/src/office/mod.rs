@@ -344,7 +344,8 @@ impl Office {
             to = %mask(&dialled),
             "call"
         );
-        let entry = self.registry.enter(live, control);
+        let label = plan.destination.as_deref().unwrap_or(plan.app.name());
+        let entry = self.registry.enter(live, application_id(label), control);
         let new = NewCall {
             id: id.clone(),
             caller,

@@ -49,6 +49,8 @@ struct Shared {
 #[derive(Debug)]
 struct Live {
     call: LiveCall,
+    /// `SipMediaApplicationId` of who runs it.
+    application: String,
     control: mpsc::Sender<Control>,
 }
 
@@ -63,11 +65,17 @@ impl Registry {
         }))
     }
 
-    /// Notes a call. Its task holds the entry for as long as it lives.
-    pub(crate) fn enter(&self, call: LiveCall, control: mpsc::Sender<Control>) -> Entry {
+    /// Notes a call and the `SipMediaApplicationId` of who runs it. Its task holds the entry for as
+    /// long as it lives.
+    pub(crate) fn enter(
+        &self,
+        call: LiveCall,
+        application: String,
+        control: mpsc::Sender<Control>,
+    ) -> Entry {
         let id = call.id.clone();
         let entry = Entry { registry: self.clone(), id: id.clone(), control: control.clone() };
-        self.table().insert(id, Live { call, control });
+        self.table().insert(id, Live { call, application, control });
         self.0.tasks.send_modify(|count| *count += 1);
         entry
     }
@@ -124,11 +132,20 @@ impl Registry {
         self.tell(id, Control::Tape(order))
     }
 
-    /// Tells one call's application of an update, by the call's whole id. `None`: there is no such
-    /// call; `false`: it has more orders than it can take.
-    pub(crate) fn update(&self, id: &str, arguments: BTreeMap<String, String>) -> Option<bool> {
+    /// Tells one call's application of an update, by the call's whole id; `application`: only when
+    /// that one (a `SipMediaApplicationId`) runs it. `None`: there is no such call; `false`: it has
+    /// more orders than it can take.
+    pub(crate) fn update(
+        &self,
+        id: &str,
+        application: Option<&str>,
+        arguments: BTreeMap<String, String>,
+    ) -> Option<bool> {
         let table = self.table();
         let live = table.get(id)?;
+        if application.is_some_and(|application| live.application != application) {
+            return None;
+        }
         match live.control.try_send(Control::Update(arguments)) {
             Ok(()) => Some(true),
             Err(mpsc::error::TrySendError::Full(_)) => Some(false),
@@ -183,6 +200,13 @@ impl Entry {
     /// The table.
     pub(crate) fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// Another application runs the call from now on: its `SipMediaApplicationId`.
+    pub(crate) fn run_by(&self, application: &str) {
+        if let Some(live) = self.registry.table().get_mut(&self.id) {
+            application.clone_into(&mut live.application);
+        }
     }
 
     /// The way to give this call orders.

@@ -22,6 +22,7 @@ mod items;
 mod map;
 mod map_fields;
 mod map_run;
+mod pace;
 mod parallel;
 mod record;
 mod sight;
@@ -35,6 +36,7 @@ mod turn;
 mod writer;
 
 pub use effect::*;
+pub use pace::Pace;
 
 use crate::history::{Details, Event, EventType, Fault as FaultDetails, Started, Truncation};
 use crate::machine::Machine;
@@ -108,11 +110,17 @@ pub struct Execution {
     core: Core,
     /// Bytes of outputs in the present turn.
     written: usize,
+    pace: Pace,
 }
 
 impl Execution {
     /// Starts. The first states have run when this returns.
     pub fn start(machine: Arc<Machine>, start: Start, now: Timestamp) -> Self {
+        Self::start_at(machine, start, now, Pace::default())
+    }
+
+    /// The same with turns as long as the driver says.
+    pub fn start_at(machine: Arc<Machine>, start: Start, now: Timestamp, pace: Pace) -> Self {
         let identity = Identity {
             arn: start.arn,
             name: start.name,
@@ -156,7 +164,7 @@ impl Execution {
             secret: start.seed.to_vec(),
             missing_activities: start.missing_activities,
         };
-        let mut execution = Self { machine, core, written: 0 };
+        let mut execution = Self { machine, core, written: 0, pace };
         let details = Details::ExecutionStarted(Started {
             input: execution.core.identity.input.to_string(),
             input_details: Truncation::default(),
@@ -177,7 +185,13 @@ impl Execution {
         if machine.digest() != snapshot.0.digest {
             return Err(OtherMachine);
         }
-        Ok(Self { machine, core: snapshot.0, written: 0 })
+        Ok(Self { machine, core: snapshot.0, written: 0, pace: Pace::default() })
+    }
+
+    /// With turns as long as the driver says.
+    #[must_use]
+    pub fn with_pace(self, pace: Pace) -> Self {
+        Self { pace, ..self }
     }
 
     /// Takes what the driver tells about a task it was given.

@@ -28,12 +28,13 @@ impl Execution {
         self.core.ready.push_back(id);
     }
 
-    /// Runs what is ready, at most [`limits::STATES_PER_TURN`] states of it, and fewer when they
-    /// write much.
+    /// Runs what is ready, at most [`limits::STATES_PER_TURN`] states of it, fewer when they write
+    /// much, and for as long as its [`super::Pace`] says.
     pub(super) fn run(&mut self) {
         self.written = 0;
-        for _ in 0..limits::STATES_PER_TURN {
-            if self.core.status != Status::Running || self.written > limits::BYTES_PER_TURN {
+        for done in 0..limits::STATES_PER_TURN {
+            let full = self.written > limits::BYTES_PER_TURN;
+            if self.core.status != Status::Running || full || (done > 0 && self.pace.is_over()) {
                 return;
             }
             let Some(id) = self.core.ready.pop_front() else { return };

@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use offhook_asl::execution::TokenEvent;
 use offhook_sma::action::LegTag;
-use offhook_sma::event::{InvocationEvent, Status};
+use offhook_sma::event::{EventType, InvocationEvent, Status};
 use offhook_sma::reply::{Reply, ReplyError};
 use offhook_sma::rules::Rules;
 use serde_json::{Map, Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use super::apology::{apologise, hang_up};
-use super::closing::{Ask, Clerk, Next, ROOM, queue_url};
+use super::beginning::Beginning;
+use super::closing::{Ask, Next};
 use super::event::{Meaning, legs, meaning, nobody_is_there, wait_token};
-use super::{CALL_ENDED, FlowError, HANGUP, Router, execution_name};
+use super::{CALL_ENDED, FlowError, HANGUP, Router};
 use crate::names::MachineRef;
-use crate::runtime::{QueueMessage, StartExecution};
+use crate::runtime::QueueMessage;
 use crate::store::{ExecutionRecord, ExecutionStatus};
 
 /// Messages that make no sense before the workflow is given up.
@@ -36,6 +38,9 @@ pub struct FlowCall {
     arn: Option<String>,
     stage: Stage,
     notes: Vec<String>,
+    failure: Option<String>,
+    /// When the event that is handled has to be answered.
+    until: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +57,9 @@ impl FlowCall {
     pub(super) fn new(router: Router, machine: MachineRef) -> Self {
         let (clerk, arn, notes) = (None, None, Vec::new());
         let busy = Arc::new(watch::Sender::new(false));
-        let context = Map::new();
-        Self { router, machine, context, clerk, busy, arn, stage: Stage::Runs, notes }
+        let (context, stage, failure) = (Map::new(), Stage::Runs, None);
+        let until = Instant::now();
+        Self { router, machine, context, clerk, busy, arn, stage, notes, failure, until }
     }
 
     /// With more in the execution's input than `QueueUrl` and `Event`.
@@ -73,6 +79,16 @@ impl FlowCall {
         std::mem::take(&mut self.notes)
     }
 
+    /// Why the workflow was given up, and the call with it: one of the notes, once.
+    pub fn take_failure(&mut self) -> Option<String> {
+        self.failure.take()
+    }
+
+    /// The same, to be looked at only.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
     /// Tells the workflow what happened; gives what it wants done. Dropping the future loses
     /// nothing but the reply to this event.
     ///
@@ -80,9 +96,13 @@ impl FlowCall {
     /// There is no execution. Whatever becomes of one that there is, the answer is a reply.
     pub async fn handle(&mut self, event: InvocationEvent) -> Result<Reply, FlowError> {
         let _busy = Busy::new(&self.busy);
+        self.until = Instant::now() + self.router.patience.reply;
         let meaning = meaning(&event);
         match (&meaning, &self.clerk) {
-            (Meaning::Begin, None) => self.begin(&event).await?,
+            (Meaning::Begin, None) => {
+                let begun = tokio::time::timeout_at(self.until, self.begin(&event)).await;
+                begun.unwrap_or(Err(FlowError::TooSlow(self.router.patience.reply.as_secs())))?;
+            }
             (Meaning::Informational, _) | (Meaning::Hangup(_) | Meaning::Gone, None) => {
                 return Ok(Reply::nothing());
             }
@@ -91,50 +111,30 @@ impl FlowCall {
             }
             _ => {}
         }
-        Ok(match self.stage {
+        let reply = match self.stage {
             Stage::Runs => self.work(&event, meaning).await,
             Stage::Farewell => self.part(&event, meaning).await,
             Stage::Over => Reply::nothing(),
-        })
+        };
+        // Actions for it would be ignored, and somebody rung for whom nothing is left to do.
+        if event.invocation_event_type == EventType::NewOutboundCall && self.stage != Stage::Runs {
+            let why = self.failure.take().or_else(|| self.notes.pop());
+            return Err(FlowError::NotPlaced(why.unwrap_or_default()));
+        }
+        Ok(reply)
     }
 
     async fn begin(&mut self, event: &InvocationEvent) -> Result<(), FlowError> {
-        let runtime = &self.router.runtime;
-        let transaction_id = event.call_details.transaction_id.clone();
-        let url = queue_url(runtime.place(), &transaction_id);
-        let messages = runtime.open_queue(&url, ROOM).await;
-        let mut input = std::mem::take(&mut self.context);
-        input.insert("QueueUrl".to_owned(), json!(url));
-        input.insert("Event".to_owned(), json!(event));
-        let input = Value::Object(input);
-        let start = StartExecution {
+        let beginning = Beginning {
+            router: self.router.clone(),
             machine: self.machine.clone(),
-            name: Some(execution_name(&transaction_id)),
-            input,
-            transaction_id: Some(transaction_id.clone()),
-        };
-        let started = match runtime.start_execution(start).await {
-            Ok(started) => started,
-            Err(error) => {
-                runtime.close_queue(&url).await;
-                return Err(error.into());
-            }
-        };
-        self.notes.push(format!("workflow {} version {}", self.machine.name, started.version));
-        self.arn = Some(started.arn.clone());
-        let (asker, asks) = mpsc::channel(4);
-        self.clerk = Some(asker);
-        let clerk = Clerk {
-            runtime: runtime.clone(),
-            transaction_id,
-            arn: started.arn,
-            messages,
-            asks,
+            context: std::mem::take(&mut self.context),
             busy: self.busy.subscribe(),
-            patience: self.router.patience,
-            wake: self.router.wake.clone(),
         };
-        tokio::spawn(clerk.run());
+        let begun = beginning.begin(event).await?;
+        self.notes.push(format!("workflow {} version {}", self.machine.name, begun.version));
+        self.arn = Some(begun.arn);
+        self.clerk = Some(begun.clerk);
         Ok(())
     }
 
@@ -152,7 +152,7 @@ impl FlowCall {
         };
         if nobody_is_there(event) {
             // A recording was told, or the last leg ended. Nobody could hear the answer.
-            if matches!(event.invocation_event_type, offhook_sma::EventType::Hangup) {
+            if event.invocation_event_type == EventType::Hangup {
                 self.close(event).await;
             }
             return Reply::nothing();
@@ -221,8 +221,7 @@ impl FlowCall {
     }
 
     async fn await_reply(&mut self, event: &InvocationEvent) -> Reply {
-        let patience = self.router.patience.reply;
-        let next = tokio::time::timeout(patience, self.next_meant()).await;
+        let next = tokio::time::timeout_at(self.until, self.next_meant()).await;
         match next {
             Ok(Some(next)) => self.answer(event, next).await,
             Ok(None) => self.say_sorry(event, "the workflow runtime has ended"),
@@ -232,7 +231,7 @@ impl FlowCall {
                 Reply::nothing()
             }
             Err(_) => {
-                let seconds = patience.as_secs();
+                let seconds = self.router.patience.reply.as_secs();
                 self.say_sorry(event, &format!("the workflow said nothing for {seconds} s"))
             }
         }
@@ -266,8 +265,7 @@ impl FlowCall {
             let told = failure(INVALID, &error.to_string());
             // It may have timed out in this moment.
             drop(self.router.runtime.send_token(token, told, false).await);
-            let patience = self.router.patience.reply;
-            match tokio::time::timeout(patience, self.next_meant()).await {
+            match tokio::time::timeout_at(self.until, self.next_meant()).await {
                 Ok(Some(another)) => next = another,
                 Ok(None) | Err(_) => break,
             }
@@ -301,12 +299,17 @@ impl FlowCall {
             let _ = clerk.try_send(Ask::Quiet);
         }
         self.notes.push(why.to_owned());
+        self.failure = Some(why.to_owned());
         apologise(event)
     }
 
     /// Events while the farewell is under way. What of it failed is not tried again: the legs are
     /// hung up.
     async fn part(&mut self, event: &InvocationEvent, meaning: Meaning) -> Reply {
+        if event.invocation_event_type == EventType::CallAnswered {
+            // It rang when the workflow ended.
+            return apologise(event);
+        }
         match meaning {
             Meaning::Hangup(_) if nobody_is_there(event) => self.close(event).await,
             Meaning::Failure { .. } | Meaning::Hangup(LegTag::A) => return hang_up(event),

@@ -10,6 +10,7 @@
 //! up, and an execution does not outlive its call.
 
 mod apology;
+mod beginning;
 mod call;
 mod closing;
 mod event;
@@ -38,6 +39,12 @@ pub enum FlowError {
     /// The execution could not be started.
     #[error("the workflow was not started: {0}")]
     NotStarted(#[from] StartError),
+    /// The execution was not there when the call had to be answered.
+    #[error("the workflow was not started within {0} s")]
+    TooSlow(u64),
+    /// The workflow of a call that is to be placed was over before it was.
+    #[error("the call is not placed: {0}")]
+    NotPlaced(String),
     /// An event came that does not begin a call, and there is no execution for it.
     #[error("there is no execution for this call: it began with {0}")]
     NoExecution(&'static str),

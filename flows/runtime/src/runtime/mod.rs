@@ -17,6 +17,7 @@ mod restore;
 mod saving;
 mod states;
 mod tokens;
+mod watch;
 
 use std::sync::Arc;
 

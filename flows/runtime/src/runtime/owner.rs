@@ -17,6 +17,7 @@ use super::error::{ExecutionError, StartError, TokenFault};
 use super::live::{Ack, Key, Live, Stage};
 use super::queue::Queues;
 use super::tokens::Tokens;
+use super::watch::Watch;
 use super::{Command, Options, Origin, Started, WeakRuntime};
 use crate::store::{ExecutionRecord, ExecutionStatus, MachineType, Saved, StoreError};
 use crate::versions::Chosen;
@@ -45,6 +46,7 @@ pub(super) struct Owner {
     /// Requests that wait for others to end.
     pub(super) waiting: VecDeque<(Key, TaskId)>,
     pub(super) saves: FuturesUnordered<BoxFuture<'static, SaveDone>>,
+    pub(super) watch: Watch,
 }
 
 impl Owner {
@@ -64,6 +66,7 @@ impl Owner {
             asked: HashMap::new(),
             waiting: VecDeque::new(),
             saves: FuturesUnordered::new(),
+            watch: Watch::new(),
         }
     }
 
@@ -72,10 +75,17 @@ impl Owner {
     }
 
     /// Until nobody can send commands any more; what is to be kept is kept then.
+    ///
+    /// > Whoever computes gives way after a moment: between two turns others' commands are heard,
+    /// > so that no workflow keeps a caller of another one waiting.
     pub(super) async fn run(mut self, mut mailbox: mpsc::Receiver<Command>) {
         loop {
             let next = self.run_due();
             let overdue = next.is_some_and(|at| at <= self.now());
+            if overdue {
+                // Requests run on this thread, too; what is ready below would never wait for them.
+                tokio::task::yield_now().await;
+            }
             let clock = self.options.clock;
             let wait = async {
                 if overdue {
@@ -86,11 +96,17 @@ impl Owner {
             };
             tokio::select! {
                 command = mailbox.recv() => match command {
-                    Some(command) => self.command(command),
+                    Some(command) => self.commands(command, &mut mailbox),
                     None => break,
                 },
-                Some(done) = self.requests.join_next_with_id() => self.request_ended(done),
-                Some(done) = self.children.join_next_with_id() => self.request_ended(done),
+                Some(done) = self.requests.join_next_with_id() => {
+                    self.watch.restart();
+                    self.request_ended(done);
+                }
+                Some(done) = self.children.join_next_with_id() => {
+                    self.watch.restart();
+                    self.request_ended(done);
+                }
                 Some((key, saved)) = self.saves.next() => self.saved(key, saved),
                 () = wait => {}
             }
@@ -105,6 +121,7 @@ impl Owner {
     /// Looks at those whose time has come; gives when the next one's comes.
     fn run_due(&mut self) -> Option<Timestamp> {
         let now = self.now();
+        self.watch.restart();
         for _ in 0..TURN {
             let Reverse((at, key)) = *self.deadlines.peek()?;
             let current = self.live.get(&key).and_then(|live| live.deadline) == Some(at);
@@ -114,6 +131,9 @@ impl Owner {
             self.deadlines.pop();
             if current {
                 self.due(key, now);
+            }
+            if self.watch.is_over() {
+                break;
             }
         }
         self.deadlines.peek().map(|Reverse((at, _))| *at)
@@ -193,6 +213,16 @@ impl Owner {
         for waiter in std::mem::take(&mut live.waiters) {
             // Whoever waited may be gone.
             drop(waiter.send(live.record.clone()));
+        }
+    }
+
+    /// This one, and those behind it as long as that takes no time.
+    fn commands(&mut self, first: Command, mailbox: &mut mpsc::Receiver<Command>) {
+        let mut next = Some(first);
+        self.watch.restart();
+        while let Some(command) = next {
+            self.command(command);
+            next = if self.watch.is_over() { None } else { mailbox.try_recv().ok() };
         }
     }
 
@@ -291,7 +321,11 @@ impl Owner {
             transaction_id,
             started_by,
         };
-        let mut live = Live::new(Execution::start(chosen.machine, start, now), record, chosen.kind);
+        let mut live = Live::new(
+            Execution::start_at(chosen.machine, start, now, self.watch.pace()),
+            record,
+            chosen.kind,
+        );
         live.new = true;
         if chosen.kind == MachineType::Express || live.record.transaction_id.is_some() {
             drop(reply.send(Ok(started)));

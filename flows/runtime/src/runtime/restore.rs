@@ -45,6 +45,7 @@ impl Owner {
         let machine = self.machine(&record, execution.digest()).await?;
         let execution =
             Execution::restore(machine, execution).map_err(|other| other.to_string())?;
+        let execution = execution.with_pace(self.watch.pace());
         let key = self.next_key;
         self.next_key += 1;
         self.by_arn.insert(record.arn.clone(), key);

@@ -296,6 +296,21 @@ impl Versions {
         Ok(Chosen { name: name.clone(), version, alias, kind, machine })
     }
 
+    /// Whether there is such a version: one at all, this one, or one that this alias points to.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn has(&self, wanted: &MachineRef) -> Result<bool, StoreError> {
+        let versions = self.list(Some(&wanted.name)).await?;
+        match &wanted.qualifier {
+            None => Ok(!versions.is_empty()),
+            Some(number) if number.chars().all(|c| c.is_ascii_digit()) => {
+                Ok(versions.iter().any(|version| version.version.to_string() == *number))
+            }
+            Some(alias) => Ok(self.alias(&wanted.name, alias).await?.is_some()),
+        }
+    }
+
     /// A version's machine, ready to run.
     ///
     /// # Errors

@@ -177,3 +177,23 @@ async fn the_history_is_whole_while_it_runs_and_afterwards() {
     let none = runtime.execution_history("arn:none").await;
     assert_eq!(none, Err(ExecutionError::DoesNotExist("arn:none".into())));
 }
+
+#[tokio::test]
+async fn a_workflow_that_runs_in_circles_keeps_no_other_one_waiting() {
+    let room = Room::new();
+    let runtime = room.runtime().await;
+    let circle = json!({ "StartAt": "One", "States": {
+        "One": { "Type": "Pass", "Next": "Two" }, "Two": { "Type": "Pass", "Next": "One" },
+    } });
+    publish(&runtime, "circle", circle).await;
+    publish(&runtime, "ask", task("test:echo", json!({ "A": 1 }))).await;
+    let circles = runtime.start_execution(start("circle", "c", json!({}))).await.unwrap();
+    let asks = runtime.start_execution(start("ask", "a", json!({}))).await.unwrap();
+    let asked = runtime.wait_for_end(&asks.arn).await.unwrap();
+    assert_eq!(asked.status, ExecutionStatus::Succeeded);
+    let meanwhile = runtime.describe_execution(&circles.arn).await.unwrap();
+    assert_eq!(meanwhile.status, ExecutionStatus::Running, "it was not waited for");
+    let circled = runtime.wait_for_end(&circles.arn).await.unwrap();
+    assert_eq!(circled.status, ExecutionStatus::Failed);
+    assert!(circled.cause.unwrap().contains("maximum number of history events"));
+}

@@ -1,0 +1,40 @@
+//! Which workflows of a configuration are published: what `offhook check` and the journal say of
+//! those that are not.
+
+use offhook_config::{Config, Target};
+use offhook_flows::MachineRef;
+use offhook_flows::store::StoreError;
+use offhook_flows::versions::Versions;
+
+use super::shipped;
+
+/// What the target `flow:NAME` means. The `:` of a version is written `@` there as well.
+pub(super) fn machine_of(name: &str) -> Option<MachineRef> {
+    MachineRef::parse(&name.replace('@', ":"))
+}
+
+/// A line for each workflow that a number leads to and that is not published.
+///
+/// # Errors
+/// The store could not be read.
+pub async fn missing(config: &Config, versions: &Versions) -> Result<Vec<String>, StoreError> {
+    let mut lines: Vec<String> = Vec::new();
+    for number in &config.numbers {
+        let Target::Flow(name) = &number.to else { continue };
+        let there = match machine_of(name) {
+            None => false,
+            Some(machine) if machine.qualifier.is_none() && shipped::is_shipped(&machine.name) => {
+                true
+            }
+            Some(machine) => versions.has(&machine).await?,
+        };
+        if !there {
+            lines.push(format!(
+                "{} leads to flow:{name}, which is not published: its calls end with 480 \
+                 (`offhook flow list` shows those that are)",
+                number.pattern
+            ));
+        }
+    }
+    Ok(lines)
+}
