@@ -29,6 +29,7 @@ mod reload;
 mod secrets;
 mod secure;
 mod speech;
+mod supervision;
 mod systemd;
 mod timers;
 mod transcoded;

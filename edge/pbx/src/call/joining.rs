@@ -212,7 +212,7 @@ impl Call {
                 self.transaction.set_status(tag, Status::Disconnected);
             }
         }
-        self.services.engine.bridge(&port, &join.port);
+        self.let_hear(&port, &join.port);
         self.transfer_ordered(now, None, &join.by, &join.shown.number, true);
         self.transfer_status(StatusCode::OK.code());
         self.keep_record();
@@ -339,6 +339,7 @@ impl Call {
         // One that was there before hears of its end by this.
         let partner = Partner { control, port, party, run, over: false, _life: ours };
         self.partner = Some(Box::new(partner));
+        self.meet_again();
         self.work.push(Box::pin(async move {
             let _ = theirs.await;
             Done::PartnerGone { run }

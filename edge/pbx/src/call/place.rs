@@ -226,10 +226,12 @@ impl Call {
     ) {
         let key = DialogKey::new(session.call_id(), session.local_tag());
         let dialog = self.services.sip.register_dialog(key, &self.owner);
-        let listed = placed
-            .party
-            .is_phone()
-            .then(|| self.entry.list(session.call_id(), session.local_tag()));
+        let listed = match &placed.party {
+            Party::Phone(number) => {
+                Some(self.entry.list(session.call_id(), session.local_tag(), number))
+            }
+            Party::Trunk(_) => None,
+        };
         let id = LegId(self.next_leg);
         self.next_leg += 1;
         let label = char::from(b'A' + u8::try_from(id.0.min(25)).unwrap_or(25));

@@ -345,6 +345,9 @@ impl Office {
             "call"
         );
         let entry = self.registry.enter(live, control);
+        let asked_for = dialled == self.settings.config.conference.factory;
+        let focus =
+            plan.focus.then(|| if asked_for { call::room_of(&id) } else { dialled.clone() });
         let new = NewCall {
             id: id.clone(),
             caller,
@@ -352,6 +355,7 @@ impl Office {
             destination: plan.destination,
             app: plan.app,
             emergency: plan.emergency,
+            focus,
             failure: plan.failure,
             begins,
             slot,

@@ -156,7 +156,11 @@ async fn a_response_whose_connection_is_gone_takes_a_new_one_to_the_port_of_sent
     let (way, Message::Response(response)) = lab.sent_over().await else { panic!() };
     assert_eq!(response.status, StatusCode::OK);
     assert_eq!(way.transport, Transport::Tcp);
-    assert_eq!(way.remote, "203.0.113.5:5070".parse::<std::net::SocketAddr>().unwrap(), "never where only a Via says");
+    assert_eq!(
+        way.remote,
+        "203.0.113.5:5070".parse::<std::net::SocketAddr>().unwrap(),
+        "never where only a Via says"
+    );
     assert_eq!(way.connection, None);
     assert_eq!(lab.survivors().await, (0, 0));
 }

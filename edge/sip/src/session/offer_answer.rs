@@ -235,7 +235,7 @@ impl Session {
     /// A 200 with what a 2xx to INVITE and UPDATE carries.
     pub(super) fn positive(&self, template: Response) -> Response {
         let mut response = self.finish(template, StatusCode::OK);
-        wire::set_contact(&mut response.headers, &self.contact);
+        wire::set_contact(&mut response.headers, &self.contact, self.config.is_focus);
         self.capabilities(&mut response.headers);
         response
     }
