@@ -96,7 +96,8 @@ async fn who_has_no_right_or_dials_nobody_is_refused_without_a_word() {
     let right = "[[supervisor]]\nextension = \"103\"\nof = [\"group:all\"]\n\
                  [[supervisor]]\nextension = \"101\"\nof = [\"*\"]\n";
     let scene = Scene::with(right).await;
-    let cases = [(102, "*55101", 403), (103, "*55999", 403), (103, "*55103", 403), (101, "*55", 484)];
+    let cases =
+        [(102, "*55101", 403), (103, "*55999", 403), (103, "*55103", 403), (101, "*55", 484)];
     for (phone, number, status) in cases.into_iter().chain([(101, "*55999", 404)]) {
         let mut line = scene.phone(phone).dial(Dial::to(number));
         assert_eq!(line.rejected().await.status.code(), status, "{phone} {number}");

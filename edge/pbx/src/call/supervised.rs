@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use offhook_config::{Notice, Supervising};
-use offhook_media::codec::Codec;
 use offhook_media::dtmf::Digit;
 use offhook_media::engine::{Conference, MediaPort, Playback, PortId, Role};
 use offhook_sma::action::AudioSource;
@@ -146,7 +145,7 @@ impl Call {
         let staff = staff.ok_or(NotWatched::NotTalking)?;
         let codecs = self.legs.iter().filter(|leg| leg.tag().is_some());
         let mut codecs = codecs.filter_map(|leg| leg.media.as_ref().and_then(LegMedia::codec));
-        if codecs.any(|codec| matches!(codec, Codec::Passed(_))) {
+        if codecs.any(|codec| !codec.is_understood()) {
             return Err(NotWatched::Foreign);
         }
         if self.supervision.as_ref().is_some_and(|supervision| supervision.people.len() >= MOST) {
