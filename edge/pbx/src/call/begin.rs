@@ -7,9 +7,10 @@ use std::time::{Instant, SystemTime};
 use futures_util::stream::FuturesUnordered;
 use offhook_config::{Aws, Config};
 use offhook_media::engine::PortEvent;
+use offhook_sip::flow::Transport;
 use offhook_sip::header::{HeaderName, Headers};
 use offhook_sip::message::{Request, Response, StatusCode};
-use offhook_sip::session::{Session, SessionConfig};
+use offhook_sip::session::{Session, SessionConfig, TRICKLE_ICE};
 use offhook_sip::uri::Uri;
 use offhook_sma::action::LegTag;
 use offhook_sma::event::{CallDetails, Direction, EventType, Participant};
@@ -190,9 +191,13 @@ impl First {
             Source::Phone(_) => Arc::clone(&settings.phones),
             Source::Trunk(_) | Source::Application(_) => Arc::clone(&settings.trunks),
         };
-        let config = match focus {
-            Some(_) => Arc::new(SessionConfig { is_focus: true, ..(*config).clone() }),
-            None => config,
+        let browser = flow.transport == Transport::Wss;
+        let config = if focus.is_some() || browser {
+            let mut own = SessionConfig { is_focus: focus.is_some(), ..(*config).clone() };
+            own.supported.extend(browser.then(|| TRICKLE_ICE.into()));
+            Arc::new(own)
+        } else {
+            config
         };
         let session =
             Session::incoming(now, config, ids, request, *tx, contact).map_err(Box::new)?;

@@ -163,6 +163,7 @@ impl Call {
         let local = media.negotiator.local_mut();
         local.offer_secure = placed.kind == Protection::Sdes;
         local.offer_dtls = placed.kind == Protection::Dtls;
+        local.dtls_beside_sdes = placed.party.is_phone();
         local.dtls = Some(self.services.engine.fingerprint().clone());
         match own {
             Some(port) => media.adopt(port),

@@ -59,6 +59,9 @@ pub struct SessionConfig {
     pub max_parallel: usize,
 }
 
+/// Option tag and INFO package of candidates that a peer finds after its description (RFC 8840 §10).
+pub const TRICKLE_ICE: &str = "trickle-ice";
+
 impl SessionConfig {
     /// 64 x T1: how long a transaction or an unacknowledged answer lives.
     pub fn timeout(&self) -> Duration {

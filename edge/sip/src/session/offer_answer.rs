@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::outputs::{EndedBy, OfferKind, OfferToken, Refused};
 use super::session_timer::TooSmall;
 use super::state::{Carrier, ClientKind, FirstOffer, Open, Phase};
-use super::{Session, wire};
+use super::{Session, TRICKLE_ICE, wire};
 use crate::header::{HeaderName, Headers};
 use crate::message::{Request, Response, StatusCode};
 use crate::transaction::ServerTx;
@@ -245,6 +245,10 @@ impl Session {
         headers.push(HeaderName::Allow, wire::allow_list(&self.config.allow));
         if !self.config.supported.is_empty() {
             headers.push(HeaderName::Supported, self.config.supported.join(", "));
+        }
+        if self.config.supports(TRICKLE_ICE) {
+            // RFC 8840 §10.4, RFC 6086 §5.2.3.
+            headers.push(HeaderName::Other("Recv-Info".into()), TRICKLE_ICE);
         }
     }
 
