@@ -77,9 +77,9 @@ fn a_desk_phone_with_dtls_srtp_and_an_rsa_certificate_talks_with_a_plain_one() {
     assert_eq!(ladder.matches(KEYS_OF_DTLS).count(), 1, "{ladder}");
 }
 
-/// The second one is called: it refuses what is offered first, and is offered DTLS then.
+/// The second one is called: it refuses plain audio, and takes our certificate beside the SDES keys.
 #[test]
-fn two_desk_phones_with_dtls_srtp_talk_and_the_box_is_client_and_server() {
+fn two_desk_phones_with_dtls_srtp_talk_also_the_one_that_is_called() {
     let appliance = talk("", DTLS, [";mediaenc=dtls_srtp"; 2]);
     let ladder = last_ladder(&appliance);
     assert_eq!(ladder.matches(KEYS_OF_DTLS).count(), 2, "{ladder}");

@@ -46,8 +46,16 @@ pub(super) struct Roles {
 impl Roles {
     /// `certificate` and its P-256 key in PKCS #8, both DER.
     pub(super) fn new(certificate: &[u8], key: &[u8]) -> Result<Self, IdentityError> {
+        Self::with(certificate, key, SignatureScheme::EcdsaP256Sha256)
+    }
+
+    fn with(
+        certificate: &[u8],
+        key: &[u8],
+        scheme: SignatureScheme,
+    ) -> Result<Self, IdentityError> {
         let crypto = default_provider().map_err(|error| IdentityError(error.to_string()))?;
-        let key = crypto.crypto().import_signing_key(SignatureScheme::EcdsaP256Sha256, key);
+        let key = crypto.crypto().import_signing_key(scheme, key);
         let key = key.map_err(|error| IdentityError(error.to_string()))?;
         let certificate = Certificate::from_signing_key(vec![certificate.to_vec().into()], key);
         let role = |client: bool| {

@@ -30,6 +30,32 @@ fn pair(now: Instant) -> (PhoneHandshake, PhoneHandshake) {
     (client, two.with_phone(now, one.fingerprint().clone(), false))
 }
 
+/// Made by OpenSSL, 2048 bits: for these tests only.
+const RSA: [&[u8]; 2] = [include_bytes!("rsa-certificate.der"), include_bytes!("rsa-key.der")];
+
+#[test]
+fn a_peer_with_an_rsa_key_is_known_in_either_role() {
+    let now = Instant::now();
+    let ours = Identity::fresh().unwrap();
+    let [certificate, key] = RSA;
+    let phone = Roles::with(certificate, key, SignatureScheme::RsaPkcs1Sha256).unwrap();
+    let print = Fingerprint::of(certificate).unwrap();
+    for active in [false, true] {
+        let mut us = ours.with_phone(now, print.clone(), active);
+        let mut them = PhoneHandshake::begin(now, &phone, ours.fingerprint().clone(), !active);
+        let (client, server) = if active { (&mut us, &mut them) } else { (&mut them, &mut us) };
+        let (news, _) = carry(now, client, server);
+        let keys = news.iter().filter(|news| matches!(news, News::Keys(_))).count();
+        assert_eq!(keys, 2, "{active} {news:?}");
+        // Another certificate than signalling announced makes no keys.
+        let mut us = ours.with_phone(now, ours.fingerprint().clone(), active);
+        let mut them = PhoneHandshake::begin(now, &phone, ours.fingerprint().clone(), !active);
+        let (client, server) = if active { (&mut us, &mut them) } else { (&mut them, &mut us) };
+        let (news, _) = carry(now, client, server);
+        assert!(news.contains(&News::Stranger), "{active} {news:?}");
+    }
+}
+
 #[test]
 fn what_is_no_record_of_dtls_is_passed_over() {
     let now = Instant::now();
