@@ -21,6 +21,10 @@ pub enum Route {
     Emergency(String),
     /// One of our own numbers or a `[[number]]` rule.
     To(Target),
+    /// The code of `[supervision]` and the extension to be listened to.
+    Supervise(String),
+    /// A conference of its own for whoever asks (`[conference] factory`).
+    NewConference,
     /// Through the trunks, in their order. E.164 with plus, or a service number as dialled.
     Outside(String),
     /// Nowhere; why, for the call's record. 404 or 484.
@@ -134,7 +138,7 @@ impl Config {
     /// Where a dialled number goes. `is_extension` knows configured and stored extensions.
     ///
     /// From a phone: emergency numbers before all else, then `[[number]]` rules, extensions,
-    /// groups, the voicemail menu, and the world outside. From a trunk: rules, extensions and
+    /// groups, the voicemail menu, conferences, supervision, and the world outside. From a trunk: rules, extensions and
     /// groups; never outside, except by a rule that says so for that trunk.
     pub fn route(
         &self,
@@ -164,6 +168,16 @@ impl Config {
         }
         if number == self.voicemail.menu_number {
             return Route::To(Target::VoicemailMenu);
+        }
+        if dialled == self.conference.factory {
+            return Route::NewConference;
+        }
+        // As dialled before without separators, here too.
+        let code = self.supervision.code.as_str();
+        if !self.supervisors.is_empty()
+            && let Some(of) = [dialled, &number].into_iter().find_map(|n| n.strip_prefix(code))
+        {
+            return Route::Supervise(of.to_owned());
         }
         match self.dialplan.dialled(&number) {
             Dialled::Emergency(number) => Route::Emergency(number),

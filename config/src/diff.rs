@@ -156,6 +156,14 @@ keys! {
         warn_free_percent "warn_free_percent" Live,
         warn_free_mib "warn_free_mib" Live,
     }
+    supervision: Supervision {
+        code "code" Live,
+        notice "notice" Live,
+        announcement "announcement" Live,
+    }
+    conference: Conferences {
+        factory "factory" Live,
+    }
     dialplan: DialPlan {
         country_code "country_code" Live,
         national_prefix "national_prefix" Live,
@@ -209,6 +217,7 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
     named(&mut changes, "extension", &old.extensions, &new.extensions, |e| &e.number);
     named(&mut changes, "lambda", &old.lambdas, &new.lambdas, |l| &l.name);
     named(&mut changes, "webhook", &old.webhooks, &new.webhooks, |w| &w.name);
+    named(&mut changes, "supervisor", &old.supervisors, &new.supervisors, |s| &s.extension);
     named(&mut changes, "group", &old.groups, &new.groups, |g| &g.name);
     changes.sort_by_key(|change| change.effect);
     changes

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::f64::consts::TAU;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use offhook_media::clip::Clip;
 use offhook_media::codec::Codec;
-use offhook_media::engine::{Engine, Role};
+use offhook_media::engine::{Engine, Playback, Repeat, Role};
 use offhook_media::g711::Law;
 
 mod peer;
@@ -103,4 +105,25 @@ fn members_on_several_threads_hear_the_others_the_coach_hears_all_and_one_hears_
     }
     drop(legs);
     assert_eq!(engine.open_ports(), 0);
+}
+
+#[test]
+fn an_announcement_into_one_leg_takes_the_place_of_the_room_there_and_nowhere_else() {
+    let engine = engine(2);
+    let mut legs: Vec<_> = LAWS[..3].iter().map(|&law| member(&engine, law)).collect();
+    let room = engine.conference();
+    for leg in &legs {
+        room.set(&leg.port, Role::TALKS);
+    }
+    // A second of the fourth tone, over and over: whole periods, so that there is no click.
+    let samples = (0..8000).map(|n| (f64::from(n) * TONES[3] * TAU / 8000.0).sin() * 6000.0);
+    let clip = Arc::new(Clip::from_samples(samples.map(|sample| sample as i16).collect()));
+    legs[0].port.play(Playback { repeat: Repeat::Forever, ..Playback::of(1, vec![clip]) });
+    let [yes, no] = [true, false];
+    let wanted = [[no, no, no, yes], [yes, no, yes, no], [yes, yes, no, no]];
+    assert_eq!(talk(&mut legs, &wanted), wanted);
+    // Afterwards the room is heard again.
+    legs[0].port.stop_play();
+    let wanted = [[no, yes, yes, no], [yes, no, yes, no], [yes, yes, no, no]];
+    assert_eq!(talk(&mut legs, &wanted), wanted);
 }

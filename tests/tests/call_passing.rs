@@ -245,3 +245,43 @@ async fn a_fax_that_the_other_side_cannot_take_is_refused_and_the_call_goes_on()
     assert!(back.still_up());
     over(scene, agents, out, back).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn video_goes_on_between_two_calls_that_a_phone_joins_where_they_mean_the_same() {
+    let scene = Scene::open().await;
+    let describe: [Describe; 3] = [
+        |_| Some(sdp(host(9, 1), &(audio("0") + &video()))),
+        |_| Some(sdp(host(9, 2), &(audio("0") + &video()))),
+        |_| Some(sdp(host(9, 3), &(audio("0") + &video()))),
+    ];
+    let agents = phones(&scene, describe).await;
+    let (mut out, mut back) = (agents[0].dial(Dial::to("102")), agents[1].call().await);
+    back.answer();
+    let answer = out.answered().await.body;
+    back.confirmed().await;
+    let (mut second, mut third) = (agents[1].dial(Dial::to("103")), agents[2].call().await);
+    let offered = third.invite.as_ref().unwrap().body.clone();
+    third.answer();
+    second.answered().await;
+    third.confirmed().await;
+    back.refer_to_call("103", &second).await;
+    second.ended().await;
+    back.ended().await;
+    let (a, c) = (socket(host(9, 1), VIDEO_PORT), socket(host(9, 3), VIDEO_PORT));
+    let picture = rtp(99, &[0x65; 1200]);
+    let (to_a, to_c) = (port_of(&answer, "video"), port_of(&offered, "video"));
+    for (from, port, to) in [(&a, to_a, &c), (&c, to_c, &a)] {
+        assert_eq!(passes(from, port, to, &picture), picture);
+    }
+    out.hang_up();
+    third.ended().await;
+    out.ended().await;
+    for agent in &agents {
+        agent.register(0).await;
+    }
+    assert_eq!(scene.office.settle().await, Leftovers::default());
+    let records = scene.office.keep.records();
+    let told = records.iter().map(|r| format!("{:?}", scene.office.keep.timeline(&r.id)));
+    assert!(told.collect::<String>().contains("video goes on between them"));
+    scene.close().await;
+}

@@ -22,6 +22,7 @@ pub(super) struct Marks<'d, 'i> {
     pub(super) trunks: Vec<Section<'d, 'i>>,
     pub(super) extensions: Vec<Section<'d, 'i>>,
     pub(super) groups: Vec<Section<'d, 'i>>,
+    pub(super) supervisors: Vec<Section<'d, 'i>>,
     pub(super) numbers: Vec<Section<'d, 'i>>,
     pub(super) business: Section<'d, 'i>,
     pub(super) lambdas: Vec<Section<'d, 'i>>,
@@ -201,7 +202,7 @@ fn own_numbers(config: &Config, marks: &Marks<'_, '_>) {
     }
 }
 
-fn first_or_problem<'c>(
+pub(super) fn first_or_problem<'c>(
     seen: &mut HashMap<&'c str, usize>,
     value: &'c str,
     section: &Section<'_, '_>,
@@ -255,7 +256,13 @@ fn stored(config: &Config, section: &Section<'_, '_>, number: &str) -> Option<bo
     section.reader.around.has_extension(config, number)
 }
 
-fn extension_exists(config: &Config, s: &Section<'_, '_>, at: usize, key: &str, number: &str) {
+pub(super) fn extension_exists(
+    config: &Config,
+    s: &Section<'_, '_>,
+    at: usize,
+    key: &str,
+    number: &str,
+) {
     if config.extension(number).is_some() || stored(config, s, number) != Some(false) {
         return;
     }
@@ -376,7 +383,7 @@ fn business_flow(config: &Config, section: &Section<'_, '_>, name: &str) {
     section.reader.suggest(section.at("to"), message, remedy);
 }
 
-fn named<'c>(
+pub(super) fn named<'c>(
     section: &Section<'_, '_>,
     key: &str,
     what: &str,

@@ -42,6 +42,8 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
         voicemail: voicemail(&voicemail_section),
         speech: super::speech::speech(&root.table("speech", "[speech]")),
         recording: recording(&root.table("recording", "[recording]")),
+        supervision: super::supervision::supervision(&root.table("supervision", "[supervision]")),
+        conference: super::supervision::conferences(&root.table("conference", "[conference]")),
         dialplan: dialplan(&dialplan_section),
         journal: journal(&root.table("journal", "[journal]")),
         ..Config::default()
@@ -57,6 +59,7 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
         trunks: root.tables("trunk", "[[trunk]]").unwrap_or_default(),
         extensions: root.tables("extension", "[[extension]]").unwrap_or_default(),
         groups: root.tables("group", "[[group]]").unwrap_or_default(),
+        supervisors: root.tables("supervisor", "[[supervisor]]").unwrap_or_default(),
         numbers: root.tables("number", "[[number]]").unwrap_or_default(),
         business: business_section,
         lambdas: root.tables("lambda", "[[lambda]]").unwrap_or_default(),
@@ -70,6 +73,7 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
     config.trunks = lists::read_all(&mut marks.trunks, lists::trunk);
     config.extensions = lists::read_all(&mut marks.extensions, lists::extension);
     config.groups = lists::read_all(&mut marks.groups, lists::group);
+    config.supervisors = lists::read_all(&mut marks.supervisors, super::supervision::supervisor);
     config.numbers = lists::read_all(&mut marks.numbers, lists::number_rule);
     config.lambdas = lists::read_all(&mut marks.lambdas, applications::lambda);
     config.webhooks = lists::read_all(&mut marks.webhooks, applications::webhook);
@@ -77,6 +81,7 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
     if !root.reader.broken {
         cross_check(&config, &marks);
         super::speech::cross_check(&config, &marks);
+        super::supervision::cross_check(&config, &marks);
     }
     config.trunks.sort_by_key(|trunk| trunk.order);
     config

@@ -1,4 +1,5 @@
 mod files;
+mod supervision;
 
 use std::collections::HashMap;
 use std::io;

@@ -10,6 +10,7 @@ mod recording;
 mod server;
 mod signalling;
 mod speech;
+mod supervision;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub use self::recording::*;
 pub use self::server::*;
 pub use self::signalling::*;
 pub use self::speech::*;
+pub use self::supervision::*;
 use crate::trunk::Trunk;
 
 /// Everything the operator may write. Made by [`crate::check()`], or [`Config::default`] for the
@@ -51,6 +53,10 @@ pub struct Config {
     pub speech: Speech,
     /// `[recording]`.
     pub recording: Recording,
+    /// `[supervision]`.
+    pub supervision: Supervision,
+    /// `[conference]`.
+    pub conference: Conferences,
     /// `[dialplan]`.
     pub dialplan: DialPlan,
     /// `[journal]`.
@@ -65,6 +71,8 @@ pub struct Config {
     pub extensions: Vec<Extension>,
     /// `[[group]]`, as written.
     pub groups: Vec<Group>,
+    /// `[[supervisor]]`, as written.
+    pub supervisors: Vec<Supervisor>,
     /// `[[number]]`, as written.
     pub numbers: Vec<NumberRule>,
     /// `[[lambda]]`, as written.

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use offhook_config::Config;
 use offhook_pbx::event::{CallEvent, CallEventKind};
 use offhook_pbx::failure;
-use offhook_pbx::keep::{CallRecord, Calls as _, Transferred};
+use offhook_pbx::keep::{CallRecord, Calls as _, Supervised, Transferred};
 use serde_json::json;
 
 use crate::cli::CallsCommand;
@@ -115,6 +115,12 @@ fn transfer_words(config: &Config, transfer: &Transferred) -> String {
     format!("{by} to {to}{kind} at {}: {outcome}", time(config, *at))
 }
 
+fn supervised_words(config: &Config, supervised: &Supervised) -> String {
+    let Supervised { at, until, by, how } = supervised;
+    let until = until.map_or_else(|| "now".to_owned(), |until| time(config, until));
+    format!("{by} from {} to {until} ({})", time(config, *at), how.as_str())
+}
+
 /// A call in full: record, ladder, and the remedy when it failed.
 pub fn show(config: &Config, record: &CallRecord, events: &[CallEvent]) -> String {
     let mut out = format!("Call {}\n", record.id);
@@ -131,6 +137,9 @@ pub fn show(config: &Config, record: &CallRecord, events: &[CallEvent]) -> Strin
     line("how", Some(record.disposition.clone()));
     for transfer in &record.transfers {
         line("put through by", Some(transfer_words(config, transfer)));
+    }
+    for one in &record.supervised {
+        line("supervised by", Some(supervised_words(config, one)));
     }
     line("talked", talked(record).map(|d| format!("{:.1} s", d.as_secs_f64())));
     line("hung up by", record.hung_up_by.clone());
@@ -176,6 +185,7 @@ fn record_json(r: &CallRecord) -> serde_json::Value {
         "disposition": r.disposition,
         "failure": r.failure,
         "hung_up_by": r.hung_up_by,
+        "supervised": r.supervised.iter().map(supervised_json).collect::<Vec<_>>(),
         "transfers": r.transfers.iter().map(transfer_json).collect::<Vec<_>>(),
     })
 }
@@ -187,6 +197,15 @@ fn transfer_json(t: &Transferred) -> serde_json::Value {
         "to": t.to,
         "attended": t.attended,
         "status": t.status,
+    })
+}
+
+fn supervised_json(s: &Supervised) -> serde_json::Value {
+    json!({
+        "at_ms": millis(s.at),
+        "until_ms": s.until.map(millis),
+        "by": s.by,
+        "how": s.how.as_str(),
     })
 }
 
@@ -217,6 +236,7 @@ mod tests {
             failure: Some("unknown-number".into()),
             hung_up_by: None,
             transfers: Vec::new(),
+            supervised: Vec::new(),
         };
         let shown = show(&Config::default(), &record, &[]);
         assert!(

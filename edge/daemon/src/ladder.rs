@@ -131,6 +131,11 @@ fn words(kind: &CallEventKind) -> String {
             let call = if *attended { "the call with " } else { "" };
             format!("{by} puts the call through to {call}{to}")
         }
+        CallEventKind::Supervised { by, how } => match how.as_str() {
+            "whisper" => format!("{by} whispers to the extension it listens to"),
+            "barge" => format!("{by} speaks to all"),
+            _ => format!("{by} listens"),
+        },
         CallEventKind::Note { text } => text.clone(),
         other => format!("{other:?}"),
     }

@@ -114,6 +114,13 @@ pub enum CallEventKind {
         /// To a call that it has already.
         attended: bool,
     },
+    /// Somebody of the office listens to the call from now on, or speaks in it.
+    Supervised {
+        /// Who: `extension:100`.
+        by: String,
+        /// `listen`, `whisper`, `barge`.
+        how: String,
+    },
     /// The conversation is being recorded from now on.
     Taped,
     /// A recording is where recordings are kept.

@@ -95,8 +95,8 @@ catalogue! {
         "Dial the whole number; check `[dialplan]` for the national prefix and country code.";
     /// 403 by the dial plan.
     NOT_ALLOWED = "not-allowed" Us 403 false
-        "The dial plan does not let this phone call this number."
-        "Remove `outside_calls = false` from its `[[extension]]` if the call is wanted.";
+        "The configuration does not let this phone call this number."
+        "Remove `outside_calls = false` from its `[[extension]]` if the call is wanted; who dials the code of `[supervision]` needs a `[[supervisor]]`.";
     /// Do not disturb.
     DO_NOT_DISTURB = "do-not-disturb" Peer 480 false
         "The extension does not want to be disturbed and has no voice mailbox."
@@ -140,7 +140,7 @@ catalogue! {
     /// A desk phone's handshake came to nothing.
     DTLS_FAILED = "dtls-failed" Peer 488 false
         "The handshake that makes the keys of encrypted audio (DTLS-SRTP) with a desk phone failed."
-        "The call's timeline says why. Certificates on elliptic curves are taken and RSA ones are not: a phone that has no other does with SDES.";
+        "The call's timeline says why. The phone needs DTLS 1.2, and a certificate on P-256 or P-384 or with an RSA key of 2048 bits at least; SDES does without any.";
     /// SRTP missing.
     ENCRYPTION_REQUIRED = "encryption-required" Us 488 false
         "One side insists on encrypted audio (SRTP with SDES) and the other does not offer it."

@@ -11,6 +11,8 @@ use std::time::SystemTime;
 /// Re-exported for those who keep a [`Binding`] and have no other business with SIP.
 pub use offhook_sip::flow::Transport;
 
+pub use offhook_config::Supervising;
+
 use crate::event::CallEvent;
 
 /// A boxed future, so that the traits can be used as `Arc<dyn …>`.
@@ -120,6 +122,21 @@ pub struct CallRecord {
     pub hung_up_by: Option<String>,
     /// The (last) times that a phone put the call through, oldest first.
     pub transfers: Vec<Transferred>,
+    /// Those who listened to the call (the last ones), oldest first.
+    pub supervised: Vec<Supervised>,
+}
+
+/// Somebody of the office listened to a call (`[[supervisor]]`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Supervised {
+    /// Since when.
+    pub at: SystemTime,
+    /// Until when; `None`: to this moment.
+    pub until: Option<SystemTime>,
+    /// Who did: `extension:100`.
+    pub by: String,
+    /// The most that was done.
+    pub how: Supervising,
 }
 
 /// A phone put a call through, or tried to.

@@ -72,6 +72,7 @@ fn call(i: usize) -> CallRecord {
         failure: None,
         hung_up_by: None,
         transfers: Vec::new(),
+        supervised: Vec::new(),
     }
 }
 

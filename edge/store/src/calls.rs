@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::convert::{nanos, time};
 use crate::error::describe;
 use crate::lane::{Job, Refused};
-use crate::{Shared, Store, transfers};
+use crate::{Shared, Store, supervised, transfers};
 
 const COLUMNS: &str = "id, started, answered, ended, caller, dialled, original_caller, source,
-    destination, disposition, failure, hung_up_by, transfers";
+    destination, disposition, failure, hung_up_by, transfers, supervised";
 
 impl Calls for Store {
     fn put_call(&self, record: CallRecord) -> Kept<()> {
@@ -55,8 +55,8 @@ impl Calls for Store {
 fn put(connection: &Connection, record: &CallRecord) -> Result<(), Refused> {
     let mut statement = connection.prepare_cached(
         "INSERT OR REPLACE INTO calls (id, started, answered, ended, caller, dialled,
-         original_caller, source, destination, disposition, failure, hung_up_by, transfers)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+         original_caller, source, destination, disposition, failure, hung_up_by, transfers,
+         supervised) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?;
     statement.execute(params![
         record.id,
@@ -72,6 +72,7 @@ fn put(connection: &Connection, record: &CallRecord) -> Result<(), Refused> {
         record.failure,
         record.hung_up_by,
         transfers::written(&record.transfers)?,
+        supervised::written(&record.supervised)?,
     ])?;
     Ok(())
 }
@@ -91,6 +92,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
         failure: row.get(10)?,
         hung_up_by: row.get(11)?,
         transfers: row.get_ref(12)?.as_str_or_null()?.map_or_else(Vec::new, transfers::read),
+        supervised: row.get_ref(13)?.as_str_or_null()?.map_or_else(Vec::new, supervised::read),
     })
 }
 

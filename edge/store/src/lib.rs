@@ -24,6 +24,7 @@ pub mod objects;
 mod prune;
 mod recordings;
 mod schema;
+mod supervised;
 mod transfers;
 mod voicemails;
 

@@ -71,6 +71,7 @@ fn call(id: &str, started: SystemTime) -> CallRecord {
         failure: None,
         hung_up_by: Some("caller".into()),
         transfers: Vec::new(),
+        supervised: Vec::new(),
     }
 }
 

@@ -55,6 +55,7 @@ fn call(id: &str) -> CallRecord {
         failure: None,
         hung_up_by: None,
         transfers: Vec::new(),
+        supervised: Vec::new(),
     }
 }
 

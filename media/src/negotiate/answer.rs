@@ -61,6 +61,7 @@ pub(super) fn answer(
             .as_ref()
             .zip(remote.dtls.as_ref())
             .map(|(local, theirs)| OurDtls::answering(local, theirs, before)),
+        rtcp_mux: false,
         ptime_ms: remote.packet_time(local.ptime_ms),
         rtcp_xr: remote.rtcp_xr,
         // RFC 3264 §6.1: sendonly is answered with recvonly, inactive with inactive.
@@ -175,7 +176,7 @@ fn judge(
     }
     let remote = Remote::read(offer, media, local)?;
     let codec = choose_codec(local, &remote, media)?;
-    if remote.profile.dtls {
+    if remote.profile.dtls || (remote.dtls.is_some() && local.srtp != SrtpPolicy::Off) {
         return Ok((remote, codec));
     }
     match local.srtp {
@@ -239,7 +240,7 @@ fn answer_crypto(
     peer: Option<SocketAddr>,
     remote: &mut Remote,
 ) -> Result<Option<CryptoLine>, NegotiateError> {
-    if local.srtp == SrtpPolicy::Off || remote.profile.dtls {
+    if local.srtp == SrtpPolicy::Off || remote.profile.dtls || remote.dtls.is_some() {
         return Ok(None);
     }
     // The suite in use is kept when it is offered again, wherever it stands in the list.
@@ -319,8 +320,15 @@ pub(super) fn accept(
     let dtls = ours.dtls.as_ref().zip(remote.dtls.as_ref());
     match (rtc, dtls) {
         (Some((us, them)), _) => ours.webrtc = Some(us.answered(them)),
-        (None, Some((us, them))) => ours.dtls = Some(us.answered(them)),
-        (None, None) => accept_crypto(&mut ours, &mut remote)?,
+        (None, Some((us, them))) => {
+            ours.dtls = Some(us.answered(them));
+            ours.crypto.clear();
+        }
+        (None, None) => {
+            let muxed = ours.dtls.take().is_some_and(|dtls| dtls.mux);
+            ours.rtcp_mux = muxed && media.has("rtcp-mux");
+            accept_crypto(&mut ours, &mut remote)?;
+        }
     }
     // The answerer's direction may only take away from ours, whatever it wrote.
     ours.direction = ours.direction.and(remote.direction.reversed());

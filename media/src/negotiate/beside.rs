@@ -74,6 +74,24 @@ pub struct Beside {
 }
 
 impl Beside {
+    /// Whether two peers, neither of whom agreed to what the other said, mean the same by it: they
+    /// can be joined without being asked.
+    #[must_use]
+    pub fn means_the_same(&self, other: &Self) -> bool {
+        let formats = |of: &Self| {
+            let map = |line: &Line| {
+                let (name, value) = line.attribute()?;
+                let value = value.unwrap_or_default().to_ascii_lowercase();
+                name.eq_ignore_ascii_case("rtpmap").then_some(value)
+            };
+            let mut formats = of.formats.clone();
+            formats.extend(of.lines.iter().filter_map(map));
+            formats.sort();
+            formats
+        };
+        self.kind == other.kind && formats(self) == formats(other)
+    }
+
     fn read(session: &SessionDescription, media: &Media) -> Option<Self> {
         let kind = BesideKind::of(media)?;
         let is_told = |line: &&Line| match line.attribute() {

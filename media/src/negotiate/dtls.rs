@@ -24,6 +24,11 @@ pub(super) struct TheirDtls {
 }
 
 impl TheirDtls {
+    /// Whether a description names a certificate at all.
+    pub(super) fn is_there(session: &SessionDescription, media: &Media) -> bool {
+        media.has("fingerprint") || of_session(session, "fingerprint").is_some()
+    }
+
     pub(super) fn read(
         session: &SessionDescription,
         media: &Media,

@@ -61,6 +61,8 @@ pub struct Local {
     pub dtls: Option<crate::webrtc::Fingerprint>,
     /// Whether our own offers are for those.
     pub offer_dtls: bool,
+    /// An offer of SRTP says both how keys of SDES and keys of DTLS are made; the peer takes one.
+    pub dtls_beside_sdes: bool,
 }
 
 impl Local {
@@ -81,6 +83,7 @@ impl Local {
             webrtc: None,
             dtls: None,
             offer_dtls: false,
+            dtls_beside_sdes: false,
         }
     }
 

@@ -133,6 +133,8 @@ struct Ours {
     webrtc: Option<OurRtc>,
     /// DTLS alone.
     dtls: Option<OurDtls>,
+    /// RTCP on the port of RTP, where keys are not of DTLS.
+    rtcp_mux: bool,
     ptime_ms: u16,
     /// Extended reports (RFC 3611) the peer asked for.
     rtcp_xr: Wishes,
@@ -145,9 +147,10 @@ impl Ours {
     /// A first offer.
     fn first(local: &Local, direction: Direction) -> Self {
         let webrtc = local.webrtc.as_ref().map(OurRtc::offered);
-        let alone = local.dtls.as_ref().filter(|_| webrtc.is_none() && local.offer_dtls);
-        let alone = alone.map(OurDtls::offered);
-        let dtls = webrtc.is_some() || alone.is_some();
+        let beside_sdes = local.dtls_beside_sdes && local.offers_srtp();
+        let alone = local.dtls.as_ref().filter(|_| local.offer_dtls || beside_sdes);
+        let alone = alone.filter(|_| webrtc.is_none()).map(OurDtls::offered);
+        let dtls = webrtc.is_some() || (alone.is_some() && local.offer_dtls);
         let secure = dtls || local.offers_srtp();
         let opus = local.codecs.contains(&Codec::Opus);
         let mut ours = Self {
@@ -160,6 +163,7 @@ impl Ours {
             crypto: if secure && !dtls { sdes::fresh_lines() } else { Vec::new() },
             webrtc,
             dtls: alone,
+            rtcp_mux: false,
             ptime_ms: local.ptime_ms,
             // Asked for by few, and understood by fewer when they are asked: only answered.
             rtcp_xr: Wishes::default(),
@@ -383,6 +387,7 @@ impl Negotiator {
         ours.dtls = ours.dtls.as_ref().map(OurDtls::again);
         ours.direction = direction;
         ours.stopped = false;
+        ours.rtcp_mux = false;
         ours
     }
 }
@@ -413,7 +418,7 @@ fn agree(ours: &Ours, remote: &Remote, (codec, send_pt, recv_pt): (Codec, u8, u8
         send: ours.direction.sends(),
         receive: ours.direction.receives(),
         srtp: keys,
-        rtcp_mux: ours.dtls.as_ref().is_some_and(|dtls| dtls.mux),
+        rtcp_mux: ours.dtls.as_ref().map_or(ours.rtcp_mux, |dtls| dtls.mux),
         rtcp_xr: ours.rtcp_xr,
         webrtc: ours.webrtc.as_ref().zip(remote.webrtc.as_ref()).map(|(us, them)| us.terms(them)),
         dtls: ours.dtls.as_ref().zip(remote.dtls.as_ref()).map(|(us, them)| us.terms(them)),

@@ -52,7 +52,12 @@ impl Remote {
             .ok_or_else(|| NegotiateError::Transport(shortened(&media.proto)))?;
         let ice = profile.dtls && local.webrtc.is_some();
         let webrtc = ice.then(|| TheirRtc::read(session, media)).transpose()?;
-        let alone = profile.dtls && local.webrtc.is_none();
+        // baresip names its certificate under RTP/SAVP as well.
+        let unnamed = profile.secure
+            && local.dtls.is_some()
+            && !media.has("crypto")
+            && TheirDtls::is_there(session, media);
+        let alone = (profile.dtls || unnamed) && local.webrtc.is_none();
         let dtls = alone.then(|| TheirDtls::read(session, media)).transpose()?;
         // Where a browser is, ICE finds out; what stands here is a placeholder (RFC 8839 §4.3.1).
         let ip = match &webrtc {

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::dtls::{Fingerprint, HANDSHAKE, Handshake, Identity, News};
+use super::dtls::{Fingerprint, HANDSHAKE, Identity, News, PhoneHandshake};
 use super::session::{Send, WebRtcError};
 use crate::srtp::SrtpKeys;
 
@@ -20,7 +20,7 @@ pub struct DtlsTerms {
 /// The handshake of one leg.
 pub(crate) struct Desk {
     terms: DtlsTerms,
-    handshake: Handshake,
+    handshake: PhoneHandshake,
     /// Where ours goes: as announced, then where the peer's comes from.
     peer: SocketAddr,
     keys: Option<SrtpKeys>,
@@ -38,7 +38,7 @@ impl Desk {
         send: Send<'_>,
     ) -> Self {
         let mut desk = Self {
-            handshake: Handshake::new(now, identity, terms.fingerprint.clone(), terms.active),
+            handshake: identity.with_phone(now, terms.fingerprint.clone(), terms.active),
             terms,
             peer,
             keys: None,

@@ -1,13 +1,17 @@
-//! The DTLS handshake that makes the keys of SRTP (RFC 5763, RFC 5764). The library does DTLS; here
-//! it is asked who the peer is and for the keys.
+//! The DTLS handshake that makes the keys of SRTP (RFC 5763, RFC 5764). A library does DTLS; here
+//! it is asked who the peer is and for the keys. [`Handshake`] is a browser's, and [`phone`] a desk
+//! phone's.
+
+mod phone;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dimpl::{Config, Dtls, DtlsCertificate, KeyingMaterial, Output, SrtpProfile};
+use dimpl::{Config, Dtls, DtlsCertificate, Output, SrtpProfile};
 use rtc_srtp::crypto::{HashAlgorithm, constant_time_eq, default_provider};
 
+pub(super) use self::phone::PhoneHandshake;
 use crate::srtp::{SrtpKey, SrtpKeys, SrtpSuite};
 
 /// A handshake that takes longer has failed.
@@ -24,6 +28,7 @@ const MAX_OUTPUTS: usize = 64;
 pub struct Identity {
     certificate: DtlsCertificate,
     config: Arc<Config>,
+    phones: phone::Roles,
     fingerprint: Fingerprint,
 }
 
@@ -58,7 +63,18 @@ impl Identity {
             .ok_or_else(|| IdentityError("no SHA-256".to_owned()))?;
         let config = Config::builder().mtu(MTU).handshake_timeout(HANDSHAKE).build();
         let config = Arc::new(config.map_err(|error| IdentityError(error.to_string()))?);
-        Ok(Self { certificate, config, fingerprint })
+        let phones = phone::Roles::new(&certificate.certificate, &certificate.private_key)?;
+        Ok(Self { certificate, config, phones, fingerprint })
+    }
+
+    /// A handshake with a desk phone; `active`: we are the DTLS client.
+    pub(super) fn with_phone(
+        &self,
+        now: Instant,
+        expected: Fingerprint,
+        active: bool,
+    ) -> PhoneHandshake {
+        PhoneHandshake::begin(now, &self.phones, expected, active)
     }
 
     /// For our descriptions.
@@ -190,7 +206,7 @@ impl Handshake {
                     }
                 }
                 Output::KeyingMaterial(material, profile) => {
-                    self.keys = split(&material, profile, self.active);
+                    self.keys = suite_of(profile).and_then(|s| split(&material, s, self.active));
                     if self.keys.is_none() {
                         return News::Failed("the keys are of an unknown kind".to_owned());
                     }
@@ -221,14 +237,17 @@ impl Handshake {
     }
 }
 
+fn suite_of(profile: SrtpProfile) -> Option<SrtpSuite> {
+    match profile {
+        SrtpProfile::AES128_CM_SHA1_80 => Some(SrtpSuite::AesCm128HmacSha1_80),
+        SrtpProfile::AEAD_AES_128_GCM => Some(SrtpSuite::AeadAes128Gcm),
+        SrtpProfile::AEAD_AES_256_GCM => Some(SrtpSuite::AeadAes256Gcm),
+        _ => None,
+    }
+}
+
 /// RFC 5764 §4.2: client's key, server's key, client's salt, server's salt.
-fn split(material: &KeyingMaterial, profile: SrtpProfile, client: bool) -> Option<SrtpKeys> {
-    let suite = match profile {
-        SrtpProfile::AES128_CM_SHA1_80 => SrtpSuite::AesCm128HmacSha1_80,
-        SrtpProfile::AEAD_AES_128_GCM => SrtpSuite::AeadAes128Gcm,
-        SrtpProfile::AEAD_AES_256_GCM => SrtpSuite::AeadAes256Gcm,
-        _ => return None,
-    };
+fn split(material: &[u8], suite: SrtpSuite, client: bool) -> Option<SrtpKeys> {
     let (keys, salts) = material.split_at_checked(2 * suite.key_len())?;
     let (client_key, server_key) = keys.split_at_checked(suite.key_len())?;
     let (client_salt, server_salt) = salts.split_at_checked(suite.salt_len())?;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use offhook_tests::baresip::{Baresip, Setup};
+use offhook_tests::baresip::{Baresip, PASSWORD, Setup};
 use offhook_tests::net::Net;
-use offhook_tests::tone::{read_wav, seconds_of_sound, share};
+use offhook_tests::sipp::Sipp;
+use offhook_tests::tone::{read_wav, seconds_of_sound, seconds_of_tone, share};
 
 use crate::{last_call, office};
 
@@ -48,4 +49,40 @@ fn three_phones_with_three_codecs_hear_each_other_and_the_last_one_ends_the_room
         }
     }
     assert_eq!(last_call(&appliance)["destination"], "conference:weekly");
+}
+
+/// 101 (sipp, mute) is called by 103, calls 102, and asks the appliance to bring both together.
+#[test]
+fn a_phone_that_asks_for_a_conference_brings_both_its_calls_into_it() {
+    let net = Net::new();
+    let appliance = office(net, "", &["101", "102", "103"]);
+    Sipp::register((net.ip(3), 5060), appliance.sip(), "101", PASSWORD);
+    let desk = Sipp::start(
+        include_str!("../scenarios/network_conference.xml"),
+        (net.ip(3), 5060),
+        appliance.sip(),
+        &[],
+    );
+    let other = Setup::of(&appliance, 4, "102").tone(1000).account(";answermode=auto");
+    let mut other = Baresip::registered(&other);
+    let mut caller = Baresip::registered(&Setup::of(&appliance, 5, "103"));
+    caller.dial("101");
+    caller.expect("CALL_ESTABLISHED");
+    // It ends when the phone has left the room.
+    desk.finish();
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(!caller.saw("CALL_CLOSED") && !other.saw("CALL_CLOSED"));
+    for phone in [&mut caller, &mut other] {
+        phone.command("hangup", "");
+        phone.expect("CALL_CLOSED");
+    }
+    appliance.assert_nothing_left();
+    for (phone, tone) in [(&caller, 1000.0), (&other, 440.0)] {
+        let (samples, rate) = read_wav(&phone.heard()[0]);
+        let heard = seconds_of_tone(&samples, rate, tone);
+        assert!(heard > 3.0, "{heard} s of {tone} Hz");
+    }
+    let calls = appliance.json(&["calls", "list"]);
+    let moved = calls.as_array().unwrap().iter().filter(|c| c["destination"] == "conference");
+    assert_eq!(moved.count(), 3, "{calls}");
 }

@@ -31,6 +31,7 @@ mod reload;
 mod secrets;
 mod secure;
 mod speech;
+mod supervision;
 mod systemd;
 mod take_back;
 mod timers;

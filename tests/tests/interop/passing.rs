@@ -65,20 +65,22 @@ fn two_phones_with_cameras_see_each_other() {
     assert!(sums.len() == 4 && sums.iter().all(|packets| *packets > 10), "{ladder}");
 }
 
-/// Debian's baresip makes itself an RSA certificate, which the appliance does not take.
+const DTLS: &str = "module dtls_srtp.so\nrtcp_mux yes\n";
+/// What a leg's timeline says of its keys.
+const KEYS_OF_DTLS: &str = "with keys of DTLS";
+
+/// Debian's baresip makes itself a certificate with an RSA key.
 #[test]
-fn a_desk_phone_whose_dtls_certificate_is_not_taken_is_told_so_and_hung_up() {
-    let appliance = office(Net::new(), "", &["101", "102"]);
-    let setup = Setup::of(&appliance, 3, "101").account(";mediaenc=dtls_srtp");
-    let modules = "module dtls_srtp.so\nrtcp_mux yes\n";
-    let mut one = Baresip::registered(&Setup { config: modules, ..setup });
-    let two = Setup::of(&appliance, 4, "102").account(";answermode=auto");
-    let mut two = Baresip::registered(&two);
-    one.dial("102");
-    one.expect("CALL_CLOSED");
-    two.expect("CALL_CLOSED");
-    appliance.assert_nothing_left();
-    assert_eq!(last_call(&appliance)["failure"], "dtls-failed");
+fn a_desk_phone_with_dtls_srtp_and_an_rsa_certificate_talks_with_a_plain_one() {
+    let appliance = talk("", DTLS, [";mediaenc=dtls_srtp", ""]);
     let ladder = last_ladder(&appliance);
-    assert!(ladder.contains("the DTLS handshake failed") && ladder.contains("RSA"), "{ladder}");
+    assert_eq!(ladder.matches(KEYS_OF_DTLS).count(), 1, "{ladder}");
+}
+
+/// The second one is called: it refuses plain audio, and takes our certificate beside the SDES keys.
+#[test]
+fn two_desk_phones_with_dtls_srtp_talk_also_the_one_that_is_called() {
+    let appliance = talk("", DTLS, [";mediaenc=dtls_srtp"; 2]);
+    let ladder = last_ladder(&appliance);
+    assert_eq!(ladder.matches(KEYS_OF_DTLS).count(), 2, "{ladder}");
 }

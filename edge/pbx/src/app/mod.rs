@@ -10,7 +10,7 @@ mod voicemail;
 
 pub use dial::{Dial, Step};
 pub use menu::{Lamp, VoicemailMenu};
-pub use simple::{Conference, Echo, Play, Record, Refuse, Say};
+pub use simple::{Conference, Echo, NewConference, Play, Record, Refuse, Say, Supervise};
 pub use voicemail::{Greeting, Mailbox, Voicemail};
 
 use futures_util::future::BoxFuture;

@@ -2,7 +2,7 @@
 
 use offhook_sma::action::{
     Action, AudioSource, Echo as EchoAction, JoinConference, LegTag, PlayAudio, RecordAudio,
-    RecordingDestination, Target,
+    RecordingDestination, SuperviseCall, Target,
 };
 use offhook_sma::event::{EventType, InvocationEvent};
 use offhook_sma::reply::Reply;
@@ -169,6 +169,79 @@ impl Immediate for Echo {
 /// The caller talks with all others who are in the same conference.
 #[derive(Debug)]
 pub struct Conference(pub String);
+
+/// A room of its own for a phone that asks for one (RFC 4579 §5.4). It is silent until others come.
+#[derive(Debug)]
+pub struct NewConference;
+
+impl Immediate for NewConference {
+    fn name(&self) -> &'static str {
+        "conference"
+    }
+
+    fn reply(&mut self, event: &InvocationEvent) -> Reply {
+        match event.invocation_event_type {
+            EventType::NewInboundCall => {
+                let conference = crate::call::room_of(&event.call_details.transaction_id);
+                let target = Target::tag(LegTag::A);
+                let join = JoinConference { target, conference };
+                Reply::actions(vec![Action::JoinConference(join)])
+            }
+            EventType::ActionFailed => Reply::actions(vec![hang_up(LegTag::A, 500)]),
+            _ => Reply::nothing(),
+        }
+    }
+}
+
+/// The caller listens to the call of an extension. Why it cannot is spoken.
+#[derive(Debug)]
+pub struct Supervise {
+    extension: String,
+    failures: u8,
+}
+
+impl Supervise {
+    /// Of this extension.
+    pub fn new(extension: impl Into<String>) -> Self {
+        Self { extension: extension.into(), failures: 0 }
+    }
+}
+
+impl Immediate for Supervise {
+    fn name(&self) -> &'static str {
+        "supervise"
+    }
+
+    fn reply(&mut self, event: &InvocationEvent) -> Reply {
+        match event.invocation_event_type {
+            EventType::NewInboundCall => {
+                Reply::actions(vec![Action::SuperviseCall(SuperviseCall {
+                    target: Target::tag(LegTag::A),
+                    extension: self.extension.clone(),
+                })])
+            }
+            EventType::ActionSuccessful => Reply::actions(vec![hang_up(LegTag::A, 0)]),
+            EventType::ActionFailed if self.failures > 1 => {
+                Reply::actions(vec![hang_up(LegTag::A, 500)])
+            }
+            // Nobody is there who could speak.
+            EventType::ActionFailed if self.failures == 1 => {
+                self.failures = 2;
+                Reply::actions(vec![super::play(super::builtin("error")), hang_up(LegTag::A, 0)])
+            }
+            EventType::ActionFailed => {
+                self.failures = 1;
+                let why = event.action_data.as_ref().and_then(|data| data.error_message.clone());
+                let speak = Speak {
+                    target: Target::tag(LegTag::A),
+                    speech: SpeechParameters::text(why.unwrap_or_default()),
+                };
+                Reply::actions(vec![Action::Speak(Box::new(speak)), hang_up(LegTag::A, 0)])
+            }
+            _ => Reply::nothing(),
+        }
+    }
+}
 
 impl Immediate for Conference {
     fn name(&self) -> &'static str {

@@ -128,7 +128,7 @@ impl Call {
         let a = self.legs.iter().find(|leg| leg.tag() == Some(LegTag::A));
         let (Some(a), Some(b)) = (a, self.leg_ref(id)) else { return };
         if let (Some(a), Some(b)) = (a.port(), b.port()) {
-            self.services.engine.bridge(a, b);
+            self.let_hear(a, b);
         }
         self.join_pipes(a, b);
     }

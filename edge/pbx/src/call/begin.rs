@@ -7,9 +7,10 @@ use std::time::{Instant, SystemTime};
 use futures_util::stream::FuturesUnordered;
 use offhook_config::{Aws, Config};
 use offhook_media::engine::PortEvent;
+use offhook_sip::flow::Transport;
 use offhook_sip::header::{HeaderName, Headers};
 use offhook_sip::message::{Request, Response, StatusCode};
-use offhook_sip::session::Session;
+use offhook_sip::session::{Session, SessionConfig, TRICKLE_ICE};
 use offhook_sip::uri::Uri;
 use offhook_sma::action::LegTag;
 use offhook_sma::event::{CallDetails, Direction, EventType, Participant};
@@ -41,7 +42,8 @@ impl Call {
         let (first, timeline, max_forwards) = match &new.begins {
             Begins::Invite(invite) => {
                 let hops = hops_left(&invite.request).saturating_sub(1);
-                let (slot, who) = (new.slot.take(), (new.id.as_str(), &new.caller));
+                let who = (new.id.as_str(), &new.caller, new.focus.as_deref());
+                let slot = new.slot.take();
                 let first = First::of(now, invite, who, slot, &mut house, &owner, &entry)?;
                 let First { leg, timeline } = first;
                 (Some(leg), timeline, hops)
@@ -103,6 +105,7 @@ impl Call {
             bridging: None,
             transfer: None,
             partner: None,
+            supervision: None,
             passing: None,
             leaving: None,
             music: None,
@@ -175,7 +178,7 @@ impl First {
     fn of(
         now: Instant,
         invite: &NewRequest,
-        (id, caller): (&str, &Caller),
+        (id, caller, focus): (&str, &Caller, Option<&str>),
         slot: Option<CallSlot>,
         house: &mut House,
         owner: &Owner,
@@ -183,10 +186,18 @@ impl First {
     ) -> Result<Self, Box<Response>> {
         let House { services, settings, ids, .. } = house;
         let NewRequest { tx, request, flow } = invite;
-        let contact = Uri::Sip(services.sip.contact_uri(flow, None));
+        let contact = Uri::Sip(services.sip.contact_uri(flow, focus));
         let config = match &caller.source {
             Source::Phone(_) => Arc::clone(&settings.phones),
             Source::Trunk(_) | Source::Application(_) => Arc::clone(&settings.trunks),
+        };
+        let browser = flow.transport == Transport::Wss;
+        let config = if focus.is_some() || browser {
+            let mut own = SessionConfig { is_focus: focus.is_some(), ..(*config).clone() };
+            own.supported.extend(browser.then(|| TRICKLE_ICE.into()));
+            Arc::new(own)
+        } else {
+            config
         };
         let session =
             Session::incoming(now, config, ids, request, *tx, contact).map_err(Box::new)?;
@@ -200,6 +211,12 @@ impl First {
         timeline.add(now, Some('A'), CallEventKind::Leg { party: party.label() });
         timeline.request(now, 'A', crate::event::Direction::In, request, timeline::peer_of(flow));
         let key = DialogKey::new(session.call_id(), session.local_tag());
+        let listed = match &party {
+            Party::Phone(number) => {
+                Some(entry.list(session.call_id(), session.local_tag(), number))
+            }
+            Party::Trunk(_) => None,
+        };
         let leg = Leg {
             id: LegId(0),
             label: 'A',
@@ -212,7 +229,7 @@ impl First {
             confirmed: false,
             digest: None,
             _dialog: services.sip.register_dialog(key, owner),
-            _listed: party.is_phone().then(|| entry.list(session.call_id(), session.local_tag())),
+            _listed: listed,
             party,
             session,
             first: None,
@@ -238,6 +255,7 @@ fn first_record(config: &Config, new: &NewCall) -> CallRecord {
         failure: None,
         hung_up_by: None,
         transfers: Vec::new(),
+        supervised: Vec::new(),
     }
 }
 

@@ -29,6 +29,20 @@ impl Rooms {
         rooms.insert(name.to_owned(), Arc::downgrade(&room));
         room
     }
+
+    /// Whether this is the name of a room that a phone asked for, and somebody is in it.
+    pub(crate) fn is_asked_for(&self, name: &str) -> bool {
+        let rooms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        name.starts_with(ROOM) && rooms.get(name).is_some_and(|room| room.strong_count() > 0)
+    }
+}
+
+/// What the names of such rooms begin with.
+const ROOM: &str = "conf-";
+
+/// The name of the room that a phone asked for with this call (RFC 4579 §5.4): nobody guesses it.
+pub(crate) fn room_of(call: &str) -> String {
+    format!("{ROOM}{}", call.replace('-', ""))
 }
 
 /// A leg in a conference.
@@ -65,6 +79,6 @@ impl Call {
 }
 
 /// Its end is told to nobody.
-fn beep(services: &Services) -> Playback {
+pub(super) fn beep(services: &Services) -> Playback {
     Playback::of(u64::MAX, vec![services.sounds.beep()])
 }

@@ -194,8 +194,9 @@ impl Call {
         }
         // The other call of a transfer hears of it by this.
         self.partner = None;
-        self.end_tape();
         self.record.ended = Some(SystemTime::now());
+        self.keep_supervised(now);
+        self.end_tape();
         let ending = self.how_it_ended();
         self.record.hung_up_by = Some(ending.by.to_owned());
         let kind = CallEventKind::HungUp { by: ending.by.to_owned(), why: ending.why };

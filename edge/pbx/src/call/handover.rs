@@ -154,7 +154,7 @@ impl Call {
         if let Some(id) = remaining {
             let ours = self.leg_ref(id).and_then(Leg::port);
             if let (Some(ours), Some(other)) = (ours, self.other_port(id)) {
-                self.services.engine.bridge(ours, other);
+                self.let_hear(ours, other);
             }
         }
         self.music_for_hold();

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::identity;
 use super::leg::{LegId, Part, Party, Way};
+use super::passing::Lent;
 use super::runner::Running;
 use super::transfer::{Stage, Transferor};
 use super::{Call, Control, Done};
@@ -54,6 +55,7 @@ pub(crate) struct Join {
     /// The phone's extension.
     by: String,
     port: Arc<MediaPort>,
+    beside: Vec<Lent>,
     party: Party,
     shown: Shown,
     control: mpsc::Sender<Control>,
@@ -124,10 +126,12 @@ impl Call {
         let dialog = Some(Dialog { call_id: replaces.call_id.clone(), tags });
         let shown = self.shown(remaining);
         let (via, emergency) = (None, self.emergency);
+        let beside = self.lent(remaining);
         let join = Join {
             dialog,
             by,
             port,
+            beside,
             party,
             shown,
             control: own,
@@ -212,7 +216,9 @@ impl Call {
                 self.transaction.set_status(tag, Status::Disconnected);
             }
         }
-        self.services.engine.bridge(&port, &join.port);
+        self.let_hear(&port, &join.port);
+        let ours = self.lent(remaining);
+        self.join_lent(now, &ours, &join.beside);
         self.transfer_ordered(now, None, &join.by, &join.shown.number, true);
         self.transfer_status(StatusCode::OK.code());
         self.keep_record();
@@ -339,6 +345,7 @@ impl Call {
         // One that was there before hears of its end by this.
         let partner = Partner { control, port, party, run, over: false, _life: ours };
         self.partner = Some(Box::new(partner));
+        self.meet_again();
         self.work.push(Box::pin(async move {
             let _ = theirs.await;
             Done::PartnerGone { run }

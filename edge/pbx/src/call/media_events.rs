@@ -17,6 +17,7 @@ impl Call {
         match kind {
             PortEventKind::Digit { digit, .. } => {
                 if let Some((leg, _)) = leg {
+                    self.pass_key_in_room(leg, digit);
                     self.on_digit(now, leg, digit);
                 }
             }

@@ -19,6 +19,7 @@
 //! * [`passing`]: what goes from leg to leg untouched.
 //! * [`transfer`]: a phone puts its call through (REFER): [`handover`] to a number, [`joining`] to
 //!   another call of its own; [`reports`] and [`leaving`]: what becomes of the phone.
+//! * [`supervised`]: somebody listens to the call; [`supervising`]: the leg of who does.
 //! * [`identity`], [`best`]: pure rules. [`timeline`]: what happened.
 
 mod answered;
@@ -52,6 +53,8 @@ mod reports;
 mod runner;
 mod signalling;
 pub(crate) mod sounds;
+mod supervised;
+mod supervising;
 mod taping;
 mod task;
 pub(crate) mod timeline;
@@ -64,7 +67,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use offhook_config::Config;
+use offhook_config::{Config, Supervising};
 use offhook_media::engine::{Engine, PortEvent};
 use offhook_media::recorder::Recorder;
 use offhook_sip::ids::Ids;
@@ -81,6 +84,7 @@ use self::asking::Tell;
 pub(crate) use self::begin::hops_left;
 use self::bridge::Bridging;
 pub use self::conference::Rooms;
+pub(crate) use self::conference::room_of;
 pub(crate) use self::created::Created;
 pub use self::identity::{Caller, Source};
 use self::joining::{Join, JoinRefused, Joined, Partner};
@@ -91,6 +95,8 @@ use self::record::{Recorded, Started};
 use self::runner::Running;
 pub use self::sounds::Sounds;
 use self::sounds::{Loaded, NotLoaded};
+use self::supervised::{NotWatched, Supervision, Watch};
+use self::supervising::With;
 pub use self::taping::TapeOrder;
 use self::taping::{Opened, Taped, Taping};
 pub(crate) use self::task::spawn;
@@ -170,6 +176,9 @@ pub(crate) struct NewCall {
     pub(crate) destination: Option<String>,
     pub(crate) app: Box<dyn Application>,
     pub(crate) emergency: bool,
+    /// The user part of the conference's address, when the call is to one: its Contact
+    /// (RFC 4579 §5.1).
+    pub(crate) focus: Option<String>,
     /// Why the application refuses, when it does.
     pub(crate) failure: Option<&'static Failure>,
     pub(crate) begins: Begins,
@@ -202,6 +211,10 @@ pub(crate) enum Control {
     NotJoined,
     /// How the transfer that we asked the other call for goes: a SIP status.
     Progress(u16),
+    /// A supervisor's call wants to listen to this one.
+    Watch(Box<Watch>),
+    /// That supervisor takes part differently from now on.
+    Supervises { control: mpsc::Sender<Control>, how: Supervising },
 }
 
 /// What a future of the call came to.
@@ -243,6 +256,19 @@ enum Done {
     },
     Music {
         clips: Result<Loaded, NotLoaded>,
+    },
+    Notice {
+        clips: Result<Loaded, NotLoaded>,
+    },
+    Watching {
+        run: u64,
+        outcome: Result<Box<With>, NotWatched>,
+    },
+    WatchedGone {
+        run: u64,
+    },
+    SupervisorGone {
+        run: u64,
     },
     Nothing,
 }
@@ -322,6 +348,8 @@ pub(crate) struct Call {
     transfer: Option<Box<Transfer>>,
     /// The other call that has our other party, after a transfer.
     partner: Option<Box<Partner>>,
+    /// Those who listen to the call.
+    supervision: Option<Box<Supervision>>,
     /// A change of what is passed on that waits for the other side.
     passing: Option<Box<Passing>>,
     /// A phone that put the call through: when its leg is ended, should it not do so itself.

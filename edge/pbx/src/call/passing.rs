@@ -6,6 +6,7 @@
 //! > one of them waits for the answer of the other side.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -25,7 +26,8 @@ use super::taping;
 
 /// One leg's side of a stream that is passed on.
 pub(crate) struct Pipe {
-    pub(crate) port: MediaPort,
+    /// Shared for a moment with another call that ours is joined to.
+    pub(crate) port: Arc<MediaPort>,
     /// What our peer is told.
     pub(crate) through: Through,
     /// What it says; `None` before it agreed.
@@ -35,12 +37,19 @@ pub(crate) struct Pipe {
 impl Pipe {
     fn new(port: MediaPort, said: Beside) -> Self {
         let through = Through { said, port: port.rtp_addr().port() };
-        Self { port, through, said: None }
+        Self { port: Arc::new(port), through, said: None }
     }
 
     pub(crate) fn kind(&self) -> BesideKind {
         self.through.said.kind
     }
+}
+
+/// A stream of a call's leg, for another call that is joined to it.
+#[derive(Debug)]
+pub(super) struct Lent {
+    said: Beside,
+    port: Arc<MediaPort>,
 }
 
 /// Codecs of a leg's offer, with the format parameters of those that are only passed on.
@@ -214,6 +223,37 @@ impl Call {
         for pipe in &a.pipes {
             if let Some(other) = b.pipes.iter().find(|other| other.kind() == pipe.kind()) {
                 self.services.engine.bridge(&pipe.port, &other.port);
+            }
+        }
+    }
+
+    /// What a leg has beside its audio, for a call that is joined to this one.
+    pub(super) fn lent(&self, id: LegId) -> Vec<Lent> {
+        let media = self.leg_ref(id).and_then(|leg| leg.media.as_ref());
+        let pipes = media.map(|media| &media.pipes).into_iter().flatten();
+        let lent = |pipe: &Pipe| Some(Lent { said: pipe.said.clone()?, port: pipe.port.clone() });
+        pipes.filter_map(lent).collect()
+    }
+
+    /// Lets what two calls have beside their audio flow between them. They agreed on it with others
+    /// than with each other: what they do not write alike stays behind, and the timeline says so.
+    pub(super) fn join_lent(&mut self, now: Instant, ours: &[Lent], theirs: &[Lent]) {
+        for one in ours {
+            let kind = one.said.kind;
+            match theirs.iter().find(|other| other.said.kind == kind) {
+                Some(other) if one.said.means_the_same(&other.said) => {
+                    self.services.engine.bridge(&one.port, &other.port);
+                    self.timeline.note(now, None, format!("{} goes on between them", name(kind)));
+                }
+                Some(_) => {
+                    let text =
+                        format!("{} ends: the two calls agreed on other formats", name(kind));
+                    self.timeline.note(now, None, text);
+                }
+                None => {
+                    let text = format!("{} ends: the other call has none", name(kind));
+                    self.timeline.note(now, None, text);
+                }
             }
         }
     }

@@ -169,6 +169,7 @@ impl Call {
         let local = media.negotiator.local_mut();
         local.offer_secure = placed.kind == Protection::Sdes;
         local.offer_dtls = placed.kind == Protection::Dtls;
+        local.dtls_beside_sdes = placed.party.is_phone();
         local.dtls = Some(self.services.engine.fingerprint().clone());
         match own {
             Some(port) => media.adopt(port),
@@ -232,10 +233,12 @@ impl Call {
     ) {
         let key = DialogKey::new(session.call_id(), session.local_tag());
         let dialog = self.services.sip.register_dialog(key, &self.owner);
-        let listed = placed
-            .party
-            .is_phone()
-            .then(|| self.entry.list(session.call_id(), session.local_tag()));
+        let listed = match &placed.party {
+            Party::Phone(number) => {
+                Some(self.entry.list(session.call_id(), session.local_tag(), number))
+            }
+            Party::Trunk(_) => None,
+        };
         let id = LegId(self.next_leg);
         self.next_leg += 1;
         let label = char::from(b'A' + u8::try_from(id.0.min(25)).unwrap_or(25));

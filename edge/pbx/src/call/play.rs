@@ -216,6 +216,7 @@ impl Call {
             return run.ahead.push(key);
         }
         self.confer_by_key(leg, digit);
+        self.supervise_by_key(now, leg, digit);
         if let Some(listening) = &mut self.listening
             && listening.leg == leg
         {

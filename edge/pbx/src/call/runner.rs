@@ -15,6 +15,7 @@ use super::Call;
 use super::conference::Conferring;
 use super::leg::{LegId, Part};
 use super::record::Recording;
+use super::supervising::Supervising;
 use crate::failure;
 
 /// Length of a digit that is passed on from INFO.
@@ -59,6 +60,8 @@ pub(super) enum Running {
     Echoing,
     /// The leg to end; meanwhile it talks with others.
     Conferring(Conferring),
+    /// The leg to end, or the call that it listens to.
+    Supervising(Box<Supervising>),
 }
 
 impl Running {
@@ -158,6 +161,7 @@ impl Call {
             Action::SendDigits(a) => self.start_sending(now, id, &a),
             Action::Echo(_) => self.start_echo(now, id),
             Action::JoinConference(a) => self.start_conferring(now, id, &a.conference),
+            Action::SuperviseCall(a) => self.start_supervising(now, id, &a.extension),
             Action::StartCallRecording(a) => self.start_leg_tape(now, id, &a),
             Action::StopCallRecording(_) => self.stop_leg_tape(now, id),
             Action::PauseCallRecording(_) => self.pause_leg_tape(now, id, true),

@@ -96,7 +96,7 @@ impl Call {
     }
 
     /// Those who are heard, and the side that is theirs if it is free.
-    fn talkers(&self) -> Vec<(Side, Arc<MediaPort>)> {
+    pub(super) fn talkers(&self) -> Vec<(Side, Arc<MediaPort>)> {
         if self.record.ended.is_some() {
             return Vec::new();
         }

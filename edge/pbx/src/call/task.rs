@@ -91,6 +91,7 @@ impl Call {
                 break;
             }
         }
+        self.keep_supervised(now);
         self.keep_taping(now);
         self.keep_leg_tapes();
         self.run_app();
@@ -157,6 +158,10 @@ impl Call {
             Done::Joined { run, joined } => self.on_joined(now, run, joined),
             Done::PartnerGone { run } => self.on_partner_gone(now, run),
             Done::Music { clips } => self.on_music(now, clips),
+            Done::Notice { clips } => self.on_notice(now, clips),
+            Done::Watching { run, outcome } => self.on_watching(now, run, outcome),
+            Done::WatchedGone { run } => self.on_watched_gone(now, run),
+            Done::SupervisorGone { run } => self.on_supervisor_gone(now, run),
             Done::Nothing => {}
         }
     }
@@ -170,6 +175,8 @@ impl Call {
             Control::PutThrough(order) => self.on_put_through(now, *order),
             Control::NotJoined => self.music_for_hold(),
             Control::Progress(status) => self.on_progress(now, status),
+            Control::Watch(watch) => self.on_watch(now, *watch),
+            Control::Supervises { control, how } => self.on_supervises(now, &control, how),
         }
     }
 }

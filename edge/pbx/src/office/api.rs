@@ -209,7 +209,13 @@ impl Office {
         let Some(app) = target.and_then(|target| self.router.open(config, &target, &source)) else {
             return Err(CreateError::NoSuchApplication(application));
         };
-        let plan = Plan { app, destination: Some(application), emergency: false, failure: None };
+        let plan = Plan {
+            app,
+            destination: Some(application),
+            emergency: false,
+            focus: false,
+            failure: None,
+        };
         let caller = Caller::known(source, &from, None);
         let begins = Created { to: to.clone(), from, headers, arguments };
         Ok(self.start(Begins::Created(Box::new(begins)), caller, to, plan, None))

@@ -346,6 +346,9 @@ impl Office {
         );
         let label = plan.destination.as_deref().unwrap_or(plan.app.name());
         let entry = self.registry.enter(live, application_id(label), control);
+        let asked_for = dialled == self.settings.config.conference.factory;
+        let focus =
+            plan.focus.then(|| if asked_for { call::room_of(&id) } else { dialled.clone() });
         let new = NewCall {
             id: id.clone(),
             caller,
@@ -353,6 +356,7 @@ impl Office {
             destination: plan.destination,
             app: plan.app,
             emergency: plan.emergency,
+            focus,
             failure: plan.failure,
             begins,
             slot,

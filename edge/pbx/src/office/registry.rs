@@ -37,13 +37,20 @@ type DialogName = (Box<str>, Box<str>);
 struct Shared {
     table: Mutex<HashMap<String, Live>>,
     /// Which call a phone's dialog belongs to, for a phone that puts one call through to another.
-    dialogs: Mutex<HashMap<DialogName, mpsc::Sender<Control>>>,
+    dialogs: Mutex<HashMap<DialogName, Dialog>>,
     /// Tasks of calls, those included whose people have hung up.
     tasks: watch::Sender<usize>,
     /// Ended calls by disposition and code of the failure (or nothing). Both come from our own
     /// lists, so that it stays small.
     outcomes: Mutex<BTreeMap<(String, String), u64>>,
     quality: QualityMetrics,
+}
+
+/// A phone's dialog: its call, and the extension.
+#[derive(Debug)]
+struct Dialog {
+    control: mpsc::Sender<Control>,
+    extension: Box<str>,
 }
 
 #[derive(Debug)]
@@ -169,7 +176,7 @@ impl Registry {
         }
     }
 
-    fn dialogs(&self) -> MutexGuard<'_, HashMap<DialogName, mpsc::Sender<Control>>> {
+    fn dialogs(&self) -> MutexGuard<'_, HashMap<DialogName, Dialog>> {
         self.0.dialogs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -215,16 +222,29 @@ impl Entry {
     }
 
     /// Lists a phone's dialog as one of this call's, for as long as the answer lives.
-    pub(crate) fn list(&self, call_id: &str, local_tag: &str) -> Listed {
+    pub(crate) fn list(&self, call_id: &str, local_tag: &str, extension: &str) -> Listed {
         let name = (call_id.into(), local_tag.into());
         let listed = Listed { registry: self.registry.clone(), name };
-        self.registry.dialogs().insert(listed.name.clone(), self.control.clone());
+        let dialog = Dialog { control: self.control.clone(), extension: extension.into() };
+        self.registry.dialogs().insert(listed.name.clone(), dialog);
         listed
     }
 
     /// The call that a dialog belongs to.
     pub(crate) fn call_of(&self, call_id: &str, local_tag: &str) -> Option<mpsc::Sender<Control>> {
-        self.registry.dialogs().get(&(call_id.into(), local_tag.into())).cloned()
+        let dialogs = self.registry.dialogs();
+        dialogs.get(&(call_id.into(), local_tag.into())).map(|dialog| dialog.control.clone())
+    }
+
+    /// The calls that phones of an extension are in, ringing ones included.
+    pub(crate) fn calls_of(&self, extension: &str) -> Vec<mpsc::Sender<Control>> {
+        let mut calls: Vec<mpsc::Sender<Control>> = Vec::new();
+        for dialog in self.registry.dialogs().values().filter(|d| *d.extension == *extension) {
+            if !calls.iter().any(|known| known.same_channel(&dialog.control)) {
+                calls.push(dialog.control.clone());
+            }
+        }
+        calls
     }
 
     /// Nobody is on the line any more.

@@ -10,7 +10,8 @@ use offhook_sma::action::{Endpoint, EndpointType};
 
 use super::{Applications, Opening};
 use crate::app::{
-    Application, Dial, Greeting, Mailbox, Play, Record, Refuse, Say, Step, Voicemail, VoicemailMenu,
+    Application, Conference, Dial, Greeting, Mailbox, NewConference, Play, Record, Refuse, Say,
+    Step, Supervise, Voicemail, VoicemailMenu,
 };
 use crate::call::{Caller, Services, Source};
 use crate::failure::{self, Failure};
@@ -26,13 +27,19 @@ pub(crate) struct Plan {
     /// For the record.
     pub(crate) destination: Option<String>,
     pub(crate) emergency: bool,
+    /// It leads to a conference.
+    pub(crate) focus: bool,
     pub(crate) failure: Option<&'static Failure>,
 }
 
 impl Plan {
     fn app(app: impl Application + 'static, destination: impl Into<String>) -> Self {
         let destination = Some(destination.into());
-        Self { app: Box::new(app), destination, emergency: false, failure: None }
+        Self { app: Box::new(app), destination, emergency: false, focus: false, failure: None }
+    }
+
+    fn conference(app: impl Application + 'static, label: impl Into<String>) -> Self {
+        Self { focus: true, ..Self::app(app, label) }
     }
 
     fn refuse(failure: &'static Failure) -> Self {
@@ -40,6 +47,7 @@ impl Plan {
             app: Box::new(Refuse(failure.sip_status)),
             destination: None,
             emergency: false,
+            focus: false,
             failure: Some(failure),
         }
     }
@@ -83,6 +91,9 @@ impl Router {
             Source::Phone(_) => Origin::Phone,
             Source::Trunk(name) | Source::Application(name) => Origin::Trunk(name),
         };
+        if origin == Origin::Phone && self.services.rooms.is_asked_for(dialled) {
+            return Plan::conference(Conference(dialled.to_owned()), "conference");
+        }
         let route = config.route(origin, dialled, |n| phonebook.account(n).is_some());
         match route {
             Route::Emergency(number) => {
@@ -97,6 +108,8 @@ impl Router {
                 _ => out(config, &number, None),
             },
             Route::To(target) => self.target(config, &target, dialler, caller, dialled),
+            Route::NewConference => Plan::conference(NewConference, "conference"),
+            Route::Supervise(of) => supervise(config, &self.services, (dialler, caller), of),
             Route::Nowhere(_) if dialled.is_empty() => Plan::refuse(failure::NUMBER_INCOMPLETE),
             Route::Nowhere(_) => Plan::refuse(failure::UNKNOWN_NUMBER),
         }
@@ -133,12 +146,16 @@ impl Router {
             Target::Say(text) => Plan::app(Say::new(text.as_str()), "say"),
             Target::Record(folder) => Plan::app(Record::new(folder.to_string_lossy()), label),
             Target::Echo => Plan::app(crate::app::Echo, label),
-            Target::Conference(name) => Plan::app(crate::app::Conference(name.clone()), label),
+            Target::Conference(name) => Plan::conference(Conference(name.clone()), label),
             Target::Flow(_) | Target::Lambda(_) | Target::Webhook(_) => {
                 match self.open(config, target, &caller.source) {
-                    Some(app) => {
-                        Plan { app, destination: Some(label), emergency: false, failure: None }
-                    }
+                    Some(app) => Plan {
+                        app,
+                        emergency: false,
+                        focus: false,
+                        failure: None,
+                        destination: Some(label),
+                    },
                     None => Plan::refuse(failure::APPLICATION_MISSING),
                 }
             }
@@ -177,6 +194,29 @@ fn out(config: &Config, number: &str, trunk: Option<&str>) -> Plan {
     let step = Step { endpoints: vec![endpoint], ring_seconds: seconds(config.sip.max_ring) };
     let destination = trunk.map_or_else(|| "trunk".to_owned(), |name| format!("trunk:{name}"));
     Plan::app(Dial::new(vec![step], None), destination)
+}
+
+/// Only whoever dials the code listens: nobody is put through to it.
+fn supervise(
+    config: &Config,
+    services: &Services,
+    (dialler, caller): (&Source, &Caller),
+    of: String,
+) -> Plan {
+    let right = match dialler {
+        Source::Phone(by) if caller.source == *dialler => config.supervisor(by, &of),
+        _ => None,
+    };
+    if of.is_empty() {
+        Plan::refuse(failure::NUMBER_INCOMPLETE)
+    } else if right.is_none() {
+        Plan::refuse(failure::NOT_ALLOWED)
+    } else if services.phonebook.account(&of).is_none() {
+        Plan::refuse(failure::UNKNOWN_NUMBER)
+    } else {
+        let label = format!("supervise:{of}");
+        Plan::app(Supervise::new(of), label)
+    }
 }
 
 fn extension(config: &Config, services: &Services, number: &str) -> Plan {

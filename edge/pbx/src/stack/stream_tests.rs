@@ -40,7 +40,7 @@ async fn a_large_request_takes_a_stream_where_nobody_asked_for_datagrams() {
     lab.sip.send(1, large("a"), uri("sip:192.0.2.9"), &owner);
     let (flow, sent) = next(&mut lab).await;
     assert_eq!(flow.transport, Transport::Tcp);
-    assert_eq!(flow.remote, "192.0.2.9:5060".parse().unwrap());
+    assert_eq!(flow.remote, "192.0.2.9:5060".parse::<std::net::SocketAddr>().unwrap());
     assert!(sent.headers.text(&HeaderName::Via).unwrap().starts_with("SIP/2.0/TCP"));
     let busy = Response::to_request(&sent, StatusCode::BUSY_HERE, None);
     lab.stream(flow, busy.to_bytes()).await;
@@ -156,7 +156,11 @@ async fn a_response_whose_connection_is_gone_takes_a_new_one_to_the_port_of_sent
     let (way, Message::Response(response)) = lab.sent_over().await else { panic!() };
     assert_eq!(response.status, StatusCode::OK);
     assert_eq!(way.transport, Transport::Tcp);
-    assert_eq!(way.remote, "203.0.113.5:5070".parse().unwrap(), "never where only a Via says");
+    assert_eq!(
+        way.remote,
+        "203.0.113.5:5070".parse::<std::net::SocketAddr>().unwrap(),
+        "never where only a Via says"
+    );
     assert_eq!(way.connection, None);
     assert_eq!(lab.survivors().await, (0, 0));
 }

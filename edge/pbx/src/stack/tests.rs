@@ -27,7 +27,7 @@ async fn a_request_gets_via_and_contact_of_the_interface_it_takes() {
     let (owner, mut mailbox) = Owner::channel(8);
     lab.sip.send(1, invite("sip:bob@192.0.2.9:5070", "a"), uri("sip:192.0.2.9:5070"), &owner);
     let (to, sent) = lab.sent_request().await;
-    assert_eq!(to, "192.0.2.9:5070".parse().unwrap());
+    assert_eq!(to, "192.0.2.9:5070".parse::<std::net::SocketAddr>().unwrap());
     assert_eq!(sent.top_via().unwrap().sent_by.to_string(), super::lab::US);
     let Ok(Some(Contact::Addr(contact))) = sent.headers.typed::<Contact>() else { panic!() };
     assert_eq!(contact.uri.to_string(), "sip:us@192.0.2.1:5060");
@@ -193,7 +193,7 @@ async fn options_is_answered_without_the_office() {
     let text = request("OPTIONS", "sip:192.0.2.1", "203.0.113.5:5060", "o", 1, "");
     lab.datagram("203.0.113.5:5060", text).await;
     let (to, response) = lab.sent_response().await;
-    assert_eq!(to, "203.0.113.5:5060".parse().unwrap());
+    assert_eq!(to, "203.0.113.5:5060".parse::<std::net::SocketAddr>().unwrap());
     assert_eq!(response.status, StatusCode::OK);
     assert!(response.headers.has(&HeaderName::Allow));
     assert_eq!(lab.survivors().await, (0, 0));
@@ -207,18 +207,24 @@ async fn answers_go_where_rport_or_sent_by_says_and_through_a_nat() {
     let text = request("OPTIONS", "sip:192.0.2.1", "10.0.0.5:5060", "n1", 1, "");
     lab.datagram("203.0.113.5:40000", text).await;
     let (to, response) = lab.sent_response().await;
-    assert_eq!(to, "203.0.113.5:40000".parse().unwrap());
+    assert_eq!(to, "203.0.113.5:40000".parse::<std::net::SocketAddr>().unwrap());
     let stamped: Via = response.headers.typed().unwrap().unwrap();
     assert_eq!(stamped.rport(), Some(Some(40000)));
     assert_eq!(stamped.received(), Some("203.0.113.5".parse().unwrap()));
     // Not asked, own address: to the port of sent-by.
     let text = request("OPTIONS", "sip:192.0.2.1", "203.0.113.5:5070", "n2", 1, "");
     lab.datagram("203.0.113.5:40000", via(&text, "")).await;
-    assert_eq!(lab.sent_response().await.0, "203.0.113.5:5070".parse().unwrap());
+    assert_eq!(
+        lab.sent_response().await.0,
+        "203.0.113.5:5070".parse::<std::net::SocketAddr>().unwrap()
+    );
     // Not asked, but a NAT in between: only the source works.
     let text = request("OPTIONS", "sip:192.0.2.1", "10.0.0.5:5060", "n3", 1, "");
     lab.datagram("203.0.113.5:40001", via(&text, "")).await;
-    assert_eq!(lab.sent_response().await.0, "203.0.113.5:40001".parse().unwrap());
+    assert_eq!(
+        lab.sent_response().await.0,
+        "203.0.113.5:40001".parse::<std::net::SocketAddr>().unwrap()
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -43,6 +43,8 @@ pub struct SessionConfig {
     pub user_agent: Option<Box<str>>,
     /// Whether 401 and 407 are surfaced as `Challenge` (the owner has credentials) or as failures.
     pub answers_challenges: bool,
+    /// Our Contact says that this is a conference (`isfocus`, RFC 4579 §5.1).
+    pub is_focus: bool,
     /// RFC 3261 T1, the round-trip estimate.
     pub t1: Duration,
     /// RFC 3261 T2, the longest wait between two retransmissions of a 2xx.
@@ -56,6 +58,9 @@ pub struct SessionConfig {
     /// answer of the owner.
     pub max_parallel: usize,
 }
+
+/// Option tag and INFO package of candidates that a peer finds after its description (RFC 8840 §10).
+pub const TRICKLE_ICE: &str = "trickle-ice";
 
 impl SessionConfig {
     /// 64 x T1: how long a transaction or an unacknowledged answer lives.
@@ -93,6 +98,7 @@ impl Default for SessionConfig {
             reliable_provisionals: ReliableProvisionals::Never,
             user_agent: None,
             answers_challenges: false,
+            is_focus: false,
             t1: Duration::from_millis(500),
             t2: Duration::from_secs(4),
             max_forwards: 70,

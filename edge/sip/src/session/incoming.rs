@@ -232,7 +232,7 @@ impl Session {
             Reliably::Always => true,
         };
         let mut response = self.finish(callee.template.clone(), status);
-        wire::set_contact(&mut response.headers, &self.contact);
+        wire::set_contact(&mut response.headers, &self.contact, self.config.is_focus);
         self.capabilities(&mut response.headers);
         wire::add_extra(&mut response.headers, headers);
         wire::set_sdp(&mut response.headers, &mut response.body, sdp.as_ref());

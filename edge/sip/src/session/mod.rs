@@ -38,7 +38,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-pub use self::config::{PreferRefresher, ReliableProvisionals, SessionConfig};
+pub use self::config::{PreferRefresher, ReliableProvisionals, SessionConfig, TRICKLE_ICE};
 use self::glare::Jitter;
 pub use self::outputs::{
     EndedBy, InboundToken, OfferKind, OfferToken, OutgoingInvite, Output, Refused, RequestToken,

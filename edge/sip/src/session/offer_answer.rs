@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::outputs::{EndedBy, OfferKind, OfferToken, Refused};
 use super::session_timer::TooSmall;
 use super::state::{Carrier, ClientKind, FirstOffer, Open, Phase};
-use super::{Session, wire};
+use super::{Session, TRICKLE_ICE, wire};
 use crate::header::{HeaderName, Headers};
 use crate::message::{Request, Response, StatusCode};
 use crate::transaction::ServerTx;
@@ -235,7 +235,7 @@ impl Session {
     /// A 200 with what a 2xx to INVITE and UPDATE carries.
     pub(super) fn positive(&self, template: Response) -> Response {
         let mut response = self.finish(template, StatusCode::OK);
-        wire::set_contact(&mut response.headers, &self.contact);
+        wire::set_contact(&mut response.headers, &self.contact, self.config.is_focus);
         self.capabilities(&mut response.headers);
         response
     }
@@ -245,6 +245,10 @@ impl Session {
         headers.push(HeaderName::Allow, wire::allow_list(&self.config.allow));
         if !self.config.supported.is_empty() {
             headers.push(HeaderName::Supported, self.config.supported.join(", "));
+        }
+        if self.config.supports(TRICKLE_ICE) {
+            // RFC 8840 §10.4, RFC 6086 §5.2.3.
+            headers.push(HeaderName::Other("Recv-Info".into()), TRICKLE_ICE);
         }
     }
 

@@ -312,7 +312,7 @@ impl Session {
 
     /// Contact, Allow, Supported and User-Agent of a request of ours.
     pub(super) fn describe(&self, headers: &mut Headers, extra: &Headers) {
-        wire::set_contact(headers, &self.contact);
+        wire::set_contact(headers, &self.contact, self.config.is_focus);
         headers.push(HeaderName::Allow, wire::allow_list(&self.config.allow));
         if !self.config.supported.is_empty() {
             headers.push(HeaderName::Supported, self.config.supported.join(", "));

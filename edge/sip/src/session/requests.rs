@@ -105,7 +105,7 @@ impl Session {
         let tx = inbound.tx;
         let mut response = self.finish(inbound.template.clone(), status);
         if status.is_success() {
-            wire::set_contact(&mut response.headers, &self.contact);
+            wire::set_contact(&mut response.headers, &self.contact, self.config.is_focus);
         }
         wire::add_extra(&mut response.headers, headers);
         set_body(&mut response.headers, &mut response.body, body);
@@ -154,7 +154,7 @@ impl Session {
         let next_hop = leg.dialog.next_hop().clone();
         let mut request = leg.dialog.next_request(method, max_forwards);
         if matches!(request.method, Method::Refer | Method::Subscribe | Method::Notify) {
-            wire::set_contact(&mut request.headers, &self.contact);
+            wire::set_contact(&mut request.headers, &self.contact, self.config.is_focus);
         }
         wire::add_extra(&mut request.headers, headers);
         self.agent(&mut request.headers);

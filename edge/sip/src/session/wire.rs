@@ -191,9 +191,10 @@ pub(crate) fn bare(request: &Request, status: StatusCode, tag: &str) -> Response
     response
 }
 
-/// `Contact: <uri>`.
-pub(crate) fn set_contact(headers: &mut Headers, uri: &Uri) {
-    headers.set(HeaderName::Contact, format!("<{uri}>"));
+/// `Contact: <uri>`, of a conference with its mark (RFC 4579 §5.1, RFC 3840).
+pub(crate) fn set_contact(headers: &mut Headers, uri: &Uri, is_focus: bool) {
+    let mark = if is_focus { ";isfocus" } else { "" };
+    headers.set(HeaderName::Contact, format!("<{uri}>{mark}"));
 }
 
 /// The Allow value.

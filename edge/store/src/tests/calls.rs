@@ -161,3 +161,19 @@ fn transfers_are_kept_with_their_call_also_in_a_database_of_before() {
     wait(store.put_call(record.clone())).unwrap();
     assert_eq!(wait(store.show_call("new".into())).unwrap().unwrap().0, record);
 }
+
+#[test]
+fn who_listened_is_kept_with_the_call() {
+    use offhook_pbx::keep::{Supervised, Supervising};
+    let (_folder, path) = folder();
+    let store = opened(&path);
+    let one = |how, until| Supervised { at: later(1), until, by: "extension:100".into(), how };
+    let supervised = vec![
+        one(Supervising::Listen, None),
+        one(Supervising::Whisper, Some(later(2))),
+        one(Supervising::Barge, Some(later(3))),
+    ];
+    let record = CallRecord { supervised, ..call("new", later(0)) };
+    wait(store.put_call(record.clone())).unwrap();
+    assert_eq!(wait(store.show_call("new".into())).unwrap().unwrap().0, record);
+}

@@ -63,7 +63,7 @@ impl Player<'_> {
                 let long = Duration::from_millis(pause.duration_in_milliseconds);
                 self.pass("Pause", long).await
             }
-            Action::Echo(_) | Action::JoinConference(_) => {
+            Action::Echo(_) | Action::JoinConference(_) | Action::SuperviseCall(_) => {
                 self.pass("Conversation", Duration::from_secs(60)).await
             }
             _ => self.done(|_| {}).await,

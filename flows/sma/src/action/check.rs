@@ -63,7 +63,8 @@ impl Action {
             | Self::ResumeCallRecording(_)
             | Self::VoiceFocus(_)
             | Self::Echo(_)
-            | Self::JoinConference(_) => Ok(()),
+            | Self::JoinConference(_)
+            | Self::SuperviseCall(_) => Ok(()),
         }
     }
 }

@@ -40,6 +40,7 @@ const REQUIRED: &[(&str, &[&str])] = &[
     ("ModifyChimeMeetingAttendees", &["Operation", "MeetingId", "AttendeeList"]),
     ("StartBotConversation", &["BotAliasArn"]),
     ("JoinConference", &["Conference"]),
+    ("SuperviseCall", &["Extension"]),
 ];
 
 impl Malformed {

@@ -143,6 +143,8 @@ actions! {
     Echo(Echo),
     /// Offhook: the leg talks with others until it ends.
     JoinConference(JoinConference),
+    /// Offhook: the leg listens to the call of an extension, until either ends.
+    SuperviseCall(SuperviseCall),
 }
 
 impl Action {
@@ -173,6 +175,7 @@ impl Action {
                 | Self::StartBotConversation(_)
                 | Self::Echo(_)
                 | Self::JoinConference(_)
+                | Self::SuperviseCall(_)
         )
     }
 
@@ -254,6 +257,18 @@ pub struct JoinConference {
     pub target: Target,
     /// Which one. It begins with the first who comes and ends with the last who goes.
     pub conference: String,
+}
+
+/// `SuperviseCall`: hears both parties of the call that an extension is in, and by its keys speaks to
+/// the extension (5) or to both (6); 4 listens again. For callers with the right to do so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct SuperviseCall {
+    /// The leg.
+    #[serde(flatten)]
+    pub target: Target,
+    /// Whose call.
+    pub extension: String,
 }
 
 /// `Hangup`.

@@ -78,7 +78,7 @@ fn video_goes_through_in_the_words_of_the_other_side_and_with_our_address_only()
     let (text, agreed) = caller.answer_with(offer.as_bytes(), Direction::SendRecv, &said).unwrap();
     assert!(text.contains("m=video 14000 RTP/AVP 100\r\na=rtpmap:100 VP8/90000\r\na=sendonly\r\n"));
     let [video] = &agreed.beside[..] else { panic!("{agreed:?}") };
-    assert_eq!(video.pipe.remote, "198.51.100.2:4002".parse().unwrap());
+    assert_eq!(video.pipe.remote, "198.51.100.2:4002".parse::<std::net::SocketAddr>().unwrap());
     assert_eq!(video.pipe.remote_rtcp, Some("198.51.100.2:4009".parse().unwrap()));
     assert_eq!((video.pipe.carried, video.pipe.send), (Carried::Rtp, true));
     // Who refuses it has audio all the same.

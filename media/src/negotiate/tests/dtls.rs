@@ -70,3 +70,40 @@ fn what_is_missing_or_forbidden_is_said() {
     assert!(wants_webrtc(browser.as_bytes()) && !wants_webrtc(offer("").as_bytes()));
     assert!(matches!(refusal(ours(), &browser), NegotiateError::Transport(_)));
 }
+
+#[test]
+fn an_offer_with_both_kinds_of_keys_is_answered_with_one() {
+    let both = || us(Local { offer_secure: true, dtls_beside_sdes: true, ..ours() });
+    let mut phone = both();
+    let text = phone.offer(Direction::SendRecv);
+    assert!(text.contains("m=audio 10000 RTP/SAVP 0 8 101\r\n"), "{text}");
+    assert!(text.contains("a=crypto:1") && text.contains("a=setup:actpass\r\n"), "{text}");
+    // As baresip answers: the certificate, under the profile of SDES.
+    let fingerprint = format!("a=fingerprint:{}\r\na=setup:active\r\n", print("01"));
+    let taken = theirs("RTP/SAVP 0", &format!("{fingerprint}a=rtcp-mux\r\n"));
+    let agreed = phone.accept_answer(taken.as_bytes()).unwrap();
+    assert!(!agreed.stream.dtls.unwrap().active && agreed.stream.srtp.is_none());
+    assert!(agreed.stream.rtcp_mux);
+    // Within the call it stays so, whoever offers.
+    let text = phone.offer(Direction::SendRecv);
+    assert!(text.contains("a=fingerprint:") && !text.contains("a=crypto"), "{text}");
+    assert!(phone.accept_answer(taken.as_bytes()).unwrap().stream.dtls.is_some());
+    let held = theirs("RTP/SAVP 0", &format!("{fingerprint}a=sendonly\r\n"));
+    let (text, agreed) = phone.answer(held.as_bytes(), Direction::SendRecv).unwrap();
+    assert!(agreed.stream.dtls.is_some() && !text.contains("a=crypto"), "{text}");
+
+    let mut phone = both();
+    let text = phone.offer(Direction::SendRecv);
+    let line = text.lines().find(|line| line.starts_with("a=crypto:1")).unwrap();
+    for (more, mux) in [("", false), ("a=rtcp-mux\r\n", true)] {
+        let taken = theirs("RTP/SAVP 0", &format!("{line}\r\n{more}"));
+        let mut phone = phone.clone();
+        let agreed = phone.accept_answer(taken.as_bytes()).unwrap();
+        assert!(agreed.stream.srtp.is_some() && agreed.stream.dtls.is_none());
+        assert_eq!(agreed.stream.rtcp_mux, mux);
+        assert!(!phone.offer(Direction::SendRecv).contains("fingerprint"));
+    }
+    assert!(
+        !us(Local { offer_secure: true, ..ours() }).offer(Direction::SendRecv).contains("print")
+    );
+}

@@ -16,7 +16,7 @@ fn a_voice_connector_offer_is_answered_with_pcmu_and_events_at_its_numbers() {
          a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n"
     );
     let stream = agreed.stream;
-    assert_eq!(stream.remote_rtp, "198.51.100.2:4000".parse().unwrap());
+    assert_eq!(stream.remote_rtp, "198.51.100.2:4000".parse::<std::net::SocketAddr>().unwrap());
     assert_eq!(stream.remote_rtcp, Some("198.51.100.2:4001".parse().unwrap()));
     assert_eq!((stream.codec, stream.send_pt, stream.recv_pt), (Codec::Pcmu, 0, 0));
     assert_eq!(
@@ -248,7 +248,10 @@ fn a_peer_that_names_its_host_is_taken_to_be_where_its_signalling_comes_from() {
     let offer = theirs("RTP/AVP 0", "").replace("198.51.100.2", "media.example.com");
     let named_host = Some("198.51.100.9".parse().unwrap());
     let (text, agreed) = answer(Local { named_host, ..local() }, &offer);
-    assert_eq!(agreed.stream.remote_rtp, "198.51.100.9:4000".parse().unwrap());
+    assert_eq!(
+        agreed.stream.remote_rtp,
+        "198.51.100.9:4000".parse::<std::net::SocketAddr>().unwrap()
+    );
     assert!(agreed.direction == Direction::SendRecv && !text.contains("media.example"));
     // The old hold of IPv6 is a name too (RFC 6157), and no host.
     let held = theirs("RTP/AVP 0", "").replace("198.51.100.2", "nobody.invalid");
@@ -264,7 +267,10 @@ fn ipv6_works_from_end_to_end() {
     let offer = theirs("RTP/AVP 0", "").replace("IP4 198.51.100.2", "IP6 2001:db8::2");
     let (text, agreed) = answer(local, &offer);
     assert!(text.contains("c=IN IP6 2001:db8::1\r\n"));
-    assert_eq!(agreed.stream.remote_rtp, "[2001:db8::2]:4000".parse().unwrap());
+    assert_eq!(
+        agreed.stream.remote_rtp,
+        "[2001:db8::2]:4000".parse::<std::net::SocketAddr>().unwrap()
+    );
 }
 
 #[test]

@@ -68,7 +68,10 @@ fn a_browsers_offer_is_answered_with_all_that_it_looks_for() {
     let terms = agreed.stream.webrtc.unwrap();
     assert!(terms.active && terms.lite && !terms.remote.lite);
     assert_eq!(&*terms.remote.credentials.ufrag, "Yx1m");
-    assert_eq!(terms.remote.candidates, ["203.0.113.9:51000".parse().unwrap()]);
+    assert_eq!(
+        terms.remote.candidates,
+        ["203.0.113.9:51000".parse::<std::net::SocketAddr>().unwrap()]
+    );
     assert_eq!(terms.fingerprint.to_string(), PRINT);
     assert!(!agreed.remote_hold && agreed.stream.send && agreed.stream.srtp.is_none());
 }

@@ -515,3 +515,16 @@ fn a_flood_of_requests_meets_a_limit_and_what_waits_at_the_end_gets_487() {
     bob.handle_cancel(now, ServerTx(1), &cancel);
     assert_eq!(short(&drain(&mut bob)), ["487", "487", "!Ended Remote"]);
 }
+
+#[test]
+fn who_takes_late_candidates_says_so_in_its_answer() {
+    let mut config = plain_config();
+    for told in [false, true] {
+        let (mut bob, now) = incoming(config.clone(), &bobs_invite(&[], Some(OFFER)));
+        bob.accept(now, sdp(ANSWER), none()).unwrap();
+        let outputs = drain(&mut bob);
+        let recv = HeaderName::Other("Recv-Info".into());
+        assert_eq!(responded(&outputs).headers.get(&recv).is_some(), told);
+        config.supported.push(crate::session::TRICKLE_ICE.into());
+    }
+}

@@ -1,0 +1,190 @@
+//! The handshake with a desk phone. Many of them have a certificate with an RSA key, which `dimpl`
+//! does not take: here it is `rtc-dtls`, fed only what is a record of DTLS and no more of it than a
+//! handshake needs (`docs/decisions/0018`).
+
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::sync::Arc;
+use std::time::Instant;
+
+use rtc_dtls::config::{ClientAuthType, ConfigBuilder, ExtendedMasterSecretType, HandshakeConfig};
+use rtc_dtls::crypto::Certificate;
+use rtc_dtls::crypto_provider::{SignatureScheme, default_provider};
+use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
+use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
+use rtc_shared::TransportProtocol;
+
+use super::{Fingerprint, IdentityError, MTU, News, split};
+use crate::srtp::SrtpSuite;
+
+/// The library keeps its associations by address; there is one here, and where it is says [`Desk`].
+///
+/// [`Desk`]: super::super::desk::Desk
+const PEER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1));
+/// Bytes that one handshake may take from the network, all repeats of a flight included: a phone's
+/// flight is one to three thousand, and whoever writes to the port is not known yet. The library
+/// puts fragments together by recursion, and looks for each among all.
+const BUDGET: usize = 24 * 1024;
+/// RFC 6347 §4.1: type, version, epoch, number, length.
+const RECORD_HEADER: usize = 13;
+/// RFC 5764 §4.2.
+const EXPORTER: &str = "EXTRACTOR-dtls_srtp";
+
+/// What we choose among, ours first.
+const PROFILES: [(SrtpProtectionProfile, SrtpSuite); 3] = [
+    (SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm, SrtpSuite::AeadAes128Gcm),
+    (SrtpProtectionProfile::Srtp_Aead_Aes_256_Gcm, SrtpSuite::AeadAes256Gcm),
+    (SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80, SrtpSuite::AesCm128HmacSha1_80),
+];
+
+/// What both roles begin with.
+#[derive(Clone)]
+pub(super) struct Roles {
+    client: Arc<HandshakeConfig>,
+    server: Arc<HandshakeConfig>,
+}
+
+impl Roles {
+    /// `certificate` and its P-256 key in PKCS #8, both DER.
+    pub(super) fn new(certificate: &[u8], key: &[u8]) -> Result<Self, IdentityError> {
+        Self::with(certificate, key, SignatureScheme::EcdsaP256Sha256)
+    }
+
+    fn with(
+        certificate: &[u8],
+        key: &[u8],
+        scheme: SignatureScheme,
+    ) -> Result<Self, IdentityError> {
+        let crypto = default_provider().map_err(|error| IdentityError(error.to_string()))?;
+        let key = crypto.crypto().import_signing_key(scheme, key);
+        let key = key.map_err(|error| IdentityError(error.to_string()))?;
+        let certificate = Certificate::from_signing_key(vec![certificate.to_vec().into()], key);
+        let role = |client: bool| {
+            ConfigBuilder::default()
+                .with_crypto_provider(Arc::clone(&crypto))
+                .with_certificates(vec![certificate.clone()])
+                .with_srtp_protection_profiles(PROFILES.map(|(profile, _)| profile).to_vec())
+                .with_client_auth(ClientAuthType::RequireAnyClientCert)
+                .with_extended_master_secret(ExtendedMasterSecretType::Request)
+                // Nobody signed the certificate: its fingerprint is looked at when it is over.
+                .with_insecure_skip_verify(true)
+                .with_mtu(MTU)
+                .build(client, Some(PEER))
+                .map(Arc::new)
+                .map_err(|error| IdentityError(error.to_string()))
+        };
+        Ok(Self { client: role(true)?, server: role(false)? })
+    }
+}
+
+/// One handshake.
+pub(in crate::webrtc) struct PhoneHandshake {
+    endpoint: Endpoint,
+    /// We begin; until that is done.
+    begin: Option<Arc<HandshakeConfig>>,
+    expected: Fingerprint,
+    active: bool,
+    budget: usize,
+    /// When the library wants to be called again.
+    pub(in crate::webrtc) wake: Option<Instant>,
+}
+
+impl PhoneHandshake {
+    /// `active`: we are the DTLS client.
+    pub(super) fn begin(now: Instant, roles: &Roles, expected: Fingerprint, active: bool) -> Self {
+        let server = (!active).then(|| Arc::clone(&roles.server));
+        Self {
+            endpoint: Endpoint::new(PEER, TransportProtocol::UDP, server),
+            begin: active.then(|| Arc::clone(&roles.client)),
+            expected,
+            active,
+            budget: BUDGET,
+            wake: active.then_some(now),
+        }
+    }
+
+    /// Takes a datagram; `send` gets what is to be answered.
+    pub(in crate::webrtc) fn receive(
+        &mut self,
+        now: Instant,
+        packet: &[u8],
+        send: &mut dyn FnMut(&[u8]),
+    ) -> News {
+        // RFC 6347 §4.1.2.7: what is no record is passed over in silence.
+        if !is_records(packet) || self.begin.is_some() {
+            return News::Waiting;
+        }
+        let Some(left) = self.budget.checked_sub(packet.len()) else { return News::Waiting };
+        self.budget = left;
+        let events = self.endpoint.read(now, PEER, None, packet.into());
+        self.flush(send);
+        match events {
+            Err(error) => News::Failed(error.to_string()),
+            Ok(events) => events.iter().fold(News::Waiting, |news, event| match event {
+                EndpointEvent::HandshakeComplete => self.complete(),
+                EndpointEvent::PeerClosed => News::Failed("the peer closed".to_owned()),
+                _ => news,
+            }),
+        }
+    }
+
+    /// Lets time pass.
+    pub(in crate::webrtc) fn handle_timeout(
+        &mut self,
+        now: Instant,
+        send: &mut dyn FnMut(&[u8]),
+    ) -> News {
+        let outcome = match self.begin.take() {
+            Some(config) => self.endpoint.connect(now, PEER, config, None),
+            // Nobody spoke to us yet.
+            None if self.endpoint.get_connection_state(PEER).is_none() => Ok(()),
+            None => self.endpoint.handle_timeout(PEER, now),
+        };
+        self.flush(send);
+        outcome.map_or_else(|error| News::Failed(error.to_string()), |()| News::Waiting)
+    }
+
+    fn flush(&mut self, send: &mut dyn FnMut(&[u8])) {
+        while let Some(transmit) = self.endpoint.poll_transmit() {
+            send(&transmit.message);
+        }
+        self.wake = self.endpoint.poll_timeout(&PEER);
+    }
+
+    /// The peer has shown that it has the key of its certificate, whose fingerprint is looked at.
+    fn complete(&self) -> News {
+        let Some(state) = self.endpoint.get_connection_state(PEER) else { return News::Waiting };
+        let certificate = state.peer_certificates.first();
+        if !certificate.is_some_and(|certificate| self.expected.fits(certificate)) {
+            return News::Stranger;
+        }
+        let chosen = state.srtp_protection_profile();
+        let Some((_, suite)) = PROFILES.into_iter().find(|(profile, _)| *profile == chosen) else {
+            return News::Failed("the peer agreed on no SRTP (use_srtp)".to_owned());
+        };
+        let length = 2 * (suite.key_len() + suite.salt_len());
+        let keys = state.export_keying_material(EXPORTER, &[], length);
+        match keys.ok().and_then(|material| split(material.as_ref(), suite, self.active)) {
+            Some(keys) => News::Keys(keys),
+            None => News::Failed("no keys came of it".to_owned()),
+        }
+    }
+}
+
+/// Whether a datagram is records of DTLS 1.x from end to end.
+fn is_records(mut packet: &[u8]) -> bool {
+    while let Some((header, rest)) = packet.split_first_chunk::<RECORD_HEADER>() {
+        let [kind, major, .., high, low] = *header;
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        // RFC 5246 §6.2.1: change_cipher_spec to application_data; 1's complement of 1.x.
+        let known = (20..=23).contains(&kind) && major == 254 && length > 0;
+        let Some(after) = rest.get(length..).filter(|_| known) else { return false };
+        if after.is_empty() {
+            return true;
+        }
+        packet = after;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests;

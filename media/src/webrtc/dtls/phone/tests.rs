@@ -1,0 +1,179 @@
+use super::super::Identity;
+use super::*;
+
+/// Both sides' handshakes with one another, and every datagram that was sent until it was over.
+fn carry(
+    now: Instant,
+    client: &mut PhoneHandshake,
+    server: &mut PhoneHandshake,
+) -> (Vec<News>, Vec<Vec<u8>>) {
+    let (mut all, mut news) = (Vec::new(), Vec::new());
+    let mut to_server = Vec::new();
+    news.push(client.handle_timeout(now, &mut |packet| to_server.push(packet.to_vec())));
+    while !to_server.is_empty() {
+        let mut to_client = Vec::new();
+        for packet in std::mem::take(&mut to_server) {
+            news.push(server.receive(now, &packet, &mut |p| to_client.push(p.to_vec())));
+            all.push(packet);
+        }
+        for packet in to_client {
+            news.push(client.receive(now, &packet, &mut |p| to_server.push(p.to_vec())));
+            all.push(packet);
+        }
+    }
+    (news, all)
+}
+
+fn pair(now: Instant) -> (PhoneHandshake, PhoneHandshake) {
+    let [one, two] = [Identity::fresh().unwrap(), Identity::fresh().unwrap()];
+    let client = one.with_phone(now, two.fingerprint().clone(), true);
+    (client, two.with_phone(now, one.fingerprint().clone(), false))
+}
+
+/// Made by OpenSSL, 2048 bits: for these tests only.
+const RSA: [&[u8]; 2] = [include_bytes!("rsa-certificate.der"), include_bytes!("rsa-key.der")];
+
+#[test]
+fn a_peer_with_an_rsa_key_is_known_in_either_role() {
+    let now = Instant::now();
+    let ours = Identity::fresh().unwrap();
+    let [certificate, key] = RSA;
+    let phone = Roles::with(certificate, key, SignatureScheme::RsaPkcs1Sha256).unwrap();
+    let print = Fingerprint::of(certificate).unwrap();
+    for active in [false, true] {
+        let mut us = ours.with_phone(now, print.clone(), active);
+        let mut them = PhoneHandshake::begin(now, &phone, ours.fingerprint().clone(), !active);
+        let (client, server) = if active { (&mut us, &mut them) } else { (&mut them, &mut us) };
+        let (news, _) = carry(now, client, server);
+        let keys = news.iter().filter(|news| matches!(news, News::Keys(_))).count();
+        assert_eq!(keys, 2, "{active} {news:?}");
+        // Another certificate than signalling announced makes no keys.
+        let mut us = ours.with_phone(now, ours.fingerprint().clone(), active);
+        let mut them = PhoneHandshake::begin(now, &phone, ours.fingerprint().clone(), !active);
+        let (client, server) = if active { (&mut us, &mut them) } else { (&mut them, &mut us) };
+        let (news, _) = carry(now, client, server);
+        assert!(news.contains(&News::Stranger), "{active} {news:?}");
+    }
+}
+
+#[test]
+fn what_is_no_record_of_dtls_is_passed_over() {
+    let now = Instant::now();
+    let (mut client, mut server) = pair(now);
+    for packet in [&b"\x16\xfe\xfd"[..], &[22; 40], &[], b"\x80\x00 RTP", &[22, 254, 253, 0]] {
+        assert_eq!(server.receive(now, packet, &mut |_| panic!("answered")), News::Waiting);
+    }
+    let (news, _) = carry(now, &mut client, &mut server);
+    assert_eq!(news.iter().filter(|news| matches!(news, News::Keys(_))).count(), 2, "{news:?}");
+}
+
+#[test]
+fn who_writes_without_end_is_not_listened_to_without_end() {
+    let now = Instant::now();
+    let (_, mut server) = pair(now);
+    // Fragments of one byte each, of a message that is never complete.
+    for number in 0..20_000_u32 {
+        let mut record = vec![22, 254, 253, 0, 0, 0, 0];
+        record.extend(number.to_be_bytes());
+        record.extend([0, 13, 1, 0, 255, 255, 0, 0]);
+        record.extend(&number.to_be_bytes()[1..]);
+        record.extend([0, 0, 1, 7]);
+        server.receive(now, &record, &mut |_| panic!("answered"));
+    }
+    assert!(server.budget < RECORD_HEADER + 13);
+}
+
+#[test]
+fn a_lost_datagram_is_sent_again() {
+    let mut now = Instant::now();
+    let (mut client, mut server) = pair(now);
+    client.handle_timeout(now, &mut |_| {});
+    let (mut keys, mut to_server, mut to_client) = (0, Vec::new(), Vec::new());
+    for step in 0..40 {
+        now += std::time::Duration::from_millis(500);
+        for (side, out) in [(&mut client, &mut to_server), (&mut server, &mut to_client)] {
+            if side.wake.is_some_and(|wake| wake <= now) {
+                side.handle_timeout(now, &mut |packet| out.push(packet.to_vec()));
+            }
+        }
+        for (number, packet) in std::mem::take(&mut to_server).into_iter().enumerate() {
+            // Every third datagram to the server never comes.
+            if (step + number) % 3 != 0 {
+                let news = server.receive(now, &packet, &mut |p| to_client.push(p.to_vec()));
+                keys += usize::from(matches!(news, News::Keys(_)));
+            }
+        }
+        for packet in std::mem::take(&mut to_client) {
+            let news = client.receive(now, &packet, &mut |p| to_server.push(p.to_vec()));
+            keys += usize::from(matches!(news, News::Keys(_)));
+        }
+    }
+    assert_eq!(keys, 2);
+}
+
+#[test]
+fn no_mutated_datagram_makes_a_handshake_panic() {
+    let now = Instant::now();
+    let (mut client, mut server) = pair(now);
+    let (_, seeds) = carry(now, &mut client, &mut server);
+    assert!(seeds.len() >= 6);
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = move || {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random
+    };
+    for round in 0..1500 {
+        let (mut client, mut server) = pair_of(&client, &server, now);
+        let mut flights = vec![Vec::new()];
+        client.handle_timeout(now, &mut |packet| flights[0].push(packet.to_vec()));
+        let mut to_server = flights.remove(0);
+        // The handshake goes on with some datagrams changed, so that every state sees such.
+        for _ in 0..8 {
+            let mut to_client = Vec::new();
+            for packet in std::mem::take(&mut to_server) {
+                let packet = mutated(packet, round % 3 == 0, &mut next);
+                server.receive(now, &packet, &mut |p| to_client.push(p.to_vec()));
+            }
+            let strange = seeds[(next() % seeds.len() as u64) as usize].clone();
+            server.receive(now, &mutated(strange.clone(), true, &mut next), &mut |_| {});
+            client.receive(now, &mutated(strange, true, &mut next), &mut |_| {});
+            for packet in to_client {
+                let packet = mutated(packet, round % 3 == 1, &mut next);
+                client.receive(now, &packet, &mut |p| to_server.push(p.to_vec()));
+            }
+        }
+    }
+}
+
+fn pair_of(
+    client: &PhoneHandshake,
+    server: &PhoneHandshake,
+    now: Instant,
+) -> (PhoneHandshake, PhoneHandshake) {
+    thread_local! {
+        static IDS: [Identity; 2] = [Identity::fresh().unwrap(), Identity::fresh().unwrap()];
+    }
+    IDS.with(|[one, two]| {
+        let a = one.with_phone(now, client.expected.clone(), true);
+        (a, two.with_phone(now, server.expected.clone(), false))
+    })
+}
+
+/// Changes bytes past the record's header, mostly: a wrong header is passed over.
+fn mutated(mut packet: Vec<u8>, really: bool, next: &mut impl FnMut() -> u64) -> Vec<u8> {
+    if really {
+        for _ in 0..next() % 5 {
+            let from = if next() % 8 == 0 { 0 } else { RECORD_HEADER.min(packet.len() - 1) };
+            let at = from + (next() % (packet.len() - from) as u64) as usize;
+            packet[at] = next() as u8;
+        }
+        if next() % 4 == 0 && packet.len() > RECORD_HEADER + 1 {
+            let length = 1 + (next() % (packet.len() - RECORD_HEADER) as u64) as usize;
+            packet.truncate(RECORD_HEADER + length);
+            packet[11..13].copy_from_slice(&(length as u16).to_be_bytes());
+        }
+    }
+    packet
+}
