@@ -12,10 +12,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("offhook-sip", &[]),
     ("offhook-media", &[]),
     ("offhook-config", &[]),
+    ("offhook-dnis", &[]),
     ("offhook-pbx", &["offhook-sip", "offhook-media", "offhook-sma", "offhook-config"]),
     ("offhook-flows", &["offhook-asl", "offhook-sma"]),
-    ("offhook-store", &["offhook-pbx", "offhook-flows"]),
-    ("offhook-chime", &["offhook-sma"]),
+    ("offhook-store", &["offhook-dnis", "offhook-pbx", "offhook-flows"]),
+    ("offhook-postgres", &["offhook-dnis"]),
+    ("offhook-chime", &["offhook-dnis", "offhook-sma"]),
     (
         "offhook",
         &[
@@ -50,6 +52,7 @@ const STRANGERS: &[(&str, &[&str])] = &[
     // Sans-IO: no socket, no clock, no task.
     ("offhook-sip", &["tokio", "mio", "socket2", "rustix", "tracing"]),
     ("offhook-asl", &["tokio", "mio", "socket2", "rustix", "reqwest"]),
+    ("offhook-dnis", &["tokio", "rusqlite", "hyper", "reqwest"]),
     ("offhook-sma", &["tokio", "mio", "socket2", "rustix", "reqwest"]),
     ("offhook-config", &["tokio", "mio", "socket2"]),
     // No SQL, no HTTP, no AWS in the heart.

@@ -8,6 +8,7 @@
 
 mod aws;
 pub mod credentials;
+pub mod dnis;
 pub mod handler;
 pub mod http_task;
 mod https;
@@ -16,6 +17,7 @@ mod lambda_task;
 pub mod polly;
 pub mod sdk;
 pub mod sigv4;
+pub mod take_back;
 mod task;
 pub mod webhook;
 
