@@ -9,12 +9,14 @@
 mod aws;
 pub mod credentials;
 pub mod dnis;
+pub mod function;
 pub mod handler;
 pub mod http_task;
 mod https;
 pub mod lambda;
 mod lambda_task;
 pub mod polly;
+pub mod runtime;
 pub mod sdk;
 pub mod sigv4;
 pub mod take_back;

@@ -18,6 +18,8 @@ pub struct Turn {
     pub release: bool,
     /// This pair's lease is extended: somebody talks.
     pub extend: Option<Pair>,
+    /// There was no pair for the call: for an alarm.
+    pub without_pair: bool,
     /// For the log: what went wrong, or was refused.
     pub note: Option<String>,
 }
@@ -78,7 +80,8 @@ pub fn decide_claimed(
         Ok(lease) => return this.connect(lease.pair.clone(), true),
         Err(error) => error,
     };
-    let this = this.noting(error.to_string());
+    let mut this = this.noting(error.to_string());
+    this.without_pair = true;
     if this.state.waits < rules.waits() {
         return this.wait();
     }
@@ -145,6 +148,8 @@ impl Move<'_> {
         let action = this.view.action();
         let turn = match (this.state.phase, action) {
             (Phase::Waiting, _) => return Decision::Claim,
+            // The leg that was to be hung up is down: whoever was told first has gone on.
+            (Phase::Connecting | Phase::Bridging, "Hangup") => this.go_on(),
             (Phase::Connecting, "Speak") => this.connect_again(),
             (Phase::Connecting, _) => this.without_connect(),
             // The leg was down already, or never came up. If it is up, Connect still has him.

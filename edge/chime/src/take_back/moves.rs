@@ -26,11 +26,12 @@ pub(super) struct Move<'a> {
     pub(super) note: Option<String>,
     pub(super) release: bool,
     pub(super) extend: bool,
+    pub(super) without_pair: bool,
 }
 
 impl<'a> Move<'a> {
     pub(super) fn new(rules: &'a Rules, view: View<'a>, state: State) -> Self {
-        Self { rules, view, state, note: None, release: false, extend: false }
+        Self { rules, view, state, note: None, release: false, extend: false, without_pair: false }
     }
 
     pub(super) fn noting(mut self, note: impl Into<String>) -> Self {
@@ -67,7 +68,8 @@ impl<'a> Move<'a> {
         }
         let mut reply = actions.map_or_else(Reply::nothing, Reply::actions);
         reply.transaction_attributes = Some(state.written());
-        Turn { reply, release: self.release, extend, note: self.note }
+        let without_pair = self.without_pair;
+        Turn { reply, release: self.release, extend, without_pair, note: self.note }
     }
 
     /// Nothing runs, nothing is to be run.
