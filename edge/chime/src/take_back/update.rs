@@ -53,15 +53,29 @@ impl Move<'_> {
     }
 
     fn back_to_connect(mut self) -> Decision {
-        if self.view.other_leg().is_none() {
-            return Decision::Claim;
+        match self.state.phase {
+            // He is on his way there, or is bridged when he answers.
+            Phase::Connecting | Phase::Waiting => Decision::Turn(self.go_on()),
+            Phase::Calling => {
+                self.state.target = None;
+                Decision::Turn(self.go_on())
+            }
+            Phase::TakingBack => {
+                self.state.target = Some(Target::connect());
+                Decision::Turn(self.go_on())
+            }
+            Phase::Bridging => {
+                let this = self.noting("the target is being called: an update is too late");
+                Decision::Turn(this.go_on())
+            }
+            // He is there.
+            Phase::Connect => Decision::Turn(self.idle()),
+            _ if self.view.other_leg().is_none() => Decision::Claim,
+            _ => {
+                self.state.target = Some(Target::connect());
+                Decision::Turn(self.take_back())
+            }
         }
-        if self.state.leased {
-            // He is with Connect.
-            return Decision::Turn(self.idle());
-        }
-        self.state.target = Some(Target::connect());
-        Decision::Turn(self.take_back())
     }
 
     /// Where a call of ours goes when it is answered, if that was said with it.

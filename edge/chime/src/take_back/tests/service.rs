@@ -103,8 +103,13 @@ impl Service {
     pub(super) fn again(&self) -> Turn {
         let event: InvocationEvent = serde_json::from_value(self.last.clone()).unwrap();
         // The pool of these tests answers at once; a claim's deadline needs a clock all the same.
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(async { self.application.handle(&event).now_or_never() }).unwrap()
+        thread_local! {
+            static CLOCK: tokio::runtime::Runtime =
+                tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        }
+        CLOCK.with(|clock| {
+            clock.block_on(async { self.application.handle(&event).now_or_never() }).unwrap()
+        })
     }
 
     pub(super) fn state(&self) -> State {

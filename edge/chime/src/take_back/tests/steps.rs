@@ -30,7 +30,7 @@ fn an_update_that_makes_no_sense_leaves_the_caller_where_he_is() {
     for arguments in [
         json!({}),
         json!({"TransferTarget": "sales desk", "TransferTargetArn": ARN}),
-        json!({"TransferTarget": "12"}),
+        json!({"TransferTarget": "012"}),
         json!({"TransferTarget": "+12065550177", "TransferTargetArn": "vc"}),
     ] {
         let mut call = Service::at_connect(&pool, rules(), "t1");
