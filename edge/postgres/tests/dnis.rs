@@ -1,5 +1,5 @@
 //! Pairs of numbers on a real PostgreSQL, which the test starts itself.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, missing_docs)]
 
 #[path = "../../../tests/src/postgres.rs"]
 mod postgres;

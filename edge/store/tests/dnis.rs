@@ -1,5 +1,5 @@
 //! Pairs of numbers in SQLite: the common suite, and what a restart leaves.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, missing_docs)]
 
 #[path = "../../dnis/suite/mod.rs"]
 mod suite;

@@ -13,7 +13,14 @@ use serde_json::{Value, json};
 fn main() -> ExitCode {
     let make = |settings: &Settings| {
         let application = application(settings)?;
-        Ok(async move |event: &[u8]| answer(&application, event).await)
+        let mut begun = false;
+        Ok(async move |event: &[u8]| {
+            if !std::mem::replace(&mut begun, true) {
+                // Beside the first event, which does not wait for it any longer than for itself.
+                return tokio::join!(answer(&application, event), sweep(&application)).0;
+            }
+            answer(&application, event).await
+        })
     };
     match function::run(make) {
         Ok(()) => ExitCode::SUCCESS,
@@ -26,6 +33,16 @@ fn main() -> ExitCode {
 
 fn application(settings: &Settings) -> Result<Application<DynamoDbPool>, SettingsError> {
     Ok(Application::new(settings.rules()?, settings.pool(settings.sdk()?)?))
+}
+
+/// Functions of AWS's sample see leases that have ended as leased: they are given back for them.
+async fn sweep(application: &Application<DynamoDbPool>) {
+    let (level, message) = match application.sweep().await {
+        Ok(0) => return,
+        Ok(count) => ("WARN", format!("{count} pairs were left claimed, and are free again")),
+        Err(error) => ("WARN", error.to_string()),
+    };
+    function::log(&[("level", json!(level)), ("message", json!(message))]);
 }
 
 async fn answer(

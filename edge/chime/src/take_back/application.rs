@@ -61,6 +61,15 @@ impl<P: DnisPool> Application<P> {
         turn
     }
 
+    /// Gives back what calls have left that nobody ended: for a function that has just begun. How
+    /// many there were.
+    ///
+    /// # Errors
+    /// The pool cannot be asked.
+    pub async fn sweep(&self) -> Result<usize, DnisError> {
+        Ok(within(REST, self.pool.sweep()).await?.len())
+    }
+
     fn claim(&self, event: &InvocationEvent) -> Claim {
         let details = &event.call_details;
         let application = details.sip_media_application_id.clone();

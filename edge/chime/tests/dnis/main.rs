@@ -1,6 +1,6 @@
 //! Pairs of numbers in DynamoDB, on moto's server: the common suite, and functions of AWS's sample
 //! beside ours at one table.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, missing_docs)]
 
 #[path = "../../../../tests/src/moto.rs"]
 mod moto;

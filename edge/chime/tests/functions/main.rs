@@ -1,6 +1,6 @@
 //! Both functions as they are deployed: the real binaries, started as Lambda starts them, against
 //! the runtime API, moto's DynamoDB and SQS, and a server that answers as chime-sdk-voice does.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, missing_docs)]
 
 #[path = "../../../../tests/src/moto.rs"]
 mod moto;
@@ -12,6 +12,7 @@ mod python;
 mod web;
 
 mod call;
+mod deploy;
 mod runtime;
 mod voice;
 
@@ -27,7 +28,7 @@ use serde_json::{Value, json};
 
 use crate::moto::Moto;
 
-pub const KEY: &str = "ASIATESTOFFUNCTIONS";
+pub const KEY: &str = "AKIATESTOFFUNCTIONS";
 pub const SECRET: &str = "secret-of-the-functions";
 pub const SMA: &str = env!("CARGO_BIN_EXE_sma-function");
 pub const CONNECT: &str = env!("CARGO_BIN_EXE_connect-function");

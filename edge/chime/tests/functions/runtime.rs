@@ -123,7 +123,6 @@ pub fn variables<'a>(url: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str,
         ("AWS_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", crate::KEY),
         ("AWS_SECRET_ACCESS_KEY", crate::SECRET),
-        ("AWS_SESSION_TOKEN", "a-session"),
         ("AWS_ENDPOINT_URL", url),
         ("INTEGRATION_TABLE", "integration"),
     ]);
