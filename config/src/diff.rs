@@ -173,6 +173,10 @@ keys! {
         endpoint "endpoint" Live,
         pass_on "pass_on" Live,
     }
+    take_back: TakeBack {
+        queue "queue" Restart,
+        max_age "max_age_seconds" Restart,
+    }
     business: Business {
         name "name" Live,
         number "number" Live,

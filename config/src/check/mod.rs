@@ -8,6 +8,7 @@ mod recording;
 mod section;
 mod sections;
 mod speech;
+mod take_back;
 #[cfg(test)]
 mod tests;
 

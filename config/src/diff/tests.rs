@@ -125,6 +125,8 @@ const OTHERWISE: &[(&str, &str, &str)] = &[
     ("aws", "profile", "\"x\""),
     ("aws", "endpoint", "\"http://127.0.0.1:4566\""),
     ("aws", "pass_on", "true"),
+    ("take_back", "queue", "\"https://sqs.us-east-1.amazonaws.com/111122223333/q\""),
+    ("take_back", "max_age_seconds", "30"),
     ("business", "name", "\"x\""),
     ("business", "number", "\"+15551230000\""),
     ("business", "owner", "\"+15551230001\""),

@@ -10,6 +10,7 @@ mod recording;
 mod server;
 mod signalling;
 mod speech;
+mod take_back;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub use self::recording::*;
 pub use self::server::*;
 pub use self::signalling::*;
 pub use self::speech::*;
+pub use self::take_back::*;
 use crate::trunk::Trunk;
 
 /// Everything the operator may write. Made by [`crate::check()`], or [`Config::default`] for the
@@ -57,6 +59,8 @@ pub struct Config {
     pub journal: Journal,
     /// `[aws]`.
     pub aws: Aws,
+    /// `[take_back]`.
+    pub take_back: TakeBack,
     /// `[business]`.
     pub business: Business,
     /// `[[trunk]]`, in the order they are tried (by `order`, then as written).

@@ -17,6 +17,7 @@ mod deliver;
 mod hangup;
 mod moves;
 mod parameters;
+pub mod queue;
 mod rules;
 pub mod settings;
 mod state;

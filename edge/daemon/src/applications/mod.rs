@@ -157,7 +157,8 @@ impl Applications {
         Ok(aws)
     }
 
-    fn sdk(&self) -> Result<Sdk, String> {
+    /// AWS, with the keys of the configuration.
+    pub fn sdk(&self) -> Result<Sdk, String> {
         Ok(Sdk::new(self.aws(&self.config().aws)?))
     }
 
