@@ -61,6 +61,8 @@ pub struct Config {
     pub aws: Aws,
     /// `[take_back]`.
     pub take_back: TakeBack,
+    /// `[dnis]`.
+    pub dnis: Dnis,
     /// `[business]`.
     pub business: Business,
     /// `[[trunk]]`, in the order they are tried (by `order`, then as written).

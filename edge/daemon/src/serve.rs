@@ -163,6 +163,7 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
         .map_err(|e| CommandError::Words(format!("no thread for recordings: {e}")))?;
     let applications = Applications::new(config_receiver.clone(), store.clone());
     tokio::spawn(Arc::clone(&applications).start());
+    tokio::spawn(Arc::clone(&applications).keep_pairs());
     let (office, mwi) = exchange::open(exchange::Parts {
         config: config_receiver,
         applications: Arc::clone(&applications),

@@ -11,6 +11,7 @@
 
 mod lease;
 mod order;
+mod shared;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -46,6 +46,17 @@ impl SqlitePool {
         Self { store, clock }
     }
 
+    /// Takes out all pairs that are free: for the start, before those of the configuration are added.
+    ///
+    /// # Errors
+    /// [`DnisError::Unavailable`].
+    pub fn clear(&self) -> Answer<'_, ()> {
+        answer(self.write(|connection, now| {
+            let free = "DELETE FROM dnis_pairs WHERE owner IS NULL OR expires <= ?1";
+            Ok(connection.prepare_cached(free)?.execute([now]).map(drop)?)
+        }))
+    }
+
     /// A write that knows what time it is.
     fn write<T: Send + 'static>(
         &self,

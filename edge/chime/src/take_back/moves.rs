@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use offhook_dnis::Pair;
-use offhook_sma::action::{Action, CallAndBridge, Hangup, Pause, Target as Leg};
+use offhook_sma::action::{Action, CallAndBridge, EndpointType, Hangup, Pause, Target as Leg};
 use offhook_sma::speech::{Speak, SpeechParameters};
 use offhook_sma::{LegTag, Reply};
 
@@ -67,7 +67,8 @@ impl<'a> Move<'a> {
             state.leased = false;
         }
         let mut reply = actions.map_or_else(Reply::nothing, Reply::actions);
-        reply.transaction_attributes = Some(state.written());
+        // An event that came without attributes says nothing about those that are kept.
+        reply.transaction_attributes = (state.phase != Phase::New).then(|| state.written());
         let without_pair = self.without_pair;
         Turn { reply, release: self.release, extend, without_pair, note: self.note }
     }
@@ -98,7 +99,9 @@ impl<'a> Move<'a> {
             target: Leg::default(),
             call_timeout_seconds: self.rules.connect_timeout,
             caller_id_number: Some(pair.our_number.clone()),
-            endpoints: vec![Target { number: pair.connect_number.clone(), arn: None }.endpoint()],
+            endpoints: vec![
+                Target { number: pair.connect_number.clone(), arn: None }.endpoint(false),
+            ],
             ringback_tone: None,
             sip_headers: BTreeMap::new(),
         });
@@ -124,8 +127,9 @@ impl<'a> Move<'a> {
         let from = self.view.caller();
         let shown = if self.rules.show_caller && from.starts_with('+') { from } else { ours };
         let mut headers = BTreeMap::new();
-        // Headers go to Voice Connectors; the telephone network would drop them.
-        if target.arn.is_some() {
+        // The telephone network would drop them.
+        let endpoint = target.endpoint(self.rules.extensions);
+        if endpoint.bridge_endpoint_type != EndpointType::Pstn {
             headers.clone_from(&self.state.headers);
             if !caller.is_empty() {
                 headers.insert(ORIGINAL.to_owned(), caller.to_owned());
@@ -135,7 +139,7 @@ impl<'a> Move<'a> {
             target: Leg::default(),
             call_timeout_seconds: self.rules.target_timeout,
             caller_id_number: Some(shown.to_owned()),
-            endpoints: vec![target.endpoint()],
+            endpoints: vec![endpoint],
             ringback_tone: None,
             sip_headers: headers,
         })

@@ -49,6 +49,9 @@ pub struct Rules {
     pub target_timeout: u64,
     /// Where calls go that name no target, and those that cannot be bridged to Connect.
     pub default_target: Option<Target>,
+    /// A target without an ARN and a plus sign is an extension of this office: where Offhook itself
+    /// runs the application.
+    pub extensions: bool,
     /// The caller's number is shown to the target, in the place of ours.
     pub show_caller: bool,
     /// How long the caller is held when Connect hangs up: its request to take him back may be on
@@ -84,6 +87,7 @@ impl Default for Rules {
             connect_timeout: 30,
             target_timeout: 30,
             default_target: None,
+            extensions: false,
             show_caller: false,
             grace: Duration::from_secs(3),
             returns: 1,

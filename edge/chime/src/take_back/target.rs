@@ -24,10 +24,14 @@ impl Target {
         self.number == CONNECT
     }
 
-    /// The endpoint of `CallAndBridge`.
+    /// The endpoint of `CallAndBridge`; `extensions`: [`super::Rules::extensions`].
     #[must_use]
-    pub fn endpoint(&self) -> Endpoint {
-        let kind = if self.arn.is_some() { EndpointType::Aws } else { EndpointType::Pstn };
+    pub fn endpoint(&self, extensions: bool) -> Endpoint {
+        let kind = match &self.arn {
+            Some(_) => EndpointType::Aws,
+            None if extensions && !self.number.starts_with('+') => EndpointType::Extension,
+            None => EndpointType::Pstn,
+        };
         Endpoint { bridge_endpoint_type: kind, uri: self.number.clone(), arn: self.arn.clone() }
     }
 }

@@ -38,6 +38,7 @@ use self::engine::Engine;
 pub use self::office::context;
 use self::remote::Remote;
 use self::workflow::Workflow;
+use crate::take_back::pairs;
 
 /// All of them.
 pub struct Applications {
@@ -52,6 +53,8 @@ pub struct Applications {
     office: OnceLock<OfficeHandle>,
     flows: OnceLock<Router>,
     engine: OnceLock<Engine>,
+    /// What `flow:take-back` runs, when its pairs are there.
+    take_back: OnceLock<Arc<pairs::Running>>,
     /// Whether workflows run, or will not.
     started: watch::Sender<bool>,
     me: Weak<Self>,
@@ -69,6 +72,7 @@ impl Applications {
             office: OnceLock::new(),
             flows: OnceLock::new(),
             engine: OnceLock::new(),
+            take_back: OnceLock::new(),
             started: watch::Sender::new(false),
             me: me.clone(),
         })
@@ -112,6 +116,25 @@ impl Applications {
         if let Some(engine) = self.engine.get() {
             engine.learn().await;
         }
+    }
+
+    /// Keeps the pairs of `[dnis]`, and runs calls by them, until the process ends.
+    pub async fn keep_pairs(self: Arc<Self>) {
+        let dnis = self.config().dnis.clone();
+        if dnis.our_numbers.is_empty() {
+            return;
+        }
+        let open = async || pairs::open(&dnis, &self.store, || self.sdk(), || self.trust()).await;
+        pairs::keep(open, |pool| {
+            let running = offhook_chime::take_back::Application::new(pairs::rules(&dnis), pool);
+            let _ = self.take_back.set(Arc::new(running));
+        })
+        .await;
+    }
+
+    fn take_back(&self) -> Result<pairs::Call, String> {
+        let running = self.take_back.get().ok_or("the pairs of [dnis] are not there")?;
+        Ok(pairs::Call::new(Arc::clone(running)))
     }
 
     /// Calls can be begun and told something from now on.
@@ -215,6 +238,10 @@ impl pbx::Applications for Applications {
         let (config, target) = (opening.config, opening.target);
         let remote = |handler| Box::new(Remote::new(handler)) as Box<dyn Application>;
         let opened = match target {
+            // A workflow of this name is the operator's own, unless he has configured pairs.
+            Target::Flow(name) if name == pairs::FLOW && !config.dnis.our_numbers.is_empty() => {
+                self.take_back().map(|call| Box::new(call) as _)
+            }
             Target::Flow(name) => self.workflow(opening, name).map(|flow| Box::new(flow) as _),
             Target::Lambda(name) => self.lambda(config, name).map(remote),
             Target::Webhook(name) => self.webhook(config, name).map(remote),

@@ -1,6 +1,8 @@
 //! Calls that Amazon Connect has and the office takes back: by a queue that is looked into, for an
 //! office that has no port open. What an update does is the call's application's business.
 
+pub mod pairs;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -159,6 +159,20 @@ fn the_callers_number_may_be_shown_and_words_left_out() {
 }
 
 #[test]
+fn where_the_office_runs_the_application_a_target_may_be_an_extension() {
+    let pool = Memory::of(1);
+    let here = Rules { extensions: true, ..rules() };
+    let mut call = Service::at_connect(&pool, here, "t1");
+    call.update(json!({"TransferTarget": "101"}));
+    let Some(actions) = call.other_hangs_up().reply.actions else { panic!("no actions") };
+    let bridge = serde_json::to_value(&actions[1]).unwrap();
+    let endpoint = json!([{"BridgeEndpointType": "Extension", "Uri": "101"}]);
+    assert_eq!(bridge["Parameters"]["Endpoints"], endpoint);
+    let headers = json!({"X-Original-Calling-Number": "+12065550142"});
+    assert_eq!(bridge["Parameters"]["SipHeaders"], headers);
+}
+
+#[test]
 fn events_that_are_for_others_change_nothing() {
     let pool = Memory::of(1);
     let mut call = Service::at_connect(&pool, rules(), "t1");
