@@ -19,7 +19,7 @@ use offhook_store::{SqlitePool, Store};
 /// The name in `to = "flow:take-back"`.
 pub const FLOW: &str = "take-back";
 /// Between attempts to reach a pool that others keep, and between two looks for leases that ended.
-const PAUSE: Duration = Duration::from_secs(60);
+pub const PAUSE: Duration = Duration::from_secs(60);
 
 /// What runs the calls, with its pool.
 pub type Running = take_back::Application<Arc<dyn DnisPool>>;
@@ -94,38 +94,15 @@ pub async fn open(
     Ok(pool)
 }
 
-/// Opens the pool, however long it takes, gives it, and looks after it until the process ends.
-pub async fn keep<F>(open: impl AsyncFn() -> Result<Arc<dyn DnisPool>, String>, opened: F)
-where
-    F: FnOnce(Arc<dyn DnisPool>),
-{
-    let mut told = false;
-    let pool = loop {
-        match open().await {
-            Ok(pool) => break pool,
-            Err(error) if !std::mem::replace(&mut told, true) => {
-                tracing::error!(
-                    error,
-                    "the pairs of [dnis] are not there: flow:take-back runs no call"
-                );
-            }
-            Err(_) => {}
-        }
-        tokio::time::sleep(PAUSE).await;
-    };
-    opened(Arc::clone(&pool));
-    if told {
-        tracing::info!("the pairs of [dnis] are there");
-    }
+/// Gives back what calls have left leased, until the process ends.
+pub async fn look_after(pool: Arc<dyn DnisPool>) {
     loop {
         tokio::time::sleep(PAUSE).await;
         match pool.sweep().await {
             Ok(ended) => {
                 for lease in ended {
-                    tracing::warn!(
-                        call = lease.owner,
-                        "a pair of numbers was left leased; it is free"
-                    );
+                    let call = lease.owner;
+                    tracing::warn!(call, "a pair of numbers was left leased; it is free");
                 }
             }
             Err(error) => tracing::warn!(%error, "leases that ended are not given back"),
