@@ -124,12 +124,25 @@ impl Applications {
         if dnis.our_numbers.is_empty() {
             return;
         }
-        let open = async || pairs::open(&dnis, &self.store, || self.sdk(), || self.trust()).await;
-        pairs::keep(open, |pool| {
-            let running = offhook_chime::take_back::Application::new(pairs::rules(&dnis), pool);
-            let _ = self.take_back.set(Arc::new(running));
-        })
-        .await;
+        let mut told = false;
+        let pool = loop {
+            let (sdk, trust) = (|| self.sdk(), || self.trust());
+            match pairs::open(&dnis, &self.store, sdk, trust).await {
+                Ok(pool) => break pool,
+                Err(error) if !std::mem::replace(&mut told, true) => {
+                    tracing::error!(error, "the pairs of [dnis] are not there");
+                }
+                Err(_) => {}
+            }
+            tokio::time::sleep(pairs::PAUSE).await;
+        };
+        if told {
+            tracing::info!("the pairs of [dnis] are there");
+        }
+        let rules = pairs::rules(&dnis);
+        let running = offhook_chime::take_back::Application::new(rules, Arc::clone(&pool));
+        let _ = self.take_back.set(Arc::new(running));
+        pairs::look_after(pool).await;
     }
 
     fn take_back(&self) -> Result<pairs::Call, String> {
