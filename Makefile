@@ -1,7 +1,7 @@
 # run · test · bench · deb. Each target installs from apt what it needs and the machine lacks.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: run build test lint bench performance deb clean cargo run-tools test-tools lint-tools bench-tools
+.PHONY: run build test lint bench performance deb functions clean cargo run-tools test-tools lint-tools bench-tools
 
 # Where `make run` keeps its database, secrets and voicemail.
 DATA ?= $(CURDIR)/offhook-data
@@ -35,6 +35,13 @@ performance: bench-tools build
 deb: build
 	systemd/make-deb
 
+# Which processor the functions of AWS Lambda are for: arm64 or x86_64.
+ARCH ?= arm64
+
+## Builds the functions of AWS Lambda: target/functions/sma-function.zip and connect-function.zip.
+functions: cargo
+	edge/chime/deploy/make-functions $(ARCH) $(TARGET)/functions
+
 clean: cargo
 	cargo clean
 
@@ -46,7 +53,7 @@ cargo:
 run-tools: INSTALL := cc:gcc cc:libc6-dev espeak-ng:espeak-ng
 # The user agents that the tests talk to, `kill` of procps, the engine that speaks, and a second
 # opinion on Ogg Opus files.
-test-tools: INSTALL := cc:gcc cc:libc6-dev baresip:baresip-core sipp:sip-tester kill:procps espeak-ng:espeak-ng opusdec:opus-tools chromium:chromium curl:curl python3:python3
+test-tools: INSTALL := cc:gcc cc:libc6-dev baresip:baresip-core sipp:sip-tester kill:procps espeak-ng:espeak-ng opusdec:opus-tools chromium:chromium curl:curl python3:python3 setpriv:util-linux
 bench-tools: INSTALL := cc:gcc cc:libc6-dev python3:python3 sox:sox sipp:sip-tester taskset:util-linux ip:iproute2
 
 run-tools test-tools bench-tools:
@@ -54,6 +61,8 @@ run-tools test-tools bench-tools:
 	  type -P "$${tool%%:*}" >/dev/null || missing="$$missing $${tool##*:}"; done; \
 	if [ "$@" != run-tools ] && ! python3 -c "import ensurepip" 2>/dev/null; then \
 	  missing="$$missing python3-venv"; fi; \
+	if [ "$@" = test-tools ] && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then \
+	  missing="$$missing postgresql"; fi; \
 	[ -n "$$missing" ] || exit 0; \
 	command -v apt-get >/dev/null || { echo "please install:$$missing"; exit 1; }; \
 	echo "installing$$missing"; \

@@ -181,6 +181,20 @@ keys! {
         endpoint "endpoint" Live,
         pass_on "pass_on" Live,
     }
+    take_back: TakeBack {
+        queue "queue" Restart,
+        max_age "max_age_seconds" Restart,
+    }
+    dnis: Dnis {
+        our_numbers "our_numbers" Restart,
+        connect_numbers "connect_numbers" Restart,
+        keeper "table" Restart,
+        name "name" Restart,
+        ringing_lease "ringing_lease_seconds" Restart,
+        lease "lease_seconds" Restart,
+        wait "wait_seconds" Restart,
+        otherwise "otherwise" Restart,
+    }
     business: Business {
         name "name" Live,
         number "number" Live,

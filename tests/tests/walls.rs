@@ -12,19 +12,23 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("offhook-sip", &[]),
     ("offhook-media", &[]),
     ("offhook-config", &[]),
+    ("offhook-dnis", &[]),
     ("offhook-pbx", &["offhook-sip", "offhook-media", "offhook-sma", "offhook-config"]),
     ("offhook-flows", &["offhook-asl", "offhook-sma"]),
-    ("offhook-store", &["offhook-pbx", "offhook-flows"]),
-    ("offhook-chime", &["offhook-sma"]),
+    ("offhook-store", &["offhook-dnis", "offhook-pbx", "offhook-flows"]),
+    ("offhook-postgres", &["offhook-dnis"]),
+    ("offhook-chime", &["offhook-dnis", "offhook-sma"]),
     (
         "offhook",
         &[
             "offhook-asl",
             "offhook-chime",
             "offhook-config",
+            "offhook-dnis",
             "offhook-flows",
             "offhook-media",
             "offhook-pbx",
+            "offhook-postgres",
             "offhook-sip",
             "offhook-sma",
             "offhook-store",
@@ -53,6 +57,7 @@ const STRANGERS: &[(&str, &[&str])] = &[
     // Sans-IO: no socket, no clock, no task.
     ("offhook-sip", &["tokio", "mio", "socket2", "rustix", "tracing"]),
     ("offhook-asl", &["tokio", "mio", "socket2", "rustix", "reqwest"]),
+    ("offhook-dnis", &["tokio", "rusqlite", "hyper", "reqwest"]),
     ("offhook-sma", &["tokio", "mio", "socket2", "rustix", "reqwest"]),
     ("offhook-config", &["tokio", "mio", "socket2"]),
     // No SQL, no HTTP, no AWS in the heart.

@@ -355,7 +355,7 @@ pub(super) fn e164(s: &Section<'_, '_>, key: &'static str) -> Option<String> {
     Some(number)
 }
 
-fn e164_list(s: &Section<'_, '_>, key: &'static str) -> Vec<String> {
+pub(super) fn e164_list(s: &Section<'_, '_>, key: &'static str) -> Vec<String> {
     let mut numbers = Vec::new();
     for text in s.texts(key).into_iter().flatten() {
         let number = without_separators(&text.value);

@@ -9,6 +9,7 @@ mod section;
 mod sections;
 mod speech;
 mod supervision;
+mod take_back;
 #[cfg(test)]
 mod tests;
 

@@ -30,6 +30,8 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
     let business_section = root.table("business", "[business]");
     let mut config = Config {
         aws: applications::aws(&root.table("aws", "[aws]")),
+        take_back: super::take_back::take_back(&root.table("take_back", "[take_back]")),
+        dnis: super::take_back::dnis(&root.table("dnis", "[dnis]")),
         business: applications::business(&business_section),
         server: server(&server_section),
         http: http(&http_section),

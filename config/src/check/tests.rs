@@ -172,6 +172,18 @@ fn each_single_mistake_is_named() {
             "[voicemail]\ngreeting = \"s.pem\"\ngreeting_text = \"x\"".into(),
             "3:17 only one of `greeting` and",
         ),
+        (
+            "[take_back]\nqueue = \"https://sqs.us-east-1.amazonaws.com\"".into(),
+            "2:9 `queue`: \"https://sqs.us-east-1.amazonaws.com\" names no queue / write it like",
+        ),
+        ("[dnis]\nour_numbers = [\"+15550100100\"]".into(), "needs `connect_numbers`"),
+        ("[dnis]\ntable = \"pairs\"".into(), "needs `name`"),
+        (
+            "[dnis]\nname = \"a\"\ntable = \"pairs\"\npostgres = \"x\"".into(),
+            "3:9 only one of `table` and `postgres`",
+        ),
+        ("[dnis]\notherwise = \"sales desk\"".into(), "2:13 `otherwise`: \"sales desk\" is no"),
+        ("[take_back]\nqueue = \"take-back\"".into(), "2:9 `queue`: \"take-back\" is no address"),
         ("[api]\nlisten = \"127.0.0.1:5060\"".into(), "2:10 `listen`: 127.0.0.1:5060 is listened"),
         ("[api]\nlisten = \"127.0.0.1:9480\"".into(), "2:10 `listen`: 127.0.0.1:9480 is [http]"),
         (

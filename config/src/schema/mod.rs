@@ -11,6 +11,7 @@ mod server;
 mod signalling;
 mod speech;
 mod supervision;
+mod take_back;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub use self::server::*;
 pub use self::signalling::*;
 pub use self::speech::*;
 pub use self::supervision::*;
+pub use self::take_back::*;
 use crate::trunk::Trunk;
 
 /// Everything the operator may write. Made by [`crate::check()`], or [`Config::default`] for the
@@ -63,6 +65,10 @@ pub struct Config {
     pub journal: Journal,
     /// `[aws]`.
     pub aws: Aws,
+    /// `[take_back]`.
+    pub take_back: TakeBack,
+    /// `[dnis]`.
+    pub dnis: Dnis,
     /// `[business]`.
     pub business: Business,
     /// `[[trunk]]`, in the order they are tried (by `order`, then as written).

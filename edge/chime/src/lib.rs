@@ -8,6 +8,8 @@
 
 mod aws;
 pub mod credentials;
+pub mod dnis;
+pub mod function;
 pub mod handler;
 pub mod http_task;
 mod https;
@@ -15,8 +17,10 @@ pub mod lambda;
 mod lambda_task;
 pub mod outside;
 pub mod polly;
+pub mod runtime;
 pub mod sdk;
 pub mod sigv4;
+pub mod take_back;
 mod task;
 pub mod webhook;
 

@@ -32,6 +32,7 @@ pub mod serve;
 pub mod speech;
 pub mod status;
 pub mod system;
+pub mod take_back;
 
 use std::process::ExitCode;
 

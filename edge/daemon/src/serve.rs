@@ -38,6 +38,7 @@ use crate::folder;
 use crate::http::{self, Doors};
 use crate::place::{self, CommandError};
 use crate::system;
+use crate::take_back;
 
 /// `offhook serve`.
 pub fn run(place: &Place) -> Result<(), CommandError> {
@@ -162,6 +163,7 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
         .map_err(|e| CommandError::Words(format!("no thread for recordings: {e}")))?;
     let applications = Applications::new(config_receiver.clone(), store.clone());
     tokio::spawn(Arc::clone(&applications).start());
+    tokio::spawn(Arc::clone(&applications).keep_pairs());
     let (office, mwi) = exchange::open(exchange::Parts {
         config: config_receiver,
         applications: Arc::clone(&applications),
@@ -202,7 +204,8 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
         reloading: tokio::sync::Mutex::default(),
     });
     doors.serve(Arc::clone(&desk)).map_err(|e| CommandError::Words(format!("no thread: {e}")))?;
-    open_api(&config, &desk, applications);
+    open_api(&config, &desk, Arc::clone(&applications));
+    watch_queue(&config, &desk, applications);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
     system::notify(&[NotifyState::Ready]);
     Ok(desk)
@@ -218,6 +221,22 @@ fn open_api(config: &Config, desk: &Desk, applications: Arc<Applications>) {
         }
     });
     if let Err(error) = opened {
+        tracing::error!("{error}");
+    }
+}
+
+/// Takes back calls by `[take_back] queue`. A queue that cannot be asked is no reason not to take
+/// calls.
+fn watch_queue(config: &Config, desk: &Desk, applications: Arc<Applications>) {
+    if config.take_back.queue.is_none() {
+        return;
+    }
+    let watched = applications.sdk().and_then(|sdk| {
+        let calls = Arc::new(ById { applications, office: desk.office.clone() });
+        let watched = take_back::watch(&config.take_back, sdk, calls);
+        watched.map_err(|error| format!("no thread for [take_back]: {error}"))
+    });
+    if let Err(error) = watched {
         tracing::error!("{error}");
     }
 }

@@ -16,6 +16,7 @@ mod bans;
 mod bindings;
 mod calls;
 mod convert;
+mod dnis;
 mod error;
 mod extensions;
 mod flows;
@@ -37,6 +38,7 @@ use std::time::{Duration, SystemTime};
 use offhook_pbx::keep::Kept;
 use rusqlite::Connection;
 
+pub use self::dnis::SqlitePool;
 pub use self::error::StoreError;
 use self::lane::{Lane, Writer};
 

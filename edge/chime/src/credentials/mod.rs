@@ -68,7 +68,7 @@ impl Environment {
     }
 
     /// A variable that is there and not empty.
-    fn get(&self, name: &str) -> Option<String> {
+    pub(crate) fn get(&self, name: &str) -> Option<String> {
         (self.0)(name).filter(|value| !value.is_empty())
     }
 }

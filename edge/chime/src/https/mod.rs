@@ -86,6 +86,12 @@ impl Trust {
         Self::of(roots)
     }
 
+    /// For what else speaks TLS with the same trust.
+    #[must_use]
+    pub fn client_config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.0)
+    }
+
     fn of(roots: RootCertStore) -> Result<Self, String> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)

@@ -58,6 +58,12 @@ impl ApiError {
         Self::new(503, "ServiceUnavailableException", "ServiceUnavailable", message)
     }
 
+    /// Whether the same may go well a little later.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        self.status == 429 || self.status >= 500
+    }
+
     /// There is no such operation here.
     pub(super) fn unknown_operation() -> Self {
         let message = "Offhook has CreateSipMediaApplicationCall and UpdateSipMediaApplicationCall";
@@ -96,5 +102,11 @@ impl ApiError {
 impl From<AuthError> for ApiError {
     fn from(error: AuthError) -> Self {
         Self { status: 403, name: error.name(), code: None, message: error.to_string() }
+    }
+}
+
+impl std::fmt::Display for ApiError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
     }
 }

@@ -37,6 +37,7 @@ pub(crate) use self::handlers::aws_config;
 pub use self::office::context;
 use self::remote::Remote;
 use self::workflow::Workflow;
+use crate::take_back::pairs;
 
 /// All of them.
 pub struct Applications {
@@ -48,6 +49,8 @@ pub struct Applications {
     office: OnceLock<OfficeHandle>,
     flows: OnceLock<Router>,
     engine: OnceLock<Engine>,
+    /// What `flow:take-back` runs, when its pairs are there.
+    take_back: OnceLock<Arc<pairs::Running>>,
     /// Whether workflows run, or will not.
     started: watch::Sender<bool>,
     me: Weak<Self>,
@@ -64,6 +67,7 @@ impl Applications {
             office: OnceLock::new(),
             flows: OnceLock::new(),
             engine: OnceLock::new(),
+            take_back: OnceLock::new(),
             started: watch::Sender::new(false),
             me: me.clone(),
         })
@@ -121,6 +125,38 @@ impl Applications {
         }
     }
 
+    /// Keeps the pairs of `[dnis]`, and runs calls by them, until the process ends.
+    pub async fn keep_pairs(self: Arc<Self>) {
+        let dnis = self.config().dnis.clone();
+        if dnis.our_numbers.is_empty() {
+            return;
+        }
+        let mut told = false;
+        let pool = loop {
+            let (sdk, trust) = (|| self.sdk(), || self.trust());
+            match pairs::open(&dnis, &self.store, sdk, trust).await {
+                Ok(pool) => break pool,
+                Err(error) if !std::mem::replace(&mut told, true) => {
+                    tracing::error!(error, "the pairs of [dnis] are not there");
+                }
+                Err(_) => {}
+            }
+            tokio::time::sleep(pairs::PAUSE).await;
+        };
+        if told {
+            tracing::info!("the pairs of [dnis] are there");
+        }
+        let rules = pairs::rules(&dnis);
+        let running = offhook_chime::take_back::Application::new(rules, Arc::clone(&pool));
+        let _ = self.take_back.set(Arc::new(running));
+        pairs::look_after(pool).await;
+    }
+
+    fn take_back(&self) -> Result<pairs::Call, String> {
+        let running = self.take_back.get().ok_or("the pairs of [dnis] are not there")?;
+        Ok(pairs::Call::new(Arc::clone(running)))
+    }
+
     /// Calls can be begun and told something from now on.
     pub fn connect(&self, office: OfficeHandle) {
         let _ = self.office.set(office);
@@ -158,7 +194,8 @@ impl Applications {
         self.flows.get().map(Router::runtime)
     }
 
-    fn sdk(&self) -> Result<Sdk, String> {
+    /// AWS, with the keys of the configuration.
+    pub fn sdk(&self) -> Result<Sdk, String> {
         Ok(Sdk::new(self.handlers.aws(&self.config().aws)?))
     }
 
@@ -187,6 +224,10 @@ impl pbx::Applications for Applications {
         let (config, target) = (opening.config, opening.target);
         let remote = |handler| Box::new(Remote::new(handler)) as Box<dyn Application>;
         let opened = match target {
+            // A workflow of this name is the operator's own, unless he has configured pairs.
+            Target::Flow(name) if name == pairs::FLOW && !config.dnis.our_numbers.is_empty() => {
+                self.take_back().map(|call| Box::new(call) as _)
+            }
             Target::Flow(name) => self.workflow(opening, name).map(|flow| Box::new(flow) as _),
             Target::Lambda(name) => self.handlers.lambda(config, name).map(remote),
             Target::Webhook(name) => self.handlers.webhook(config, name).map(remote),

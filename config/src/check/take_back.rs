@@ -1,0 +1,84 @@
+//! `[take_back]` and `[dnis]`.
+
+use super::lists::e164_list;
+use super::recording::web_server;
+use super::section::Section;
+use crate::extension::is_extension;
+use crate::schema::{Dnis, Keeper, TakeBack};
+
+const POSTGRES: [&str; 3] = ["postgres", "postgres_file", "postgres_env"];
+/// Pairs of numbers: each of ours with each of Connect's.
+const MOST_PAIRS: usize = 5_000;
+
+pub(super) fn take_back(s: &Section<'_, '_>) -> TakeBack {
+    let default = TakeBack::default();
+    let queue = web_server(s, "queue");
+    // SQS names a queue `https://sqs.REGION.amazonaws.com/ACCOUNT/NAME`.
+    if let Some(url) = &queue
+        && url.split('/').skip(3).filter(|part| !part.is_empty()).count() < 2
+    {
+        let message = format!("`queue`: \"{url}\" names no queue");
+        let remedy = "write it like \"https://sqs.us-east-1.amazonaws.com/111122223333/take-back\"";
+        s.reader.suggest(s.at("queue"), message, remedy);
+    }
+    let max_age = s.seconds("max_age_seconds", 1..=3_600).unwrap_or(default.max_age);
+    s.finish();
+    TakeBack { queue, max_age }
+}
+
+pub(super) fn dnis(s: &Section<'_, '_>) -> Dnis {
+    let default = Dnis::default();
+    let our_numbers = e164_list(s, "our_numbers");
+    let connect_numbers = e164_list(s, "connect_numbers");
+    for (name, other) in [("our_numbers", "connect_numbers"), ("connect_numbers", "our_numbers")] {
+        if s.has(name) && !s.has(other) {
+            s.missing(other, "[\"+15550100100\"]");
+        }
+    }
+    if our_numbers.len().saturating_mul(connect_numbers.len()) > MOST_PAIRS {
+        let message =
+            format!("`our_numbers` and `connect_numbers` make more than {MOST_PAIRS} pairs");
+        s.reader.add(s.at("our_numbers"), message);
+    }
+    let keeper = keeper(s);
+    let name = s.text("name").map(|text| text.value);
+    if keeper != Keeper::Here && !s.has("name") {
+        // What a box of this name had leased is given back when it starts.
+        s.missing("name", "\"office-1\"");
+    }
+    let otherwise = s.text("otherwise").and_then(|text| {
+        let good = is_extension(&text.value);
+        if !good {
+            let message = format!("`otherwise`: \"{}\" is no extension", text.value);
+            s.reader.add(text.at, message);
+        }
+        good.then_some(text.value)
+    });
+    let seconds = |key, range, usual| s.seconds(key, range).unwrap_or(usual);
+    let dnis = Dnis {
+        ringing_lease: seconds("ringing_lease_seconds", 30..=3_600, default.ringing_lease),
+        lease: seconds("lease_seconds", 60..=86_400, default.lease),
+        wait: seconds("wait_seconds", 0..=600, default.wait),
+        name: name.unwrap_or(default.name),
+        our_numbers,
+        connect_numbers,
+        keeper,
+        otherwise,
+    };
+    s.finish();
+    dnis
+}
+
+fn keeper(s: &Section<'_, '_>) -> Keeper {
+    let table = s.text("table");
+    let postgres = s.secret(POSTGRES);
+    match (table, postgres) {
+        (Some(table), Some(_)) => {
+            s.reader.add(table.at, "only one of `table` and `postgres` may be given");
+            Keeper::DynamoDb(table.value)
+        }
+        (Some(table), None) => Keeper::DynamoDb(table.value),
+        (None, Some(address)) => Keeper::Postgres(address),
+        (None, None) => Keeper::Here,
+    }
+}

@@ -1,0 +1,144 @@
+//! What is asked of DynamoDB, and what is asked again.
+
+use std::time::Duration;
+
+use offhook_dnis::{DnisError, Pair};
+use serde_json::{Value, json};
+
+use super::write::Change;
+use crate::sdk::Sdk;
+use crate::task::TaskError;
+
+/// Pages of a table that are read: each is 1 MiB, some five thousand rows.
+const PAGES: usize = 8;
+/// How often a request is made. Each may be repeated: claims have owners, the rest has conditions.
+const ATTEMPTS: u32 = 3;
+/// Errors that pass (DynamoDB developer guide, "Error handling"), without their prefix.
+const PASSING: [&str; 9] = [
+    "SdkClientException",
+    "InternalServerErrorException",
+    "InternalServerError",
+    "ItemCollectionSizeLimitExceededException",
+    "LimitExceededException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceededException",
+    "ServiceUnavailableException",
+    "ThrottlingException",
+];
+
+/// One table.
+#[derive(Debug, Clone)]
+pub(super) struct Table {
+    pub(super) sdk: Sdk,
+    pub(super) name: String,
+    pub(super) patience: Duration,
+}
+
+/// Before the next attempt: longer each time, and never the same for all.
+pub(super) fn pause(attempt: u32) -> Duration {
+    use std::hash::{BuildHasher as _, RandomState};
+    let most = 10_u64 << attempt.min(6);
+    Duration::from_millis(most / 2 + RandomState::new().hash_one(attempt) % (most / 2 + 1))
+}
+
+fn key(pair: &Pair) -> Value {
+    json!({"sma_number": {"S": pair.our_number}, "connect_number": {"S": pair.connect_number}})
+}
+
+impl Table {
+    /// All rows, as they are now.
+    pub(super) async fn scan(&self) -> Result<Vec<Value>, DnisError> {
+        let mut items = Vec::new();
+        let mut start = Value::Null;
+        for _ in 0..PAGES {
+            let mut what = json!({"TableName": self.name, "ConsistentRead": true});
+            if !start.is_null() {
+                what["ExclusiveStartKey"] = start;
+            }
+            let mut page = self.ask("scan", &what).await?;
+            if let Value::Array(found) = page["Items"].take() {
+                items.extend(found);
+            }
+            start = page["LastEvaluatedKey"].take();
+            if start.is_null() {
+                return Ok(items);
+            }
+        }
+        Err(DnisError::Unavailable(format!("the table {} has too many rows", self.name)))
+    }
+
+    /// One row, as it is now.
+    pub(super) async fn get(&self, pair: &Pair) -> Result<Option<Value>, DnisError> {
+        let what = json!({"TableName": self.name, "Key": key(pair), "ConsistentRead": true});
+        let mut answer = self.ask("getItem", &what).await?;
+        Ok(answer.get_mut("Item").map(Value::take))
+    }
+
+    /// The row after the change; `None`: it was not to be.
+    pub(super) async fn change(&self, change: &Change) -> Result<Option<Value>, DnisError> {
+        let what = json!({
+            "TableName": self.name, "Key": key(&change.pair), "ReturnValues": "ALL_NEW",
+            "UpdateExpression": change.update, "ConditionExpression": change.condition,
+            "ExpressionAttributeValues": change.values
+        });
+        Ok(self.conditional("updateItem", &what).await?.map(|mut done| done["Attributes"].take()))
+    }
+
+    /// Adds a free pair; one that is there stays as it is.
+    pub(super) async fn put_new(&self, pair: &Pair) -> Result<(), DnisError> {
+        let mut item = key(pair);
+        item["in_use"] = json!({"S": "false"});
+        let what = json!({
+            "TableName": self.name, "Item": item,
+            "ConditionExpression": "attribute_not_exists(sma_number)"
+        });
+        self.conditional("putItem", &what).await.map(drop)
+    }
+
+    /// Whether a row was deleted.
+    pub(super) async fn delete(&self, change: &Change) -> Result<bool, DnisError> {
+        let what = json!({
+            "TableName": self.name, "Key": key(&change.pair),
+            "ConditionExpression": change.condition, "ExpressionAttributeValues": change.values
+        });
+        Ok(self.conditional("deleteItem", &what).await?.is_some())
+    }
+
+    /// `None`: the condition does not hold.
+    async fn conditional(&self, action: &str, what: &Value) -> Result<Option<Value>, DnisError> {
+        match self.attempts(action, what).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if error.error == "DynamoDb.ConditionalCheckFailedException" => Ok(None),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    async fn ask(&self, action: &str, what: &Value) -> Result<Value, DnisError> {
+        self.attempts(action, what).await.map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &TaskError) -> DnisError {
+        DnisError::Unavailable(format!("table {}: {error}", self.name))
+    }
+
+    async fn attempts(&self, action: &str, what: &Value) -> Result<Value, TaskError> {
+        let mut attempt = 1;
+        loop {
+            let asking = self.sdk.call("dynamodb", action, what);
+            let error = match tokio::time::timeout(self.patience, asking).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error)) => error,
+                Err(_) => TaskError::new(
+                    "DynamoDb.SdkClientException",
+                    format!("no answer within {} s", self.patience.as_secs_f32()),
+                ),
+            };
+            let kind = error.error.strip_prefix("DynamoDb.").unwrap_or_default();
+            if attempt >= ATTEMPTS || !PASSING.contains(&kind) {
+                return Err(error);
+            }
+            tokio::time::sleep(pause(attempt)).await;
+            attempt += 1;
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! The function of Connect's contact flow. It always answers with a flat map of texts, which either
+//! validation of the flow takes (`STRING_MAP` and `JSON`), and whose `status` the flow branches on:
+//! an error would take the flow's error branch, where nobody knows what happened.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use offhook_dnis::{DnisError, DnisPool, Lease, Lookup, Pair};
+use serde_json::{Map, Value};
+
+use super::deliver::{Deliver, Refusal, Update};
+use super::target::Target;
+
+/// Arguments of one update (the API's own limit).
+const MOST_ARGUMENTS: usize = 20;
+/// Octets of one text in an answer: all of it has to fit 32 kB.
+const MOST_TEXT: usize = 1_024;
+/// Parameters that are not passed on to the target.
+const OWN: [&str; 7] = [
+    "CallingNumber",
+    "CalledNumber",
+    "Purpose",
+    "TransactionId",
+    "Transfer",
+    "TransferTarget",
+    "TransferTargetArn",
+];
+
+/// What the operator decides about it.
+#[derive(Debug, Clone)]
+pub struct SwitchRules {
+    /// The application that is asked, when the lease does not say which.
+    pub application: Option<String>,
+    /// Where a call goes, when the flow does not say it.
+    pub target: Option<Target>,
+    /// Numbers without one get this country code.
+    pub country_code: String,
+    /// An answer is given within this: the flow itself waits three seconds, and no more than eight.
+    pub deadline: Duration,
+}
+
+/// The function.
+pub struct Switch<P, D> {
+    rules: SwitchRules,
+    pool: P,
+    deliver: D,
+}
+
+/// An answer.
+type Told = Map<String, Value>;
+
+fn told<const N: usize>(status: &str, more: [(&str, &str); N]) -> Told {
+    let mut told = Told::new();
+    told.insert("status".to_owned(), Value::from(status));
+    for (name, value) in more {
+        let value: String = value.chars().take(MOST_TEXT / 4).collect();
+        told.insert(name.to_owned(), Value::from(value));
+    }
+    told
+}
+
+impl<P: DnisPool, D: Deliver> Switch<P, D> {
+    /// With a pool, and a way to the one who holds the caller.
+    pub fn new(rules: SwitchRules, pool: P, deliver: D) -> Self {
+        Self { rules, pool, deliver }
+    }
+
+    /// Answers the block "Invoke AWS Lambda function".
+    pub async fn handle(&self, event: &Value) -> Told {
+        let working = self.work(event);
+        let late = |_| told("unavailable", [("message", "this took too long; try again")]);
+        tokio::time::timeout(self.rules.deadline, working).await.unwrap_or_else(late)
+    }
+
+    async fn work(&self, event: &Value) -> Told {
+        let ask = Ask::read(event, &self.rules.country_code);
+        if !matches!(ask.purpose, "GetData" | "TransferCall") {
+            let words = "the parameter Purpose must be GetData or TransferCall";
+            return told("refused", [("message", words)]);
+        }
+        let Some(lookup) = ask.lookup() else {
+            return told("refused", [("message", "there are no numbers to look for")]);
+        };
+        let lease = match self.pool.lookup(lookup).await {
+            Ok(Some(lease)) => lease,
+            Ok(None) => {
+                let words = "no call is on its way between these numbers";
+                return told("not_found", [("message", words)]);
+            }
+            Err(error @ (DnisError::Unavailable(_) | DnisError::Exhausted { .. })) => {
+                return told("unavailable", [("message", &error.to_string())]);
+            }
+        };
+        if ask.purpose == "GetData" {
+            let number = lease.original_calling_number.as_str();
+            return told(
+                "found",
+                [("original_calling_number", number), ("transaction_id", &lease.owner)],
+            );
+        }
+        self.transfer(&ask, lease).await
+    }
+
+    async fn transfer(&self, ask: &Ask<'_>, lease: Lease) -> Told {
+        let Some(application) = lease.application.clone().or(self.rules.application.clone()) else {
+            let words = "nobody says which SIP media application the call belongs to";
+            return told("refused", [("message", words)]);
+        };
+        let Some(arguments) = ask.arguments(self.rules.target.as_ref()) else {
+            return told("refused", [("message", "there is no TransferTarget")]);
+        };
+        let transaction = lease.owner.clone();
+        let update = Update { application, lease, arguments };
+        match self.deliver.deliver(&update).await {
+            Ok(()) => {
+                let words = "the caller is being taken back";
+                told("transferring", [("message", words), ("transaction_id", &transaction)])
+            }
+            Err(error) => {
+                let status = match error.refusal {
+                    Refusal::Ended => "ended",
+                    Refusal::Refused => "refused",
+                    Refusal::Unavailable => "unavailable",
+                };
+                told(status, [("message", &error.words), ("transaction_id", &transaction)])
+            }
+        }
+    }
+}
+
+/// An invocation (Connect administrator guide, "Invoke Lambda functions").
+struct Ask<'a> {
+    event: &'a Value,
+    purpose: &'a str,
+    country_code: &'a str,
+}
+
+impl<'a> Ask<'a> {
+    fn read(event: &'a Value, country_code: &'a str) -> Self {
+        let purpose = event.pointer("/Details/Parameters/Purpose").and_then(Value::as_str);
+        Self { event, purpose: purpose.unwrap_or_default(), country_code }
+    }
+
+    fn parameter(&self, name: &str) -> Option<&'a str> {
+        let value = self.event.pointer("/Details/Parameters")?.get(name)?.as_str()?;
+        (!value.is_empty()).then_some(value)
+    }
+
+    fn contact(&self, path: &str) -> Option<&'a str> {
+        let value = self.event.pointer("/Details/ContactData")?.pointer(path)?.as_str()?;
+        (!value.is_empty()).then_some(value)
+    }
+
+    /// A contact that was passed on within Connect has another id, and the same first one.
+    fn contact_id(&self) -> Option<&'a str> {
+        self.contact("/InitialContactId").or_else(|| self.contact("/ContactId"))
+    }
+
+    fn lookup(&self) -> Option<Lookup> {
+        let number = |name: &str, path: &str| {
+            let given = self.parameter(name).or_else(|| self.contact(path))?;
+            e164(given, self.country_code)
+        };
+        let pair = Pair {
+            our_number: number("CallingNumber", "/CustomerEndpoint/Address")?,
+            connect_number: number("CalledNumber", "/SystemEndpoint/Address")?,
+        };
+        Some(Lookup {
+            pair,
+            contact: self.contact_id().map(str::to_owned),
+            owner: self.parameter("TransactionId").map(str::to_owned),
+        })
+    }
+
+    /// Those of the update: whereto, and what else the flow and Connect say of the call.
+    fn arguments(&self, usual: Option<&Target>) -> Option<BTreeMap<String, String>> {
+        let named = self.parameter("TransferTarget").map(|number| Target {
+            number: number.to_owned(),
+            arn: self.parameter("TransferTargetArn").map(str::to_owned),
+        });
+        let target = named.or_else(|| usual.cloned())?;
+        let mut arguments = BTreeMap::from([
+            ("Transfer".to_owned(), "true".to_owned()),
+            ("TransferTarget".to_owned(), target.number),
+        ]);
+        arguments.extend(target.arn.map(|arn| ("TransferTargetArn".to_owned(), arn)));
+        let of_connect = [
+            ("X-Connect-Contact-Id", self.contact_id()),
+            ("X-Connect-Queue", self.contact("/Queue/Name")),
+        ];
+        for (name, value) in of_connect {
+            arguments.extend(value.map(|value| (name.to_owned(), value.to_owned())));
+        }
+        let given = self.event.pointer("/Details/Parameters").and_then(Value::as_object);
+        for (name, value) in given.into_iter().flatten() {
+            let Some(value) = value.as_str().filter(|value| !value.is_empty()) else { continue };
+            if !OWN.contains(&name.as_str()) && arguments.len() < MOST_ARGUMENTS {
+                arguments.insert(name.clone(), value.to_owned());
+            }
+        }
+        Some(arguments)
+    }
+}
+
+/// A number as carriers show it, in E.164. `None`: it has no digits (anonymous).
+fn e164(text: &str, country_code: &str) -> Option<String> {
+    let text = text.trim();
+    let text = text.strip_prefix("tel:").unwrap_or(text);
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    if digits.is_empty() || digits.len() > 18 {
+        return None;
+    }
+    if text.starts_with('+') {
+        return Some(format!("+{digits}"));
+    }
+    if let Some(digits) = digits.strip_prefix("00") {
+        return Some(format!("+{digits}"));
+    }
+    // In North America a national number has ten digits, and its country code may stand before it.
+    if country_code == "1" && digits.len() == 11 && digits.starts_with('1') {
+        return Some(format!("+{digits}"));
+    }
+    let national = digits.strip_prefix('0').unwrap_or(&digits);
+    Some(format!("+{country_code}{national}"))
+}
+
+#[cfg(test)]
+mod number_tests {
+    use super::e164;
+
+    #[test]
+    fn numbers_are_compared_in_e164_however_the_carrier_writes_them() {
+        for (text, country, wanted) in [
+            ("+18005550100", "1", Some("+18005550100")),
+            ("18005550100", "1", Some("+18005550100")),
+            ("8005550100", "1", Some("+18005550100")),
+            ("(800) 555-0100", "1", Some("+18005550100")),
+            ("tel:+1-800-555-0100", "1", Some("+18005550100")),
+            ("004930123456", "49", Some("+4930123456")),
+            ("030 123456", "49", Some("+4930123456")),
+            ("anonymous", "1", None),
+            ("", "1", None),
+        ] {
+            assert_eq!(e164(text, country).as_deref(), wanted, "{text}");
+        }
+    }
+}

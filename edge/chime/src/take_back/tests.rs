@@ -1,0 +1,8 @@
+//! The application against a service that tells it what happens, in every order.
+
+mod connect;
+mod crowd;
+mod losses;
+mod memory;
+mod service;
+mod steps;

@@ -1,0 +1,71 @@
+//! Calls that Amazon Connect has and the office takes back: by a queue that is looked into, for an
+//! office that has no port open. What an update does is the call's application's business.
+
+pub mod pairs;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use offhook_chime::sdk::Sdk;
+use offhook_chime::take_back::queue::{Moves, Queue, QueueConfig, Taken, Told};
+
+use crate::api::calls::Calls;
+
+/// How long an empty queue is waited on: the longest that SQS does.
+const WAIT: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// Looks into the queue on a thread of its own until the process ends: AWS that is slow holds up
+/// nobody else.
+///
+/// # Errors
+/// There is no thread to be had.
+pub fn watch(
+    config: &offhook_config::TakeBack,
+    sdk: Sdk,
+    calls: Arc<dyn Calls>,
+) -> std::io::Result<()> {
+    let Some(url) = config.queue.clone() else { return Ok(()) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let queue = Queue::new(sdk, QueueConfig { url, wait: WAIT, max_age: config.max_age });
+    let run = move || runtime.block_on(queue.run(&ByQueue(calls), tell));
+    std::thread::Builder::new().name("take-back".into()).spawn(run).map(drop)
+}
+
+/// The calls, as the queue moves them.
+struct ByQueue(Arc<dyn Calls>);
+
+impl Moves for ByQueue {
+    fn update(
+        &self,
+        application: &str,
+        transaction: &str,
+        arguments: BTreeMap<String, String>,
+    ) -> Taken {
+        match self.0.update(application, transaction, arguments) {
+            Ok(()) => Taken::Told,
+            Err(error) if error.is_passing() => Taken::Later(error.to_string()),
+            Err(error) => Taken::Hopeless(error.to_string()),
+        }
+    }
+}
+
+fn tell(told: Told) {
+    match told {
+        Told::Done { transaction } => {
+            tracing::info!(call = transaction, "a call is updated by the queue");
+        }
+        Told::Dropped { transaction, why } => {
+            tracing::warn!(call = transaction, why, "an update of the queue is thrown away");
+        }
+        Told::Unreachable(error) => {
+            tracing::error!(
+                error,
+                "the queue of [take_back] cannot be asked: no call is taken back"
+            );
+        }
+        Told::Reachable => tracing::info!("the queue of [take_back] can be asked again"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! `flow:take-back`: a caller is bridged to Connect by a leased pair of numbers and taken back when
+//! Connect asks for it. The box itself is the application that AWS's sample has in a Lambda function.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use offhook_chime::Trust;
+use offhook_chime::dnis::{DynamoDbConfig, DynamoDbPool};
+use offhook_chime::sdk::Sdk;
+use offhook_chime::take_back::{self, Exhausted, Rules, Target};
+use offhook_config::{Dnis, Keeper};
+use offhook_dnis::{DnisPool, Pair, system_clock};
+use offhook_pbx::app::{AppError, Application};
+use offhook_postgres::{Database, PostgresPool};
+use offhook_sma::{InvocationEvent, Reply};
+use offhook_store::{SqlitePool, Store};
+
+/// The name in `to = "flow:take-back"`.
+pub const FLOW: &str = "take-back";
+/// Between attempts to reach a pool that others keep, and between two looks for leases that ended.
+pub const PAUSE: Duration = Duration::from_secs(60);
+
+/// What runs the calls, with its pool.
+pub type Running = take_back::Application<Arc<dyn DnisPool>>;
+
+/// One call.
+pub struct Call {
+    running: Arc<Running>,
+    notes: Vec<String>,
+}
+
+impl Call {
+    /// Keeps nothing but what is remarkable: the call's attributes have the rest.
+    pub fn new(running: Arc<Running>) -> Self {
+        Self { running, notes: Vec::new() }
+    }
+}
+
+impl Application for Call {
+    fn name(&self) -> &'static str {
+        FLOW
+    }
+
+    fn handle(&mut self, event: InvocationEvent) -> BoxFuture<'_, Result<Reply, AppError>> {
+        Box::pin(async move {
+            let turn = self.running.handle(&event).await;
+            if turn.without_pair {
+                tracing::warn!(
+                    call = event.call_details.transaction_id,
+                    "a caller finds no free pair of numbers ([dnis])"
+                );
+            }
+            self.notes.extend(turn.note);
+            Ok(turn.reply)
+        })
+    }
+
+    fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
+    }
+}
+
+/// The pool of the configuration. One that others keep is asked for the first time here.
+///
+/// # Errors
+/// In words.
+pub async fn open(
+    dnis: &Dnis,
+    store: &Store,
+    sdk: impl FnOnce() -> Result<Sdk, String>,
+    trust: impl FnOnce() -> Result<Trust, String>,
+) -> Result<Arc<dyn DnisPool>, String> {
+    let words = |error: &dyn std::fmt::Display| error.to_string();
+    let pool: Arc<dyn DnisPool> = match &dnis.keeper {
+        Keeper::Here => {
+            let pool = SqlitePool::new(store.clone(), system_clock());
+            // Before those of the configuration are added: others may have been there before.
+            pool.release_holder(&dnis.name).await.map_err(|error| words(&error))?;
+            pool.clear().await.map_err(|error| words(&error))?;
+            Arc::new(pool)
+        }
+        Keeper::DynamoDb(table) => Arc::new(DynamoDbPool::new(sdk()?, DynamoDbConfig::new(table))),
+        Keeper::Postgres(address) => {
+            let database = Database::new(address.expose(), trust()?.client_config());
+            let database = database.map_err(|error| words(&error))?;
+            Arc::new(PostgresPool::open(database, None).await.map_err(|error| words(&error))?)
+        }
+    };
+    // Calls that a restart has ended.
+    pool.release_holder(&dnis.name).await.map_err(|error| words(&error))?;
+    let pairs = Pair::matrix(&dnis.our_numbers, &dnis.connect_numbers);
+    pool.add(pairs).await.map_err(|error| words(&error))?;
+    Ok(pool)
+}
+
+/// Gives back what calls have left leased, until the process ends.
+pub async fn look_after(pool: Arc<dyn DnisPool>) {
+    loop {
+        tokio::time::sleep(PAUSE).await;
+        match pool.sweep().await {
+            Ok(ended) => {
+                for lease in ended {
+                    let call = lease.owner;
+                    tracing::warn!(call, "a pair of numbers was left leased; it is free");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "leases that ended are not given back"),
+        }
+    }
+}
+
+/// What the operator decides about such calls.
+#[must_use]
+pub fn rules(dnis: &Dnis) -> Rules {
+    let usual = Rules::default();
+    let otherwise = dnis.otherwise.clone();
+    Rules {
+        holder: dnis.name.clone(),
+        ringing_lease: dnis.ringing_lease,
+        lease: dnis.lease,
+        default_target: otherwise.map(|number| Target { number, arn: None }),
+        extensions: true,
+        show_caller: true,
+        // The voice of the house.
+        voice: Default::default(),
+        exhausted: Exhausted { wait: dnis.wait, ..usual.exhausted },
+        ..usual
+    }
+}
