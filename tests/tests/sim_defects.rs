@@ -75,7 +75,7 @@ impl Lab {
         for agent in self.phones.iter().chain([&self.edge]) {
             assert_eq!(agent.left().await, Left::default());
         }
-        assert_eq!(self.net.strays(), []);
+        assert_eq!(self.net.strays(), Vec::<SocketAddr>::new());
         self.net.close();
     }
 }

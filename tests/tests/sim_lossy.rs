@@ -363,7 +363,11 @@ fn storm(seed: u64, calls: usize) -> Story {
             assert_eq!(agent.left().await, Left::default(), "seed {seed}: {who} keeps");
         }
         assert_eq!(net.in_flight(), 0, "seed {seed}");
-        assert_eq!(net.strays(), [], "seed {seed}: sent to nobody, as to a private Contact");
+        assert_eq!(
+            net.strays(),
+            Vec::<SocketAddr>::new(),
+            "seed {seed}: sent to nobody, as to a private Contact"
+        );
         // The trunk's health check ended with the trunk.
         assert_eq!(office::tasks(), quiet - 1, "seed {seed}: tasks are left");
 

@@ -7,7 +7,7 @@ use offhook_tests::baresip::{Baresip, Setup};
 use offhook_tests::net::Net;
 use offhook_tests::tone::assert_tone;
 
-use crate::{last_call, last_events, last_ladder, office};
+use crate::{last_events, last_ladder, office};
 
 /// Codecs that the appliance does not have.
 const FOREIGN: &str = "module gsm.so\nmodule l16.so\n";

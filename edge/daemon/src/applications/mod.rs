@@ -133,7 +133,7 @@ impl Applications {
         }
         let mut told = false;
         let pool = loop {
-            let (sdk, trust) = (|| self.sdk(), || self.trust());
+            let (sdk, trust) = (|| self.sdk(), || self.handlers.trust());
             match pairs::open(&dnis, &self.store, sdk, trust).await {
                 Ok(pool) => break pool,
                 Err(error) if !std::mem::replace(&mut told, true) => {
