@@ -209,6 +209,9 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
     named(&mut changes, "extension", &old.extensions, &new.extensions, |e| &e.number);
     named(&mut changes, "lambda", &old.lambdas, &new.lambdas, |l| &l.name);
     named(&mut changes, "webhook", &old.webhooks, &new.webhooks, |w| &w.name);
+    named(&mut changes, "connection", &old.connections, &new.connections, |c| {
+        c.arn.as_ref().unwrap_or(&c.name)
+    });
     named(&mut changes, "group", &old.groups, &new.groups, |g| &g.name);
     changes.sort_by_key(|change| change.effect);
     changes

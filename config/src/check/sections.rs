@@ -61,6 +61,7 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
         business: business_section,
         lambdas: root.tables("lambda", "[[lambda]]").unwrap_or_default(),
         webhooks: root.tables("webhook", "[[webhook]]").unwrap_or_default(),
+        connections: root.tables("connection", "[[connection]]").unwrap_or_default(),
         buckets: root.tables("bucket", "[[bucket]]").unwrap_or_default(),
     };
     root.finish();
@@ -73,6 +74,7 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
     config.numbers = lists::read_all(&mut marks.numbers, lists::number_rule);
     config.lambdas = lists::read_all(&mut marks.lambdas, applications::lambda);
     config.webhooks = lists::read_all(&mut marks.webhooks, applications::webhook);
+    config.connections = lists::read_all(&mut marks.connections, super::connection::connection);
     config.buckets = lists::read_all(&mut marks.buckets, applications::bucket);
     if !root.reader.broken {
         cross_check(&config, &marks);

@@ -212,7 +212,9 @@ fn the_operators_page_names_every_key_and_when_it_takes_effect() {
         };
         assert_eq!(row.split('|').nth(3).map(str::trim), Some(when), "{row}");
     }
-    for list in ["listen", "trunk", "extension", "group", "number", "lambda", "webhook", "bucket"] {
+    let applications = ["lambda", "webhook", "connection", "bucket"];
+    for list in ["listen", "trunk", "extension", "group", "number"].into_iter().chain(applications)
+    {
         let problems = check_in(&format!("[[{list}]]\nqqqqq = 1\n"), Path::new("t"), &Around);
         let problems = problems.unwrap_err();
         let known =

@@ -71,6 +71,8 @@ pub struct Config {
     pub lambdas: Vec<Lambda>,
     /// `[[webhook]]`, as written.
     pub webhooks: Vec<Webhook>,
+    /// `[[connection]]`, as written.
+    pub connections: Vec<Connection>,
     /// `[[bucket]]`, as written.
     pub buckets: Vec<Bucket>,
 }

@@ -2,6 +2,7 @@
 //! webhooks. Wiring of `offhook-flows` and `offhook-chime` with calls; nothing here decides about
 //! one.
 
+mod connections;
 mod directory;
 mod engine;
 mod functions;
@@ -48,6 +49,8 @@ pub struct Applications {
     trust: OnceLock<Result<Trust, String>>,
     /// The way to AWS, as long as `[aws]` is the same: it remembers keys and connections.
     aws: Mutex<Option<(offhook_config::Aws, Aws)>>,
+    /// The same for the connections of HTTP tasks and their tokens.
+    http: Mutex<Option<connections::Kept>>,
     /// Calls are there a moment after applications are.
     office: OnceLock<OfficeHandle>,
     flows: OnceLock<Router>,
@@ -66,6 +69,7 @@ impl Applications {
             pins: Arc::default(),
             trust: OnceLock::new(),
             aws: Mutex::default(),
+            http: Mutex::default(),
             office: OnceLock::new(),
             flows: OnceLock::new(),
             engine: OnceLock::new(),
@@ -162,7 +166,15 @@ impl Applications {
     }
 
     fn http_tasks(&self) -> Result<HttpTasks, String> {
-        HttpTasks::new(Default::default(), &self.config().aws.region, self.trust()?)
+        let config = self.config();
+        let mut kept = self.http.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tasks) = kept.as_ref().and_then(|kept| kept.still(&config)) {
+            return Ok(tasks);
+        }
+        let made = connections::Kept::new(&config, &self.trust()?)?;
+        let tasks = made.still(&config).ok_or("the configuration changes")?;
+        *kept = Some(made);
+        Ok(tasks)
     }
 
     /// A function of `[[lambda]]`, or one by its ARN.
