@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::recording::ObjectStore;
 use crate::business::Calendar;
 use crate::secret::Secret;
 
@@ -147,10 +149,30 @@ pub struct HttpParameters {
 /// named here is a folder of its name in `buckets` of the data folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bucket {
-    /// Its name.
+    /// Its name, as applications name it.
     pub name: String,
-    /// The folder of its objects.
-    pub folder: PathBuf,
+    /// Where its objects are.
+    pub place: BucketPlace,
+}
+
+/// Where the objects of a bucket are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BucketPlace {
+    /// A folder of this machine.
+    Folder(PathBuf),
+    /// An S3-compatible object store.
+    S3(BucketStore),
+}
+
+/// A bucket of an object store, and what of it is kept here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketStore {
+    /// Which one.
+    pub store: ObjectStore,
+    /// Bytes of fetched objects that are kept on this machine.
+    pub cache_bytes: u64,
+    /// How long one is used before the store is asked whether it is still the same.
+    pub cache_time: Duration,
 }
 
 /// `[business]`: what the business-number flow (`to = "flow:business-number"`) is told.

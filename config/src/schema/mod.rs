@@ -101,22 +101,23 @@ impl Config {
         self.server.data_dir.join("buckets")
     }
 
-    /// The folder of a bucket's objects.
+    /// The folder of a bucket's objects; of one in an object store, those that are not there yet.
     pub fn bucket_folder(&self, bucket: &str) -> PathBuf {
-        let named = self.buckets.iter().find(|b| b.name == bucket);
-        named.map_or_else(|| self.buckets_folder().join(bucket), |b| b.folder.clone())
+        match self.bucket(bucket).map(|bucket| &bucket.place) {
+            None => self.buckets_folder().join(bucket),
+            Some(BucketPlace::Folder(folder)) => folder.clone(),
+            Some(BucketPlace::S3(_)) => self.recordings_outbox().join("buckets").join(bucket),
+        }
     }
 
-    /// Bucket and key of a file in one of these folders.
-    pub fn bucket_of(&self, file: &std::path::Path) -> Option<(String, String)> {
-        for bucket in &self.buckets {
-            if let Some(key) = file.strip_prefix(&bucket.folder).ok().and_then(|key| key.to_str()) {
-                return Some((bucket.name.clone(), key.to_owned()));
-            }
-        }
-        let inside = file.strip_prefix(self.buckets_folder()).ok()?.to_str()?;
-        let (bucket, key) = inside.split_once('/')?;
-        Some((bucket.to_owned(), key.to_owned()))
+    /// A `[[bucket]]` by name.
+    pub fn bucket(&self, name: &str) -> Option<&Bucket> {
+        self.buckets.iter().find(|bucket| bucket.name == name)
+    }
+
+    /// Where fetched objects of buckets are kept.
+    pub fn bucket_cache(&self) -> PathBuf {
+        self.server.data_dir.join("cache").join("buckets")
     }
 
     /// The database file.

@@ -14,6 +14,7 @@
 
 mod bans;
 mod bindings;
+pub mod buckets;
 mod calls;
 mod convert;
 mod error;

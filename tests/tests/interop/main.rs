@@ -7,6 +7,7 @@
 mod answers;
 mod bans;
 mod browser;
+mod buckets;
 mod codecs;
 mod command_line;
 mod conference;

@@ -31,6 +31,7 @@ use offhook_pbx::office::{self as pbx, OfficeHandle, Opening};
 use offhook_pbx::pin::Guard;
 use offhook_sma::reply::{Reply, ReplyError};
 use offhook_store::Store;
+use offhook_store::buckets::Buckets;
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -44,6 +45,7 @@ use self::workflow::Workflow;
 pub struct Applications {
     config: watch::Receiver<Arc<Config>>,
     store: Store,
+    buckets: Buckets,
     pins: Arc<Guard>,
     /// Made when it is first asked for: reading the system's certificates takes its time.
     trust: OnceLock<Result<Trust, String>>,
@@ -62,10 +64,11 @@ pub struct Applications {
 
 impl Applications {
     /// Nothing runs yet.
-    pub fn new(config: watch::Receiver<Arc<Config>>, store: Store) -> Arc<Self> {
+    pub fn new(config: watch::Receiver<Arc<Config>>, store: Store, buckets: Buckets) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             config,
             store,
+            buckets,
             pins: Arc::default(),
             trust: OnceLock::new(),
             aws: Mutex::default(),
