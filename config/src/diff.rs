@@ -173,6 +173,18 @@ keys! {
         endpoint "endpoint" Live,
         pass_on "pass_on" Live,
     }
+    application_rules: ApplicationRules {
+        attributes_merge "attributes_merge" Live,
+        max_attributes "max_attributes" Live,
+        empty_list_stops "empty_list_stops" Live,
+        mid_list_reports "mid_list_reports" Live,
+        leg_b_hangup_reports "leg_b_hangup_reports" Live,
+        sole_leg_hangup_reports "sole_leg_hangup_reports" Live,
+        no_action_ends_call "no_action_ends_call" Live,
+        invalid_replies_told "invalid_replies_told" Live,
+        update_stops_speech "update_stops_speech" Live,
+        pause_answers "pause_answers" Live,
+    }
     business: Business {
         name "name" Live,
         number "number" Live,

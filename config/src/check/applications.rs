@@ -9,7 +9,9 @@ use super::sections::time_zone;
 use crate::business::{Calendar, Holiday, Hours};
 use crate::dialplan::{is_e164, without_separators};
 use crate::extension::is_extension;
-use crate::schema::{Aws, AwsKeys, Bucket, BucketPlace, BucketStore, Business, Lambda, Webhook};
+use crate::schema::{
+    ApplicationRules, Aws, AwsKeys, Bucket, BucketPlace, BucketStore, Business, Lambda, Webhook,
+};
 use crate::secret::Secret;
 
 const SECRET_KEY: [&str; 3] = ["secret_key", "secret_key_file", "secret_key_env"];
@@ -36,6 +38,30 @@ pub(super) fn aws(s: &Section<'_, '_>) -> Aws {
     }
     s.finish();
     aws
+}
+
+pub(super) fn application_rules(s: &Section<'_, '_>) -> ApplicationRules {
+    let default = ApplicationRules::default();
+    let rules = ApplicationRules {
+        attributes_merge: s.flag("attributes_merge").unwrap_or(default.attributes_merge),
+        max_attributes: s.count("max_attributes", 1..=100).unwrap_or(default.max_attributes),
+        empty_list_stops: s.flag("empty_list_stops").unwrap_or(default.empty_list_stops),
+        mid_list_reports: s.flag("mid_list_reports").unwrap_or(default.mid_list_reports),
+        leg_b_hangup_reports: s
+            .flag("leg_b_hangup_reports")
+            .unwrap_or(default.leg_b_hangup_reports),
+        sole_leg_hangup_reports: s
+            .flag("sole_leg_hangup_reports")
+            .unwrap_or(default.sole_leg_hangup_reports),
+        no_action_ends_call: s.flag("no_action_ends_call").unwrap_or(default.no_action_ends_call),
+        invalid_replies_told: s
+            .flag("invalid_replies_told")
+            .unwrap_or(default.invalid_replies_told),
+        update_stops_speech: s.flag("update_stops_speech").unwrap_or(default.update_stops_speech),
+        pause_answers: s.flag("pause_answers").unwrap_or(default.pause_answers),
+    };
+    s.finish();
+    rules
 }
 
 fn region(s: &Section<'_, '_>) -> Option<String> {

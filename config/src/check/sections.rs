@@ -30,6 +30,9 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
     let business_section = root.table("business", "[business]");
     let mut config = Config {
         aws: applications::aws(&root.table("aws", "[aws]")),
+        application_rules: applications::application_rules(
+            &root.table("application_rules", "[application_rules]"),
+        ),
         business: applications::business(&business_section),
         server: server(&server_section),
         http: http(&http_section),

@@ -3,6 +3,7 @@
 //! A key's unit stands in its TOML name (`ring_seconds`); here the field is a
 //! [`Duration`](std::time::Duration) without it (`ring`).
 
+mod application_rules;
 mod applications;
 mod media;
 mod numbers;
@@ -14,6 +15,7 @@ mod speech;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+pub use self::application_rules::*;
 pub use self::applications::*;
 pub use self::media::*;
 pub use self::numbers::*;
@@ -57,6 +59,8 @@ pub struct Config {
     pub journal: Journal,
     /// `[aws]`.
     pub aws: Aws,
+    /// `[application_rules]`.
+    pub application_rules: ApplicationRules,
     /// `[business]`.
     pub business: Business,
     /// `[[trunk]]`, in the order they are tried (by `order`, then as written).

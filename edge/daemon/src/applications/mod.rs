@@ -8,6 +8,7 @@ mod engine;
 mod functions;
 mod office;
 mod remote;
+mod rules;
 mod schedules;
 mod shipped;
 mod upstream;
@@ -29,6 +30,7 @@ use offhook_flows::{MachineRef, Router, Runtime};
 use offhook_pbx::app::{AppError, Application};
 use offhook_pbx::office::{self as pbx, OfficeHandle, Opening};
 use offhook_pbx::pin::Guard;
+use offhook_sma::Rules;
 use offhook_sma::reply::{Reply, ReplyError};
 use offhook_store::Store;
 use offhook_store::buckets::Buckets;
@@ -237,6 +239,10 @@ impl pbx::Applications for Applications {
         opened
             .inspect_err(|error| tracing::error!(%target, error, "an application cannot run"))
             .ok()
+    }
+
+    fn rules(&self) -> Rules {
+        rules::of(&self.config.borrow().application_rules)
     }
 }
 

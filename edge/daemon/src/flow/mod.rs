@@ -36,9 +36,10 @@ pub fn run(command: &FlowCommand) -> Result<(), CommandError> {
             published::alias(place, name, alias, versions)
         }
         FlowCommand::Rollback { place, name, alias } => published::roll_back(place, name, alias),
-        FlowCommand::Show { place, execution, call, svg, json } => {
+        FlowCommand::Show { place, execution, call, svg, json, digits } => {
             let wanted = show::Wanted { execution: execution.as_deref(), call: call.as_deref() };
-            show::show(place, &wanted, svg.as_deref(), *json)
+            let how = show::How { svg: svg.as_deref(), json: *json, digits: *digits };
+            show::show(place, &wanted, &how)
         }
         FlowCommand::Run { file, input, history, now, json } => {
             let how = dry::How { history: *history, now: *now, json: *json };

@@ -15,8 +15,11 @@ use super::{Call, Done, LastWords};
 use crate::event::CallEventKind;
 use crate::failure;
 
-/// Longest recording of a caller who may talk for ever.
+/// Longest recording, whatever the action says.
 const LONGEST: Duration = Duration::from_secs(4 * 3600);
+/// Longest where the action says nothing (AWS documents no default): a message of an hour is 58 MB,
+/// about what AWS would play.
+const UNSAID: Duration = Duration::from_secs(3600);
 /// How long the media thread may take to hand over the last packets of a leg that is gone.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -119,7 +122,7 @@ impl Call {
         let order = offhook_media::engine::Recording {
             id: wanted,
             to: sink,
-            max: Some(seconds.unwrap_or(LONGEST).min(LONGEST)),
+            max: Some(seconds.unwrap_or(UNSAID).min(LONGEST)),
             silence,
             terminators: digit_set(&action.recording_terminators),
         };

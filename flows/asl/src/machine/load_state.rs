@@ -49,6 +49,7 @@ impl Loader {
     ) -> State {
         let mut state = State {
             name: name.to_owned(),
+            comment: None,
             language: outer,
             kind: Kind::Succeed,
             next: None,
@@ -69,7 +70,7 @@ impl Loader {
         let object = Object { fields: members, at };
         let language = self.language(&object, outer, false);
         state.language = language;
-        object.text(&mut self.report, "Comment");
+        state.comment = object.text(&mut self.report, "Comment").map(str::to_owned);
         let Some(kind) = self.kind(&object) else { return state };
         let place = Place { object, kind, language, names, depth };
         self.fields(&place);
