@@ -12,6 +12,7 @@ mod codecs;
 mod command_line;
 mod conference;
 mod connect;
+mod connections;
 mod contacts;
 mod drain;
 mod flows;
