@@ -80,8 +80,8 @@ fn the_pin_that_opens_the_owner_s_menu_stands_nowhere() {
     owner.expect("CALL_ESTABLISHED");
     let reached = |state: &str| {
         eventually(state, Duration::from_secs(60), || {
-            let shown = appliance.json(&["flow", "show"]).to_string();
-            shown.contains(&format!("\"name\":\"{state}\"")).then_some(())
+            let shown = appliance.try_cli(&["flow", "show", "--json"], "").stdout;
+            String::from_utf8_lossy(&shown).contains(&format!("\"name\":\"{state}\"")).then_some(())
         });
     };
     reached("Ask for the PIN");
