@@ -195,6 +195,18 @@ keys! {
         wait "wait_seconds" Restart,
         otherwise "otherwise" Restart,
     }
+    application_rules: ApplicationRules {
+        attributes_merge "attributes_merge" Live,
+        max_attributes "max_attributes" Live,
+        empty_list_stops "empty_list_stops" Live,
+        mid_list_reports "mid_list_reports" Live,
+        leg_b_hangup_reports "leg_b_hangup_reports" Live,
+        sole_leg_hangup_reports "sole_leg_hangup_reports" Live,
+        no_action_ends_call "no_action_ends_call" Live,
+        invalid_replies_told "invalid_replies_told" Live,
+        update_stops_speech "update_stops_speech" Live,
+        pause_answers "pause_answers" Live,
+    }
     business: Business {
         name "name" Live,
         number "number" Live,
@@ -232,6 +244,9 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
     named(&mut changes, "lambda", &old.lambdas, &new.lambdas, |l| &l.name);
     named(&mut changes, "webhook", &old.webhooks, &new.webhooks, |w| &w.name);
     named(&mut changes, "supervisor", &old.supervisors, &new.supervisors, |s| &s.extension);
+    named(&mut changes, "connection", &old.connections, &new.connections, |c| {
+        c.arn.as_ref().unwrap_or(&c.name)
+    });
     named(&mut changes, "group", &old.groups, &new.groups, |g| &g.name);
     changes.sort_by_key(|change| change.effect);
     changes

@@ -373,6 +373,10 @@ impl SampleSink for RecordingHandle {
         RecordingHandle::push(self, samples);
     }
 
+    fn is_broken(&self) -> bool {
+        self.failed()
+    }
+
     fn finish(self: Box<Self>) {
         self.handle.close();
     }

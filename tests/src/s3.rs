@@ -41,6 +41,27 @@ impl S3Server {
         )
     }
 
+    /// Where it is, as configurations say it.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The folder of its bucket.
+    pub fn bucket(&self) -> PathBuf {
+        self.root.path().join(BUCKET)
+    }
+
+    /// A `[[bucket]]` of this name that is there.
+    pub fn bucket_config(&self, name: &str) -> String {
+        format!(
+            "[[bucket]]\nname = \"{name}\"\nstore = \"s3\"\nbucket = \"{BUCKET}\"\n\
+             endpoint = \"{}\"\naccess_key = \"{}\"\nsecret_key = \"{}\"\n",
+            self.endpoint(),
+            KEYS[0],
+            KEYS[1]
+        )
+    }
+
     /// Starts it and waits until it listens.
     pub fn start(&mut self) {
         let child = Command::new(&self.program)

@@ -92,6 +92,7 @@ impl Bench {
             duration_ms: 0,
             file: file.into(),
             key: format!("{id}.wav"),
+            bucket: None,
             stored: None,
             attempts: 0,
             error: None,

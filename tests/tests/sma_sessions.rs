@@ -141,7 +141,6 @@ async fn what_is_not_possible_here_fails_and_says_so() {
     let of =
         |kind: &str, parameters: Value| actions(json!([{"Type": kind, "Parameters": parameters}]));
     let script = Scripted::new(vec![
-        of("VoiceFocus", json!({"Enable": true, "ParticipantTag": "LEG-A"})),
         of("StartBotConversation", json!({"BotAliasArn": "arn:aws:lex:us-east-1:1:bot-alias/A/B"})),
         of("JoinChimeMeeting", json!({"JoinToken": "t", "MeetingId": "m"})),
         of(
@@ -160,15 +159,43 @@ async fn what_is_not_possible_here_fails_and_says_so() {
     for (n, kind) in [
         (1, "SystemException"),
         (2, "SystemException"),
-        (3, "SystemException"),
-        (4, "InvalidActionParameter"),
-        (5, "SystemException"),
+        (3, "InvalidActionParameter"),
+        (4, "SystemException"),
     ] {
         assert_eq!(events[n]["InvocationEventType"], "ACTION_FAILED");
         assert_eq!(events[n]["ActionData"]["ErrorType"], kind, "{}", events[n]);
     }
     let text = "Call is not connected to Chime Meeting.";
-    assert_eq!(events[4]["ActionData"]["ErrorMessage"], text);
+    assert_eq!(events[3]["ActionData"]["ErrorMessage"], text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn noise_is_taken_out_of_a_leg_that_is_there() {
+    let focus = |enable: bool, leg: &str| {
+        actions(json!([{"Type": "VoiceFocus",
+            "Parameters": {"Enable": enable, "ParticipantTag": leg}}]))
+    };
+    let script = Scripted::new(vec![
+        actions(json!([{"Type": "Pause", "Parameters": {"DurationInMilliseconds": 1000}}])),
+        focus(true, "LEG-A"),
+        focus(false, "LEG-A"),
+        focus(true, "LEG-B"),
+        actions(json!([{"Type": "Hangup", "Parameters": {"SipResponseCode": 0}}])),
+    ]);
+    let office = scene(&script).await;
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    out.ended().await;
+    office.close().await;
+    let events = script.events();
+    for (n, enable) in [(2, true), (3, false)] {
+        assert_eq!(events[n]["InvocationEventType"], "ACTION_SUCCESSFUL", "{}", events[n]);
+        let data = &events[n]["ActionData"];
+        assert_eq!(
+            (&data["Type"], &data["Parameters"]["Enable"]),
+            (&json!("VoiceFocus"), &json!(enable))
+        );
+    }
+    assert_eq!(events[4]["InvocationEventType"], "ACTION_FAILED", "there is no LEG-B");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,18 +1,25 @@
 //! `[aws]`, `[[lambda]]`, `[[webhook]]`, `[[bucket]]`, `[business]`.
 
+use std::time::Duration;
+
 use super::lists::{e164, name};
-use super::recording::web_server;
+use super::recording::{object_store, store, web_server};
 use super::section::Section;
 use super::sections::time_zone;
 use crate::business::{Calendar, Holiday, Hours};
 use crate::dialplan::{is_e164, without_separators};
 use crate::extension::is_extension;
-use crate::schema::{Aws, AwsKeys, Bucket, Business, Lambda, Webhook};
+use crate::schema::{
+    ApplicationRules, Aws, AwsKeys, Bucket, BucketPlace, BucketStore, Business, Lambda, Webhook,
+};
 use crate::secret::Secret;
 
 const SECRET_KEY: [&str; 3] = ["secret_key", "secret_key_file", "secret_key_env"];
 const SESSION: [&str; 3] = ["session_token", "session_token_file", "session_token_env"];
 const SIGNING: [&str; 3] = ["secret", "secret_file", "secret_env"];
+/// What a bucket keeps on this machine: prompts of an hour at 8 kHz, PCM of 16 bits, are 55 MiB.
+const CACHE_MEGABYTES: u64 = 256;
+const CACHE_TIME: Duration = Duration::from_secs(60);
 /// A shorter secret can be guessed.
 const SHORTEST_SECRET: usize = 16;
 
@@ -31,6 +38,30 @@ pub(super) fn aws(s: &Section<'_, '_>) -> Aws {
     }
     s.finish();
     aws
+}
+
+pub(super) fn application_rules(s: &Section<'_, '_>) -> ApplicationRules {
+    let default = ApplicationRules::default();
+    let rules = ApplicationRules {
+        attributes_merge: s.flag("attributes_merge").unwrap_or(default.attributes_merge),
+        max_attributes: s.count("max_attributes", 1..=100).unwrap_or(default.max_attributes),
+        empty_list_stops: s.flag("empty_list_stops").unwrap_or(default.empty_list_stops),
+        mid_list_reports: s.flag("mid_list_reports").unwrap_or(default.mid_list_reports),
+        leg_b_hangup_reports: s
+            .flag("leg_b_hangup_reports")
+            .unwrap_or(default.leg_b_hangup_reports),
+        sole_leg_hangup_reports: s
+            .flag("sole_leg_hangup_reports")
+            .unwrap_or(default.sole_leg_hangup_reports),
+        no_action_ends_call: s.flag("no_action_ends_call").unwrap_or(default.no_action_ends_call),
+        invalid_replies_told: s
+            .flag("invalid_replies_told")
+            .unwrap_or(default.invalid_replies_told),
+        update_stops_speech: s.flag("update_stops_speech").unwrap_or(default.update_stops_speech),
+        pause_answers: s.flag("pause_answers").unwrap_or(default.pause_answers),
+    };
+    s.finish();
+    rules
 }
 
 fn region(s: &Section<'_, '_>) -> Option<String> {
@@ -118,11 +149,26 @@ pub(super) fn webhook(s: &Section<'_, '_>) -> Option<Webhook> {
 
 pub(super) fn bucket(s: &Section<'_, '_>) -> Option<Bucket> {
     let name = name(s).unwrap_or_default();
+    let store = store(s);
     let folder = s.path("folder");
-    if !s.has("folder") {
-        s.missing("folder", "\"/srv/prompts\"");
-    }
-    Some(Bucket { name, folder: folder.unwrap_or_default() })
+    let objects = object_store(s, store, &["cache_megabytes", "cache_seconds"], Some(name.clone()));
+    let megabytes = s.number("cache_megabytes", 1..=1 << 20).unwrap_or(CACHE_MEGABYTES);
+    let cache_time = s.seconds("cache_seconds", 0..=86_400).unwrap_or(CACHE_TIME);
+    let place = match objects {
+        Some(store) => {
+            if s.has("folder") {
+                s.reader.add(s.at("folder"), "`folder` is for store = \"folder\" only");
+            }
+            BucketPlace::S3(BucketStore { store, cache_bytes: megabytes << 20, cache_time })
+        }
+        None => {
+            if !s.has("folder") {
+                s.missing("folder", "\"/srv/prompts\"  (or store = \"s3\")");
+            }
+            BucketPlace::Folder(folder.unwrap_or_default())
+        }
+    };
+    Some(Bucket { name, place })
 }
 
 pub(super) fn business(s: &Section<'_, '_>) -> Business {

@@ -27,6 +27,7 @@ pub(super) struct Marks<'d, 'i> {
     pub(super) business: Section<'d, 'i>,
     pub(super) lambdas: Vec<Section<'d, 'i>>,
     pub(super) webhooks: Vec<Section<'d, 'i>>,
+    pub(super) connections: Vec<Section<'d, 'i>>,
     pub(super) buckets: Vec<Section<'d, 'i>>,
 }
 
@@ -299,7 +300,7 @@ fn rules(config: &Config, marks: &Marks<'_, '_>) {
     }
 }
 
-/// Names of lambdas, webhooks and buckets are taken once; the business is whole where a flow of it
+/// Names of lambdas, webhooks, connections and buckets are taken once; the business is whole where a flow of it
 /// is run.
 fn applications(config: &Config, marks: &Marks<'_, '_>) {
     let mut names: HashMap<&str, usize> = HashMap::new();
@@ -309,6 +310,11 @@ fn applications(config: &Config, marks: &Marks<'_, '_>) {
     names.clear();
     for (webhook, section) in config.webhooks.iter().zip(&marks.webhooks) {
         first_or_problem(&mut names, &webhook.name, section, "name", "webhook");
+    }
+    names.clear();
+    for (connection, section) in config.connections.iter().zip(&marks.connections) {
+        let named = connection.arn.as_ref().unwrap_or(&connection.name);
+        first_or_problem(&mut names, named, section, "name", "connection");
     }
     names.clear();
     for (bucket, section) in config.buckets.iter().zip(&marks.buckets) {

@@ -2,6 +2,7 @@
 
 mod api;
 mod applications;
+mod connection;
 mod cross;
 mod lists;
 mod recording;

@@ -8,7 +8,7 @@ use crate::schema::{
 const RECORD: [(&str, Record); 2] = [("always", Record::Always), ("never", Record::Never)];
 const SECRET: [&str; 3] = ["secret_key", "secret_key_file", "secret_key_env"];
 /// The keys of an object store.
-const OF_S3: [&str; 8] = [
+const OF_S3: [&str; 7] = [
     "bucket",
     "region",
     "endpoint",
@@ -16,13 +16,21 @@ const OF_S3: [&str; 8] = [
     "secret_key",
     "secret_key_file",
     "secret_key_env",
-    "keep_local",
 ];
+const STORES: [(&str, Store); 2] = [("folder", Store::Folder), ("s3", Store::S3)];
 
+/// `store`.
 #[derive(Clone, Copy, PartialEq)]
-enum Store {
+pub(super) enum Store {
+    /// `"folder"`.
     Folder,
+    /// `"s3"`.
     S3,
+}
+
+/// `store` of a section.
+pub(super) fn store(s: &Section<'_, '_>) -> Option<Store> {
+    s.word("store", &STORES)
 }
 
 /// `record` of a party.
@@ -38,9 +46,9 @@ pub(super) fn recording(s: &Section<'_, '_>) -> Recording {
         ("wav-alaw", RecordingFormat::WavAlaw),
         ("opus", RecordingFormat::Opus),
     ];
-    let store = s.word("store", &[("folder", Store::Folder), ("s3", Store::S3)]);
+    let store = store(s);
     let folder = s.path("folder");
-    let objects = object_store(s, store);
+    let objects = object_store(s, store, &["keep_local"], None);
     let percent = s.number("warn_free_percent", 0..=50).and_then(|n| u8::try_from(n).ok());
     let recording = Recording {
         calls: s.word("calls", &RECORD).unwrap_or(default.calls),
@@ -71,15 +79,21 @@ fn prefix(s: &Section<'_, '_>) -> Option<String> {
     Some(text.value)
 }
 
-fn object_store(s: &Section<'_, '_>, store: Option<Store>) -> Option<ObjectStore> {
-    let bucket = s.text("bucket");
+/// The keys of an object store; `more` keys are for one only. `bucket`: its name where none is written.
+pub(super) fn object_store(
+    s: &Section<'_, '_>,
+    store: Option<Store>,
+    more: &[&'static str],
+    bucket: Option<String>,
+) -> Option<ObjectStore> {
+    let bucket = s.text("bucket").map(|text| text.value).or(bucket);
     let region = s.text("region").map(|text| text.value);
     let endpoint = web_server(s, "endpoint");
     let id = s.text("access_key").map(|text| text.value);
     let secret = s.secret(SECRET);
     if store != Some(Store::S3) {
         // A word that is wrong was complained of already.
-        if let Some(key) = OF_S3.into_iter().find(|key| s.has(key))
+        if let Some(key) = OF_S3.iter().chain(more).find(|key| s.has(key))
             && (store.is_some() || !s.has("store"))
         {
             let message = format!("`{key}` is for store = \"s3\" only");
@@ -100,7 +114,7 @@ fn object_store(s: &Section<'_, '_>, store: Option<Store>) -> Option<ObjectStore
         _ => {}
     }
     Some(ObjectStore {
-        bucket: bucket.map(|text| text.value).unwrap_or_default(),
+        bucket: bucket.unwrap_or_default(),
         region: region.unwrap_or_else(|| "us-east-1".to_owned()),
         endpoint,
         keys: id.zip(secret).map(|(id, secret)| ObjectStoreKeys { id, secret }),

@@ -32,6 +32,9 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
         aws: applications::aws(&root.table("aws", "[aws]")),
         take_back: super::take_back::take_back(&root.table("take_back", "[take_back]")),
         dnis: super::take_back::dnis(&root.table("dnis", "[dnis]")),
+        application_rules: applications::application_rules(
+            &root.table("application_rules", "[application_rules]"),
+        ),
         business: applications::business(&business_section),
         server: server(&server_section),
         http: http(&http_section),
@@ -66,6 +69,7 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
         business: business_section,
         lambdas: root.tables("lambda", "[[lambda]]").unwrap_or_default(),
         webhooks: root.tables("webhook", "[[webhook]]").unwrap_or_default(),
+        connections: root.tables("connection", "[[connection]]").unwrap_or_default(),
         buckets: root.tables("bucket", "[[bucket]]").unwrap_or_default(),
     };
     root.finish();
@@ -79,6 +83,7 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
     config.numbers = lists::read_all(&mut marks.numbers, lists::number_rule);
     config.lambdas = lists::read_all(&mut marks.lambdas, applications::lambda);
     config.webhooks = lists::read_all(&mut marks.webhooks, applications::webhook);
+    config.connections = lists::read_all(&mut marks.connections, super::connection::connection);
     config.buckets = lists::read_all(&mut marks.buckets, applications::bucket);
     if !root.reader.broken {
         cross_check(&config, &marks);

@@ -7,7 +7,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::{ExtensionCredentials, Record, Recording, RecordingPlace, Srtp, Transport, TrunkKind};
+use crate::{
+    Authorization, ExtensionCredentials, Record, Recording, RecordingPlace, Secret, Srtp,
+    Transport, TrunkKind,
+};
 
 /// Surroundings in memory.
 #[derive(Default)]
@@ -342,6 +345,34 @@ fn each_single_mistake_is_named() {
         ),
         ("[aws]\naccount = \"12\"".into(), "2:11 `account` must be the 12 digits"),
         ("[aws]\naccess_key = \"AKIA\"".into(), "1:1 [aws] needs `secret_key`"),
+        (
+            "[[connection]]\nname = \"crm\"".into(),
+            "1:1 [[connection]] needs `authorization`",
+        ),
+        (
+            "[[connection]]\nname = \"crm\"\nauthorization = \"basic\"\nusername = \"u\"".into(),
+            "1:1 [[connection]] needs `password_file`",
+        ),
+        (
+            "[[connection]]\nname = \"crm\"\nauthorization = \"none\"\nclient_id = \"u\"".into(),
+            "4:13 `client_id` is for authorization = \"oauth\" only",
+        ),
+        (
+            "[[connection]]\nname = \"crm\"\nauthorization = \"none\"\nquery = { a = 1 }".into(),
+            "4:15 `query`: a must be a text / or { file = \"path\" }",
+        ),
+        (
+            "[[connection]]\nname = \"crm\"\nauthorization = \"none\"\n\
+             headers = { \"X Y\" = \"1\" }"
+                .into(),
+            "4:11 `headers`: the header \"X Y\" cannot be sent",
+        ),
+        (
+            "[[connection]]\nname = \"crm\"\nauthorization = \"none\"\n\
+             addresses = [\"http://example.com/\"]"
+                .into(),
+            "4:14 \"http://example.com/\" is not https",
+        ),
         ("[[bucket]]\nname = \"prompts\"".into(), "1:1 [[bucket]] needs `folder`"),
     ];
     for (text, expected) in cases {
@@ -524,4 +555,25 @@ fn recordings_go_to_a_folder_or_to_an_object_store_and_its_secret_is_not_shown()
         let problems = bad(&format!("[recording]\n{section}\n"));
         assert!(problems.iter().any(|p| p.contains(expected)), "{section}: {problems:#?}");
     }
+}
+
+#[test]
+fn a_connection_has_the_keys_of_its_kind_and_what_it_adds_may_stand_in_files() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("key"), "k3y\n").unwrap();
+    let text = "[[connection]]\nname = \"crm\"\nauthorization = \"api-key\"\n\
+        api_key_name = \"X-Key\"\napi_key_value_file = \"key\"\n\
+        headers = { X-Tenant = \"7\", X-More = { file = \"key\" } }\n\
+        [[connection]]\nname = \"billing\"\nauthorization = \"oauth\"\n\
+        authorization_endpoint = \"https://x/token\"\nclient_id = \"c\"\nclient_secret = \"s\"\n\
+        oauth_body = { scope = \"a\" }\n";
+    let config = check(text, &folder.path().join("offhook.toml")).unwrap();
+    let [crm, billing] = config.connections.as_slice() else { panic!("{:?}", config.connections) };
+    let value = Secret::new("k3y");
+    assert_eq!(crm.parameters.headers["X-More"], value);
+    assert_eq!(crm.authorization, Some(Authorization::ApiKey { name: "X-Key".into(), value }));
+    let Some(Authorization::OAuth(client)) = &billing.authorization else { panic!() };
+    assert_eq!((client.method.as_str(), client.in_body), ("POST", false));
+    assert_eq!(client.parameters.body["scope"].expose(), "a");
+    assert!(!format!("{config:?}").contains("k3y"));
 }

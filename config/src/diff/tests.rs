@@ -139,6 +139,16 @@ const OTHERWISE: &[(&str, &str, &str)] = &[
     ("dnis", "lease_seconds", "600"),
     ("dnis", "wait_seconds", "0"),
     ("dnis", "otherwise", "\"101\""),
+    ("application_rules", "attributes_merge", "true"),
+    ("application_rules", "max_attributes", "10"),
+    ("application_rules", "empty_list_stops", "true"),
+    ("application_rules", "mid_list_reports", "false"),
+    ("application_rules", "leg_b_hangup_reports", "false"),
+    ("application_rules", "sole_leg_hangup_reports", "true"),
+    ("application_rules", "no_action_ends_call", "true"),
+    ("application_rules", "invalid_replies_told", "true"),
+    ("application_rules", "update_stops_speech", "true"),
+    ("application_rules", "pause_answers", "false"),
     ("business", "name", "\"x\""),
     ("business", "number", "\"+15551230000\""),
     ("business", "owner", "\"+15551230001\""),
@@ -226,7 +236,9 @@ fn the_operators_page_names_every_key_and_when_it_takes_effect() {
         };
         assert_eq!(row.split('|').nth(3).map(str::trim), Some(when), "{row}");
     }
-    for list in ["listen", "trunk", "extension", "group", "number", "lambda", "webhook", "bucket"] {
+    let applications = ["lambda", "webhook", "connection", "bucket"];
+    for list in ["listen", "trunk", "extension", "group", "number"].into_iter().chain(applications)
+    {
         let problems = check_in(&format!("[[{list}]]\nqqqqq = 1\n"), Path::new("t"), &Around);
         let problems = problems.unwrap_err();
         let known =

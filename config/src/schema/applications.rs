@@ -1,10 +1,13 @@
 //! What runs calls besides the built-in applications: `[aws]`, `[[lambda]]`, `[[webhook]]`,
-//! `[[bucket]]`, `[business]`.
+//! `[[connection]]`, `[[bucket]]`, `[business]`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::recording::ObjectStore;
 use crate::business::Calendar;
 use crate::secret::Secret;
 
@@ -75,14 +78,101 @@ pub struct Webhook {
     pub ca_file: Option<PathBuf>,
 }
 
+/// `[[connection]]`: what `http:invoke` of a workflow shows to a web server, in AWS an EventBridge
+/// connection (EventBridge API Reference, `CreateConnection`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// As in `arn:aws:events:REGION:ACCOUNT:connection/NAME/ID`.
+    pub name: String,
+    /// The whole ARN, where the name alone is not enough.
+    pub arn: Option<String>,
+    /// How it shows who asks; `None`: only by its parameters.
+    pub authorization: Option<Authorization>,
+    /// Added to every request (`InvocationHttpParameters`).
+    pub parameters: HttpParameters,
+    /// Addresses it may be used for, `https://api.example.com/v1/`; empty: all.
+    pub addresses: Vec<String>,
+    /// Authorities that the server's certificate may be of, beside the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// `AuthorizationType` of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Authorization {
+    /// `API_KEY`: a header with a secret value.
+    ApiKey {
+        /// The header.
+        name: String,
+        /// What is in it.
+        value: Secret,
+    },
+    /// `BASIC` (RFC 7617).
+    Basic {
+        /// User name.
+        username: String,
+        /// Password.
+        password: Secret,
+    },
+    /// `OAUTH_CLIENT_CREDENTIALS` (RFC 6749 §4.4).
+    OAuth(Box<OAuthClient>),
+}
+
+/// A client of an OAuth 2.0 authorization server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OAuthClient {
+    /// Where tokens are.
+    pub endpoint: String,
+    /// `GET`, `POST` or `PUT`.
+    pub method: String,
+    /// Client id.
+    pub id: String,
+    /// Client secret.
+    pub secret: Secret,
+    /// Whether id and secret stand in the body instead of a header (RFC 6749 §2.3.1).
+    pub in_body: bool,
+    /// Added to every request for a token (`OAuthHttpParameters`).
+    pub parameters: HttpParameters,
+}
+
+/// What is added to requests. Any of it may be a secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HttpParameters {
+    /// Headers.
+    pub headers: BTreeMap<String, Secret>,
+    /// Parameters of the query.
+    pub query: BTreeMap<String, Secret>,
+    /// Members of the body.
+    pub body: BTreeMap<String, Secret>,
+}
+
 /// `[[bucket]]`: where the objects of a bucket are that applications name. A bucket that is not
 /// named here is a folder of its name in `buckets` of the data folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bucket {
-    /// Its name.
+    /// Its name, as applications name it.
     pub name: String,
-    /// The folder of its objects.
-    pub folder: PathBuf,
+    /// Where its objects are.
+    pub place: BucketPlace,
+}
+
+/// Where the objects of a bucket are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BucketPlace {
+    /// A folder of this machine.
+    Folder(PathBuf),
+    /// An S3-compatible object store.
+    S3(BucketStore),
+}
+
+/// A bucket of an object store, and what of it is kept here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketStore {
+    /// Which one.
+    pub store: ObjectStore,
+    /// Bytes of fetched objects that are kept on this machine.
+    pub cache_bytes: u64,
+    /// How long one is used before the store is asked whether it is still the same.
+    pub cache_time: Duration,
 }
 
 /// `[business]`: what the business-number flow (`to = "flow:business-number"`) is told.

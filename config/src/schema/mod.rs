@@ -3,6 +3,7 @@
 //! A key's unit stands in its TOML name (`ring_seconds`); here the field is a
 //! [`Duration`](std::time::Duration) without it (`ring`).
 
+mod application_rules;
 mod applications;
 mod media;
 mod numbers;
@@ -16,6 +17,7 @@ mod take_back;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+pub use self::application_rules::*;
 pub use self::applications::*;
 pub use self::media::*;
 pub use self::numbers::*;
@@ -69,6 +71,8 @@ pub struct Config {
     pub take_back: TakeBack,
     /// `[dnis]`.
     pub dnis: Dnis,
+    /// `[application_rules]`.
+    pub application_rules: ApplicationRules,
     /// `[business]`.
     pub business: Business,
     /// `[[trunk]]`, in the order they are tried (by `order`, then as written).
@@ -85,6 +89,8 @@ pub struct Config {
     pub lambdas: Vec<Lambda>,
     /// `[[webhook]]`, as written.
     pub webhooks: Vec<Webhook>,
+    /// `[[connection]]`, as written.
+    pub connections: Vec<Connection>,
     /// `[[bucket]]`, as written.
     pub buckets: Vec<Bucket>,
 }
@@ -113,22 +119,23 @@ impl Config {
         self.server.data_dir.join("buckets")
     }
 
-    /// The folder of a bucket's objects.
+    /// The folder of a bucket's objects; of one in an object store, those that are not there yet.
     pub fn bucket_folder(&self, bucket: &str) -> PathBuf {
-        let named = self.buckets.iter().find(|b| b.name == bucket);
-        named.map_or_else(|| self.buckets_folder().join(bucket), |b| b.folder.clone())
+        match self.bucket(bucket).map(|bucket| &bucket.place) {
+            None => self.buckets_folder().join(bucket),
+            Some(BucketPlace::Folder(folder)) => folder.clone(),
+            Some(BucketPlace::S3(_)) => self.recordings_outbox().join("buckets").join(bucket),
+        }
     }
 
-    /// Bucket and key of a file in one of these folders.
-    pub fn bucket_of(&self, file: &std::path::Path) -> Option<(String, String)> {
-        for bucket in &self.buckets {
-            if let Some(key) = file.strip_prefix(&bucket.folder).ok().and_then(|key| key.to_str()) {
-                return Some((bucket.name.clone(), key.to_owned()));
-            }
-        }
-        let inside = file.strip_prefix(self.buckets_folder()).ok()?.to_str()?;
-        let (bucket, key) = inside.split_once('/')?;
-        Some((bucket.to_owned(), key.to_owned()))
+    /// A `[[bucket]]` by name.
+    pub fn bucket(&self, name: &str) -> Option<&Bucket> {
+        self.buckets.iter().find(|bucket| bucket.name == name)
+    }
+
+    /// Where fetched objects of buckets are kept.
+    pub fn bucket_cache(&self) -> PathBuf {
+        self.server.data_dir.join("cache").join("buckets")
     }
 
     /// The database file.

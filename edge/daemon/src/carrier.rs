@@ -1,18 +1,21 @@
 //! The thread that carries recordings to where they are kept, and looks how full the disks are.
 //! Neither may delay a call.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use offhook_config::{Config, RecordingPlace};
+use offhook_config::{BucketPlace, Config, ObjectStore, RecordingPlace};
 use offhook_pbx::disk::{Disk, DiskEvent, Level, Limits};
 use offhook_pbx::metrics::Metrics;
 use offhook_pbx::outbox::{self, Destination, Parcel, PutError, Putting, RecordingStore};
 use offhook_store::Store;
-use offhook_store::objects::{Folder, S3, S3Options};
+use offhook_store::objects::{Folder, S3};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
+
+use crate::buckets::s3_options;
 
 /// How often the disks are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -102,25 +105,53 @@ impl Orders {
 /// Where the configuration wants recordings.
 fn destination(config: &Config) -> Destination {
     let folder = config.recordings_folder();
-    let at_once = config.recording.uploads;
-    let RecordingPlace::S3(s3) = &config.recording.place else {
-        return Destination { store: Arc::new(Folder::moving(folder)), copy: None, at_once };
+    let recordings: Arc<dyn RecordingStore> = match &config.recording.place {
+        RecordingPlace::Folder(_) => Arc::new(Folder::moving(folder.clone())),
+        RecordingPlace::S3(place) => object_store(place),
     };
-    let options = S3Options {
-        bucket: s3.bucket.clone(),
-        region: s3.region.clone(),
-        endpoint: s3.endpoint.clone(),
-        keys: s3.keys.as_ref().map(|keys| (keys.id.clone(), keys.secret.expose().to_owned())),
-    };
-    let store: Arc<dyn RecordingStore> = match S3::new(&options) {
+    let keeps =
+        matches!(config.recording.place, RecordingPlace::S3(_)) && config.recording.keep_local;
+    let copy = keeps.then(|| Arc::new(Folder::copying(folder)) as _);
+    let buckets = config.buckets.iter().map(|bucket| {
+        let store: Arc<dyn RecordingStore> = match &bucket.place {
+            BucketPlace::Folder(folder) => Arc::new(Folder::moving(folder.clone())),
+            BucketPlace::S3(place) => object_store(&place.store),
+        };
+        (bucket.name.clone(), store)
+    });
+    let buckets = buckets.collect();
+    let store = Arc::new(ByBucket { recordings, buckets, folder: config.buckets_folder() });
+    Destination { store, copy, at_once: config.recording.uploads }
+}
+
+fn object_store(place: &ObjectStore) -> Arc<dyn RecordingStore> {
+    match S3::new(&s3_options(place)) {
         Ok(store) => Arc::new(store),
         Err(error) => {
             tracing::error!(%error, "recordings wait: the object store cannot be used");
             Arc::new(Unusable(error))
         }
-    };
-    let copy = config.recording.keep_local.then(|| Arc::new(Folder::copying(folder)) as _);
-    Destination { store, copy, at_once }
+    }
+}
+
+/// What is for a bucket goes there, and everything else to where recordings of calls are kept.
+struct ByBucket {
+    recordings: Arc<dyn RecordingStore>,
+    buckets: HashMap<String, Arc<dyn RecordingStore>>,
+    /// Of buckets that nobody configured.
+    folder: PathBuf,
+}
+
+impl RecordingStore for ByBucket {
+    fn put(&self, parcel: Parcel) -> Putting {
+        match &parcel.bucket {
+            None => self.recordings.put(parcel),
+            Some(bucket) => match self.buckets.get(bucket) {
+                Some(store) => store.put(parcel),
+                None => Folder::moving(self.folder.join(bucket)).put(parcel),
+            },
+        }
+    }
 }
 
 /// A store whose configuration makes no sense: what is for it waits for another one.

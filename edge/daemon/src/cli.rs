@@ -398,6 +398,9 @@ pub enum FlowCommand {
         /// The record and all events as JSON.
         #[arg(long)]
         json: bool,
+        /// With the digits that callers gave; those of a PIN or password are kept nowhere.
+        #[arg(long, requires = "json")]
+        digits: bool,
     },
     /// Runs a definition without a call. What it asks of services is kept in memory only.
     Run {

@@ -9,6 +9,7 @@ use offhook_pbx::call::{Rooms, Services, Sounds};
 use offhook_pbx::keep::{Keep, Voicemails as _};
 use offhook_pbx::metrics::Metrics;
 use offhook_pbx::mwi::{CountMessages, MessageCounts, Mwi, MwiConfig};
+use offhook_pbx::objects::Objects;
 use offhook_pbx::office::{self, Desk as Book, Office, OfficeHandle};
 use offhook_pbx::registrar::{Authenticator, Registrar};
 use offhook_pbx::stack::{NewRequest, SipHandle};
@@ -48,6 +49,8 @@ pub struct Parts {
     pub applications: Arc<Applications>,
     /// Told when a recording waits to be stored.
     pub outbox: Arc<Notify>,
+    /// Objects of buckets.
+    pub buckets: Arc<dyn Objects>,
 }
 
 /// Opens the exchange: from now on calls are taken.
@@ -76,7 +79,7 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
             registrar: parts.registrar.clone(),
             trunks: parts.trunks,
         }),
-        sounds: Arc::new(sounds(parts.config.clone())?),
+        sounds: Arc::new(sounds(&parts.config.borrow().clone(), parts.buckets)?),
         lamp: Arc::new(move |mailbox: &str| lamp.mailbox_changed(mailbox)),
         outbox: parts.outbox,
         metrics: parts.metrics,
@@ -113,11 +116,9 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
 }
 
 /// Prompts, files, and what speaks.
-fn sounds(current: watch::Receiver<Arc<Config>>) -> Result<Sounds, CommandError> {
-    let config = Arc::clone(&current.borrow());
-    let sounds = Sounds::new(SOUNDS, config.voicemail.prompts.clone())
-        .with_buckets(move |bucket| current.borrow().bucket_folder(bucket));
-    Ok(match crate::speech::start(&config)? {
+fn sounds(config: &Config, buckets: Arc<dyn Objects>) -> Result<Sounds, CommandError> {
+    let sounds = Sounds::new(SOUNDS, config.voicemail.prompts.clone()).with_objects(buckets);
+    Ok(match crate::speech::start(config)? {
         Some(speech) => sounds.with_speech(speech, config.speech.voice.clone()),
         None => sounds,
     })

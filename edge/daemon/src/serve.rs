@@ -30,6 +30,7 @@ use tokio::time::Interval;
 use crate::accounts::accounts;
 use crate::api::Api;
 use crate::applications::{Applications, ById};
+use crate::buckets;
 use crate::carrier::Carrier;
 use crate::cli::Place;
 use crate::desk::Desk;
@@ -161,7 +162,9 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
     let outbox = Arc::new(tokio::sync::Notify::new());
     let carrier = Carrier::start(&config, store.clone(), Arc::clone(&outbox), Arc::clone(&metrics))
         .map_err(|e| CommandError::Words(format!("no thread for recordings: {e}")))?;
-    let applications = Applications::new(config_receiver.clone(), store.clone());
+    let buckets = buckets::open(&config)
+        .map_err(|e| CommandError::Words(format!("no thread for buckets: {e}")))?;
+    let applications = Applications::new(config_receiver.clone(), store.clone(), buckets.clone());
     tokio::spawn(Arc::clone(&applications).start());
     tokio::spawn(Arc::clone(&applications).keep_pairs());
     let (office, mwi) = exchange::open(exchange::Parts {
@@ -176,6 +179,7 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
         store: store.clone(),
         metrics: Arc::clone(&metrics),
         outbox,
+        buckets: Arc::new(buckets),
     })?;
 
     applications.connect(office.clone());

@@ -202,6 +202,8 @@ pub struct Recording {
     pub file: PathBuf,
     /// Its name where it is kept.
     pub key: String,
+    /// The bucket of an application that it is for; `None`: where recordings of calls are kept.
+    pub bucket: Option<String>,
     /// Where it is, once it is there: a path, or `s3://bucket/key`.
     pub stored: Option<String>,
     /// Attempts to bring it there that failed.

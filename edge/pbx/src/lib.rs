@@ -13,6 +13,7 @@ pub mod keep;
 pub mod mask;
 pub mod metrics;
 pub mod mwi;
+pub mod objects;
 pub mod office;
 pub mod outbox;
 pub mod pin;

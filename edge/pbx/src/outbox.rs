@@ -6,7 +6,7 @@
 
 use std::future::Future;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -46,6 +46,8 @@ pub struct Parcel {
     pub file: PathBuf,
     /// Its name there.
     pub key: String,
+    /// The bucket of an application; `None`: where recordings of calls are kept.
+    pub bucket: Option<String>,
     /// What is known of it, for stores that keep such: names and values.
     pub facts: Vec<(&'static str, String)>,
 }
@@ -64,9 +66,9 @@ pub enum PutError {
 /// Where recordings go now, and what becomes of the file here.
 #[derive(Clone)]
 pub struct Destination {
-    /// The place.
+    /// The place; what is for a bucket it brings there.
     pub store: Arc<dyn RecordingStore>,
-    /// Where a copy stays on this machine besides.
+    /// Where a copy stays on this machine besides, of what is for no bucket.
     pub copy: Option<Arc<dyn RecordingStore>>,
     /// Recordings carried at a time.
     pub at_once: usize,
@@ -186,7 +188,12 @@ impl Parts {
         self.keep.recording_stored(recording.id, location.clone()).await?;
         self.metrics.recordings_stored.inc();
         tracing::info!(call = %recording.call_id, location, "a recording is stored");
+        // It was recorded where it belongs.
+        let in_place = Path::new(&location) == recording.file;
         self.note(recording.call_id, CallEventKind::Stored { location });
+        if in_place {
+            return Ok(true);
+        }
         let removed = tokio::task::spawn_blocking(move || std::fs::remove_file(recording.file));
         match removed.await {
             // A store that is a folder has moved it.
@@ -226,6 +233,7 @@ async fn put(destination: &Destination, recording: &Recording) -> Result<String,
     let parcel = Parcel {
         file: recording.file.clone(),
         key: recording.key.clone(),
+        bucket: recording.bucket.clone(),
         // As the SIP media applications of AWS name them.
         facts: vec![
             ("transaction-id", recording.call_id.clone()),
@@ -242,7 +250,7 @@ async fn put(destination: &Destination, recording: &Recording) -> Result<String,
             return Err(PutError::Store("it took too long".to_owned()));
         }
     };
-    if let Some(copy) = &destination.copy {
+    if let Some(copy) = destination.copy.as_ref().filter(|_| recording.bucket.is_none()) {
         copy.put(parcel).await?;
     }
     Ok(location)

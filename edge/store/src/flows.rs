@@ -4,6 +4,7 @@ mod definitions;
 mod entries;
 mod executions;
 mod prune;
+pub(crate) mod seal;
 
 use jiff::Timestamp;
 use offhook_flows::store::{Kept, StoreError};

@@ -14,6 +14,7 @@
 
 mod bans;
 mod bindings;
+pub mod buckets;
 mod calls;
 mod convert;
 mod dnis;
@@ -102,6 +103,7 @@ pub(crate) struct Shared {
     /// Timeline events in the queue.
     pub(crate) queued_events: AtomicUsize,
     pub(crate) max_queued_events: usize,
+    pub(crate) seal: flows::seal::Seal,
     /// Events that found no room, by call.
     lost_events: Mutex<HashMap<String, u64>>,
 }
@@ -143,6 +145,7 @@ impl Store {
             queued_events: AtomicUsize::new(0),
             max_queued_events: options.queued_events,
             lost_events: Mutex::new(HashMap::new()),
+            seal: flows::seal::Seal::beside(path),
         });
         let writer = Writer::new(write, shared.clone(), options.linger, options.maintain);
         let thread = |source| StoreError::Thread { source };

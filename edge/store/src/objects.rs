@@ -139,6 +139,12 @@ impl S3 {
     }
 }
 
+impl S3 {
+    pub(crate) fn client(&self) -> &Arc<AmazonS3> {
+        &self.store
+    }
+}
+
 impl RecordingStore for S3 {
     fn put(&self, parcel: Parcel) -> Putting {
         let (store, bucket) = (Arc::clone(&self.store), self.bucket.clone());
@@ -157,7 +163,7 @@ async fn upload(store: Arc<AmazonS3>, parcel: &Parcel) -> Result<(), PutError> {
     for (name, value) in &parcel.facts {
         attributes.insert(Attribute::Metadata((*name).into()), value.clone().into());
     }
-    let path = object_store::path::Path::from(parcel.key.as_str());
+    let path = object_store::path::Path::parse(&parcel.key).map_err(|error| refused(&error))?;
     let mut writer = BufWriter::with_capacity(store, path, PART)
         .with_max_concurrency(PARTS_AT_ONCE)
         .with_attributes(attributes);
@@ -186,7 +192,7 @@ fn refused(error: &dyn std::error::Error) -> PutError {
 }
 
 /// An error with its causes, on one line and not too long: some stores answer with a page.
-fn whole(error: &dyn std::error::Error) -> String {
+pub(crate) fn whole(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -3,7 +3,7 @@ use super::*;
 fn parcel(folder: &Path, content: &[u8]) -> Parcel {
     let file = folder.join("spool.wav");
     fs::write(&file, content).unwrap();
-    Parcel { file, key: "2026/11/a.wav".into(), facts: Vec::new() }
+    Parcel { file, key: "2026/11/a.wav".into(), bucket: None, facts: Vec::new() }
 }
 
 fn put(store: &impl RecordingStore, parcel: Parcel) -> Result<String, PutError> {

@@ -7,7 +7,8 @@ use crate::Store;
 use crate::convert::{nanos, path, path_text, time, whole};
 use crate::lane::{Refused, all_or_none};
 
-const COLUMNS: &str = "id, call_id, started, duration_ms, file, key, stored, attempts, error";
+const COLUMNS: &str =
+    "id, call_id, started, duration_ms, file, key, stored, attempts, error, bucket";
 
 impl Recordings for Store {
     fn begin_recording(&self, recording: Recording) -> Kept<()> {
@@ -87,7 +88,7 @@ impl Store {
 fn begin(connection: &Connection, recording: &Recording) -> Result<(), Refused> {
     let mut statement = connection.prepare_cached(
         "INSERT OR REPLACE INTO recordings (id, call_id, started, duration_ms, file, key, finished,
-         stored, attempts, error) VALUES (?1, ?2, ?3, 0, ?4, ?5, 0, NULL, 0, NULL)",
+         stored, attempts, error, bucket) VALUES (?1, ?2, ?3, 0, ?4, ?5, 0, NULL, 0, NULL, ?6)",
     )?;
     statement.execute(params![
         recording.id,
@@ -95,6 +96,7 @@ fn begin(connection: &Connection, recording: &Recording) -> Result<(), Refused> 
         nanos(recording.started),
         path_text(&recording.file)?,
         recording.key,
+        recording.bucket,
     ])?;
     Ok(())
 }
@@ -132,5 +134,6 @@ fn recording(row: &Row<'_>) -> rusqlite::Result<Recording> {
         stored: row.get(6)?,
         attempts: u32::try_from(row.get::<_, i64>(7)?).unwrap_or(u32::MAX),
         error: row.get(8)?,
+        bucket: row.get(9)?,
     })
 }

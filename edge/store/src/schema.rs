@@ -15,7 +15,7 @@ const APPLICATION_ID: i64 = 0x4f46_4648;
 /// Each brings a database from its index to the next format. Never change one that was released.
 ///
 /// Times are nanoseconds since 1970 (UTC).
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     FIRST,
     // The transfers of a call, as a JSON list; NULL when there were none.
     "ALTER TABLE calls ADD COLUMN transfers TEXT",
@@ -29,6 +29,8 @@ const MIGRATIONS: [&str; 8] = [
     // Which request of another execution began it; NULL when none did.
     "ALTER TABLE flow_executions ADD COLUMN started_by TEXT",
     crate::dnis::SCHEMA,
+    // The bucket of an application that a recording is for; NULL: where those of calls are kept.
+    "ALTER TABLE recordings ADD COLUMN bucket TEXT",
 ];
 
 pub(crate) const FIRST: &str = "

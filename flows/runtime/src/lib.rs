@@ -16,6 +16,7 @@ pub mod router;
 pub mod runtime;
 pub mod schedule;
 pub mod script;
+pub mod secrets;
 pub mod services;
 pub mod store;
 pub mod versions;

@@ -185,6 +185,11 @@ pub trait SampleSink: Send {
     /// The next samples, gaps already filled with silence.
     fn push(&mut self, samples: &[i16]);
 
+    /// Whether it takes nothing any more: the recording ends then.
+    fn is_broken(&self) -> bool {
+        false
+    }
+
     /// Nothing more comes. Called exactly once, also when the port is dropped.
     fn finish(self: Box<Self>) {}
 }

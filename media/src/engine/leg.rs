@@ -39,7 +39,7 @@ use crate::latch::Latch;
 use crate::relay::OutStream;
 use crate::rtcp::Reception;
 use crate::srtp::SrtpSession;
-use crate::voice::{Ear, Halver, Mouth};
+use crate::voice::{Ear, Focus, Halver, Mouth};
 
 /// A packet being worked on; longer than any packet by the room an SRTP tag needs.
 pub(super) type Buffer = [u8; 2048];
@@ -82,6 +82,8 @@ pub(super) struct Leg {
     tapes: Tapes,
     /// Decodes what the peer says, when the far leg or a recording needs it so.
     ear: Option<Box<Ear>>,
+    /// Cleans what `ear` hears.
+    focus: Option<Box<Focus>>,
     /// Whether the far leg gets what `ear` hears, or the packets.
     way: Way,
     /// The recording gets what `ear` hears, not the packets.
@@ -179,6 +181,7 @@ impl Leg {
             recorder: None,
             tapes: Tapes::default(),
             ear: None,
+            focus: None,
             way: Way::Relay,
             taping: false,
             narrowed: Halver::default(),

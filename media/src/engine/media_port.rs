@@ -13,6 +13,7 @@ use super::{Shared, lock, unspecified};
 use crate::codec::Codec;
 use crate::dtmf::Digit;
 use crate::sound::Part;
+use crate::voice::Focus;
 
 /// An open pair of sockets. Dropping it closes them; a recording is finished.
 pub struct MediaPort {
@@ -108,6 +109,17 @@ impl MediaPort {
     /// No tape any more, as soon as it has what the peer has said until now.
     pub fn stop_tape(&self, id: u64) {
         self.order(Order::StopTape(id));
+    }
+
+    /// Takes what is no voice out of what the peer says, or does so no more. `false`: too many peers
+    /// are cleaned already.
+    pub fn focus(&self, enable: bool) -> bool {
+        let focus = if enable { Focus::new().map(Box::new) } else { None };
+        let can = !enable || focus.is_some();
+        if can {
+            self.order(Order::Focus(focus));
+        }
+        can
     }
 
     /// Ends the running recording, if any.

@@ -202,6 +202,10 @@ impl Recorder {
 
     /// The rule that ends the recording now, if one does.
     pub(super) fn rule(&self, now: Instant) -> Option<RecordEnd> {
+        // Nobody is to go on speaking to a full disk.
+        if self.sink.as_ref().is_some_and(|sink| sink.is_broken()) {
+            return Some(RecordEnd::Stopped);
+        }
         // A peer that sends nothing must not record forever: the clock counts too.
         let elapsed = samples_in(now.saturating_duration_since(self.started));
         if self.max.is_some_and(|max| self.written >= max || elapsed > max + u64::from(FILL_SLACK))

@@ -9,6 +9,7 @@
 mod coder;
 mod conceal;
 mod ear;
+mod focus;
 mod halfband;
 mod jitter;
 mod mouth;
@@ -18,6 +19,7 @@ mod splice;
 mod tests;
 
 pub(crate) use ear::{Ear, Heard};
+pub(crate) use focus::Focus;
 pub(crate) use halfband::{Doubler, Halver, doubled};
 pub(crate) use mouth::{MAX_PAYLOAD, Mouth};
 

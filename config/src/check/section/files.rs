@@ -1,5 +1,6 @@
 //! Paths, and secrets that may stand in a file.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use rustls_pki_types::CertificateDer;
@@ -101,6 +102,35 @@ impl Section<'_, '_> {
             value.map(Secret::new)
         });
         plain.or(file).or(env)
+    }
+
+    /// A table of texts, each of which may be a secret: `"text"`, `{ file = "path" }` or
+    /// `{ env = "NAME" }`.
+    pub(in crate::check) fn secrets(&self, key: &'static str) -> BTreeMap<String, Secret> {
+        let mut secrets = BTreeMap::new();
+        let Some(value) = self.value(key) else { return secrets };
+        let Some(table) = value.get_ref().as_table() else {
+            self.wrong_type(key, "a table", value);
+            return secrets;
+        };
+        for (name, value) in table {
+            let start = value.span().start;
+            if let Some(text) = value.get_ref().as_str() {
+                secrets.insert(name.get_ref().to_string(), Secret::new(text));
+                continue;
+            }
+            let inner = value.get_ref().as_table();
+            let section = Section::new(self.reader, "this value", start, inner);
+            let secret = section.secret(["value", "file", "env"]);
+            section.finish();
+            if inner.is_none_or(toml::map::Map::is_empty) {
+                let message = format!("`{key}`: {} must be a text", name.get_ref());
+                let remedy = "or { file = \"path\" }, or { env = \"NAME\" }";
+                self.reader.suggest(start, message, remedy);
+            }
+            secrets.extend(secret.map(|secret| (name.get_ref().to_string(), secret)));
+        }
+        secrets
     }
 
     fn secret_from_file(&self, key: &str, text: &Found<String>) -> Option<Secret> {

@@ -1,10 +1,12 @@
 //! `http:invoke`: a request to an address of the workflow's (Step Functions Developer Guide, "Call
 //! HTTPS APIs in Step Functions workflows").
 
+mod connection;
 mod form;
+mod token;
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,10 +15,12 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request};
 use serde_json::{Map, Value, json};
 
-use crate::https::{Answer, Client, HttpError, Limits, Trust, Url};
+use crate::https::{Answer, HttpError, Limits, Trust, Url};
 use crate::sigv4::encoded;
 use crate::task::{MAX_DATA, TaskError, too_large};
 
+use self::connection::Kept;
+pub use self::connection::{Connection, OAuthClient};
 use self::form::{ArrayFormat, pairs};
 
 /// A request must be done within this (hard limit of HTTP tasks).
@@ -62,31 +66,11 @@ const FORBIDDEN: [&str; 34] = [
 /// And those that begin so.
 const FORBIDDEN_BEGINNINGS: [&str; 3] = ["x-forwarded-", "x-amz-", "x-amzn-"];
 
-/// What the operator adds to requests of a connection: in AWS an EventBridge connection.
-#[derive(Clone, Default)]
-pub struct Connection {
-    /// Headers, `authorization` among them.
-    pub headers: BTreeMap<String, String>,
-    /// Parameters of the query.
-    pub query: BTreeMap<String, String>,
-    /// Members of the body.
-    pub body: Map<String, Value>,
-    /// Addresses that it is for: `https://api.example.com/v1/`; none: all. Its headers are keys.
-    pub addresses: Vec<String>,
-}
-
-impl fmt::Debug for Connection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("addresses", &self.addresses).finish_non_exhaustive()
-    }
-}
-
 /// HTTP tasks.
 #[derive(Debug, Clone)]
 pub struct HttpTasks {
-    http: Client,
     /// By name, or by whole ARN.
-    connections: BTreeMap<String, Connection>,
+    connections: Arc<BTreeMap<String, Kept>>,
     region: String,
 }
 
@@ -95,24 +79,18 @@ impl HttpTasks {
     /// stands in `User-Agent`.
     ///
     /// # Errors
-    /// In words: a connection's header cannot stand in a request.
+    /// In words: something of a connection cannot stand in a request.
     pub fn new(
         connections: BTreeMap<String, Connection>,
         region: &str,
-        trust: Trust,
+        trust: &Trust,
     ) -> Result<Self, String> {
-        for (name, connection) in &connections {
-            for (header, value) in &connection.headers {
-                // The value is a secret.
-                if header.parse::<HeaderName>().is_err() || HeaderValue::from_str(value).is_err() {
-                    return Err(format!("connection {name}: the header {header:?} cannot be sent"));
-                }
-            }
-            for address in &connection.addresses {
-                Url::parse(address).and_then(|url| url.protected(address))?;
-            }
-        }
-        Ok(Self { http: Client::new(trust), connections, region: region.to_owned() })
+        let kept = connections.into_iter().map(|(name, connection)| {
+            let kept = Kept::new(&name, connection, trust.clone())?;
+            Ok((name, kept))
+        });
+        let connections = kept.collect::<Result<_, String>>()?;
+        Ok(Self { connections: Arc::new(connections), region: region.to_owned() })
     }
 
     /// `arn:aws:states:::http:invoke`.
@@ -121,16 +99,25 @@ impl HttpTasks {
     /// `States.Http.StatusCode.NNN`: an answer of 400 and more, or a redirect.
     /// `States.Http.Socket`: no answer within 60 s. `States.Runtime`: the task is written wrongly.
     /// `States.DataLimitExceeded`: the answer is larger than 256 KiB.
+    /// `Events.ConnectionResource.ResourceNotFound`: there is no such connection; and
+    /// `….InvalidConnectionState`, `….InternalError` where its access token cannot be had.
     pub async fn invoke(&self, parameters: &Value) -> Result<Value, TaskError> {
         let connection = self.connection(parameters)?;
-        let (url, request) = self.request(parameters, connection)?;
-        let answer = self.http.ask(&url.endpoint, request, LIMITS).await;
+        let (url, mut request) = self.request(parameters, connection)?;
+        let token = connection.token().await?;
+        if let Some(Ok(value)) = token.as_ref().map(|token| HeaderValue::from_str(token)) {
+            request.headers_mut().insert("authorization", value);
+        }
+        let answer = connection.http.ask(&url.endpoint, request, LIMITS).await;
         let answer = answer.map_err(|error| match error {
             HttpError::TooLarge(_) => too_large(),
             HttpError::Unsendable(words) => TaskError::runtime(words),
             error => TaskError::new("States.Http.Socket", error.to_string()),
         })?;
         let status = answer.status.as_u16();
+        if let (401 | 407, Some(token)) = (status, &token) {
+            connection.refused(token).await;
+        }
         let result = result(&answer)?;
         if status < 300 {
             return Ok(result);
@@ -139,7 +126,7 @@ impl HttpTasks {
     }
 
     /// The connection that a task names.
-    fn connection(&self, parameters: &Value) -> Result<&Connection, TaskError> {
+    fn connection(&self, parameters: &Value) -> Result<&Kept, TaskError> {
         let arn = ["Authentication", "InvocationConfig"]
             .iter()
             .find_map(|key| parameters.get(key)?.get("ConnectionArn")?.as_str());
@@ -149,14 +136,15 @@ impl HttpTasks {
         let name = arn.split_once(":connection/").map_or(arn, |(_, rest)| rest);
         let name = name.split('/').next().unwrap_or_default();
         self.connections.get(arn).or_else(|| self.connections.get(name)).ok_or_else(|| {
-            TaskError::runtime(format!("the configuration has no connection {name:?} ({arn})"))
+            let words = format!("the configuration has no connection {name:?} ({arn})");
+            TaskError::new("Events.ConnectionResource.ResourceNotFound", words)
         })
     }
 
     fn request(
         &self,
         parameters: &Value,
-        connection: &Connection,
+        connection: &Kept,
     ) -> Result<(Url, Request<Full<Bytes>>), TaskError> {
         let text = |name: &str| parameters.get(name).and_then(Value::as_str);
         let needed = |name: &str| {
@@ -170,10 +158,11 @@ impl HttpTasks {
         let mut url = Url::parse(address)
             .and_then(|url| url.protected(address))
             .map_err(TaskError::runtime)?;
-        if !may_go(connection, &url) {
+        if !connection.may_go(&url) {
             let words = format!("the connection is not for {}", url.endpoint.authority);
             return Err(TaskError::runtime(words));
         }
+        let connection = &connection.is;
         let transform = Transform::of(parameters.get("Transform"))?;
         add_query(&mut url, parameters, connection, transform.arrays)?;
         let (body, kind) = body(parameters, connection, &transform)?;
@@ -255,22 +244,6 @@ impl Transform {
         };
         Ok(Self { form, arrays })
     }
-}
-
-/// Whether a connection's keys may be sent there.
-fn may_go(connection: &Connection, url: &Url) -> bool {
-    let fits = |address: &String| {
-        Url::parse(address).is_ok_and(|allowed| {
-            let folder = allowed.path.trim_end_matches('/');
-            let rest = url.path.strip_prefix(folder);
-            allowed.endpoint == url.endpoint
-                && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-                // Which would lead out again.
-                && !url.path.split('/').any(|segment| matches!(segment, ".." | "." ))
-                && !url.path.to_ascii_lowercase().contains("%2e")
-        })
-    };
-    connection.addresses.is_empty() || connection.addresses.iter().any(fits)
 }
 
 /// A parameter that is an object, or is not there.

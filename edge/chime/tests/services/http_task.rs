@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use offhook_chime::http_task::{Connection, HttpTasks};
+use offhook_chime::http_task::{Connection, HttpTasks, OAuthClient};
 use offhook_chime::{TaskError, Trust};
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ fn sorted(pairs: &str) -> Vec<&str> {
 
 fn tasks(connection: Connection) -> HttpTasks {
     let connections = BTreeMap::from([("crm".to_owned(), connection)]);
-    HttpTasks::new(connections, "eu-central-1", Trust::system().unwrap()).unwrap()
+    HttpTasks::new(connections, "eu-central-1", &Trust::system().unwrap()).unwrap()
 }
 
 fn connection() -> Connection {
@@ -173,11 +173,6 @@ async fn a_task_that_is_written_wrongly_sends_nothing() {
     for (parameters, words) in [
         (json!({"ApiEndpoint": "https://x/", "Method": "GET"}), "needs Authentication"),
         (
-            json!({"ApiEndpoint": "https://x/", "Method": "GET",
-            "InvocationConfig": {"ConnectionArn": "arn:aws:events:x:1:connection/other/1"}}),
-            "no connection \"other\"",
-        ),
-        (
             json!({"ApiEndpoint": "http://example.com/", "Method": "GET",
             "InvocationConfig": {"ConnectionArn": ARN}}),
             "not protected",
@@ -192,6 +187,15 @@ async fn a_task_that_is_written_wrongly_sends_nothing() {
         assert_eq!(error.error, "States.Runtime");
         assert!(error.cause.contains(words), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_connection_that_nobody_wrote_is_an_error_that_can_be_caught() {
+    let parameters = json!({"ApiEndpoint": "https://x/", "Method": "GET",
+        "InvocationConfig": {"ConnectionArn": "arn:aws:events:x:1:connection/other/1"}});
+    let error = tasks(connection()).invoke(&parameters).await.unwrap_err();
+    assert_eq!(error.error, "Events.ConnectionResource.ResourceNotFound");
+    assert!(error.cause.contains("no connection \"other\""), "{error}");
 }
 
 #[tokio::test]
@@ -213,4 +217,158 @@ async fn keys_go_only_where_their_connection_is_for() {
         assert!(error.cause.contains(words), "{address}: {error}");
     }
     assert!(!format!("{tasks:?}").contains("s3cret"));
+}
+
+/// An authorization server whose tokens are `token-1`, `token-2`, …, and a service that believes
+/// the last one only.
+struct Guarded {
+    web: Web,
+    seen: Arc<Mutex<Vec<Asked>>>,
+}
+
+impl Guarded {
+    fn start(lifetime: u64) -> Self {
+        let seen: Arc<Mutex<Vec<Asked>>> = Arc::default();
+        let log = Arc::clone(&seen);
+        let web = Web::start(move |asked| {
+            let mut seen = log.lock().unwrap();
+            seen.push(asked.clone());
+            let given = seen.iter().filter(|asked| asked.path == "/token").count();
+            match asked.path.as_str() {
+                "/token" if asked.query == "refuse" => Says::json(
+                    401,
+                    &json!({"error": "invalid_client", "error_description": "unknown"}),
+                ),
+                "/token" => Says::json(
+                    200,
+                    &json!({"access_token": format!("token-{given}"), "token_type": "bearer",
+                        "expires_in": lifetime}),
+                ),
+                // Revoked, though it is not over.
+                "/revoked" => Says::json(401, &json!({})),
+                _ => Says::no_content(),
+            }
+        });
+        Self { web, seen }
+    }
+
+    fn tasks(&self, change: impl FnOnce(&mut OAuthClient)) -> HttpTasks {
+        let mut client = OAuthClient {
+            endpoint: format!("{}/token", self.web.url()),
+            method: "POST".to_owned(),
+            id: "office 1".to_owned(),
+            secret: "s3cret:%".to_owned(),
+            in_body: false,
+            headers: BTreeMap::from([("X-Realm".to_owned(), "r".to_owned())]),
+            query: BTreeMap::new(),
+            body: BTreeMap::from([("scope".to_owned(), "calls read".to_owned())]),
+        };
+        change(&mut client);
+        tasks(Connection { oauth: Some(client), ..Connection::default() })
+    }
+
+    async fn ask(&self, tasks: &HttpTasks, path: &str) -> Result<Value, TaskError> {
+        let parameters = json!({"ApiEndpoint": format!("{}{path}", self.web.url()),
+            "Method": "GET", "Authentication": {"ConnectionArn": ARN}});
+        tasks.invoke(&parameters).await
+    }
+
+    /// Path and `Authorization` of each request.
+    fn seen(&self) -> Vec<(String, String)> {
+        let seen = self.seen.lock().unwrap();
+        let of = |a: &Asked| (a.path.clone(), a.header("authorization").unwrap_or("").to_owned());
+        seen.iter().map(of).collect()
+    }
+}
+
+const CLIENT: &str = "Basic b2ZmaWNlJTIwMTpzM2NyZXQlM0ElMjU=";
+
+#[tokio::test]
+async fn an_access_token_is_asked_for_once_and_anew_when_it_was_refused() {
+    let server = Guarded::start(3600);
+    let tasks = server.tasks(|_| {});
+    let both = tokio::join!(server.ask(&tasks, "/a"), server.ask(&tasks, "/a"));
+    assert!(both.0.is_ok() && both.1.is_ok());
+    let refused = server.ask(&tasks, "/revoked").await.unwrap_err();
+    assert_eq!(refused.error, "States.Http.StatusCode.401");
+    server.ask(&tasks, "/b").await.unwrap();
+    let expected = [
+        ("/token", CLIENT),
+        ("/a", "Bearer token-1"),
+        ("/a", "Bearer token-1"),
+        ("/revoked", "Bearer token-1"),
+        ("/token", CLIENT),
+        ("/b", "Bearer token-2"),
+    ];
+    assert_eq!(server.seen(), expected.map(|(p, a)| (p.to_owned(), a.to_owned())));
+    let seen = server.seen.lock().unwrap();
+    let form = std::str::from_utf8(&seen[0].body).unwrap();
+    assert_eq!(sorted(form), ["grant_type=client_credentials", "scope=calls%20read"]);
+    assert_eq!(seen[0].header("content-type"), Some("application/x-www-form-urlencoded"));
+    assert_eq!(seen[0].header("x-realm"), Some("r"));
+    assert!(!format!("{tasks:?}").contains("s3cret"));
+}
+
+#[tokio::test]
+async fn a_token_near_its_end_is_not_used_again() {
+    let server = Guarded::start(59);
+    let tasks = server.tasks(|client| client.in_body = true);
+    server.ask(&tasks, "/a").await.unwrap();
+    server.ask(&tasks, "/a").await.unwrap();
+    let paths: Vec<String> = server.seen().into_iter().map(|(path, _)| path).collect();
+    assert_eq!(paths, ["/token", "/a", "/token", "/a"]);
+    let seen = server.seen.lock().unwrap();
+    let form = std::str::from_utf8(&seen[0].body).unwrap();
+    let expected = "client_id=office%201&client_secret=s3cret%3A%25\
+        &grant_type=client_credentials&scope=calls%20read";
+    assert_eq!(sorted(form), sorted(expected));
+    assert_eq!(seen[0].header("authorization"), None);
+}
+
+#[tokio::test]
+async fn a_connection_without_a_token_says_whose_fault_it_is() {
+    let server = Guarded::start(3600);
+    let tasks = server.tasks(|client| client.endpoint.push_str("?refuse"));
+    let error = server.ask(&tasks, "/a").await.unwrap_err();
+    assert_eq!(error.error, "Events.ConnectionResource.InvalidConnectionState");
+    assert!(error.cause.contains("401 Unauthorized invalid_client: unknown"), "{error}");
+    assert!(!error.cause.contains("s3cret"));
+    let tasks = server.tasks(|client| client.endpoint = nowhere());
+    let error = server.ask(&tasks, "/a").await.unwrap_err();
+    assert_eq!(error.error, "Events.ConnectionResource.InternalError");
+    let paths: Vec<String> = server.seen().into_iter().map(|(path, _)| path).collect();
+    assert_eq!(paths, ["/token"], "nothing went to the service");
+}
+
+#[tokio::test]
+async fn a_connection_may_believe_a_certificate_of_its_own_over_tls() {
+    use rustls_pki_types::pem::PemObject as _;
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, made.cert.pem()).unwrap();
+    let key = rustls_pki_types::PrivateKeyDer::from_pem_slice(
+        made.signing_key.serialize_pem().as_bytes(),
+    )
+    .unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let web = Web::start_tls(config, |asked| match asked.header("authorization") {
+        Some("Basic b2ZmaWNlOnM6ZQ==") => Says::json(200, &json!({"ok": true})),
+        _ => Says::json(403, &json!({})),
+    });
+    let port = web.address().port();
+    let parameters = json!({"ApiEndpoint": format!("https://localhost:{port}/x"), "Method": "GET",
+        "InvocationConfig": {"ConnectionArn": ARN}});
+    let basic = Connection::default().with_basic("office", "s:e");
+    let error = tasks(basic.clone()).invoke(&parameters).await.unwrap_err();
+    assert_eq!(error.error, "States.Http.Socket", "{error}");
+    let trusted = Connection { trust: Some(Trust::with_file(&file).unwrap()), ..basic };
+    let done = tasks(trusted).invoke(&parameters).await.unwrap();
+    assert_eq!(done["ResponseBody"], json!({"ok": true}));
 }

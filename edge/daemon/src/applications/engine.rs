@@ -8,10 +8,11 @@ use offhook_flows::runtime::{Options, Runtime};
 use offhook_flows::schedule::{Keeper, Missed};
 use offhook_flows::services::events::{Bus, Event};
 use offhook_flows::services::local::{Local, LocalOptions};
-use offhook_flows::services::s3::{BucketFolder, Folders};
+use offhook_flows::services::s3::BucketFolder;
 use offhook_flows::store::{Entries, FlowStore};
 use offhook_flows::{Clock, Place};
 use offhook_store::Store;
+use offhook_store::buckets::Buckets;
 use tokio::sync::{Notify, oneshot};
 
 use super::schedules::Fire;
@@ -39,6 +40,7 @@ pub(super) async fn start(
     let begin = Begin {
         place: place(config),
         buckets: folders(config),
+        objects: applications.buckets.clone(),
         store: Arc::new(store.clone()),
         applications: Arc::downgrade(applications),
     };
@@ -77,6 +79,7 @@ pub(super) async fn start(
 struct Begin {
     place: Place,
     buckets: Vec<BucketFolder>,
+    objects: Buckets,
     store: Arc<dyn FlowStore>,
     applications: Weak<Applications>,
 }
@@ -88,7 +91,7 @@ impl Begin {
         let upstream = Arc::new(Passed::new(self.applications));
         let wake = Arc::clone(wake);
         let wake = Box::new(move || wake.notify_one());
-        let (blobs, bus) = (Arc::new(Folders), Arc::new(Journal));
+        let (blobs, bus) = (Arc::new(self.objects), Arc::new(Journal));
         let local = Local::open(options, entries, blobs, bus, upstream, wake).await;
         let local = local.map_err(|error| error.to_string())?;
         let services = local.services.clone();
@@ -124,14 +127,15 @@ pub(super) fn place(config: &Config) -> Place {
     Place { region: config.aws.region.clone(), account: config.aws.account.clone() }
 }
 
-/// Every bucket is a folder; those of `[[bucket]]` where it says.
+/// Every bucket is a folder; those of `[[bucket]]` where it says. That of one in an object store stands
+/// for it.
 fn folders(config: &Config) -> Vec<BucketFolder> {
     let folder = |bucket: &str, folder| BucketFolder {
         bucket: bucket.to_owned(),
         prefix: String::new(),
         folder,
     };
-    let named = config.buckets.iter().map(|bucket| folder(&bucket.name, bucket.folder.clone()));
+    let named = config.buckets.iter().map(|b| folder(&b.name, config.bucket_folder(&b.name)));
     let mut all: Vec<_> = named.collect();
     all.push(folder("*", config.buckets_folder()));
     all

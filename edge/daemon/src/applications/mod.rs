@@ -2,6 +2,7 @@
 //! webhooks. Wiring of `offhook-flows` and `offhook-chime` with calls; nothing here decides about
 //! one.
 
+mod connections;
 mod directory;
 mod engine;
 mod functions;
@@ -9,12 +10,13 @@ mod handlers;
 mod office;
 pub mod published;
 mod remote;
+mod rules;
 mod schedules;
 mod shipped;
 mod upstream;
 mod workflow;
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use jiff::Timestamp;
 use offhook_chime::http_task::HttpTasks;
@@ -24,8 +26,10 @@ use offhook_flows::{Router, Runtime};
 use offhook_pbx::app::{AppError, Application};
 use offhook_pbx::office::{self as pbx, OfficeHandle, Opening};
 use offhook_pbx::pin::Guard;
+use offhook_sma::Rules;
 use offhook_sma::reply::{Reply, ReplyError};
 use offhook_store::Store;
+use offhook_store::buckets::Buckets;
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -43,8 +47,11 @@ use crate::take_back::pairs;
 pub struct Applications {
     config: watch::Receiver<Arc<Config>>,
     store: Store,
+    buckets: Buckets,
     pins: Arc<Guard>,
     handlers: Handlers,
+    /// The connections of HTTP tasks and their tokens, as long as they are configured the same.
+    http: Mutex<Option<connections::Kept>>,
     /// Calls are there a moment after applications are.
     office: OnceLock<OfficeHandle>,
     flows: OnceLock<Router>,
@@ -58,12 +65,14 @@ pub struct Applications {
 
 impl Applications {
     /// Nothing runs yet.
-    pub fn new(config: watch::Receiver<Arc<Config>>, store: Store) -> Arc<Self> {
+    pub fn new(config: watch::Receiver<Arc<Config>>, store: Store, buckets: Buckets) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             config,
             store,
+            buckets,
             pins: Arc::default(),
             handlers: Handlers::default(),
+            http: Mutex::default(),
             office: OnceLock::new(),
             flows: OnceLock::new(),
             engine: OnceLock::new(),
@@ -200,7 +209,15 @@ impl Applications {
     }
 
     fn http_tasks(&self) -> Result<HttpTasks, String> {
-        HttpTasks::new(Default::default(), &self.config().aws.region, self.handlers.trust()?)
+        let config = self.config();
+        let mut kept = self.http.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tasks) = kept.as_ref().and_then(|kept| kept.still(&config)) {
+            return Ok(tasks);
+        }
+        let made = connections::Kept::new(&config, &self.handlers.trust()?)?;
+        let tasks = made.still(&config).ok_or("the configuration changes")?;
+        *kept = Some(made);
+        Ok(tasks)
     }
 
     /// Where workflows run, when they do.
@@ -236,6 +253,10 @@ impl pbx::Applications for Applications {
         opened
             .inspect_err(|error| tracing::error!(%target, error, "an application cannot run"))
             .ok()
+    }
+
+    fn rules(&self) -> Rules {
+        rules::of(&self.config.borrow().application_rules)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::sync::Weak;
 
+use offhook_asl::machine::Pattern;
 use offhook_chime::TaskError;
 use offhook_flows::Upstream;
 use offhook_flows::services::{Answer, Integration, Request, ServiceError};
@@ -46,12 +47,25 @@ impl Upstream for Passed {
                     sdk()?.lambda().task(&request.arguments).await.map_err(failed)
                 }
                 _ if !applications.config().aws.pass_on => Err(refused(&request)),
+                // A workflow that went on before its job has ended would do harm.
+                _ if matches!(request.pattern, Pattern::Sync | Pattern::Sync2) => {
+                    Err(not_waited_for(&request))
+                }
                 (_, (service, action)) => {
                     sdk()?.call(service, action, &request.arguments).await.map_err(failed)
                 }
             }
         })
     }
+}
+
+fn not_waited_for(request: &Request) -> ServiceError {
+    let Request { service, action, .. } = request;
+    let words = format!(
+        "{service}:{action}.sync: jobs of other services are not waited for on this machine; start \
+         the job without .sync, and ask for its end after a Wait state"
+    );
+    ServiceError::new("States.TaskFailed", words)
 }
 
 fn refused(request: &Request) -> ServiceError {

@@ -7,7 +7,7 @@ mod show;
 use std::path::Path;
 
 use offhook_asl::Machine;
-use offhook_asl::machine::{Problem, Severity};
+use offhook_asl::machine::{Code, Pattern, Problem, Resource, Severity};
 use serde_json::json;
 
 use crate::cli::FlowCommand;
@@ -36,9 +36,10 @@ pub fn run(command: &FlowCommand) -> Result<(), CommandError> {
             published::alias(place, name, alias, versions)
         }
         FlowCommand::Rollback { place, name, alias } => published::roll_back(place, name, alias),
-        FlowCommand::Show { place, execution, call, svg, json } => {
+        FlowCommand::Show { place, execution, call, svg, json, digits } => {
             let wanted = show::Wanted { execution: execution.as_deref(), call: call.as_deref() };
-            show::show(place, &wanted, svg.as_deref(), *json)
+            let how = show::How { svg: svg.as_deref(), json: *json, digits: *digits };
+            show::show(place, &wanted, &how)
         }
         FlowCommand::Run { file, input, history, now, json } => {
             let how = dry::How { history: *history, now: *now, json: *json };
@@ -63,10 +64,38 @@ fn read(file: &Path) -> Result<String, CommandError> {
 /// Everything that is wrong with a definition, errors first; empty: it is good.
 fn problems(text: &str, express: bool) -> Vec<Problem> {
     match Machine::load(text) {
-        Ok(machine) if express => [machine.express_problems(), machine.warnings()].concat(),
-        Ok(machine) => machine.warnings().to_vec(),
+        Ok(machine) => {
+            let express = if express { machine.express_problems() } else { &[] };
+            [express, machine.warnings(), &unserved(text, &machine)].concat()
+        }
         Err(problems) => problems,
     }
+}
+
+/// What a definition asks for that nobody does here, though AWS does.
+fn unserved(text: &str, machine: &Machine) -> Vec<Problem> {
+    let waits = |resource: &&&Resource| {
+        let sync = matches!(resource.pattern(), Pattern::Sync | Pattern::Sync2);
+        sync && resource.resource_type() != "states"
+    };
+    let resources = machine.resources();
+    let warnings = resources.iter().filter(waits).map(|resource| {
+        let arn = resource.arn();
+        let before = text.split_once(&format!("\"{arn}\"")).map_or("", |(before, _)| before);
+        let last_line = before.rsplit('\n').next().unwrap_or_default();
+        Problem {
+            severity: Severity::Warning,
+            code: Code::Suspicious,
+            path: String::new(),
+            line: before.matches('\n').count() + 1,
+            column: last_line.chars().count() + 1,
+            message: format!("'{arn}' fails here: jobs of other services are not waited for"),
+            suggestion: Some(
+                "start the job without .sync, and ask for its end after a Wait state".to_owned(),
+            ),
+        }
+    });
+    warnings.collect()
 }
 
 /// `FILE:LINE:COLUMN: error: …`, and below it what to do.
@@ -115,5 +144,26 @@ fn check(files: &[std::path::PathBuf], express: bool, as_json: bool) -> Result<(
 fn warn(file: &Path, warnings: &[Problem]) {
     for warning in warnings {
         complain(&line(file, warning));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_nobody_waits_for_is_told_where_it_stands() {
+        let text = |resource: &str| {
+            format!(
+                "{{\"StartAt\": \"A\", \"States\": {{\"A\": {{\"Type\": \"Task\", \"End\": true,\n\
+                 \"Resource\": \"arn:aws:states:::{resource}\"}}}}}}"
+            )
+        };
+        let found = problems(&text("glue:startJobRun.sync"));
+        let [problem] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((problem.line, problem.column, problem.severity), (2, 13, Severity::Warning));
+        for fine in ["glue:startJobRun", "states:startExecution.sync:2"] {
+            assert!(problems(&text(fine)).is_empty(), "{fine}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use offhook_flows::store::{Alias, MachineType, PublishedVersion, Route};
 use offhook_flows::versions::{VersionError, Versions, diff as differences};
 use serde_json::json;
 
-use super::{line, read, warn};
+use super::{line, problems, read, warn};
 use crate::cli::Place;
 use crate::control;
 use crate::output::{complain, print, table};
@@ -51,7 +51,8 @@ pub(super) fn publish(place: &Place, new: &New<'_>) -> Result<(), CommandError> 
         }
         error => words(error),
     })?;
-    warn(new.file, &published.warnings);
+    // Those of the definition alone, and those of this box.
+    warn(new.file, &problems(&text));
     let version = published.version;
     if published.unchanged {
         print(&format!("{name} version {version} is this already."));

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use offhook_asl::history::Event;
 use offhook_flows::audit::{path, picture};
+use offhook_flows::secrets::Values;
 use offhook_flows::store::{Definitions as _, ExecutionFilter, ExecutionRecord, Executions as _};
 use offhook_store::Store;
 use serde_json::{Value, json};
@@ -23,14 +24,17 @@ pub(super) struct Wanted<'a> {
     pub(super) call: Option<&'a str>,
 }
 
-pub(super) fn show(
-    place: &Place,
-    wanted: &Wanted<'_>,
-    svg: Option<&Path>,
-    as_json: bool,
-) -> Result<(), CommandError> {
+/// In which form.
+pub(super) struct How<'a> {
+    pub(super) svg: Option<&'a Path>,
+    pub(super) json: bool,
+    /// With the digits that callers gave.
+    pub(super) digits: bool,
+}
+
+pub(super) fn show(place: &Place, wanted: &Wanted<'_>, how: &How<'_>) -> Result<(), CommandError> {
     let store = existing_store(&whereabouts(place)?)?;
-    let record = block_on(find(&store, wanted))??;
+    let mut record = block_on(find(&store, wanted))??;
     let history = block_on(history(&store, &record.arn))??;
     let events: Vec<Event> = history
         .iter()
@@ -38,7 +42,12 @@ pub(super) fn show(
         .collect::<Result<_, _>>()
         .map_err(|error| CommandError::Words(format!("the history cannot be read: {error}")))?;
     let taken = path(&events);
-    if let Some(file) = svg {
+    let digits = if how.digits { Values::default() } else { Values::digits_of(&events) };
+    let hidden = |text: Option<String>| text.map(|text| digits.mask_text(&text));
+    record.input = digits.mask_text(&record.input);
+    record.output = hidden(record.output);
+    record.cause = hidden(record.cause);
+    if let Some(file) = how.svg {
         let version = block_on(store.get_version(record.machine.clone(), record.version))?;
         let version = version.map_err(failed)?.ok_or_else(|| {
             let (machine, version) = (&record.machine, record.version);
@@ -48,13 +57,13 @@ pub(super) fn show(
             .map_err(|error| CommandError::File { path: file.to_owned(), error })?;
         print(&format!("The picture is in {}.", file.display()));
     }
-    if as_json {
-        let history: Vec<Value> =
-            history.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
+    if how.json {
+        let events = history.iter().filter_map(|text| serde_json::from_str(text).ok());
+        let history: Vec<Value> = events.map(|event| digits.mask(event)).collect();
         print(&json!({"execution": record, "history": history}).to_string());
-    } else if svg.is_none() {
+    } else if how.svg.is_none() {
         print(&head(&record));
-        print(&taken.to_string());
+        print(&digits.mask_text(&taken.to_string()));
     }
     Ok(())
 }

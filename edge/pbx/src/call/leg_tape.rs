@@ -47,8 +47,10 @@ impl Call {
         let call_id = self.leg_ref(leg).map(|leg| leg.call_id.clone()).unwrap_or_default();
         let location = location(&action.destination.location, started, &self.record.id, &call_id);
         let file = self.config().recordings_outbox().join(format!("{id}.{}", kind.extension()));
+        let (bucket, key) = self.place_of(&location);
         let recording = Recording {
-            key: self.key_of(&location),
+            key,
+            bucket,
             id,
             call_id: self.record.id.clone(),
             started,
@@ -69,16 +71,20 @@ impl Call {
         }));
     }
 
-    /// The key in the store that is configured: its own bucket is not named in it.
-    fn key_of(&self, location: &str) -> String {
-        let bucket = match &self.config().recording.place {
-            RecordingPlace::S3(place) => Some(place.bucket.as_str()),
-            RecordingPlace::Folder(_) => None,
+    /// Bucket and key: of a `[[bucket]]`, or the key in the store of recordings, whose own bucket is
+    /// not named in it.
+    fn place_of(&self, location: &str) -> (Option<String>, String) {
+        let Some((named, key)) = location.split_once('/') else {
+            return (None, location.to_owned());
         };
-        match (location.split_once('/'), bucket) {
-            (Some((named, key)), Some(bucket)) if named == bucket => key.to_owned(),
-            _ => location.to_owned(),
+        if self.config().bucket(named).is_some() {
+            return (Some(named.to_owned()), key.to_owned());
         }
+        let own = match &self.config().recording.place {
+            RecordingPlace::S3(place) => place.bucket == named,
+            RecordingPlace::Folder(_) => false,
+        };
+        (None, if own { key } else { location }.to_owned())
     }
 
     /// Gives back what was not for a leg's tape.

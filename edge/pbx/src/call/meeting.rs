@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 use offhook_config::TrunkKind;
 use offhook_sip::header::Headers;
 use offhook_sip::uri::Uri;
-use offhook_sma::action::{Action, JoinChimeMeeting, LegTag, MEETING_NUMBER, VoiceFocus};
+use offhook_sma::action::{Action, JoinChimeMeeting, LegTag, MEETING_NUMBER};
 use offhook_sma::event::{ActionError, error_type};
 
 use super::Call;
 use super::bridge::Begins;
-use super::runner::invalid;
+use super::leg::{Leg, LegId};
+use super::runner::{gone, invalid};
 use crate::stack::Target;
 use crate::trunk::TrunkTarget;
 
@@ -44,9 +45,6 @@ impl Call {
             Action::ModifyChimeMeetingAttendees(_) => {
                 Some(no_service("Attendees can be modified in AWS only."))
             }
-            Action::VoiceFocus(VoiceFocus { enable: true, .. }) => {
-                Some(no_service("No noise suppression is there."))
-            }
             _ => None,
         }
     }
@@ -59,6 +57,20 @@ impl Call {
         let mut ways = self.services.phonebook.ways_out(MEETING_NUMBER, None, false);
         ways.retain(|way| matches!(way.trunk.kind, TrunkKind::VoiceConnector { .. }));
         ways
+    }
+
+    /// `VoiceFocus`: what the leg says is cleaned of noise from here on, or not any more.
+    pub(super) fn focus(&mut self, now: Instant, leg: LegId, enable: bool) {
+        match self.leg_ref(leg).and_then(Leg::port).map(|port| port.focus(enable)) {
+            Some(true) => self.action_done(now, |_| {}),
+            Some(false) => {
+                let text = "Failed to run action. The maximum number of actions per second has \
+                            been reached.";
+                let error = ActionError::new(error_type::ACTION_EXECUTION_THROTTLED, text);
+                self.action_failed(now, &error);
+            }
+            None => self.action_failed(now, &gone()),
+        }
     }
 
     /// By SIP through a Voice Connector: the token is a parameter of the Request-URI.

@@ -1,25 +1,25 @@
-//! `RecordAudio`: into a mailbox or a folder. Nothing that was said is lost, whoever hangs up.
+//! `RecordAudio`: into a mailbox, a bucket or a folder. Nothing that was said is lost, whoever hangs up.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use offhook_media::dtmf::Digit;
 use offhook_media::engine::{MediaPort, RecordEnd, SilenceRule};
-use offhook_media::recorder::{Format, RecordingDone, RecordingHandle};
 use offhook_sma::action::{RecordAudio, RecordingDestination};
 use offhook_sma::event::{ActionData, ActionError, EventType, Outcome, error_type};
-use tokio::sync::oneshot;
 
 use super::leg::LegId;
+use super::record_file::{File, Purpose, Started, begin, close, kept};
 use super::runner::{Running, digit_set, gone};
-use super::{Call, Done, LastWords, guid};
+use super::{Call, Done, LastWords};
 use crate::event::CallEventKind;
 use crate::failure;
-use crate::keep::Voicemail;
 
-/// Longest recording of a caller who may talk for ever.
+/// Longest recording, whatever the action says.
 const LONGEST: Duration = Duration::from_secs(4 * 3600);
+/// Longest where the action says nothing (AWS documents no default): a message of an hour is 58 MB,
+/// about what AWS would play.
+const UNSAID: Duration = Duration::from_secs(3600);
 /// How long the media thread may take to hand over the last packets of a leg that is gone.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -64,19 +64,6 @@ impl Recording {
     }
 }
 
-/// A file that is being written, and what it is for.
-struct File {
-    handle: RecordingHandle,
-    /// A message's id and mailbox.
-    message: Option<(String, String)>,
-}
-
-/// The file is open, and a message is announced to the store.
-pub(super) struct Started {
-    handle: RecordingHandle,
-    message: Option<(String, String)>,
-}
-
 /// All of it is written and kept.
 pub(super) struct Recorded {
     duration: Duration,
@@ -88,50 +75,18 @@ pub(super) struct Recorded {
 
 impl Call {
     pub(super) fn start_recording(&mut self, now: Instant, leg: LegId, action: RecordAudio) {
-        let (id, run) = (guid(&mut self.ids), self.run_id());
-        let (path, message) = match &action.recording_destination {
-            RecordingDestination::Mailbox { mailbox } => {
-                if !offhook_config::is_extension(mailbox) {
-                    return self.action_failed(now, &invalid_destination());
-                }
-                let folder = self.config().voicemail_folder().join(mailbox);
-                let path = folder.join(format!("{id}.wav"));
-                let message = self.message(id, mailbox.clone(), path.clone());
-                (path, Some(message))
-            }
-            RecordingDestination::Folder { path } => {
-                (PathBuf::from(path).join(format!("{}-{id}.wav", self.record.id)), None)
-            }
-            RecordingDestination::S3 { bucket_name, prefix, .. } => {
-                let call_id = self.leg_ref(leg).map(|leg| leg.call_id.clone()).unwrap_or_default();
-                let prefix = prefix.as_deref().unwrap_or_default().trim_matches('/');
-                let folder = self.config().bucket_folder(bucket_name).join(prefix);
-                (folder.join(format!("{call_id}-recordings-{run}.wav")), None)
-            }
+        let run = self.run_id();
+        let Some((path, announcement)) = self.destination(leg, run, &action) else {
+            return self.action_failed(now, &invalid_destination());
         };
         let recording =
             Recording { run, leg, action, file: None, port: None, key: None, give_up: None };
         self.running = Running::Recording(Box::new(recording));
         let services = Arc::clone(&self.services);
         self.work.push(Box::pin(async move {
-            let started = begin(&services, path, message).await;
+            let started = begin(&services, path, announcement).await;
             Done::Started { run, started }
         }));
-    }
-
-    fn message(&self, id: String, mailbox: String, file: PathBuf) -> Voicemail {
-        Voicemail {
-            id,
-            mailbox,
-            caller: self.caller.number.clone(),
-            original_caller: self.caller.original.clone(),
-            call_id: self.record.id.clone(),
-            received: SystemTime::now(),
-            duration_ms: 0,
-            file,
-            heard: false,
-            saved: false,
-        }
     }
 
     pub(super) fn on_recording_started(
@@ -155,9 +110,9 @@ impl Call {
             (None, Ok(started)) => return self.write(0, started, "hangup", None, Duration::ZERO),
             (None, Err(_)) => return,
         };
-        let Started { handle, message } = started;
-        let sink = handle.sink();
-        recording.file = Some(File { handle, message });
+        let Started(file) = started;
+        let sink = file.handle.sink();
+        recording.file = Some(file);
         let action = &recording.action;
         let seconds = action.duration_in_seconds.map(Duration::from_secs);
         let silence = action.silence_duration_in_seconds.map(|seconds| SilenceRule {
@@ -167,7 +122,7 @@ impl Call {
         let order = offhook_media::engine::Recording {
             id: wanted,
             to: sink,
-            max: Some(seconds.unwrap_or(LONGEST).min(LONGEST)),
+            max: Some(seconds.unwrap_or(UNSAID).min(LONGEST)),
             silence,
             terminators: digit_set(&action.recording_terminators),
         };
@@ -215,13 +170,13 @@ impl Call {
         let run = recording.run;
         recording.give_up = None;
         let gone = recording.port.take().is_some();
-        let Some(File { handle, message }) = recording.file.take() else { return };
+        let Some(file) = recording.file.take() else { return };
         if gone {
             // The leg is gone: nobody waits for this action.
             self.running = Running::Nothing;
         }
         let _ = now;
-        self.write(run, Started { handle, message }, ended_by, terminator, said);
+        self.write(run, Started(file), ended_by, terminator, said);
     }
 
     /// The leg of the running recording is gone; its port is kept for its last packets.
@@ -244,8 +199,8 @@ impl Call {
             self.running = Running::Recording(Box::new(recording));
             return Some(run);
         }
-        let File { handle, message } = recording.file?;
-        self.write(run, Started { handle, message }, "hangup", None, Duration::MAX);
+        let file = recording.file?;
+        self.write(run, Started(file), "hangup", None, Duration::MAX);
         Some(run)
     }
 
@@ -281,39 +236,19 @@ impl Call {
     ) {
         let services = Arc::clone(&self.services);
         let shortest = self.config().voicemail.min;
-        let Started { handle, message } = started;
-        let place = self.config().bucket_of(handle.path());
-        let place = place.map(|(bucket_name, key)| RecordingDestination::S3 {
-            bucket_name,
-            prefix: None,
-            key: Some(key),
-        });
+        let Started(File { handle, purpose }) = started;
         self.work.push(Box::pin(async move {
             let done = close(handle).await;
             let duration = done.duration();
             let worth = duration >= shortest && said > Duration::ZERO;
-            let mailbox = message.as_ref().map(|(_, mailbox)| mailbox.clone());
-            let kept = match (message, done.error) {
-                (Some((id, mailbox)), error) => {
-                    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-                    let millis = if worth { millis } else { 0 };
-                    let kept = services.keep.finish_voicemail(id, millis).await;
-                    (services.lamp)(&mailbox);
-                    match (kept, error) {
-                        (Err(error), _) => Err(error.to_string()),
-                        (Ok(()), Some(error)) if !worth => Err(error.to_string()),
-                        (Ok(()), _) => Ok(worth),
-                    }
+            let path = done.path.to_string_lossy().into_owned();
+            let kept = kept(&services, &purpose, done, worth).await;
+            let destination = match purpose {
+                Purpose::Message { mailbox, .. } => RecordingDestination::Mailbox { mailbox },
+                Purpose::Object { bucket: bucket_name, key, .. } => {
+                    RecordingDestination::S3 { bucket_name, prefix: None, key: Some(key) }
                 }
-                (None, Some(error)) => Err(error.to_string()),
-                (None, None) => Ok(true),
-            };
-            let destination = match (mailbox, place) {
-                (Some(mailbox), _) => RecordingDestination::Mailbox { mailbox },
-                (None, Some(bucket)) => bucket,
-                (None, None) => {
-                    RecordingDestination::Folder { path: done.path.to_string_lossy().into_owned() }
-                }
+                Purpose::Folder => RecordingDestination::Folder { path },
             };
             let recorded = Recorded { duration, ended_by, terminator, kept, destination };
             Done::Recorded { run, recorded }
@@ -363,48 +298,6 @@ impl Call {
             }
         }
     }
-}
-
-/// Opens the file and announces the message, in this order: a message that was announced has a
-/// file, and a file without a message is found by nobody.
-async fn begin(
-    services: &super::Services,
-    path: PathBuf,
-    message: Option<Voicemail>,
-) -> Result<Started, String> {
-    let recorder = Arc::clone(&services.recorder);
-    let to = path.clone();
-    let opened = tokio::task::spawn_blocking(move || {
-        if let Some(folder) = to.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        recorder.create(&to, Format::Pcm16)
-    })
-    .await;
-    let handle = match opened {
-        Ok(Ok(handle)) => handle,
-        Ok(Err(error)) => return Err(format!("{}: {error}", path.display())),
-        Err(_) => return Err("the recorder failed".to_owned()),
-    };
-    let message = match message {
-        None => None,
-        Some(message) => {
-            let names = (message.id.clone(), message.mailbox.clone());
-            services.keep.begin_voicemail(message).await.map_err(|e| e.to_string())?;
-            Some(names)
-        }
-    };
-    Ok(Started { handle, message })
-}
-
-/// Everything pushed is on the disk when this returns.
-async fn close(handle: RecordingHandle) -> RecordingDone {
-    let (tell, told) = oneshot::channel();
-    let path = handle.path().to_owned();
-    handle.finish(Box::new(move |done| {
-        let _ = tell.send(done);
-    }));
-    told.await.unwrap_or(RecordingDone { path, samples: 0, dropped: 0, error: None })
 }
 
 fn invalid_destination() -> ActionError {

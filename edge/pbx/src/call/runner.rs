@@ -167,9 +167,9 @@ impl Call {
             Action::PauseCallRecording(_) => self.pause_leg_tape(now, id, true),
             Action::ResumeCallRecording(_) => self.pause_leg_tape(now, id, false),
             Action::JoinChimeMeeting(a) => self.join_meeting(now, &a),
-            // Noise suppression that is off already; the others never come so far.
-            Action::VoiceFocus(_)
-            | Action::ModifyChimeMeetingAttendees(_)
+            Action::VoiceFocus(a) => self.focus(now, id, a.enable),
+            // They never come so far.
+            Action::ModifyChimeMeetingAttendees(_)
             | Action::StartBotConversation(_)
             | Action::Malformed(_) => self.action_done(now, |_| {}),
             Action::Pause(a) => {

@@ -16,16 +16,16 @@ use offhook_sma::speech::SpeechParameters;
 
 use super::music::hold_music;
 use crate::failure::{self, Failure};
+use crate::objects::{Objects, is_inside};
 
 /// Parts of one list, and names in one of prompts.
 const MAX_PARTS: usize = 32;
 /// Characters of one `Speak`, as AWS has it.
 const MAX_SPEAK: usize = 1000;
+/// As AWS says it.
+const NO_ACCESS: &str = "Cannot access S3 bucket or audio file.";
 /// Files of more bytes are read while they play instead of being kept decoded: about a minute.
 const LONG_FILE: u64 = 1 << 20;
-
-/// Gives the folder of a bucket.
-type Buckets = dyn Fn(&str) -> PathBuf + Send + Sync;
 
 /// Finds audio and keeps it decoded.
 pub struct Sounds {
@@ -34,8 +34,8 @@ pub struct Sounds {
     streams: Option<Streams>,
     speech: Option<Speaker>,
     folder: Option<PathBuf>,
-    /// The folder of a bucket's objects.
-    buckets: Option<Box<Buckets>>,
+    /// Objects of buckets.
+    objects: Option<Arc<dyn Objects>>,
     beep: Arc<Clip>,
     ringback: Arc<Clip>,
     hold_music: Arc<Clip>,
@@ -116,20 +116,17 @@ impl Sounds {
             streams,
             speech: None,
             folder,
-            buckets: None,
+            objects: None,
             beep: Arc::new(tone::beep()),
             ringback: Arc::new(tone::ringback(tone::Region::default())),
             hold_music: Arc::new(hold_music()),
         }
     }
 
-    /// With the folder of each bucket that an application names.
+    /// With the objects of buckets that applications name.
     #[must_use]
-    pub fn with_buckets(
-        mut self,
-        folder: impl Fn(&str) -> PathBuf + Send + Sync + 'static,
-    ) -> Self {
-        self.buckets = Some(Box::new(folder));
+    pub fn with_objects(mut self, objects: Arc<dyn Objects>) -> Self {
+        self.objects = Some(objects);
         self
     }
 
@@ -189,6 +186,13 @@ impl Sounds {
                     Ok(all)
                 })
             }
+            AudioSource::S3 { bucket_name, key } => Box::pin(async move {
+                let file = sounds.object(&bucket_name, &key).await;
+                let read = move || sounds.file_or_prompt(file, &bucket_name, &key);
+                let part = tokio::task::spawn_blocking(read).await;
+                let part = part.unwrap_or_else(|_| Err("the audio could not be decoded".into()))?;
+                Ok(Loaded { parts: vec![part], notes: Vec::new() })
+            }),
             files => Box::pin(async move {
                 let read = tokio::task::spawn_blocking(move || sounds.read(&files)).await;
                 let parts =
@@ -214,31 +218,39 @@ impl Sounds {
             AudioSource::Builtin { name } => {
                 name.split_ascii_whitespace().take(MAX_PARTS).map(|n| self.prompt(n)).collect()
             }
-            AudioSource::S3 { bucket_name, key } => {
-                self.object(bucket_name, key).map(|part| vec![part])
+            AudioSource::S3 { .. } | AudioSource::Speech(_) | AudioSource::List { .. } => {
+                Ok(Vec::new())
             }
-            AudioSource::Speech(_) | AudioSource::List { .. } => Ok(Vec::new()),
+        }
+    }
+
+    /// The file of an object of a bucket.
+    async fn object(&self, bucket: &str, key: &str) -> Result<Option<PathBuf>, String> {
+        let inside = is_inside(bucket) && is_inside(key);
+        match self.objects.as_ref().filter(|_| inside) {
+            Some(objects) => {
+                let found = objects.file(bucket.to_owned(), key.to_owned()).await;
+                found.map_err(|why| format!("{NO_ACCESS} s3://{bucket}/{key}: {why}"))
+            }
+            None => Ok(None),
         }
     }
 
     /// A file of a bucket; for want of it, the operator's prompt or our own of that file's name,
     /// whatever bucket a workflow names.
-    fn object(&self, bucket: &str, key: &str) -> Result<Part, String> {
-        let inside = |text: &str| {
-            let mut parts = Path::new(text).components();
-            parts.all(|part| matches!(part, std::path::Component::Normal(_)))
+    fn file_or_prompt(
+        &self,
+        file: Result<Option<PathBuf>, String>,
+        bucket: &str,
+        key: &str,
+    ) -> Result<Part, String> {
+        let why = match file {
+            Ok(Some(path)) if path.is_file() => return self.file(&path),
+            Ok(_) => format!("{NO_ACCESS} s3://{bucket}/{key} is not in its bucket"),
+            Err(why) => why,
         };
-        if let Some(buckets) = self.buckets.as_ref().filter(|_| inside(bucket) && inside(key)) {
-            let path = buckets(bucket).join(key);
-            if path.is_file() {
-                return self.file(&path);
-            }
-        }
         let name = Path::new(key).file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-        let missing = format!(
-            "Cannot access S3 bucket or audio file. s3://{bucket}/{key} is not in the folder of buckets"
-        );
-        self.prompt(name).map_err(|_| missing)
+        self.prompt(name).map_err(|_| why)
     }
 
     fn file(&self, path: &Path) -> Result<Part, String> {

@@ -147,6 +147,7 @@ impl Call {
             started,
             duration_ms: 0,
             file,
+            bucket: None,
             stored: None,
             attempts: 0,
             error: None,

@@ -98,7 +98,7 @@ pub trait Applications: Send + Sync {
     /// `None`: there is none of that name.
     fn open(&self, opening: &Opening<'_>) -> Option<Box<dyn Application>>;
 
-    /// How sessions are run where AWS's documentation contradicts itself.
+    /// How sessions of calls that begin now are run where AWS's documentation contradicts itself.
     fn rules(&self) -> Rules {
         Rules::default()
     }

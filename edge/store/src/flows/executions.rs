@@ -1,5 +1,7 @@
 //! Executions, what they go on from, and their histories.
 
+use std::sync::Arc;
+
 use offhook_flows::store::{
     ExecutionChange, ExecutionFilter, ExecutionRecord, Executions, Kept, Saved,
 };
@@ -15,14 +17,19 @@ const RECORD: &str = "SELECT arn, machine, name, version, alias, status, started
 
 impl Executions for Store {
     fn save_execution(&self, change: ExecutionChange) -> Kept<Saved> {
-        kept(
-            self.write(false, move |connection| {
-                all_or_none(connection, || save(connection, &change))
-            }),
-        )
+        let shared = Arc::clone(&self.shared);
+        kept(self.write(false, move |connection| {
+            let mut change = change;
+            if let Some(body) = change.snapshot.take() {
+                let sealed = shared.seal.close(&change.record.arn, body);
+                change.snapshot = Some(sealed.map_err(Refused::Because)?);
+            }
+            all_or_none(connection, || save(connection, &change))
+        }))
     }
 
     fn unfinished_executions(&self) -> Kept<Vec<(ExecutionRecord, Vec<u8>)>> {
+        let shared = Arc::clone(&self.shared);
         kept(self.read(move |connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT arn, machine, name, version, alias, status, started, stopped, input,
@@ -30,7 +37,16 @@ impl Executions for Store {
                  FROM flow_executions JOIN flow_snapshots ON id = execution ORDER BY id",
             )?;
             let rows = statement.query_map([], |row| Ok((record(row)?, row.get(14)?)))?;
-            Ok(rows.collect::<rusqlite::Result<_>>()?)
+            let sealed: Vec<(ExecutionRecord, Vec<u8>)> = rows.collect::<rusqlite::Result<_>>()?;
+            let open = |(record, body): (ExecutionRecord, Vec<u8>)| {
+                // Without its key it cannot go on; the runtime says so, and it stays.
+                let body = shared.seal.open(&record.arn, body).unwrap_or_else(|error| {
+                    tracing::error!(arn = record.arn, error, "a snapshot cannot be read");
+                    Vec::new()
+                });
+                (record, body)
+            };
+            Ok(sealed.into_iter().map(open).collect())
         }))
     }
 

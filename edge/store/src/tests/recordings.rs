@@ -8,6 +8,7 @@ fn recording(id: &str, started: SystemTime, file: &Path) -> Recording {
         duration_ms: 0,
         file: file.into(),
         key: format!("2026/{id}.wav"),
+        bucket: None,
         stored: None,
         attempts: 0,
         error: None,

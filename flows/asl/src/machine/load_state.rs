@@ -51,6 +51,7 @@ impl Loader {
     ) -> State {
         let mut state = State {
             name: name.to_owned(),
+            comment: None,
             language: outer,
             kind: Kind::Succeed,
             next: None,
@@ -71,7 +72,7 @@ impl Loader {
         let object = Object { fields: members, at };
         let language = self.language(&object, outer, false);
         state.language = language;
-        object.text(&mut self.report, "Comment");
+        state.comment = object.text(&mut self.report, "Comment").map(str::to_owned);
         let Some(kind) = self.kind(&object) else {
             self.untyped = true;
             return state;

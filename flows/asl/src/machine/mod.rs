@@ -112,6 +112,12 @@ impl Machine {
         seen
     }
 
+    /// The `Comment` of a state, wherever it is nested: names of states are unique.
+    pub fn state_comment(&self, name: &str) -> Option<&str> {
+        let mut states = self.flows.iter().flat_map(|flow| &flow.states);
+        states.find(|state| state.name == name)?.comment.as_deref()
+    }
+
     /// How many states it has, nested ones included.
     pub fn state_count(&self) -> usize {
         self.flows.iter().map(|flow| flow.states.len()).sum()

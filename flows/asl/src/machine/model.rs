@@ -31,6 +31,7 @@ pub(crate) struct Flow {
 #[derive(Debug, Clone)]
 pub(crate) struct State {
     pub(crate) name: String,
+    pub(crate) comment: Option<String>,
     pub(crate) language: Language,
     pub(crate) kind: Kind,
     /// `Next`; `None` for `End` and for states that have neither.

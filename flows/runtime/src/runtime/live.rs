@@ -11,6 +11,7 @@ use tokio::task::AbortHandle;
 
 use super::error::StartError;
 use super::{Ended, Started};
+use crate::secrets::Secrets;
 use crate::store::{ExecutionRecord, ExecutionStatus, MachineType, StoreError};
 
 /// An execution's number while the owner runs.
@@ -24,6 +25,8 @@ pub(super) struct Live {
     pub(super) open: BTreeMap<TaskId, Open>,
     /// What it is in the heap of deadlines with.
     pub(super) deadline: Option<Timestamp>,
+    /// What is masked in all that is kept for reading.
+    pub(super) secrets: Secrets,
     /// Events that were not given to the store.
     pub(super) unsaved: Vec<Event>,
     pub(super) saving: Option<Saving>,
@@ -123,6 +126,7 @@ impl Live {
             stage: Stage::Running,
             open: BTreeMap::new(),
             deadline: None,
+            secrets: Secrets::default(),
             unsaved: Vec::new(),
             saving: None,
             dirty: false,
@@ -136,7 +140,9 @@ impl Live {
 
     /// Takes over what the execution has become.
     pub(super) fn update(&mut self, now: Timestamp) {
-        self.unsaved.extend(self.execution.take_new_history());
+        let news = self.execution.take_new_history();
+        self.secrets.learn(self.execution.machine(), &news);
+        self.unsaved.extend(news);
         self.dirty = true;
         let status = match self.execution.status() {
             Status::Running => return,

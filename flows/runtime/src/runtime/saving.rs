@@ -123,13 +123,22 @@ fn not_saved(live: &mut Live, events: Vec<Event>, again: jiff::Timestamp) {
 
 fn change(live: &Live, ended: bool) -> Result<ExecutionChange, serde_json::Error> {
     let mut history = Vec::with_capacity(live.unsaved.len());
+    let secrets = live.secrets.values();
     for event in &live.unsaved {
-        history.push((event.id, serde_json::to_string(event)?));
+        history.push((event.id, secrets.mask_text(&serde_json::to_string(event)?)));
     }
     let open = live.open.iter();
     let open = open.map(|(id, o)| (*id, o.submitted, o.token.as_deref(), &o.what)).collect();
     let snapshot = Snapshot { execution: &live.execution, open };
     let snapshot = (!ended).then(|| serde_json::to_vec(&snapshot)).transpose()?;
     let new = live.new && live.kind == MachineType::Standard;
-    Ok(ExecutionChange { record: live.record.clone(), snapshot, history, new })
+    let mut record = live.record.clone();
+    if !secrets.is_empty() {
+        let masked = |text: Option<String>| text.map(|text| secrets.mask_text(&text));
+        record.input = secrets.mask_text(&record.input);
+        record.output = masked(record.output);
+        record.error = masked(record.error);
+        record.cause = masked(record.cause);
+    }
+    Ok(ExecutionChange { record, snapshot, history, new })
 }

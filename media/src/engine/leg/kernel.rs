@@ -52,6 +52,7 @@ impl Leg {
             || self.is_recording()
             || self.is_inband()
             || self.ear.is_some()
+            || self.focus.is_some()
             || self.keys.is_down()
             || self.way != Way::Relay;
         if looked_at || !stream.receive {

@@ -12,7 +12,7 @@ use super::{Buffer, Kind, Leg, Media, Piece};
 use crate::codec::Codec;
 use crate::dtmf;
 use crate::relay::Source;
-use crate::voice::{Ear, Heard, MAX_PAYLOAD, Mouth, Rate};
+use crate::voice::{Ear, Focus, Heard, MAX_PAYLOAD, Mouth, Rate};
 
 /// Most pieces that an ear is heard out for.
 const MOST_REST: usize = 300;
@@ -149,6 +149,7 @@ impl Leg {
     fn must_decode(&mut self, now: Instant, media: &Media, far: Speaks) -> bool {
         let must = match media.kind {
             Kind::Event(_) => return false,
+            _ if self.focus.is_some() => true,
             Kind::Noise => !far.comfort_noise,
             Kind::Audio(codec) if !far.takes(codec) => true,
             Kind::Audio(codec) if far.fits(codec, media.payload.len()) => {
@@ -177,7 +178,8 @@ impl Leg {
             Kind::Audio(_) | Kind::Event(_) => return,
         };
         // A recording that once heard through the ear does so to its end: what waits there is its own.
-        self.taping |= self.recorder.is_some() && codec.is_some_and(|c| c.law().is_none());
+        let through = self.focus.is_some() || codec.is_some_and(|c| c.law().is_none());
+        self.taping |= self.recorder.is_some() && codec.is_some() && through;
         if others.is_none() && !self.taping && !self.tapes.any() && !self.hears_tones() {
             return;
         }
@@ -215,9 +217,15 @@ impl Leg {
             return None;
         };
         let next = (ear.next_timestamps().0, ear.clock());
+        // Tones of keys are no voice: who listens for them hears all.
+        let tones = self.hears_tones();
+        if !tones {
+            self.clean(piece);
+        }
         self.tape(now, at, piece);
-        if self.hears_tones() {
+        if tones {
             self.find_heard_tones(now, &piece.narrow, next);
+            self.clean(piece);
         }
         self.end_trailing(now, at);
         self.leave_ear(now, far.is_some(), piece);
@@ -229,6 +237,18 @@ impl Leg {
             self.sound_key(piece, next);
         }
         Some(self.way != Way::Relay && listening && !(events && (piece.key || tone)))
+    }
+
+    /// Takes what is no voice out of what was heard, or does so no more.
+    pub(in crate::engine) fn set_focus(&mut self, focus: Option<Box<Focus>>) {
+        self.focus = focus;
+        self.reconsider();
+    }
+
+    fn clean(&mut self, piece: &mut Piece) {
+        if let Some(focus) = &mut self.focus {
+            focus.run(&mut piece.samples, piece.rate);
+        }
     }
 
     /// In place of what was said beside a key: its tone, for a far leg that knows no other.

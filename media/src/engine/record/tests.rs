@@ -6,6 +6,7 @@ use super::*;
 struct Tape {
     samples: Vec<i16>,
     finished: u32,
+    broken: bool,
 }
 
 struct Sink(Arc<Mutex<Tape>>);
@@ -13,6 +14,9 @@ struct Sink(Arc<Mutex<Tape>>);
 impl SampleSink for Sink {
     fn push(&mut self, samples: &[i16]) {
         self.0.lock().unwrap().samples.extend_from_slice(samples);
+    }
+    fn is_broken(&self) -> bool {
+        self.0.lock().unwrap().broken
     }
     fn finish(self: Box<Self>) {
         self.0.lock().unwrap().finished += 1;
@@ -83,6 +87,14 @@ fn loss_becomes_silence_and_reordering_is_undone() {
     assert_eq!(taken.duration, ms(200));
     assert_eq!(taken.speech, ms(180));
     assert_eq!(b.tape.lock().unwrap().finished, 1);
+}
+
+#[test]
+fn a_disk_that_is_full_ends_the_recording() {
+    let mut b = Bench::new(|_| {});
+    assert_eq!(b.frame(0, 0, 4000), None);
+    b.tape.lock().unwrap().broken = true;
+    assert_eq!(b.frame(1, 0, 4000), Some(RecordEnd::Stopped));
 }
 
 #[test]

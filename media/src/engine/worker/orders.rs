@@ -17,6 +17,7 @@ use super::mixes::MixOrder;
 use super::port::Line;
 use super::{Port, Worker};
 use crate::dtmf::Digit;
+use crate::voice::Focus;
 
 /// Most packets heard out when a recording is stopped: five seconds that a slow thread is behind.
 const BACKLOG: usize = 256;
@@ -32,6 +33,7 @@ pub(in crate::engine) enum Order {
     StopRecord,
     Tape(u64, Box<dyn TapeSink>),
     StopTape(u64),
+    Focus(Option<Box<Focus>>),
     SendDigits(Vec<Digit>, Duration, Duration),
     /// With the other port, which this thread has or expects.
     Bridge(PortId),
@@ -188,6 +190,7 @@ impl Worker {
             Order::StopRecord => port.leg.end_record(now, RecordEnd::Stopped),
             Order::Tape(id, to) => port.leg.add_tape(id, to),
             Order::StopTape(id) => port.leg.end_tape(now, id),
+            Order::Focus(focus) => port.leg.set_focus(focus),
             Order::SendDigits(digits, tone, gap) => port.leg.send_digits(now, &digits, tone, gap),
             Order::Bridge(_)
             | Order::Unbridge

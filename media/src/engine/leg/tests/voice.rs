@@ -1,6 +1,7 @@
 //! Legs with different codecs and packet lengths, carried as the worker does it.
 
 mod change;
+mod focus;
 mod tape;
 
 use super::*;
@@ -22,6 +23,8 @@ struct Phone {
     ear: Ear,
     codec: Codec,
     hertz: f64,
+    /// What it says is noise instead.
+    noise: bool,
     /// A key that is held: its tone is said.
     key: Option<Digit>,
     said: usize,
@@ -42,6 +45,7 @@ impl Phone {
             ear: Ear::new(now, Rate::Narrow),
             codec: form,
             hertz,
+            noise: false,
             key: None,
             said: 0,
             sequence: 7,
@@ -67,6 +71,15 @@ impl Phone {
         let mut samples: Vec<i16> = (self.said..self.said + 80)
             .map(|n| ((step * n as f64).sin() * 8000.0) as i16)
             .collect();
+        if self.noise {
+            let mut seed = (self.said as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            samples.iter_mut().for_each(|sample| {
+                seed ^= seed << 13;
+                seed ^= seed >> 7;
+                seed ^= seed << 17;
+                *sample = ((seed >> 48) as i16) / 64;
+            });
+        }
         if let Some(key) = self.key {
             crate::dtmf::sound(key, self.said as u32, 8000, &mut samples);
         }
