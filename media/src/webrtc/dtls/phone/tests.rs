@@ -165,11 +165,12 @@ fn pair_of(
 fn mutated(mut packet: Vec<u8>, really: bool, next: &mut impl FnMut() -> u64) -> Vec<u8> {
     if really {
         for _ in 0..next() % 5 {
-            let from = if next() % 8 == 0 { 0 } else { RECORD_HEADER.min(packet.len() - 1) };
+            let from =
+                if next().is_multiple_of(8) { 0 } else { RECORD_HEADER.min(packet.len() - 1) };
             let at = from + (next() % (packet.len() - from) as u64) as usize;
             packet[at] = next() as u8;
         }
-        if next() % 4 == 0 && packet.len() > RECORD_HEADER + 1 {
+        if next().is_multiple_of(4) && packet.len() > RECORD_HEADER + 1 {
             let length = 1 + (next() % (packet.len() - RECORD_HEADER) as u64) as usize;
             packet.truncate(RECORD_HEADER + length);
             packet[11..13].copy_from_slice(&(length as u16).to_be_bytes());
