@@ -2,7 +2,7 @@
 //! next (Lambda developer guide, "Using the Lambda runtime API for custom runtimes").
 //!
 //! Four requests over plain HTTP on the function's own machine: the client that is here anyway does
-//! them. See docs/decisions/0018-functions-without-a-runtime-crate.md.
+//! them. See docs/decisions/0020-functions-without-a-runtime-crate.md.
 
 use std::fmt::Display;
 use std::time::Duration;

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use object_store::path::Path as Key;
 use object_store::{Attribute, Attributes, ObjectStore as _, ObjectStoreExt as _, PutOptions};
-use offhook_flows::services::s3::{Blob, BlobError, BlobInfo, BlobPath, Blobs, Folders};
+use offhook_flows::services::s3::{Blob, BlobError, BlobInfo, BlobPath, Blobs, Folders, Object};
 use offhook_pbx::objects::Objects;
 use tokio::runtime::Handle;
 
@@ -92,7 +92,7 @@ impl Objects for Buckets {
 }
 
 impl Blobs for Buckets {
-    fn get(&self, path: BlobPath) -> Blob<Option<(BlobInfo, Vec<u8>)>> {
+    fn get(&self, path: BlobPath) -> Blob<Option<Object>> {
         let Some((remote, key)) = self.of(&path) else { return Folders.get(path) };
         self.run(async move {
             match get(&remote.store, &key).await? {
@@ -112,7 +112,17 @@ impl Blobs for Buckets {
         })
     }
 
-    fn put(&self, path: BlobPath, bytes: Vec<u8>) -> Blob<BlobInfo> {
+    fn describe(&self, path: BlobPath) -> Blob<Option<(BlobInfo, String)>> {
+        let Some((remote, key)) = self.of(&path) else { return Folders.describe(path) };
+        self.run(async move {
+            match found(remote.store.client().head(&key).await)? {
+                None => Folders.describe(path).await,
+                Some(meta) => Ok(Some((info(&meta), etag(meta.e_tag)))),
+            }
+        })
+    }
+
+    fn put(&self, path: BlobPath, bytes: Vec<u8>) -> Blob<(BlobInfo, String)> {
         let Some((remote, key)) = self.of(&path) else { return Folders.put(path, bytes) };
         self.run(async move {
             let size = bytes.len() as u64;
@@ -120,8 +130,8 @@ impl Blobs for Buckets {
             attributes.insert(Attribute::ContentType, content_type(path.key()).into());
             let options = PutOptions { attributes, ..PutOptions::default() };
             let put = remote.store.client().put_opts(&key, bytes.into(), options).await;
-            put.map_err(|error| BlobError(whole(&error)))?;
-            Ok(BlobInfo { size, modified: Timestamp::now() })
+            let put = put.map_err(|error| BlobError(whole(&error)))?;
+            Ok((BlobInfo { size, modified: Timestamp::now() }, etag(put.e_tag)))
         })
     }
 
@@ -159,9 +169,16 @@ fn found<T>(result: object_store::Result<T>) -> Result<Option<T>, BlobError> {
     }
 }
 
-async fn get(store: &S3, key: &Key) -> Result<Option<(BlobInfo, Vec<u8>)>, BlobError> {
+/// As the store has it. S3 always has one; a store that has none is asked in vain whether an
+/// object is another.
+fn etag(known: Option<String>) -> String {
+    known.unwrap_or_else(|| "\"\"".to_owned())
+}
+
+async fn get(store: &S3, key: &Key) -> Result<Option<Object>, BlobError> {
     let Some(object) = found(store.client().get(key).await)? else { return Ok(None) };
     let info = info(&object.meta);
+    let etag = etag(object.meta.e_tag.clone());
     let mut bytes = Vec::new();
     let mut pieces = object.into_stream();
     while let Some(piece) = pieces.next().await {
@@ -171,7 +188,7 @@ async fn get(store: &S3, key: &Key) -> Result<Option<(BlobInfo, Vec<u8>)>, BlobE
         }
         bytes.extend_from_slice(&piece);
     }
-    Ok(Some((info, bytes)))
+    Ok(Some(Object { info, etag, bytes }))
 }
 
 /// Keys come in the order of their bytes. The client asks by whole folders: a prefix that ends
