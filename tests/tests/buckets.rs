@@ -73,12 +73,15 @@ async fn what_a_workflow_writes_it_reads_lists_and_deletes_in_the_store() {
     let bench = Bench::new();
     let buckets = bench.buckets(1 << 20, LONG);
     for key in ["notes/a.txt", "notes/b 1#.txt", "notes/c.txt", "other.txt"] {
-        let info = buckets.put(bench.path("media", key), key.into()).await.unwrap();
+        let (info, etag) = buckets.put(bench.path("media", key), key.into()).await.unwrap();
         assert_eq!(info.size, key.len() as u64);
+        let described = buckets.describe(bench.path("media", key)).await.unwrap().unwrap();
+        assert_eq!(described.1, etag, "in its quotation marks, as S3 gives it");
+        assert!(etag.len() > 2 && etag.starts_with('"') && etag.ends_with('"'), "{etag}");
     }
     assert!(bench.server.bucket().join("notes/b 1#.txt").is_file(), "the key is as it was written");
-    let (info, bytes) = buckets.get(bench.path("media", "notes/b 1#.txt")).await.unwrap().unwrap();
-    assert_eq!((info.size, bytes.as_slice()), (14, b"notes/b 1#.txt".as_slice()));
+    let read = buckets.get(bench.path("media", "notes/b 1#.txt")).await.unwrap().unwrap();
+    assert_eq!((read.info.size, read.bytes.as_slice()), (14, b"notes/b 1#.txt".as_slice()));
     let folder = bench.folder.path().join("waiting/media");
     let keys = |prefix: &str, after: Option<&str>, limit| {
         let listed = buckets.list(folder.clone(), prefix.into(), after.map(Into::into), limit);
@@ -151,6 +154,6 @@ async fn a_recording_is_there_before_it_is_in_its_store() {
     std::fs::create_dir_all(waiting.parent().unwrap()).unwrap();
     std::fs::write(&waiting, "said").unwrap();
     assert_eq!(content(&buckets, "rec/a.wav").await.as_deref(), Some("said"));
-    let (_, bytes) = buckets.get(bench.path("media", "rec/a.wav")).await.unwrap().unwrap();
-    assert_eq!(bytes, b"said");
+    let read = buckets.get(bench.path("media", "rec/a.wav")).await.unwrap().unwrap();
+    assert_eq!(read.bytes, b"said");
 }

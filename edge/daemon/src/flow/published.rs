@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use offhook_asl::Machine;
 use offhook_config::Config;
 use offhook_flows::Clock;
 use offhook_flows::store::{Alias, MachineType, PublishedVersion, Route};
 use offhook_flows::versions::{VersionError, Versions, diff as differences};
 use serde_json::json;
 
-use super::{line, problems, read, warn};
+use super::{line, read, unserved, warn};
 use crate::cli::Place;
 use crate::control;
 use crate::output::{complain, print, table};
@@ -51,8 +52,10 @@ pub(super) fn publish(place: &Place, new: &New<'_>) -> Result<(), CommandError> 
         }
         error => words(error),
     })?;
-    // Those of the definition alone, and those of this box.
-    warn(new.file, &problems(&text));
+    warn(new.file, &published.warnings);
+    if let Ok(machine) = Machine::load(&text) {
+        warn(new.file, &unserved(&text, &machine));
+    }
     let version = published.version;
     if published.unchanged {
         print(&format!("{name} version {version} is this already."));
