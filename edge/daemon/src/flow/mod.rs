@@ -159,11 +159,11 @@ mod tests {
                  \"Resource\": \"arn:aws:states:::{resource}\"}}}}}}"
             )
         };
-        let found = problems(&text("glue:startJobRun.sync"));
+        let found = problems(&text("glue:startJobRun.sync"), false);
         let [problem] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!((problem.line, problem.column, problem.severity), (2, 13, Severity::Warning));
         for fine in ["glue:startJobRun", "states:startExecution.sync:2"] {
-            assert!(problems(&text(fine)).is_empty(), "{fine}");
+            assert!(problems(&text(fine), false).is_empty(), "{fine}");
         }
     }
 }
