@@ -46,7 +46,7 @@ impl Queue {
     }
 
     fn update(&self, call: &str) {
-        let body = json!({"SipMediaApplicationId": "ivr", "TransactionId": call,
+        let body = json!({"SipMediaApplicationId": "lambda:ivr", "TransactionId": call,
             "Arguments": {"TransferTarget": "101"}});
         self.ask("sendMessage", &json!({"QueueUrl": self.url, "MessageBody": body.to_string()}));
     }

@@ -7,6 +7,7 @@ use offhook_flows::store::StoreError;
 use offhook_flows::versions::Versions;
 
 use super::shipped;
+use crate::take_back::pairs;
 
 /// What the target `flow:NAME` means. The `:` of a version is written `@` there as well.
 pub(super) fn machine_of(name: &str) -> Option<MachineRef> {
@@ -22,6 +23,8 @@ pub async fn missing(config: &Config, versions: &Versions) -> Result<Vec<String>
     for number in &config.numbers {
         let Target::Flow(name) = &number.to else { continue };
         let there = match machine_of(name) {
+            // Not a workflow, when pairs are configured.
+            _ if name == pairs::FLOW && !config.dnis.our_numbers.is_empty() => true,
             None => false,
             Some(machine) if machine.qualifier.is_none() && shipped::is_shipped(&machine.name) => {
                 true
