@@ -18,6 +18,7 @@ pub(super) struct Marks<'d, 'i> {
     pub(super) webrtc: Section<'d, 'i>,
     pub(super) voicemail: Section<'d, 'i>,
     pub(super) dialplan: Section<'d, 'i>,
+    pub(super) dnis: Section<'d, 'i>,
     pub(super) listens: Vec<Section<'d, 'i>>,
     pub(super) trunks: Vec<Section<'d, 'i>>,
     pub(super) extensions: Vec<Section<'d, 'i>>,
@@ -43,6 +44,10 @@ pub(super) fn cross_check(config: &Config, marks: &Marks<'_, '_>) {
     groups(config, marks);
     rules(config, marks);
     applications(config, marks);
+    if let Some(number) = &config.dnis.otherwise {
+        let at = marks.dnis.at("otherwise");
+        extension_exists(config, &marks.dnis, at, "otherwise", number);
+    }
 }
 
 fn ports(config: &Config, marks: &Marks<'_, '_>) {

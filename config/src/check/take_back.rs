@@ -56,7 +56,8 @@ pub(super) fn dnis(s: &Section<'_, '_>) -> Dnis {
     });
     let seconds = |key, range, usual| s.seconds(key, range).unwrap_or(usual);
     let dnis = Dnis {
-        ringing_lease: seconds("ringing_lease_seconds", 30..=3_600, default.ringing_lease),
+        // Connect is called for thirty seconds, after some words.
+        ringing_lease: seconds("ringing_lease_seconds", 60..=3_600, default.ringing_lease),
         lease: seconds("lease_seconds", 60..=86_400, default.lease),
         wait: seconds("wait_seconds", 0..=600, default.wait),
         name: name.unwrap_or(default.name),

@@ -185,6 +185,7 @@ fn each_single_mistake_is_named() {
             "[dnis]\nname = \"a\"\ntable = \"pairs\"\npostgres = \"x\"".into(),
             "3:9 only one of `table` and `postgres`",
         ),
+        ("[dnis]\nringing_lease_seconds = 59".into(), "2:25 `ringing_lease_seconds`"),
         ("[dnis]\notherwise = \"sales desk\"".into(), "2:13 `otherwise`: \"sales desk\" is no"),
         ("[take_back]\nqueue = \"take-back\"".into(), "2:9 `queue`: \"take-back\" is no address"),
         ("[api]\nlisten = \"127.0.0.1:5060\"".into(), "2:10 `listen`: 127.0.0.1:5060 is listened"),
@@ -413,7 +414,8 @@ fn an_origin_is_scheme_and_host_of_a_web_page() {
 #[test]
 fn references_to_extensions_are_checked_when_the_store_can_be_asked() {
     let text = "[[extension]]\nnumber = \"1010\"\n[[group]]\nname = \"g\"\nmembers = [\"1010\", \"1011\", \"7\"]\n\
-                [[number]]\nmatch = \"5\"\nto = \"voicemail:9\"\n";
+                [[number]]\nmatch = \"5\"\nto = \"voicemail:9\"\n\
+                [dnis]\notherwise = \"101\"\n";
     good(text);
     let around = Fake { extensions: Some(vec!["7"]), ..around() };
     let problems = check_in(text, Path::new("f.toml"), &around).unwrap_err();
@@ -423,6 +425,7 @@ fn references_to_extensions_are_checked_when_the_store_can_be_asked() {
         [
             "f.toml:5:20: `members`: there is no extension 1011\n    did you mean 1010?",
             "f.toml:8:6: `to`: there is no extension 9\n    make it: offhook phone add 9",
+            "f.toml:10:13: `otherwise`: there is no extension 101\n    did you mean 1010?",
         ]
     );
 }

@@ -34,10 +34,13 @@ impl std::error::Error for TaskError {}
 /// The most that a state may take or give: 256 KiB (Step Functions quotas).
 pub(crate) const MAX_DATA: usize = 256 << 10;
 
+/// The name of that error.
+pub(crate) const TOO_LARGE: &str = "States.DataLimitExceeded";
+
 /// A result that is larger than a state may give.
 pub(crate) fn too_large() -> TaskError {
     TaskError::new(
-        "States.DataLimitExceeded",
+        TOO_LARGE,
         "The state/task returned a result with a size exceeding the maximum number of bytes \
          service limit.",
     )

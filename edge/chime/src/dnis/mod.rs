@@ -5,11 +5,13 @@
 //! makes a claim a lease stands beside them, so that functions of the sample and ours may share a
 //! table: their claims, which have no end, end for us at an age.
 //!
-//! The table is read as a whole: it holds a few hundred short rows, and a consistent read of it
+//! The table is read as a whole, in pages: it holds a few hundred short rows, and a consistent read of it
 //! costs less than the fights over one row that a query of the index begins, which lags behind.
 
 mod item;
 mod request;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::time::Duration;
@@ -20,6 +22,7 @@ use offhook_dnis::{
     Answer, Candidate, Claim, Clock, Count, DnisError, DnisPool, Lease, Lookup, Pair, candidates,
     system_clock,
 };
+use serde_json::Value;
 
 use self::item::Row;
 use self::request::Table;
@@ -78,8 +81,11 @@ impl DynamoDbPool {
     }
 
     async fn rows(&self) -> Result<Vec<Row>, DnisError> {
-        let items = self.table.scan().await?;
-        Ok(items.iter().filter_map(|item| Row::read(item, self.age)).collect())
+        Ok(self.read(&self.table.scan().await?))
+    }
+
+    fn read(&self, items: &[Value]) -> Vec<Row> {
+        items.iter().filter_map(|item| Row::read(item, self.age)).collect()
     }
 
     async fn claim_one(&self, claim: &Claim) -> Result<Lease, DnisError> {
@@ -101,10 +107,9 @@ impl DynamoDbPool {
             }
             let mut order = candidates(&claim.owner, free);
             // A lease of the owner's own that has ended comes first: it would be left behind.
-            let own = |pair: &Pair| {
-                rows.iter().any(|row| row.pair == *pair && row.is_in_use_by(&claim.owner))
-            };
-            order.sort_by_key(|pair| !own(pair));
+            let own = rows.iter().filter(|row| row.is_in_use_by(&claim.owner));
+            let own: Vec<&Pair> = own.map(|row| &row.pair).collect();
+            order.sort_by_key(|pair| !own.contains(&pair));
             for pair in order.into_iter().take(TRIES) {
                 let Some(row) = rows.iter().find(|row| row.pair == pair) else { continue };
                 let taken = self.table.change(&write::claim(row, claim, now)).await?;
@@ -264,7 +269,7 @@ impl DynamoDbPool {
     /// [`DnisError::Unavailable`].
     pub async fn notes(&self, holder: &str) -> Result<Vec<(Lease, String)>, DnisError> {
         let now = (self.clock)();
-        let mut rows = self.rows().await?;
+        let mut rows = self.read(&self.table.scan_notes(holder).await?);
         rows.retain(|row| row.is_leased(now) && row.holder().is_some_and(|own| own == holder));
         Ok(rows.iter().filter_map(|row| Some((row.lease()?, row.note.clone()?))).collect())
     }

@@ -7,10 +7,18 @@ use serde_json::{Value, json};
 
 use super::write::Change;
 use crate::sdk::Sdk;
-use crate::task::TaskError;
+use crate::task::{TOO_LARGE, TaskError};
 
-/// Pages of a table that are read: each is 1 MiB, some five thousand rows.
-const PAGES: usize = 8;
+/// Rows of a page that is asked for. DynamoDB's own pages are up to 1 MiB; an answer here may be 256
+/// KiB ([`crate::task`]), which is 1,300 bytes for each of these rows.
+const ROWS: usize = 200;
+/// Pages of a table that are read: 20,000 rows, four times as many pairs as a box may have.
+const PAGES: usize = 100;
+/// What is read of a row: not what else somebody keeps there, and no note.
+const ATTRIBUTES: &str = "sma_number, connect_number, in_use, transaction_id, call_timestamp, \
+                          original_calling_number, released_at, lease_owner, lease_expires, \
+                          lease_holder, sip_media_application_id, contact_id, \
+                          contact_transaction_id";
 /// How often a request is made. Each may be repeated: claims have owners, the rest has conditions.
 const ATTEMPTS: u32 = 3;
 /// Errors that pass (DynamoDB developer guide, "Error handling"), without their prefix.
@@ -46,30 +54,57 @@ fn key(pair: &Pair) -> Value {
 }
 
 impl Table {
-    /// All rows, as they are now.
+    /// All rows, as they are now, without notes.
     pub(super) async fn scan(&self) -> Result<Vec<Value>, DnisError> {
+        self.pages(json!({
+            "TableName": self.name, "ConsistentRead": true, "ProjectionExpression": ATTRIBUTES
+        }))
+        .await
+    }
+
+    /// The rows with notes for a holder, as they are now.
+    pub(super) async fn scan_notes(&self, holder: &str) -> Result<Vec<Value>, DnisError> {
+        self.pages(json!({
+            "TableName": self.name, "ConsistentRead": true,
+            "ProjectionExpression": format!("{ATTRIBUTES}, update_request"),
+            "FilterExpression": "attribute_exists(update_request) AND lease_holder = :holder",
+            "ExpressionAttributeValues": {":holder": {"S": holder}}
+        }))
+        .await
+    }
+
+    /// All pages of a scan. Where a page is too long, shorter ones are asked for from there on.
+    async fn pages(&self, mut what: Value) -> Result<Vec<Value>, DnisError> {
         let mut items = Vec::new();
-        let mut start = Value::Null;
+        let mut rows = ROWS;
         for _ in 0..PAGES {
-            let mut what = json!({"TableName": self.name, "ConsistentRead": true});
-            if !start.is_null() {
-                what["ExclusiveStartKey"] = start;
-            }
-            let mut page = self.ask("scan", &what).await?;
+            what["Limit"] = Value::from(rows);
+            let mut page = match self.attempts("scan", &what).await {
+                Ok(page) => page,
+                Err(error) if error.error == TOO_LARGE && rows > 1 => {
+                    rows /= 2;
+                    continue;
+                }
+                Err(error) => return Err(self.failed(&error)),
+            };
             if let Value::Array(found) = page["Items"].take() {
                 items.extend(found);
             }
-            start = page["LastEvaluatedKey"].take();
-            if start.is_null() {
+            let next = page["LastEvaluatedKey"].take();
+            if next.is_null() {
                 return Ok(items);
             }
+            what["ExclusiveStartKey"] = next;
         }
         Err(DnisError::Unavailable(format!("the table {} has too many rows", self.name)))
     }
 
     /// One row, as it is now.
     pub(super) async fn get(&self, pair: &Pair) -> Result<Option<Value>, DnisError> {
-        let what = json!({"TableName": self.name, "Key": key(pair), "ConsistentRead": true});
+        let what = json!({
+            "TableName": self.name, "Key": key(pair), "ConsistentRead": true,
+            "ProjectionExpression": ATTRIBUTES
+        });
         let mut answer = self.ask("getItem", &what).await?;
         Ok(answer.get_mut("Item").map(Value::take))
     }

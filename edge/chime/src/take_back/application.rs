@@ -4,13 +4,18 @@ use std::time::Duration;
 
 use offhook_dnis::{Claim, DnisError, DnisPool};
 use offhook_sma::InvocationEvent;
+use tokio::time::Instant;
 
 use super::decide::{Decision, Turn, decide, decide_claimed};
 use super::rules::Rules;
+use super::state::State;
 use super::view::View;
 
-/// What a claim may take: the service asks again after five seconds, and hangs up after twenty.
-const CLAIM: Duration = Duration::from_secs(4);
+/// What all that is done for one event may take: the service asks again after five seconds, and
+/// hangs up after twenty.
+const ALL: Duration = Duration::from_millis(4_500);
+/// What a claim may take of it: a pair may have to be given back afterwards.
+const CLAIM: Duration = Duration::from_secs(3);
 /// What giving back and extending may take: the caller waits for the answer.
 const REST: Duration = Duration::from_secs(2);
 
@@ -30,6 +35,7 @@ impl<P: DnisPool> Application<P> {
     /// Answers an event. There is an answer whatever the pool does: a caller is never left in
     /// silence because of it.
     pub async fn handle(&self, event: &InvocationEvent) -> Turn {
+        let end = Instant::now() + ALL;
         let mut turn = match decide(&self.rules, event) {
             Decision::Turn(turn) => turn,
             Decision::Claim => {
@@ -38,11 +44,11 @@ impl<P: DnisPool> Application<P> {
             }
         };
         let owner = &event.call_details.transaction_id;
+        let rest = REST.min(end.saturating_duration_since(Instant::now()));
         let done = if turn.release {
-            // Whatever it has: an invocation that was repeated may have claimed twice.
-            within(REST, self.pool.release(owner, None)).await.map(|_| true)
+            within(rest, self.release(owner, event)).await.map(|()| true)
         } else if let Some(pair) = &turn.extend {
-            within(REST, self.pool.extend(owner, pair, self.rules.lease)).await
+            within(rest, self.pool.extend(owner, pair, self.rules.lease)).await
         } else {
             Ok(true)
         };
@@ -59,6 +65,20 @@ impl<P: DnisPool> Application<P> {
             None => trouble,
         });
         turn
+    }
+
+    /// Gives back the pair that the call remembers. While a claim may be under way whose answer was
+    /// never stored, it is whatever the call has, which is dear to find out where rows are found by
+    /// their pairs only. What is left of an invocation that was repeated ends by itself.
+    async fn release(&self, owner: &str, event: &InvocationEvent) -> Result<(), DnisError> {
+        let state = State::read(event.call_details.transaction_attributes.as_ref());
+        if let Some(pair) = &state.pair {
+            let given = self.pool.release(owner, Some(pair)).await?;
+            if given > 0 || !state.phase.may_claim() {
+                return Ok(());
+            }
+        }
+        self.pool.release(owner, None).await.map(drop)
     }
 
     /// Gives back what calls have left that nobody ended: for a function that has just begun. How
@@ -88,7 +108,7 @@ async fn within<T>(
     asking: impl Future<Output = Result<T, DnisError>>,
 ) -> Result<T, DnisError> {
     let late = |_| {
-        let words = format!("no answer within {} s", time.as_secs());
+        let words = format!("no answer within {} s", time.as_secs_f32());
         Err(DnisError::Unavailable(words))
     };
     tokio::time::timeout(time, asking).await.unwrap_or_else(late)

@@ -68,7 +68,8 @@ impl<'a> Move<'a> {
         }
         let mut reply = actions.map_or_else(Reply::nothing, Reply::actions);
         // An event that came without attributes says nothing about those that are kept.
-        reply.transaction_attributes = (state.phase != Phase::New).then(|| state.written());
+        reply.transaction_attributes = (state.phase != Phase::New)
+            .then(|| state.written(self.view.0.call_details.transaction_attributes.as_ref()));
         let without_pair = self.without_pair;
         Turn { reply, release: self.release, extend, without_pair, note: self.note }
     }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::sdk::Sdk;
-use crate::task::TaskError;
+use crate::task::{TOO_LARGE, TaskError};
 
 /// Messages of one answer (SQS's own limit).
 const MOST: usize = 10;
@@ -89,6 +89,8 @@ pub struct Queue {
     sdk: Sdk,
     config: QueueConfig,
     done: VecDeque<String>,
+    /// Messages that are asked for at once.
+    most: usize,
 }
 
 /// An update as it stands in a message.
@@ -102,7 +104,7 @@ impl Queue {
     /// Nothing is asked yet.
     #[must_use]
     pub fn new(sdk: Sdk, config: QueueConfig) -> Self {
-        Self { sdk, config, done: VecDeque::new() }
+        Self { sdk, config, done: VecDeque::new(), most: MOST }
     }
 
     /// Moves calls until the future is dropped.
@@ -140,18 +142,34 @@ impl Queue {
         moves: &dyn Moves,
         tell: &mut impl FnMut(Told),
     ) -> Result<(), TaskError> {
+        let mut first = Ok(());
+        for message in &self.receive().await? {
+            // The others are hidden from everybody else: they do not wait for this one.
+            first = first.and(self.take(message, moves, tell).await);
+        }
+        first
+    }
+
+    /// The next messages. Ten long ones are more than an answer may be here: then they come one by
+    /// one, and by more again when that went well.
+    async fn receive(&mut self) -> Result<Vec<Value>, TaskError> {
         let what = json!({
-            "QueueUrl": self.config.url, "MaxNumberOfMessages": MOST,
+            "QueueUrl": self.config.url, "MaxNumberOfMessages": self.most,
             "WaitTimeSeconds": self.config.wait.as_secs().min(20), "VisibilityTimeout": HIDDEN,
             "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp"],
             "AttributeNames": ["ApproximateReceiveCount", "SentTimestamp"]
         });
-        let mut got = self.sdk.call("sqs", "receiveMessage", &what).await?;
-        let Value::Array(messages) = got["Messages"].take() else { return Ok(()) };
-        for message in &messages {
-            self.take(message, moves, tell).await?;
-        }
-        Ok(())
+        let mut got = match self.sdk.call("sqs", "receiveMessage", &what).await {
+            Ok(got) => got,
+            Err(error) if error.error == TOO_LARGE && self.most > 1 => {
+                self.most = 1;
+                return Ok(Vec::new());
+            }
+            Err(error) => return Err(error),
+        };
+        self.most = MOST.min(self.most * 2);
+        let Value::Array(messages) = got["Messages"].take() else { return Ok(Vec::new()) };
+        Ok(messages)
     }
 
     async fn take(

@@ -49,6 +49,21 @@ const PHASES: [(Phase, &str); 10] = [
     (Phase::Over, "over"),
 ];
 
+impl Phase {
+    /// Whether an event may be answered with a claim here.
+    pub(super) fn may_claim(self) -> bool {
+        match self {
+            Self::New
+            | Self::Calling
+            | Self::Waiting
+            | Self::Connecting
+            | Self::TakingBack
+            | Self::Bridging => true,
+            Self::Connect | Self::Grace | Self::Bridged | Self::Ending | Self::Over => false,
+        }
+    }
+}
+
 /// All of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
@@ -108,37 +123,34 @@ impl State {
         }
     }
 
-    /// As attributes: texts only.
+    /// As attributes: texts only. What was among those that are kept and is no more is written as an
+    /// empty text: the service may add a reply's attributes to those, or put them in their place.
     #[must_use]
-    pub fn written(&self) -> Map<String, Value> {
+    pub fn written(&self, kept: Option<&Map<String, Value>>) -> Map<String, Value> {
         let mut attributes = Map::new();
         let mut put = |name: &str, value: &str| {
-            if !value.is_empty() {
+            let old = kept.and_then(|kept| kept.get(name));
+            if !value.is_empty() || old.is_some_and(|old| old.as_str() != Some("")) {
                 attributes.insert(name.to_owned(), Value::from(value));
             }
         };
         let name = PHASES.iter().find(|(phase, _)| *phase == self.phase);
         put("phase", name.map_or("", |(_, name)| name));
-        if let Some(pair) = &self.pair {
-            put("sma_number", &pair.our_number);
-            put("connect_number", &pair.connect_number);
-        }
+        let pair = self.pair.as_ref();
+        put("sma_number", pair.map_or("", |pair| &pair.our_number));
+        put("connect_number", pair.map_or("", |pair| &pair.connect_number));
         put("active_call_to_connect", if self.leased { "true" } else { "false" });
         put("original_calling_number", &self.caller);
-        if let Some(target) = &self.target {
-            put("target_number", &target.number);
-            put("target_arn", target.arn.as_deref().unwrap_or_default());
-        }
+        let target = self.target.as_ref();
+        put("target_number", target.map_or("", |target| &target.number));
+        put("target_arn", target.and_then(|target| target.arn.as_deref()).unwrap_or_default());
         let taken = matches!(self.phase, Phase::TakingBack | Phase::Bridging | Phase::Bridged);
         put("transfer", if taken { "true" } else { "false" });
-        if !self.headers.is_empty() {
-            put("headers", &serde_json::to_string(&self.headers).unwrap_or_default());
-        }
+        let headers = (!self.headers.is_empty()).then(|| serde_json::to_string(&self.headers));
+        put("headers", &headers.and_then(Result::ok).unwrap_or_default());
         put("leg_b", self.leg_b.as_deref().unwrap_or_default());
         for (name, number) in [("waits", self.waits), ("returns", self.returns)] {
-            if number > 0 {
-                put(name, &number.to_string());
-            }
+            put(name, &if number > 0 { number.to_string() } else { String::new() });
         }
         attributes
     }

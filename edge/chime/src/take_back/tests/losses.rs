@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::memory::Memory;
 use super::service::{Service, expect, expect_nothing, rules, rules_with_office, shown};
-use crate::take_back::Phase;
+use crate::take_back::{Application, Phase};
 
 const TO_OFFICE: &str =
     "call AWS +18555550111 as +18005550000 X-Original-Calling-Number=+12065550142 X-Queue=sales";
@@ -92,6 +92,54 @@ fn a_pool_that_is_down_is_as_one_that_is_empty() {
     let turn = call.caller_hangs_up();
     expect(&turn, ["hang up leg-b1"]);
     assert!(turn.note.unwrap().contains("it is down"));
+}
+
+#[test]
+fn a_pair_that_the_call_remembers_is_given_back_without_a_search() {
+    let pool = Memory::of(1);
+    Service::at_connect(&pool, rules(), "t1").caller_hangs_up();
+    let mut call = Service::at_office(&pool, rules(), "t2");
+    call.other_hangs_up();
+    call.caller_hangs_up();
+    assert!(pool.owners().is_empty());
+    assert_eq!(pool.searched(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_pool_is_waited_on_for_less_than_the_service_waits_for_us() {
+    let pool = Memory::of(1);
+    let mut rules = rules();
+    rules.exhausted.wait = std::time::Duration::ZERO;
+    let mut call = Service::new(&pool, rules.clone(), "t1");
+    std::thread::scope(|scope| scope.spawn(|| call.inbound()).join().map(drop)).unwrap();
+    let event = serde_json::from_value(call.last).unwrap();
+    pool.fall_silent();
+    let begin = tokio::time::Instant::now();
+    let turn = Application::new(rules, pool).handle(&event).await;
+    expect(&turn, ["say We are sorry", "hang up A"]);
+    assert!(begin.elapsed() < std::time::Duration::from_secs(5));
+    assert_eq!(turn.note.unwrap().matches("no answer").count(), 2);
+}
+
+#[test]
+fn what_the_last_transfer_brought_is_gone_where_attributes_are_added() {
+    for merges in [true, false] {
+        let pool = Memory::of(2);
+        let mut call = Service::at_connect(&pool, rules(), "t1");
+        call.merges = merges;
+        call.taken_back();
+        call.other_hangs_up();
+        assert!(call.state().target.is_some() && !call.state().headers.is_empty());
+        expect(
+            &call.failed("CallAndBridge", "CallNotAnswered"),
+            ["say Nobody answers at the moment", "call PSTN +12065550100 as +18005550000"],
+        );
+        let state = call.state();
+        assert_eq!((state.target, state.headers.len(), state.leg_b), (None, 0, None));
+        // An empty text is written once, where it takes the place of what was.
+        let again = call.succeeded("Speak").reply.transaction_attributes;
+        assert!(again.is_none_or(|written| !written.values().any(|text| text == "")));
+    }
 }
 
 #[test]

@@ -11,6 +11,8 @@ struct Inner {
     now: i64,
     rows: Vec<(Pair, Option<Lease>)>,
     broken: bool,
+    silent: bool,
+    searched: usize,
 }
 
 /// Clones share it.
@@ -35,6 +37,16 @@ impl Memory {
 
     pub(super) fn break_down(&self, broken: bool) {
         self.inner().broken = broken;
+    }
+
+    /// It does not answer claims and what is given back any more.
+    pub(super) fn fall_silent(&self) {
+        self.inner().silent = true;
+    }
+
+    /// How often all of a call's pairs were looked for.
+    pub(super) fn searched(&self) -> usize {
+        self.inner().searched
     }
 
     /// Who has leases that have not ended.
@@ -71,6 +83,9 @@ fn ready<'a, T: Send + 'a>(value: Result<T, DnisError>) -> Answer<'a, T> {
 
 impl DnisPool for Memory {
     fn claim(&self, claim: Claim) -> Answer<'_, Lease> {
+        if self.inner().silent {
+            return Box::pin(std::future::pending());
+        }
         ready(self.with(|inner| {
             let now = inner.now;
             let pairs = inner.rows.len();
@@ -110,7 +125,11 @@ impl DnisPool for Memory {
     }
 
     fn release(&self, owner: &str, pair: Option<&Pair>) -> Answer<'_, usize> {
+        if self.inner().silent {
+            return Box::pin(std::future::pending());
+        }
         ready(self.with(|inner| {
+            inner.searched += usize::from(pair.is_none());
             let mut count = 0;
             for (own, lease) in &mut inner.rows {
                 let of_pair = pair.is_none_or(|pair| pair == own);

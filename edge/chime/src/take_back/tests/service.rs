@@ -29,6 +29,8 @@ pub(super) struct Service {
     application: std::sync::Arc<Application<Memory>>,
     pub(super) transaction: String,
     pub(super) attributes: Option<Map<String, Value>>,
+    /// A reply's attributes are added to those that are kept.
+    pub(super) merges: bool,
     sequence: u32,
     pub(super) leg_a_up: bool,
     /// Every other leg that there was: id, and whether it is up.
@@ -44,6 +46,7 @@ impl Service {
             application: std::sync::Arc::new(Application::new(rules, pool.clone())),
             transaction: transaction.to_owned(),
             attributes: None,
+            merges: false,
             sequence: 0,
             leg_a_up: true,
             others: Vec::new(),
@@ -90,7 +93,8 @@ impl Service {
         let turn = self.again();
         if let Some(attributes) = &turn.reply.transaction_attributes {
             assert!(attributes.len() <= 100 && attributes.values().all(Value::is_string));
-            self.attributes = Some(attributes.clone());
+            let kept = self.attributes.take().filter(|_| self.merges);
+            self.attributes = Some(kept.into_iter().flatten().chain(attributes.clone()).collect());
         }
         turn.reply.check(&offhook_sma::Rules::default()).unwrap();
         for action in turn.reply.actions.iter().flatten() {
