@@ -1,7 +1,9 @@
 //! Calls that Amazon Connect has and the office takes back: by a queue that is looked into, for an
 //! office that has no port open. What an update does is the call's application's business.
 
+pub mod call;
 pub mod pairs;
+pub mod pool;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,3 +1,6 @@
+mod call;
+pub(super) mod pool;
+
 use std::sync::Mutex;
 
 use futures_util::future::BoxFuture;
