@@ -149,7 +149,7 @@ impl Applications {
         let _ = self.take_back.set(running);
         let pool = self.open_pairs(&dnis).await;
         coming.arrive(Arc::clone(&pool));
-        pairs::look_after(pool).await;
+        pairs::look_after(&dnis, pool).await;
     }
 
     async fn open_pairs(&self, dnis: &Dnis) -> Arc<dyn DnisPool> {
