@@ -43,7 +43,7 @@ pub use self::office::context;
 use self::remote::Remote;
 use self::workflow::Workflow;
 use crate::take_back::pool::{Coming, Lasting, system_sleep};
-use crate::take_back::{call, pairs};
+use crate::take_back::{self, call, pairs};
 
 /// All of them.
 pub struct Applications {
@@ -143,6 +143,7 @@ impl Applications {
         if dnis.our_numbers.is_empty() {
             return;
         }
+        take_back::kept_by(&dnis.keeper);
         let coming = Arc::new(Coming::default());
         let lasting = Lasting::new(Arc::clone(&coming) as _, dnis.lease, system_sleep());
         let running = Arc::new(call::Running::new(pairs::rules(&dnis), Arc::new(lasting)));
