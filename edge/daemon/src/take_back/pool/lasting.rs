@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use offhook_dnis::{Answer, Claim, Count, DnisError, DnisPool, Lease, Lookup, Pair};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// Waits.
@@ -57,8 +57,17 @@ impl Lasting {
     /// Gives back in a task of its own, which the next claim of this owner ends.
     async fn begin_release(&self, owner: String, pair: Option<Pair>) -> Result<usize, DnisError> {
         self.end_release(&owner).await;
+        let answered = self.spawn_release(owner, pair);
+        answered.await.unwrap_or_else(|_| Err(broken_off()))
+    }
+
+    fn spawn_release(
+        &self,
+        owner: String,
+        pair: Option<Pair>,
+    ) -> oneshot::Receiver<Result<usize, DnisError>> {
         let (stop, stopped) = watch::channel(false);
-        let (answer, answered) = tokio::sync::oneshot::channel();
+        let (answer, answered) = oneshot::channel();
         let pool = Arc::clone(&self.pool);
         let asked = owner.clone();
         let ask = move || -> Answer<'static, usize> {
@@ -85,8 +94,7 @@ impl Lasting {
             let _ = answer.send(done);
         });
         releases.by_owner.insert(owner, Release { number, stop, task });
-        drop(releases);
-        answered.await.unwrap_or_else(|_| Err(broken_off()))
+        answered
     }
 
     /// Ends the giving back of an owner's pairs: nothing of it is under way afterwards.
