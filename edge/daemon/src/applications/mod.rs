@@ -21,7 +21,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use jiff::Timestamp;
 use offhook_chime::http_task::HttpTasks;
 use offhook_chime::sdk::Sdk;
-use offhook_config::{Config, Target};
+use offhook_config::{Config, Dnis, Target};
+use offhook_dnis::DnisPool;
 use offhook_flows::{Router, Runtime};
 use offhook_pbx::app::{AppError, Application};
 use offhook_pbx::office::{self as pbx, OfficeHandle, Opening};
@@ -41,7 +42,8 @@ pub(crate) use self::handlers::aws_config;
 pub use self::office::context;
 use self::remote::Remote;
 use self::workflow::Workflow;
-use crate::take_back::pairs;
+use crate::take_back::pool::{Coming, Lasting, system_sleep};
+use crate::take_back::{self, call, pairs};
 
 /// All of them.
 pub struct Applications {
@@ -56,8 +58,8 @@ pub struct Applications {
     office: OnceLock<OfficeHandle>,
     flows: OnceLock<Router>,
     engine: OnceLock<Engine>,
-    /// What `flow:take-back` runs, when its pairs are there.
-    take_back: OnceLock<Arc<pairs::Running>>,
+    /// What `flow:take-back` runs, when pairs are configured.
+    take_back: OnceLock<Arc<call::Running>>,
     /// Whether workflows run, or will not.
     started: watch::Sender<bool>,
     me: Weak<Self>,
@@ -134,36 +136,50 @@ impl Applications {
         }
     }
 
-    /// Keeps the pairs of `[dnis]`, and runs calls by them, until the process ends.
+    /// Keeps the pairs of `[dnis]`, and runs calls by them, until the process ends. Until the pairs
+    /// are there, calls go as when none is free.
     pub async fn keep_pairs(self: Arc<Self>) {
         let dnis = self.config().dnis.clone();
         if dnis.our_numbers.is_empty() {
             return;
         }
-        let mut told = false;
-        let pool = loop {
-            let (sdk, trust) = (|| self.sdk(), || self.handlers.trust());
-            match pairs::open(&dnis, &self.store, sdk, trust).await {
-                Ok(pool) => break pool,
-                Err(error) if !std::mem::replace(&mut told, true) => {
-                    tracing::error!(error, "the pairs of [dnis] are not there");
-                }
-                Err(_) => {}
-            }
-            tokio::time::sleep(pairs::PAUSE).await;
-        };
-        if told {
-            tracing::info!("the pairs of [dnis] are there");
-        }
-        let rules = pairs::rules(&dnis);
-        let running = offhook_chime::take_back::Application::new(rules, Arc::clone(&pool));
-        let _ = self.take_back.set(Arc::new(running));
-        pairs::look_after(pool).await;
+        take_back::kept_by(&dnis.keeper);
+        let coming = Arc::new(Coming::default());
+        let lasting = Lasting::new(Arc::clone(&coming) as _, dnis.lease, system_sleep());
+        let running = Arc::new(call::Running::new(pairs::rules(&dnis), Arc::new(lasting)));
+        let _ = self.take_back.set(running);
+        let pool = self.open_pairs(&dnis).await;
+        coming.arrive(Arc::clone(&pool));
+        pairs::look_after(&dnis, pool).await;
     }
 
-    fn take_back(&self) -> Result<pairs::Call, String> {
-        let running = self.take_back.get().ok_or("the pairs of [dnis] are not there")?;
-        Ok(pairs::Call::new(Arc::clone(running)))
+    async fn open_pairs(&self, dnis: &Dnis) -> Arc<dyn DnisPool> {
+        let mut pause = None;
+        loop {
+            let (sdk, trust) = (|| self.sdk(), || self.handlers.trust());
+            let next = match pairs::open(dnis, &self.store, sdk, trust).await {
+                Ok(pool) => {
+                    if pause.is_some() {
+                        tracing::info!("the pairs of [dnis] are there");
+                    }
+                    return pool;
+                }
+                Err(error) => {
+                    // Once, and not at each attempt.
+                    if pause.is_none() {
+                        tracing::error!(error, "the pairs of [dnis] are not there");
+                    }
+                    pairs::next_pause(pause)
+                }
+            };
+            pause = Some(next);
+            tokio::time::sleep(next).await;
+        }
+    }
+
+    fn take_back(&self) -> Result<call::Call, String> {
+        let running = self.take_back.get().ok_or("the pairs of [dnis] need a restart")?;
+        Ok(call::Call::new(Arc::clone(running)))
     }
 
     /// Calls can be begun and told something from now on.

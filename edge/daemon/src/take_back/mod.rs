@@ -1,15 +1,27 @@
 //! Calls that Amazon Connect has and the office takes back: by a queue that is looked into, for an
 //! office that has no port open. What an update does is the call's application's business.
 
+pub mod call;
 pub mod pairs;
+pub mod pool;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use offhook_chime::sdk::Sdk;
 use offhook_chime::take_back::queue::{Moves, Queue, QueueConfig, Taken, Told};
+use offhook_config::Keeper;
 
-use crate::api::calls::Calls;
+use crate::api::calls::{ApiError, Calls};
+
+/// Whether other boxes lease from the same pairs, and so may look into the same queue.
+static SHARED: AtomicBool = AtomicBool::new(false);
+
+/// Tells who keeps the pairs.
+pub fn kept_by(keeper: &Keeper) {
+    SHARED.store(!matches!(keeper, Keeper::Here), Ordering::Relaxed);
+}
 
 /// How long an empty queue is waited on: the longest that SQS does.
 const WAIT: std::time::Duration = std::time::Duration::from_secs(20);
@@ -27,12 +39,17 @@ pub fn watch(
     let Some(url) = config.queue.clone() else { return Ok(()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let queue = Queue::new(sdk, QueueConfig { url, wait: WAIT, max_age: config.max_age });
-    let run = move || runtime.block_on(queue.run(&ByQueue(calls), tell));
+    let calls = ByQueue { calls, shared: &SHARED };
+    let run = move || runtime.block_on(queue.run(&calls, tell));
     std::thread::Builder::new().name("take-back".into()).spawn(run).map(drop)
 }
 
 /// The calls, as the queue moves them.
-struct ByQueue(Arc<dyn Calls>);
+struct ByQueue {
+    calls: Arc<dyn Calls>,
+    /// A call that is not here may be another box's.
+    shared: &'static AtomicBool,
+}
 
 impl Moves for ByQueue {
     fn update(
@@ -41,12 +58,20 @@ impl Moves for ByQueue {
         transaction: &str,
         arguments: BTreeMap<String, String>,
     ) -> Taken {
-        match self.0.update(application, transaction, arguments) {
+        match self.calls.update(application, transaction, arguments) {
             Ok(()) => Taken::Told,
             Err(error) if error.is_passing() => Taken::Later(error.to_string()),
+            Err(error) if self.shared.load(Ordering::Relaxed) && is_not_found(&error) => {
+                Taken::Later(error.to_string())
+            }
             Err(error) => Taken::Hopeless(error.to_string()),
         }
     }
+}
+
+/// Whether there is no such call, by the error's own name.
+fn is_not_found(error: &ApiError) -> bool {
+    *error == ApiError::not_found(error.to_string())
 }
 
 fn tell(told: Told) {

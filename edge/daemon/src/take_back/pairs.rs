@@ -4,62 +4,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use offhook_chime::Trust;
 use offhook_chime::dnis::{DynamoDbConfig, DynamoDbPool};
 use offhook_chime::sdk::Sdk;
-use offhook_chime::take_back::{self, Exhausted, Rules, Target};
+use offhook_chime::take_back::{Exhausted, Rules, Target};
 use offhook_config::{Dnis, Keeper};
-use offhook_dnis::{DnisPool, Pair, system_clock};
-use offhook_pbx::app::{AppError, Application};
+use offhook_dnis::{DnisPool, Lease, Pair, system_clock};
 use offhook_postgres::{Database, PostgresPool};
-use offhook_sma::{InvocationEvent, Reply};
 use offhook_store::{SqlitePool, Store};
 
 /// The name in `to = "flow:take-back"`.
 pub const FLOW: &str = "take-back";
-/// Between attempts to reach a pool that others keep, and between two looks for leases that ended.
+/// Between two looks for leases that ended; no longer between two attempts to reach a pool that
+/// others keep.
 pub const PAUSE: Duration = Duration::from_secs(60);
-
-/// What runs the calls, with its pool.
-pub type Running = take_back::Application<Arc<dyn DnisPool>>;
-
-/// One call.
-pub struct Call {
-    running: Arc<Running>,
-    notes: Vec<String>,
-}
-
-impl Call {
-    /// Keeps nothing but what is remarkable: the call's attributes have the rest.
-    pub fn new(running: Arc<Running>) -> Self {
-        Self { running, notes: Vec::new() }
-    }
-}
-
-impl Application for Call {
-    fn name(&self) -> &'static str {
-        FLOW
-    }
-
-    fn handle(&mut self, event: InvocationEvent) -> BoxFuture<'_, Result<Reply, AppError>> {
-        Box::pin(async move {
-            let turn = self.running.handle(&event).await;
-            if turn.without_pair {
-                tracing::warn!(
-                    call = event.call_details.transaction_id,
-                    "a caller finds no free pair of numbers ([dnis])"
-                );
-            }
-            self.notes.extend(turn.note);
-            Ok(turn.reply)
-        })
-    }
-
-    fn take_notes(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.notes)
-    }
-}
 
 /// The pool of the configuration. One that others keep is asked for the first time here.
 ///
@@ -94,20 +52,47 @@ pub async fn open(
     Ok(pool)
 }
 
+/// The pause before the next attempt to open the pool, after this one: a second, and twice as long
+/// each time.
+#[must_use]
+pub fn next_pause(last: Option<Duration>) -> Duration {
+    last.map_or(Duration::from_secs(1), |last| PAUSE.min(last * 2))
+}
+
 /// Gives back what calls have left leased, until the process ends.
-pub async fn look_after(pool: Arc<dyn DnisPool>) {
+pub async fn look_after(dnis: &Dnis, pool: Arc<dyn DnisPool>) {
     loop {
         tokio::time::sleep(PAUSE).await;
         match pool.sweep().await {
             Ok(ended) => {
+                let retired = retired(dnis, &ended);
                 for lease in ended {
                     let call = lease.owner;
                     tracing::warn!(call, "a pair of numbers was left leased; it is free");
+                }
+                if !retired.is_empty()
+                    && let Err(error) = pool.remove(retired).await
+                {
+                    tracing::warn!(%error, "pairs that are not configured any more stay");
                 }
             }
             Err(error) => tracing::warn!(%error, "leases that ended are not given back"),
         }
     }
+}
+
+/// Pairs that were leased when the pool was opened, and are not configured any more. Those that
+/// others keep may be somebody else's.
+fn retired(dnis: &Dnis, ended: &[Lease]) -> Vec<Pair> {
+    if !matches!(dnis.keeper, Keeper::Here) {
+        return Vec::new();
+    }
+    let configured = |pair: &Pair| {
+        dnis.our_numbers.contains(&pair.our_number)
+            && dnis.connect_numbers.contains(&pair.connect_number)
+    };
+    let pairs = ended.iter().map(|lease| lease.pair.clone());
+    pairs.filter(|pair| !configured(pair)).collect()
 }
 
 /// What the operator decides about such calls.

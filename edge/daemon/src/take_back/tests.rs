@@ -1,3 +1,6 @@
+mod call;
+pub(super) mod pool;
+
 use std::sync::Mutex;
 
 use futures_util::future::BoxFuture;
@@ -29,11 +32,21 @@ impl Calls for Named {
 
 #[test]
 fn what_a_call_says_decides_what_becomes_of_the_message() {
-    let calls = ByQueue(Arc::new(Named::default()));
+    static ALONE: AtomicBool = AtomicBool::new(false);
+    let calls = ByQueue { calls: Arc::new(Named::default()), shared: &ALONE };
     let update = |call: &str| calls.update("ivr", call, BTreeMap::new());
     assert_eq!(update("t1"), Taken::Told);
     assert_eq!(update("gone"), Taken::Hopeless("there is no such call".to_owned()));
     assert_eq!(update("wrong"), Taken::Hopeless("too many arguments".to_owned()));
     assert_eq!(update("busy"), Taken::Later("Rate exceeded".to_owned()));
     assert_eq!(update("closing"), Taken::Later("the office closes".to_owned()));
+}
+
+#[test]
+fn a_call_that_is_not_here_may_be_another_boxs_when_the_pairs_are_shared() {
+    static SHARED: AtomicBool = AtomicBool::new(true);
+    let calls = ByQueue { calls: Arc::new(Named::default()), shared: &SHARED };
+    let update = |call: &str| calls.update("ivr", call, BTreeMap::new());
+    assert_eq!(update("gone"), Taken::Later("there is no such call".to_owned()));
+    assert_eq!(update("wrong"), Taken::Hopeless("too many arguments".to_owned()));
 }
