@@ -6,6 +6,7 @@
 
 use offhook_asl::history::{Details, Event, EventId};
 use offhook_asl::machine::Machine;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
@@ -56,8 +57,9 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The secrets of one execution.
-#[derive(Debug, Clone, Default)]
+/// The secrets of one execution. They are kept with its snapshot: its history, being masked, does
+/// not tell them again.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Secrets {
     values: Values,
     /// The state of the newest event of each branch.
@@ -91,7 +93,7 @@ impl Secrets {
 }
 
 /// Values to be masked.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Values(Vec<String>);
 
 impl Values {

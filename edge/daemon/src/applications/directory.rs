@@ -27,7 +27,7 @@ impl Applications {
     /// `flow:NAME`, `flow:NAME@ALIAS` and `flow:NAME@VERSION` of all that is published.
     async fn published_labels(&self) -> Vec<String> {
         let Some(versions) = self.runtime().map(Runtime::versions) else { return Vec::new() };
-        let read = async { Ok((versions.list(None).await?, versions.aliases(None).await?)) };
+        let read = async { Ok((versions.numbers().await?, versions.aliases(None).await?)) };
         let (all, aliases) = match read.await {
             Ok(read) => read,
             Err(error) => {
@@ -36,10 +36,9 @@ impl Applications {
                 return Vec::new();
             }
         };
-        let of_versions = all.iter().flat_map(|version| {
-            let name = &version.machine;
-            [format!("flow:{name}"), format!("flow:{name}@{}", version.version)]
-        });
+        let of_versions = all
+            .iter()
+            .flat_map(|(name, version)| [format!("flow:{name}"), format!("flow:{name}@{version}")]);
         let of_aliases =
             aliases.iter().map(|alias| format!("flow:{}@{}", alias.machine, alias.name));
         of_versions.chain(of_aliases).collect()

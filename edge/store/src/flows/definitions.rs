@@ -59,6 +59,16 @@ impl Definitions for Store {
         }))
     }
 
+    fn list_numbers(&self) -> Kept<Vec<(String, u32)>> {
+        kept(self.read(move |connection| {
+            // The primary key has both: no definition is read.
+            let sql = "SELECT machine, version FROM flow_versions ORDER BY machine, version DESC";
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        }))
+    }
+
     fn delete_version(&self, machine: String, number: u32) -> Kept<bool> {
         kept(self.write(true, move |connection| {
             let sql = "DELETE FROM flow_versions WHERE machine = ?1 AND version = ?2";

@@ -63,6 +63,8 @@ fn versions_are_numbered_for_each_machine_and_a_number_is_not_given_twice() {
     let versions = wait(store.list_versions(Some("a".into())));
     assert_eq!(versions.iter().map(|v| v.version).collect::<Vec<_>>(), [3, 1]);
     assert_eq!(wait(store.list_versions(None)).len(), 3);
+    let numbers = [("a".to_owned(), 3), ("a".to_owned(), 1), ("b".to_owned(), 1)];
+    assert_eq!(wait(store.list_numbers()), numbers);
     let found = wait(store.get_version("a".into(), 3)).unwrap();
     assert_eq!(found, PublishedVersion { version: 3, ..version("a", "3") });
     assert_eq!(wait(store.get_version("a".into(), 2)), None);

@@ -108,6 +108,7 @@ pub(super) enum What {
 pub(super) struct Snapshot<'a> {
     pub(super) execution: &'a Execution,
     pub(super) open: Vec<(TaskId, bool, Option<&'a str>, &'a What)>,
+    pub(super) secrets: &'a Secrets,
 }
 
 /// The same, read again.
@@ -115,6 +116,9 @@ pub(super) struct Snapshot<'a> {
 pub(super) struct Restored {
     pub(super) execution: offhook_asl::execution::Snapshot,
     pub(super) open: Vec<(TaskId, bool, Option<String>, What)>,
+    /// Snapshots of earlier releases have none.
+    #[serde(default)]
+    pub(super) secrets: Secrets,
 }
 
 impl Live {

@@ -40,7 +40,7 @@ impl Owner {
     }
 
     async fn read(&mut self, record: ExecutionRecord, body: &[u8]) -> Result<Key, String> {
-        let Restored { execution, open } =
+        let Restored { execution, open, secrets } =
             serde_json::from_slice(body).map_err(|e| format!("its snapshot is damaged: {e}"))?;
         let machine = self.machine(&record, execution.digest()).await?;
         let execution =
@@ -50,6 +50,7 @@ impl Owner {
         self.next_key += 1;
         self.by_arn.insert(record.arn.clone(), key);
         let mut live = Live::new(execution, record, MachineType::Standard);
+        live.secrets = secrets;
         for (id, submitted, token, what) in open {
             if let Some(token) = &token {
                 self.tokens.open(token.clone(), key, id);

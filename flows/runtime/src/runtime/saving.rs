@@ -129,7 +129,7 @@ fn change(live: &Live, ended: bool) -> Result<ExecutionChange, serde_json::Error
     }
     let open = live.open.iter();
     let open = open.map(|(id, o)| (*id, o.submitted, o.token.as_deref(), &o.what)).collect();
-    let snapshot = Snapshot { execution: &live.execution, open };
+    let snapshot = Snapshot { execution: &live.execution, open, secrets: &live.secrets };
     let snapshot = (!ended).then(|| serde_json::to_vec(&snapshot)).transpose()?;
     let new = live.new && live.kind == MachineType::Standard;
     let mut record = live.record.clone();

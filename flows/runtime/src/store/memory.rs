@@ -84,6 +84,12 @@ impl Definitions for MemoryStore {
         ready(found.next_back().map(|((_, number), version)| (*number, version.kind)))
     }
 
+    fn list_numbers(&self) -> Kept<Vec<(String, u32)>> {
+        let mut numbers: Vec<_> = self.inner().versions.keys().cloned().collect();
+        numbers.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
+        ready(numbers)
+    }
+
     fn delete_version(&self, machine: String, version: u32) -> Kept<bool> {
         ready(self.inner().versions.remove(&(machine, version)).is_some())
     }

@@ -94,6 +94,8 @@ pub trait Definitions: Send + Sync {
         machine: String,
         version: Option<u32>,
     ) -> Kept<Option<(u32, MachineType)>>;
+    /// Machine and number of all, without their definitions, newest first.
+    fn list_numbers(&self) -> Kept<Vec<(String, u32)>>;
     /// `false`: there was none.
     fn delete_version(&self, machine: String, version: u32) -> Kept<bool>;
     /// Insert or replace.

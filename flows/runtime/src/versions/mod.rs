@@ -149,6 +149,14 @@ impl Versions {
         self.store.list_versions(name.map(str::to_owned)).await
     }
 
+    /// Machine and number of all versions, newest first. No definition is read.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn numbers(&self) -> Result<Vec<(String, u32)>, StoreError> {
+        self.store.list_numbers().await
+    }
+
     /// One version.
     ///
     /// # Errors
@@ -301,14 +309,18 @@ impl Versions {
     /// # Errors
     /// The store could not be read.
     pub async fn has(&self, wanted: &MachineRef) -> Result<bool, StoreError> {
-        let versions = self.list(Some(&wanted.name)).await?;
-        match &wanted.qualifier {
-            None => Ok(!versions.is_empty()),
+        let number = match &wanted.qualifier {
+            None => None,
             Some(number) if number.chars().all(|c| c.is_ascii_digit()) => {
-                Ok(versions.iter().any(|version| version.version.to_string() == *number))
+                // `007` is no version's number.
+                match number.parse().ok().filter(|n: &u32| n.to_string() == *number) {
+                    None => return Ok(false),
+                    some => some,
+                }
             }
-            Some(alias) => Ok(self.alias(&wanted.name, alias).await?.is_some()),
-        }
+            Some(alias) => return Ok(self.alias(&wanted.name, alias).await?.is_some()),
+        };
+        Ok(self.store.find_version(wanted.name.clone(), number).await?.is_some())
     }
 
     /// A version's machine, ready to run.

@@ -157,3 +157,30 @@ async fn a_definition_is_parsed_once_and_a_newer_one_of_another_process_is_seen(
     let deleted = MachineRef::parse("m:2").unwrap();
     assert!(matches!(versions.choose(&deleted).await, Err(StartError::NoSuchMachine(_))));
 }
+
+#[tokio::test]
+async fn whether_there_is_a_version_is_told_by_name_number_and_alias() {
+    let versions = versions();
+    for comment in ["one", "two", "three"] {
+        publish(&versions, comment).await;
+    }
+    versions.shift("m", "live", all(3)).await.unwrap();
+    versions.delete("m", 2).await.unwrap();
+    let there = [("m", None), ("m", Some("1")), ("m", Some("3")), ("m", Some("live"))];
+    let missing = [
+        ("n", None),
+        ("m", Some("2")),
+        ("m", Some("4")),
+        ("m", Some("03")),
+        ("m", Some("99999999999")),
+        ("m", Some("other")),
+        ("n", Some("live")),
+    ];
+    let asked = there.map(|one| (one, true)).into_iter().chain(missing.map(|one| (one, false)));
+    for ((name, qualifier), expected) in asked {
+        let qualifier = qualifier.map(str::to_owned);
+        let wanted = MachineRef { name: name.to_owned(), qualifier };
+        assert_eq!(versions.has(&wanted).await.unwrap(), expected, "{wanted}");
+    }
+    assert_eq!(versions.numbers().await.unwrap(), [("m".to_owned(), 3), ("m".to_owned(), 1)]);
+}

@@ -138,3 +138,65 @@ async fn a_child_of_a_given_name_that_ended_unseen_is_still_its_parents() {
     let record = runtime.wait_for_end(&other.arn).await.unwrap();
     assert_eq!(record.error.as_deref(), Some("StepFunctions.ExecutionAlreadyExistsException"));
 }
+
+/// A machine that asks a caller for a PIN, waits, and hands the digits on under another name.
+fn asking_for_a_pin() -> Value {
+    let echo = |parameters: Value| json!({ "Type": "Task", "Resource": "arn:aws:states:::test:echo", "Parameters": parameters });
+    let mut ask = echo(json!({ "Token.$": "$$.Task.Token" }));
+    ask["Resource"] = json!("arn:aws:states:::test:echo.waitForTaskToken");
+    ask["Next"] = json!("Wait");
+    let mut check = echo(json!({ "Entered.$": "$.ActionData.ReceivedDigits" }));
+    check["End"] = json!(true);
+    json!({ "StartAt": "Ask for the PIN", "States": {
+        "Ask for the PIN": ask,
+        "Wait": { "Type": "Wait", "Seconds": 3600, "Next": "Check" },
+        "Check": check,
+    } })
+}
+
+/// An execution of it whose caller has given the PIN, and what ends it after a restart.
+async fn with_a_pin(room: &Room, pin: &str) -> String {
+    let runtime = room.runtime().await;
+    publish(&runtime, "m", asking_for_a_pin()).await;
+    let started = runtime.start_execution(start("m", "x", json!({}))).await.unwrap();
+    settle().await;
+    let digits = json!({ "ActionData": { "ReceivedDigits": pin } }).to_string();
+    runtime.send_task_success(&token(&room.echo), &digits).await.unwrap();
+    settle().await;
+    drop(runtime);
+    settle().await;
+    started.arn
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pin_from_before_the_restart_stays_masked_after_it() {
+    let room = Room::new();
+    let arn = with_a_pin(&room, "80415277").await;
+    let runtime = room.runtime().await;
+    let record = runtime.wait_for_end(&arn).await.unwrap();
+    assert_eq!(record.status, ExecutionStatus::Succeeded);
+    // The execution itself goes on with it.
+    assert_eq!(room.echo.asked().last().unwrap().arguments, json!({ "Entered": "80415277" }));
+    settle().await;
+    let record = runtime.describe_execution(&arn).await.unwrap();
+    assert_eq!(record.output.as_deref(), Some(r#"{"Entered":"****"}"#));
+    let events = json!(runtime.execution_history(&arn).await.unwrap()).to_string();
+    assert!(events.contains("Check") && !events.contains("80415277"), "{events}");
+    let store = format!("{:?}", room.store);
+    assert!(!store.contains("80415277"), "{store}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_that_knows_no_secrets_is_still_read() {
+    let room = Room::new();
+    let arn = with_a_pin(&room, "80415277").await;
+    let (record, snapshot) = room.store.unfinished_executions().await.unwrap().remove(0);
+    let mut snapshot: Value = serde_json::from_slice(&snapshot).unwrap();
+    assert!(snapshot.as_object_mut().unwrap().remove("secrets").is_some());
+    let snapshot = Some(serde_json::to_vec(&snapshot).unwrap());
+    let change =
+        crate::store::ExecutionChange { record, snapshot, history: Vec::new(), new: false };
+    room.store.save_execution(change).await.unwrap();
+    let record = room.runtime().await.wait_for_end(&arn).await.unwrap();
+    assert_eq!(record.status, ExecutionStatus::Succeeded);
+}

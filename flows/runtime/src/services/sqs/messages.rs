@@ -15,6 +15,8 @@ use super::Inner;
 /// Messages of one queue, and their bytes.
 const MOST: usize = 1000;
 const MOST_BYTES: usize = 64 * 1024 * 1024;
+/// Sendings of one queue that are remembered. What a restart asks for again was asked for last.
+pub(super) const MOST_SENDINGS: usize = 1000;
 /// How long a message is kept (SQS's default `MessageRetentionPeriod`).
 const KEPT: SignedDuration = SignedDuration::from_hours(96);
 /// Messages that are deleted in one step.
@@ -38,7 +40,7 @@ fn space(queue: &str) -> String {
 
 /// Which requests have sent what they ask for, in the order of sending: one that is made again
 /// after a restart has its message already, even if that was received and deleted meanwhile.
-fn sendings(queue: &str) -> String {
+pub(super) fn sendings(queue: &str) -> String {
     format!("sqs/sendings/{queue}")
 }
 
@@ -192,9 +194,20 @@ impl Inner {
             ..EntryRange::default()
         };
         let mut old = self.entries.range_entries(range).await.map_err(failed)?;
-        let sendings = self.entries.due_entries(sendings(queue), now, CHUNK).await;
-        old.extend(sendings.map_err(failed)?);
+        old.extend(self.old_sendings(queue, now).await?);
         self.delete(old).await
+    }
+
+    /// Sendings that are forgotten: those of messages that are too old, and the oldest of too many.
+    async fn old_sendings(&self, queue: &str, now: Timestamp) -> Result<Vec<Entry>, Fault> {
+        let all = now.checked_add(KEPT).unwrap_or(now);
+        let most = MOST_SENDINGS + CHUNK;
+        let found = self.entries.due_entries(sendings(queue), all, most).await.map_err(failed)?;
+        let too_many = found.len().saturating_sub(MOST_SENDINGS);
+        let old =
+            |(n, entry): &(usize, Entry)| *n < too_many || entry.due.is_some_and(|at| at <= now);
+        let old = found.into_iter().enumerate().take_while(old).take(CHUNK);
+        Ok(old.map(|(_, entry)| entry).collect())
     }
 
     async fn delete(&self, entries: Vec<Entry>) -> Result<(), Fault> {

@@ -6,9 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use offhook_asl::machine::Pattern;
 use serde_json::{Value, json};
 
+use super::messages::{MOST_SENDINGS, sendings};
 use super::{LocalQueues, Sqs};
 use crate::services::{ExecutionInfo, Integration, NoUpstream, Request, Service, ServiceError};
-use crate::store::MemoryStore;
+use crate::store::{Entries, MemoryStore};
 
 const URL: &str = "https://sqs.us-east-1.amazonaws.com/000000000000/reports";
 
@@ -191,4 +192,44 @@ async fn a_request_that_is_made_again_after_a_restart_sends_no_second_message() 
     assert_eq!(received(701).await.unwrap(), json!({}));
     send(702, "x", "2").await.unwrap();
     assert!(received(703).await.unwrap()["Messages"].is_array());
+}
+
+#[tokio::test]
+async fn only_the_newest_sendings_are_remembered_and_none_after_four_days() {
+    let store = Arc::new(MemoryStore::new());
+    let sqs = Sqs::new(store.clone(), LocalQueues::All, Arc::new(NoUpstream));
+    let send = |seconds, state: usize| {
+        let arguments = json!({"QueueUrl": URL, "MessageBody": "x"});
+        let idempotency = format!("arn:aws:states:::execution:m:x/{state}");
+        let asked = request(seconds, Integration::Optimized, "sendMessage", arguments);
+        sqs.call(Request { idempotency, ..asked })
+    };
+    let remembered = async || {
+        let forever = Timestamp::MAX;
+        store.due_entries(sendings("reports"), forever, usize::MAX).await.unwrap().len()
+    };
+    let last = MOST_SENDINGS + 20;
+    for state in 0..=last {
+        let seconds = i64::try_from(state).unwrap();
+        send(seconds, state).await.unwrap();
+        if state % 500 == 499 {
+            ask(&sqs, seconds, "purgeQueue", json!({})).await.unwrap();
+        }
+    }
+    assert_eq!(remembered().await, MOST_SENDINGS + 1);
+    ask(&sqs, 5_000, "purgeQueue", json!({})).await.unwrap();
+    // The newest has its message still; the oldest is forgotten.
+    send(5_001, last).await.unwrap();
+    assert_eq!(ask(&sqs, 5_002, "receiveMessage", json!({})).await.unwrap(), json!({}));
+    send(5_003, 0).await.unwrap();
+    assert!(ask(&sqs, 5_004, "receiveMessage", json!({})).await.unwrap()["Messages"].is_array());
+    // Each step deletes a bounded number of them.
+    let later = 5 * 86_400;
+    let before = remembered().await;
+    ask(&sqs, later, "receiveMessage", json!({})).await.unwrap();
+    assert_eq!(remembered().await, before - 100);
+    for _ in 0..=before / 100 {
+        ask(&sqs, later, "receiveMessage", json!({})).await.unwrap();
+    }
+    assert_eq!(remembered().await, 0);
 }
