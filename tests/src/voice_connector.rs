@@ -162,7 +162,13 @@ fn voice(connector: &mut Connector, asked: &Asked) -> Says {
         _ => &mut connector.health,
     };
     match verb {
-        "Put" => *slot = asked.json()[name].clone(),
+        "Put" => {
+            *slot = asked.json()[name].clone();
+            // What a request leaves out has a value all the same.
+            if name == "Termination" && slot["CpsLimit"].is_null() {
+                slot["CpsLimit"] = json!(1);
+            }
+        }
         "Delete" => {
             *slot = Value::Null;
             return Says::no_content();

@@ -38,7 +38,8 @@ impl Office {
         fs::write(office.path("secret"), secret).unwrap();
         let text = format!(
             "[server]\ndata_dir = \"{data}\"\nexternal_address = \"198.51.100.20\"\n\n\
-             [[listen]]\ntransport = \"udp\"\naddress = \"127.0.0.1:5070\"\n\n\
+             [[listen]]\ntransport = \"udp\"\naddress = \"127.0.0.1:5060\"\n\n\
+             [[listen]]\ntransport = \"udp\"\naddress = \"0.0.0.0:5070\"\n\n\
              [aws]\nregion = \"us-east-1\"\naccount = \"111122223333\"\nendpoint = \"{url}\"\n\
              access_key = \"{KEY}\"\nsecret_key_file = \"{secret}\"\n\n\
              [[trunk]]\nname = \"connect\"\ntype = \"voice_connector\"\nregion = \"us-east-1\"\n\
@@ -138,6 +139,18 @@ fn a_bare_connector_is_set_up_after_a_yes_and_given_back_by_undo() {
     assert!(office.aws.connector().origination.is_null());
     assert!(office.aws.connector().termination.is_null());
     assert!(said(&office.run(&["chime", "undo"], "")).contains("nothing to take back"));
+}
+
+#[test]
+fn what_several_setups_changed_goes_back_to_the_very_beginning() {
+    let office = Office::new(bare(), SECRET);
+    assert!(office.setup(&["--country", "US", "--yes"], "").status.success());
+    assert!(office.setup(&["--country", "CA", "--yes"], "").status.success());
+    assert_eq!(office.aws.connector().termination["CallingRegions"], json!(["US", "CA"]));
+    let undone = office.run(&["chime", "undo", "--yes"], "");
+    assert!(undone.status.success(), "{}", said(&undone));
+    assert!(office.aws.connector().termination.is_null());
+    assert!(office.aws.connector().origination.is_null());
 }
 
 #[test]

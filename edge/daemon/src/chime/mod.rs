@@ -10,7 +10,7 @@ use offhook_chime::{TaskError, Trust};
 use offhook_config::Config;
 use serde_json::{Value, json};
 
-use self::plan::{Change, Wishes, plan};
+use self::plan::{Change, Setting, Wishes, plan};
 use self::undo::UndoFile;
 use crate::cli::{ChimeCommand, OutsideArgs, Place};
 use crate::doctor::facts::{connectors, gather, sdk_of};
@@ -105,6 +105,10 @@ fn make(config: &Config, changes: Vec<Change>) -> Result<(), CommandError> {
     for change in changes {
         file.add(&change)?;
         ask(config, &change, Some(&change.after))?;
+        // AWS fills in what was left out: `undo` compares with what it has from now on.
+        if let Some(there) = now_there(config, &change)? {
+            file.made(there)?;
+        }
         print(&format!("trunk {}, {}: done", change.trunk, change.setting.name()));
     }
     print("`offhook chime undo` takes it back; `offhook doctor` looks whether all is well now.");
@@ -157,8 +161,17 @@ fn take_back(place: &Place, force: bool, yes: bool) -> Result<(), CommandError> 
         print("There is nothing to take back.");
         return Ok(());
     }
+    // What there will be when the later changes of a setting are taken back.
+    let mut then: Vec<(String, Setting, Option<Value>)> = Vec::new();
     for change in changes.iter().rev() {
-        let there = now_there(&config, change)?;
+        let of_it = |(id, setting, _): &&(String, Setting, Option<Value>)| {
+            *id == change.connector && *setting == change.setting
+        };
+        let there = match then.iter().rev().find(of_it) {
+            Some((.., there)) => there.clone(),
+            None => now_there(&config, change)?,
+        };
+        then.push((change.connector.clone(), change.setting, change.before.clone()));
         if there != change.before && there.as_ref() != Some(&change.after) && !force {
             return Err(words(format!(
                 "trunk {}: somebody changed its {} since; --force sets it back all the same",

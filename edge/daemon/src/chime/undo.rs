@@ -4,6 +4,8 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use super::plan::Change;
 use crate::place::CommandError;
 
@@ -46,6 +48,18 @@ impl UndoFile {
             )));
         }
         changes.push(change.clone());
+        self.write(&changes)
+    }
+
+    /// Writes down what AWS made of the last one.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub(super) fn made(&self, there: Value) -> Result<(), CommandError> {
+        let mut changes = self.read()?;
+        if let Some(last) = changes.last_mut() {
+            last.after = there;
+        }
         self.write(&changes)
     }
 
