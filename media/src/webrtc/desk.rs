@@ -23,10 +23,18 @@ pub(crate) struct Desk {
     handshake: PhoneHandshake,
     /// Where ours goes: as announced, then where the peer's comes from.
     peer: SocketAddr,
+    /// As the description has it.
+    announced: SocketAddr,
+    /// Whether its host has spoken: then no other is listened to.
+    heard: bool,
+    /// Whether another has been listened to.
+    strange: bool,
     keys: Option<SrtpKeys>,
     until: Instant,
     over: bool,
     error: Option<WebRtcError>,
+    /// Why it came to nothing with another host: told when the announced one never speaks.
+    doubt: Option<WebRtcError>,
 }
 
 impl Desk {
@@ -41,10 +49,14 @@ impl Desk {
             handshake: identity.with_phone(now, terms.fingerprint.clone(), terms.active),
             terms,
             peer,
+            announced: peer,
+            heard: false,
+            strange: false,
             keys: None,
             until: now + HANDSHAKE + Duration::from_secs(5),
             over: false,
             error: None,
+            doubt: None,
         };
         desk.handle_timeout(now, send);
         desk
@@ -61,6 +73,8 @@ impl Desk {
     ) {
         if self.terms != terms {
             *self = Self::new(now, terms, identity, peer, send);
+        } else if self.announced != peer {
+            (self.announced, self.heard) = (peer, false);
         }
     }
 
@@ -74,7 +88,8 @@ impl Desk {
         self.error.take()
     }
 
-    /// Takes a datagram of DTLS. Before the keys are there its source is where we answer.
+    /// Takes a datagram of DTLS. Before the keys are there its source is where we answer: the host of
+    /// the description, or another one (of a NAT) as long as that one is silent.
     pub(crate) fn receive(
         &mut self,
         now: Instant,
@@ -82,14 +97,27 @@ impl Desk {
         packet: &[u8],
         send: Send<'_>,
     ) {
-        if self.keys.is_none() {
+        let own = from.ip() == self.announced.ip();
+        if self.keys.is_some() {
+            if from != self.peer {
+                return;
+            }
+        } else if own {
+            self.heard = true;
             self.peer = from;
-        } else if from != self.peer {
+            if std::mem::take(&mut self.strange) {
+                self.doubt = None;
+                self.handshake.disregard(now);
+            }
+        } else if self.heard {
             return;
+        } else {
+            self.strange = true;
+            self.peer = from;
         }
         let to = self.peer;
         let news = self.handshake.receive(now, packet, &mut |packet| send(to, packet));
-        self.heed(news);
+        self.heed(news, own);
     }
 
     /// Lets time pass.
@@ -106,21 +134,33 @@ impl Desk {
                     send(to, packet);
                 }
             });
-            self.heed(news);
+            self.heed(news, !self.strange);
         }
         if self.keys.is_none() && now >= self.until {
-            self.fail(WebRtcError::Late);
+            let why = self.doubt.take().unwrap_or(WebRtcError::Late);
+            self.fail(why);
         }
     }
 
-    fn heed(&mut self, news: News) {
-        match news {
-            News::Waiting => {}
-            News::Keys(keys) => self.keys = Some(keys),
-            // What comes after the keys ends nothing: signalling says when the call is over.
-            _ if self.keys.is_some() => {}
-            News::Stranger => self.fail(WebRtcError::Stranger),
-            News::Failed(text) => self.fail(WebRtcError::Handshake(text)),
+    /// `own`: of the announced host.
+    fn heed(&mut self, news: News, own: bool) {
+        let why = match news {
+            News::Waiting => return,
+            News::Keys(keys) => {
+                self.keys = Some(keys);
+                return;
+            }
+            News::Stranger => WebRtcError::Stranger,
+            News::Failed(text) => WebRtcError::Handshake(text),
+        };
+        // What comes after the keys ends nothing: signalling says when the call is over.
+        if self.keys.is_some() {
+            return;
+        }
+        if own {
+            self.fail(why);
+        } else {
+            self.doubt = Some(why);
         }
     }
 
@@ -186,6 +226,54 @@ mod tests {
         assert!(a.keys().is_some());
         a.set(now, terms(&one, false), &one, announced, &mut |_, _| {});
         assert!(a.keys().is_none());
+    }
+
+    #[test]
+    fn a_forged_alert_or_a_flood_from_a_stranger_does_not_end_the_handshake() {
+        let now = Instant::now();
+        let [one, two] = [Identity::fresh().unwrap(), Identity::fresh().unwrap()];
+        let terms =
+            |of: &Identity, active| DtlsTerms { fingerprint: of.fingerprint().clone(), active };
+        let alert = [21, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 40];
+        let forge = |desk: &mut Desk, own: &str| {
+            for from in [own, "203.0.113.9:7"] {
+                desk.receive(now, addr(from), &alert, &mut |_, _| panic!("answered"));
+            }
+            for number in 0..2000_u32 {
+                let mut record = vec![22, 254, 253, 0, 0, 0, 0];
+                record.extend(number.to_be_bytes());
+                record.extend([0, 13, 1, 0, 255, 255, 0, 0]);
+                record.extend(&number.to_be_bytes()[1..]);
+                record.extend([0, 0, 1, 7]);
+                desk.receive(now, addr("203.0.113.9:7"), &record, &mut |_, _| {});
+            }
+        };
+        let mut a = Desk::new(now, terms(&two, false), &one, addr(B), &mut |_, _| {});
+        let mut sent = Vec::new();
+        let mut b = Desk::new(now, terms(&one, true), &two, addr(A), &mut |_, packet| {
+            sent.push(packet.to_vec());
+        });
+        // Before the phone speaks, and between its flights.
+        for _ in 0..2000 {
+            a.receive(now, addr("203.0.113.9:7"), &sent[0], &mut |_, _| {});
+        }
+        let mut answers = Vec::new();
+        for packet in sent {
+            a.receive(now, addr(B), &packet, &mut |_, packet| answers.push(packet.to_vec()));
+        }
+        assert!(!answers.is_empty());
+        forge(&mut a, B);
+        forge(&mut b, A);
+        let mut on = Vec::new();
+        for packet in answers {
+            b.receive(now, addr(A), &packet, &mut |_, packet| on.push(packet.to_vec()));
+        }
+        for packet in on {
+            a.receive(now, addr(B), &packet, &mut |_, _| {});
+        }
+        carry(now, &mut a, &mut b, Vec::new());
+        assert!(a.keys().is_some() && b.keys().is_some());
+        assert_eq!((a.take_error(), b.take_error()), (None, None));
     }
 
     #[test]

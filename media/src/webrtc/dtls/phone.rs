@@ -81,6 +81,7 @@ pub(in crate::webrtc) struct PhoneHandshake {
     endpoint: Endpoint,
     /// We begin; until that is done.
     begin: Option<Arc<HandshakeConfig>>,
+    roles: Roles,
     expected: Fingerprint,
     active: bool,
     budget: usize,
@@ -95,10 +96,21 @@ impl PhoneHandshake {
         Self {
             endpoint: Endpoint::new(PEER, TransportProtocol::UDP, server),
             begin: active.then(|| Arc::clone(&roles.client)),
+            roles: roles.clone(),
             expected,
             active,
             budget: BUDGET,
             wake: active.then_some(now),
+        }
+    }
+
+    /// The peer speaks itself after others did: what they said is not held against it. A server
+    /// begins anew; a client has already asked this peer, and goes on.
+    pub(in crate::webrtc) fn disregard(&mut self, now: Instant) {
+        if self.active {
+            self.budget = BUDGET;
+        } else {
+            *self = Self::begin(now, &self.roles, self.expected.clone(), false);
         }
     }
 
@@ -110,7 +122,9 @@ impl PhoneHandshake {
         send: &mut dyn FnMut(&[u8]),
     ) -> News {
         // RFC 6347 §4.1.2.7: what is no record is passed over in silence.
-        if !is_records(packet) || self.begin.is_some() {
+        // Anybody can write an alert without protection, and the library ends at each: who gives up
+        // with one is given up when the time is over.
+        if !is_records(packet) || has_plain_alert(packet) || self.begin.is_some() {
             return News::Waiting;
         }
         let Some(left) = self.budget.checked_sub(packet.len()) else { return News::Waiting };
@@ -182,6 +196,18 @@ fn is_records(mut packet: &[u8]) -> bool {
             return true;
         }
         packet = after;
+    }
+    false
+}
+
+/// Whether an alert (RFC 5246 §7.2) of epoch 0 is among these records.
+fn has_plain_alert(mut packet: &[u8]) -> bool {
+    while let Some((header, rest)) = packet.split_first_chunk::<RECORD_HEADER>() {
+        let [kind, _, _, epoch @ .., _, _, _, _, _, _, high, low] = *header;
+        if kind == 21 && epoch == [0, 0] {
+            return true;
+        }
+        packet = rest.get(usize::from(u16::from_be_bytes([high, low]))..).unwrap_or_default();
     }
     false
 }
