@@ -1,5 +1,6 @@
 //! Pairs of numbers of a box that shares them with nobody.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -55,6 +56,15 @@ impl SqlitePool {
             let free = "DELETE FROM dnis_pairs WHERE owner IS NULL OR expires <= ?1";
             Ok(connection.prepare_cached(free)?.execute([now]).map(drop)?)
         }))
+    }
+
+    /// For a start, when no call is left and nobody shares the pairs: gives back all leases, whoever
+    /// had them, takes out the pairs that are not among these, and adds those that are missing.
+    ///
+    /// # Errors
+    /// [`DnisError::Unavailable`].
+    pub fn reset(&self, pairs: Vec<Pair>) -> Answer<'_, ()> {
+        answer(self.write(move |connection, now| reset(connection, &pairs, now)))
     }
 
     /// A write that knows what time it is.
@@ -151,6 +161,34 @@ fn sweep(connection: &Connection, now: i64) -> Result<Vec<Lease>, Refused> {
     })
 }
 
+fn reset(connection: &Connection, pairs: &[Pair], now: i64) -> Result<(), Refused> {
+    crate::lane::all_or_none(connection, || {
+        let free = format!("UPDATE dnis_pairs SET released = ?1, {EMPTY} WHERE owner IS NOT NULL");
+        connection.prepare_cached(&free)?.execute([now])?;
+        let wanted: HashSet<&Pair> = pairs.iter().collect();
+        let mut statement =
+            connection.prepare_cached("SELECT our_number, connect_number FROM dnis_pairs")?;
+        let there = statement.query_map([], pair)?.collect::<rusqlite::Result<HashSet<Pair>>>()?;
+        let mut delete = connection.prepare_cached(
+            "DELETE FROM dnis_pairs WHERE our_number = ?1 AND connect_number = ?2",
+        )?;
+        for old in there.iter().filter(|pair| !wanted.contains(pair)) {
+            delete.execute(params![old.our_number, old.connect_number])?;
+        }
+        add(connection, pairs)
+    })
+}
+
+fn add(connection: &Connection, pairs: &[Pair]) -> Result<(), Refused> {
+    let mut statement = connection.prepare_cached(
+        "INSERT OR IGNORE INTO dnis_pairs (our_number, connect_number) VALUES (?1, ?2)",
+    )?;
+    for pair in pairs {
+        statement.execute(params![pair.our_number, pair.connect_number])?;
+    }
+    Ok(())
+}
+
 fn remove(connection: &Connection, pairs: &[Pair], now: i64) -> Result<Vec<Pair>, Refused> {
     crate::lane::all_or_none(connection, || {
         let mut stay = Vec::new();
@@ -236,15 +274,7 @@ impl DnisPool for SqlitePool {
     }
 
     fn add(&self, pairs: Vec<Pair>) -> Answer<'_, ()> {
-        answer(self.write(move |connection, _| {
-            let mut statement = connection.prepare_cached(
-                "INSERT OR IGNORE INTO dnis_pairs (our_number, connect_number) VALUES (?1, ?2)",
-            )?;
-            for pair in &pairs {
-                statement.execute(params![pair.our_number, pair.connect_number])?;
-            }
-            Ok(())
-        }))
+        answer(self.write(move |connection, _| add(connection, &pairs)))
     }
 
     fn remove(&self, pairs: Vec<Pair>) -> Answer<'_, Vec<Pair>> {
