@@ -237,7 +237,7 @@ fn watch_queue(config: &Config, desk: &Desk, applications: Arc<Applications>) {
     }
     let watched = applications.sdk().and_then(|sdk| {
         let calls = Arc::new(ById { applications, office: desk.office.clone() });
-        let watched = take_back::watch(&config.take_back, sdk, calls);
+        let watched = take_back::watch(config, sdk, calls);
         watched.map_err(|error| format!("no thread for [take_back]: {error}"))
     });
     if let Err(error) = watched {

@@ -1,5 +1,6 @@
 //! The connection, and how long it may take.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,7 +80,10 @@ impl Database {
             DatabaseError::Address(format!("no address of a database: {error}"))
         })?;
         config.connect_timeout(PATIENCE).application_name("offhook");
-        let local = !config.get_hosts().is_empty() && config.get_hosts().iter().all(is_local);
+        // `hostaddr` is where it goes, whatever the name says.
+        let local = !config.get_hosts().is_empty()
+            && config.get_hosts().iter().all(is_local)
+            && config.get_hostaddrs().iter().all(IpAddr::is_loopback);
         config.ssl_mode(if local { SslMode::Disable } else { SslMode::Require });
         let tls = (!local).then(|| Rustls::new(tls));
         Ok(Self { config: Arc::new(config), tls, client: Arc::default() })
@@ -153,8 +157,35 @@ impl Database {
 fn is_local(host: &Host) -> bool {
     match host {
         Host::Tcp(name) => {
-            name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+            name == "localhost" || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
         }
         Host::Unix(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_stays_on_this_machine_goes_without_tls() {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        let tls = Arc::new(tls);
+        for (address, local) in [
+            ("host=localhost", true),
+            ("host=localhost hostaddr=127.0.0.1", true),
+            ("host=localhost hostaddr=203.0.113.5", false),
+            ("host=localhost,localhost hostaddr=127.0.0.1,203.0.113.5", false),
+            ("host=db.example.com hostaddr=127.0.0.1", false),
+            ("host=/run/postgresql", true),
+        ] {
+            let database = Database::new(address, Arc::clone(&tls)).unwrap();
+            assert_eq!(database.tls.is_none(), local, "{address}");
+        }
     }
 }

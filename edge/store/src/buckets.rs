@@ -63,9 +63,13 @@ impl Buckets {
         Box::pin(async move { running.await.map_err(|why| BlobError(why.to_string()))? })
     }
 
-    fn of(&self, path: &BlobPath) -> Option<(Remote, Key)> {
-        let remote = self.by_folder.get(path.folder())?;
-        Key::parse(path.key()).ok().map(|key| (remote.clone(), key))
+    /// `None`: the bucket is a folder.
+    fn of(&self, path: &BlobPath) -> Result<Option<(Remote, Key)>, BlobError> {
+        let Some(remote) = self.by_folder.get(path.folder()) else { return Ok(None) };
+        let key = Key::parse(path.key()).map_err(|why| {
+            BlobError(format!("the key {:?} cannot be in an object store: {why}", path.key()))
+        })?;
+        Ok(Some((remote.clone(), key)))
     }
 }
 
@@ -93,7 +97,11 @@ impl Objects for Buckets {
 
 impl Blobs for Buckets {
     fn get(&self, path: BlobPath) -> Blob<Option<Object>> {
-        let Some((remote, key)) = self.of(&path) else { return Folders.get(path) };
+        let (remote, key) = match self.of(&path) {
+            Ok(Some(of)) => of,
+            Ok(None) => return Folders.get(path),
+            Err(why) => return Box::pin(std::future::ready(Err(why))),
+        };
         self.run(async move {
             match get(&remote.store, &key).await? {
                 None => Folders.get(path).await,
@@ -103,7 +111,11 @@ impl Blobs for Buckets {
     }
 
     fn head(&self, path: BlobPath) -> Blob<Option<BlobInfo>> {
-        let Some((remote, key)) = self.of(&path) else { return Folders.head(path) };
+        let (remote, key) = match self.of(&path) {
+            Ok(Some(of)) => of,
+            Ok(None) => return Folders.head(path),
+            Err(why) => return Box::pin(std::future::ready(Err(why))),
+        };
         self.run(async move {
             match found(remote.store.client().head(&key).await)? {
                 None => Folders.head(path).await,
@@ -113,7 +125,11 @@ impl Blobs for Buckets {
     }
 
     fn describe(&self, path: BlobPath) -> Blob<Option<(BlobInfo, String)>> {
-        let Some((remote, key)) = self.of(&path) else { return Folders.describe(path) };
+        let (remote, key) = match self.of(&path) {
+            Ok(Some(of)) => of,
+            Ok(None) => return Folders.describe(path),
+            Err(why) => return Box::pin(std::future::ready(Err(why))),
+        };
         self.run(async move {
             match found(remote.store.client().head(&key).await)? {
                 None => Folders.describe(path).await,
@@ -123,7 +139,11 @@ impl Blobs for Buckets {
     }
 
     fn put(&self, path: BlobPath, bytes: Vec<u8>) -> Blob<(BlobInfo, String)> {
-        let Some((remote, key)) = self.of(&path) else { return Folders.put(path, bytes) };
+        let (remote, key) = match self.of(&path) {
+            Ok(Some(of)) => of,
+            Ok(None) => return Folders.put(path, bytes),
+            Err(why) => return Box::pin(std::future::ready(Err(why))),
+        };
         self.run(async move {
             let size = bytes.len() as u64;
             let mut attributes = Attributes::new();
@@ -136,7 +156,11 @@ impl Blobs for Buckets {
     }
 
     fn delete(&self, path: BlobPath) -> Blob<()> {
-        let Some((remote, key)) = self.of(&path) else { return Folders.delete(path) };
+        let (remote, key) = match self.of(&path) {
+            Ok(Some(of)) => of,
+            Ok(None) => return Folders.delete(path),
+            Err(why) => return Box::pin(std::future::ready(Err(why))),
+        };
         self.run(async move {
             found(remote.store.client().delete(&key).await)?;
             // One that waits for its store is not to come to it after this.
@@ -234,5 +258,38 @@ fn content_type(key: &str) -> &'static str {
         Some("csv") => "text/csv",
         Some("txt") => "text/plain",
         _ => "binary/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objects::S3Options;
+
+    #[tokio::test]
+    async fn a_key_that_the_store_cannot_have_is_refused_by_name_and_written_nowhere() {
+        let root = tempfile::tempdir().unwrap();
+        let options = S3Options {
+            bucket: "media".to_owned(),
+            region: "us-east-1".to_owned(),
+            endpoint: Some("http://127.0.0.1:9".to_owned()),
+            keys: Some(("id".to_owned(), "secret".to_owned())),
+        };
+        let time = std::time::Duration::ZERO;
+        let cache = CacheOptions { folder: root.path().join("cache"), bytes: 1000, time };
+        let remote = Remote {
+            store: Arc::new(S3::new(&options).unwrap()),
+            cache: Arc::new(Cache::open(cache).unwrap()),
+        };
+        let waiting = root.path().join("waiting");
+        let of = waiting.clone();
+        let remote = HashMap::from([("media".to_owned(), remote)]);
+        let folder = Arc::new(move |bucket: &str| of.join(bucket));
+        let buckets = Buckets::new(folder, remote, Handle::current());
+        let path = || BlobPath::new(&waiting.join("media"), "a//b").unwrap();
+        let error = buckets.put(path(), b"x".to_vec()).await.unwrap_err();
+        assert!(error.0.contains("\"a//b\""), "{}", error.0);
+        assert!(buckets.get(path()).await.is_err());
+        assert!(!waiting.exists());
     }
 }

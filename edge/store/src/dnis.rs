@@ -47,17 +47,6 @@ impl SqlitePool {
         Self { store, clock }
     }
 
-    /// Takes out all pairs that are free: for the start, before those of the configuration are added.
-    ///
-    /// # Errors
-    /// [`DnisError::Unavailable`].
-    pub fn clear(&self) -> Answer<'_, ()> {
-        answer(self.write(|connection, now| {
-            let free = "DELETE FROM dnis_pairs WHERE owner IS NULL OR expires <= ?1";
-            Ok(connection.prepare_cached(free)?.execute([now]).map(drop)?)
-        }))
-    }
-
     /// For a start, when no call is left and nobody shares the pairs: gives back all leases, whoever
     /// had them, takes out the pairs that are not among these, and adds those that are missing.
     ///

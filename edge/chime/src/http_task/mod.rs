@@ -70,7 +70,7 @@ const FORBIDDEN_BEGINNINGS: [&str; 3] = ["x-forwarded-", "x-amz-", "x-amzn-"];
 #[derive(Debug, Clone)]
 pub struct HttpTasks {
     /// By name, or by whole ARN.
-    connections: Arc<BTreeMap<String, Kept>>,
+    connections: Arc<BTreeMap<String, Result<Arc<Kept>, String>>>,
     region: String,
 }
 
@@ -85,12 +85,40 @@ impl HttpTasks {
         region: &str,
         trust: &Trust,
     ) -> Result<Self, String> {
-        let kept = connections.into_iter().map(|(name, connection)| {
-            let kept = Kept::new(&name, connection, trust.clone())?;
-            Ok((name, kept))
-        });
-        let connections = kept.collect::<Result<_, String>>()?;
-        Ok(Self { connections: Arc::new(connections), region: region.to_owned() })
+        let mut tasks = Self::none(region);
+        for (name, connection) in connections {
+            tasks.set(name, Ok((connection, trust.clone())))?;
+        }
+        Ok(tasks)
+    }
+
+    /// With no connection yet.
+    #[must_use]
+    pub fn none(region: &str) -> Self {
+        Self { connections: Arc::default(), region: region.to_owned() }
+    }
+
+    /// Adds a connection, or why it cannot be used: only tasks that name it are told.
+    ///
+    /// # Errors
+    /// In words: it cannot be used. It is added nevertheless.
+    pub fn set(
+        &mut self,
+        name: String,
+        made: Result<(Connection, Trust), String>,
+    ) -> Result<(), String> {
+        let kept = made.and_then(|(is, trust)| Kept::new(&name, is, trust).map(Arc::new));
+        let outcome = kept.as_ref().map(drop).map_err(Clone::clone);
+        Arc::make_mut(&mut self.connections).insert(name, kept);
+        outcome
+    }
+
+    /// Takes a connection over from before, with its tokens; whether there was one to be used.
+    pub fn keep(&mut self, name: &str, before: &Self) -> bool {
+        let Some(Ok(kept)) = before.connections.get(name) else { return false };
+        let kept = Ok(Arc::clone(kept));
+        Arc::make_mut(&mut self.connections).insert(name.to_owned(), kept);
+        true
     }
 
     /// `arn:aws:states:::http:invoke`.
@@ -135,9 +163,14 @@ impl HttpTasks {
         };
         let name = arn.split_once(":connection/").map_or(arn, |(_, rest)| rest);
         let name = name.split('/').next().unwrap_or_default();
-        self.connections.get(arn).or_else(|| self.connections.get(name)).ok_or_else(|| {
+        let found = self.connections.get(arn).or_else(|| self.connections.get(name));
+        let found = found.ok_or_else(|| {
             let words = format!("the configuration has no connection {name:?} ({arn})");
             TaskError::new("Events.ConnectionResource.ResourceNotFound", words)
+        })?;
+        found.as_deref().map_err(|words| {
+            let words = format!("the connection {name:?} cannot be used: {words}");
+            TaskError::new("Events.ConnectionResource.InvalidConnectionState", words)
         })
     }
 

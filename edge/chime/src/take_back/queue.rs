@@ -38,6 +38,8 @@ pub enum Taken {
     Hopeless(String),
     /// Not now.
     Later(String),
+    /// Not here: whoever else looks into the queue may have the call, until the message is too old.
+    Elsewhere,
 }
 
 /// Those who have the calls.
@@ -207,6 +209,7 @@ impl Queue {
             Taken::Later(_) if attribute("ApproximateReceiveCount").unwrap_or(1) < TIMES => {
                 return self.put_back(message).await;
             }
+            Taken::Elsewhere => return self.put_back(message).await,
             Taken::Later(why) => format!("it came {TIMES} times: {why}"),
             Taken::Hopeless(why) => why,
         };

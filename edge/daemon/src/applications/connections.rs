@@ -10,28 +10,39 @@ use serde_json::Value;
 /// HTTP tasks with them, and of what they were made.
 pub(super) struct Kept {
     connections: Vec<offhook_config::Connection>,
-    region: String,
     tasks: HttpTasks,
 }
 
 impl Kept {
-    /// # Errors
-    /// In words: a connection cannot be used.
-    pub(super) fn new(config: &offhook_config::Config, trust: &Trust) -> Result<Self, String> {
-        let mut all = BTreeMap::new();
+    /// May wait for a disk. A connection that is as it was keeps its tokens, but for files of
+    /// certificates, which may have been renewed. One that cannot be used fails its own tasks only.
+    pub(super) fn new(
+        config: &offhook_config::Config,
+        trust: &Result<Trust, String>,
+        before: Option<&Self>,
+    ) -> Self {
+        let mut tasks = HttpTasks::none(&config.aws.region);
         for connection in &config.connections {
-            let name = connection.arn.clone().unwrap_or_else(|| connection.name.clone());
-            all.insert(name, of(connection)?);
+            let name = connection.arn.as_ref().unwrap_or(&connection.name);
+            let same = before.filter(|before| {
+                connection.ca_file.is_none() && before.connections.contains(connection)
+            });
+            if same.is_some_and(|before| tasks.keep(name, &before.tasks)) {
+                continue;
+            }
+            let made = of(connection).and_then(|made| {
+                let trust = made.trust.clone().map_or_else(|| trust.clone(), Ok)?;
+                Ok((made, trust))
+            });
+            if let Err(error) = tasks.set(name.clone(), made) {
+                tracing::error!(connection = connection.name, error, "a connection cannot be used");
+            }
         }
-        let tasks = HttpTasks::new(all, &config.aws.region, trust)?;
-        let (connections, region) = (config.connections.clone(), config.aws.region.clone());
-        Ok(Self { connections, region, tasks })
+        Self { connections: config.connections.clone(), tasks }
     }
 
-    /// The same, as long as the configuration says the same: they remember tokens.
-    pub(super) fn still(&self, config: &offhook_config::Config) -> Option<HttpTasks> {
-        let same = self.connections == config.connections && self.region == config.aws.region;
-        same.then(|| self.tasks.clone())
+    pub(super) fn tasks(&self) -> HttpTasks {
+        self.tasks.clone()
     }
 }
 

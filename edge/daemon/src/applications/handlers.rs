@@ -2,21 +2,24 @@
 //! not for each call, so that certificates are not read and connections not opened while somebody
 //! waits.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use offhook_chime::credentials::{Environment, Source as KeySource};
 use offhook_chime::handler::{Handler, LambdaHandler};
+use offhook_chime::http_task::HttpTasks;
 use offhook_chime::lambda::{FunctionName, Lambda};
 use offhook_chime::sigv4::Credentials;
 use offhook_chime::webhook::Webhook;
 use offhook_chime::{Aws, AwsConfig, Trust};
 use offhook_config::Config;
 
+use super::connections;
+
 /// What makes handlers, and keeps them.
 #[derive(Default)]
 pub(super) struct Handlers {
-    /// Made when it is first asked for: reading the system's certificates takes its time.
-    trust: OnceLock<Result<Trust, String>>,
+    /// Read by [`Self::prepare`]: the system's certificates take their time.
+    trust: Mutex<Option<Trust>>,
     kept: Mutex<Kept>,
 }
 
@@ -26,6 +29,8 @@ pub struct Kept {
     /// Ways to AWS, or to what takes its place: they remember keys and connections.
     clouds: Vec<(offhook_config::Aws, Aws)>,
     webhooks: Vec<Hook>,
+    /// The connections of HTTP tasks, and their tokens.
+    http: Option<Arc<connections::Kept>>,
 }
 
 struct Hook {
@@ -39,21 +44,27 @@ type Made = Result<Arc<dyn Handler>, String>;
 impl Handlers {
     /// Whose certificates are believed.
     pub(super) fn trust(&self) -> Result<Trust, String> {
-        self.trust.get_or_init(Trust::system).clone()
+        let mut trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(trust) = &*trust {
+            return Ok(trust.clone());
+        }
+        // Only what was read is kept: the next one may find them.
+        Ok(trust.insert(Trust::system()?).clone())
     }
 
     /// Reads and makes what a configuration needs; may wait for a disk. What is as it was is kept,
     /// but for files of certificates, which may have been renewed.
     pub(super) fn prepare(&self, config: &Config) -> Kept {
-        if !(config.lambdas.is_empty() && config.webhooks.is_empty())
-            && let Err(error) = self.trust()
-        {
+        let trust = self.trust();
+        if let Err(error) = &trust {
             tracing::error!(error, "no certificates");
         }
         let wanted = clouds_of(config);
         let mut clouds = self.kept().clouds.clone();
         clouds.retain(|(of, _)| wanted.contains(of));
-        let mut kept = Kept { clouds, webhooks: Vec::new() };
+        let before = self.kept().http.clone();
+        let http = connections::Kept::new(config, &trust, before.as_deref());
+        let mut kept = Kept { clouds, webhooks: Vec::new(), http: Some(Arc::new(http)) };
         for webhook in &config.webhooks {
             let made = match self.kept_webhook(webhook).filter(|_| webhook.ca_file.is_none()) {
                 Some(made) => made,
@@ -70,6 +81,15 @@ impl Handlers {
     /// Calls that begin from now on share these.
     pub(super) fn take_up(&self, kept: Kept) {
         *self.kept() = kept;
+    }
+
+    /// HTTP tasks, once [`Self::take_up`] has been.
+    pub(super) fn http_tasks(&self) -> Result<HttpTasks, String> {
+        let kept = self.kept();
+        kept.http
+            .as_ref()
+            .map(|http| http.tasks())
+            .ok_or_else(|| "no connection is there yet".into())
     }
 
     /// The way to AWS.
@@ -188,6 +208,35 @@ mod tests {
         assert!(ask("crm").is_err(), "until it is reloaded");
         handlers.take_up(handlers.prepare(&config));
         ask("crm").unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_read_again_at_a_reload_and_a_bad_one_fails_only_its_own_tasks() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ca.pem");
+        std::fs::write(&file, "nothing").unwrap();
+        let config = config(&format!(
+            "[[connection]]\nname = \"own\"\nca_file = {file:?}\n\
+             [[connection]]\nname = \"plain\"\n"
+        ));
+        let handlers = Handlers::default();
+        assert!(handlers.http_tasks().is_err());
+        let ask = async |name: &str| {
+            let task = serde_json::json!({
+                "ApiEndpoint": "https://127.0.0.1:1/", "Method": "GET",
+                "Authentication": {"ConnectionArn": format!("arn:aws:events:eu-central-1:1:connection/{name}/1")},
+            });
+            handlers.http_tasks().unwrap().invoke(&task).await.unwrap_err()
+        };
+        handlers.take_up(handlers.prepare(&config));
+        let error = ask("own").await;
+        assert_eq!(error.error, "Events.ConnectionResource.InvalidConnectionState");
+        assert!(error.cause.contains("holds no certificate"), "{}", error.cause);
+        assert_eq!(ask("plain").await.error, "States.Http.Socket");
+        let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        std::fs::write(&file, certificate.cert.pem()).unwrap();
+        handlers.take_up(handlers.prepare(&config));
+        assert_eq!(ask("own").await.error, "States.Http.Socket");
     }
 
     #[test]

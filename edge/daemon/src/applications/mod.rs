@@ -16,7 +16,7 @@ mod shipped;
 mod upstream;
 mod workflow;
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use jiff::Timestamp;
 use offhook_chime::http_task::HttpTasks;
@@ -43,7 +43,7 @@ pub use self::office::context;
 use self::remote::Remote;
 use self::workflow::Workflow;
 use crate::take_back::pool::{Coming, Lasting, system_sleep};
-use crate::take_back::{self, call, pairs};
+use crate::take_back::{call, pairs};
 
 /// All of them.
 pub struct Applications {
@@ -52,8 +52,6 @@ pub struct Applications {
     buckets: Buckets,
     pins: Arc<Guard>,
     handlers: Handlers,
-    /// The connections of HTTP tasks and their tokens, as long as they are configured the same.
-    http: Mutex<Option<connections::Kept>>,
     /// Calls are there a moment after applications are.
     office: OnceLock<OfficeHandle>,
     flows: OnceLock<Router>,
@@ -74,7 +72,6 @@ impl Applications {
             buckets,
             pins: Arc::default(),
             handlers: Handlers::default(),
-            http: Mutex::default(),
             office: OnceLock::new(),
             flows: OnceLock::new(),
             engine: OnceLock::new(),
@@ -95,12 +92,10 @@ impl Applications {
 
     async fn begin(self: &Arc<Self>) -> Result<(), String> {
         let config = self.config();
-        if !(config.lambdas.is_empty() && config.webhooks.is_empty()) {
-            // Not while a call waits for it, nor on the thread of calls.
-            let (me, config) = (Arc::clone(self), Arc::clone(&config));
-            let prepared = tokio::task::spawn_blocking(move || me.prepare(&config)).await;
-            self.take_up(prepared.map_err(|error| error.to_string())?);
-        }
+        // Not while a call waits for it, nor on the thread of calls.
+        let (me, of) = (Arc::clone(self), Arc::clone(&config));
+        let prepared = tokio::task::spawn_blocking(move || me.prepare(&of)).await;
+        self.take_up(prepared.map_err(|error| error.to_string())?);
         let engine = engine::start(&config, &self.store, self).await?;
         let calls = Arc::downgrade(self);
         let wake = Arc::new(move |transaction: &str| {
@@ -143,14 +138,13 @@ impl Applications {
         if dnis.our_numbers.is_empty() {
             return;
         }
-        take_back::kept_by(&dnis.keeper);
         let coming = Arc::new(Coming::default());
         let lasting = Lasting::new(Arc::clone(&coming) as _, dnis.lease, system_sleep());
         let running = Arc::new(call::Running::new(pairs::rules(&dnis), Arc::new(lasting)));
         let _ = self.take_back.set(running);
         let pool = self.open_pairs(&dnis).await;
         coming.arrive(Arc::clone(&pool));
-        pairs::look_after(&dnis, pool).await;
+        pairs::look_after(pool).await;
     }
 
     async fn open_pairs(&self, dnis: &Dnis) -> Arc<dyn DnisPool> {
@@ -225,15 +219,7 @@ impl Applications {
     }
 
     fn http_tasks(&self) -> Result<HttpTasks, String> {
-        let config = self.config();
-        let mut kept = self.http.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(tasks) = kept.as_ref().and_then(|kept| kept.still(&config)) {
-            return Ok(tasks);
-        }
-        let made = connections::Kept::new(&config, &self.handlers.trust()?)?;
-        let tasks = made.still(&config).ok_or("the configuration changes")?;
-        *kept = Some(made);
-        Ok(tasks)
+        self.handlers.http_tasks()
     }
 
     /// Where workflows run, when they do.

@@ -34,6 +34,7 @@ impl Running {
     }
 
     /// Whether a call may have a lease.
+    #[cfg(test)]
     pub fn has_leases(&self) -> bool {
         !self.leases().is_empty()
     }

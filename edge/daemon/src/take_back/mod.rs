@@ -7,21 +7,12 @@ pub mod pool;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use offhook_chime::sdk::Sdk;
 use offhook_chime::take_back::queue::{Moves, Queue, QueueConfig, Taken, Told};
-use offhook_config::Keeper;
+use offhook_config::{Config, Keeper};
 
 use crate::api::calls::{ApiError, Calls};
-
-/// Whether other boxes lease from the same pairs, and so may look into the same queue.
-static SHARED: AtomicBool = AtomicBool::new(false);
-
-/// Tells who keeps the pairs.
-pub fn kept_by(keeper: &Keeper) {
-    SHARED.store(!matches!(keeper, Keeper::Here), Ordering::Relaxed);
-}
 
 /// How long an empty queue is waited on: the longest that SQS does.
 const WAIT: std::time::Duration = std::time::Duration::from_secs(20);
@@ -31,15 +22,13 @@ const WAIT: std::time::Duration = std::time::Duration::from_secs(20);
 ///
 /// # Errors
 /// There is no thread to be had.
-pub fn watch(
-    config: &offhook_config::TakeBack,
-    sdk: Sdk,
-    calls: Arc<dyn Calls>,
-) -> std::io::Result<()> {
-    let Some(url) = config.queue.clone() else { return Ok(()) };
+pub fn watch(config: &Config, sdk: Sdk, calls: Arc<dyn Calls>) -> std::io::Result<()> {
+    let Some(url) = config.take_back.queue.clone() else { return Ok(()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let queue = Queue::new(sdk, QueueConfig { url, wait: WAIT, max_age: config.max_age });
-    let calls = ByQueue { calls, shared: &SHARED };
+    let queue = Queue::new(sdk, QueueConfig { url, wait: WAIT, max_age: config.take_back.max_age });
+    // Boxes that lease from the same pairs may look into the same queue.
+    let shared = !matches!(config.dnis.keeper, Keeper::Here);
+    let calls = ByQueue { calls, shared };
     let run = move || runtime.block_on(queue.run(&calls, tell));
     std::thread::Builder::new().name("take-back".into()).spawn(run).map(drop)
 }
@@ -48,7 +37,7 @@ pub fn watch(
 struct ByQueue {
     calls: Arc<dyn Calls>,
     /// A call that is not here may be another box's.
-    shared: &'static AtomicBool,
+    shared: bool,
 }
 
 impl Moves for ByQueue {
@@ -61,9 +50,7 @@ impl Moves for ByQueue {
         match self.calls.update(application, transaction, arguments) {
             Ok(()) => Taken::Told,
             Err(error) if error.is_passing() => Taken::Later(error.to_string()),
-            Err(error) if self.shared.load(Ordering::Relaxed) && is_not_found(&error) => {
-                Taken::Later(error.to_string())
-            }
+            Err(error) if self.shared && is_not_found(&error) => Taken::Elsewhere,
             Err(error) => Taken::Hopeless(error.to_string()),
         }
     }

@@ -9,7 +9,7 @@ use offhook_chime::dnis::{DynamoDbConfig, DynamoDbPool};
 use offhook_chime::sdk::Sdk;
 use offhook_chime::take_back::{Exhausted, Rules, Target};
 use offhook_config::{Dnis, Keeper};
-use offhook_dnis::{DnisPool, Lease, Pair, system_clock};
+use offhook_dnis::{DnisPool, Pair, system_clock};
 use offhook_postgres::{Database, PostgresPool};
 use offhook_store::{SqlitePool, Store};
 
@@ -30,13 +30,12 @@ pub async fn open(
     trust: impl FnOnce() -> Result<Trust, String>,
 ) -> Result<Arc<dyn DnisPool>, String> {
     let words = |error: &dyn std::fmt::Display| error.to_string();
+    let pairs = Pair::matrix(&dnis.our_numbers, &dnis.connect_numbers);
     let pool: Arc<dyn DnisPool> = match &dnis.keeper {
         Keeper::Here => {
             let pool = SqlitePool::new(store.clone(), system_clock());
-            // Before those of the configuration are added: others may have been there before.
-            pool.release_holder(&dnis.name).await.map_err(|error| words(&error))?;
-            pool.clear().await.map_err(|error| words(&error))?;
-            Arc::new(pool)
+            pool.reset(pairs).await.map_err(|error| words(&error))?;
+            return Ok(Arc::new(pool));
         }
         Keeper::DynamoDb(table) => Arc::new(DynamoDbPool::new(sdk()?, DynamoDbConfig::new(table))),
         Keeper::Postgres(address) => {
@@ -47,7 +46,6 @@ pub async fn open(
     };
     // Calls that a restart has ended.
     pool.release_holder(&dnis.name).await.map_err(|error| words(&error))?;
-    let pairs = Pair::matrix(&dnis.our_numbers, &dnis.connect_numbers);
     pool.add(pairs).await.map_err(|error| words(&error))?;
     Ok(pool)
 }
@@ -60,39 +58,19 @@ pub fn next_pause(last: Option<Duration>) -> Duration {
 }
 
 /// Gives back what calls have left leased, until the process ends.
-pub async fn look_after(dnis: &Dnis, pool: Arc<dyn DnisPool>) {
+pub async fn look_after(pool: Arc<dyn DnisPool>) {
     loop {
         tokio::time::sleep(PAUSE).await;
         match pool.sweep().await {
             Ok(ended) => {
-                let retired = retired(dnis, &ended);
                 for lease in ended {
                     let call = lease.owner;
                     tracing::warn!(call, "a pair of numbers was left leased; it is free");
-                }
-                if !retired.is_empty()
-                    && let Err(error) = pool.remove(retired).await
-                {
-                    tracing::warn!(%error, "pairs that are not configured any more stay");
                 }
             }
             Err(error) => tracing::warn!(%error, "leases that ended are not given back"),
         }
     }
-}
-
-/// Pairs that were leased when the pool was opened, and are not configured any more. Those that
-/// others keep may be somebody else's.
-fn retired(dnis: &Dnis, ended: &[Lease]) -> Vec<Pair> {
-    if !matches!(dnis.keeper, Keeper::Here) {
-        return Vec::new();
-    }
-    let configured = |pair: &Pair| {
-        dnis.our_numbers.contains(&pair.our_number)
-            && dnis.connect_numbers.contains(&pair.connect_number)
-    };
-    let pairs = ended.iter().map(|lease| lease.pair.clone());
-    pairs.filter(|pair| !configured(pair)).collect()
 }
 
 /// What the operator decides about such calls.

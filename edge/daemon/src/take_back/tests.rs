@@ -32,8 +32,7 @@ impl Calls for Named {
 
 #[test]
 fn what_a_call_says_decides_what_becomes_of_the_message() {
-    static ALONE: AtomicBool = AtomicBool::new(false);
-    let calls = ByQueue { calls: Arc::new(Named::default()), shared: &ALONE };
+    let calls = ByQueue { calls: Arc::new(Named::default()), shared: false };
     let update = |call: &str| calls.update("ivr", call, BTreeMap::new());
     assert_eq!(update("t1"), Taken::Told);
     assert_eq!(update("gone"), Taken::Hopeless("there is no such call".to_owned()));
@@ -44,9 +43,8 @@ fn what_a_call_says_decides_what_becomes_of_the_message() {
 
 #[test]
 fn a_call_that_is_not_here_may_be_another_boxs_when_the_pairs_are_shared() {
-    static SHARED: AtomicBool = AtomicBool::new(true);
-    let calls = ByQueue { calls: Arc::new(Named::default()), shared: &SHARED };
+    let calls = ByQueue { calls: Arc::new(Named::default()), shared: true };
     let update = |call: &str| calls.update("ivr", call, BTreeMap::new());
-    assert_eq!(update("gone"), Taken::Later("there is no such call".to_owned()));
+    assert_eq!(update("gone"), Taken::Elsewhere);
     assert_eq!(update("wrong"), Taken::Hopeless("too many arguments".to_owned()));
 }

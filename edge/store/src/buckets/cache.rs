@@ -122,8 +122,13 @@ impl Cache {
             }
             Arc::clone(fetching.entry(name.clone()).or_default())
         };
-        let _alone = lock.lock().await;
+        // Who waits for another's fetch has no more patience than that one.
+        let alone = tokio::time::timeout(PATIENCE, lock.lock()).await;
         let known = self.known(&name);
+        let Ok(_alone) = alone else {
+            let late = || format!("no answer within {PATIENCE:?}");
+            return known.map(|entry| Some(entry.file)).ok_or_else(late);
+        };
         let fresh = |entry: &Entry| {
             entry.checked.is_some_and(|checked| checked.elapsed() < self.options.time)
         };
@@ -261,4 +266,32 @@ fn name_of(key: &str) -> String {
 /// What of it can stand in a file's name.
 fn plain(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objects::S3Options;
+
+    #[tokio::test(start_paused = true)]
+    async fn callers_for_one_prompt_do_not_wait_for_one_another_when_the_store_is_silent() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let options = S3Options {
+            bucket: "media".to_owned(),
+            region: "us-east-1".to_owned(),
+            endpoint: Some(format!("http://{}", silent.local_addr().unwrap())),
+            keys: Some(("id".to_owned(), "secret".to_owned())),
+        };
+        let store = S3::new(&options).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let options =
+            CacheOptions { folder: folder.path().to_owned(), bytes: 1000, time: PATIENCE };
+        let cache = Cache::open(options).unwrap();
+        let begun = Instant::now();
+        let callers = (0..5).map(|_| cache.file(&store, "a.wav"));
+        let answers = futures_util::future::join_all(callers).await;
+        assert!(answers.iter().all(Result::is_err), "{answers:?}");
+        // The last one may have its turn in the moment in which its patience ends.
+        assert!(begun.elapsed() < PATIENCE * 2 + PATIENCE / 2, "{:?}", begun.elapsed());
+    }
 }
