@@ -216,8 +216,8 @@ mod tests {
         let file = folder.path().join("ca.pem");
         std::fs::write(&file, "nothing").unwrap();
         let config = config(&format!(
-            "[[connection]]\nname = \"own\"\nca_file = {file:?}\n\
-             [[connection]]\nname = \"plain\"\n"
+            "[[connection]]\nname = \"own\"\nauthorization = \"none\"\nca_file = {file:?}\n\
+             [[connection]]\nname = \"plain\"\nauthorization = \"none\"\n"
         ));
         let handlers = Handlers::default();
         assert!(handlers.http_tasks().is_err());
