@@ -260,36 +260,3 @@ fn content_type(key: &str) -> &'static str {
         _ => "binary/octet-stream",
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::objects::S3Options;
-
-    #[tokio::test]
-    async fn a_key_that_the_store_cannot_have_is_refused_by_name_and_written_nowhere() {
-        let root = tempfile::tempdir().unwrap();
-        let options = S3Options {
-            bucket: "media".to_owned(),
-            region: "us-east-1".to_owned(),
-            endpoint: Some("http://127.0.0.1:9".to_owned()),
-            keys: Some(("id".to_owned(), "secret".to_owned())),
-        };
-        let time = std::time::Duration::ZERO;
-        let cache = CacheOptions { folder: root.path().join("cache"), bytes: 1000, time };
-        let remote = Remote {
-            store: Arc::new(S3::new(&options).unwrap()),
-            cache: Arc::new(Cache::open(cache).unwrap()),
-        };
-        let waiting = root.path().join("waiting");
-        let of = waiting.clone();
-        let remote = HashMap::from([("media".to_owned(), remote)]);
-        let folder = Arc::new(move |bucket: &str| of.join(bucket));
-        let buckets = Buckets::new(folder, remote, Handle::current());
-        let path = || BlobPath::new(&waiting.join("media"), "a//b").unwrap();
-        let error = buckets.put(path(), b"x".to_vec()).await.unwrap_err();
-        assert!(error.0.contains("\"a//b\""), "{}", error.0);
-        assert!(buckets.get(path()).await.is_err());
-        assert!(!waiting.exists());
-    }
-}
