@@ -69,7 +69,7 @@ fn an_office_without_an_open_port_is_asked_by_a_queue_to_move_a_call() {
     lambda.function("ivr", |event| {
         let actions = match event["InvocationEventType"].as_str() {
             Some("NEW_INBOUND_CALL") => json!([
-                {"Type": "Pause", "Parameters": {"DurationInMilliseconds": "20000"}}
+                {"Type": "Pause", "Parameters": {"DurationInMilliseconds": "30000"}}
             ]),
             _ => json!([]),
         };
@@ -99,7 +99,8 @@ fn an_office_without_an_open_port_is_asked_by_a_queue_to_move_a_call() {
     });
     assert!(queue.is_empty());
 
-    let trunk = Sipp::start(CONNECT_CALL, (net.trunk(), 5060), appliance.sip(), &["-d", "6000"]);
+    // Other than SQS, moto gives a message only when the wait of whoever asked before is over: 20 s.
+    let trunk = Sipp::start(CONNECT_CALL, (net.trunk(), 5060), appliance.sip(), &["-d", "28000"]);
     let call = eventually("the function has the call", patience, || {
         let event = lambda.invoked("ivr").into_iter().next()?;
         Some(event["CallDetails"]["TransactionId"].as_str()?.to_owned())
