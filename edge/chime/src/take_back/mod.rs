@@ -7,7 +7,7 @@
 //!
 //! [`Application`] is the function of the SIP media application, [`Switch`] that of Connect's contact
 //! flow. Both are those of AWS's sample (the same table, attributes, arguments and parameters), with
-//! its losses mended. What they decide is pure ([`decide`]); what they ask is behind
+//! its losses mended. What they decide is pure ([`decide()`]); what they ask is behind
 //! [`offhook_dnis::DnisPool`] and [`Deliver`].
 
 mod application;
