@@ -13,8 +13,6 @@ pub(super) struct Row {
     /// Seconds since 1970, as text: conditions compare with what was seen.
     pub(super) claimed: Option<String>,
     pub(super) expires: Option<String>,
-    /// For the holder.
-    pub(super) note: Option<String>,
     /// Whether `expires` and the holder are of this transaction, and not left by another one.
     ours: bool,
     holder: Option<String>,
@@ -40,7 +38,6 @@ impl Row {
             in_use: text("in_use").is_some_and(|in_use| in_use == "true"),
             claimed: typed("call_timestamp", "N"),
             expires: typed("lease_expires", "N"),
-            note: text("update_request").filter(|_| ours),
             holder: text("lease_holder").filter(|_| ours),
             application: text("sip_media_application_id").filter(|_| ours),
             contact: text("contact_id").filter(|_| bound),

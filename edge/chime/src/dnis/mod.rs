@@ -252,33 +252,3 @@ impl DnisPool for DynamoDbPool {
         })
     }
 }
-
-/// Notes at leases: how an office without an open port is asked for a caller.
-impl DynamoDbPool {
-    /// Leaves a note for the holder of a lease. `false`: the lease has been given back.
-    ///
-    /// # Errors
-    /// [`DnisError::Unavailable`].
-    pub async fn leave_note(&self, lease: &Lease, note: &str) -> Result<bool, DnisError> {
-        Ok(self.table.change(&write::note(lease, note)).await?.is_some())
-    }
-
-    /// The notes for a holder, with their leases.
-    ///
-    /// # Errors
-    /// [`DnisError::Unavailable`].
-    pub async fn notes(&self, holder: &str) -> Result<Vec<(Lease, String)>, DnisError> {
-        let now = (self.clock)();
-        let mut rows = self.read(&self.table.scan_notes(holder).await?);
-        rows.retain(|row| row.is_leased(now) && row.holder().is_some_and(|own| own == holder));
-        Ok(rows.iter().filter_map(|row| Some((row.lease()?, row.note.clone()?))).collect())
-    }
-
-    /// Takes a note away that has been read; a newer one stays. `false`: it was not there.
-    ///
-    /// # Errors
-    /// [`DnisError::Unavailable`].
-    pub async fn take_note(&self, lease: &Lease, note: &str) -> Result<bool, DnisError> {
-        Ok(self.table.change(&write::take_note(lease, note)).await?.is_some())
-    }
-}

@@ -54,21 +54,10 @@ fn key(pair: &Pair) -> Value {
 }
 
 impl Table {
-    /// All rows, as they are now, without notes.
+    /// All rows, as they are now.
     pub(super) async fn scan(&self) -> Result<Vec<Value>, DnisError> {
         self.pages(json!({
             "TableName": self.name, "ConsistentRead": true, "ProjectionExpression": ATTRIBUTES
-        }))
-        .await
-    }
-
-    /// The rows with notes for a holder, as they are now.
-    pub(super) async fn scan_notes(&self, holder: &str) -> Result<Vec<Value>, DnisError> {
-        self.pages(json!({
-            "TableName": self.name, "ConsistentRead": true,
-            "ProjectionExpression": format!("{ATTRIBUTES}, update_request"),
-            "FilterExpression": "attribute_exists(update_request) AND lease_holder = :holder",
-            "ExpressionAttributeValues": {":holder": {"S": holder}}
         }))
         .await
     }

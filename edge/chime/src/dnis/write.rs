@@ -19,8 +19,7 @@ pub(super) struct Change {
 
 /// What a row loses with its lease.
 const LEFT: &str = "REMOVE transaction_id, original_calling_number, lease_owner, lease_expires, \
-                    lease_holder, sip_media_application_id, contact_id, contact_transaction_id, \
-                    update_request";
+                    lease_holder, sip_media_application_id, contact_id, contact_transaction_id";
 
 fn seconds(time: Timestamp) -> Value {
     json!({"N": time.as_second().to_string()})
@@ -93,7 +92,7 @@ pub(super) fn claim(row: &Row, claim: &Claim, now: Timestamp) -> Change {
     change.update = format!(
         "SET transaction_id = :owner, call_timestamp = :now, in_use = :true, \
          original_calling_number = :from, lease_owner = :owner, lease_expires = :end, \
-         lease_holder = :holder{set} REMOVE contact_id, contact_transaction_id, update_request{remove}"
+         lease_holder = :holder{set} REMOVE contact_id, contact_transaction_id{remove}"
     );
     change
 }
@@ -162,29 +161,5 @@ pub(super) fn bind(lease: &Lease, contact: &str) -> Change {
             (":owner", json!({"S": lease.owner})),
             (":contact", json!({"S": contact})),
         ]),
-    }
-}
-
-/// A note for the lease's holder.
-pub(super) fn note(lease: &Lease, note: &str) -> Change {
-    Change {
-        pair: lease.pair.clone(),
-        update: "SET update_request = :note".to_owned(),
-        condition: "in_use = :true AND transaction_id = :owner".to_owned(),
-        values: values([
-            (":true", json!({"S": "true"})),
-            (":owner", json!({"S": lease.owner})),
-            (":note", json!({"S": note})),
-        ]),
-    }
-}
-
-/// The note has been read.
-pub(super) fn take_note(lease: &Lease, note: &str) -> Change {
-    Change {
-        pair: lease.pair.clone(),
-        update: "REMOVE update_request".to_owned(),
-        condition: "transaction_id = :owner AND update_request = :note".to_owned(),
-        values: values([(":owner", json!({"S": lease.owner})), (":note", json!({"S": note}))]),
     }
 }

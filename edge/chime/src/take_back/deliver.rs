@@ -8,7 +8,6 @@ use futures_util::future::BoxFuture;
 use offhook_dnis::Lease;
 use serde_json::{Value, json};
 
-use crate::dnis::DynamoDbPool;
 use crate::sdk::Sdk;
 
 /// `UpdateSipMediaApplicationCall`.
@@ -67,8 +66,6 @@ pub enum Way {
     Api(Sdk),
     /// A message in an SQS queue, by its URL.
     Queue(Sdk, String),
-    /// A note at the lease in the table.
-    Table(DynamoDbPool),
 }
 
 /// Waits before the next attempt; the caller of [`Deliver::deliver`] bounds them all.
@@ -112,7 +109,6 @@ impl Way {
                 let body = update.message().to_string();
                 (sdk, "sqs", "sendMessage", json!({"QueueUrl": url, "MessageBody": body}))
             }
-            Self::Table(pool) => return note(pool, update).await,
         };
         match sdk.call(service, action, &what).await {
             Ok(_) => Ok(()),
@@ -120,17 +116,6 @@ impl Way {
                 Err(DeliverError { refusal: refusal(&error.error), words: error.to_string() })
             }
         }
-    }
-}
-
-async fn note(pool: &DynamoDbPool, update: &Update) -> Result<(), DeliverError> {
-    match pool.leave_note(&update.lease, &update.message().to_string()).await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(DeliverError {
-            refusal: Refusal::Ended,
-            words: "the call has given its pair back".to_owned(),
-        }),
-        Err(error) => Err(DeliverError { refusal: Refusal::Unavailable, words: error.to_string() }),
     }
 }
 

@@ -163,16 +163,6 @@ async fn an_office_without_an_open_port_is_asked_by_a_queue_or_by_the_table() {
     assert_eq!(body["TransactionId"], TRANSACTION);
     assert_eq!(body["SipMediaApplicationId"], "8a912ad2-67aa-4852-a892-34a454d370c7");
     assert_eq!(body["Arguments"]["TransferTarget"], "+18555550111");
-
-    let by = [OFFICE[0], ("UPDATE_BY", "dynamodb")];
-    let mut connect = Function::start(CONNECT, &variables(&url, &by));
-    assert_eq!(connect.ask(&contact("TransferCall", &attributes, None))["status"], "transferring");
-    assert!(cloud.pool.notes("office-2").await.unwrap().is_empty());
-    let (lease, note) = cloud.pool.notes("office-1").await.unwrap().remove(0);
-    assert_eq!(serde_json::from_str::<Value>(&note).unwrap(), body);
-    assert!(cloud.pool.take_note(&lease, &note).await.unwrap());
-    assert!(!cloud.pool.take_note(&lease, &note).await.unwrap());
-    assert!(cloud.pool.notes("office-1").await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -203,6 +193,6 @@ fn a_function_that_is_set_up_wrongly_says_what_is_wrong() {
     }
     let more = [("UPDATE_BY", "pigeon")];
     let mut connect = Function::start(CONNECT, &variables("http://127.0.0.1:9", &more));
-    let wanted = "UPDATE_BY: \"pigeon\" is none of api, sqs, dynamodb";
+    let wanted = "UPDATE_BY: \"pigeon\" is neither api nor sqs";
     assert_eq!(connect.cannot_begin()["errorMessage"], wanted);
 }
