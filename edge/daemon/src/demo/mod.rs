@@ -19,7 +19,7 @@ use crate::cli::Place;
 use crate::output::print;
 use crate::phone::{self, NewPhone};
 use crate::place::{self, CommandError, block_on};
-use crate::{calls, control, serve};
+use crate::{calls, control, running, serve};
 
 /// Frequency of the built-in beep, hertz.
 pub const BEEP_HZ: f64 = 1000.0;
@@ -83,7 +83,7 @@ fn with_appliance(
     crate::system::open_journal("warn");
     let runtime = serve::runtime()?;
     let outcome = runtime.block_on(async move {
-        let signals = serve::Told::listen()?;
+        let signals = running::Told::listen()?;
         let file = path.display().to_string();
         let place = Place { config: Some(path), data: None };
         let desk = serve::start(config, place).await?;
@@ -94,7 +94,7 @@ fn with_appliance(
         }
         let config = Arc::clone(&desk.config.borrow());
         let mut played = tokio::task::spawn_blocking(move || play(&config));
-        let mut told = std::pin::pin!(serve::until_told(&desk, signals));
+        let mut told = std::pin::pin!(running::until_told(&desk, signals));
         tokio::select! {
             outcome = &mut told => outcome,
             outcome = &mut played => {
