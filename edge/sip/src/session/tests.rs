@@ -5,6 +5,8 @@ mod caller;
 mod changes;
 mod lab;
 mod lossy;
+mod pair;
 mod random;
+mod reliable;
 mod rfc3665;
 mod timers;

@@ -11,6 +11,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::lab::*;
+use super::pair::*;
 use crate::flow::{Flow, Transport};
 use crate::ids::Ids;
 use crate::message::{Method, Request, Response, StatusCode};

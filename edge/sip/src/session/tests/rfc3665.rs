@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::lab::*;
+use super::pair::*;
 use crate::header::{HeaderName, Headers};
 use crate::message::Method;
 use crate::session::SessionConfig;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::lab::*;
+use super::pair::*;
 use crate::header::HeaderName;
 use crate::message::Method;
 use crate::session::{PreferRefresher, SendFailure, SessionConfig};
