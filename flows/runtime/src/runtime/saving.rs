@@ -1,5 +1,7 @@
 //! Keeps executions: one save of each at a time, of everything that happened meanwhile.
 
+use std::collections::VecDeque;
+
 use jiff::SignedDuration;
 use offhook_asl::history::Event;
 
@@ -12,15 +14,68 @@ const AGAIN: SignedDuration = SignedDuration::from_secs(5);
 /// Attempts to keep an execution that has ended.
 const ATTEMPTS: u32 = 5;
 
+/// Changed executions in the row before they are kept ahead of what is asked.
+pub(super) const MOST_WAITING: usize = 64;
+
+/// Changed executions, in the order of their last change, to be kept when nobody waits for the
+/// thread: writing one down takes longer than the next caller's first states.
+///
+/// > What one execution has told another is kept before what it went on to do: one that changes
+/// > again goes back to the end.
+#[derive(Default)]
+pub(super) struct ToKeep {
+    row: VecDeque<(Key, u64)>,
+    last: u64,
+}
+
+impl ToKeep {
+    fn push(&mut self, key: Key) -> u64 {
+        self.last += 1;
+        self.row.push_back((key, self.last));
+        self.last
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.row.is_empty()
+    }
+
+    pub(super) fn is_long(&self) -> bool {
+        self.row.len() > MOST_WAITING
+    }
+}
+
 impl Owner {
+    /// It is kept in its turn.
+    pub(super) fn keep(&mut self, key: Key) {
+        let Some(live) = self.live.get_mut(&key) else { return };
+        if live.dirty {
+            live.place = Some(self.to_keep.push(key));
+        }
+    }
+
+    /// Keeps the next one; `false`: there was none.
+    pub(super) fn keep_next(&mut self) -> bool {
+        while let Some((key, place)) = self.to_keep.row.pop_front() {
+            if let Some(live) = self.live.get_mut(&key)
+                && live.place == Some(place)
+            {
+                live.place = None;
+                self.save(key);
+                return true;
+            }
+        }
+        false
+    }
+
     /// Begins to keep it, unless that is under way.
-    pub(super) fn save(&mut self, key: Key) {
+    fn save(&mut self, key: Key) {
         let Some(live) = self.live.get_mut(&key) else { return };
         let ended = live.record.status != ExecutionStatus::Running;
         let wanted = live.dirty && live.saving.is_none() && live.save_again.is_none();
         if !wanted || (live.kind == MachineType::Express && !ended) {
             return;
         }
+        live.collect();
         let change = match change(live, ended) {
             Ok(change) => change,
             Err(error) => {
@@ -68,7 +123,7 @@ impl Owner {
                 }
             }
         }
-        self.save(key);
+        self.keep(key);
         self.plan(key);
     }
 
@@ -125,7 +180,9 @@ fn change(live: &Live, ended: bool) -> Result<ExecutionChange, serde_json::Error
     let mut history = Vec::with_capacity(live.unsaved.len());
     let secrets = live.secrets.values();
     for event in &live.unsaved {
-        history.push((event.id, secrets.mask_text(&serde_json::to_string(event)?)));
+        let text = serde_json::to_string(event)?;
+        let text = if secrets.is_empty() { text } else { secrets.mask_text(&text) };
+        history.push((event.id, text));
     }
     let open = live.open.iter();
     let open = open.map(|(id, o)| (*id, o.submitted, o.token.as_deref(), &o.what)).collect();
