@@ -90,7 +90,7 @@ impl Owner {
                 // Requests run on this thread, too; what is ready below would never wait for them.
                 tokio::task::yield_now().await;
             }
-            while self.to_keep.is_long() && self.keep_next() {}
+            while self.to_keep.is_due() && self.keep_next() {}
             let clock = self.options.clock;
             let busy = overdue || !self.to_keep.is_empty();
             let wait = async {
@@ -102,7 +102,10 @@ impl Owner {
             };
             tokio::select! {
                 command = mailbox.recv() => match command {
-                    Some(command) => self.commands(command, &mut mailbox),
+                    Some(command) => {
+                        self.commands(command, &mut mailbox);
+                        self.to_keep.let_pass();
+                    }
                     None => break,
                 },
                 Some(done) = self.requests.join_next_with_id() => {

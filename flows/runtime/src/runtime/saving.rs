@@ -15,7 +15,9 @@ const AGAIN: SignedDuration = SignedDuration::from_secs(5);
 const ATTEMPTS: u32 = 5;
 
 /// Changed executions in the row before they are kept ahead of what is asked.
-pub(super) const MOST_WAITING: usize = 64;
+const MOST_WAITING: usize = 64;
+/// Rounds of questions that the row lets pass.
+const MOST_PASSED: u32 = 8;
 
 /// Changed executions, in the order of their last change, to be kept when nobody waits for the
 /// thread: writing one down takes longer than the next caller's first states.
@@ -26,10 +28,14 @@ pub(super) const MOST_WAITING: usize = 64;
 pub(super) struct ToKeep {
     row: VecDeque<(Key, u64)>,
     last: u64,
+    passed: u32,
 }
 
 impl ToKeep {
     fn push(&mut self, key: Key) -> u64 {
+        if self.is_empty() {
+            self.passed = 0;
+        }
         self.last += 1;
         self.row.push_back((key, self.last));
         self.last
@@ -39,8 +45,14 @@ impl ToKeep {
         self.row.is_empty()
     }
 
-    pub(super) fn is_long(&self) -> bool {
-        self.row.len() > MOST_WAITING
+    /// Others were asked something first.
+    pub(super) fn let_pass(&mut self) {
+        self.passed += 1;
+    }
+
+    /// Whether the first has waited enough.
+    pub(super) fn is_due(&self) -> bool {
+        self.row.len() > MOST_WAITING || (self.passed >= MOST_PASSED && !self.is_empty())
     }
 }
 
@@ -55,6 +67,7 @@ impl Owner {
 
     /// Keeps the next one; `false`: there was none.
     pub(super) fn keep_next(&mut self) -> bool {
+        self.to_keep.passed = 0;
         while let Some((key, place)) = self.to_keep.row.pop_front() {
             if let Some(live) = self.live.get_mut(&key)
                 && live.place == Some(place)
@@ -198,4 +211,23 @@ fn change(live: &Live, ended: bool) -> Result<ExecutionChange, serde_json::Error
         record.cause = masked(record.cause);
     }
     Ok(ExecutionChange { record, snapshot, history, new })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_row_lets_a_few_questions_pass_and_does_not_grow_without_bound() {
+        let mut row = ToKeep::default();
+        row.let_pass();
+        assert!(!row.is_due() && row.is_empty());
+        row.push(1);
+        (0..MOST_PASSED).for_each(|_| row.let_pass());
+        assert!(row.is_due());
+        row.passed = 0;
+        assert!(!row.is_due());
+        (0..MOST_WAITING as Key).for_each(|key| drop(row.push(key)));
+        assert!(row.is_due());
+    }
 }
