@@ -2,6 +2,7 @@
 //! wire, 200 new calls a second.
 
 use std::collections::BTreeMap;
+use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
@@ -49,6 +50,10 @@ pub(crate) fn first_actions(offhook: &Path, folder: &Path, size: &Size) -> Outco
         None => say("AWS's sample is not at hand: not measured"),
     }
     let mut figures = Vec::new();
+    for percent in [50.0, 99.0] {
+        let label = format!("flows: INVITE to 200 at the caller, p{percent}, a built-in target");
+        figures.push(Figure::plain(label, at(&floor.answers, percent), "ms", None));
+    }
     for way in ways {
         let measured = measure(offhook, folder, size, &way)?;
         figures.extend(shown(&way, &measured, &floor));
@@ -85,8 +90,7 @@ fn shown(way: &Way, ours: &Measured, floor: &Measured) -> Vec<Figure> {
             continue;
         }
         let label = format!("flows: INVITE to 200 at the caller, p{percent}, {name}");
-        let base = ("a built-in target", at(&floor.answers, percent));
-        figures.push(Figure::beside(label, at(&ours.answers, percent), "ms", base, None));
+        figures.push(Figure::plain(label, at(&ours.answers, percent), "ms", Some(goal)));
     }
     let label = format!("flows: CPU per call with its workflow, {name}");
     figures.push(Figure::beside(label, ours.cpu, "ms", ("a built-in target", floor.cpu), None));
@@ -102,6 +106,9 @@ fn measure(offhook: &Path, folder: &Path, size: &Size, way: &Way) -> Outcome<Mea
         publish(offhook, folder)?;
     }
     let (signalling, media) = addresses()?;
+    // Somebody is there for the audio: without, the appliance's core would write an ICMP error for
+    // each packet. Nobody reads it, and a full buffer costs nothing.
+    let _heard = UdpSocket::bind(media.0)?;
     // The first calls load the workflow and have its words spoken: later ones find them.
     let mut warm = sip::Calls::new(SERVER.parse()?, signalling, media, 7000)?;
     warm.dial(way.number);

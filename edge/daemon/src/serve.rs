@@ -33,7 +33,7 @@ use crate::http::{self, Doors};
 use crate::place::{self, CommandError};
 use crate::recovery::recover;
 use crate::running::{Told, until_told};
-use crate::system;
+use crate::system::{self, Turn};
 use crate::take_back;
 
 /// `offhook serve`.
@@ -69,6 +69,8 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
         // folders of recordings. Four at once, so that signalling has its processor.
         .max_blocking_threads(4)
         .thread_keep_alive(Duration::from_secs(10))
+        // They would have the place of the thread that starts them.
+        .on_thread_start(|| system::go_in_place(Turn::Usual))
         .build()
         .map_err(|e| CommandError::Words(format!("no runtime: {e}")))
 }
@@ -205,6 +207,7 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
     doors.serve(Arc::clone(&desk)).map_err(|e| CommandError::Words(format!("no thread: {e}")))?;
     open_api(&config, &desk, Arc::clone(&applications));
     watch_queue(&config, &desk, applications);
+    system::go_in_place(Turn::Signalling);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
     system::notify(&[NotifyState::Ready]);
     Ok(desk)

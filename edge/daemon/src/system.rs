@@ -57,3 +57,25 @@ pub fn notify_reloading() {
 pub fn watchdog_period() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 2)
 }
+
+/// Who goes first where a core is short, behind media threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// Phones and trunks wait for it, and send again what is not answered in time.
+    Signalling,
+    /// A caller waits for what it says.
+    Workflows,
+    /// Everybody else but the writer of the store, who makes way for all of these.
+    Usual,
+}
+
+/// Gives the thread that asks its place. Threads that it starts begin with the same.
+pub fn go_in_place(turn: Turn) {
+    let niceness = match turn {
+        Turn::Signalling => -8,
+        Turn::Workflows => -4,
+        Turn::Usual => 0,
+    };
+    // Nobody without the right to it (`LimitNICE=` of the service) is worse off than before.
+    let _ = rustix::process::setpriority_process(None, niceness);
+}

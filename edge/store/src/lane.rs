@@ -140,6 +140,15 @@ pub(crate) fn read(connection: &Connection, path: &Path, jobs: &Receiver<Box<dyn
 
 /// Jobs of one transaction.
 const MAX_BATCH: usize = 512;
+/// Niceness of the thread that writes.
+const BEHIND: i32 = 5;
+
+/// Where a core is short, what is written for many at once goes behind the callers who wait.
+fn make_way() {
+    // Always allowed; what a system without it would do is what it did before.
+    let _ = rustix::process::setpriority_process(None, BEHIND);
+}
+
 /// Between two rounds of maintenance.
 const MAINTENANCE: Duration = Duration::from_secs(300);
 /// Between two lines about a disk that takes nothing.
@@ -167,6 +176,7 @@ impl Writer {
 
     /// Until the queue is closed and empty.
     pub(crate) fn run(self, jobs: &Receiver<Box<dyn Job>>) {
+        make_way();
         let mut batch = Vec::with_capacity(MAX_BATCH);
         let mut maintenance = Instant::now();
         loop {

@@ -22,6 +22,7 @@ mod error;
 mod extensions;
 mod flows;
 mod lane;
+mod lookups;
 pub mod objects;
 mod prune;
 mod recordings;
@@ -42,6 +43,7 @@ use rusqlite::Connection;
 pub use self::dnis::SqlitePool;
 pub use self::error::StoreError;
 use self::lane::{Lane, Writer};
+use self::lookups::Lookups;
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
@@ -86,6 +88,7 @@ pub struct Store {
     shared: Arc<Shared>,
     writes: Arc<Lane>,
     reads: Arc<Lane>,
+    lookups: Arc<Lookups>,
 }
 
 /// What handles and threads share.
@@ -135,6 +138,7 @@ impl Store {
         let path = path.as_ref();
         let write = schema::open_for_writing(path, options.busy)?;
         let read = schema::open_for_reading(path, options.busy)?;
+        let lookups = Lookups::new(schema::open_for_reading(path, options.busy)?, path);
         let shared = Arc::new(Shared {
             opened: std::time::Instant::now(),
             newest_at_start: std::sync::OnceLock::new(),
@@ -158,6 +162,7 @@ impl Store {
             shared,
             writes: Arc::new(writes.map_err(thread)?),
             reads: Arc::new(reads.map_err(thread)?),
+            lookups: Arc::new(lookups),
         })
     }
 
@@ -208,6 +213,14 @@ impl Store {
         work: impl FnOnce(&Connection) -> Result<T, lane::Refused> + Send + 'static,
     ) -> Kept<T> {
         self.reads.ask(false, work)
+    }
+
+    /// Reads at once, on the thread that asks; see [`Lookups`].
+    fn look_up<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, lane::Refused>,
+    ) -> Kept<T> {
+        Box::pin(std::future::ready(self.lookups.ask(work)))
     }
 }
 

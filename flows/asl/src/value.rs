@@ -48,6 +48,30 @@ pub(crate) fn weight(value: &Value) -> usize {
     bytes
 }
 
+/// As many bytes as `value` has as JSON at the most: every character of a text escaped.
+pub(crate) fn most_bytes(value: &Value) -> usize {
+    const ESCAPED: usize = 6;
+    const NUMBER: usize = 32;
+    let (mut todo, mut bytes) = (vec![value], 0);
+    while let Some(value) = todo.pop() {
+        bytes += match value {
+            Value::String(text) => ESCAPED * text.len() + 3,
+            Value::Array(items) => {
+                todo.extend(items);
+                3
+            }
+            Value::Object(members) => {
+                todo.extend(members.values());
+                3 + members.keys().map(|name| ESCAPED * name.len() + 4).sum::<usize>()
+            }
+            Value::Null | Value::Bool(_) => 6,
+            // An integer, or the shortest text of a double.
+            Value::Number(_) => NUMBER,
+        };
+    }
+    bytes
+}
+
 /// Equality in which 1 is 1.0 and the order of members does not count.
 pub(crate) fn same(left: &Value, right: &Value) -> bool {
     left == right || kind(left) == kind(right) && canonical(left) == canonical(right)

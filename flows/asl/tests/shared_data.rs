@@ -25,7 +25,7 @@ fn shared(file: &str) -> Option<Value> {
 
 fn scope<'a>(
     input: &'a Value,
-    states: Option<&'a Value>,
+    states: Option<&'a dyn offhook_asl::scope::Document>,
     variables: &'a Variables,
     entropy: &'a Entropy,
     now: &str,

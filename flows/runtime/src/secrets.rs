@@ -216,9 +216,13 @@ impl Values {
 /// Whether a text can have a member of such a name: most have none, and are not read.
 fn speaks_of_secrets(text: &str) -> bool {
     let bytes = text.as_bytes();
-    WORDS.iter().any(|word| {
-        bytes.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
-    })
+    let begins = |byte: &u8| matches!(byte, b'c' | b'C' | b'p' | b'P' | b's' | b'S');
+    let at = |start: usize, word: &str| {
+        let part = bytes.get(start..start + word.len());
+        part.is_some_and(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    let starts = bytes.iter().enumerate().filter(|(_, byte)| begins(byte));
+    starts.map(|(start, _)| start).any(|start| WORDS.iter().any(|word| at(start, word)))
 }
 
 #[cfg(test)]

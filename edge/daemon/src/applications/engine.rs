@@ -18,6 +18,7 @@ use tokio::sync::{Notify, oneshot};
 use super::schedules::Fire;
 use super::upstream::Passed;
 use super::{Applications, shipped};
+use crate::system::{self, Turn};
 
 /// What workflows run in.
 pub(super) struct Engine {
@@ -47,10 +48,12 @@ pub(super) async fn start(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(2)
+        .on_thread_start(|| system::go_in_place(Turn::Usual))
         .build()
         .map_err(|error| error.to_string())?;
     let thread = std::thread::Builder::new().name("flows".into());
     let spawned = thread.spawn(move || {
+        system::go_in_place(Turn::Workflows);
         runtime.block_on(async move {
             let wake = Arc::new(Notify::new());
             let fire = Arc::new(Fire::new(begin.applications.clone()));

@@ -42,7 +42,7 @@ impl Definitions for Store {
         machine: String,
         number: Option<u32>,
     ) -> Kept<Option<(u32, MachineType)>> {
-        kept(self.read(move |connection| {
+        kept(self.look_up(move |connection| {
             // Without a number SQLite takes the end of the primary key.
             let sql = match number {
                 None => {

@@ -92,3 +92,13 @@ fn a_probe_tells_whether_anything_can_be_written() {
     drop(store);
     assert_eq!(wait(opened(&path).load_extensions()).unwrap(), [], "the format is as it was");
 }
+
+#[test]
+fn the_writer_makes_way_for_threads_on_which_somebody_waits() {
+    let (_folder, path) = folder();
+    let store = Store::open(&path, &quiet()).unwrap();
+    let ask = |_: &Connection| Ok(rustix::process::getpriority_process(None).unwrap());
+    let (writer, reader) = (wait(store.write(false, ask)), wait(store.read(ask)));
+    // A test that runs with less already stays where it is.
+    assert!(writer >= 5.max(reader), "{writer} {reader}");
+}

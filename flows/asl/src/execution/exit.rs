@@ -8,6 +8,8 @@ use crate::history::{Details, EventType, Exited, Truncation};
 use crate::jsonata::JsonataTemplate;
 use crate::limits;
 use crate::machine::model::{Language, Payload, State, StateId};
+use crate::scope::Variables;
+use crate::value::most_bytes;
 use serde_json::{Map, Value};
 
 /// How a state is left.
@@ -104,8 +106,7 @@ impl Execution {
             .collect();
         let bytes: usize = texts.values().filter_map(Value::as_str).map(str::len).sum();
         let Some(strand) = self.strand_mut(id) else { return Ok(None) };
-        let held: usize = strand.variables.own().map(|(_, value)| value.to_string().len()).sum();
-        if bytes > limits::PAYLOAD_BYTES || held + bytes > limits::VARIABLES_BYTES {
+        if bytes > limits::PAYLOAD_BYTES || !holds(&strand.variables, bytes) {
             return Err(Failure::new(
                 names::DATA_LIMIT_EXCEEDED,
                 "The size of the assigned variables exceeds the maximum number of bytes service limit.",
@@ -116,6 +117,18 @@ impl Execution {
         }
         Ok(Some(texts))
     }
+}
+
+/// Whether there is room for `more` bytes beside the variables that are there. They are written out
+/// only when it is a near thing.
+fn holds(variables: &Variables, more: usize) -> bool {
+    let room = limits::VARIABLES_BYTES.saturating_sub(more);
+    let most: usize = variables.own().map(|(_, value)| most_bytes(value)).sum();
+    if most <= room {
+        return more <= limits::VARIABLES_BYTES;
+    }
+    let held: usize = variables.own().map(|(_, value)| value.to_string().len()).sum();
+    held + more <= limits::VARIABLES_BYTES
 }
 
 /// The text of a payload, if it is neither too long nor too deep.

@@ -6,6 +6,7 @@ use crate::failure::{Failure, names};
 use crate::jsonata::Expected;
 use crate::limits;
 use crate::machine::model::{Batcher, Items, Language, Map, Payload};
+use crate::scope::Document;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 
@@ -132,7 +133,7 @@ pub(super) fn select(
     input: &Value,
     item: Value,
 ) -> Result<Value, Failure> {
-    let mut context = sight.context.clone();
+    let mut context = sight.context.whole().clone();
     context["Map"] = json!({ "Item": item });
     sight.payload_in(selector, input, "ItemSelector", &context)
 }

@@ -6,9 +6,11 @@ use crate::failure::Failure;
 use crate::jsonata::Expected;
 use crate::machine::model::{Kind, Language, Payload, Setting, State};
 use crate::path::Path;
-use crate::scope::Scope;
+use crate::scope::{Document, Scope};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use std::cell::OnceCell;
+use std::fmt;
 
 /// The context object and variables of one state at one moment.
 pub(super) struct Sight<'a> {
@@ -16,7 +18,60 @@ pub(super) struct Sight<'a> {
     strand: &'a Strand,
     pub(super) frame: &'a Frame,
     pub(super) state: &'a State,
-    pub(super) context: Value,
+    pub(super) context: Context<'a>,
+}
+
+/// The context object of a state; made when it is first looked at.
+pub(super) struct Context<'a> {
+    execution: &'a Execution,
+    strand: &'a Strand,
+    state: &'a State,
+    token: Option<String>,
+    made: OnceCell<Value>,
+}
+
+impl Document for Context<'_> {
+    fn whole(&self) -> &Value {
+        let make = || self.execution.context(self.strand, self.state, self.token.as_deref());
+        self.made.get_or_init(make)
+    }
+}
+
+impl fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("state", &self.state.name).finish_non_exhaustive()
+    }
+}
+
+/// `$states`: its members as they are where they stand.
+#[derive(Debug)]
+pub(super) struct States<'a> {
+    input: &'a Value,
+    extra: Vec<(&'a str, &'a Value)>,
+    context: &'a dyn Document,
+    made: OnceCell<Value>,
+}
+
+impl Document for States<'_> {
+    fn whole(&self) -> &Value {
+        self.made.get_or_init(|| {
+            let mut states = Map::new();
+            states.insert("input".to_owned(), self.input.clone());
+            for (name, value) in &self.extra {
+                states.insert((*name).to_owned(), (*value).clone());
+            }
+            states.insert("context".to_owned(), self.context.whole().clone());
+            Value::Object(states)
+        })
+    }
+
+    fn member(&self, name: &str) -> Option<&Value> {
+        match name {
+            "input" => Some(self.input),
+            "context" => Some(self.context.whole()),
+            _ => self.extra.iter().find(|extra| extra.0 == name).map(|extra| extra.1),
+        }
+    }
 }
 
 impl Execution {
@@ -27,7 +82,8 @@ impl Execution {
         token: Option<String>,
     ) -> Option<Sight<'a>> {
         let strand = self.strand(id)?;
-        let context = self.context(strand, state, token);
+        let made = OnceCell::new();
+        let context = Context { execution: self, strand, state, token, made };
         Some(Sight { execution: self, strand, frame: &strand.frame, state, context })
     }
 
@@ -37,7 +93,7 @@ impl Execution {
         child.map_or(&self.core.identity, |child| &child.identity)
     }
 
-    fn context(&self, strand: &Strand, state: &State, token: Option<String>) -> Value {
+    fn context(&self, strand: &Strand, state: &State, token: Option<&str>) -> Value {
         let identity = self.identity(strand);
         let frame = &strand.frame;
         let mut about = json!({ "Name": state.name, "EnteredTime": time(frame.entered_at) });
@@ -101,29 +157,33 @@ pub(super) fn time(at: Timestamp) -> String {
 
 impl Sight<'_> {
     /// What JSONPath sees with `input` as `$`.
-    pub(super) fn of<'s>(&'s self, input: &'s Value, states: Option<&'s Value>) -> Scope<'s> {
+    pub(super) fn of<'s>(&'s self, input: &'s Value, states: Option<&'s States<'s>>) -> Scope<'s> {
         Scope {
             input,
             context: &self.context,
             variables: &self.strand.variables,
-            states,
+            states: states.map(|states| states as &dyn Document),
             now: self.execution.core.now,
             entropy: &self.execution.core.entropy,
         }
     }
 
     /// `$states`, with what is there besides input and context.
-    pub(super) fn states(&self, extra: &[(&str, &Value)]) -> Option<Value> {
+    pub(super) fn states<'s>(&'s self, extra: &[(&'s str, &'s Value)]) -> Option<States<'s>> {
+        self.states_in(extra, &self.context)
+    }
+
+    /// The same with another context object.
+    fn states_in<'s>(
+        &'s self,
+        extra: &[(&'s str, &'s Value)],
+        context: &'s dyn Document,
+    ) -> Option<States<'s>> {
         if self.state.language == Language::JsonPath {
             return None;
         }
-        let mut states = Map::new();
-        states.insert("input".to_owned(), self.frame.input.clone());
-        for (name, value) in extra {
-            states.insert((*name).to_owned(), (*value).clone());
-        }
-        states.insert("context".to_owned(), self.context.clone());
-        Some(Value::Object(states))
+        let (input, made) = (&self.frame.input, OnceCell::new());
+        Some(States { input, extra: extra.to_vec(), context, made })
     }
 
     /// The input after `InputPath`.
@@ -151,10 +211,7 @@ impl Sight<'_> {
         location: &str,
         context: &Value,
     ) -> Result<Value, Failure> {
-        let mut states = self.states(&[]);
-        if let Some(states) = &mut states {
-            states["context"] = context.clone();
-        }
+        let states = self.states_in(&[], context);
         let scope = Scope { context, ..self.of(input, states.as_ref()) };
         payload.evaluate(&scope, location)
     }

@@ -1,12 +1,11 @@
 //! `$encodeUrl`, `$decodeUrl`, `$decodeUrlComponent` and `$base64decode`: as the reference
 //! implementation (JSONata 2.0.6) has them, or AWS where it differs.
 
-use super::host::{Result, at, error, mismatch};
+use super::host::{Host, Result, at, error, mismatch};
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use jsonata_core::evaluator::Evaluator;
 use jsonata_core::value::JValue;
 use serde_json::Value;
 
@@ -21,7 +20,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// Gives `evaluator` the functions.
-pub(super) fn install(evaluator: &mut Evaluator) -> Result<()> {
+pub(super) fn install(evaluator: &mut Host<'_>) -> Result<()> {
     for name in ["decodeUrl", "decodeUrlComponent"] {
         let decode = move |arguments: &[JValue]| decode_url(name, arguments);
         evaluator.register_fn_override(name, decode)?;

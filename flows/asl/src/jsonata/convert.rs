@@ -2,12 +2,27 @@
 
 use super::limits;
 use crate::value::MOST_DEPTH;
-use jsonata_core::value::JValue;
+use jsonata_core::value::{JArray, JValue};
 use serde_json::{Map, Number, Value};
 
 /// As the evaluator sees it: every number a double.
 pub(super) fn to_jsonata(value: &Value) -> JValue {
-    JValue::from(value.clone())
+    match value {
+        Value::Null => JValue::Null,
+        Value::Bool(truth) => JValue::Bool(*truth),
+        Value::Number(number) => JValue::Number(number.as_f64().unwrap_or(0.0)),
+        Value::String(text) => JValue::string(text.as_str()),
+        Value::Array(items) => {
+            let flat = !items.iter().any(Value::is_array);
+            JValue::Array(JArray::new_flat(items.iter().map(to_jsonata).collect(), flat))
+        }
+        Value::Object(members) => object(members.iter().map(|(name, v)| (name.as_str(), v))),
+    }
+}
+
+/// An object of these members.
+pub(super) fn object<'a>(members: impl Iterator<Item = (&'a str, &'a Value)>) -> JValue {
+    JValue::object(members.map(|(name, value)| (name.to_owned(), to_jsonata(value))).collect())
 }
 
 /// As JSON: `Some(None)` for nothing, `None` for more than a value may hold.

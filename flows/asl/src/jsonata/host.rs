@@ -1,10 +1,11 @@
 //! The functions that Step Functions adds or changes, and the guards' own.
 
 use super::limits::{self, MEMORY};
+use super::needs::Needs;
 use super::trace::Notes;
 use crate::digest;
 use crate::scope::{Entropy, Scope};
-use jsonata_core::evaluator::{Evaluator, EvaluatorError};
+use jsonata_core::evaluator::{Evaluator, EvaluatorError, HostFn};
 use jsonata_core::value::JValue;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
@@ -118,21 +119,54 @@ pub(super) fn install_marks(evaluator: &mut Evaluator, world: &Rc<World>) -> Res
     })
 }
 
-/// Gives `evaluator` every function of this file that an expression needs.
-pub(super) fn install(evaluator: &mut Evaluator, world: &Rc<World>) -> Result<()> {
-    install_clock_and_chance(evaluator, world)?;
-    evaluator.register_fn("partition", partition)?;
-    evaluator.register_fn("range", range)?;
-    evaluator.register_fn("hash", hash)?;
-    evaluator.register_fn("parse", parse)?;
-    evaluator.register_fn_override("eval", |_: &[JValue]| {
-        Err(error("T1006: Attempted to invoke a non-function"))
-    })?;
-    super::coding::install(evaluator)?;
-    install_guards(evaluator, world)
+/// An evaluator that gets the functions which its expression names, and no others: there are two
+/// dozen, and most expressions name none.
+pub(super) struct Host<'a> {
+    evaluator: &'a mut Evaluator,
+    needs: &'a Needs,
 }
 
-fn install_clock_and_chance(evaluator: &mut Evaluator, world: &Rc<World>) -> Result<()> {
+impl<'a> Host<'a> {
+    pub(super) fn new(evaluator: &'a mut Evaluator, needs: &'a Needs) -> Self {
+        Self { evaluator, needs }
+    }
+
+    /// A function that the language does not have.
+    fn register_fn(&mut self, name: &str, function: impl HostFn + 'static) -> Result<()> {
+        if !self.needs.names(name) {
+            return Ok(());
+        }
+        self.evaluator.register_fn(name, function)
+    }
+
+    /// One in place of the language's own.
+    pub(super) fn register_fn_override(
+        &mut self,
+        name: &str,
+        function: impl HostFn + 'static,
+    ) -> Result<()> {
+        if !self.needs.names(name) {
+            return Ok(());
+        }
+        self.evaluator.register_fn_override(name, function)
+    }
+
+    /// Every function of this file that the expression needs.
+    pub(super) fn install(&mut self, world: &Rc<World>) -> Result<()> {
+        install_clock_and_chance(self, world)?;
+        self.register_fn("partition", partition)?;
+        self.register_fn("range", range)?;
+        self.register_fn("hash", hash)?;
+        self.register_fn("parse", parse)?;
+        self.register_fn_override("eval", |_: &[JValue]| {
+            Err(error("T1006: Attempted to invoke a non-function"))
+        })?;
+        super::coding::install(self)?;
+        install_guards(self, world)
+    }
+}
+
+fn install_clock_and_chance(evaluator: &mut Host<'_>, world: &Rc<World>) -> Result<()> {
     let of = Rc::clone(world);
     evaluator.register_fn_override("millis", move |_: &[JValue]| Ok(JValue::from(of.now)))?;
     // Reached only by a name the guards did not see: they write `$now` as `$fromMillis`.
@@ -168,7 +202,7 @@ fn install_clock_and_chance(evaluator: &mut Evaluator, world: &Rc<World>) -> Res
     })
 }
 
-fn install_guards(evaluator: &mut Evaluator, world: &Rc<World>) -> Result<()> {
+fn install_guards(evaluator: &mut Host<'_>, world: &Rc<World>) -> Result<()> {
     evaluator.register_fn(guards::WEIGH, |arguments: &[JValue]| {
         weighed(&at(arguments, 0))?;
         Ok(at(arguments, 0))

@@ -16,6 +16,7 @@ mod convert;
 mod guard;
 mod host;
 mod limits;
+mod needs;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -53,6 +54,8 @@ pub struct Expression {
     tree: Arc<AstNode>,
     /// Names of variables and functions in it, without the `$`.
     names: BTreeSet<String>,
+    /// What it is to be given.
+    needs: Arc<needs::Needs>,
     /// `$states.input.a.b`: read without the evaluator, so that numbers stay as they are.
     plain: Option<Vec<String>>,
 }
@@ -91,7 +94,8 @@ impl Expression {
         }
         let plain = guard::plain_path(&tree);
         let (tree, names) = guard::guarded(tree);
-        Ok(Self { source: source.to_owned(), tree: Arc::new(tree), names, plain })
+        let needs = Arc::new(needs::Needs::of(&tree));
+        Ok(Self { source: source.to_owned(), tree: Arc::new(tree), names, needs, plain })
     }
 
     /// The text between `{%` and `%}`, without blanks around it.
@@ -196,11 +200,11 @@ impl Expression {
         let mut assigned = BTreeSet::new();
         for name in &self.names {
             let value = match (name.as_str(), scope.states) {
-                ("states", Some(states)) => Some(states),
-                (name, _) => scope.variables.get(name),
+                ("states", Some(states)) => Some(self.needs.of_states(states)),
+                (name, _) => scope.variables.get(name).map(convert::to_jsonata),
             };
             if let Some(value) = value {
-                context.bind(name.clone(), convert::to_jsonata(value));
+                context.bind(name.clone(), value);
                 assigned.insert(name.clone());
             }
         }
@@ -212,7 +216,8 @@ impl Expression {
         };
         let mut evaluator = Evaluator::with_options(context, options);
         let world = Rc::new(host::World::of(scope, assigned));
-        let installed = host::install(&mut evaluator, &world).and_then(|()| {
+        let mut host = host::Host::new(&mut evaluator, &self.needs);
+        let installed = host.install(&world).and_then(|()| {
             if is_traced { host::install_marks(&mut evaluator, &world) } else { Ok(()) }
         });
         (installed.and_then(|()| evaluator.evaluate(tree, &JValue::Undefined)), world)
@@ -222,9 +227,10 @@ impl Expression {
 /// Follows names through objects; `None` where the evaluator has to say what happens.
 fn plain_value<'a>(names: &[String], scope: &Scope<'a>) -> Option<&'a Value> {
     let (first, rest) = names.split_first()?;
-    let root = match scope.states {
-        Some(states) if first == "states" => states,
-        _ => scope.variables.get(first)?,
+    let (root, rest) = match (scope.states, rest.split_first()) {
+        (Some(states), Some((member, rest))) if first == "states" => (states.member(member)?, rest),
+        (Some(states), None) if first == "states" => (states.whole(), rest),
+        _ => (scope.variables.get(first)?, rest),
     };
     rest.iter().try_fold(root, |value, name| value.as_object()?.get(name))
 }

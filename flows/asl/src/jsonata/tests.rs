@@ -386,3 +386,39 @@ fn an_expression_can_be_shared_between_threads() {
     shared::<Expression>();
     shared::<JsonataTemplate>();
 }
+
+#[test]
+fn what_an_expression_is_given_of_its_documents_shows_nowhere() {
+    for source in [
+        "$states.input.a.b",
+        "$states.(input.a.b)",
+        "$states[0].input.a.b",
+        "($s := $states; $s.input.a.b)",
+        "$lookup($states, 'input').a.b",
+        "$states{'x': input.a.b}.x",
+        "$states.*.a.b",
+        "$states.input[a.b = 1].a.b",
+        "$map([1], function($n){ $states.input.a.b })",
+        "$states.context.State.Name = 'S' ? $states.input.a.b : 2",
+        "$states.**[b = 1].b",
+    ] {
+        assert_eq!(value(source), json!(1), "{source}");
+    }
+    assert_eq!(value("$keys($states)"), json!(["input", "context"]));
+    assert_eq!(value("$states.input ~> |$|{'n': 1}| ~> $type"), json!("object"));
+}
+
+#[test]
+fn a_function_is_found_wherever_an_expression_names_it() {
+    for (source, wanted) in [
+        ("$map(['a'], $hash(?, 'MD5'))", json!(["0cc175b9c0f1b6a831c399e269772661"])),
+        ("'a' ~> $hash('MD5')", json!("0cc175b9c0f1b6a831c399e269772661")),
+        ("($f := $parse; $f('[1]'))", json!([1])),
+        ("[1,2].{'r': $range($, 3, 1)}[1].r", json!([2, 3])),
+        ("$sort([2, 1], function($l, $r){ $type($uuid()) = 'string' and $l > $r })", json!([1, 2])),
+    ] {
+        let found = value(source);
+        let found = if source.starts_with("$map") { json!([found]) } else { found };
+        assert_eq!(found, wanted, "{source}");
+    }
+}

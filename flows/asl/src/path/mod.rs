@@ -118,7 +118,7 @@ impl Path {
     fn document<'a>(&self, scope: &Scope<'a>) -> Option<&'a Value> {
         match &self.root {
             Root::Input => Some(scope.input),
-            Root::Context => Some(scope.context),
+            Root::Context => Some(scope.context.whole()),
             Root::Variable(name) => scope.variables.get(name),
         }
     }

@@ -4,7 +4,7 @@ use offhook_sma::event::InvocationEvent;
 use serde_json::{Map, Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::closing::{Ask, Clerk, ROOM, queue_url};
+use super::closing::{Ask, Clerk, Next, ROOM, queue_url};
 use super::{FlowError, Router, execution_name};
 use crate::names::MachineRef;
 use crate::runtime::{StartError, StartExecution};
@@ -26,16 +26,20 @@ pub(super) struct Begun {
     pub(super) version: u32,
     /// Dropping it ends the call for the execution.
     pub(super) clerk: mpsc::Sender<Ask>,
+    /// What the workflow says first.
+    pub(super) first: oneshot::Receiver<Next>,
 }
 
 impl Beginning {
     /// Starts it, in a task of its own: a call that ends while that goes on leaves no execution
-    /// behind that nobody tells of it.
+    /// behind that nobody tells of it. The task is where executions are, and so is the clerk: the
+    /// call's thread is woken with the first message, and not for each step on the way there.
     pub(super) async fn begin(self, event: &InvocationEvent) -> Result<Begun, FlowError> {
         let transaction_id = event.call_details.transaction_id.clone();
         let event = json!(event);
         let (tell, told) = oneshot::channel();
-        tokio::spawn(async move {
+        let runtime = self.router.runtime.clone();
+        runtime.spawn(async move {
             // Not taken, what was begun is dropped, and its clerk sees the execution off.
             drop(tell.send(self.run(transaction_id, event).await));
         });
@@ -63,17 +67,19 @@ impl Beginning {
             }
         };
         let (asker, asks) = mpsc::channel(4);
+        let (listener, first) = oneshot::channel();
         let clerk = Clerk {
             runtime,
             transaction_id,
             arn: started.arn.clone(),
             messages,
             asks,
+            listener: Some(listener),
             busy: self.busy,
             patience: self.router.patience,
             wake: self.router.wake,
         };
         tokio::spawn(clerk.run());
-        Ok(Begun { arn: started.arn, version: started.version, clerk: asker })
+        Ok(Begun { arn: started.arn, version: started.version, clerk: asker, first })
     }
 }

@@ -33,6 +33,8 @@ pub struct FlowCall {
     /// Beside the event, in the execution's input.
     context: Map<String, Value>,
     clerk: Option<mpsc::Sender<Ask>>,
+    /// What the workflow says first, until somebody waits for it.
+    first: Option<oneshot::Receiver<Next>>,
     /// Whether an event is being handled.
     busy: Arc<watch::Sender<bool>>,
     arn: Option<String>,
@@ -55,11 +57,11 @@ enum Stage {
 
 impl FlowCall {
     pub(super) fn new(router: Router, machine: MachineRef) -> Self {
-        let (clerk, arn, notes) = (None, None, Vec::new());
+        let (clerk, first, arn, notes) = (None, None, None, Vec::new());
         let busy = Arc::new(watch::Sender::new(false));
         let (context, stage, failure) = (Map::new(), Stage::Runs, None);
         let until = Instant::now();
-        Self { router, machine, context, clerk, busy, arn, stage, notes, failure, until }
+        Self { router, machine, context, clerk, first, busy, arn, stage, notes, failure, until }
     }
 
     /// With more in the execution's input than `QueueUrl` and `Event`.
@@ -135,6 +137,7 @@ impl FlowCall {
         self.notes.push(format!("workflow {} version {}", self.machine.name, begun.version));
         self.arn = Some(begun.arn);
         self.clerk = Some(begun.clerk);
+        self.first = Some(begun.first);
         Ok(())
     }
 
@@ -193,9 +196,13 @@ impl FlowCall {
     /// What the workflow said meanwhile, if it is still meant.
     async fn waiting(&mut self) -> Option<Next> {
         loop {
-            let next = self.ask(Ask::Waiting).await.flatten()?;
+            let first = self.first.take().and_then(|mut first| first.try_recv().ok());
+            let next = match first {
+                Some(next) => next,
+                None => self.ask(Ask::Waiting).await.flatten()?,
+            };
             if let Next::Message(message) = &next
-                && self.is_stale(message).await
+                && self.is_stale(message)
             {
                 continue;
             }
@@ -204,9 +211,8 @@ impl FlowCall {
     }
 
     /// The state that sent it waits no longer: what it wanted done is not wanted any more.
-    async fn is_stale(&mut self, message: &QueueMessage) -> bool {
-        let Some(token) = &message.token else { return false };
-        let stale = !self.router.runtime.is_waiting(token).await;
+    fn is_stale(&mut self, message: &QueueMessage) -> bool {
+        let stale = message.waiting.as_ref().is_some_and(|waiting| !waiting.is_on());
         if stale {
             self.notes.push(format!("what \"{}\" asked for came too late", message.state));
         }
@@ -239,9 +245,12 @@ impl FlowCall {
 
     async fn next_meant(&mut self) -> Option<Next> {
         loop {
-            let next = self.ask(Ask::Next).await?;
+            let next = match self.first.take() {
+                Some(first) => first.await.ok()?,
+                None => self.ask(Ask::Next).await?,
+            };
             if let Next::Message(message) = &next
-                && self.is_stale(message).await
+                && self.is_stale(message)
             {
                 continue;
             }

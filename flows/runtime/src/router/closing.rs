@@ -45,6 +45,8 @@ pub(super) struct Clerk {
     pub(super) arn: String,
     pub(super) messages: mpsc::Receiver<QueueMessage>,
     pub(super) asks: mpsc::Receiver<Ask>,
+    /// Who waits for the first message from the beginning.
+    pub(super) listener: Option<oneshot::Sender<Next>>,
     /// Whether an event is being handled: then what comes is asked for anyway.
     pub(super) busy: watch::Receiver<bool>,
     pub(super) patience: Patience,
@@ -99,7 +101,7 @@ impl Desk {
 
 impl Clerk {
     pub(super) async fn run(mut self) {
-        let mut desk = Desk::default();
+        let mut desk = Desk { listener: self.listener.take(), ..Desk::default() };
         let mut quiet = false;
         let runtime = self.runtime.clone();
         let arn = self.arn.clone();

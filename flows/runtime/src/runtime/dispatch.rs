@@ -11,6 +11,7 @@ use tokio::task::JoinError;
 use super::files::{read_items, write_results};
 use super::live::{Key, Live, Open, What};
 use super::owner::Owner;
+use super::tokens::Waiting;
 use super::{ActivityTask, states};
 use crate::services::{ExecutionInfo, Integration, Request, ServiceError};
 
@@ -49,9 +50,7 @@ impl Owner {
 
     fn begin_task(&mut self, key: Key, call: TaskCall) {
         let (id, token) = (call.id, call.task_token.clone());
-        if let Some(token) = &token {
-            self.tokens.open(token.clone(), key, id);
-        }
+        let waiting = token.as_ref().map(|token| self.tokens.open(token.clone(), key));
         match &call.resource {
             Resource::Activity { arn } => {
                 let (arn, input) = (arn.clone(), call.arguments.to_string());
@@ -64,15 +63,22 @@ impl Owner {
                 if self.queues.takes(service, action, &call.arguments) =>
             {
                 let pattern = *pattern;
-                self.send_to_call(key, call, token, pattern);
+                self.send_to_call(key, call, (token, waiting), pattern);
             }
             _ => self.open_request(key, id, token, What::Call(Box::new(call))),
         }
     }
 
-    fn send_to_call(&mut self, key: Key, call: TaskCall, token: Option<String>, pattern: Pattern) {
+    fn send_to_call(
+        &mut self,
+        key: Key,
+        call: TaskCall,
+        (token, waiting): (Option<String>, Option<Waiting>),
+        pattern: Pattern,
+    ) {
         let waits = pattern == Pattern::WaitForTaskToken;
-        let sent = self.queues.send(&call, token.clone().filter(|_| waits));
+        let told = if waits { (token.clone(), waiting) } else { (None, None) };
+        let sent = self.queues.send(&call, told);
         let open = Open { token, what: What::Queue, submitted: waits, request: None };
         self.insert(key, call.id, open);
         let event = match sent {

@@ -32,6 +32,8 @@ pub(super) struct Live {
     pub(super) saving: Option<Saving>,
     /// Something changed since the last save began.
     pub(super) dirty: bool,
+    /// Its newest place in the row of those that are to be kept.
+    pub(super) place: Option<u64>,
     /// It is not in the store yet.
     pub(super) new: bool,
     /// Who waits for it to be kept as it stands.
@@ -134,6 +136,7 @@ impl Live {
             unsaved: Vec::new(),
             saving: None,
             dirty: false,
+            place: None,
             new: false,
             acks: Vec::new(),
             waiters: Vec::new(),
@@ -144,9 +147,6 @@ impl Live {
 
     /// Takes over what the execution has become.
     pub(super) fn update(&mut self, now: Timestamp) {
-        let news = self.execution.take_new_history();
-        self.secrets.learn(self.execution.machine(), &news);
-        self.unsaved.extend(news);
         self.dirty = true;
         let status = match self.execution.status() {
             Status::Running => return,
@@ -164,6 +164,13 @@ impl Live {
         }
     }
 
+    /// Takes over what has happened to it, and learns what of that nobody may read.
+    pub(super) fn collect(&mut self) {
+        let news = self.execution.take_new_history();
+        self.secrets.learn(self.execution.machine(), &news);
+        self.unsaved.extend(news);
+    }
+
     /// When it wants to be looked at.
     pub(super) fn wants(&self) -> Option<Timestamp> {
         let own = match self.stage {
@@ -176,6 +183,6 @@ impl Live {
     /// Events that happened and are not known to be kept.
     pub(super) fn fresh_events(&self) -> Vec<Event> {
         let saving = self.saving.iter().flat_map(|saving| &saving.events);
-        saving.chain(&self.unsaved).cloned().collect()
+        saving.chain(&self.unsaved).chain(self.execution.history()).cloned().collect()
     }
 }

@@ -26,6 +26,7 @@ use offhook_asl::Machine;
 use offhook_asl::execution::TokenEvent;
 use offhook_asl::history::Event;
 use serde_json::Value;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 pub use self::error::{ExecutionError, StartError, TokenFault};
@@ -182,6 +183,7 @@ pub struct Runtime {
     store: Arc<dyn FlowStore>,
     clock: Clock,
     place: Place,
+    home: Handle,
 }
 
 impl Runtime {
@@ -198,6 +200,7 @@ impl Runtime {
             store: options.store.clone(),
             clock: options.clock,
             place: options.place.clone(),
+            home: Handle::current(),
         };
         owner::Owner::restore(options, runtime.downgrade(), mailbox).await?;
         Ok(runtime)
@@ -218,7 +221,13 @@ impl Runtime {
             store: self.store.clone(),
             clock: self.clock,
             place: self.place.clone(),
+            home: self.home.clone(),
         }
+    }
+
+    /// Runs where executions run: what asks them much has no other thread to wake each time.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(self.home.spawn(task));
     }
 
     /// Published definitions.
@@ -466,13 +475,14 @@ struct Rest {
     store: Arc<dyn FlowStore>,
     clock: Clock,
     place: Place,
+    home: Handle,
 }
 
 impl WeakRuntime {
     pub(crate) fn upgrade(&self) -> Option<Runtime> {
         let commands = self.commands.upgrade()?;
-        let Rest { versions, store, clock, place } = (*self.rest).clone();
-        Some(Runtime { commands, versions, store, clock, place })
+        let Rest { versions, store, clock, place, home } = (*self.rest).clone();
+        Some(Runtime { commands, versions, store, clock, place, home })
     }
 }
 

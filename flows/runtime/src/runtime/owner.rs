@@ -16,6 +16,7 @@ use super::dispatch::{Activities, Answered};
 use super::error::{ExecutionError, StartError, TokenFault};
 use super::live::{Ack, Key, Live, Stage};
 use super::queue::Queues;
+use super::saving::ToKeep;
 use super::tokens::Tokens;
 use super::watch::Watch;
 use super::{Command, Options, Origin, Started, WeakRuntime};
@@ -46,6 +47,7 @@ pub(super) struct Owner {
     /// Requests that wait for others to end.
     pub(super) waiting: VecDeque<(Key, TaskId)>,
     pub(super) saves: FuturesUnordered<BoxFuture<'static, SaveDone>>,
+    pub(super) to_keep: ToKeep,
     pub(super) watch: Watch,
 }
 
@@ -66,6 +68,7 @@ impl Owner {
             asked: HashMap::new(),
             waiting: VecDeque::new(),
             saves: FuturesUnordered::new(),
+            to_keep: ToKeep::default(),
             watch: Watch::new(),
         }
     }
@@ -77,7 +80,8 @@ impl Owner {
     /// Until nobody can send commands any more; what is to be kept is kept then.
     ///
     /// > Whoever computes gives way after a moment: between two turns others' commands are heard,
-    /// > so that no workflow keeps a caller of another one waiting.
+    /// > so that no workflow keeps a caller of another one waiting. Executions are written down when
+    /// > there is nothing else to do, or too many wait for it.
     pub(super) async fn run(mut self, mut mailbox: mpsc::Receiver<Command>) {
         loop {
             let next = self.run_due();
@@ -86,9 +90,11 @@ impl Owner {
                 // Requests run on this thread, too; what is ready below would never wait for them.
                 tokio::task::yield_now().await;
             }
+            while self.to_keep.is_due() && self.keep_next() {}
             let clock = self.options.clock;
+            let busy = overdue || !self.to_keep.is_empty();
             let wait = async {
-                if overdue {
+                if busy {
                     tokio::task::yield_now().await;
                 } else {
                     clock.sleep_towards(next).await;
@@ -96,7 +102,10 @@ impl Owner {
             };
             tokio::select! {
                 command = mailbox.recv() => match command {
-                    Some(command) => self.commands(command, &mut mailbox),
+                    Some(command) => {
+                        self.commands(command, &mut mailbox);
+                        self.to_keep.let_pass();
+                    }
                     None => break,
                 },
                 Some(done) = self.requests.join_next_with_id() => {
@@ -108,12 +117,16 @@ impl Owner {
                     self.request_ended(done);
                 }
                 Some((key, saved)) = self.saves.next() => self.saved(key, saved),
-                () = wait => {}
+                () = wait => {
+                    self.keep_next();
+                }
             }
         }
         self.requests.shutdown().await;
         self.children.shutdown().await;
-        while let Some((key, saved)) = self.saves.next().await {
+        loop {
+            while self.keep_next() {}
+            let Some((key, saved)) = self.saves.next().await else { break };
             self.saved(key, saved);
         }
     }
@@ -151,7 +164,7 @@ impl Owner {
             live.execution.handle_timeout(now);
             return self.touch(key);
         }
-        self.save(key);
+        self.keep(key);
         self.plan(key);
     }
 
@@ -183,7 +196,7 @@ impl Owner {
         if live.record.status != ExecutionStatus::Running && live.stage == Stage::Running {
             self.ended(key);
         }
-        self.save(key);
+        self.keep(key);
         self.plan(key);
     }
 

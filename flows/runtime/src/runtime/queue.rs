@@ -7,6 +7,7 @@ use offhook_asl::execution::TaskCall;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use super::tokens::Waiting;
 use crate::services::ServiceError;
 
 /// `sqs:sendMessage` to a call's queue.
@@ -16,6 +17,8 @@ pub struct QueueMessage {
     pub body: Value,
     /// The token that the state waits for, if it waits for one.
     pub token: Option<String>,
+    /// Whether it still does.
+    pub waiting: Option<Waiting>,
     /// The state that sent it.
     pub state: String,
 }
@@ -47,7 +50,7 @@ impl Queues {
     pub(super) fn send(
         &mut self,
         call: &TaskCall,
-        token: Option<String>,
+        (token, waiting): (Option<String>, Option<Waiting>),
     ) -> Result<Value, ServiceError> {
         let gone = || {
             ServiceError::new(
@@ -66,7 +69,7 @@ impl Queues {
             other => other.to_string(),
         };
         let digest: String = Md5::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
-        let message = QueueMessage { body, token, state: call.state.clone() };
+        let message = QueueMessage { body, token, waiting, state: call.state.clone() };
         match sender.try_send(message) {
             Ok(()) => {
                 Ok(json!({ "MD5OfMessageBody": digest, "MessageId": super::tokens::new_name() }))

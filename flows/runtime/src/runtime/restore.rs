@@ -53,7 +53,7 @@ impl Owner {
         live.secrets = secrets;
         for (id, submitted, token, what) in open {
             if let Some(token) = &token {
-                self.tokens.open(token.clone(), key, id);
+                self.tokens.open(token.clone(), key);
             }
             live.open.insert(id, Open { token, what, submitted, request: None });
         }

@@ -1,5 +1,7 @@
 //! Keeps executions: one save of each at a time, of everything that happened meanwhile.
 
+use std::collections::VecDeque;
+
 use jiff::SignedDuration;
 use offhook_asl::history::Event;
 
@@ -12,15 +14,81 @@ const AGAIN: SignedDuration = SignedDuration::from_secs(5);
 /// Attempts to keep an execution that has ended.
 const ATTEMPTS: u32 = 5;
 
+/// Changed executions in the row before they are kept ahead of what is asked.
+const MOST_WAITING: usize = 64;
+/// Rounds of questions that the row lets pass.
+const MOST_PASSED: u32 = 8;
+
+/// Changed executions, in the order of their last change, to be kept when nobody waits for the
+/// thread: writing one down takes longer than the next caller's first states.
+///
+/// > What one execution has told another is kept before what it went on to do: one that changes
+/// > again goes back to the end.
+#[derive(Default)]
+pub(super) struct ToKeep {
+    row: VecDeque<(Key, u64)>,
+    last: u64,
+    passed: u32,
+}
+
+impl ToKeep {
+    fn push(&mut self, key: Key) -> u64 {
+        if self.is_empty() {
+            self.passed = 0;
+        }
+        self.last += 1;
+        self.row.push_back((key, self.last));
+        self.last
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.row.is_empty()
+    }
+
+    /// Others were asked something first.
+    pub(super) fn let_pass(&mut self) {
+        self.passed += 1;
+    }
+
+    /// Whether the first has waited enough.
+    pub(super) fn is_due(&self) -> bool {
+        self.row.len() > MOST_WAITING || (self.passed >= MOST_PASSED && !self.is_empty())
+    }
+}
+
 impl Owner {
+    /// It is kept in its turn.
+    pub(super) fn keep(&mut self, key: Key) {
+        let Some(live) = self.live.get_mut(&key) else { return };
+        if live.dirty {
+            live.place = Some(self.to_keep.push(key));
+        }
+    }
+
+    /// Keeps the next one; `false`: there was none.
+    pub(super) fn keep_next(&mut self) -> bool {
+        self.to_keep.passed = 0;
+        while let Some((key, place)) = self.to_keep.row.pop_front() {
+            if let Some(live) = self.live.get_mut(&key)
+                && live.place == Some(place)
+            {
+                live.place = None;
+                self.save(key);
+                return true;
+            }
+        }
+        false
+    }
+
     /// Begins to keep it, unless that is under way.
-    pub(super) fn save(&mut self, key: Key) {
+    fn save(&mut self, key: Key) {
         let Some(live) = self.live.get_mut(&key) else { return };
         let ended = live.record.status != ExecutionStatus::Running;
         let wanted = live.dirty && live.saving.is_none() && live.save_again.is_none();
         if !wanted || (live.kind == MachineType::Express && !ended) {
             return;
         }
+        live.collect();
         let change = match change(live, ended) {
             Ok(change) => change,
             Err(error) => {
@@ -68,7 +136,7 @@ impl Owner {
                 }
             }
         }
-        self.save(key);
+        self.keep(key);
         self.plan(key);
     }
 
@@ -125,7 +193,9 @@ fn change(live: &Live, ended: bool) -> Result<ExecutionChange, serde_json::Error
     let mut history = Vec::with_capacity(live.unsaved.len());
     let secrets = live.secrets.values();
     for event in &live.unsaved {
-        history.push((event.id, secrets.mask_text(&serde_json::to_string(event)?)));
+        let text = serde_json::to_string(event)?;
+        let text = if secrets.is_empty() { text } else { secrets.mask_text(&text) };
+        history.push((event.id, text));
     }
     let open = live.open.iter();
     let open = open.map(|(id, o)| (*id, o.submitted, o.token.as_deref(), &o.what)).collect();
@@ -141,4 +211,23 @@ fn change(live: &Live, ended: bool) -> Result<ExecutionChange, serde_json::Error
         record.cause = masked(record.cause);
     }
     Ok(ExecutionChange { record, snapshot, history, new })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_row_lets_a_few_questions_pass_and_does_not_grow_without_bound() {
+        let mut row = ToKeep::default();
+        row.let_pass();
+        assert!(!row.is_due() && row.is_empty());
+        row.push(1);
+        (0..MOST_PASSED).for_each(|_| row.let_pass());
+        assert!(row.is_due());
+        row.passed = 0;
+        assert!(!row.is_due());
+        (0..MOST_WAITING as Key).for_each(|key| drop(row.push(key)));
+        assert!(row.is_due());
+    }
 }

@@ -1,10 +1,11 @@
 //! Which task a token is of, and random names.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use offhook_asl::execution::TaskId;
 
 use super::error::TokenFault;
 use super::live::Key;
@@ -14,21 +15,50 @@ const TOKEN_BYTES: usize = 40;
 /// Tokens of ended tasks that are remembered, so that who comes late hears that it is late.
 const REMEMBERED: usize = 50_000;
 
+/// Whether a task still waits for its token: known without asking the owner, who may be busy.
+#[derive(Debug, Clone)]
+pub struct Waiting(Arc<AtomicBool>);
+
+impl Waiting {
+    fn new() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+
+    fn end(&self) {
+        self.0.store(false, Ordering::Release);
+    }
+
+    /// Whether it does.
+    pub fn is_on(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// Of the same task.
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 /// All open tokens.
 #[derive(Default)]
 pub(super) struct Tokens {
-    open: HashMap<String, (Key, TaskId)>,
+    open: HashMap<String, (Key, Waiting)>,
     ended: HashSet<String>,
     order: VecDeque<String>,
 }
 
 impl Tokens {
-    pub(super) fn open(&mut self, token: String, key: Key, task: TaskId) {
-        self.open.insert(token, (key, task));
+    pub(super) fn open(&mut self, token: String, key: Key) -> Waiting {
+        let waiting = Waiting::new();
+        self.open.insert(token, (key, waiting.clone()));
+        waiting
     }
 
     pub(super) fn close(&mut self, token: &str) {
-        let Some((token, _)) = self.open.remove_entry(token) else { return };
+        let Some((token, (_, waiting))) = self.open.remove_entry(token) else { return };
+        waiting.end();
         if self.ended.insert(token.clone()) {
             self.order.push_back(token);
         }

@@ -113,3 +113,14 @@ fn digits_are_a_secret_where_the_state_or_its_comment_or_what_gets_them_says_so(
         assert_eq!(!values.is_empty(), secret, "{asks} {comment}");
     }
 }
+
+#[test]
+fn every_word_for_a_secret_is_found_in_any_letters_and_place() {
+    for word in WORDS {
+        for text in [word.to_owned(), word.to_uppercase(), format!("{{\"my{word}\":1}}")] {
+            assert!(speaks_of_secrets(&text), "{text}");
+        }
+        assert!(!speaks_of_secrets(&word[..word.len() - 1].replace("pin", "")), "{word}");
+    }
+    assert!(!speaks_of_secrets("a caller says its name"));
+}
