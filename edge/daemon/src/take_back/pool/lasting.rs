@@ -17,6 +17,8 @@ pub fn system_sleep() -> Sleep {
     Arc::new(|time| Box::pin(tokio::time::sleep(time)))
 }
 
+/// What one attempt may take: a keeper that never answers is asked again.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Between the first two attempts; doubled each time, up to the latter.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -122,7 +124,9 @@ async fn repeat<T>(
 ) -> Result<T, DnisError> {
     let (mut pause, mut waited) = (PAUSE, Duration::ZERO);
     loop {
-        let error = match ask().await {
+        let late = |_| Err(DnisError::Unavailable("no answer".to_owned()));
+        let asked = tokio::time::timeout(PATIENCE, ask()).await;
+        let error = match asked.unwrap_or_else(late) {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
