@@ -120,12 +120,15 @@ async fn run(mut plan: Plan, seed: u64) {
 
 /// Each caller left by himself, or was with somebody, or was told that it failed.
 fn account(stage: &Stage, book: &Book, seed: u64) {
-    let mut told = BTreeSet::new();
+    let (mut told, mut bridged) = (BTreeSet::new(), BTreeSet::new());
     for call in stage.transcript.calls() {
         let said = stage.transcript.of(&call);
         if said.iter().any(|s| s.actions.iter().flatten().any(|a| a.starts_with("say We are sor")))
         {
-            told.insert(call);
+            told.insert(call.clone());
+        }
+        if said.iter().any(|s| s.event.starts_with("ACTION_SUCCESSFUL CallAndBridge")) {
+            bridged.insert(call);
         }
     }
     let records = stage.holder().keep.records();
@@ -138,7 +141,8 @@ fn account(stage: &Stage, book: &Book, seed: u64) {
         let own = records.iter().find(|record| record.from == *caller);
         let sorry = own.is_some_and(|record| told.contains(&record.id));
         apologies += usize::from(sorry);
-        let fine = fate.left || fate.desk || fate.connect || sorry;
+        let with_somebody = own.is_some_and(|record| bridged.contains(&record.id));
+        let fine = fate.left || with_somebody || sorry;
         let words = own.map(|record| stage.transcript.text(&record.id));
         assert!(fine, "seed {seed}: {caller} is lost: {fate:?}\n{}", words.unwrap_or_default());
     }

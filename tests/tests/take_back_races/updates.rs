@@ -104,6 +104,7 @@ async fn an_update_to_another_target_that_comes_while_one_rings_is_too_late(plan
 async fn an_update_moves_a_caller_on_who_is_with_the_desk(plan: Plan) {
     let stage = Stage::open(plan).await;
     let (mut caller, _contact, mut desk) = stage.at_desk().await;
+    milliseconds(1_000).await;
     stage.api.update(&stage.last_call(), arguments(&stage.other_target())).await.unwrap();
     desk.ended().await;
     let mut other = stage.phones[1].call().await;
@@ -197,6 +198,7 @@ async fn two_updates_at_once_to_two_targets_make_one_transfer(plan: Plan) {
 async fn the_desk_hands_the_caller_back_to_connect(plan: Plan) {
     let stage = Stage::open(plan).await;
     let (mut caller, _contact, mut desk) = stage.at_desk().await;
+    milliseconds(1_000).await;
     let to_connect = BTreeMap::from([("TransferTarget".to_owned(), "connect".to_owned())]);
     stage.api.update(&stage.last_call(), to_connect).await.unwrap();
     desk.ended().await;
