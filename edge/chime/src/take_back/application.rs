@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::decide::{Decision, Turn, decide, decide_claimed};
 use super::rules::Rules;
-use super::state::{Phase, State};
+use super::state::{LEASED, Phase, State};
 use super::view::View;
 
 /// What all that is done for one event may take: the service asks again after five seconds, and
@@ -79,6 +79,8 @@ impl<P: DnisPool> Application<P> {
             Err(error) => {
                 if turn.release && is_over(&turn) {
                     self.owe(event);
+                } else if turn.release {
+                    still_leased(&mut turn);
                 }
                 error.to_string()
             }
@@ -151,6 +153,13 @@ impl<P: DnisPool> Application<P> {
             original_calling_number: View(event).caller().to_owned(),
             lease: self.rules.ringing_lease,
         }
+    }
+}
+
+/// The call remembers that it has its pair still, and gives it back at its end.
+fn still_leased(turn: &mut Turn) {
+    if let Some(attributes) = &mut turn.reply.transaction_attributes {
+        attributes.insert(LEASED.to_owned(), "true".into());
     }
 }
 

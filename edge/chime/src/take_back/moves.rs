@@ -214,7 +214,8 @@ impl<'a> Move<'a> {
 
     /// The caller is gone: nobody talks on without him.
     pub(super) fn over(mut self) -> Turn {
-        self.release = true;
+        // What was given back is not asked for again: whoever talked with him would wait for it.
+        self.release = self.state.leased || self.state.phase.may_claim();
         self.state.phase = Phase::Over;
         let other = self.view.other_leg().map(|leg| leg.call_id.clone());
         let actions = other.map(|id| Self::hang_up(LegTag::B, Some(id)));
