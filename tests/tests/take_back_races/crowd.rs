@@ -15,13 +15,16 @@ use offhook_tests::sim::line::Line;
 use offhook_tests::sim::scene::text;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::updates::arguments;
 
 const CALLS: usize = 100;
+/// So long a leg may outlive its caller: a function whose answer is lost is asked again after five
+/// seconds, and nobody else may hang it up.
+const LATE: Duration = Duration::from_secs(6);
 const SEEDS: std::ops::Range<u64> = 1..9;
 
 mod cloud {
@@ -65,13 +68,12 @@ impl Book {
         change(self.open().entry(caller.to_owned()).or_default());
     }
 
-    /// Somebody has a call of this caller's. He must be there, or have left within the time that
-    /// messages take.
-    fn is_there(&self, caller: &str, who: &str) {
+    /// Somebody has a call of this caller's. He must be there, or have left within this time.
+    fn is_there(&self, caller: &str, who: &str, late: Duration) {
         let book = self.open();
         let fate = book.get(caller).unwrap_or_else(|| panic!("{who} is called by {caller}"));
         let gone = fate.ended.map_or(Duration::ZERO, |at| at.elapsed());
-        assert!(gone < Duration::from_secs(1), "{who}: a ghost call of {caller}, gone {gone:?}");
+        assert!(gone < late, "{who}: a ghost call of {caller}, gone {gone:?}");
     }
 }
 
@@ -106,7 +108,7 @@ async fn run(mut plan: Plan, seed: u64) {
         }) {}
     };
     let all = tokio::time::timeout(Duration::from_secs(3_600), all).await;
-    assert!(all.is_ok(), "seed {seed}: callers in silence: {:#?}", world.book.open());
+    assert!(all.is_ok(), "seed {seed}: callers in silence:\n{}", in_silence(&world));
     tokio::time::sleep(Duration::from_secs(120)).await;
     while let Some(done) = others.try_join_next() {
         done.unwrap();
@@ -116,6 +118,21 @@ async fn run(mut plan: Plan, seed: u64) {
     assert!(stage.pool.exhausted() > 0, "more calls than pairs");
     account(&stage, &book, seed);
     stage.close().await;
+}
+
+/// Those who are still there, with all that was said of them.
+fn in_silence(world: &World) -> String {
+    let records = world.stage.holder().keep.records();
+    let book = world.book.open();
+    let left = book.iter().filter(|(_, fate)| fate.ended.is_none());
+    let story = |(caller, fate): (&String, &Fate)| {
+        let record = records.iter().find(|record| record.from == *caller);
+        let id = record.map_or("", |record| &record.id);
+        let timeline = world.stage.holder().keep.timeline(id);
+        let events: String = timeline.iter().map(|event| format!("  {event:?}\n")).collect();
+        format!("{caller} {fate:?}\n{}\n{events}", world.stage.transcript.text(id))
+    };
+    left.map(story).collect()
 }
 
 /// Each caller left by himself, or was with somebody, or was told that it failed.
@@ -195,6 +212,12 @@ async fn contacts(world: Arc<World>, mut dice: StdRng) {
     }
 }
 
+/// Whoever asks gives up after a while.
+async fn update(stage: &Stage, call: &str, target: &Value) {
+    let asking = stage.api.update(call, arguments(target));
+    let _ = tokio::time::timeout(Duration::from_secs(5), asking).await;
+}
+
 /// Waits, no longer than the line lasts; whether it still does.
 async fn wait(line: &mut Line, time: Duration) -> bool {
     tokio::time::timeout(time, line.ended()).await.is_err()
@@ -216,8 +239,8 @@ async fn contact(world: Arc<World>, line: Line, mut dice: StdRng) {
         return;
     }
     let number = contact.who(&stage.flow).await;
-    if number.starts_with('+') {
-        world.book.is_there(&number, "Connect");
+    if number.starts_with('+') && contact.line.still_up() {
+        world.book.is_there(&number, "Connect", LATE);
         world.book.note(&number, |fate| fate.connect = true);
     }
     let target = if dice.random_bool(0.8) { stage.target() } else { stage.other_target() };
@@ -238,7 +261,7 @@ async fn contact(world: Arc<World>, line: Line, mut dice: StdRng) {
             let call = contact.transaction.clone().unwrap_or_default();
             let again = async {
                 tokio::time::sleep(between(&mut dice, 0, 20)).await;
-                let _ = stage.api.update(&call, arguments(&stage.other_target())).await;
+                update(stage, &call, &stage.other_target()).await;
             };
             tokio::join!(contact.transfer(&stage.flow, &target), again);
         }
@@ -278,7 +301,7 @@ async fn desk(world: Arc<World>, mut line: Line, mut dice: StdRng) {
     let from = line.invite.as_ref().and_then(|invite| text(invite, "From")).unwrap_or_default();
     let number = from.split("sip:").nth(1).and_then(|rest| rest.split('@').next());
     let number = number.unwrap_or_default().to_owned();
-    world.book.is_there(&number, "the desk");
+    world.book.is_there(&number, "the desk", Duration::from_secs(1));
     line.ring();
     if !wait(&mut line, between(&mut dice, 0, 5_000)).await {
         return;
@@ -295,7 +318,7 @@ async fn desk(world: Arc<World>, mut line: Line, mut dice: StdRng) {
     }
     wait(&mut line, Duration::from_millis(100)).await;
     if line.log().iter().any(|said| said == "Confirmed") {
-        world.book.is_there(&number, "the desk that answered");
+        world.book.is_there(&number, "the desk that answered", LATE);
         world.book.note(&number, |fate| fate.desk = true);
     }
     if !wait(&mut line, between(&mut dice, 0, 40_000)).await {
@@ -306,11 +329,11 @@ async fn desk(world: Arc<World>, mut line: Line, mut dice: StdRng) {
     match (dice.random_range(0..10), call) {
         (0 | 1, Some(call)) => {
             let back = json!({"TransferTarget": "connect"});
-            let _ = world.stage.api.update(&call, arguments(&back)).await;
+            update(&world.stage, &call, &back).await;
         }
         (2, Some(call)) => {
             let other = world.stage.other_target();
-            let _ = world.stage.api.update(&call, arguments(&other)).await;
+            update(&world.stage, &call, &other).await;
         }
         _ => {}
     }
