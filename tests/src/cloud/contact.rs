@@ -161,8 +161,8 @@ impl Contact {
         self.line.confirmed().await;
     }
 
-    /// What the block "Invoke AWS Lambda function" answers.
-    pub async fn ask(&mut self, flow: &Flow, purpose: &str, more: Value) -> Map<String, Value> {
+    /// What the block "Invoke AWS Lambda function" sends.
+    pub fn event(&self, purpose: &str, more: &Value) -> Value {
         let mut parameters = json!({"Purpose": purpose});
         for (name, value) in more.as_object().into_iter().flatten() {
             parameters[name] = value.clone();
@@ -170,16 +170,25 @@ impl Contact {
         if let Some(transaction) = &self.transaction {
             parameters["TransactionId"] = json!(transaction);
         }
-        let event = json!({"Name": "ContactFlowEvent", "Details": {"ContactData": {
+        json!({"Name": "ContactFlowEvent", "Details": {"ContactData": {
             "ContactId": self.id, "InitialContactId": self.id, "Channel": "VOICE",
             "InitiationMethod": "INBOUND", "Queue": null,
             "CustomerEndpoint": {"Address": self.ours, "Type": "TELEPHONE_NUMBER"},
             "SystemEndpoint": {"Address": self.theirs, "Type": "TELEPHONE_NUMBER"}},
-            "Parameters": parameters}});
-        let told = flow.switch.handle(&event).await;
+            "Parameters": parameters}})
+    }
+
+    /// Remembers what the function said.
+    pub fn hear(&mut self, told: &Map<String, Value>) {
         if let Some(transaction) = told.get("transaction_id").and_then(Value::as_str) {
             self.transaction = Some(transaction.to_owned());
         }
+    }
+
+    /// What the function answers.
+    pub async fn ask(&mut self, flow: &Flow, purpose: &str, more: Value) -> Map<String, Value> {
+        let told = flow.switch.handle(&self.event(purpose, &more)).await;
+        self.hear(&told);
         told
     }
 

@@ -10,6 +10,8 @@
 //! * [`function`]: runs an application as AWS Lambda does, and notes what was said on both sides.
 //! * [`contact`]: Connect's contact flow, with the real function behind it.
 //! * [`stage`]: all of it beside an office.
+//! * [`gate`]: real sockets for hosts of a simulated network, beside real daemons. [`lambda`]: the
+//!   functions' real binaries. [`table`]: their table, in moto.
 //!
 //! The SIP media application is a second instance of the appliance, whose sessions obey the same
 //! actions ([`stage::Anchor::Cloud`]); or the office itself has the call ([`stage::Anchor::Office`]).
@@ -17,5 +19,8 @@
 pub mod contact;
 pub mod edge;
 pub mod function;
+pub mod gate;
+pub mod lambda;
 pub mod pool;
 pub mod stage;
+pub mod table;
