@@ -53,6 +53,7 @@ impl Stage {
         };
         let queue_line = if by == "sqs" { format!("queue = \"{queue}\"\n") } else { String::new() };
         let config = trunk("vc", 2, "outbound = false\n")
+            + &trunk("other", 4, "outbound = false\n")
             + &trunk("carrier", 5, &format!("caller_id = \"{OURS}\"\n"))
             + &format!(
                 "[[number]]\nmatch = \"{ENTRY}\"\nfrom = \"trunks\"\nto = \"flow:take-back\"\n\
@@ -166,10 +167,7 @@ fn a_second_caller_finds_no_pair_waits_and_is_put_through_to_the_desk_with_an_al
     connect.expect("CALL_INCOMING");
     connect.command("accept", "");
     caller.expect("CALL_ESTABLISHED");
-    let setup = stage.setup(4, "+12065550199");
-    // Another line of the same carrier.
-    let setup = Setup { ip: stage.appliance.net.trunk(), regint: 0, ..setup };
-    let mut second = Baresip::start(&Setup { server: stage.appliance.sip().to_string(), ..setup });
+    let mut second = Baresip::start(&Setup { regint: 0, ..stage.setup(4, "+12065550199") });
     second.command("dial", &format!("sip:{ENTRY}@{}", stage.appliance.sip()));
     second.expect("CALL_ESTABLISHED");
     let metrics = || {
