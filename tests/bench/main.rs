@@ -7,12 +7,18 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
 
 mod appliance;
+mod claims;
 mod engine;
 mod figures;
 mod flows;
 mod growth;
 mod kernel;
+#[path = "../src/moto.rs"]
+mod moto;
 mod plot;
+#[path = "../src/postgres.rs"]
+#[allow(dead_code, missing_docs)]
+mod postgres;
 mod process;
 mod prompts;
 mod relay;
@@ -20,6 +26,7 @@ mod rtp;
 mod signalling;
 mod sip;
 mod states;
+mod take_back;
 mod tone;
 mod transcode;
 mod waiting;
@@ -56,6 +63,8 @@ struct Size {
     transcoded: usize,
     flow_calls: usize,
     waiting: usize,
+    taken_back: usize,
+    contenders: usize,
     seconds: u64,
     starts: usize,
 }
@@ -70,6 +79,8 @@ const FULL: Size = Size {
     transcoded: 100,
     flow_calls: 3000,
     waiting: 10_000,
+    taken_back: 300,
+    contenders: 1000,
     seconds: 9,
     starts: 5,
 };
@@ -83,6 +94,8 @@ const QUICK: Size = Size {
     transcoded: 10,
     flow_calls: 200,
     waiting: 500,
+    taken_back: 20,
+    contenders: 100,
     seconds: 2,
     starts: 1,
 };
@@ -166,6 +179,10 @@ fn measure(offhook: &Path, size: &Size, only: Option<&str>, moto: Option<&Path>)
     }
     if wanted("kernel") {
         figures.extend(kernel::relay(size.seconds)?);
+    }
+    if wanted("take-back") {
+        figures.extend(take_back::figures(offhook, &folder, size.taken_back)?);
+        figures.extend(claims::figures(&folder, size.contenders, moto)?);
     }
     if wanted("states") {
         figures.extend(states::speed(size.seconds, moto, &folder)?);

@@ -12,7 +12,7 @@ TARGET = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
 OUT = os.path.join(TARGET, "bench", "figures.json")
 OFFHOOK = os.path.join(TARGET, "release", "offhook")
 # Fixed, so that a ratio of today's is one of tomorrow's.
-MOTO = "moto[stepfunctions]==5.2.5"
+MOTO = "moto[stepfunctions,dynamodb,server]==5.2.5"
 QUICK = os.environ.get("BENCH_QUICK") == "1"
 
 # figure, test, key of the record, which record, unit, goal as a ratio to the peer
@@ -29,7 +29,7 @@ PEER = "kamailio-rtpengine"
 
 def moto():
     """A Python with moto, from PyPI, in a folder of its own; None where it cannot be had."""
-    folder = os.path.join(TARGET, "python-moto-" + MOTO.split("==")[1])
+    folder = os.path.join(TARGET, "python-bench-moto-" + MOTO.split("==")[1])
     python, ready = os.path.join(folder, "bin", "python"), os.path.join(folder, "ready")
     if not os.path.exists(ready):
         try:

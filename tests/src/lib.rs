@@ -6,6 +6,7 @@ pub mod appliance;
 pub mod baresip;
 pub mod boto3;
 pub mod browser;
+pub mod cloud;
 pub mod lambda;
 pub mod moto;
 pub mod net;

@@ -1,14 +1,17 @@
 //! One signed request to one of AWS's services, or to a server that stands in for it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use offhook_sma::invoke::Fault;
 use serde_json::Value;
 
 use crate::credentials::{CredentialsError, Environment, Provider, Source};
 use crate::https::{Answer, Client, Endpoint, HttpError, Limits, Trust, is_loopback};
+use crate::outside::http_date;
 use crate::sigv4::{Draft, Scope};
 
 /// What the operator says of AWS.
@@ -81,6 +84,8 @@ pub struct Aws {
     http: Client,
     provider: Provider,
     config: AwsConfig,
+    /// Seconds by which AWS's clock is ahead of this machine's, as its last answer said.
+    ahead: Arc<AtomicI64>,
 }
 
 impl Aws {
@@ -97,13 +102,32 @@ impl Aws {
         }
         let http = Client::new(trust);
         let provider = Provider::new(config.credentials.clone(), environment, http.clone());
-        Ok(Self { http, provider, config })
+        Ok(Self { http, provider, config, ahead: Arc::default() })
     }
 
     /// The region that is asked when nothing names another.
     #[must_use]
     pub fn region(&self) -> &str {
         &self.config.region
+    }
+
+    /// What time it is, by AWS's clock as far as an answer has told it: a machine whose own is wrong
+    /// would be refused, and would take leases of others for ended ones.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        let ahead = SignedDuration::from_secs(self.ahead.load(Ordering::Relaxed));
+        let now = Timestamp::now();
+        now.checked_add(ahead).unwrap_or(now)
+    }
+
+    /// Learns the time from an answer. Whether it is another by more than messages take.
+    fn learn_time(&self, answer: &Answer) -> bool {
+        let Some(date) = answer.header("date").and_then(http_date) else { return false };
+        let ahead = date.duration_since(Timestamp::now()).as_secs();
+        // Whole seconds, and the way of the answer.
+        let ahead = if ahead.abs() <= CLOSE { 0 } else { ahead };
+        let before = self.ahead.swap(ahead, Ordering::Relaxed);
+        (ahead - before).abs() > CLOSE
     }
 
     /// Where a service is, in a region.
@@ -134,13 +158,14 @@ impl Aws {
         draft: Draft,
         limits: Limits,
     ) -> Result<Answer, AwsError> {
-        let now = Timestamp::now();
-        let credentials = self.provider.get(now).await?;
         let scope = Scope { region, service: service.signing };
-        let request = draft.signed(&credentials, scope, now).map_err(AwsError::Unsendable)?;
-        let answer = self.http.ask(endpoint, request, limits).await;
-        let name = service.prefix.to_owned();
-        let answer = answer.map_err(|error| AwsError::Http { service: name, error })?;
+        let (mut answer, other_time) =
+            self.ask_once(service, scope, endpoint, draft.clone(), limits).await?;
+        let refused = matches!(answer.status.as_u16(), 400 | 401 | 403);
+        if other_time && refused {
+            // Signed at a time that AWS does not have: once more, at its own.
+            (answer, _) = self.ask_once(service, scope, endpoint, draft, limits).await?;
+        }
         if answer.status.is_success() {
             return Ok(answer);
         }
@@ -153,7 +178,29 @@ impl Aws {
         }
         Err(error)
     }
+
+    /// One attempt, and whether its answer told another time than the one that it was signed at.
+    async fn ask_once(
+        &self,
+        service: Service<'_>,
+        scope: Scope<'_>,
+        endpoint: &Endpoint,
+        draft: Draft,
+        limits: Limits,
+    ) -> Result<(Answer, bool), AwsError> {
+        let now = self.now();
+        let credentials = self.provider.get(now).await?;
+        let request = draft.signed(&credentials, scope, now).map_err(AwsError::Unsendable)?;
+        let answer = self.http.ask(endpoint, request, limits).await;
+        let name = service.prefix.to_owned();
+        let answer = answer.map_err(|error| AwsError::Http { service: name, error })?;
+        let other_time = self.learn_time(&answer);
+        Ok((answer, other_time))
+    }
 }
+
+/// Seconds that two clocks may be apart and be called the same.
+const CLOSE: i64 = 2;
 
 /// What most requests may take.
 pub(crate) const LIMITS: Limits = Limits { time: Duration::from_secs(60), body: 8 << 20 };

@@ -46,7 +46,8 @@ pub async fn look(service: &str, trust: Trust) -> Result<Outside, String> {
     Ok(Outside { address, date: answer.header("date").and_then(http_date) })
 }
 
-fn http_date(text: &str) -> Option<Timestamp> {
+/// `Date` of an answer (RFC 9110 §5.6.7).
+pub(crate) fn http_date(text: &str) -> Option<Timestamp> {
     jiff::fmt::rfc2822::parse(text).ok().map(|date| date.timestamp())
 }
 

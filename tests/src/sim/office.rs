@@ -1,6 +1,6 @@
 //! The whole signalling side of the appliance on a simulated network, and what is left of it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -16,7 +16,10 @@ use offhook_pbx::metrics::Metrics;
 use offhook_pbx::office::{self, Applications, Desk, Office, OfficeHandle};
 use offhook_pbx::registrar::{Authenticator, Directory, Registrar, RegistrarConfig};
 use offhook_pbx::resolve::locate::Abilities;
-use offhook_pbx::resolve::{Answering, CachingResolver, Locator, Question, ResolveError, Resolver};
+use offhook_pbx::resolve::{
+    Answer, Answering, CachingResolver, Locator, Question, Record, RecordKind, ResolveError,
+    Resolver,
+};
 use offhook_pbx::stack::{self, SipHandle, Stack, StackConfig};
 use offhook_pbx::transport::advertise::{Addresses, ListenAddress};
 use offhook_pbx::transport::wire::Wire;
@@ -112,6 +115,30 @@ impl SimOffice {
         seed: u64,
         applications: Option<Arc<dyn Applications>>,
     ) -> Self {
+        Self::build(net, config, seed, applications, Names(None))
+    }
+
+    /// The same where every name is that of one host.
+    ///
+    /// # Panics
+    /// As [`SimOffice::open`].
+    pub fn named(
+        net: &SimNet,
+        config: &str,
+        seed: u64,
+        applications: Option<Arc<dyn Applications>>,
+        host: SocketAddr,
+    ) -> Self {
+        Self::build(net, config, seed, applications, Names(Some(host.ip())))
+    }
+
+    fn build(
+        net: &SimNet,
+        config: &str,
+        seed: u64,
+        applications: Option<Arc<dyn Applications>>,
+        names: Names,
+    ) -> Self {
         let mut ids = Ids::from_seed(seed);
         let config = offhook_config::check(config, Path::new("sim.toml"))
             .unwrap_or_else(|problems| panic!("{problems:#?}"));
@@ -122,7 +149,7 @@ impl SimOffice {
         let bans = Bans::new((&config.bans).into(), None, Arc::clone(&metrics), None);
         let (wire, incoming) = SimWire::listen(net, address);
         let wire: Arc<dyn Wire> = Arc::new(wire);
-        let locator = locator(&metrics);
+        let locator = locator(&metrics, names);
         let transactions = stack::transactions(&config.sip);
         let addresses = Arc::new(addresses(address));
         let parts = stack::Parts {
@@ -255,17 +282,25 @@ pub fn fresh_ports() -> String {
     format!("{first}-{}", first + 999)
 }
 
-/// No name is known here: everything has an address.
-struct NoNames;
+/// What names lead to: nothing, where everything has an address, or one host.
+struct Names(Option<IpAddr>);
 
-impl Resolver for NoNames {
+impl Resolver for Names {
     fn lookup(&self, question: Question) -> Answering {
-        Box::pin(std::future::ready(Err(ResolveError::NoAddress(question.name))))
+        let answer = match self.0 {
+            Some(address) => {
+                let fits = question.kind == RecordKind::V4 && address.is_ipv4();
+                let records = fits.then_some(Record::Address(address)).into_iter().collect();
+                Ok(Answer { records, ttl: Duration::from_secs(60) })
+            }
+            None => Err(ResolveError::NoAddress(question.name)),
+        };
+        Box::pin(std::future::ready(answer))
     }
 }
 
-fn locator(metrics: &Arc<Metrics>) -> Arc<Locator> {
-    let resolver = CachingResolver::new(Arc::new(NoNames), Arc::clone(metrics));
+fn locator(metrics: &Arc<Metrics>, names: Names) -> Arc<Locator> {
+    let resolver = CachingResolver::new(Arc::new(names), Arc::clone(metrics));
     let abilities = Abilities { udp: true, tcp: false, tls: false, v4: true, v6: false };
     Arc::new(Locator::new(resolver, abilities, 4))
 }

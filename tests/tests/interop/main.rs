@@ -16,6 +16,7 @@ mod connect;
 mod connections;
 mod contacts;
 mod drain;
+mod flow_take_back;
 mod flows;
 mod groups;
 mod hold;

@@ -14,13 +14,13 @@ mod request;
 mod tests;
 mod write;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use offhook_dnis::{
     Answer, Candidate, Claim, Clock, Count, DnisError, DnisPool, Lease, Lookup, Pair, candidates,
-    system_clock,
 };
 use serde_json::Value;
 
@@ -44,8 +44,9 @@ pub struct DynamoDbConfig {
     pub age_of_old_claims: Duration,
     /// How long one request may take.
     pub patience: Duration,
-    /// What time it is.
-    pub clock: Clock,
+    /// What time it is. `None`: by AWS's clock, so that all who share the table agree about the
+    /// end of a lease, whatever their own say.
+    pub clock: Option<Clock>,
 }
 
 impl DynamoDbConfig {
@@ -55,7 +56,7 @@ impl DynamoDbConfig {
             table: table.into(),
             age_of_old_claims: Duration::from_secs(2 * 3_600),
             patience: Duration::from_secs(2),
-            clock: system_clock(),
+            clock: None,
         }
     }
 }
@@ -73,10 +74,12 @@ impl DynamoDbPool {
     #[must_use]
     pub fn new(sdk: Sdk, config: DynamoDbConfig) -> Self {
         let age = SignedDuration::try_from(config.age_of_old_claims);
+        let of_aws = sdk.clone();
+        let clock = config.clock.unwrap_or_else(|| Arc::new(move || of_aws.now()));
         Self {
             table: Table { sdk, name: config.table, patience: config.patience },
             age: age.unwrap_or(SignedDuration::MAX),
-            clock: config.clock,
+            clock,
         }
     }
 

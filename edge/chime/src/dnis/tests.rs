@@ -136,7 +136,10 @@ impl Table {
         let sdk = Sdk::new(Aws::new(config, Trust::system().unwrap(), nothing).unwrap());
         let clock: Clock = Arc::new(move || Timestamp::from_second(now).unwrap());
         let patience = Duration::from_secs(60);
-        DynamoDbPool::new(sdk, DynamoDbConfig { clock, patience, ..DynamoDbConfig::new("pairs") })
+        DynamoDbPool::new(
+            sdk,
+            DynamoDbConfig { clock: Some(clock), patience, ..DynamoDbConfig::new("pairs") },
+        )
     }
 }
 

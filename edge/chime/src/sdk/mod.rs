@@ -86,6 +86,12 @@ impl Sdk {
         }
     }
 
+    /// What time it is, by AWS's clock as far as an answer has told it.
+    #[must_use]
+    pub fn now(&self) -> jiff::Timestamp {
+        self.aws.now()
+    }
+
     /// AWS Lambda, with the same credentials.
     #[must_use]
     pub fn lambda(&self) -> &Lambda {

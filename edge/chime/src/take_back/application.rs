@@ -1,14 +1,16 @@
 //! The function of the SIP media application: decisions, with a pool behind them.
 
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use offhook_dnis::{Claim, DnisError, DnisPool};
+use offhook_dnis::{Claim, DnisError, DnisPool, Pair};
 use offhook_sma::InvocationEvent;
 use tokio::time::Instant;
 
 use super::decide::{Decision, Turn, decide, decide_claimed};
 use super::rules::Rules;
-use super::state::State;
+use super::state::{LEASED, Phase, State};
 use super::view::View;
 
 /// What all that is done for one event may take: the service asks again after five seconds, and
@@ -19,17 +21,25 @@ const CLAIM: Duration = Duration::from_secs(3);
 /// What giving back and extending may take: the caller waits for the answer.
 const REST: Duration = Duration::from_secs(2);
 
+/// Calls whose pairs are still to be given back. One more is left to its lease's end.
+const MOST_OWED: usize = 256;
+/// How many of them one event gives back, and what that may take: the caller waits for the answer.
+const OWED_AT_ONCE: usize = 8;
+const OWED: Duration = Duration::from_millis(500);
+
 /// The application.
 #[derive(Debug)]
 pub struct Application<P> {
     rules: Rules,
     pool: P,
+    /// Calls that are over and whose pairs could not be given back, with what they remembered.
+    owed: Mutex<VecDeque<(String, Option<Pair>)>>,
 }
 
 impl<P: DnisPool> Application<P> {
     /// With a pool.
     pub fn new(rules: Rules, pool: P) -> Self {
-        Self { rules, pool }
+        Self { rules, pool, owed: Mutex::default() }
     }
 
     /// Answers an event. There is an answer whatever the pool does: a caller is never left in
@@ -39,6 +49,8 @@ impl<P: DnisPool> Application<P> {
         let mut turn = match decide(&self.rules, event) {
             Decision::Turn(turn) => turn,
             Decision::Claim => {
+                // One of them may be the pair that this caller waits for.
+                self.give_back_owed().await;
                 let claimed = within(CLAIM, self.pool.claim(self.claim(event))).await;
                 decide_claimed(&self.rules, event, &claimed)
             }
@@ -53,18 +65,59 @@ impl<P: DnisPool> Application<P> {
             Ok(true)
         };
         let trouble = match done {
-            Ok(true) => return turn,
+            Ok(true) => {
+                if turn.release {
+                    // It can be asked again.
+                    self.give_back_owed().await;
+                }
+                return turn;
+            }
             Ok(false) => {
                 "the pair is not this call's any more: Connect will not find it".to_owned()
             }
-            // The lease ends by itself.
-            Err(error) => error.to_string(),
+            // The lease ends by itself, which may be in hours.
+            Err(error) => {
+                if turn.release && is_over(&turn) {
+                    self.owe(event);
+                } else if turn.release {
+                    still_leased(&mut turn);
+                }
+                error.to_string()
+            }
         };
         turn.note = Some(match turn.note {
             Some(note) => format!("{note}; {trouble}"),
             None => trouble,
         });
         turn
+    }
+
+    fn owed(&self) -> MutexGuard<'_, VecDeque<(String, Option<Pair>)>> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A call is over, and its pair could not be given back: a later event does it. Not of calls that
+    /// go on, which may claim again meanwhile.
+    fn owe(&self, event: &InvocationEvent) {
+        let details = &event.call_details;
+        let pair = State::read(details.transaction_attributes.as_ref()).pair;
+        let mut owed = self.owed();
+        if owed.len() < MOST_OWED && !owed.iter().any(|(own, _)| *own == details.transaction_id) {
+            owed.push_back((details.transaction_id.clone(), pair));
+        }
+    }
+
+    async fn give_back_owed(&self) {
+        let giving = async {
+            for _ in 0..OWED_AT_ONCE {
+                let Some((owner, pair)) = self.owed().front().cloned() else { return };
+                if self.pool.release(&owner, pair.as_ref()).await.is_err() {
+                    return;
+                }
+                self.owed().retain(|(own, _)| *own != owner);
+            }
+        };
+        let _ = tokio::time::timeout(OWED, giving).await;
     }
 
     /// Gives back the pair that the call remembers. While a claim may be under way whose answer was
@@ -101,6 +154,19 @@ impl<P: DnisPool> Application<P> {
             lease: self.rules.ringing_lease,
         }
     }
+}
+
+/// The call remembers that it has its pair still, and gives it back at its end.
+fn still_leased(turn: &mut Turn) {
+    if let Some(attributes) = &mut turn.reply.transaction_attributes {
+        attributes.insert(LEASED.to_owned(), "true".into());
+    }
+}
+
+/// Whether nothing comes after this for the call.
+fn is_over(turn: &Turn) -> bool {
+    let phase = State::read(turn.reply.transaction_attributes.as_ref()).phase;
+    matches!(phase, Phase::Over | Phase::Ending)
 }
 
 async fn within<T>(

@@ -44,7 +44,8 @@ pub fn decide(rules: &Rules, event: &InvocationEvent) -> Decision {
         EventType::Hangup => this.hung_up(),
         // A HANGUP follows, or has been here.
         _ if view.caller_is_gone() || phase == Phase::Over => {
-            Decision::Turn(Move { release: true, ..this }.idle())
+            let release = this.may_have_a_pair();
+            Decision::Turn(Move { release, ..this }.idle())
         }
         EventType::NewInboundCall => Decision::Claim,
         EventType::NewOutboundCall => Decision::Turn(this.outbound()),

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use offhook_dnis::Pair;
-use offhook_sma::action::{Action, CallAndBridge, EndpointType, Hangup, Pause, Target as Leg};
+use offhook_sma::action::{
+    Action, AudioSource, CallAndBridge, EndpointType, Hangup, Pause, Target as Leg,
+};
 use offhook_sma::speech::{Speak, SpeechParameters};
 use offhook_sma::{LegTag, Reply};
 
@@ -17,6 +19,17 @@ use super::view::View;
 const ORIGINAL: &str = "X-Original-Calling-Number";
 /// The longest pause that the service takes, in milliseconds.
 const MOST_PAUSE: u128 = 30_000;
+
+/// What the caller hears while a target is called: words, and the ringing tone, again and again.
+fn while_ringing(say: Option<Action>) -> AudioSource {
+    let tone = AudioSource::Builtin { name: "ringback".to_owned() };
+    match say {
+        Some(Action::Speak(speak)) => {
+            AudioSource::List { parts: vec![AudioSource::Speech(Box::new(speak.speech)), tone] }
+        }
+        _ => tone,
+    }
+}
 
 /// One event being decided.
 pub(super) struct Move<'a> {
@@ -159,8 +172,13 @@ impl<'a> Move<'a> {
         let Some(target) = self.state.target.clone().or(self.rules.default_target.clone()) else {
             return self.apologize();
         };
-        let say = self.speak(&self.rules.words.hold).filter(|_| words);
-        let bridge = self.bridge_action(&target);
+        let mut bridge = self.bridge_action(&target);
+        let mut say = self.speak(&self.rules.words.hold).filter(|_| words);
+        if self.rules.words_while_ringing
+            && let Action::CallAndBridge(bridge) = &mut bridge
+        {
+            bridge.ringback_tone = Some(while_ringing(say.take()));
+        }
         self.state.phase = Phase::Bridging;
         self.state.target = Some(target);
         self.release = true;
@@ -212,9 +230,16 @@ impl<'a> Move<'a> {
         self.turn(Some(vec![hang_up]))
     }
 
+    /// Whether something is to be given back when it ends. An invocation whose answer was lost may
+    /// have claimed a pair that the call does not know of, but not since somebody answered.
+    pub(super) fn may_have_a_pair(&self) -> bool {
+        self.state.leased || !matches!(self.state.phase, Phase::Bridged | Phase::Over)
+    }
+
     /// The caller is gone: nobody talks on without him.
     pub(super) fn over(mut self) -> Turn {
-        self.release = true;
+        // What was given back is not asked for again: whoever talked with him would wait for it.
+        self.release = self.may_have_a_pair();
         self.state.phase = Phase::Over;
         let other = self.view.other_leg().map(|leg| leg.call_id.clone());
         let actions = other.map(|id| Self::hang_up(LegTag::B, Some(id)));

@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::sdk::Sdk;
@@ -218,7 +217,7 @@ impl Queue {
     }
 
     fn is_old(&self, sent: u64) -> bool {
-        let now = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
+        let now = u64::try_from(self.sdk.now().as_millisecond()).unwrap_or(0);
         let age = Duration::from_millis(now.saturating_sub(sent));
         age > self.config.max_age
     }

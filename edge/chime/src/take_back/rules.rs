@@ -52,6 +52,9 @@ pub struct Rules {
     /// A target without an ARN and a plus sign is an extension of this office: where Offhook itself
     /// runs the application.
     pub extensions: bool,
+    /// What is said before a target is called is said while it rings, and the ringing tone after it:
+    /// where Offhook itself runs the application, the target need not wait for the words.
+    pub words_while_ringing: bool,
     /// The caller's number is shown to the target, in the place of ours.
     pub show_caller: bool,
     /// How long the caller is held when Connect hangs up: its request to take him back may be on
@@ -88,6 +91,7 @@ impl Default for Rules {
             target_timeout: 30,
             default_target: None,
             extensions: false,
+            words_while_ringing: false,
             show_caller: false,
             grace: Duration::from_secs(3),
             returns: 1,

@@ -141,6 +141,7 @@ impl Settings {
             target_timeout: self.number("TARGET_TIMEOUT_SECONDS", usual.target_timeout, 1..=120)?,
             default_target: self.target()?,
             extensions: false,
+            words_while_ringing: false,
             show_caller: self.flag("SHOW_CALLER")?,
             grace: Duration::from_millis(self.number("GRACE_MILLISECONDS", grace, 0..=30_000)?),
             returns: u32::try_from(returns).unwrap_or(usual.returns),

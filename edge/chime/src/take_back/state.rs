@@ -49,6 +49,9 @@ const PHASES: [(Phase, &str); 10] = [
     (Phase::Over, "over"),
 ];
 
+/// The attribute that says whether the call has a pair; the sample's own name.
+pub(super) const LEASED: &str = "active_call_to_connect";
+
 impl Phase {
     /// Whether an event may be answered with a claim here.
     pub(super) fn may_claim(self) -> bool {
@@ -98,7 +101,7 @@ impl State {
         let number = |name: &str| text(name).and_then(|n| n.parse().ok()).unwrap_or(0);
         let is = |name: &str| text(name).as_deref() == Some("true");
         let (ours, theirs) = (text("sma_number"), text("connect_number"));
-        let leased = is("active_call_to_connect");
+        let leased = is(LEASED);
         let named = text("phase");
         let known = PHASES.iter().find(|(_, name)| named.as_deref() == Some(name));
         let phase = match known {
@@ -139,7 +142,7 @@ impl State {
         let pair = self.pair.as_ref();
         put("sma_number", pair.map_or("", |pair| &pair.our_number));
         put("connect_number", pair.map_or("", |pair| &pair.connect_number));
-        put("active_call_to_connect", if self.leased { "true" } else { "false" });
+        put(LEASED, if self.leased { "true" } else { "false" });
         put("original_calling_number", &self.caller);
         let target = self.target.as_ref();
         put("target_number", target.map_or("", |target| &target.number));

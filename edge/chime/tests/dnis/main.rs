@@ -63,7 +63,7 @@ impl Tables {
 
     pub fn pool_of(&self, table: &str, clock: Clock) -> Arc<DynamoDbPool> {
         let config = DynamoDbConfig {
-            clock,
+            clock: Some(clock),
             // A thousand wait for a server that answers one after the other.
             patience: std::time::Duration::from_secs(120),
             ..DynamoDbConfig::new(table)

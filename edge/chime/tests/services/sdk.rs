@@ -237,3 +237,37 @@ async fn what_is_not_passed_on_is_refused_by_name_before_anything_is_sent() {
     let error = sdk.call("sqs", "listQueues", &json!({})).await.unwrap_err();
     assert_eq!(error.error, "Sqs.SdkClientException");
 }
+
+#[tokio::test]
+async fn a_machine_whose_clock_is_wrong_goes_by_that_of_aws() {
+    let ahead = jiff::SignedDuration::from_mins(20);
+    for ahead in [ahead, -ahead] {
+        let dates: Arc<Mutex<Vec<String>>> = Arc::default();
+        let log = Arc::clone(&dates);
+        let web = Web::start(move |asked| {
+            log.lock().unwrap().push(asked.header("x-amz-date").unwrap().to_owned());
+            let now = jiff::Timestamp::now() + ahead;
+            let received = Received {
+                method: &asked.method,
+                path: &asked.path,
+                query: &asked.query,
+                headers: &asked.headers,
+                body: &asked.body,
+            };
+            let secret = |_: &str| Some(SECRET.to_owned());
+            let says = match sigv4::verify(received, "dynamodb", now, secret) {
+                Ok(_) => Says::json(200, &json!({})),
+                Err(error) => Says::json(400, &json!({"__type": error.name()})),
+            };
+            says.with("date", &now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
+        });
+        let sdk = Sdk::new(aws(&web.url(), KEY, SECRET));
+        let ask = || sdk.call("dynamodb", "scan", &json!({"TableName": "pairs"}));
+        // Refused, and asked again at the time that the refusal told.
+        assert_eq!(ask().await.unwrap(), json!({}));
+        assert_eq!(ask().await.unwrap(), json!({}));
+        assert_eq!(dates.lock().unwrap().len(), 3);
+        let apart = sdk.now().duration_since(jiff::Timestamp::now() + ahead);
+        assert!(apart.abs() < jiff::SignedDuration::from_secs(3), "{apart}");
+    }
+}

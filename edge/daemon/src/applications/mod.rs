@@ -176,6 +176,14 @@ impl Applications {
         Ok(call::Call::new(Arc::clone(running)))
     }
 
+    /// Callers of `flow:take-back` who found no pair, and whether the last one who looked for one
+    /// found none; `None`: no pairs are configured.
+    #[must_use]
+    pub fn callers_without_pair(&self) -> Option<(u64, bool)> {
+        let running = self.take_back.get()?;
+        Some((running.callers_without_pair(), running.is_without_pairs()))
+    }
+
     /// Calls can be begun and told something from now on.
     pub fn connect(&self, office: OfficeHandle) {
         let _ = self.office.set(office);

@@ -1,10 +1,11 @@
 //! One call of `flow:take-back`.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
-use offhook_chime::take_back::{self, Rules, State, Turn};
+use offhook_chime::take_back::{self, Phase, Rules, State, Turn};
 use offhook_dnis::DnisPool;
 use offhook_pbx::app::{AppError, Application};
 use offhook_sma::{InvocationEvent, Reply};
@@ -19,6 +20,37 @@ pub struct Running {
     /// How many [`Call`]s may have a lease, by owner. There are two of one owner while a call is
     /// put through to the flow that it came from.
     leases: Mutex<HashMap<String, usize>>,
+    alarm: Alarm,
+}
+
+/// Callers who find no pair: all are in use, or nobody can be asked for one.
+#[derive(Default)]
+struct Alarm {
+    callers: AtomicU64,
+    on: AtomicBool,
+}
+
+impl Alarm {
+    /// A call looked for a pair; `first`: not once more.
+    fn in_vain(&self, call: &str, first: bool) {
+        if first {
+            self.callers.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(call, "a caller finds no free pair of numbers ([dnis])");
+        }
+        if !self.on.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                "no pair of numbers of [dnis] is free or can be asked for: callers wait, and go to \
+                 `otherwise`"
+            );
+        }
+    }
+
+    /// A call got one.
+    fn found(&self) {
+        if self.on.swap(false, Ordering::Relaxed) {
+            tracing::info!("pairs of numbers of [dnis] are free again");
+        }
+    }
 }
 
 impl Running {
@@ -26,11 +58,23 @@ impl Running {
     #[must_use]
     pub fn new(rules: Rules, pool: Arc<dyn DnisPool>) -> Self {
         let application = take_back::Application::new(rules, Arc::clone(&pool));
-        Self { application, pool, leases: Mutex::default() }
+        Self { application, pool, leases: Mutex::default(), alarm: Alarm::default() }
     }
 
     fn leases(&self) -> MutexGuard<'_, HashMap<String, usize>> {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Callers who found no pair when they came.
+    #[must_use]
+    pub fn callers_without_pair(&self) -> u64 {
+        self.alarm.callers.load(Ordering::Relaxed)
+    }
+
+    /// Whether the last one who looked for a pair found none.
+    #[must_use]
+    pub fn is_without_pairs(&self) -> bool {
+        self.alarm.on.load(Ordering::Relaxed)
     }
 
     /// Whether a call may have a lease.
@@ -61,6 +105,10 @@ impl Running {
 pub struct Call {
     running: Arc<Running>,
     notes: Vec<String>,
+    /// It looked for a pair in vain, and has not got one since.
+    without_pair: bool,
+    /// Why the caller is hung up on.
+    failure: Option<String>,
     /// Whose lease it may have.
     owner: Option<String>,
     runtime: Option<Handle>,
@@ -69,7 +117,15 @@ pub struct Call {
 impl Call {
     /// Keeps nothing but what is remarkable and whose it is: the call's attributes have the rest.
     pub fn new(running: Arc<Running>) -> Self {
-        Self { running, notes: Vec::new(), owner: None, runtime: Handle::try_current().ok() }
+        let runtime = Handle::try_current().ok();
+        Self {
+            running,
+            notes: Vec::new(),
+            without_pair: false,
+            failure: None,
+            owner: None,
+            runtime,
+        }
     }
 
     fn may_have_a_lease(&mut self, owner: &str) {
@@ -77,6 +133,20 @@ impl Call {
             self.has_none();
             self.running.begins(owner);
             self.owner = Some(owner.to_owned());
+        }
+    }
+
+    fn tell_of_pairs(&mut self, owner: &str, turn: &Turn) {
+        let state = State::read(turn.reply.transaction_attributes.as_ref());
+        if turn.without_pair {
+            self.running.alarm.in_vain(owner, !self.without_pair);
+            self.without_pair = true;
+            if state.phase == Phase::Ending {
+                self.failure = turn.note.clone();
+            }
+        } else if state.leased && state.phase == Phase::Connecting {
+            self.running.alarm.found();
+            self.without_pair = false;
         }
     }
 
@@ -102,9 +172,7 @@ impl Application for Call {
             if turn.release || !(had || may_lease(&turn)) {
                 self.has_none();
             }
-            if turn.without_pair {
-                tracing::warn!(call = owner, "a caller finds no free pair of numbers ([dnis])");
-            }
+            self.tell_of_pairs(owner, &turn);
             self.notes.extend(turn.note);
             Ok(turn.reply)
         })
@@ -112,6 +180,10 @@ impl Application for Call {
 
     fn take_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
+    }
+
+    fn take_failure(&mut self) -> Option<String> {
+        self.failure.take()
     }
 }
 

@@ -84,6 +84,7 @@ pub fn rules(dnis: &Dnis) -> Rules {
         lease: dnis.lease,
         default_target: otherwise.map(|number| Target { number, arn: None }),
         extensions: true,
+        words_while_ringing: true,
         show_caller: true,
         // The voice of the house.
         voice: Default::default(),

@@ -137,10 +137,13 @@ fn wants_privacy(headers: &Headers) -> bool {
     })
 }
 
-/// The value may be a number, a URI, or a name and an address; whatever else is no number.
+/// The value may be a number, a URI, or a name and an address; whatever else is no number. A Voice
+/// Connector may bring a number in quotes (captured trace of AWS's sample).
 pub(super) fn original_caller(headers: &Headers) -> Option<String> {
     let value = headers.text(&HeaderName::Other(ORIGINAL_CALLER.into()))?;
     let value = value.trim();
+    let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+    let value = quoted.unwrap_or(value);
     let addr: Option<NameAddr> = value.parse().ok();
     let user = addr.as_ref().and_then(|a| match &a.uri {
         Uri::Other(_) => None,

@@ -17,6 +17,10 @@ pub fn system_sleep() -> Sleep {
     Arc::new(|time| Box::pin(tokio::time::sleep(time)))
 }
 
+/// What one attempt may take: a keeper that never answers is asked again.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Whoever gives back waits so long for the answer: somebody's leg is hung up after it.
+const MOMENT: Duration = Duration::from_millis(250);
 /// Between the first two attempts; doubled each time, up to the latter.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -58,7 +62,10 @@ impl Lasting {
     async fn begin_release(&self, owner: String, pair: Option<Pair>) -> Result<usize, DnisError> {
         self.end_release(&owner).await;
         let answered = self.spawn_release(owner, pair);
-        answered.await.unwrap_or_else(|_| Err(broken_off()))
+        let answer = tokio::time::timeout(MOMENT, answered).await;
+        let words = "the keeper is slow: it is given back later".to_owned();
+        let answer = answer.map_err(|_| DnisError::Unavailable(words))?;
+        answer.unwrap_or_else(|_| Err(broken_off()))
     }
 
     fn spawn_release(
@@ -122,7 +129,9 @@ async fn repeat<T>(
 ) -> Result<T, DnisError> {
     let (mut pause, mut waited) = (PAUSE, Duration::ZERO);
     loop {
-        let error = match ask().await {
+        let late = |_| Err(DnisError::Unavailable("no answer".to_owned()));
+        let asked = tokio::time::timeout(PATIENCE, ask()).await;
+        let error = match asked.unwrap_or_else(late) {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };

@@ -1,6 +1,7 @@
 use std::sync::Arc;
+use std::time::Duration;
 
-use offhook_chime::take_back::Rules;
+use offhook_chime::take_back::{Exhausted, Rules};
 use offhook_pbx::app::Application as _;
 use offhook_sma::{InvocationEvent, Reply};
 use serde_json::{Map, Value, json};
@@ -71,6 +72,49 @@ async fn a_call_that_goes_leaves_the_lease_of_the_one_that_it_was_put_through_to
     assert_eq!(keeper.owner().as_deref(), Some("t1"));
     drop(after);
     keeper.released().await;
+}
+
+fn event_of(kind: &str, call: &str, attributes: Option<&Map<String, Value>>) -> InvocationEvent {
+    let mut event = event(kind, attributes);
+    event.call_details.transaction_id = call.to_owned();
+    event
+}
+
+#[tokio::test]
+async fn callers_without_a_pair_are_counted_once_and_the_alarm_ends_when_one_is_found() {
+    let keeper = Arc::new(Keeper::default());
+    let running = running(&keeper);
+    let (mut first, mut second) =
+        (Call::new(Arc::clone(&running)), Call::new(Arc::clone(&running)));
+    let talks = begun(&mut first).await;
+    assert!(!running.is_without_pairs());
+    let mut event = event_of("NEW_INBOUND_CALL", "t2", None);
+    for _ in 0..3 {
+        let reply = second.handle(event).await.unwrap();
+        event = event_of("ACTION_SUCCESSFUL", "t2", reply.transaction_attributes.as_ref());
+    }
+    assert!(running.is_without_pairs());
+    assert_eq!((running.callers_without_pair(), second.take_failure()), (1, None));
+    let attributes = talks.transaction_attributes.as_ref();
+    first.handle(event_of("HANGUP", "t1", attributes)).await.unwrap();
+    second.handle(event).await.unwrap();
+    assert!(!running.is_without_pairs());
+    assert_eq!(running.callers_without_pair(), 1);
+}
+
+#[tokio::test]
+async fn a_caller_who_is_hung_up_on_for_want_of_a_pair_has_a_failure_in_his_record() {
+    let keeper = Arc::new(Keeper::default());
+    keeper.break_down(true);
+    let exhausted = Exhausted { wait: Duration::ZERO, ..Rules::default().exhausted };
+    let rules = Rules { exhausted, ..Rules::default() };
+    let running = Arc::new(Running::new(rules, Arc::clone(&keeper) as _));
+    let mut call = Call::new(running);
+    begun(&mut call).await;
+    let why = call.take_failure().unwrap();
+    assert!(why.contains("it is down"), "{why}");
+    assert_eq!(call.take_failure(), None);
+    keeper.break_down(false);
 }
 
 #[test]

@@ -27,7 +27,12 @@ fn trunk_caller(more: &str) -> Caller {
 
 #[test]
 fn the_phone_shows_the_original_number_of_a_trunk_call() {
-    for value in ["+15551234567", "sip:+15551234567@x", "\"Ann\" <sip:+1-555-123-4567@x>;a=b"] {
+    for value in [
+        "+15551234567",
+        "\"+15551234567\"",
+        "sip:+15551234567@x",
+        "\"Ann\" <sip:+1-555-123-4567@x>;a=b",
+    ] {
         let caller = trunk_caller(&format!("X-Original-Calling-Number: {value}\r\n"));
         let id = toward_phone(&caller, &host());
         assert_eq!(id.from.to_string(), "\"+15551234567\" <sip:+15551234567@192.0.2.1>");

@@ -1,0 +1,59 @@
+//! Callers who are taken back from Connect while everything happens that may, on simulated networks
+//! under the paused clock: by a SIP media application (`cloud`) and by an office that holds the call
+//! itself (`office`). Each race ends by counting: no pair claimed, no leg up, nothing left.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod away;
+mod bye;
+mod caller;
+mod clock;
+mod crowd;
+mod pool;
+mod repeated;
+#[path = "../../../edge/dnis/suite/mod.rs"]
+mod suite;
+mod target;
+mod updates;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use offhook::take_back::call::{Call, Running};
+use offhook::take_back::pairs;
+use offhook::take_back::pool::{Lasting, system_sleep};
+use offhook_config::Dnis;
+use offhook_tests::cloud::stage::Plan;
+
+/// A race, with either of both who may hold the caller's leg.
+macro_rules! on_both {
+    ($($name:ident,)+) => {
+        mod cloud {
+            $(#[tokio::test(start_paused = true)]
+            async fn $name() {
+                super::$name(offhook_tests::cloud::stage::Plan::cloud()).await;
+            })+
+        }
+        mod office {
+            $(#[tokio::test(start_paused = true)]
+            async fn $name() {
+                super::$name(crate::at_the_office()).await;
+            })+
+        }
+    };
+}
+pub(crate) use on_both;
+
+/// The office holds the calls, put together as the daemon does it.
+fn at_the_office() -> Plan {
+    let dnis = Dnis { otherwise: Some("101".to_owned()), ..Dnis::default() };
+    let longest = dnis.lease;
+    Plan::office(pairs::rules(&dnis), move |pool, rules| {
+        let lasting = Lasting::new(Arc::new(pool), longest, system_sleep());
+        let running = Arc::new(Running::new(rules, Arc::new(lasting)));
+        Arc::new(move || Box::new(Call::new(Arc::clone(&running))))
+    })
+}
+
+async fn milliseconds(count: u64) {
+    tokio::time::sleep(Duration::from_millis(count)).await;
+}
