@@ -1,6 +1,6 @@
 //! `make bench`: what the appliance costs, each figure beside a baseline measured in the same run.
 //!
-//! `bench --offhook PROGRAM --out FILE [--quick] [--only WORD] [--moto PYTHON]`; with `--growth DOCS` the table and the
+//! `bench --offhook PROGRAM --out FILE [--quick] [--only WORD] [--calls N] [--moto PYTHON]`; with `--growth DOCS` the table and the
 //! picture of `docs/performance.md` instead. The appliance runs on CPU 0, the load on CPU 1.
 //! Everything stays on 127.0.0.0/8 and ends by itself. `tests/bench/run.py` adds the peers'
 //! figures of the shared bench where it is at hand.
@@ -12,6 +12,7 @@ mod engine;
 mod figures;
 mod flows;
 mod growth;
+mod inbox;
 mod kernel;
 #[path = "../src/moto.rs"]
 mod moto;
@@ -57,6 +58,8 @@ struct Size {
     users: usize,
     calls: usize,
     idle_calls: usize,
+    /// Of the numbers of calls that follow, only this one.
+    only_calls: Option<usize>,
     relays: &'static [usize],
     prompts: &'static [usize],
     recordings: usize,
@@ -73,6 +76,7 @@ const FULL: Size = Size {
     users: 1000,
     calls: 250,
     idle_calls: 500,
+    only_calls: None,
     relays: &[100, 200, 1000],
     prompts: &[200, 1000],
     recordings: 200,
@@ -88,6 +92,7 @@ const QUICK: Size = Size {
     users: 100,
     calls: 50,
     idle_calls: 50,
+    only_calls: None,
     relays: &[20],
     prompts: &[20],
     recordings: 20,
@@ -99,6 +104,14 @@ const QUICK: Size = Size {
     seconds: 2,
     starts: 1,
 };
+
+impl Size {
+    /// Of these numbers of calls, those that were asked for.
+    fn of(&self, numbers: &'static [usize]) -> impl Iterator<Item = usize> {
+        let only = self.only_calls;
+        numbers.iter().copied().filter(move |calls| only.is_none_or(|only| only == *calls))
+    }
+}
 
 /// Prints a line at once, also into a pipe.
 pub(crate) fn say(line: &str) {
@@ -127,7 +140,8 @@ fn main() -> Outcome<()> {
     }
     let offhook = Path::new(value("--offhook").ok_or("say --offhook PROGRAM")?);
     let out = value("--out").map_or_else(|| PathBuf::from("figures.json"), PathBuf::from);
-    let size = if args.iter().any(|a| a == "--quick") { QUICK } else { FULL };
+    let mut size = if args.iter().any(|a| a == "--quick") { QUICK } else { FULL };
+    size.only_calls = value("--calls").map(|calls| calls.parse()).transpose()?;
     open_files();
     appliance::pin(std::process::id(), 1);
     if let Some(docs) = value("--growth") {
@@ -220,15 +234,16 @@ fn of_the_appliance(
         figures.extend([signalling::call_memory(&appliance, size)?]);
     }
     if wanted("relay") {
-        for calls in size.relays {
-            figures.extend(relay::relay(&start()?, *calls, size.seconds)?);
+        for calls in size.of(size.relays) {
+            figures.extend(relay::relay(&start()?, calls, size.seconds)?);
         }
-        let calls = size.relays.first().copied().unwrap_or(10);
-        figures.extend([relay::listened_to(&start()?, calls, size.seconds)?]);
+        for calls in size.of(size.relays).take(1).filter(|calls| *calls < 1000) {
+            figures.extend([relay::listened_to(&start()?, calls, size.seconds)?]);
+        }
     }
     if wanted("prompts") {
-        for calls in size.prompts {
-            figures.extend(prompts::playback(&start()?, *calls, size.seconds)?);
+        for calls in size.of(size.prompts) {
+            figures.extend(prompts::playback(&start()?, calls, size.seconds)?);
         }
     }
     if wanted("recording") {

@@ -2,6 +2,11 @@
 
 use std::fs;
 
+use thread_priority::{
+    RealtimeThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
+    set_thread_priority_and_policy, thread_native_id,
+};
+
 /// CPU seconds that all threads of `pid` have run, in nanosecond resolution
 /// (`/proc/PID/task/*/schedstat`). Threads that ended are not counted; the daemon keeps its own.
 pub(crate) fn cpu_seconds(pid: u32) -> f64 {
@@ -24,6 +29,14 @@ fn scheduled(pid: u32, column: usize) -> f64 {
         })
         .sum();
     nanos as f64 / 1e9
+}
+
+/// Makes the thread that asks a real-time one, as the appliance's media threads are: where the bare
+/// relay or the load waited for its core behind others, its figures would be theirs.
+pub(crate) fn go_first() {
+    let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
+    // Where that is not allowed, the appliance's are not either.
+    let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy);
 }
 
 /// CPU seconds that the thread which asks has run.

@@ -1,13 +1,19 @@
 //! What callers hear who are played a prompt, and what playing and recording cost.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::UdpSocket;
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::time::Timespec;
+
 use super::appliance::{Appliance, addresses, all_went};
 use super::figures::Figure;
+use super::inbox::{self, Inbox};
 use super::process::{cpu_seconds, pss_kb};
 use super::{Outcome, SERVER, relay, rtp, sip};
 
@@ -20,29 +26,32 @@ const ASTERISK_RECORDS: f64 = 0.021 / 0.020;
 type Arrival = (u16, u16, Instant);
 
 /// Keeps what arrives until it is told to stop.
-fn listen(socket: &UdpSocket, stop: &AtomicBool, room: usize) -> Vec<Arrival> {
+fn listen(socket: &UdpSocket, stop: &AtomicBool, room: usize) -> io::Result<Vec<Arrival>> {
     let mut arrivals = Vec::with_capacity(room);
-    let mut packet = [0; 2048];
+    let mut inbox = Inbox::new();
+    // The kernel's times are of the wall clock.
+    let (now, clock) = (Instant::now(), inbox::wall_clock());
     while !stop.load(Ordering::Relaxed) {
-        if let Ok((n, from)) = socket.recv_from(&mut packet)
-            && n == 172
-        {
-            arrivals.push((
-                from.port(),
-                u16::from_be_bytes([packet[2], packet[3]]),
-                Instant::now(),
-            ));
-        }
+        let limit = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+        let mut fds = [PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN)];
+        let _ = poll(&mut fds, Some(&limit));
+        inbox.take(socket, |arrived| {
+            if arrived.bytes.len() == 172 {
+                let number = u16::from_be_bytes([arrived.bytes[2], arrived.bytes[3]]);
+                let at = now + arrived.at.saturating_sub(clock);
+                arrivals.push((arrived.from.port(), number, at));
+            }
+        })?;
     }
-    arrivals
+    Ok(arrivals)
 }
 
 /// Plays to `count` callers.
 pub(crate) fn playback(appliance: &Appliance, count: usize, seconds: u64) -> Outcome<Vec<Figure>> {
     let (signalling, media) = addresses()?;
     let socket = UdpSocket::bind(media.0)?;
-    socket.set_read_timeout(Some(Duration::from_millis(20)))?;
     rtp::large_buffer(&socket);
+    inbox::note_times(&socket)?;
     let stop = Arc::new(AtomicBool::new(false));
     let room = count * (seconds as usize + count / 50 + 5) * 50;
     let listener = std::thread::spawn({
@@ -58,7 +67,7 @@ pub(crate) fn playback(appliance: &Appliance, count: usize, seconds: u64) -> Out
     let (to, cpu) = (Instant::now(), cpu_seconds(appliance.pid()) - cpu);
     let answered = calls.answered();
     stop.store(true, Ordering::Relaxed);
-    let arrivals = listener.join().map_err(|_| "the listener broke off")?;
+    let arrivals = listener.join().map_err(|_| "the listener broke off")??;
     calls.tear_down()?;
     all_went(sip::Outcome { ok: up, begun: count }, count, "prompts")?;
     let floor = relay::floor(count, seconds)?.s_per_call_minute();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::appliance::{Appliance, addresses, all_went};
 use super::figures::Figure;
 use super::process::{cpu_seconds, pss_kb};
-use super::{Outcome, SERVER, rtp, sip};
+use super::{Outcome, SERVER, inbox, rtp, sip};
 
 /// Calls set up in a second.
 const RAMP: f64 = 100.0;
@@ -25,6 +25,7 @@ impl Sides {
         for socket in [&sides.0, &sides.1] {
             socket.set_nonblocking(true)?;
             rtp::large_buffer(socket);
+            inbox::note_times(socket)?;
         }
         Ok(sides)
     }
@@ -145,6 +146,14 @@ pub(crate) fn listened_to(appliance: &Appliance, count: usize, seconds: u64) -> 
     Ok(Figure::beside(name, ours.us_per_packet(), "us", baseline, None))
 }
 
+/// The same load sent from side to side with nothing between: what of a latency is the load's.
+pub(crate) fn direct(sides: &Sides, count: usize) -> Outcome<rtp::Heard> {
+    let (_, media) = addresses()?;
+    let pair = sip::Media { caller: media.1, callee: media.0, callee_payload_type: 0 };
+    let calls: Vec<_> = std::iter::repeat_n(pair, count).collect();
+    Ok(rtp::talk((&sides.0, &sides.1), &calls, Duration::from_secs(2), 0)?)
+}
+
 /// What the floor costs alone.
 pub(crate) fn floor(count: usize, seconds: u64) -> Outcome<Cost> {
     let (sides, floor) = (Sides::open()?, Floor::start(count)?);
@@ -170,16 +179,23 @@ pub(crate) fn relay(appliance: &Appliance, count: usize, seconds: u64) -> Outcom
     let per_minute = (ours.s_per_call_minute(), floor.s_per_call_minute());
     let us = |cost: &Cost, percent| cost.heard.latency_us(percent);
     let plain = |what: String, value, unit, goal| Figure::plain(what, value, unit, Some(goal));
+    let direct = direct(&sides, count)?;
     let mut figures = vec![
         beside("CPU per relayed packet", per_packet.0, "us", per_packet.1, Some(1.15)),
         beside("CPU per relayed call-minute", per_minute.0, "s", per_minute.1, None),
         beside("latency p50", us(&ours, 50.0), "us", us(&floor, 50.0), None),
         beside("latency p99", us(&ours, 99.0), "us", us(&floor, 99.0), None),
     ];
+    // A load with nothing between: its own share, which is in all of the above.
+    for (name, percent) in [("p50", 50.0), ("p99", 99.0)] {
+        let name = format!("latency {name} of the same packets sent directly, {count} calls");
+        figures.push(Figure::plain(name, direct.latency_us(percent), "us", None));
+    }
     if count >= 1000 {
-        let name = |p: &str| format!("latency from sender to receiver, {p}, {count} calls");
-        figures.push(plain(name("p50"), us(&ours, 50.0), "us", 50.0));
-        figures.push(plain(name("p99"), us(&ours, 99.0), "us", 300.0));
+        for (name, percent, goal) in [("p50", 50.0, 50.0), ("p99", 99.0, 300.0)] {
+            let added = us(&ours, percent) - direct.latency_us(percent);
+            figures.push(plain(format!("added latency {name}, {count} calls"), added, "us", goal));
+        }
     }
     let lost = format!("packets lost of {} sent, {count} calls", ours.heard.sent);
     figures.push(plain(lost, ours.heard.loss_percent(), "%", 0.01));

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, epoll, poll};
 use rustix::time::Timespec;
 
+use crate::inbox::{self, Inbox};
+use crate::process;
 use crate::sip::Media;
 
 /// What a media load showed.
@@ -18,8 +20,11 @@ pub(crate) struct Heard {
     pub(crate) sent: u64,
     /// Packets that came back on the other side.
     pub(crate) received: u64,
-    /// One way through the relay, nanoseconds, sorted.
+    /// From the sender's clock before sending until the kernel had it for the receiver, nanoseconds,
+    /// sorted.
     pub(crate) latency: Vec<u64>,
+    /// For how long the load's own core was away, in all.
+    pub(crate) away: Duration,
 }
 
 impl Heard {
@@ -34,6 +39,7 @@ impl Heard {
     pub(crate) fn add(&mut self, other: Self) {
         self.sent += other.sent;
         self.received += other.received;
+        self.away += other.away;
         self.latency.extend(other.latency);
         self.latency.sort_unstable();
     }
@@ -52,7 +58,7 @@ pub(crate) fn talk(
     length: Duration,
     first_tick: u64,
 ) -> io::Result<Heard> {
-    load(sides, calls, length, first_tick, 2)
+    first(|| load(sides, calls, length, first_tick, 2))
 }
 
 /// As [`talk`], but only callers talk.
@@ -62,7 +68,20 @@ pub(crate) fn talk_one_way(
     length: Duration,
     first_tick: u64,
 ) -> io::Result<Heard> {
-    load(sides, calls, length, first_tick, 1)
+    first(|| load(sides, calls, length, first_tick, 1))
+}
+
+/// Does it in a thread that goes before others.
+fn first<T: Send>(work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    let done = std::thread::scope(|scope| {
+        scope
+            .spawn(|| {
+                process::go_first();
+                work()
+            })
+            .join()
+    });
+    done.unwrap_or_else(|_| Err(io::Error::other("the load broke off")))
 }
 
 /// Room for what comes while the load sends: as root beyond what the system gives to all.
@@ -73,8 +92,16 @@ pub(crate) fn large_buffer(socket: &UdpSocket) {
     }
 }
 
-/// Packets sent before what has come is looked at.
-const AT_ONCE: usize = 64;
+/// Packets sent before the clock of the next is looked at.
+const AT_ONCE: usize = 16;
+/// A load whose core was away for longer than this goes on from where it was: phones do not send in
+/// bursts what they could not send before, and a relay would be full of it for long.
+const AWAY: Duration = Duration::from_millis(1);
+/// So long before the next packet the load does not sleep any more: waking it would cost the relay.
+const AWAKE: Duration = Duration::from_millis(1);
+
+/// Packets sent before what has come is taken, many at once: the kernel has noted when each came.
+const UNREAD: u64 = 32;
 
 fn load(
     sides: (&UdpSocket, &UdpSocket),
@@ -83,47 +110,55 @@ fn load(
     first_tick: u64,
     ways: u64,
 ) -> io::Result<Heard> {
-    let mut heard = Heard::default();
-    let begin = Instant::now();
+    let (mut heard, mut inbox) = (Heard::default(), Inbox::new());
+    let (begin, mut lost) = (Instant::now(), Duration::ZERO);
     let streams = (calls.len() as u64 * ways).max(1);
     let step = Duration::from_millis(20).as_secs_f64() / streams as f64;
     let mut packet = [0u8; 172];
-    let mut slot = 0u64;
+    let (mut slot, mut drained) = (0u64, 0u64);
     while begin.elapsed() < length {
-        // A machine that is too slow for the load sends less, and what has come is taken all the same.
         for _ in 0..AT_ONCE {
-            if begin.elapsed().as_secs_f64() < slot as f64 * step {
-                break;
+            let due = Duration::from_secs_f64(slot as f64 * step) + lost;
+            let Some(late) = begin.elapsed().checked_sub(due) else { break };
+            if late > AWAY {
+                lost += late;
             }
             let (tick, which) = (slot / streams, slot % streams);
             let Some(call) = calls.get((which / ways) as usize) else { break };
             let (socket, to) =
                 if which % ways == 0 { (sides.0, call.caller) } else { (sides.1, call.callee) };
             packet[1] = if which % ways == 0 { 0 } else { call.callee_payload_type };
-            write_packet(&mut packet, first_tick + tick, which as u32, begin);
+            write_packet(&mut packet, first_tick + tick, which as u32);
             heard.sent += u64::from(socket.send_to(&packet, to).is_ok());
             slot += 1;
         }
-        let next = Duration::from_secs_f64(slot as f64 * step).saturating_sub(begin.elapsed());
-        wait(sides, next.min(Duration::from_millis(5)))?;
-        drain(sides, begin, &mut heard);
+        let due = Duration::from_secs_f64(slot as f64 * step) + lost;
+        let next = due.saturating_sub(begin.elapsed());
+        if next > AWAKE {
+            wait(sides, (next - AWAKE).min(Duration::from_millis(5)))?;
+        }
+        if next > AWAKE || slot >= drained + UNREAD {
+            drained = slot;
+            drain(sides, &mut inbox, &mut heard)?;
+        }
     }
     // What is still on its way.
     let end = Instant::now();
     while end.elapsed() < Duration::from_millis(100) {
         wait(sides, Duration::from_millis(5))?;
-        drain(sides, begin, &mut heard);
+        drain(sides, &mut inbox, &mut heard)?;
     }
+    heard.away = lost;
     heard.latency.sort_unstable();
     Ok(heard)
 }
 
-fn write_packet(packet: &mut [u8; 172], tick: u64, ssrc: u32, begin: Instant) {
+fn write_packet(packet: &mut [u8; 172], tick: u64, ssrc: u32) {
     packet[0] = 0x80;
     packet[2..4].copy_from_slice(&(tick as u16).to_be_bytes());
     packet[4..8].copy_from_slice(&((tick * 160) as u32).to_be_bytes());
     packet[8..12].copy_from_slice(&(ssrc + 1).to_be_bytes());
-    packet[12..20].copy_from_slice(&(begin.elapsed().as_nanos() as u64).to_be_bytes());
+    packet[12..20].copy_from_slice(&(inbox::wall_clock().as_nanos() as u64).to_be_bytes());
 }
 
 fn wait(sides: (&UdpSocket, &UdpSocket), limit: Duration) -> io::Result<()> {
@@ -137,21 +172,22 @@ fn wait(sides: (&UdpSocket, &UdpSocket), limit: Duration) -> io::Result<()> {
         .or_else(|e| if e == rustix::io::Errno::INTR { Ok(()) } else { Err(e.into()) })
 }
 
-fn drain(sides: (&UdpSocket, &UdpSocket), begin: Instant, heard: &mut Heard) {
-    let mut packet = [0; 2048];
+/// Takes a batch of each side; the next packet to be sent does not wait for all.
+fn drain(sides: (&UdpSocket, &UdpSocket), inbox: &mut Inbox, heard: &mut Heard) -> io::Result<()> {
     for socket in [sides.0, sides.1] {
-        while let Ok((n, _)) = socket.recv_from(&mut packet) {
+        inbox.take(socket, |arrived| {
             // RTCP shares no port with RTP here; anything shorter is not ours.
-            if n != 172 {
-                continue;
+            if arrived.bytes.len() != 172 {
+                return;
             }
             let mut sent = [0; 8];
-            sent.copy_from_slice(&packet[12..20]);
-            let now = begin.elapsed().as_nanos() as u64;
+            sent.copy_from_slice(&arrived.bytes[12..20]);
+            let at = arrived.at.as_nanos() as u64;
             heard.received += 1;
-            heard.latency.push(now.saturating_sub(u64::from_be_bytes(sent)));
-        }
+            heard.latency.push(at.saturating_sub(u64::from_be_bytes(sent)));
+        })?;
     }
+    Ok(())
 }
 
 /// The floor: receives on one of `2 * calls` sockets, looks up where it goes, sends. Runs in a
@@ -169,6 +205,7 @@ pub(crate) fn floor(calls: usize, caller: SocketAddr, callee: SocketAddr) -> io:
         sockets.push(socket);
     }
     super::say(&ports.join(" "));
+    process::go_first();
     let mut events = Vec::with_capacity(256);
     let mut packet = [0; 2048];
     loop {

@@ -233,13 +233,22 @@ impl Leg {
         Some((target, mux)).filter(|(target, _)| is_somewhere(target))
     }
 
-    /// Whether the worker must call [`Self::poll`] on its fast grid.
+    /// Whether the worker must call [`Self::poll`] by its clock.
     pub(super) fn wants_ticks(&self) -> bool {
-        self.player.is_some()
-            || self.digits.is_some()
+        self.player.is_some() || self.wants_grid()
+    }
+
+    /// The same for more than packets of a playback.
+    fn wants_grid(&self) -> bool {
+        self.digits.is_some()
             || self.recorder.is_some()
             || self.ear.is_some()
             || self.keys.is_down()
+    }
+
+    /// When the next packet of a leg is due that only plays. Not for others.
+    pub(super) fn next_packet(&self) -> Option<Instant> {
+        self.player.as_ref().filter(|_| !self.wants_grid()).map(|player| player.poll_timeout())
     }
 
     /// Whether what the peer says is being kept.

@@ -144,7 +144,7 @@ impl Player {
         if self.parts.iter().any(Part::is_wideband) { Rate::Wide } else { Rate::Narrow }
     }
 
-    #[cfg(test)]
+    /// When the next packet is due.
     pub(super) fn poll_timeout(&self) -> Instant {
         self.next
     }

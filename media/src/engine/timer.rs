@@ -1,63 +1,54 @@
 //! The one timer of a media thread.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
     timerfd_settime,
 };
 
-/// How often a thread must look at the clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pace {
-    /// Nothing is open.
-    Off,
-    /// Ports are open: reports and silence.
-    Slow,
-    /// Something is played, recorded or dialled.
-    Fast,
-}
+/// A thread does not look at the clock more often: what is due meanwhile is done together, and a
+/// packet leaves at most this much after its time.
+pub(super) const TICK: Duration = Duration::from_millis(1);
 
-const SLOW_NS: i64 = 100_000_000;
-/// A quarter of a packet: packets leave at most this much after their time.
-const FAST_NS: i64 = 5_000_000;
-
-/// A timerfd that is only touched when the pace changes.
+/// A timerfd that is only touched when the time of the next look changes.
 #[derive(Debug)]
 pub(super) struct Timer {
     fd: OwnedFd,
-    pace: Pace,
+    at: Option<Instant>,
 }
 
 impl Timer {
     pub(super) fn new() -> std::io::Result<Self> {
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
-        Ok(Self { fd: timerfd_create(TimerfdClockId::Monotonic, flags)?, pace: Pace::Off })
+        Ok(Self { fd: timerfd_create(TimerfdClockId::Monotonic, flags)?, at: None })
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 
-    /// Takes note of an expiry.
-    pub(super) fn clear(&self) {
+    /// Takes note that it has gone off.
+    pub(super) fn clear(&mut self) {
         let _ = rustix::io::read(&self.fd, &mut [0u8; 8]);
+        self.at = None;
     }
 
-    pub(super) fn set(&mut self, pace: Pace) {
-        if pace == self.pace {
+    /// Goes off at this time; `None`: never. It goes off once.
+    pub(super) fn set(&mut self, now: Instant, at: Option<Instant>) {
+        if at == self.at {
             return;
         }
-        self.pace = pace;
-        let every = Timespec {
-            tv_sec: 0,
-            tv_nsec: match pace {
-                Pace::Off => 0,
-                Pace::Slow => SLOW_NS,
-                Pace::Fast => FAST_NS,
-            },
-        };
-        let spec = Itimerspec { it_interval: every, it_value: every };
+        self.at = at;
+        let nothing = Timespec { tv_sec: 0, tv_nsec: 0 };
+        // Zero would switch it off.
+        let after = at.map(|at| at.saturating_duration_since(now).max(Duration::from_nanos(1)));
+        let value = after.map_or(nothing, |after| Timespec {
+            tv_sec: i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: after.subsec_nanos().into(),
+        });
+        let spec = Itimerspec { it_interval: nothing, it_value: value };
         let _ = timerfd_settime(&self.fd, TimerfdTimerFlags::empty(), &spec);
     }
 }

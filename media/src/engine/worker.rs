@@ -24,7 +24,7 @@ use super::api::PortId;
 use super::conference::MixId;
 use super::leg::{Buffer, Media, Piece, Speaks};
 use super::mixer::Mixer;
-use super::timer::{Pace, Timer};
+use super::timer::{TICK, Timer};
 use crate::kernel::Handle;
 use crate::rtp;
 use crate::webrtc::Identity;
@@ -44,14 +44,39 @@ const SHARED: u64 = u64::MAX - 2;
 /// Events taken from the kernel at once.
 const BATCH: usize = 128;
 
-/// How often each port is looked at for reports and silence, and in how many portions.
+/// How often each port is looked at for reports and silence.
+const ROUND: Duration = Duration::from_secs(1);
+/// A round is in portions, that long apart or less, and of so many ports at most: packets of others
+/// wait meanwhile.
 const SWEEP: Duration = Duration::from_millis(100);
-const SWEEPS: usize = 10;
+const PORTION: usize = 16;
+
+/// How often a port is looked at that does more than play, a little less than five ticks: this is
+/// counted from a tick, and the fifth after it may come a little sooner.
+const GRID: Duration = Duration::from_micros(4_500);
+
+/// The longest that a port is not looked at which plays.
+const LONGEST: Duration = Duration::from_millis(20);
+
+/// A port that the clock has work for.
+#[derive(Debug, Clone, Copy)]
+struct Active {
+    slot: usize,
+    due: Instant,
+}
 
 /// The slot that an epoll token is of; the last bit tells RTP from RTCP.
 #[inline]
 fn token_slot(token: u64) -> usize {
     usize::try_from(token >> 1).unwrap_or(usize::MAX)
+}
+
+/// How many of so many ports are looked at together, and when the next are.
+fn portion(ports: usize) -> (usize, Duration) {
+    let ports = ports.max(1);
+    let portions = (ROUND.as_millis() / SWEEP.as_millis()) as usize;
+    let portion = ports.div_ceil(portions).min(PORTION);
+    (portion, ROUND.mul_f64(portion as f64 / ports as f64).min(SWEEP))
 }
 
 /// The thread's state.
@@ -65,9 +90,12 @@ pub(super) struct Worker {
     by_id: HashMap<PortId, usize>,
     expected: HashMap<PortId, Vec<Order>>,
     mixes: HashMap<MixId, Mixer>,
-    active: Vec<usize>,
+    active: Vec<Active>,
+    /// When the conferences are looked at again.
+    next_mix: Instant,
     next_sweep: Instant,
     sweep_from: usize,
+    next_shared: Instant,
     buffer: Box<Buffer>,
     piece: Piece,
     /// The port that WebRTC legs share, on the thread that has it.
@@ -103,8 +131,10 @@ impl Worker {
             expected: HashMap::new(),
             mixes: HashMap::new(),
             active: Vec::new(),
+            next_mix: Instant::now(),
             next_sweep: Instant::now(),
             sweep_from: 0,
+            next_shared: Instant::now(),
             buffer: Box::new([0; 2048]),
             piece: Piece::default(),
             router: None,
@@ -160,17 +190,17 @@ impl Worker {
             }
         }
         if woken || ticked {
-            self.set_pace();
+            self.set_timer(now);
         }
     }
 
-    fn set_pace(&mut self) {
-        let idle = self.active.is_empty() && self.mixes.values().all(Mixer::is_empty);
-        self.timer.set(match (self.by_id.is_empty(), idle) {
-            (true, _) => Pace::Off,
-            (false, true) => Pace::Slow,
-            (false, false) => Pace::Fast,
-        });
+    /// Lets the clock wake this thread when it has something to do, but not at once again.
+    fn set_timer(&mut self, now: Instant) {
+        let mixes = self.mixes.values().any(|mixer| !mixer.is_empty()).then_some(self.next_mix);
+        let ports = self.active.iter().map(|active| active.due);
+        let next = ports.chain(mixes).chain([self.next_sweep]).min();
+        let next = next.filter(|_| !self.by_id.is_empty());
+        self.timer.set(now, next.map(|next| next.max(now + TICK)));
     }
 
     /// Does something for a port. Should that panic, the port is out and its owner told; the others on
@@ -249,8 +279,8 @@ impl Worker {
             self.hand_on(now, slot);
         }
         if self.slots.get(slot).and_then(Option::as_deref).is_some_and(|p| p.leg.attention) {
-            self.attend(slot);
-            self.set_pace();
+            self.attend(now, slot);
+            self.set_timer(now);
         }
     }
 
@@ -271,8 +301,8 @@ impl Worker {
             && other.leg.take_over(now, key)
         {
             other.poll(now, &mut self.buffer);
-            self.attend(partner);
-            self.set_pace();
+            self.attend(now, partner);
+            self.set_timer(now);
         }
     }
 
@@ -327,8 +357,8 @@ impl Worker {
         }
     }
 
-    /// Follows a change of a leg with its socket and with the fast grid.
-    fn attend(&mut self, slot: usize) {
+    /// Follows a change of a leg with its socket and with the clock.
+    fn attend(&mut self, now: Instant, slot: usize) {
         let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else { return };
         port.leg.attention = false;
         let moved = std::mem::take(&mut port.leg.moved);
@@ -337,7 +367,7 @@ impl Worker {
         }
         if port.leg.wants_ticks() && !port.active {
             port.active = true;
-            self.active.push(slot);
+            self.active.push(Active { slot, due: now });
         }
         if moved {
             self.take_back(slot);
@@ -348,21 +378,31 @@ impl Worker {
 
     fn tick(&mut self, now: Instant) {
         let mut active = std::mem::take(&mut self.active);
-        active.retain(|&slot| {
-            self.contained(slot, |worker| worker.tick_port(now, slot)).unwrap_or(false)
+        active.retain_mut(|active| {
+            if now < active.due {
+                return true;
+            }
+            let slot = active.slot;
+            let next = self.contained(slot, |worker| worker.tick_port(now, slot)).flatten();
+            active.due = next.unwrap_or(now);
+            next.is_some()
         });
         // Some came on meanwhile: whoever got a key of another.
         active.append(&mut self.active);
         self.active = active;
-        self.mix(now);
+        if now >= self.next_mix {
+            self.next_mix = now + GRID;
+            self.mix(now);
+        }
         if now >= self.next_sweep {
-            self.next_sweep = now + SWEEP;
-            self.sweep(now);
+            let (portion, pause) = portion(self.slots.len());
+            self.next_sweep = now + pause;
+            self.sweep(now, portion);
         }
     }
 
-    /// Tells whether the port needs the next tick too.
-    fn tick_port(&mut self, now: Instant, slot: usize) -> bool {
+    /// Tells when the port is to be looked at again, if it is.
+    fn tick_port(&mut self, now: Instant, slot: usize) -> Option<Instant> {
         if self.port(slot).is_some_and(|port| port.by_clock) {
             self.take_all(now, slot);
         }
@@ -371,14 +411,14 @@ impl Worker {
             self.hear_out(now, slot);
         }
         self.carry(now, slot);
-        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else {
-            return false;
-        };
+        let port = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut())?;
         port.poll(now, &mut self.buffer);
         port.active = port.leg.wants_ticks();
-        let active = port.active;
+        // What is due and was not done waits for something else.
+        let packet = port.leg.next_packet().filter(|at| *at > now);
+        let next = port.active.then(|| packet.map_or(now + GRID, |at| at.min(now + LONGEST)));
         self.choose_clock(slot);
-        active
+        next
     }
 
     /// Takes what the socket has.
@@ -407,9 +447,11 @@ impl Worker {
         }
     }
 
-    fn sweep(&mut self, now: Instant) {
-        self.shared_tick(now);
-        let portion = self.slots.len().div_ceil(SWEEPS);
+    fn sweep(&mut self, now: Instant, portion: usize) {
+        if now >= self.next_shared {
+            self.next_shared = now + SWEEP;
+            self.shared_tick(now);
+        }
         for _ in 0..portion {
             self.sweep_from =
                 if self.sweep_from + 1 < self.slots.len() { self.sweep_from + 1 } else { 0 };

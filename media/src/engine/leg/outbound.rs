@@ -162,7 +162,7 @@ impl Leg {
         }
     }
 
-    /// Ends what the clock ends. For the fast grid.
+    /// Ends what the clock ends. For the worker's clock.
     pub(in crate::engine) fn handle_timeout(&mut self, now: Instant) {
         if let Some(release) = self.keys.handle_timeout(now) {
             self.on_key(now, release);

@@ -118,7 +118,7 @@ impl Worker {
             *place = Some(port);
         }
         self.shared_name(slot);
-        self.attend(slot);
+        self.attend(now, slot);
         for order in self.expected.remove(&id).unwrap_or_default() {
             self.contained(slot, |worker| worker.order(now, id, order));
         }
@@ -199,7 +199,7 @@ impl Worker {
             | Order::Move(_)
             | Order::Close => {}
         }
-        self.attend(slot);
+        self.attend(now, slot);
         // What was ordered starts now, not at the next tick.
         if let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) {
             port.poll(now, &mut self.buffer);
@@ -254,7 +254,7 @@ impl Worker {
         self.shared_forget(slot);
         self.by_id.remove(&id);
         let port = self.slots.get_mut(slot)?.take()?;
-        self.active.retain(|&active| active != slot);
+        self.active.retain(|active| active.slot != slot);
         self.free.push(slot);
         Some(port)
     }

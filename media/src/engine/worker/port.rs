@@ -36,7 +36,7 @@ pub(in crate::engine) struct Port {
     pub(super) mix: Option<MixId>,
     /// What passes is not audio of the leg's, and is passed on untouched.
     pub(super) pipe: Option<Box<Pipe>>,
-    /// On the fast grid.
+    /// The clock has work for it.
     pub(super) active: bool,
     /// Its packets are taken at each tick and wake nobody.
     pub(super) by_clock: bool,

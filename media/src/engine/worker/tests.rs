@@ -5,9 +5,10 @@ use std::net::UdpSocket;
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::clip::Clip;
 use crate::codec::Codec;
 use crate::engine::TelephoneEvent;
-use crate::engine::api::{Recording, StreamConfig};
+use crate::engine::api::{Playback, Recording, StreamConfig};
 use crate::engine::leg::Leg;
 use crate::rtp::Header;
 use crate::srtp::{SrtpKey, SrtpKeys, SrtpSession, SrtpSuite, Unprotected};
@@ -239,16 +240,21 @@ fn who_is_only_recorded_is_heard_at_each_tick_and_at_once_when_bridged() {
         let slot = worker.by_id[&a.id];
         worker.port(slot).unwrap().by_clock
     };
-    worker.tick(Instant::now());
+    let mut now = Instant::now();
+    let mut tick = |worker: &mut Worker| {
+        now += Duration::from_millis(5);
+        worker.tick(now);
+    };
+    tick(&mut worker);
     assert!(by_clock(&mut worker));
     for sequence in 0..5 {
         say(sequence);
     }
-    worker.tick(Instant::now());
+    tick(&mut worker);
     assert_eq!(tape.0.lock().unwrap().0, 5 * 160);
     remote.send(Command::Port(a.id, Order::Bridge(b.id)));
     worker.turn(&mut events);
-    worker.tick(Instant::now());
+    tick(&mut worker);
     assert!(!by_clock(&mut worker));
     say(5);
     worker.turn(&mut events);
@@ -256,9 +262,46 @@ fn who_is_only_recorded_is_heard_at_each_tick_and_at_once_when_bridged() {
     remote.send(Command::Port(a.id, Order::Unbridge));
     remote.send(Command::Port(a.id, Order::StopRecord));
     worker.turn(&mut events);
-    worker.tick(Instant::now());
+    tick(&mut worker);
     assert!(!by_clock(&mut worker), "nothing looks at the clock for it");
     assert_eq!(*tape.0.lock().unwrap(), (6 * 160, true));
+}
+
+#[test]
+fn a_packet_of_a_playback_leaves_at_its_own_time_and_not_with_those_of_others() {
+    let (mut worker, remote) = Worker::new().unwrap();
+    let mut events = Vec::with_capacity(BATCH);
+    let (a, b) = (peer(&remote, 1), peer(&remote, 2));
+    worker.turn(&mut events);
+    let ms = Duration::from_millis;
+    let begin = Instant::now();
+    for (peer, at) in [(&a, begin), (&b, begin + ms(7))] {
+        let clip = Arc::new(Clip::from_samples(vec![1000; 8000]));
+        let playback = Playback::of(1, vec![clip]);
+        worker.command(at, Command::Port(peer.id, Order::Play(playback)));
+    }
+    let heard = |peer: &Peer| std::iter::from_fn(|| peer.socket.recv(&mut [0; 300]).ok()).count();
+    assert_eq!((heard(&a), heard(&b)), (1, 1), "what is ordered begins at once");
+    worker.tick(begin + ms(8));
+    for packet in 1..10 {
+        let due = begin + ms(20) * packet;
+        for (after, expected) in [(0, (1, 0)), (6, (0, 0)), (7, (0, 1)), (19, (0, 0))] {
+            worker.tick(due + ms(after));
+            assert_eq!((heard(&a), heard(&b)), expected, "packet {packet}, {after} ms");
+        }
+        let next = worker.active.iter().map(|active| active.due).min();
+        assert_eq!(next, Some(due + ms(20)), "the clock need not wake the thread before");
+    }
+}
+
+#[test]
+fn each_port_is_looked_at_once_a_second_and_few_together() {
+    for ports in [1, 3, 10, 57, 160, 161, 2_000, 20_000] {
+        let (portion, pause) = portion(ports);
+        assert!((1..=16).contains(&portion) && pause <= Duration::from_millis(100));
+        let round = pause.as_secs_f64() * ports as f64 / portion as f64;
+        assert!((0.09..1.01).contains(&round), "{ports} ports: {round} s");
+    }
 }
 
 #[test]
