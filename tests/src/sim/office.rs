@@ -11,6 +11,7 @@ use offhook_media::engine::{Engine, EngineConfig};
 use offhook_media::recorder::Recorder;
 use offhook_pbx::bans::Bans;
 use offhook_pbx::call::{Rooms, Services, Sounds};
+use offhook_pbx::cloud::Cloud;
 use offhook_pbx::keep::{Extension, Keep};
 use offhook_pbx::metrics::Metrics;
 use offhook_pbx::office::{self, Applications, Desk, Office, OfficeHandle};
@@ -112,6 +113,20 @@ impl SimOffice {
         seed: u64,
         applications: Option<Arc<dyn Applications>>,
     ) -> Self {
+        Self::with_cloud(net, config, seed, applications, None)
+    }
+
+    /// The same with a cloud that has the callers' own legs.
+    ///
+    /// # Panics
+    /// As [`SimOffice::open`].
+    pub fn with_cloud(
+        net: &SimNet,
+        config: &str,
+        seed: u64,
+        applications: Option<Arc<dyn Applications>>,
+        cloud: Option<Arc<dyn Cloud>>,
+    ) -> Self {
         let mut ids = Ids::from_seed(seed);
         let config = offhook_config::check(config, Path::new("sim.toml"))
             .unwrap_or_else(|problems| panic!("{problems:#?}"));
@@ -170,7 +185,7 @@ impl SimOffice {
         let engine = engine(&config);
         let desk =
             Desk { authenticator: auth, registrar: registrar.clone(), trunks: trunks.clone() };
-        let services = services(&sip, &engine, &keep, desk);
+        let services = services(&sip, &engine, &keep, desk, cloud);
         let (config, in_force) = watch::channel(config);
         let calls = Office::spawn(office::Parts {
             config: in_force,
@@ -304,7 +319,13 @@ fn account(config: &Config, extension: &offhook_config::Extension) -> Option<Ext
     })
 }
 
-fn services(sip: &SipHandle, engine: &Engine, keep: &Arc<MemoryKeep>, desk: Desk) -> Arc<Services> {
+fn services(
+    sip: &SipHandle,
+    engine: &Engine,
+    keep: &Arc<MemoryKeep>,
+    desk: Desk,
+    cloud: Option<Arc<dyn Cloud>>,
+) -> Arc<Services> {
     Arc::new(Services {
         sip: sip.clone(),
         engine: engine.clone(),
@@ -316,6 +337,7 @@ fn services(sip: &SipHandle, engine: &Engine, keep: &Arc<MemoryKeep>, desk: Desk
         outbox: Arc::default(),
         metrics: Arc::default(),
         rooms: Rooms::default(),
+        cloud,
     })
 }
 

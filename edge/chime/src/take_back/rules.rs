@@ -52,6 +52,10 @@ pub struct Rules {
     /// A target without an ARN and a plus sign is an extension of this office: where Offhook itself
     /// runs the application.
     pub extensions: bool,
+    /// The header by which a Voice Connector's target learns the transaction's id; empty: none.
+    pub transaction_header: String,
+    /// And the application's.
+    pub application_header: String,
     /// The caller's number is shown to the target, in the place of ours.
     pub show_caller: bool,
     /// How long the caller is held when Connect hangs up: its request to take him back may be on
@@ -88,6 +92,8 @@ impl Default for Rules {
             target_timeout: 30,
             default_target: None,
             extensions: false,
+            transaction_header: "X-Transaction-Id".to_owned(),
+            application_header: "X-Sip-Media-Application-Id".to_owned(),
             show_caller: false,
             grace: Duration::from_secs(3),
             returns: 1,
