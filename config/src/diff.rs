@@ -197,6 +197,7 @@ keys! {
         attributes "attributes" Live,
         attributes_required "attributes_required" Live,
         from_number "from_number" Live,
+        voice_connector_arn "voice_connector_arn" Live,
     }
     dnis: Dnis {
         our_numbers "our_numbers" Restart,

@@ -35,6 +35,18 @@ pub(super) fn cloud(s: &Section<'_, '_>) -> Cloud {
     if from_number.is_some() && !s.has("sip_media_application_id") {
         s.missing("sip_media_application_id", "\"0a1b2c3d-4e5f-6789-abcd-ef0123456789\"");
     }
+    let voice_connector_arn = s.text("voice_connector_arn").and_then(|text| {
+        let good = text.value.starts_with("arn:") && text.value.contains(":vc/");
+        if !good {
+            let message = format!("`voice_connector_arn`: \"{}\" is no ARN of one", text.value);
+            let remedy = "write it like \"arn:aws:chime:us-east-1:111122223333:vc/abcdefghij…\"";
+            s.reader.suggest(text.at, message, remedy);
+        }
+        good.then_some(text.value)
+    });
+    if from_number.is_some() && !s.has("voice_connector_arn") {
+        s.missing("voice_connector_arn", "\"arn:aws:chime:us-east-1:111122223333:vc/abcdefghij\"");
+    }
     let cloud = Cloud {
         trunks,
         transaction_header,
@@ -47,6 +59,7 @@ pub(super) fn cloud(s: &Section<'_, '_>) -> Cloud {
         attributes: attributes(s),
         attributes_required: s.flag("attributes_required").unwrap_or(default.attributes_required),
         from_number,
+        voice_connector_arn,
     };
     s.finish();
     cloud

@@ -145,7 +145,12 @@ const OTHERWISE: &[(&str, &str, &str)] = &[
     ("cloud", "bye_seconds", "9"),
     ("cloud", "attributes", "{ desk = \"{extension}\" }"),
     ("cloud", "attributes_required", "false"),
-    ("cloud", "from_number", "\"+15550100100\"\nsip_media_application_id = \"a-1\""),
+    (
+        "cloud",
+        "from_number",
+        "\"+15550100100\"\nsip_media_application_id = \"a-1\"\nvoice_connector_arn = \"arn:aws:chime:us-east-1:1:vc/x\"",
+    ),
+    ("cloud", "voice_connector_arn", "\"arn:aws:chime:us-east-1:1:vc/x\""),
     ("dnis", "our_numbers", "[\"+15550100100\"]\nconnect_numbers = []"),
     ("dnis", "connect_numbers", "[\"+15550100100\"]\nour_numbers = []"),
     ("dnis", "table", "\"pairs\"\nname = \"office\""),

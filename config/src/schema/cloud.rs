@@ -33,6 +33,8 @@ pub struct Cloud {
     pub attributes_required: bool,
     /// Our number on calls that the cloud makes for a phone, E.164. `None`: it makes none.
     pub from_number: Option<String>,
+    /// The Voice Connector by which those are bridged to the phone.
+    pub voice_connector_arn: Option<String>,
 }
 
 impl Default for Cloud {
@@ -49,6 +51,7 @@ impl Default for Cloud {
             attributes: BTreeMap::new(),
             attributes_required: true,
             from_number: None,
+            voice_connector_arn: None,
         }
     }
 }

@@ -25,7 +25,7 @@ use offhook_sma::Rules;
 use tokio::sync::{mpsc, watch};
 
 use self::api::Order;
-pub use self::api::{CreateCall, CreateError, UpdateError, application_id};
+pub use self::api::{CreateCall, CreateError, DialCall, UpdateError, application_id};
 pub use self::phonebook::Desk;
 pub use self::registry::LiveCall;
 use self::registry::Registry;
