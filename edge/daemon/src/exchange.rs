@@ -6,6 +6,7 @@ use offhook_config::Config;
 use offhook_media::engine::Engine;
 use offhook_media::recorder::Recorder;
 use offhook_pbx::call::{Rooms, Services, Sounds};
+use offhook_pbx::cloud::Cloud;
 use offhook_pbx::keep::{Keep, Voicemails as _};
 use offhook_pbx::metrics::Metrics;
 use offhook_pbx::mwi::{CountMessages, MessageCounts, Mwi, MwiConfig};
@@ -51,6 +52,8 @@ pub struct Parts {
     pub outbox: Arc<Notify>,
     /// Objects of buckets.
     pub buckets: Arc<dyn Objects>,
+    /// Has the callers' own legs.
+    pub cloud: Option<Arc<dyn Cloud>>,
 }
 
 /// Opens the exchange: from now on calls are taken.
@@ -84,6 +87,7 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
         outbox: parts.outbox,
         metrics: parts.metrics,
         rooms: Rooms::default(),
+        cloud: parts.cloud,
     };
     let (registrar, subscriptions) = (parts.registrar, mwi.clone());
     let office = Office::spawn(office::Parts {

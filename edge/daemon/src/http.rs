@@ -14,6 +14,8 @@ use axum::routing::{delete, get, post};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, UnixListener};
 
+use offhook_pbx::office::DialCall;
+
 use crate::desk::Desk;
 use crate::health;
 use crate::metrics;
@@ -113,6 +115,7 @@ fn control(desk: Arc<Desk>) -> Router {
         .route("/flows/published", post(published))
         .route("/bans", get(async |State(desk): State<Arc<Desk>>| answer(Ok(desk.banned()))))
         .route("/bans/{address}", delete(lift))
+        .route("/dial/{extension}/{number}", post(dial))
         .route("/calls/{id}/hangup", post(hang_up))
         .route("/calls/{id}/recording/{order}", post(tape))
         .with_state(desk)
@@ -164,6 +167,18 @@ async fn lift(State(desk): State<Arc<Desk>>, UrlPath(address): UrlPath<IpAddr>) 
 
 async fn hang_up(State(desk): State<Arc<Desk>>, UrlPath(id): UrlPath<String>) -> Response {
     answer(desk.hang_up(&id).map(|()| json!({"hanging_up": id})))
+}
+
+async fn dial(
+    State(desk): State<Arc<Desk>>,
+    UrlPath((extension, number)): UrlPath<(String, String)>,
+) -> Response {
+    let call = DialCall { extension, number };
+    let begun = crate::dial::begin(&desk.applications, &desk.office, call).await;
+    answer(begun.map_err(|error| error.to_string()).map(|begun| {
+        let by = if begun.by_cloud { "cloud" } else { "office" };
+        json!({"call": begun.id, "by": by})
+    }))
 }
 
 async fn tape(

@@ -14,6 +14,7 @@ pub mod cli;
 pub mod control;
 pub mod demo;
 pub mod desk;
+pub mod dial;
 pub mod doctor;
 pub mod exchange;
 pub mod flow;
@@ -55,6 +56,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Phone(command) => phone::run(&command),
         Command::Status { place, json } => status::run(&place, json),
         Command::Calls(command) => calls::run(&command),
+        Command::Dial { place, extension, number } => dial::run(&place, &extension, &number),
         Command::Recordings(command) => recordings::run(&command),
         Command::Flow(command) => flow::run(&command),
         Command::Bans(command) => bans::run(&command),

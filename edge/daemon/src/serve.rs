@@ -177,6 +177,7 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
         metrics: Arc::clone(&metrics),
         outbox,
         buckets: Arc::new(buckets),
+        cloud: Some(Arc::new(take_back::desk::Home::new(&applications))),
     })?;
 
     applications.connect(office.clone());

@@ -229,6 +229,22 @@ catalogue! {
     SPEECH_FAILED = "speech-failed" Us 500 false
         "A text could not be spoken."
         "The timeline says why. `offhook check` tells whether espeak-ng is missing (`apt-get install espeak-ng`); with Amazon Polly compare region, key and rights.";
+    /// 404 of `UpdateSipMediaApplicationCall`.
+    CLOUD_CALL_GONE = "cloud-call-gone" Network 404 false
+        "The cloud no longer has the call that a phone gave back to it."
+        "Mostly nothing is wrong: the caller had just hung up. Else compare `[cloud]` with the headers of the call's INVITE in the timeline.";
+    /// 400, 401, 403 of AWS.
+    CLOUD_REFUSED = "cloud-refused" Us 403 false
+        "AWS refused to move a caller whom a phone gave back."
+        "The timeline has AWS's words. The key of `[aws]` needs `chime:UpdateSipMediaApplicationCall` and `connect:UpdateContactAttributes`; the SIP media application and the instance must be in `[aws] region`.";
+    /// 429, 5xx or silence of AWS.
+    CLOUD_UNREACHABLE = "cloud-unreachable" Network 503 true
+        "AWS did not answer when a phone gave a caller back."
+        "See whether this machine reaches AWS by HTTPS (`offhook doctor`), and `answer_seconds` of `[cloud]`.";
+    /// 202, and nothing came of it.
+    CLOUD_SILENT = "cloud-did-not-move" Peer 504 true
+        "AWS took the order to move a caller, and the caller was still here after `bye_seconds`."
+        "Look into the log of the SIP media application's function: it was told CALL_UPDATE_REQUESTED.";
     /// kill -9.
     LOST = "lost" Us 500 true
         "The daemon ended while the call was up."

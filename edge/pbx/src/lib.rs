@@ -6,6 +6,7 @@
 pub mod app;
 pub mod bans;
 pub mod call;
+pub mod cloud;
 pub mod disk;
 pub mod event;
 pub mod failure;

@@ -11,6 +11,7 @@ use offhook_media::engine::{Engine, EngineConfig};
 use offhook_media::recorder::Recorder;
 use offhook_pbx::bans::Bans;
 use offhook_pbx::call::{Rooms, Services, Sounds};
+use offhook_pbx::cloud::Cloud;
 use offhook_pbx::keep::{Extension, Keep};
 use offhook_pbx::metrics::Metrics;
 use offhook_pbx::office::{self, Applications, Desk, Office, OfficeHandle};
@@ -115,7 +116,21 @@ impl SimOffice {
         seed: u64,
         applications: Option<Arc<dyn Applications>>,
     ) -> Self {
-        Self::build(net, config, seed, applications, Names(None))
+        Self::build(net, config, seed, applications, (Names(None), None))
+    }
+
+    /// The same with a cloud that has the callers' own legs.
+    ///
+    /// # Panics
+    /// As [`SimOffice::open`].
+    pub fn with_cloud(
+        net: &SimNet,
+        config: &str,
+        seed: u64,
+        applications: Option<Arc<dyn Applications>>,
+        cloud: Arc<dyn Cloud>,
+    ) -> Self {
+        Self::build(net, config, seed, applications, (Names(None), Some(cloud)))
     }
 
     /// The same where every name is that of one host.
@@ -129,7 +144,7 @@ impl SimOffice {
         applications: Option<Arc<dyn Applications>>,
         host: SocketAddr,
     ) -> Self {
-        Self::build(net, config, seed, applications, Names(Some(host.ip())))
+        Self::build(net, config, seed, applications, (Names(Some(host.ip())), None))
     }
 
     fn build(
@@ -137,7 +152,7 @@ impl SimOffice {
         config: &str,
         seed: u64,
         applications: Option<Arc<dyn Applications>>,
-        names: Names,
+        (names, cloud): (Names, Option<Arc<dyn Cloud>>),
     ) -> Self {
         let mut ids = Ids::from_seed(seed);
         let config = offhook_config::check(config, Path::new("sim.toml"))
@@ -197,7 +212,7 @@ impl SimOffice {
         let engine = engine(&config);
         let desk =
             Desk { authenticator: auth, registrar: registrar.clone(), trunks: trunks.clone() };
-        let services = services(&sip, &engine, &keep, desk);
+        let services = services(&sip, &engine, &keep, desk, cloud);
         let (config, in_force) = watch::channel(config);
         let calls = Office::spawn(office::Parts {
             config: in_force,
@@ -339,7 +354,13 @@ fn account(config: &Config, extension: &offhook_config::Extension) -> Option<Ext
     })
 }
 
-fn services(sip: &SipHandle, engine: &Engine, keep: &Arc<MemoryKeep>, desk: Desk) -> Arc<Services> {
+fn services(
+    sip: &SipHandle,
+    engine: &Engine,
+    keep: &Arc<MemoryKeep>,
+    desk: Desk,
+    cloud: Option<Arc<dyn Cloud>>,
+) -> Arc<Services> {
     Arc::new(Services {
         sip: sip.clone(),
         engine: engine.clone(),
@@ -351,6 +372,7 @@ fn services(sip: &SipHandle, engine: &Engine, keep: &Arc<MemoryKeep>, desk: Desk
         outbox: Arc::default(),
         metrics: Arc::default(),
         rooms: Rooms::default(),
+        cloud,
     })
 }
 

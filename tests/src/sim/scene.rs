@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 
+use offhook_pbx::cloud::Cloud;
 use offhook_pbx::keep::CallRecord;
 use offhook_pbx::office::Applications;
 use offhook_sip::header::HeaderName;
@@ -51,12 +52,12 @@ impl Scene {
 
     /// With applications for `flow:NAME`, and more configuration.
     pub async fn running(applications: Arc<dyn Applications>, more: &str) -> Self {
-        Self::build("", "", more, Some(applications)).await
+        Self::build("", "", more, Some(applications), None).await
     }
 
     /// The same with more keys in `[server]`.
     pub async fn in_folder(applications: Arc<dyn Applications>, server: &str, more: &str) -> Self {
-        Self::build(server, "", more, Some(applications)).await
+        Self::build(server, "", more, Some(applications), None).await
     }
 
     /// With more keys in `[media]`, and more configuration behind everything.
@@ -64,7 +65,12 @@ impl Scene {
     /// # Panics
     /// When the configuration is wrong or a phone cannot register.
     pub async fn set(media: &str, more: &str) -> Self {
-        Self::build("", media, more, None).await
+        Self::build("", media, more, None, None).await
+    }
+
+    /// With a cloud that has the callers' own legs, and more configuration.
+    pub async fn in_cloud(cloud: Arc<dyn Cloud>, more: &str) -> Self {
+        Self::build("", "", more, None, Some(cloud)).await
     }
 
     async fn build(
@@ -72,6 +78,7 @@ impl Scene {
         media: &str,
         more: &str,
         applications: Option<Arc<dyn Applications>>,
+        cloud: Option<Arc<dyn Cloud>>,
     ) -> Self {
         let net = SimNet::start(7, Weather::CALM);
         let ports = fresh_ports();
@@ -120,7 +127,7 @@ to = "extension:101"
 {more}
 "#
         );
-        let office = SimOffice::with_applications(&net, &config, 1, applications);
+        let office = SimOffice::with_cloud(&net, &config, 1, applications, cloud);
         let mut phones = Vec::new();
         for n in 1..=3u8 {
             let (user, password) = (format!("10{n}"), format!("secret-10{n}"));

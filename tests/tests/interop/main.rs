@@ -9,6 +9,7 @@ mod api_live;
 mod bans;
 mod browser;
 mod buckets;
+mod cloud;
 mod codecs;
 mod command_line;
 mod conference;

@@ -17,7 +17,7 @@ fn encode(text: &[u8], slash: bool) -> String {
 }
 
 /// A name or value as it stands in a query, or one segment of a path.
-pub(crate) fn encoded(text: &str) -> String {
+pub fn encoded(text: &str) -> String {
     encode(text.as_bytes(), false)
 }
 

@@ -14,7 +14,8 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 pub use self::canonical::decoded;
-pub(crate) use self::canonical::{encoded, encoded_path};
+pub use self::canonical::encoded;
+pub(crate) use self::canonical::encoded_path;
 pub(crate) use self::sign::Draft;
 pub use self::verify::{AuthError, Received, Verified, verify};
 

@@ -9,6 +9,7 @@ use offhook_dnis::Lease;
 use serde_json::{Value, json};
 
 use crate::sdk::Sdk;
+use crate::task::TaskError;
 
 /// `UpdateSipMediaApplicationCall`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,13 @@ pub struct DeliverError {
     pub refusal: Refusal,
     /// In words.
     pub words: String,
+}
+
+impl DeliverError {
+    /// Of a service's refusal.
+    pub(super) fn of(error: &TaskError) -> Self {
+        Self { refusal: refusal(&error.error), words: error.to_string() }
+    }
 }
 
 /// What a flow can make of it.
@@ -112,9 +120,7 @@ impl Way {
         };
         match sdk.call(service, action, &what).await {
             Ok(_) => Ok(()),
-            Err(error) => {
-                Err(DeliverError { refusal: refusal(&error.error), words: error.to_string() })
-            }
+            Err(error) => Err(DeliverError::of(&error)),
         }
     }
 }
@@ -133,7 +139,8 @@ fn refusal(error: &str) -> Refusal {
         "RequestThrottledException",
     ];
     match error.split_once('.').map_or(error, |(_, name)| name) {
-        "NotFoundException" => Refusal::Ended,
+        // Of Chime and of Connect.
+        "NotFoundException" | "ResourceNotFoundException" => Refusal::Ended,
         name if passing.contains(&name)
             || name.starts_with("Http5")
             || name.starts_with("Http429") =>

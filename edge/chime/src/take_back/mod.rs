@@ -6,7 +6,7 @@
 //! > given back.
 //!
 //! [`Application`] is the function of the SIP media application, [`Switch`] that of Connect's contact
-//! flow. Both are those of AWS's sample (the same table, attributes, arguments and parameters), with
+//! flow; [`Desk`] asks from the other side. Both are those of AWS's sample (the same table, attributes, arguments and parameters), with
 //! its losses mended. What they decide is pure ([`decide()`]); what they ask is behind
 //! [`offhook_dnis::DnisPool`] and [`Deliver`].
 
@@ -14,6 +14,7 @@ mod application;
 mod connect;
 mod decide;
 mod deliver;
+mod desk;
 mod hangup;
 mod moves;
 mod parameters;
@@ -31,6 +32,7 @@ pub use self::application::Application;
 pub use self::connect::{Switch, SwitchRules};
 pub use self::decide::{Decision, Turn, decide, decide_claimed};
 pub use self::deliver::{Deliver, DeliverError, Refusal, Update, Way};
+pub use self::desk::{Begin, Desk};
 pub use self::rules::{Exhausted, Rules, Words};
 pub use self::state::{Phase, State};
 pub use self::target::Target;

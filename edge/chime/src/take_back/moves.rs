@@ -148,6 +148,9 @@ impl<'a> Move<'a> {
             if !caller.is_empty() {
                 headers.insert(ORIGINAL.to_owned(), caller.to_owned());
             }
+            if target.arn.is_some() {
+                headers.extend(self.own_names());
+            }
         }
         Action::CallAndBridge(CallAndBridge {
             target: Leg::default(),
@@ -157,6 +160,17 @@ impl<'a> Move<'a> {
             ringback_tone: None,
             sip_headers: headers,
         })
+    }
+
+    /// By what the target can have the caller moved on: this call and this application.
+    fn own_names(&self) -> impl Iterator<Item = (String, String)> {
+        let details = &self.view.0.call_details;
+        let names = [
+            (&self.rules.transaction_header, &details.transaction_id),
+            (&self.rules.application_header, &details.sip_media_application_id),
+        ];
+        let given = names.into_iter().filter(|(name, id)| !name.is_empty() && !id.is_empty());
+        given.map(|(name, id)| (name.clone(), id.clone()))
     }
 
     /// Bridges the caller to whom he was asked for: nobody else has him.

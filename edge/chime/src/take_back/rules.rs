@@ -55,6 +55,10 @@ pub struct Rules {
     /// What is said before a target is called is said while it rings, and the ringing tone after it:
     /// where Offhook itself runs the application, the target need not wait for the words.
     pub words_while_ringing: bool,
+    /// The header by which a Voice Connector's target learns the transaction's id; empty: none.
+    pub transaction_header: String,
+    /// And the application's.
+    pub application_header: String,
     /// The caller's number is shown to the target, in the place of ours.
     pub show_caller: bool,
     /// How long the caller is held when Connect hangs up: its request to take him back may be on
@@ -92,6 +96,8 @@ impl Default for Rules {
             default_target: None,
             extensions: false,
             words_while_ringing: false,
+            transaction_header: "X-Transaction-Id".to_owned(),
+            application_header: "X-Sip-Media-Application-Id".to_owned(),
             show_caller: false,
             grace: Duration::from_secs(3),
             returns: 1,

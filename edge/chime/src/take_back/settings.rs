@@ -7,6 +7,8 @@ use super::connect::SwitchRules;
 use super::deliver::Way;
 use super::rules::{Exhausted, Rules, Words};
 use super::target::Target;
+use offhook_sma::action::may_set_header;
+
 use crate::credentials::{Environment, Source};
 use crate::dnis::{DynamoDbConfig, DynamoDbPool};
 use crate::sdk::Sdk;
@@ -91,6 +93,15 @@ impl Settings {
         }
     }
 
+    /// A header that the service lets an application set; `-`: none.
+    fn header(&self, name: &str, usual: &str) -> Result<String, SettingsError> {
+        let header = self.words(name, usual);
+        if !header.is_empty() && !may_set_header(&header) {
+            return Err(problem(name, format!("{header:?} is no header that may be set")));
+        }
+        Ok(header)
+    }
+
     /// `VOICE_CONNECTOR_PHONE_NUMBER` and `VOICE_CONNECTOR_ARN`.
     fn target(&self) -> Result<Option<Target>, SettingsError> {
         let arn = self.environment.get("VOICE_CONNECTOR_ARN");
@@ -142,6 +153,8 @@ impl Settings {
             default_target: self.target()?,
             extensions: false,
             words_while_ringing: false,
+            transaction_header: self.header("TRANSACTION_HEADER", &usual.transaction_header)?,
+            application_header: self.header("APPLICATION_HEADER", &usual.application_header)?,
             show_caller: self.flag("SHOW_CALLER")?,
             grace: Duration::from_millis(self.number("GRACE_MILLISECONDS", grace, 0..=30_000)?),
             returns: u32::try_from(returns).unwrap_or(usual.returns),

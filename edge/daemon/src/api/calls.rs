@@ -49,19 +49,22 @@ impl Calls for OfficeHandle {
 
     fn create(&self, call: CreateCall) -> BoxFuture<'_, Result<String, ApiError>> {
         let creating = self.create_call(call);
-        Box::pin(async move {
-            creating.await.map_err(|error| {
-                let words = error.to_string();
-                match error {
-                    // The operation has no NotFoundException.
-                    CreateError::NoSuchApplication(_)
-                    | CreateError::InvalidNumber(_)
-                    | CreateError::InvalidHeader(_)
-                    | CreateError::TooMany(_) => ApiError::bad_request(words),
-                    CreateError::Full => ApiError::limit_exceeded(words),
-                    CreateError::Closing => ApiError::unavailable(words),
-                }
-            })
-        })
+        Box::pin(async move { creating.await.map_err(not_created) })
+    }
+}
+
+/// As the API says it.
+pub fn not_created(error: CreateError) -> ApiError {
+    let words = error.to_string();
+    match error {
+        // The operation has no NotFoundException.
+        CreateError::NoSuchApplication(_)
+        | CreateError::NoSuchExtension(_)
+        | CreateError::InvalidNumber(_)
+        | CreateError::InvalidHeader(_)
+        | CreateError::TooMany(_) => ApiError::bad_request(words),
+        CreateError::Refused(_) => ApiError::forbidden(words),
+        CreateError::Full => ApiError::limit_exceeded(words),
+        CreateError::Closing => ApiError::unavailable(words),
     }
 }

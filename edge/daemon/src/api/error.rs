@@ -34,6 +34,12 @@ impl ApiError {
         Self::new(400, "BadRequestException", "BadRequest", message)
     }
 
+    /// It is not allowed.
+    #[must_use]
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(403, "ForbiddenException", "Forbidden", message)
+    }
+
     /// There is no such call.
     #[must_use]
     pub fn not_found(message: impl Into<String>) -> Self {

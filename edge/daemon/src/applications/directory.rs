@@ -5,12 +5,28 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use offhook_config::{Config, Target};
 use offhook_flows::Runtime;
-use offhook_pbx::office::{CreateCall, OfficeHandle, application_id};
+use offhook_pbx::keep::Extensions as _;
+use offhook_pbx::office::{CreateCall, DialCall, OfficeHandle, application_id};
 
 use super::Applications;
-use crate::api::calls::{ApiError, Arguments, Calls};
+use crate::api::calls::{ApiError, Arguments, Calls, not_created};
+use crate::dial::{CLICK_TO_CALL, DialError, begin};
 
 impl Applications {
+    /// What calls that begin now keep.
+    pub fn config_in_force(&self) -> Arc<Config> {
+        self.config()
+    }
+
+    /// Extensions that stand in no configuration.
+    ///
+    /// # Errors
+    /// In words.
+    pub async fn phones(&self) -> Result<Vec<String>, String> {
+        let phones = self.store().load_extensions().await.map_err(|error| error.to_string())?;
+        Ok(phones.into_iter().map(|phone| phone.number).collect())
+    }
+
     /// What `to` of a number says (or would say), by the id that events tell; the words themselves
     /// are taken too.
     pub(super) async fn label_of(&self, id: &str) -> Option<String> {
@@ -66,6 +82,23 @@ pub struct ById {
     pub office: OfficeHandle,
 }
 
+impl ById {
+    /// `FromPhoneNumber` is the extension, `ToPhoneNumber` what its phone would dial.
+    async fn click(&self, call: CreateCall) -> Result<String, ApiError> {
+        let CreateCall { from: extension, to: number, sip_headers, arguments, .. } = call;
+        if !sip_headers.is_empty() || !arguments.is_empty() {
+            let words = format!("{CLICK_TO_CALL} takes neither SipHeaders nor ArgumentsMap");
+            return Err(ApiError::bad_request(words));
+        }
+        let call = DialCall { extension, number };
+        match begin(&self.applications, &self.office, call).await {
+            Ok(begun) => Ok(begun.id),
+            Err(DialError::Office(error)) => Err(not_created(error)),
+            Err(error) => Err(ApiError::unavailable(error.to_string())),
+        }
+    }
+}
+
 impl Calls for ById {
     fn update(
         &self,
@@ -78,6 +111,9 @@ impl Calls for ById {
 
     fn create(&self, call: CreateCall) -> BoxFuture<'_, Result<String, ApiError>> {
         Box::pin(async move {
+            if call.application == CLICK_TO_CALL {
+                return self.click(call).await;
+            }
             let label = self.applications.label_of(&call.application).await;
             let application = label.unwrap_or(call.application);
             self.office.create(CreateCall { application, ..call }).await

@@ -226,6 +226,16 @@ impl Applications {
         Ok(Sdk::new(self.handlers.aws(&self.config().aws)?))
     }
 
+    /// The region that AWS is asked in.
+    pub fn region(&self) -> String {
+        self.config().aws.region.clone()
+    }
+
+    /// The pairs of `[dnis]`, when there are any.
+    pub fn pairs(&self) -> Option<Arc<dyn DnisPool>> {
+        self.take_back.get().map(|running| Arc::clone(running.pool()))
+    }
+
     fn http_tasks(&self) -> Result<HttpTasks, String> {
         self.handlers.http_tasks()
     }

@@ -86,6 +86,18 @@ pub enum Command {
     /// Call records and timelines.
     #[command(subcommand)]
     Calls(CallsCommand),
+    /// Rings a phone, and calls a number when it is answered.
+    ///
+    /// Where `[cloud] from_number` is set, AWS calls the number first, and then the phone.
+    Dial {
+        /// Which appliance.
+        #[command(flatten)]
+        place: Place,
+        /// Extension number of the phone; its rights count.
+        extension: String,
+        /// As the phone would dial it.
+        number: String,
+    },
     /// Recorded calls, and recording a call or not.
     #[command(subcommand)]
     Recordings(RecordingsCommand),

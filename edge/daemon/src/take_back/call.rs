@@ -61,6 +61,11 @@ impl Running {
         Self { application, pool, leases: Mutex::default(), alarm: Alarm::default() }
     }
 
+    /// The pairs.
+    pub fn pool(&self) -> &Arc<dyn DnisPool> {
+        &self.pool
+    }
+
     fn leases(&self) -> MutexGuard<'_, HashMap<String, usize>> {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }

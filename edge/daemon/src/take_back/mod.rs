@@ -2,6 +2,7 @@
 //! office that has no port open. What an update does is the call's application's business.
 
 pub mod call;
+pub mod desk;
 pub mod pairs;
 pub mod pool;
 

@@ -3,11 +3,13 @@
 //! The built-in ones here use the same actions that a workflow or a Lambda uses; a desk phone
 //! calling a desk phone takes the same road as a customer in an IVR.
 
+mod click;
 mod dial;
 mod menu;
 mod simple;
 mod voicemail;
 
+pub(crate) use click::Click;
 pub use dial::{Dial, Step};
 pub use menu::{Lamp, VoicemailMenu};
 pub use simple::{Conference, Echo, NewConference, Play, Record, Refuse, Say, Supervise};

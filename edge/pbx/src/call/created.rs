@@ -12,6 +12,7 @@ use offhook_sma::event::{
 
 use super::best::{Outcome, status_for_caller};
 use super::bridge::Begins;
+use super::identity::Source;
 use super::leg::{LegId, Part, Party};
 use super::runner::Running;
 use super::{Call, epoch_ms};
@@ -107,11 +108,15 @@ impl Call {
             leg.call_id = call_id;
         }
         let party: Party = leg.party.clone();
+        let by_phone = matches!(self.caller.source, Source::Phone(_));
         self.caller = self.party_of(id);
         self.transaction.set_status(LegTag::A, Status::Connected);
         self.answered_after_all(now);
         self.record.disposition = "answered".to_owned();
-        self.record.destination = Some(party.label());
+        // A phone that called by a click is no destination: it goes on to one.
+        if !by_phone {
+            self.record.destination = Some(party.label());
+        }
         self.keep_record();
         self.timeline.flush();
         self.tell(now, LegTag::A, EventType::CallAnswered, None);

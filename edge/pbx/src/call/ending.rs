@@ -60,12 +60,17 @@ impl Call {
         if by == EndedBy::Remote {
             self.reasons = reasons;
         }
+        if self.is_moved(id) {
+            self.ends("callee", "gave the caller back to the cloud");
+        }
         self.note_ending(now, tag, answered, trunk, by);
         self.transaction.set_status(tag, Status::Disconnected);
         if self.listening.as_ref().is_some_and(|listening| listening.leg == id) {
             self.listening = None;
         }
-        self.end_transfer(now);
+        if !self.left_for_cloud(now, id) {
+            self.end_transfer(now);
+        }
         if tag == LegTag::A {
             self.stop_bridging(now, &[]);
         }

@@ -146,21 +146,26 @@ impl Call {
         }
         let holder = self.legs.iter().map(|leg| leg.id).find(|id| self.wants_music(*id));
         let Some(holder) = holder else { return };
-        let source = match &self.config().media.hold_music {
-            HoldMusic::Silence => return,
-            HoldMusic::Builtin => AudioSource::Builtin { name: "hold-music".to_owned() },
-            HoldMusic::Files(paths) => {
-                let file = |path: &PathBuf| path.to_string_lossy().into_owned();
-                let parts = paths.iter().map(|path| AudioSource::File { path: file(path) });
-                AudioSource::List { parts: parts.collect() }
-            }
-        };
+        let Some(source) = self.hold_music() else { return };
         self.music = Some(holder);
         if let Some(clips) = self.services.sounds.at_hand(&source) {
             return self.play_music(clips);
         }
         let loading = self.services.sounds.load(source);
         self.work.push(Box::pin(async move { Done::Music { clips: loading.await } }));
+    }
+
+    /// What the operator plays to those who wait.
+    pub(super) fn hold_music(&self) -> Option<AudioSource> {
+        match &self.config().media.hold_music {
+            HoldMusic::Silence => None,
+            HoldMusic::Builtin => Some(AudioSource::Builtin { name: "hold-music".to_owned() }),
+            HoldMusic::Files(paths) => {
+                let file = |path: &PathBuf| path.to_string_lossy().into_owned();
+                let parts = paths.iter().map(|path| AudioSource::File { path: file(path) });
+                Some(AudioSource::List { parts: parts.collect() })
+            }
+        }
     }
 
     /// The music is read. It plays when the call is still held.

@@ -45,6 +45,7 @@ impl Call {
         {
             (*gone, *report) = (true, None);
             self.timeline.note(now, None, "the phone that puts the call through hung up");
+            self.music_while_asking(now);
         }
     }
 

@@ -18,9 +18,10 @@
 //!   [`meeting`]: what needs a service of AWS.
 //! * [`passing`]: what goes from leg to leg untouched.
 //! * [`transfer`]: a phone puts its call through (REFER): [`handover`] to a number, [`joining`] to
-//!   another call of its own; [`reports`] and [`leaving`]: what becomes of the phone.
+//!   another call of its own, [`cloud`] to where the caller came from ([`homeward`], [`code`]);
+//!   [`reports`] and [`leaving`]: what becomes of the phone.
 //! * [`supervised`]: somebody listens to the call; [`supervising`]: the leg of who does.
-//! * [`identity`], [`best`]: pure rules. [`timeline`]: what happened.
+//! * [`identity`], [`best`], [`origin`]: pure rules. [`timeline`]: what happened.
 
 mod answered;
 mod answering;
@@ -28,11 +29,14 @@ mod asking;
 mod begin;
 pub(crate) mod best;
 pub(crate) mod bridge;
+mod cloud;
+mod code;
 mod conference;
 mod created;
 mod ending;
 mod handover;
 mod hold;
+mod homeward;
 pub(crate) mod identity;
 mod info;
 mod joining;
@@ -43,6 +47,7 @@ mod legs;
 mod media_events;
 mod meeting;
 mod music;
+mod origin;
 mod passing;
 mod place;
 mod play;
@@ -84,6 +89,7 @@ use tokio::sync::{Notify, mpsc};
 use self::asking::Tell;
 pub(crate) use self::begin::hops_left;
 use self::bridge::Bridging;
+use self::code::Keys;
 pub use self::conference::Rooms;
 pub(crate) use self::conference::room_of;
 pub(crate) use self::created::Created;
@@ -91,6 +97,7 @@ pub use self::identity::{Caller, Source};
 use self::joining::{Join, JoinRefused, Joined, Partner};
 use self::leg::{Leg, LegId};
 use self::leg_tape::LegTape;
+pub use self::origin::CloudOrigin;
 use self::passing::Passing;
 use self::record::Recorded;
 use self::record_file::Started;
@@ -105,6 +112,7 @@ pub(crate) use self::task::spawn;
 use self::timeline::Timeline;
 use self::transfer::{PutThrough, Transfer};
 use crate::app::{AppError, Application, Lamp};
+use crate::cloud::{Cloud, CloudError};
 use crate::failure::Failure;
 use crate::keep::{CallRecord, Keep};
 use crate::metrics::Metrics;
@@ -146,6 +154,8 @@ pub struct Services {
     pub metrics: Arc<Metrics>,
     /// Conferences that go on.
     pub rooms: Rooms,
+    /// Has the callers' own legs; `None`: nobody is asked.
+    pub cloud: Option<Arc<dyn Cloud>>,
 }
 
 /// A configuration and what is derived from it; a call keeps the one it began with.
@@ -272,6 +282,17 @@ enum Done {
     SupervisorGone {
         run: u64,
     },
+    Cloud {
+        run: u64,
+        answer: Result<(), CloudError>,
+    },
+    AskingMusic {
+        clips: Result<Loaded, NotLoaded>,
+    },
+    Words {
+        leg: LegId,
+        clips: Result<Loaded, NotLoaded>,
+    },
     Nothing,
 }
 
@@ -348,6 +369,8 @@ pub(crate) struct Call {
     bridging: Option<Box<Bridging>>,
     /// A phone puts the call through.
     transfer: Option<Box<Transfer>>,
+    /// Keys that may become the code of `[cloud]`.
+    code_keys: Option<Keys>,
     /// The other call that has our other party, after a transfer.
     partner: Option<Box<Partner>>,
     /// Those who listen to the call.

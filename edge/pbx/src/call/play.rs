@@ -217,6 +217,7 @@ impl Call {
         }
         self.confer_by_key(leg, digit);
         self.supervise_by_key(now, leg, digit);
+        self.code_by_key(now, leg, digit);
         if let Some(listening) = &mut self.listening
             && listening.leg == leg
         {

@@ -22,6 +22,8 @@ pub(super) struct Report {
     subscription: Notifier,
     /// What it was told last.
     last: StatusCode,
+    /// What it says of it, when the status alone says too little.
+    words: Option<&'static str>,
     /// Its NOTIFYs without an answer yet. As many as a session sends at once.
     unanswered: Vec<RequestToken>,
 }
@@ -29,14 +31,14 @@ pub(super) struct Report {
 impl Report {
     pub(super) fn of(now: Instant, refer: &Refer) -> Self {
         let subscription = refer.subscription(now);
-        Self { subscription, last: StatusCode::TRYING, unanswered: Vec::new() }
+        Self { subscription, last: StatusCode::TRYING, words: None, unanswered: Vec::new() }
     }
 
     /// Sends what is to be said.
     fn send(&mut self, now: Instant, leg: &mut Leg) {
         let Some(dialog) = leg.session.dialog() else { return };
         let mut notify = Request::new(Method::Notify, dialog.remote_target().clone());
-        refer::fill_report(now, &mut self.subscription, &mut notify, self.last, None);
+        refer::fill_report(now, &mut self.subscription, &mut notify, self.last, self.words);
         notify.headers.remove(&HeaderName::ContentType);
         let body = Some((refer::SIPFRAG, notify.body));
         if let Ok(token) = leg.session.send(now, Method::Notify, &notify.headers, body) {
@@ -77,12 +79,24 @@ impl Call {
                 let _ = control.try_send(Control::Progress(status.code()));
             }
             Transferor::Leg { id, report: Some(report), gone: false, .. } => {
+                if status.is_success() {
+                    report.words = None;
+                }
                 report.last = status;
                 if let Some(leg) = self.legs.iter_mut().find(|leg| leg.id == *id) {
                     report.send(now, leg);
                 }
             }
             Transferor::Leg { .. } => {}
+        }
+    }
+
+    /// The next report is in these words.
+    pub(super) fn report_with(&mut self, words: &'static str) {
+        if let Some(Transferor::Leg { report: Some(report), .. }) =
+            self.transfer.as_mut().map(|transfer| &mut transfer.by)
+        {
+            report.words = Some(words);
         }
     }
 

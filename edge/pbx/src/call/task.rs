@@ -114,6 +114,8 @@ impl Call {
             self.silence_check,
             self.report_deadline(),
             self.first_action_by,
+            self.cloud_deadline(),
+            self.code_deadline(),
         ];
         sessions.chain(others.into_iter().flatten()).min()
     }
@@ -139,6 +141,8 @@ impl Call {
         self.action_timeout(now);
         self.listen_timeout(now);
         self.first_action_timeout(now);
+        self.cloud_timeout(now);
+        self.code_timeout(now);
     }
 
     pub(super) fn on_done(&mut self, now: Instant, done: Done) {
@@ -162,6 +166,9 @@ impl Call {
             Done::Watching { run, outcome } => self.on_watching(now, run, outcome),
             Done::WatchedGone { run } => self.on_watched_gone(now, run),
             Done::SupervisorGone { run } => self.on_supervisor_gone(now, run),
+            Done::Cloud { run, answer } => self.on_cloud(now, run, answer),
+            Done::AskingMusic { clips } => self.on_music_asked(now, clips),
+            Done::Words { leg, clips } => self.on_words(now, leg, clips),
             Done::Nothing => {}
         }
     }

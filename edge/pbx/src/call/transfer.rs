@@ -20,6 +20,7 @@ use offhook_sma::action::LegTag;
 use offhook_sma::session::Transaction;
 use tokio::sync::{mpsc, oneshot};
 
+use super::cloud::InCloud;
 use super::identity::{self, Caller};
 use super::joining::Partner;
 use super::leg::{Leg, LegId, Part, Party};
@@ -42,6 +43,8 @@ pub(super) struct Transfer {
     /// The extension whose rights count.
     pub(super) extension: String,
     pub(super) stage: Stage,
+    /// By keys in the call: the person hears what a display would say.
+    pub(super) by_keys: bool,
 }
 
 /// Who asked for it.
@@ -77,6 +80,8 @@ pub(super) enum Stage {
     Joining { run: u64, number: String, life: oneshot::Sender<()> },
     /// The other call, which has the party, carries it out.
     Elsewhere,
+    /// The cloud, which has the party's own leg, was asked to.
+    Cloud(Box<InCloud>),
 }
 
 /// What is gone back to when nobody takes the call.
@@ -135,7 +140,8 @@ impl Call {
         let other = self.other(id).map(|leg| leg.id);
         let stage = if other.is_some() { Stage::Asked } else { Stage::Elsewhere };
         let remaining = other.unwrap_or(id);
-        let transfer = Transfer { by, remaining, extension: extension.clone(), stage };
+        let extended = extension.clone();
+        let transfer = Transfer { by, remaining, extension: extended, stage, by_keys: false };
         self.transfer = Some(Box::new(transfer));
         // RFC 3515 §2.4.4: the first report follows at once.
         self.report(now, StatusCode::TRYING);
@@ -207,7 +213,9 @@ impl Call {
         };
         self.transfer_ordered(now, None, &extension, &number, replaces.is_some());
         let by = Transferor::Call { control, gone: false };
-        self.transfer = Some(Box::new(Transfer { by, remaining, extension, stage: Stage::Asked }));
+        let stage = Stage::Asked;
+        let transfer = Transfer { by, remaining, extension, stage, by_keys: false };
+        self.transfer = Some(Box::new(transfer));
         self.stop_music();
         self.carry_out(now, number, replaces.as_ref());
     }
@@ -232,7 +240,7 @@ impl Call {
         transfers.push(Transferred { at, by, to: to.to_owned(), attended, status: None });
     }
 
-    fn carry_out(&mut self, now: Instant, number: String, replaces: Option<&Replaces>) {
+    pub(super) fn carry_out(&mut self, now: Instant, number: String, replaces: Option<&Replaces>) {
         let remaining = self.transfer.as_ref().map(|t| t.remaining);
         if let Some(port) = remaining.and_then(|id| self.leg_ref(id)).and_then(Leg::port) {
             // Whatever played to it, also for the other call.
@@ -240,6 +248,7 @@ impl Call {
         }
         match replaces {
             Some(replaces) => self.ask_to_join(now, replaces, number),
+            None if self.to_cloud(now, &number) => {}
             None => self.call_target(now, &number),
         }
     }

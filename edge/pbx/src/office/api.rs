@@ -12,7 +12,9 @@ use tokio::sync::oneshot;
 
 use super::route::Plan;
 use super::{Office, OfficeHandle};
-use crate::call::{Begins, Caller, Created, Source};
+use crate::app::Click;
+use crate::call::{Begins, Caller, Created, Source, identity};
+use crate::failure::Failure;
 
 /// Pairs of arguments, and of headers.
 const MAX_PAIRS: usize = 20;
@@ -54,6 +56,15 @@ pub struct CreateCall {
     pub arguments: BTreeMap<String, String>,
 }
 
+/// A phone that is to ring and to call a number when it is answered (click-to-call).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DialCall {
+    /// Whose phone; its rights count.
+    pub extension: String,
+    /// As it would dial it.
+    pub number: String,
+}
+
 /// Why a call was not begun. In brackets the HTTP status of AWS's API.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CreateError {
@@ -63,6 +74,12 @@ pub enum CreateError {
     /// (400) Not `^\+?[1-9]\d{1,14}$`, or a number for emergencies.
     #[error("{0} is no number that can be called")]
     InvalidNumber(String),
+    /// (404)
+    #[error("there is no extension {0}")]
+    NoSuchExtension(String),
+    /// (403) The phone may not call there, or nothing leads there.
+    #[error("{}", .0.meaning)]
+    Refused(&'static Failure),
     /// (400)
     #[error("Invalid SIP header(s) provided: {0}.")]
     InvalidHeader(String),
@@ -91,9 +108,15 @@ pub enum UpdateError {
     Busy,
 }
 
+/// What is to be begun.
+enum What {
+    Create(CreateCall),
+    Dial(DialCall),
+}
+
 /// A call to be begun, and where to say what came of it.
 pub(super) struct Order {
-    call: CreateCall,
+    what: What,
     reply: oneshot::Sender<Result<String, CreateError>>,
 }
 
@@ -105,8 +128,21 @@ impl OfficeHandle {
     /// When it is not begun.
     pub async fn create_call(&self, call: CreateCall) -> Result<String, CreateError> {
         check(&call)?;
+        self.begin(What::Create(call)).await
+    }
+
+    /// Rings a phone, which calls the number when it is answered, with its own rights. Gives the
+    /// call's id.
+    ///
+    /// # Errors
+    /// When the phone does not ring.
+    pub async fn dial(&self, call: DialCall) -> Result<String, CreateError> {
+        self.begin(What::Dial(call)).await
+    }
+
+    async fn begin(&self, what: What) -> Result<String, CreateError> {
         let (reply, created) = oneshot::channel();
-        let sent = self.orders.send(Order { call, reply }).await;
+        let sent = self.orders.send(Order { what, reply }).await;
         sent.map_err(|_| CreateError::Closing)?;
         created.await.unwrap_or(Err(CreateError::Closing))
     }
@@ -187,17 +223,25 @@ fn check(call: &CreateCall) -> Result<(), CreateError> {
 impl Office {
     pub(super) fn create(&mut self, order: Order) {
         self.refresh();
-        let Order { call, reply } = order;
-        let _ = reply.send(self.created(call));
+        let Order { what, reply } = order;
+        let begun = self.has_room().and_then(|()| match what {
+            What::Create(call) => self.created(call),
+            What::Dial(call) => self.dialled_for(call),
+        });
+        let _ = reply.send(begun);
     }
 
-    fn created(&mut self, call: CreateCall) -> Result<String, CreateError> {
+    fn has_room(&self) -> Result<(), CreateError> {
         if self.draining.load(Ordering::Relaxed) {
             return Err(CreateError::Closing);
         }
         if self.registry.count() >= self.settings.config.sip.max_calls {
             return Err(CreateError::Full);
         }
+        Ok(())
+    }
+
+    fn created(&mut self, call: CreateCall) -> Result<String, CreateError> {
         let CreateCall { application, from, to, sip_headers: headers, arguments } = call;
         if self.settings.config.dialplan.emergency_number(&to).is_some() {
             // Nobody would be there to speak.
@@ -219,5 +263,32 @@ impl Office {
         let caller = Caller::known(source, &from, None);
         let begins = Created { to: to.clone(), from, headers, arguments };
         Ok(self.start(Begins::Created(Box::new(begins)), caller, to, plan, None))
+    }
+
+    fn dialled_for(&mut self, call: DialCall) -> Result<String, CreateError> {
+        let DialCall { extension, number } = call;
+        let phonebook = &self.services.phonebook;
+        let Some(account) = phonebook.account(&extension) else {
+            return Err(CreateError::NoSuchExtension(extension));
+        };
+        let dialled = identity::dialled(&number, |number| phonebook.account(number).is_some());
+        if dialled.is_empty() || !identity::is_plain(&dialled) {
+            return Err(CreateError::InvalidNumber(number));
+        }
+        let name = Some(account.name.clone()).filter(|name| !name.is_empty());
+        let source = Source::Phone(extension.clone());
+        let caller = Caller::known(source.clone(), &extension, name);
+        let plan = self.router.plan(&self.settings.config, &source, &caller, &dialled);
+        if let Some(failure) = plan.failure {
+            return Err(CreateError::Refused(failure));
+        }
+        if plan.emergency {
+            // Who needs help dials by himself, and is heard at once.
+            return Err(CreateError::InvalidNumber(dialled));
+        }
+        let plan = Plan { app: Box::new(Click(plan.app)), ..plan };
+        let (from, headers, arguments) = (dialled.clone(), BTreeMap::new(), BTreeMap::new());
+        let begins = Created { to: extension, from, headers, arguments };
+        Ok(self.start(Begins::Created(Box::new(begins)), caller, dialled, plan, None))
     }
 }

@@ -25,7 +25,7 @@ use offhook_sma::Rules;
 use tokio::sync::{mpsc, watch};
 
 use self::api::Order;
-pub use self::api::{CreateCall, CreateError, UpdateError, application_id};
+pub use self::api::{CreateCall, CreateError, DialCall, UpdateError, application_id};
 pub use self::phonebook::Desk;
 pub use self::registry::LiveCall;
 use self::registry::Registry;
@@ -298,6 +298,7 @@ impl Office {
         }
         let name = account.as_ref().map(|a| a.name.as_str()).filter(|name| !name.is_empty());
         let caller = Caller::of(&new.request, source, name);
+        let caller = caller.from_cloud(&new.request, &self.settings.config);
         let dialled = call::identity::dialled(&user_of(&new.request.uri), |number| {
             phonebook.account(number).is_some()
         });

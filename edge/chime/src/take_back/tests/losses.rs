@@ -8,8 +8,7 @@ use super::memory::Memory;
 use super::service::{Service, expect, expect_nothing, rules, rules_with_office, shown};
 use crate::take_back::{Application, Phase};
 
-const TO_OFFICE: &str =
-    "call AWS +18555550111 as +18005550000 X-Original-Calling-Number=+12065550142 X-Queue=sales";
+const TO_OFFICE: &str = "call AWS +18555550111 as +18005550000 X-Original-Calling-Number=+12065550142 X-Queue=sales X-Sip-Media-Application-Id=sma-1 X-Transaction-Id=t1";
 
 #[test]
 fn a_pair_does_not_leak_when_the_caller_is_gone_before_the_answer_is_stored() {
@@ -67,8 +66,7 @@ fn who_waits_too_long_for_a_pair_goes_to_the_office_or_hears_why_not() {
             turn = call.succeeded("Pause");
         }
         if office {
-            let wanted =
-                "call AWS +18555550111 as +18445550100 X-Original-Calling-Number=+12065550142";
+            let wanted = "call AWS +18555550111 as +18445550100 X-Original-Calling-Number=+12065550142 X-Sip-Media-Application-Id=sma-1 X-Transaction-Id=t1";
             expect(&turn, ["say Please hold while we connect you", wanted]);
         } else {
             expect(&turn, ["say We are sorry", "hang up A"]);

@@ -154,7 +154,9 @@ fn the_callers_number_may_be_shown_and_words_left_out() {
     call.update(json!({"TransferTarget": "4711", "TransferTargetArn": ARN}));
     expect(
         &call.other_hangs_up(),
-        ["call AWS 4711 as +12065550142 X-Original-Calling-Number=+12065550142"],
+        [
+            "call AWS 4711 as +12065550142 X-Original-Calling-Number=+12065550142 X-Sip-Media-Application-Id=sma-1 X-Transaction-Id=t1",
+        ],
     );
 }
 

@@ -1,0 +1,315 @@
+//! A phone gives a caller back whose own leg is in the cloud: the cloud is asked to move that leg,
+//! and ours ends, so that no call goes in at one side of the office and out at the other.
+//!
+//! > The cloud's answer says that it will try. The caller is gone when his leg here is: until then
+//! > he is the desk's, and whatever goes wrong, the desk has him still, or again.
+//!
+//! [`super::transfer`] comes here before it calls a number; what was asked for is decided by
+//! [`super::homeward`].
+
+use std::time::Instant;
+
+use offhook_media::engine::{Playback, Repeat};
+use offhook_sip::header::Headers;
+use offhook_sip::message::StatusCode;
+use offhook_sma::action::AudioSource;
+use offhook_sma::speech::SpeechParameters;
+
+use super::homeward::{Homeward, Way};
+use super::leg::{Leg, LegId};
+use super::sounds::{Loaded, NotLoaded};
+use super::transfer::{Stage, Transfer, Transferor};
+use super::{Call, Done};
+use crate::cloud::CloudError;
+use crate::failure::{self, Failure};
+
+/// Of what is played here: its end is told to nobody.
+const WORDS: u64 = u64::MAX;
+
+/// The cloud was asked to move the remaining party.
+pub(super) struct InCloud {
+    run: u64,
+    /// What is called here when it is no call of the cloud after all.
+    number: String,
+    destination: String,
+    way: Way,
+    /// Our leg has to be gone by then. `None`: there is no answer yet.
+    bye_by: Option<Instant>,
+    /// It is.
+    left: bool,
+}
+
+/// Why the caller stays.
+struct Stays {
+    failure: &'static Failure,
+    /// For the phone's display, and spoken.
+    words: &'static str,
+    /// For the timeline.
+    detail: String,
+}
+
+impl Call {
+    /// Asks the cloud to take the remaining party to what was dialled. `false`: this is no business
+    /// of the cloud's.
+    pub(super) fn to_cloud(&mut self, now: Instant, number: &str) -> bool {
+        let Some(transfer) = &self.transfer else { return false };
+        let (remaining, extension) = (transfer.remaining, transfer.extension.clone());
+        let homeward = match self.homeward(remaining, &extension, number) {
+            Homeward::Here(number) => {
+                // The code means nothing to a number's application.
+                self.call_target(now, &number);
+                return true;
+            }
+            Homeward::NotOurs => return false,
+            Homeward::Refused { failure, words } => {
+                self.stays(now, Stays { failure, words, detail: words.to_owned() });
+                return true;
+            }
+            Homeward::Cloud(homeward) => *homeward,
+        };
+        let run = self.run_id();
+        let destination = homeward.way.destination();
+        self.timeline.note(now, None, format!("the cloud is asked: {destination}"));
+        let asked = homeward.order.zip(self.services.cloud.clone());
+        let patience = self.config().cloud.answer;
+        self.work.push(Box::pin(async move {
+            let Some((order, cloud)) = asked else {
+                return Done::Cloud { run, answer: Ok(()) };
+            };
+            let late = format!("no answer within {} s", patience.as_secs());
+            let answer = tokio::time::timeout(patience, cloud.ask(order)).await;
+            let answer = answer.unwrap_or(Err(CloudError::Unavailable(late)));
+            Done::Cloud { run, answer }
+        }));
+        let (number, way) = (homeward.number, homeward.way);
+        self.in_cloud(InCloud { run, number, destination, way, bye_by: None, left: false });
+        self.music_while_asking(now);
+        true
+    }
+
+    fn in_cloud(&mut self, asked: InCloud) {
+        if let Some(transfer) = &mut self.transfer {
+            transfer.stage = Stage::Cloud(Box::new(asked));
+        }
+    }
+
+    fn asked(&mut self) -> Option<&mut InCloud> {
+        match &mut self.transfer.as_mut()?.stage {
+            Stage::Cloud(asked) => Some(asked),
+            _ => None,
+        }
+    }
+
+    /// The cloud has answered.
+    pub(super) fn on_cloud(&mut self, now: Instant, run: u64, answer: Result<(), CloudError>) {
+        let patience = self.config().cloud.bye;
+        let required = self.config().cloud.attributes_required;
+        let Some(asked) = self.asked().filter(|asked| asked.run == run) else { return };
+        let (left, releases) = (asked.left, matches!(asked.way, Way::Connect { .. }));
+        match answer {
+            Ok(()) if left => self.moved(now),
+            Ok(()) => {
+                asked.bye_by = Some(now + patience);
+                self.taken(now, releases);
+            }
+            // He hung up, or was hung up on, meanwhile.
+            Err(error) if left => {
+                self.timeline.note(now, None, format!("the cloud did not take him: {error}"));
+                self.end_transfer(now);
+            }
+            Err(CloudError::NotThere) => self.is_not_the_clouds(now),
+            Err(error) if releases && !required => {
+                asked.bye_by = Some(now + patience);
+                self.timeline.note(now, None, format!("attributes are not written: {error}"));
+                self.taken(now, true);
+            }
+            Err(error) => self.stays(now, why(&error, releases)),
+        }
+    }
+
+    /// The cloud will have the caller: it hangs up here, or we do.
+    fn taken(&mut self, now: Instant, releases: bool) {
+        let remaining = self.transfer.as_ref().map(|transfer| transfer.remaining);
+        if let Some(leg) = remaining.filter(|_| releases).and_then(|id| self.leg(id)) {
+            // What its flow does then is said there: "Resume flow after disconnect".
+            leg.session.hangup(now, Headers::new());
+            return;
+        }
+        self.timeline.note(now, None, "the cloud moves the caller");
+        self.report_with("The cloud moves the call");
+        self.report(now, StatusCode::SESSION_PROGRESS);
+    }
+
+    /// The pair of numbers is nobody's: the office calls, as ever.
+    fn is_not_the_clouds(&mut self, now: Instant) {
+        let Some(asked) = self.asked() else { return };
+        let number = std::mem::take(&mut asked.number);
+        if number.is_empty() {
+            let words = "This call is not in the cloud";
+            let failure = failure::CLOUD_CALL_GONE;
+            return self.stays(now, Stays { failure, words, detail: words.to_owned() });
+        }
+        self.timeline.note(now, None, "it is no call of the cloud's");
+        self.quiet();
+        if let Some(transfer) = &mut self.transfer {
+            transfer.stage = Stage::Asked;
+        }
+        self.call_target(now, &number);
+    }
+
+    /// A leg is down. `true`: its party is on its way through the cloud, or may be.
+    pub(super) fn left_for_cloud(&mut self, now: Instant, id: LegId) -> bool {
+        let remains = self.transfer.as_ref().is_some_and(|t| t.remaining == id);
+        let Some(asked) = self.asked().filter(|_| remains) else { return false };
+        asked.left = true;
+        if asked.bye_by.is_some() {
+            self.moved(now);
+        }
+        // Else the BYE was faster than the answer: that says what it was.
+        true
+    }
+
+    /// Whether a leg that ends now ends because the cloud has its party.
+    pub(super) fn is_moved(&self, id: LegId) -> bool {
+        self.transfer.as_ref().is_some_and(|transfer| {
+            let taken = matches!(&transfer.stage, Stage::Cloud(asked) if asked.bye_by.is_some());
+            taken && transfer.remaining == id
+        })
+    }
+
+    fn moved(&mut self, now: Instant) {
+        let Some(asked) = self.asked() else { return };
+        let destination = std::mem::take(&mut asked.destination);
+        self.report(now, StatusCode::OK);
+        let Some(transfer) = self.transfer.take() else { return };
+        self.timeline.note(now, None, "the cloud has the caller");
+        self.music = None;
+        self.record.destination = Some(destination);
+        self.keep_record();
+        if let Transferor::Leg { id, gone: false, .. } = transfer.by {
+            self.leave(now, id);
+        }
+    }
+
+    /// When [`Call::cloud_timeout`] is due.
+    pub(super) fn cloud_deadline(&self) -> Option<Instant> {
+        match &self.transfer.as_ref()?.stage {
+            Stage::Cloud(asked) => asked.bye_by,
+            _ => None,
+        }
+    }
+
+    /// The cloud took the order and the caller is still here.
+    pub(super) fn cloud_timeout(&mut self, now: Instant) {
+        if self.cloud_deadline().is_none_or(|at| at > now) {
+            return;
+        }
+        let seconds = self.config().cloud.bye.as_secs();
+        let detail = format!("the caller is still here after {seconds} s");
+        let words = "The cloud did not take the call";
+        self.stays(now, Stays { failure: failure::CLOUD_SILENT, words, detail });
+    }
+
+    /// It comes to nothing: the caller is the desk's, which rings when its phone is gone.
+    fn stays(&mut self, now: Instant, why: Stays) {
+        let Stays { failure, words, detail } = why;
+        self.timeline.failure(now, None, failure, Some(failure.sip_status), &detail);
+        self.quiet();
+        let Some(transfer) = &mut self.transfer else { return };
+        if transfer.by.is_gone() {
+            transfer.stage = Stage::Asked;
+            let extension = transfer.extension.clone();
+            self.transfer_status(failure.sip_status);
+            self.timeline.note(now, None, "the phone has hung up: it rings again");
+            return self.call_target(now, &extension);
+        }
+        let spoken = match &**transfer {
+            Transfer { by_keys: true, by: Transferor::Leg { id, .. }, .. } => Some(*id),
+            _ => None,
+        };
+        self.report_with(words);
+        self.transfer_failed(now, failure.sip_status);
+        if let Some(leg) = spoken {
+            self.say_to(leg, words);
+        }
+    }
+
+    /// A person who has no display for it hears why.
+    fn say_to(&mut self, leg: LegId, words: &str) {
+        let text = AudioSource::Speech(Box::new(SpeechParameters::text(words)));
+        let loading = self.services.sounds.load(text);
+        self.work.push(Box::pin(async move { Done::Words { leg, clips: loading.await } }));
+    }
+
+    pub(super) fn on_words(&mut self, now: Instant, leg: LegId, clips: Result<Loaded, NotLoaded>) {
+        let playback = match clips {
+            Ok(clips) => Playback { parts: clips.parts, ..Playback::of(WORDS, Vec::new()) },
+            Err(error) => {
+                self.timeline.note(now, None, format!("a tone for words: {}", error.text));
+                super::conference::beep(&self.services)
+            }
+        };
+        if let Some(port) = self.leg_ref(leg).and_then(Leg::port) {
+            port.play(playback);
+        }
+    }
+
+    /// A caller who was on hold, or whose phone has hung up, hears music until the cloud has him.
+    pub(super) fn music_while_asking(&mut self, now: Instant) {
+        let Some(transfer) = &self.transfer else { return };
+        let waits = match (&transfer.stage, &transfer.by) {
+            (Stage::Cloud(asked), Transferor::Leg { id, gone, .. }) if !asked.left => {
+                let held = |leg: &Leg| leg.media.as_ref().is_some_and(|media| media.held);
+                *gone || self.leg_ref(*id).is_some_and(held)
+            }
+            _ => false,
+        };
+        if !waits {
+            return;
+        }
+        let Some(source) = self.hold_music() else { return };
+        if let Some(clips) = self.services.sounds.at_hand(&source) {
+            return self.on_music_asked(now, Ok(clips));
+        }
+        let loading = self.services.sounds.load(source);
+        self.work.push(Box::pin(async move { Done::AskingMusic { clips: loading.await } }));
+    }
+
+    pub(super) fn on_music_asked(&mut self, now: Instant, clips: Result<Loaded, NotLoaded>) {
+        let waits = self.transfer.as_ref().filter(|t| matches!(t.stage, Stage::Cloud(_)));
+        let Some(remaining) = waits.map(|transfer| transfer.remaining) else { return };
+        match clips {
+            Ok(clips) => {
+                let (parts, repeat) = (clips.parts, Repeat::Forever);
+                if let Some(port) = self.leg_ref(remaining).and_then(Leg::port) {
+                    port.play(Playback { parts, repeat, ..Playback::of(WORDS, Vec::new()) });
+                }
+            }
+            Err(error) => self.timeline.note(now, None, format!("no music: {}", error.text)),
+        }
+    }
+
+    /// Nothing plays to the remaining party any more.
+    fn quiet(&self) {
+        let remaining = self.transfer.as_ref().map(|transfer| transfer.remaining);
+        if let Some(port) = remaining.and_then(|id| self.leg_ref(id)).and_then(Leg::port) {
+            port.stop_play();
+        }
+    }
+}
+
+/// What the phone is told.
+fn why(error: &CloudError, attributes: bool) -> Stays {
+    let detail = error.to_string();
+    let (failure, words) = match error {
+        CloudError::NotThere | CloudError::Gone(_) => {
+            (failure::CLOUD_CALL_GONE, "The cloud has no such call any more")
+        }
+        CloudError::Refused(_) if attributes => {
+            (failure::CLOUD_REFUSED, "The cloud does not take the attributes")
+        }
+        CloudError::Refused(_) => (failure::CLOUD_REFUSED, "The cloud may not move the call"),
+        CloudError::Unavailable(_) => (failure::CLOUD_UNREACHABLE, "The cloud does not answer"),
+    };
+    Stays { failure, words, detail }
+}

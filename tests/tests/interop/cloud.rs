@@ -1,0 +1,123 @@
+//! A real phone gives callers back to AWS: signed requests to a server that checks them.
+
+use std::sync::{Arc, Mutex};
+
+use offhook_chime::sigv4::{self, Received};
+use offhook_tests::appliance::Appliance;
+use offhook_tests::baresip::{Baresip, Setup};
+use offhook_tests::net::Net;
+use offhook_tests::sipp::Sipp;
+use offhook_tests::web::{Asked, Says, Web};
+use serde_json::{Value, json};
+
+use crate::{ended_call, line, office};
+
+const CALL: &str = include_str!("../scenarios/connect_call.xml");
+const CONTACT: &str = "X-Amzn-ConnectContactId: 7d1b0f4e-0000-4000-8000-000000000001";
+const KEY: &str = "AKIACLOUDTEST";
+const SECRET: &str = "secret-of-the-cloud-of-tests";
+
+/// AWS, as a desk asks it: what was asked with a good signature.
+struct Cloud {
+    web: Web,
+    asked: Arc<Mutex<Vec<(String, Value)>>>,
+}
+
+impl Cloud {
+    fn start() -> Self {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&asked);
+        let web = Web::start(move |request| match signed(&request) {
+            Ok(()) => {
+                let what = format!("{} {}", request.method, request.path);
+                heard.lock().unwrap().push((what, request.json()));
+                Says::json(202, &json!({"SipMediaApplicationCall": {"TransactionId": "t-1"}}))
+            }
+            Err(words) => Says::json(403, &json!({"Code": "Forbidden", "Message": words})),
+        });
+        Self { web, asked }
+    }
+
+    fn asked(&self) -> Vec<(String, Value)> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    fn office(&self, net: Net, cloud: &str) -> Appliance {
+        let config = format!(
+            "[aws]\nendpoint = \"{}\"\naccess_key = \"{KEY}\"\nsecret_key = \"{SECRET}\"\n\
+             [cloud]\ntransfers = true\ntrunks = [\"line\"]\n{cloud}{}",
+            self.web.url(),
+            line(net, "extension:101"),
+        );
+        office(net, &config, &["101"])
+    }
+}
+
+fn signed(asked: &Asked) -> Result<(), String> {
+    let service = if asked.path.starts_with("/contact/") { "connect" } else { "chime" };
+    let received = Received {
+        method: &asked.method,
+        path: &asked.path,
+        query: &asked.query,
+        headers: &asked.headers,
+        body: &asked.body,
+    };
+    let secret = |id: &str| (id == KEY).then(|| SECRET.to_owned());
+    let verified = sigv4::verify(received, service, jiff::Timestamp::now(), secret);
+    verified.map(drop).map_err(|error| error.to_string())
+}
+
+/// The caller's side hangs up by itself, and not after some seconds.
+fn until_bye(scenario: &str) -> String {
+    let (talking, _) = scenario.split_once("  <pause/>").unwrap();
+    let ok = "SIP/2.0 200 OK\n[last_Via:]\n[last_From:]\n[last_To:]\n[last_Call-ID:]\n\
+              [last_CSeq:]\nContent-Length: 0\n\n";
+    format!("{talking}  <recv request=\"BYE\"/>\n  <send><![CDATA[\n{ok}]]></send>\n</scenario>\n")
+}
+
+#[test]
+fn a_phone_gives_a_caller_back_to_his_sip_media_application() {
+    let (net, cloud) = (Net::new(), Cloud::start());
+    let appliance = cloud.office(net, "");
+    let mut desk =
+        Baresip::registered(&Setup::of(&appliance, 3, "101").account(";answermode=auto"));
+    let named = CALL.replace(CONTACT, "X-Transaction-Id: t-1\nX-Sip-Media-Application-Id: a-1");
+    let caller = Sipp::start(&named, (net.trunk(), 5060), appliance.sip(), &["-d", "6000"]);
+    desk.expect("CALL_ESTABLISHED");
+    desk.command("transfer", &format!("sip:+15557770000@{}", appliance.sip()));
+    // The service hangs up when it bridges the caller.
+    caller.finish();
+    desk.expect("CALL_CLOSED");
+    let path = "POST /sip-media-applications/a-1/calls/t-1".to_owned();
+    let body = json!({"Arguments": {"TransferTarget": "+15557770000"}});
+    assert_eq!(cloud.asked(), [(path, body)]);
+    let call = ended_call(&appliance);
+    assert_eq!(call["destination"], "cloud:+15557770000", "{call}");
+    assert_eq!(call["transfers"][0]["status"], 200, "{call}");
+    appliance.assert_nothing_left();
+}
+
+#[test]
+fn a_phone_gives_a_caller_back_to_connects_flow_with_attributes() {
+    let (net, cloud) = (Net::new(), Cloud::start());
+    let texts = "attributes = { desk = \"{extension}\", to = \"{target}\" }\n";
+    let appliance = cloud.office(net, texts);
+    let mut desk =
+        Baresip::registered(&Setup::of(&appliance, 3, "101").account(";answermode=auto"));
+    let arn = "X-Amzn-SourceArn: arn:aws:connect:us-east-1:111122223333:instance/i-1";
+    let named = CALL.replace(CONTACT, &format!("{CONTACT}\n{arn}"));
+    let caller = Sipp::start(&until_bye(&named), (net.trunk(), 5060), appliance.sip(), &[]);
+    desk.expect("CALL_ESTABLISHED");
+    desk.command("transfer", &format!("sip:*8@{}", appliance.sip()));
+    caller.finish();
+    desk.expect("CALL_CLOSED");
+    let body = json!({
+        "InstanceId": "i-1", "InitialContactId": "7d1b0f4e-0000-4000-8000-000000000001",
+        "Attributes": {"desk": "101", "to": ""}
+    });
+    assert_eq!(cloud.asked(), [("POST /contact/attributes".to_owned(), body)]);
+    let call = ended_call(&appliance);
+    assert_eq!(call["destination"], "cloud:connect", "{call}");
+    assert_eq!(call["transfers"][0]["status"], 200, "{call}");
+    appliance.assert_nothing_left();
+}
