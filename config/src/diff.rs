@@ -183,6 +183,8 @@ keys! {
     }
     take_back: TakeBack {
         queue "queue" Restart,
+        table "table" Restart,
+        table_interval "table_interval_ms" Restart,
         max_age "max_age_seconds" Restart,
     }
     dnis: Dnis {

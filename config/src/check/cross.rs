@@ -19,6 +19,7 @@ pub(super) struct Marks<'d, 'i> {
     pub(super) voicemail: Section<'d, 'i>,
     pub(super) dialplan: Section<'d, 'i>,
     pub(super) dnis: Section<'d, 'i>,
+    pub(super) take_back: Section<'d, 'i>,
     pub(super) listens: Vec<Section<'d, 'i>>,
     pub(super) trunks: Vec<Section<'d, 'i>>,
     pub(super) extensions: Vec<Section<'d, 'i>>,
@@ -48,6 +49,7 @@ pub(super) fn cross_check(config: &Config, marks: &Marks<'_, '_>) {
         let at = marks.dnis.at("otherwise");
         extension_exists(config, &marks.dnis, at, "otherwise", number);
     }
+    super::take_back::cross_check(config, marks);
 }
 
 fn ports(config: &Config, marks: &Marks<'_, '_>) {

@@ -26,12 +26,13 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
     let voicemail_section = root.table("voicemail", "[voicemail]");
     let dialplan_section = root.table("dialplan", "[dialplan]");
     let dnis_section = root.table("dnis", "[dnis]");
+    let take_back_section = root.table("take_back", "[take_back]");
     let media_section = root.table("media", "[media]");
     let webrtc_section = root.table("webrtc", "[webrtc]");
     let business_section = root.table("business", "[business]");
     let mut config = Config {
         aws: applications::aws(&root.table("aws", "[aws]")),
-        take_back: super::take_back::take_back(&root.table("take_back", "[take_back]")),
+        take_back: super::take_back::take_back(&take_back_section),
         dnis: super::take_back::dnis(&dnis_section),
         application_rules: applications::application_rules(
             &root.table("application_rules", "[application_rules]"),
@@ -62,6 +63,7 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
         voicemail: voicemail_section,
         dialplan: dialplan_section,
         dnis: dnis_section,
+        take_back: take_back_section,
         listens: root.tables("listen", "[[listen]]").unwrap_or_default(),
         trunks: root.tables("trunk", "[[trunk]]").unwrap_or_default(),
         extensions: root.tables("extension", "[[extension]]").unwrap_or_default(),

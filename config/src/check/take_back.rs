@@ -1,10 +1,11 @@
 //! `[take_back]` and `[dnis]`.
 
+use super::cross::Marks;
 use super::lists::e164_list;
 use super::recording::web_server;
 use super::section::Section;
 use crate::extension::is_extension;
-use crate::schema::{Dnis, Keeper, TakeBack};
+use crate::schema::{Config, Dnis, Keeper, TakeBack};
 
 const POSTGRES: [&str; 3] = ["postgres", "postgres_file", "postgres_env"];
 /// Pairs of numbers: each of ours with each of Connect's.
@@ -21,9 +22,23 @@ pub(super) fn take_back(s: &Section<'_, '_>) -> TakeBack {
         let remedy = "write it like \"https://sqs.us-east-1.amazonaws.com/111122223333/take-back\"";
         s.reader.suggest(s.at("queue"), message, remedy);
     }
+    let table = s.flag("table").unwrap_or(default.table);
+    let table_interval =
+        s.millis("table_interval_ms", 100..=10_000).unwrap_or(default.table_interval);
     let max_age = s.seconds("max_age_seconds", 1..=3_600).unwrap_or(default.max_age);
     s.finish();
-    TakeBack { queue, max_age }
+    TakeBack { queue, table, table_interval, max_age }
+}
+
+/// The table that is looked into is the one that keeps the pairs.
+pub(super) fn cross_check(config: &Config, marks: &Marks<'_, '_>) {
+    let kept_there = matches!(config.dnis.keeper, Keeper::DynamoDb(_));
+    let leases = kept_there && !config.dnis.our_numbers.is_empty();
+    if config.take_back.table && !leases {
+        let message = "`table`: [dnis] leases no pairs from a table that could be looked into";
+        let remedy = "name it in [dnis] `table`, with `our_numbers` and `connect_numbers`";
+        marks.take_back.reader.suggest(marks.take_back.at("table"), message, remedy);
+    }
 }
 
 pub(super) fn dnis(s: &Section<'_, '_>) -> Dnis {

@@ -130,6 +130,12 @@ const OTHERWISE: &[(&str, &str, &str)] = &[
     ("aws", "endpoint", "\"http://127.0.0.1:4566\""),
     ("aws", "pass_on", "true"),
     ("take_back", "queue", "\"https://sqs.us-east-1.amazonaws.com/111122223333/q\""),
+    (
+        "take_back",
+        "table",
+        "true\n[dnis]\nour_numbers = [\"+15550100100\"]\nconnect_numbers = [\"+15550100101\"]\ntable = \"pairs\"\nname = \"office\"",
+    ),
+    ("take_back", "table_interval_ms", "250"),
     ("take_back", "max_age_seconds", "30"),
     ("dnis", "our_numbers", "[\"+15550100100\"]\nconnect_numbers = []"),
     ("dnis", "connect_numbers", "[\"+15550100100\"]\nour_numbers = []"),

@@ -10,13 +10,22 @@ pub struct TakeBack {
     /// URL of an SQS queue that is looked into for updates of calls: for an office that has no
     /// port open. `None`: none is.
     pub queue: Option<String>,
+    /// The table of `[dnis]` is looked into for updates of the calls that have leased its rows.
+    pub table: bool,
+    /// Between two looks into it, while there are such calls.
+    pub table_interval: Duration,
     /// An update that has waited longer moves nobody.
     pub max_age: Duration,
 }
 
 impl Default for TakeBack {
     fn default() -> Self {
-        Self { queue: None, max_age: Duration::from_secs(60) }
+        Self {
+            queue: None,
+            table: false,
+            table_interval: Duration::from_millis(500),
+            max_age: Duration::from_secs(60),
+        }
     }
 }
 

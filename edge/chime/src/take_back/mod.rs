@@ -16,6 +16,7 @@ mod decide;
 mod deliver;
 mod hangup;
 mod moves;
+pub mod notes;
 mod parameters;
 pub mod queue;
 mod rules;

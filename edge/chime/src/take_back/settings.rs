@@ -211,12 +211,13 @@ impl Settings {
     ///
     /// # Errors
     /// It is none of the ways, or the queue's URL is missing.
-    pub fn way(&self, sdk: Sdk) -> Result<Way, SettingsError> {
+    pub fn way(&self, sdk: Sdk, pool: &DynamoDbPool) -> Result<Way, SettingsError> {
         match self.text("UPDATE_BY", "api").as_str() {
             "api" => Ok(Way::Api(sdk)),
             "sqs" => Ok(Way::Queue(sdk, self.needed("UPDATE_QUEUE_URL")?)),
+            "table" => Ok(Way::Table(pool.clone())),
             other => {
-                let words = format!("{other:?} is neither api nor sqs");
+                let words = format!("{other:?} is none of api, sqs, table");
                 Err(problem("UPDATE_BY", words))
             }
         }

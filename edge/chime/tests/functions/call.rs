@@ -193,6 +193,6 @@ fn a_function_that_is_set_up_wrongly_says_what_is_wrong() {
     }
     let more = [("UPDATE_BY", "pigeon")];
     let mut connect = Function::start(CONNECT, &variables("http://127.0.0.1:9", &more));
-    let wanted = "UPDATE_BY: \"pigeon\" is neither api nor sqs";
+    let wanted = "UPDATE_BY: \"pigeon\" is none of api, sqs, table";
     assert_eq!(connect.cannot_begin()["errorMessage"], wanted);
 }

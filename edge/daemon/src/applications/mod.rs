@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use offhook_chime::http_task::HttpTasks;
 use offhook_chime::sdk::Sdk;
 use offhook_config::{Config, Dnis, Target};
-use offhook_dnis::DnisPool;
+use offhook_dnis::{DnisPool, system_clock};
 use offhook_flows::{Router, Runtime};
 use offhook_pbx::app::{AppError, Application};
 use offhook_pbx::office::{self as pbx, OfficeHandle, Opening};
@@ -42,7 +42,7 @@ pub(crate) use self::handlers::aws_config;
 pub use self::office::context;
 use self::remote::Remote;
 use self::workflow::Workflow;
-use crate::take_back::pool::{Coming, Lasting, system_sleep};
+use crate::take_back::pool::{Coming, Lasting, Leases, Noting, system_sleep};
 use crate::take_back::{call, pairs};
 
 /// All of them.
@@ -58,6 +58,8 @@ pub struct Applications {
     engine: OnceLock<Engine>,
     /// What `flow:take-back` runs, when pairs are configured.
     take_back: OnceLock<Arc<call::Running>>,
+    /// The pairs that its calls have.
+    leases: Arc<Leases>,
     /// Whether workflows run, or will not.
     started: watch::Sender<bool>,
     me: Weak<Self>,
@@ -76,6 +78,7 @@ impl Applications {
             flows: OnceLock::new(),
             engine: OnceLock::new(),
             take_back: OnceLock::new(),
+            leases: Arc::new(Leases::new(system_clock())),
             started: watch::Sender::new(false),
             me: me.clone(),
         })
@@ -142,7 +145,8 @@ impl Applications {
         let lasting = Lasting::new(Arc::clone(&coming) as _, dnis.lease, system_sleep());
         let running = Arc::new(call::Running::new(pairs::rules(&dnis), Arc::new(lasting)));
         let _ = self.take_back.set(running);
-        let pool = self.open_pairs(&dnis).await;
+        let pool: Arc<dyn DnisPool> =
+            Arc::new(Noting::new(self.open_pairs(&dnis).await, self.leases()));
         coming.arrive(Arc::clone(&pool));
         pairs::look_after(pool).await;
     }
@@ -169,6 +173,11 @@ impl Applications {
             pause = Some(next);
             tokio::time::sleep(next).await;
         }
+    }
+
+    /// The pairs that calls of this box have.
+    pub fn leases(&self) -> Arc<Leases> {
+        Arc::clone(&self.leases)
     }
 
     fn take_back(&self) -> Result<call::Call, String> {
