@@ -187,6 +187,19 @@ keys! {
         table_interval "table_interval_ms" Restart,
         max_age "max_age_seconds" Restart,
     }
+    cloud: Cloud {
+        trunks "trunks" Live,
+        transaction_header "transaction_header" Live,
+        application_header "application_header" Live,
+        application "sip_media_application_id" Live,
+        transfers "transfers" Live,
+        code "code" Live,
+        answer "answer_seconds" Live,
+        bye "bye_seconds" Live,
+        attributes "attributes" Live,
+        attributes_required "attributes_required" Live,
+        from_number "from_number" Live,
+    }
     dnis: Dnis {
         our_numbers "our_numbers" Restart,
         connect_numbers "connect_numbers" Restart,

@@ -18,6 +18,7 @@ pub(super) struct Marks<'d, 'i> {
     pub(super) webrtc: Section<'d, 'i>,
     pub(super) voicemail: Section<'d, 'i>,
     pub(super) dialplan: Section<'d, 'i>,
+    pub(super) cloud: Section<'d, 'i>,
     pub(super) dnis: Section<'d, 'i>,
     pub(super) take_back: Section<'d, 'i>,
     pub(super) listens: Vec<Section<'d, 'i>>,

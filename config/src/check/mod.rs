@@ -2,6 +2,7 @@
 
 mod api;
 mod applications;
+mod cloud;
 mod connection;
 mod cross;
 mod lists;

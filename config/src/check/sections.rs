@@ -25,6 +25,7 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
     let api_section = root.table("api", "[api]");
     let voicemail_section = root.table("voicemail", "[voicemail]");
     let dialplan_section = root.table("dialplan", "[dialplan]");
+    let cloud_section = root.table("cloud", "[cloud]");
     let dnis_section = root.table("dnis", "[dnis]");
     let take_back_section = root.table("take_back", "[take_back]");
     let media_section = root.table("media", "[media]");
@@ -33,6 +34,7 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
     let mut config = Config {
         aws: applications::aws(&root.table("aws", "[aws]")),
         take_back: super::take_back::take_back(&take_back_section),
+        cloud: super::cloud::cloud(&cloud_section),
         dnis: super::take_back::dnis(&dnis_section),
         application_rules: applications::application_rules(
             &root.table("application_rules", "[application_rules]"),
@@ -62,6 +64,7 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
         webrtc: webrtc_section,
         voicemail: voicemail_section,
         dialplan: dialplan_section,
+        cloud: cloud_section,
         dnis: dnis_section,
         take_back: take_back_section,
         listens: root.tables("listen", "[[listen]]").unwrap_or_default(),
@@ -93,6 +96,7 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
         cross_check(&config, &marks);
         super::speech::cross_check(&config, &marks);
         super::supervision::cross_check(&config, &marks);
+        super::cloud::cross_check(&config, &marks);
     }
     config.trunks.sort_by_key(|trunk| trunk.order);
     config

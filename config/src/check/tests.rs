@@ -179,6 +179,27 @@ fn each_single_mistake_is_named() {
             "[take_back]\nqueue = \"https://sqs.us-east-1.amazonaws.com\"".into(),
             "2:9 `queue`: \"https://sqs.us-east-1.amazonaws.com\" names no queue / write it like",
         ),
+        ("[cloud]\ntrunks = [\"x\"]".into(), "2:10 `trunks`"),
+        ("[cloud]\ntransfers = true".into(), "2:13 `transfers`: no trunk brings calls"),
+        ("[cloud]\ntransaction_header = \"Via\"".into(), "2:22 `transaction_header`: \"Via\" is no"),
+        (
+            "[cloud]\napplication_header = \"x-transaction-id\"".into(),
+            "2:22 `transaction_header` and `application_header` are the same",
+        ),
+        ("[cloud]\nsip_media_application_id = \"a/b\"".into(), "2:28 `sip_media_application_id`"),
+        ("[cloud]\nfrom_number = \"+15550100100\"".into(), "needs `sip_media_application_id`"),
+        ("[cloud]\ncode = \"8\"".into(), "2:8 `code`: \"8\" must begin with `*`"),
+        ("[cloud]\nbye_seconds = 0".into(), "2:15 `bye_seconds`"),
+        (
+            "[cloud]\nattributes = { a = \"{digits}\" }".into(),
+            "2:20 `attributes`: a: nothing is called {digits} / there are {extension}, {target}",
+        ),
+        ("[cloud]\nattributes = { \"a b\" = \"x\" }".into(), "2:24 `attributes`: \"a b\" is no name"),
+        ("[cloud]\nattributes = { a = 1 }".into(), "2:20 `attributes`: a must be a text"),
+        (
+            format!("{TRUNK}[cloud]\ntrunks = [\"t\"]\ntransfers = true\ncode = \"*55\""),
+            "`code`: *55 cannot be told from [supervision]'s *55",
+        ),
         ("[dnis]\nour_numbers = [\"+15550100100\"]".into(), "needs `connect_numbers`"),
         ("[dnis]\ntable = \"pairs\"".into(), "needs `name`"),
         (

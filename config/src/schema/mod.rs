@@ -5,6 +5,7 @@
 
 mod application_rules;
 mod applications;
+mod cloud;
 mod media;
 mod numbers;
 mod recording;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 
 pub use self::application_rules::*;
 pub use self::applications::*;
+pub use self::cloud::*;
 pub use self::media::*;
 pub use self::numbers::*;
 pub use self::recording::*;
@@ -69,6 +71,8 @@ pub struct Config {
     pub aws: Aws,
     /// `[take_back]`.
     pub take_back: TakeBack,
+    /// `[cloud]`.
+    pub cloud: Cloud,
     /// `[dnis]`.
     pub dnis: Dnis,
     /// `[application_rules]`.

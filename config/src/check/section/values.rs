@@ -217,6 +217,32 @@ impl Section<'_, '_> {
         Some(texts)
     }
 
+    /// A table of texts, each by its name.
+    pub(in crate::check) fn texts_by_name(
+        &self,
+        key: &'static str,
+    ) -> Vec<(String, Found<String>)> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let Some(table) = value.get_ref().as_table() else {
+            self.wrong_type(key, "a table", value);
+            return Vec::new();
+        };
+        let mut texts = Vec::with_capacity(table.len());
+        for (name, value) in table {
+            match value.get_ref().as_str() {
+                Some(text) => {
+                    let text = Found { value: text.to_owned(), at: value.span().start };
+                    texts.push((name.get_ref().to_string(), text));
+                }
+                None => {
+                    let message = format!("`{key}`: {} must be a text in quotes", name.get_ref());
+                    self.reader.add(value.span().start, message);
+                }
+            }
+        }
+        texts
+    }
+
     /// A list of texts that have a meaning.
     pub(in crate::check) fn parsed_list<T: FromStr<Err: Display>>(
         &self,

@@ -8,6 +8,8 @@ use offhook_sip::header::{HeaderName, Headers, NameAddr};
 use offhook_sip::message::Request;
 use offhook_sip::uri::{Host, HostPort, SipUri, Uri, escape_user};
 
+use super::origin::CloudOrigin;
+
 /// Where Amazon Connect and our own trunks put the number of who really calls.
 pub(crate) const ORIGINAL_CALLER: &str = "X-Original-Calling-Number";
 /// Custom headers that pass a call.
@@ -60,6 +62,8 @@ pub struct Caller {
     pub private: bool,
     /// Headers that go on to the other leg, as they came.
     pub passed: Headers,
+    /// What the cloud has of the call; only over a trunk that may be believed.
+    pub cloud: Option<Box<CloudOrigin>>,
 }
 
 impl Caller {
@@ -82,14 +86,27 @@ impl Caller {
             original: if trusted { original_caller(&request.headers) } else { None },
             private,
             passed: passed_headers(&request.headers, trusted),
+            cloud: None,
             source,
         }
+    }
+
+    /// With what the cloud has of the call, as its INVITE says.
+    #[must_use]
+    pub fn from_cloud(mut self, request: &Request, config: &Config) -> Self {
+        if let Source::Trunk(trunk) = &self.source
+            && config.believes_cloud(trunk)
+        {
+            self.cloud = CloudOrigin::of(&request.headers, &config.cloud).map(Box::new);
+        }
+        self
     }
 
     /// A party that we called, and that is put through now.
     pub(crate) fn known(source: Source, number: &str, name: Option<String>) -> Self {
         let number = number.to_owned();
-        Self { source, number, name, original: None, private: false, passed: Headers::new() }
+        let passed = Headers::new();
+        Self { source, number, name, original: None, private: false, passed, cloud: None }
     }
 
     /// What the person at the phone is to see.

@@ -20,7 +20,7 @@
 //! * [`transfer`]: a phone puts its call through (REFER): [`handover`] to a number, [`joining`] to
 //!   another call of its own; [`reports`] and [`leaving`]: what becomes of the phone.
 //! * [`supervised`]: somebody listens to the call; [`supervising`]: the leg of who does.
-//! * [`identity`], [`best`]: pure rules. [`timeline`]: what happened.
+//! * [`identity`], [`best`], [`origin`]: pure rules. [`timeline`]: what happened.
 
 mod answered;
 mod answering;
@@ -43,6 +43,7 @@ mod legs;
 mod media_events;
 mod meeting;
 mod music;
+mod origin;
 mod passing;
 mod place;
 mod play;
@@ -91,6 +92,7 @@ pub use self::identity::{Caller, Source};
 use self::joining::{Join, JoinRefused, Joined, Partner};
 use self::leg::{Leg, LegId};
 use self::leg_tape::LegTape;
+pub use self::origin::CloudOrigin;
 use self::passing::Passing;
 use self::record::Recorded;
 use self::record_file::Started;

@@ -298,6 +298,7 @@ impl Office {
         }
         let name = account.as_ref().map(|a| a.name.as_str()).filter(|name| !name.is_empty());
         let caller = Caller::of(&new.request, source, name);
+        let caller = caller.from_cloud(&new.request, &self.settings.config);
         let dialled = call::identity::dialled(&user_of(&new.request.uri), |number| {
             phonebook.account(number).is_some()
         });

@@ -115,3 +115,19 @@ fn test_trunk() -> Trunk {
     let config = offhook_config::check(text, std::path::Path::new("t.toml"));
     config.unwrap().trunks.remove(0)
 }
+
+#[test]
+fn a_transaction_is_believed_from_the_trunks_that_are_named_for_it() {
+    let request = invite("X-Transaction-Id: t-1\r\n");
+    let of = |source, trunks: Option<&str>| {
+        let mut config = Config::default();
+        config.cloud.trunks = trunks.map(|name| vec![name.to_owned()]);
+        let caller = Caller::of(&request, source, None).from_cloud(&request, &config);
+        caller.cloud.and_then(|cloud| cloud.transaction_id)
+    };
+    let trunk = |name: &str| Source::Trunk(name.into());
+    assert_eq!(of(trunk("connect"), Some("connect")).as_deref(), Some("t-1"));
+    assert_eq!(of(trunk("carrier"), Some("connect")), None);
+    assert_eq!(of(trunk("connect"), None), None, "no Voice Connector");
+    assert_eq!(of(Source::Phone("connect".into()), Some("connect")), None);
+}
