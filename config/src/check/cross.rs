@@ -46,9 +46,11 @@ pub(super) fn cross_check(config: &Config, marks: &Marks<'_, '_>) {
     groups(config, marks);
     rules(config, marks);
     applications(config, marks);
-    if let Some(number) = &config.dnis.otherwise {
-        let at = marks.dnis.at("otherwise");
-        extension_exists(config, &marks.dnis, at, "otherwise", number);
+    let dnis = &config.dnis;
+    for (key, number) in [("otherwise", &dnis.otherwise), ("voicemail", &dnis.voicemail)] {
+        if let Some(number) = number.as_ref().filter(|number| !number.starts_with('+')) {
+            extension_exists(config, &marks.dnis, marks.dnis.at(key), key, number);
+        }
     }
     super::take_back::cross_check(config, marks);
 }

@@ -54,9 +54,13 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
         supervision: super::supervision::supervision(&root.table("supervision", "[supervision]")),
         conference: super::supervision::conferences(&root.table("conference", "[conference]")),
         dialplan: dialplan(&dialplan_section),
+        screen_pop: super::screen::screen_pop(&root.table("screen_pop", "[screen_pop]")),
         journal: journal(&root.table("journal", "[journal]")),
         ..Config::default()
     };
+    // Its numbers are read by the dial plan.
+    let phonebook = root.table("phonebook", "[phonebook]");
+    config.phonebook = super::screen::phonebook(&phonebook, &config.dialplan);
     let mut marks = Marks {
         http: http_section,
         api: api_section,
