@@ -73,6 +73,11 @@ pub enum Refusal {
 pub trait Deliver: Send + Sync {
     /// Brings one. It may be brought twice: the application takes the second one for the first.
     fn deliver<'a>(&'a self, update: &'a Update) -> BoxFuture<'a, Result<(), DeliverError>>;
+
+    /// Whether it is brought by the lease's own row.
+    fn needs_a_lease(&self) -> bool {
+        false
+    }
 }
 
 /// The ways there are.
@@ -96,6 +101,10 @@ const LOOKING: Duration = Duration::from_millis(900);
 const BETWEEN: Duration = Duration::from_millis(200);
 
 impl Deliver for Way {
+    fn needs_a_lease(&self) -> bool {
+        matches!(self, Self::Table(_))
+    }
+
     fn deliver<'a>(&'a self, update: &'a Update) -> BoxFuture<'a, Result<(), DeliverError>> {
         Box::pin(async move {
             let mut pauses = PAUSES.iter();

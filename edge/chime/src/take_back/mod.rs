@@ -11,6 +11,7 @@
 //! [`offhook_dnis::DnisPool`] and [`Deliver`].
 
 mod application;
+mod carried;
 mod connect;
 mod decide;
 mod deliver;
@@ -29,6 +30,7 @@ mod update;
 mod view;
 
 pub use self::application::Application;
+pub use self::carried::{APPLICATION, Direct, Pass, TRANSACTION};
 pub use self::connect::{Switch, SwitchRules};
 pub use self::decide::{Decision, Turn, decide, decide_claimed};
 pub use self::deliver::{Deliver, DeliverError, Refusal, Update, Way};

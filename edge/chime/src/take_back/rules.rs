@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use offhook_sma::action::AudioSource;
 use offhook_sma::speech::SpeechParameters;
 
+use super::carried::{Direct, TRANSACTION};
 use super::target::Target;
 
 /// What a caller gets when all pairs are in use, or cannot be asked for.
@@ -13,6 +15,8 @@ pub struct Exhausted {
     pub wait: Duration,
     /// One step.
     pub step: Duration,
+    /// What he hears meanwhile, as long as a step; `None`: nothing.
+    pub music: Option<AudioSource>,
 }
 
 /// What callers are told. An empty text is not said.
@@ -61,6 +65,10 @@ pub struct Rules {
     pub returns: u32,
     /// All pairs in use.
     pub exhausted: Exhausted,
+    /// A way to Connect that needs no pair. It goes before pairs.
+    pub direct: Option<Direct>,
+    /// The header by which the target learns the transaction (over a Voice Connector).
+    pub transaction_header: String,
 }
 
 impl Default for Rules {
@@ -91,7 +99,13 @@ impl Default for Rules {
             show_caller: false,
             grace: Duration::from_secs(3),
             returns: 1,
-            exhausted: Exhausted { wait: Duration::from_secs(60), step: Duration::from_secs(5) },
+            direct: None,
+            transaction_header: TRANSACTION.to_owned(),
+            exhausted: Exhausted {
+                wait: Duration::from_secs(60),
+                step: Duration::from_secs(5),
+                music: None,
+            },
         }
     }
 }

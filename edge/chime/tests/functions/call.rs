@@ -104,7 +104,8 @@ async fn a_caller_is_bridged_to_connect_taken_back_and_bridged_to_the_office() {
     );
     assert_eq!(
         bridge["SipHeaders"],
-        json!({"X-Original-Calling-Number": "+12065550142",
+        json!({"X-Original-Calling-Number": "+12065550142", "X-Transaction-Id": TRANSACTION,
+        "X-Sip-Media-Application-Id": "8a912ad2-67aa-4852-a892-34a454d370c7",
         "X-Connect-Contact-Id": "c-1", "X-Reason": "a human"})
     );
     assert_eq!(cloud.pool.count().await.unwrap(), Count { free: 3, leased: 0 });
