@@ -29,6 +29,7 @@ pub mod phone;
 pub mod place;
 pub mod recordings;
 pub mod reload;
+pub mod screens;
 pub mod serve;
 pub mod speech;
 pub mod status;

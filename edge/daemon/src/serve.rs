@@ -164,7 +164,12 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
         .map_err(|e| CommandError::Words(format!("no thread for recordings: {e}")))?;
     let buckets = buckets::open(&config)
         .map_err(|e| CommandError::Words(format!("no thread for buckets: {e}")))?;
-    let applications = Applications::new(config_receiver.clone(), store.clone(), buckets.clone());
+    let applications = Applications::new(
+        config_receiver.clone(),
+        store.clone(),
+        buckets.clone(),
+        Arc::clone(&metrics),
+    );
     tokio::spawn(Arc::clone(&applications).start());
     tokio::spawn(Arc::clone(&applications).keep_pairs());
     let (office, mwi) = exchange::open(exchange::Parts {

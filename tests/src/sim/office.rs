@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use offhook_config::{Config, ExtensionCredentials};
@@ -17,6 +17,7 @@ use offhook_pbx::office::{self, Applications, Desk, Office, OfficeHandle};
 use offhook_pbx::registrar::{Authenticator, Directory, Registrar, RegistrarConfig};
 use offhook_pbx::resolve::locate::Abilities;
 use offhook_pbx::resolve::{Answering, CachingResolver, Locator, Question, ResolveError, Resolver};
+use offhook_pbx::screen::{Moment, Pop, Screens};
 use offhook_pbx::stack::{self, SipHandle, Stack, StackConfig};
 use offhook_pbx::transport::advertise::{Addresses, ListenAddress};
 use offhook_pbx::transport::wire::Wire;
@@ -72,6 +73,8 @@ pub struct SimOffice {
     pub accounts: Directory,
     /// Shut out.
     pub bans: Bans,
+    /// What screens beside phones were told.
+    pub pops: Pops,
     /// The configuration in force; send another to reload.
     pub config: watch::Sender<Arc<Config>>,
     net: SimNet,
@@ -170,7 +173,8 @@ impl SimOffice {
         let engine = engine(&config);
         let desk =
             Desk { authenticator: auth, registrar: registrar.clone(), trunks: trunks.clone() };
-        let services = services(&sip, &engine, &keep, desk);
+        let pops = Pops::default();
+        let services = services(&sip, &engine, &keep, desk, &pops);
         let (config, in_force) = watch::channel(config);
         let calls = Office::spawn(office::Parts {
             config: in_force,
@@ -191,6 +195,7 @@ impl SimOffice {
             trunks,
             accounts,
             bans,
+            pops,
             config,
             net: net.clone(),
         }
@@ -304,7 +309,39 @@ fn account(config: &Config, extension: &offhook_config::Extension) -> Option<Ext
     })
 }
 
-fn services(sip: &SipHandle, engine: &Engine, keep: &Arc<MemoryKeep>, desk: Desk) -> Arc<Services> {
+/// Keeps what screens are told.
+#[derive(Clone, Debug, Default)]
+pub struct Pops(Arc<Mutex<Vec<Pop>>>);
+
+impl Pops {
+    /// All of it so far, as `moment extension`, and whether an end was that of a conversation.
+    pub fn words(&self) -> Vec<String> {
+        let word = |pop: &Pop| {
+            let talked = if pop.answered && pop.moment == Moment::Ended { " talked" } else { "" };
+            format!("{} {}{talked}", pop.moment.as_str(), pop.extension)
+        };
+        self.all().iter().map(word).collect()
+    }
+
+    /// All of it so far.
+    pub fn all(&self) -> Vec<Pop> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Screens for Pops {
+    fn show(&self, _: &Arc<Config>, pop: Pop) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(pop);
+    }
+}
+
+fn services(
+    sip: &SipHandle,
+    engine: &Engine,
+    keep: &Arc<MemoryKeep>,
+    desk: Desk,
+    pops: &Pops,
+) -> Arc<Services> {
     Arc::new(Services {
         sip: sip.clone(),
         engine: engine.clone(),
@@ -316,6 +353,7 @@ fn services(sip: &SipHandle, engine: &Engine, keep: &Arc<MemoryKeep>, desk: Desk
         outbox: Arc::default(),
         metrics: Arc::default(),
         rooms: Rooms::default(),
+        screens: Arc::new(pops.clone()),
     })
 }
 

@@ -24,7 +24,8 @@ use offhook_chime::sdk::Sdk;
 use offhook_config::{Config, Dnis, Target};
 use offhook_dnis::{DnisPool, system_clock};
 use offhook_flows::{Router, Runtime};
-use offhook_pbx::app::{AppError, Application};
+use offhook_pbx::app::{AppError, Application, Voicemail};
+use offhook_pbx::metrics::Metrics;
 use offhook_pbx::office::{self as pbx, OfficeHandle, Opening};
 use offhook_pbx::pin::Guard;
 use offhook_sma::Rules;
@@ -60,6 +61,7 @@ pub struct Applications {
     take_back: OnceLock<Arc<call::Running>>,
     /// The pairs that its calls have.
     leases: Arc<Leases>,
+    metrics: Arc<Metrics>,
     /// Whether workflows run, or will not.
     started: watch::Sender<bool>,
     me: Weak<Self>,
@@ -67,7 +69,12 @@ pub struct Applications {
 
 impl Applications {
     /// Nothing runs yet.
-    pub fn new(config: watch::Receiver<Arc<Config>>, store: Store, buckets: Buckets) -> Arc<Self> {
+    pub fn new(
+        config: watch::Receiver<Arc<Config>>,
+        store: Store,
+        buckets: Buckets,
+        metrics: Arc<Metrics>,
+    ) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             config,
             store,
@@ -78,6 +85,7 @@ impl Applications {
             flows: OnceLock::new(),
             engine: OnceLock::new(),
             take_back: OnceLock::new(),
+            metrics,
             leases: Arc::new(Leases::new(system_clock())),
             started: watch::Sender::new(false),
             me: me.clone(),
@@ -137,14 +145,22 @@ impl Applications {
     /// Keeps the pairs of `[dnis]`, and runs calls by them, until the process ends. Until the pairs
     /// are there, calls go as when none is free.
     pub async fn keep_pairs(self: Arc<Self>) {
-        let dnis = self.config().dnis.clone();
+        let config = self.config();
+        if !config.has_take_back() {
+            return;
+        }
+        let dnis = config.dnis.clone();
+        let coming = Arc::new(Coming::default());
+        let lasting = Lasting::new(Arc::clone(&coming) as _, dnis.lease, system_sleep());
+        let running = Arc::new(call::Running::new(
+            pairs::rules(&config),
+            Arc::new(lasting),
+            Arc::clone(&self.metrics),
+        ));
+        let _ = self.take_back.set(running);
         if dnis.our_numbers.is_empty() {
             return;
         }
-        let coming = Arc::new(Coming::default());
-        let lasting = Lasting::new(Arc::clone(&coming) as _, dnis.lease, system_sleep());
-        let running = Arc::new(call::Running::new(pairs::rules(&dnis), Arc::new(lasting)));
-        let _ = self.take_back.set(running);
         let pool: Arc<dyn DnisPool> =
             Arc::new(Noting::new(self.open_pairs(&dnis).await, self.leases()));
         coming.arrive(Arc::clone(&pool));
@@ -180,9 +196,9 @@ impl Applications {
         Arc::clone(&self.leases)
     }
 
-    fn take_back(&self) -> Result<call::Call, String> {
+    fn take_back(&self, mailbox: Option<Voicemail>) -> Result<call::Call, String> {
         let running = self.take_back.get().ok_or("the pairs of [dnis] need a restart")?;
-        Ok(call::Call::new(Arc::clone(running)))
+        Ok(call::Call::new(Arc::clone(running), mailbox))
     }
 
     /// Calls can be begun and told something from now on.
@@ -253,8 +269,9 @@ impl pbx::Applications for Applications {
         let remote = |handler| Box::new(Remote::new(handler)) as Box<dyn Application>;
         let opened = match target {
             // A workflow of this name is the operator's own, unless he has configured pairs.
-            Target::Flow(name) if name == pairs::FLOW && !config.dnis.our_numbers.is_empty() => {
-                self.take_back().map(|call| Box::new(call) as _)
+            Target::Flow(name) if name == pairs::FLOW && config.has_take_back() => {
+                let mailbox = config.dnis.voicemail.as_deref().and_then(opening.mailbox);
+                self.take_back(mailbox).map(|call| Box::new(call) as _)
             }
             Target::Flow(name) => self.workflow(opening, name).map(|flow| Box::new(flow) as _),
             Target::Lambda(name) => self.handlers.lambda(config, name).map(remote),

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
-use offhook_chime::take_back::{self, Rules, State, Turn};
+use offhook_chime::take_back::{self, Phase, Rules, State, Turn};
 use offhook_dnis::DnisPool;
-use offhook_pbx::app::{AppError, Application};
-use offhook_sma::{InvocationEvent, Reply};
+use offhook_pbx::app::{AppError, Application, GivenUp, Voicemail};
+use offhook_pbx::failure;
+use offhook_pbx::metrics::Metrics;
+use offhook_sma::{EventType, InvocationEvent, Reply};
 use tokio::runtime::Handle;
 
 use super::pairs::FLOW;
@@ -19,14 +21,15 @@ pub struct Running {
     /// How many [`Call`]s may have a lease, by owner. There are two of one owner while a call is
     /// put through to the flow that it came from.
     leases: Mutex<HashMap<String, usize>>,
+    metrics: Arc<Metrics>,
 }
 
 impl Running {
     /// Nobody has a lease yet.
     #[must_use]
-    pub fn new(rules: Rules, pool: Arc<dyn DnisPool>) -> Self {
+    pub fn new(rules: Rules, pool: Arc<dyn DnisPool>, metrics: Arc<Metrics>) -> Self {
         let application = take_back::Application::new(rules, Arc::clone(&pool));
-        Self { application, pool, leases: Mutex::default() }
+        Self { application, pool, leases: Mutex::default(), metrics }
     }
 
     fn leases(&self) -> MutexGuard<'_, HashMap<String, usize>> {
@@ -63,13 +66,22 @@ pub struct Call {
     notes: Vec<String>,
     /// Whose lease it may have.
     owner: Option<String>,
+    /// It was told that this caller found no pair.
+    alarmed: bool,
+    given_up: Option<GivenUp>,
+    mailbox: Option<Voicemail>,
+    in_mailbox: bool,
     runtime: Option<Handle>,
 }
 
 impl Call {
     /// Keeps nothing but what is remarkable and whose it is: the call's attributes have the rest.
-    pub fn new(running: Arc<Running>) -> Self {
-        Self { running, notes: Vec::new(), owner: None, runtime: Handle::try_current().ok() }
+    /// `mailbox`: takes a message of a caller for whom nobody is found.
+    pub fn new(running: Arc<Running>, mailbox: Option<Voicemail>) -> Self {
+        let runtime = Handle::try_current().ok();
+        let (notes, owner, given_up) = (Vec::new(), None, None);
+        let (alarmed, in_mailbox) = (false, false);
+        Self { running, notes, owner, alarmed, given_up, mailbox, in_mailbox, runtime }
     }
 
     fn may_have_a_lease(&mut self, owner: &str) {
@@ -77,6 +89,19 @@ impl Call {
             self.has_none();
             self.running.begins(owner);
             self.owner = Some(owner.to_owned());
+        }
+    }
+
+    /// Once for each caller, and not at each attempt.
+    fn alarm(&mut self, owner: &str, turn: &Turn) {
+        let state = State::read(turn.reply.transaction_attributes.as_ref());
+        if !std::mem::replace(&mut self.alarmed, true) {
+            self.running.metrics.dnis_exhausted.inc();
+            tracing::warn!(call = owner, "a caller finds no free pair of numbers ([dnis])");
+        }
+        if state.phase == Phase::Ending && self.mailbox.is_none() {
+            let why = turn.note.clone().unwrap_or_default();
+            self.given_up = Some(GivenUp { failure: failure::NO_PAIR, why });
         }
     }
 
@@ -89,29 +114,46 @@ impl Call {
 
 impl Application for Call {
     fn name(&self) -> &'static str {
-        FLOW
+        if self.in_mailbox { "voicemail" } else { FLOW }
     }
 
     fn handle(&mut self, event: InvocationEvent) -> BoxFuture<'_, Result<Reply, AppError>> {
         Box::pin(async move {
-            let owner = &event.call_details.transaction_id;
+            if let (true, Some(mailbox)) = (self.in_mailbox, &mut self.mailbox) {
+                return mailbox.handle(event).await;
+            }
+            let owner = event.call_details.transaction_id.clone();
             let had = self.owner.is_some();
             // Before it is asked: whoever waits for the answer may stop waiting.
-            self.may_have_a_lease(owner);
+            self.may_have_a_lease(&owner);
             let turn = self.running.application.handle(&event).await;
             if turn.release || !(had || may_lease(&turn)) {
                 self.has_none();
             }
             if turn.without_pair {
-                tracing::warn!(call = owner, "a caller finds no free pair of numbers ([dnis])");
+                self.alarm(&owner, &turn);
             }
             self.notes.extend(turn.note);
-            Ok(turn.reply)
+            match &mut self.mailbox {
+                Some(mailbox) if turn.apologizes => {
+                    self.in_mailbox = true;
+                    // It has the caller as if he had just come.
+                    let kind = EventType::NewInboundCall;
+                    let come =
+                        InvocationEvent { invocation_event_type: kind, action_data: None, ..event };
+                    mailbox.handle(come).await
+                }
+                _ => Ok(turn.reply),
+            }
         })
     }
 
     fn take_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
+    }
+
+    fn take_failure(&mut self) -> Option<GivenUp> {
+        self.given_up.take()
     }
 }
 

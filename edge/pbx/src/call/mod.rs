@@ -20,7 +20,8 @@
 //! * [`transfer`]: a phone puts its call through (REFER): [`handover`] to a number, [`joining`] to
 //!   another call of its own; [`reports`] and [`leaving`]: what becomes of the phone.
 //! * [`supervised`]: somebody listens to the call; [`supervising`]: the leg of who does.
-//! * [`identity`], [`best`], [`origin`]: pure rules. [`timeline`]: what happened.
+//! * [`identity`], [`best`], [`origin`], [`context`]: pure rules. [`screens`]: what a screen
+//!   beside a phone shows. [`timeline`]: what happened.
 
 mod answered;
 mod answering;
@@ -29,6 +30,7 @@ mod begin;
 pub(crate) mod best;
 pub(crate) mod bridge;
 mod conference;
+mod context;
 mod created;
 mod ending;
 mod handover;
@@ -53,6 +55,7 @@ mod redirect;
 mod refused;
 mod reports;
 mod runner;
+mod screens;
 mod signalling;
 pub(crate) mod sounds;
 mod supervised;
@@ -97,6 +100,7 @@ use self::passing::Passing;
 use self::record::Recorded;
 use self::record_file::Started;
 use self::runner::Running;
+use self::screens::Shown;
 pub use self::sounds::Sounds;
 use self::sounds::{Loaded, NotLoaded};
 use self::supervised::{NotWatched, Supervision, Watch};
@@ -113,6 +117,7 @@ use crate::metrics::Metrics;
 use crate::office::Phonebook;
 use crate::office::registry::Entry;
 use crate::office::route::Router;
+use crate::screen::{Pop, Screens};
 use crate::stack::{NewRequest, Owner, SendFailure, SipHandle};
 use crate::trunk::CallSlot;
 
@@ -148,6 +153,8 @@ pub struct Services {
     pub metrics: Arc<Metrics>,
     /// Conferences that go on.
     pub rooms: Rooms,
+    /// Who wants to know what phones do.
+    pub screens: Arc<dyn Screens>,
 }
 
 /// A configuration and what is derived from it; a call keeps the one it began with.
@@ -366,6 +373,10 @@ pub(crate) struct Call {
     taping: Taping,
     /// The operator wants silence on it, also on one that begins later.
     tape_paused: bool,
+    /// Phones whose owners' screens show the call.
+    shown_on: Vec<Shown>,
+    /// What was known when the last of them began to ring.
+    popped: Option<Box<Pop>>,
     next_run: u64,
 
     work: FuturesUnordered<BoxFuture<'static, Done>>,
