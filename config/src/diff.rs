@@ -183,7 +183,13 @@ keys! {
     }
     take_back: TakeBack {
         queue "queue" Restart,
+        table "table" Restart,
+        table_interval "table_interval_ms" Restart,
         max_age "max_age_seconds" Restart,
+        connect "connect" Restart,
+        trunk "trunk" Restart,
+        pass "pass" Restart,
+        header "header" Restart,
     }
     cloud: Cloud {
         trunks "trunks" Live,
@@ -207,7 +213,9 @@ keys! {
         ringing_lease "ringing_lease_seconds" Restart,
         lease "lease_seconds" Restart,
         wait "wait_seconds" Restart,
+        wait_music "wait_music" Restart,
         otherwise "otherwise" Restart,
+        voicemail "voicemail" Restart,
     }
     application_rules: ApplicationRules {
         attributes_merge "attributes_merge" Live,
@@ -228,6 +236,15 @@ keys! {
         pin_of "pin_of" Live,
         calendar "hours" Live,
         time_zone "time_zone" Live,
+    }
+    phonebook: Phonebook {
+        file "file" Live,
+    }
+    screen_pop: ScreenPop {
+        url "url" Live,
+        secret "secret" Live,
+        ca_file "ca_file" Live,
+        patience "timeout_seconds" Live,
     }
     journal: Journal {
         keep_days "keep_days" Live,

@@ -111,23 +111,26 @@ pub(super) fn lambda(s: &Section<'_, '_>) -> Option<Lambda> {
     })
 }
 
-pub(super) fn webhook(s: &Section<'_, '_>) -> Option<Webhook> {
-    let name = name(s);
-    let url = s.text("url");
-    if !s.has("url") {
-        s.missing("url", "\"https://example.com/calls\"");
+/// `url` of a web server that is told of calls. `needed`: it has to be there.
+pub(super) fn protected_url(s: &Section<'_, '_>, like: &str, needed: bool) -> Option<String> {
+    let text = s.text("url");
+    if needed && !s.has("url") {
+        s.missing("url", &format!("\"{like}\""));
     }
-    let url = url.and_then(|text| {
-        let https = text.value.starts_with("https://");
-        // Without TLS only where nobody can listen.
-        let here = ["http://127.", "http://localhost", "http://[::1]"];
-        let good = https || here.iter().any(|start| text.value.starts_with(start));
-        if !good {
-            let message = format!("`url`: \"{}\" is not https", text.value);
-            s.reader.suggest(text.at, message, "http is for 127.0.0.1 only");
-        }
-        good.then_some(text.value)
-    });
+    let text = text?;
+    let https = text.value.starts_with("https://");
+    // Without TLS only where nobody can listen.
+    let here = ["http://127.", "http://localhost", "http://[::1]"];
+    let good = https || here.iter().any(|start| text.value.starts_with(start));
+    if !good {
+        let message = format!("`url`: \"{}\" is not https", text.value);
+        s.reader.suggest(text.at, message, "http is for 127.0.0.1 only");
+    }
+    good.then_some(text.value)
+}
+
+/// The secret that what is sent is signed with; it has to be there.
+pub(super) fn signing_secret(s: &Section<'_, '_>) -> Option<Secret> {
     let secret = s.secret(SIGNING);
     let given = SIGNING.into_iter().find(|key| s.has(key));
     if given.is_none() {
@@ -139,6 +142,13 @@ pub(super) fn webhook(s: &Section<'_, '_>) -> Option<Webhook> {
         let message = format!("`{key}` must be {SHORTEST_SECRET} characters or longer");
         s.reader.suggest(s.at(key), message, "openssl rand -hex 32 makes a good one");
     }
+    secret
+}
+
+pub(super) fn webhook(s: &Section<'_, '_>) -> Option<Webhook> {
+    let name = name(s);
+    let url = protected_url(s, "https://example.com/calls", true);
+    let secret = signing_secret(s);
     Some(Webhook {
         name: name.unwrap_or_default(),
         url: url.unwrap_or_default(),

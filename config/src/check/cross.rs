@@ -20,6 +20,7 @@ pub(super) struct Marks<'d, 'i> {
     pub(super) dialplan: Section<'d, 'i>,
     pub(super) cloud: Section<'d, 'i>,
     pub(super) dnis: Section<'d, 'i>,
+    pub(super) take_back: Section<'d, 'i>,
     pub(super) listens: Vec<Section<'d, 'i>>,
     pub(super) trunks: Vec<Section<'d, 'i>>,
     pub(super) extensions: Vec<Section<'d, 'i>>,
@@ -45,10 +46,13 @@ pub(super) fn cross_check(config: &Config, marks: &Marks<'_, '_>) {
     groups(config, marks);
     rules(config, marks);
     applications(config, marks);
-    if let Some(number) = &config.dnis.otherwise {
-        let at = marks.dnis.at("otherwise");
-        extension_exists(config, &marks.dnis, at, "otherwise", number);
+    let dnis = &config.dnis;
+    for (key, number) in [("otherwise", &dnis.otherwise), ("voicemail", &dnis.voicemail)] {
+        if let Some(number) = number.as_ref().filter(|number| !number.starts_with('+')) {
+            extension_exists(config, &marks.dnis, marks.dnis.at(key), key, number);
+        }
     }
+    super::take_back::cross_check(config, marks);
 }
 
 fn ports(config: &Config, marks: &Marks<'_, '_>) {

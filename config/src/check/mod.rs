@@ -7,6 +7,7 @@ mod connection;
 mod cross;
 mod lists;
 mod recording;
+mod screen;
 mod section;
 mod sections;
 mod speech;

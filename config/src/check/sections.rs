@@ -27,12 +27,13 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
     let dialplan_section = root.table("dialplan", "[dialplan]");
     let cloud_section = root.table("cloud", "[cloud]");
     let dnis_section = root.table("dnis", "[dnis]");
+    let take_back_section = root.table("take_back", "[take_back]");
     let media_section = root.table("media", "[media]");
     let webrtc_section = root.table("webrtc", "[webrtc]");
     let business_section = root.table("business", "[business]");
     let mut config = Config {
         aws: applications::aws(&root.table("aws", "[aws]")),
-        take_back: super::take_back::take_back(&root.table("take_back", "[take_back]")),
+        take_back: super::take_back::take_back(&take_back_section),
         cloud: super::cloud::cloud(&cloud_section),
         dnis: super::take_back::dnis(&dnis_section),
         application_rules: applications::application_rules(
@@ -53,9 +54,13 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
         supervision: super::supervision::supervision(&root.table("supervision", "[supervision]")),
         conference: super::supervision::conferences(&root.table("conference", "[conference]")),
         dialplan: dialplan(&dialplan_section),
+        screen_pop: super::screen::screen_pop(&root.table("screen_pop", "[screen_pop]")),
         journal: journal(&root.table("journal", "[journal]")),
         ..Config::default()
     };
+    // Its numbers are read by the dial plan.
+    let phonebook = root.table("phonebook", "[phonebook]");
+    config.phonebook = super::screen::phonebook(&phonebook, &config.dialplan);
     let mut marks = Marks {
         http: http_section,
         api: api_section,
@@ -65,6 +70,7 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
         dialplan: dialplan_section,
         cloud: cloud_section,
         dnis: dnis_section,
+        take_back: take_back_section,
         listens: root.tables("listen", "[[listen]]").unwrap_or_default(),
         trunks: root.tables("trunk", "[[trunk]]").unwrap_or_default(),
         extensions: root.tables("extension", "[[extension]]").unwrap_or_default(),

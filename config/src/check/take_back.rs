@@ -1,10 +1,12 @@
 //! `[take_back]` and `[dnis]`.
 
-use super::lists::e164_list;
+use super::cross::Marks;
+use super::lists::{e164, e164_list};
 use super::recording::web_server;
 use super::section::Section;
+use crate::dialplan::is_e164;
 use crate::extension::is_extension;
-use crate::schema::{Dnis, Keeper, TakeBack};
+use crate::schema::{Config, Dnis, Keeper, PassBy, TakeBack};
 
 const POSTGRES: [&str; 3] = ["postgres", "postgres_file", "postgres_env"];
 /// Pairs of numbers: each of ours with each of Connect's.
@@ -21,9 +23,54 @@ pub(super) fn take_back(s: &Section<'_, '_>) -> TakeBack {
         let remedy = "write it like \"https://sqs.us-east-1.amazonaws.com/111122223333/take-back\"";
         s.reader.suggest(s.at("queue"), message, remedy);
     }
+    let table = s.flag("table").unwrap_or(default.table);
+    let table_interval =
+        s.millis("table_interval_ms", 100..=10_000).unwrap_or(default.table_interval);
     let max_age = s.seconds("max_age_seconds", 1..=3_600).unwrap_or(default.max_age);
+    let connect = e164(s, "connect");
+    let trunk = s.text("trunk").map(|text| text.value);
+    let pass = s.word("pass", &[("header", PassBy::Header), ("user-to-user", PassBy::UserToUser)]);
+    let header = s.text("header").and_then(|text| {
+        let fits = text.value.len() > 2
+            && text.value.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("x-"))
+            && text.value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if !fits {
+            let message = format!("`header`: \"{}\" is no header of ours", text.value);
+            s.reader.suggest(text.at, message, "write it like \"X-Transaction-Id\"");
+        }
+        fits.then_some(text.value)
+    });
+    if !s.has("connect") && ["trunk", "pass", "header"].iter().any(|key| s.has(key)) {
+        s.missing("connect", "\"+12065550100\"  (Connect's number)");
+    }
     s.finish();
-    TakeBack { queue, max_age }
+    TakeBack {
+        queue,
+        table,
+        table_interval,
+        max_age,
+        connect,
+        trunk,
+        pass: pass.unwrap_or_default(),
+        header: header.unwrap_or(default.header),
+    }
+}
+
+/// The table that is looked into is the one that keeps the pairs.
+pub(super) fn cross_check(config: &Config, marks: &Marks<'_, '_>) {
+    let kept_there = matches!(config.dnis.keeper, Keeper::DynamoDb(_));
+    if let Some(trunk) = &config.take_back.trunk
+        && config.trunk(trunk).is_none()
+    {
+        let message = format!("`trunk`: there is no [[trunk]] \"{trunk}\"");
+        marks.take_back.reader.add(marks.take_back.at("trunk"), message);
+    }
+    let leases = kept_there && !config.dnis.our_numbers.is_empty();
+    if config.take_back.table && !leases {
+        let message = "`table`: [dnis] leases no pairs from a table that could be looked into";
+        let remedy = "name it in [dnis] `table`, with `our_numbers` and `connect_numbers`";
+        marks.take_back.reader.suggest(marks.take_back.at("table"), message, remedy);
+    }
 }
 
 pub(super) fn dnis(s: &Section<'_, '_>) -> Dnis {
@@ -47,9 +94,18 @@ pub(super) fn dnis(s: &Section<'_, '_>) -> Dnis {
         s.missing("name", "\"office-1\"");
     }
     let otherwise = s.text("otherwise").and_then(|text| {
+        let good = is_extension(&text.value) || is_e164(&text.value);
+        if !good {
+            let message =
+                format!("`otherwise`: \"{}\" is neither an extension nor E.164", text.value);
+            s.reader.add(text.at, message);
+        }
+        good.then_some(text.value)
+    });
+    let voicemail = s.text("voicemail").and_then(|text| {
         let good = is_extension(&text.value);
         if !good {
-            let message = format!("`otherwise`: \"{}\" is no extension", text.value);
+            let message = format!("`voicemail`: \"{}\" is no extension", text.value);
             s.reader.add(text.at, message);
         }
         good.then_some(text.value)
@@ -64,7 +120,9 @@ pub(super) fn dnis(s: &Section<'_, '_>) -> Dnis {
         our_numbers,
         connect_numbers,
         keeper,
+        wait_music: s.flag("wait_music").unwrap_or(default.wait_music),
         otherwise,
+        voicemail,
     };
     s.finish();
     dnis

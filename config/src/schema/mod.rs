@@ -9,6 +9,7 @@ mod cloud;
 mod media;
 mod numbers;
 mod recording;
+mod screen;
 mod server;
 mod signalling;
 mod speech;
@@ -24,6 +25,8 @@ pub use self::cloud::*;
 pub use self::media::*;
 pub use self::numbers::*;
 pub use self::recording::*;
+pub(crate) use self::screen::comparable;
+pub use self::screen::*;
 pub use self::server::*;
 pub use self::signalling::*;
 pub use self::speech::*;
@@ -65,6 +68,10 @@ pub struct Config {
     pub conference: Conferences,
     /// `[dialplan]`.
     pub dialplan: DialPlan,
+    /// `[phonebook]`.
+    pub phonebook: Phonebook,
+    /// `[screen_pop]`.
+    pub screen_pop: ScreenPop,
     /// `[journal]`.
     pub journal: Journal,
     /// `[aws]`.

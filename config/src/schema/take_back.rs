@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Config;
 use crate::secret::Secret;
 
 /// `[take_back]`.
@@ -10,13 +11,51 @@ pub struct TakeBack {
     /// URL of an SQS queue that is looked into for updates of calls: for an office that has no
     /// port open. `None`: none is.
     pub queue: Option<String>,
+    /// The table of `[dnis]` is looked into for updates of the calls that have leased its rows.
+    pub table: bool,
+    /// Between two looks into it, while there are such calls.
+    pub table_interval: Duration,
     /// An update that has waited longer moves nobody.
     pub max_age: Duration,
+    /// Connect's number where the way to it keeps headers: no pair is needed. E.164.
+    pub connect: Option<String>,
+    /// The trunk of that way; `None`: the first that takes the number.
+    pub trunk: Option<String>,
+    /// How the transaction goes along there.
+    pub pass: PassBy,
+    /// The header that it goes along in.
+    pub header: String,
+}
+
+/// How a transaction goes along to Connect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PassBy {
+    /// In a header of its own.
+    #[default]
+    Header,
+    /// In User-to-User (RFC 7433).
+    UserToUser,
+}
+
+impl Config {
+    /// Whether `to = "flow:take-back"` is Offhook's own application.
+    pub fn has_take_back(&self) -> bool {
+        self.take_back.connect.is_some() || !self.dnis.our_numbers.is_empty()
+    }
 }
 
 impl Default for TakeBack {
     fn default() -> Self {
-        Self { queue: None, max_age: Duration::from_secs(60) }
+        Self {
+            queue: None,
+            table: false,
+            table_interval: Duration::from_millis(500),
+            max_age: Duration::from_secs(60),
+            connect: None,
+            trunk: None,
+            pass: PassBy::Header,
+            header: "X-Transaction-Id".into(),
+        }
     }
 }
 
@@ -37,8 +76,13 @@ pub struct Dnis {
     pub lease: Duration,
     /// How long a caller waits for a pair when all are in use.
     pub wait: Duration,
-    /// The extension that takes calls which find no pair, or no Connect. `None`: an apology.
+    /// Whether the caller hears music meanwhile.
+    pub wait_music: bool,
+    /// The extension or the number (E.164) that takes calls which find no pair, or no Connect.
+    /// `None`: an apology.
     pub otherwise: Option<String>,
+    /// The mailbox that takes those which nobody took, in the place of an apology.
+    pub voicemail: Option<String>,
 }
 
 impl Default for Dnis {
@@ -51,7 +95,9 @@ impl Default for Dnis {
             ringing_lease: Duration::from_secs(120),
             lease: Duration::from_secs(4 * 3_600),
             wait: Duration::from_secs(60),
+            wait_music: true,
             otherwise: None,
+            voicemail: None,
         }
     }
 }

@@ -55,6 +55,34 @@ impl Webhook {
         Ok(Self { name, url, secret: secret.as_bytes().to_vec(), http: Client::new(trust) })
     }
 
+    /// Tells it something that needs no answer but a status of success. `id`: the same with each
+    /// attempt.
+    ///
+    /// # Errors
+    /// It was not taken: [`Fault::Client`] when it never will be.
+    pub async fn tell(
+        &self,
+        id: &str,
+        body: Bytes,
+        patience: Duration,
+    ) -> Result<(), HandlerError> {
+        let request = self.request(id, &body, Timestamp::now()).map_err(HandlerError::other)?;
+        let limits = Limits { time: patience, body: MAX_REPLY };
+        let answer = self.http.ask(&self.url.endpoint, request, limits).await;
+        let answer =
+            answer.map_err(|error| HandlerError::other(format!("{}: {error}", self.name)))?;
+        let status = answer.status;
+        let words = format!("{} answers {status}", self.name);
+        match status.as_u16() {
+            200..300 => Ok(()),
+            // It may pass: too early, too many requests.
+            code @ (408 | 425 | 429 | 500..) => {
+                Err(HandlerError { fault: Fault::Other(code.to_string()), words })
+            }
+            code => Err(HandlerError { fault: Fault::Client(code), words }),
+        }
+    }
+
     fn request(
         &self,
         id: &str,

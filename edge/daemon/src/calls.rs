@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use offhook_config::Config;
 use offhook_pbx::event::{CallEvent, CallEventKind};
 use offhook_pbx::failure;
-use offhook_pbx::keep::{CallRecord, Calls as _, Supervised, Transferred};
+use offhook_pbx::keep::{CallFilter, CallRecord, Calls as _, Supervised, Transferred};
 use serde_json::json;
 
 use crate::cli::CallsCommand;
@@ -18,14 +18,16 @@ use crate::place::{CommandError, block_on, existing_store, whereabouts};
 /// Runs `offhook calls …`.
 pub fn run(command: &CallsCommand) -> Result<(), CommandError> {
     match command {
-        CallsCommand::List { place, limit, json } => {
+        CallsCommand::List { place, limit, contact, transaction, json } => {
             let config = whereabouts(place)?;
-            let records = block_on(existing_store(&config)?.list_calls(*limit))??;
+            let filter = CallFilter { contact: contact.clone(), transaction: transaction.clone() };
+            let all = filter == CallFilter::default();
+            let records = block_on(existing_store(&config)?.find_calls(filter, *limit))??;
             if *json {
                 let list: Vec<_> = records.iter().map(record_json).collect();
                 print(&serde_json::Value::from(list).to_string());
             } else {
-                print(&list(&config, &records));
+                print(&list(&config, &records, all));
             }
             Ok(())
         }
@@ -71,9 +73,9 @@ fn talked(record: &CallRecord) -> Option<Duration> {
     record.ended?.duration_since(record.answered?).ok()
 }
 
-fn list(config: &Config, records: &[CallRecord]) -> String {
+fn list(config: &Config, records: &[CallRecord], all: bool) -> String {
     if records.is_empty() {
-        return "No calls yet.".to_owned();
+        return if all { "No calls yet." } else { "No such call." }.to_owned();
     }
     let mut rows = vec![["ID", "TIME", "FROM", "TO", "WHERE", "HOW", "SECONDS"].map(str::to_owned)];
     for r in records {
@@ -141,6 +143,10 @@ pub fn show(config: &Config, record: &CallRecord, events: &[CallEvent]) -> Strin
     for one in &record.supervised {
         line("supervised by", Some(supervised_words(config, one)));
     }
+    line("transaction", record.cloud.transaction_id.clone());
+    line("application", record.cloud.sip_media_application_id.clone());
+    line("contact", record.cloud.contact_id.clone());
+    line("first contact", record.cloud.initial_contact_id.clone());
     line("talked", talked(record).map(|d| format!("{:.1} s", d.as_secs_f64())));
     line("hung up by", record.hung_up_by.clone());
     out.push('\n');
@@ -185,6 +191,10 @@ fn record_json(r: &CallRecord) -> serde_json::Value {
         "disposition": r.disposition,
         "failure": r.failure,
         "hung_up_by": r.hung_up_by,
+        "transaction_id": r.cloud.transaction_id,
+        "sip_media_application_id": r.cloud.sip_media_application_id,
+        "contact_id": r.cloud.contact_id,
+        "initial_contact_id": r.cloud.initial_contact_id,
         "supervised": r.supervised.iter().map(supervised_json).collect::<Vec<_>>(),
         "transfers": r.transfers.iter().map(transfer_json).collect::<Vec<_>>(),
     })
@@ -237,6 +247,7 @@ mod tests {
             hung_up_by: None,
             transfers: Vec::new(),
             supervised: Vec::new(),
+            cloud: Default::default(),
         };
         let shown = show(&Config::default(), &record, &[]);
         assert!(

@@ -72,6 +72,8 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
     let lamp = mwi.clone();
     let used = parts.store.used_mailboxes();
     let keep: Arc<dyn Keep> = Arc::new(parts.store);
+    let screens = crate::screens::Sender::start(Arc::clone(&parts.metrics))
+        .map_err(|e| CommandError::Words(format!("no thread for [screen_pop]: {e}")))?;
     let services = Services {
         sip: parts.sip,
         engine: parts.engine,
@@ -88,6 +90,7 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
         metrics: parts.metrics,
         rooms: Rooms::default(),
         cloud: parts.cloud,
+        screens: Arc::new(screens),
     };
     let (registrar, subscriptions) = (parts.registrar, mwi.clone());
     let office = Office::spawn(office::Parts {

@@ -32,6 +32,7 @@ pub mod recordings;
 pub mod recovery;
 pub mod reload;
 pub mod running;
+pub mod screens;
 pub mod serve;
 pub mod speech;
 pub mod status;

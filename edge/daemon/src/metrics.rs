@@ -25,7 +25,6 @@ pub fn text(desk: &Desk) -> String {
         let _ = writeln!(out, "# TYPE offhook_{name} gauge");
         let _ = writeln!(out, "offhook_{name} {value}");
     }
-    pairs(&mut out, desk.applications.callers_without_pair());
     let _ = writeln!(out, "# HELP offhook_calls_ended Calls that ended, by how and why.");
     let _ = writeln!(out, "# TYPE offhook_calls_ended counter");
     for (how, why, count) in desk.office.outcomes() {
@@ -36,17 +35,6 @@ pub fn text(desk: &Desk) -> String {
     histograms(&mut out, desk.office.quality());
     out.push_str("# EOF\n");
     out
-}
-
-/// For an alarm: callers for whom there is no pair of numbers.
-fn pairs(out: &mut String, told: Option<(u64, bool)>) {
-    let Some((callers, now)) = told else { return };
-    let _ = writeln!(out, "# HELP offhook_dnis_exhausted Callers who found no pair of [dnis].");
-    let _ = writeln!(out, "# TYPE offhook_dnis_exhausted counter");
-    let _ = writeln!(out, "offhook_dnis_exhausted_total {callers}");
-    let _ = writeln!(out, "# HELP offhook_dnis_is_exhausted Whether the last caller found none.");
-    let _ = writeln!(out, "# TYPE offhook_dnis_is_exhausted gauge");
-    let _ = writeln!(out, "offhook_dnis_is_exhausted {}", u8::from(now));
 }
 
 /// How ended legs sounded.

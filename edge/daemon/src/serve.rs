@@ -161,7 +161,12 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
         .map_err(|e| CommandError::Words(format!("no thread for recordings: {e}")))?;
     let buckets = buckets::open(&config)
         .map_err(|e| CommandError::Words(format!("no thread for buckets: {e}")))?;
-    let applications = Applications::new(config_receiver.clone(), store.clone(), buckets.clone());
+    let applications = Applications::new(
+        config_receiver.clone(),
+        store.clone(),
+        buckets.clone(),
+        Arc::clone(&metrics),
+    );
     tokio::spawn(Arc::clone(&applications).start());
     tokio::spawn(Arc::clone(&applications).keep_pairs());
     let (office, mwi) = exchange::open(exchange::Parts {
@@ -207,7 +212,7 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
     });
     doors.serve(Arc::clone(&desk)).map_err(|e| CommandError::Words(format!("no thread: {e}")))?;
     open_api(&config, &desk, Arc::clone(&applications));
-    watch_queue(&config, &desk, applications);
+    watch_take_back(&config, &desk, applications);
     system::go_in_place(Turn::Signalling);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
     system::notify(&[NotifyState::Ready]);
@@ -228,15 +233,15 @@ fn open_api(config: &Config, desk: &Desk, applications: Arc<Applications>) {
     }
 }
 
-/// Takes back calls by `[take_back] queue`. A queue that cannot be asked is no reason not to take
-/// calls.
-fn watch_queue(config: &Config, desk: &Desk, applications: Arc<Applications>) {
-    if config.take_back.queue.is_none() {
+/// Takes back calls by what `[take_back]` names. What cannot be asked is no reason not to take calls.
+fn watch_take_back(config: &Config, desk: &Desk, applications: Arc<Applications>) {
+    if !take_back::is_watched(config) {
         return;
     }
     let watched = applications.sdk().and_then(|sdk| {
+        let leases = applications.leases();
         let calls = Arc::new(ById { applications, office: desk.office.clone() });
-        let watched = take_back::watch(config, sdk, calls);
+        let watched = take_back::watch(config, &sdk, &(calls as _), leases);
         watched.map_err(|error| format!("no thread for [take_back]: {error}"))
     });
     if let Err(error) = watched {

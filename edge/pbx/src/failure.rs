@@ -217,6 +217,10 @@ catalogue! {
     APPLICATION_FAILED = "application-failed" Us 500 true
         "The application that runs the call failed or took too long."
         "The timeline names it and says what it answered.";
+    /// `[dnis]`.
+    NO_PAIR = "no-pair" Us 503 true
+        "All pairs of numbers for Amazon Connect were in use, or could not be asked for, until the caller's wait was over."
+        "Add numbers to `our_numbers` or `connect_numbers` of `[dnis]`; where a table or a database keeps the pairs, the journal says whether it can be asked. `wait_seconds`, `otherwise` and `voicemail` say what callers get meanwhile; the metric `offhook_dnis_exhausted_total` is for an alarm.";
     /// `flow:`, `lambda:`, `webhook:`.
     APPLICATION_MISSING = "application-missing" Us 500 false
         "The application that the number leads to is not there."

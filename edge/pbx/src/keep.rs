@@ -93,6 +93,41 @@ pub enum BindingChange {
     },
 }
 
+/// How AWS knows a call: what ties its legs there to its record here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CloudIds {
+    /// `TransactionId` of the SIP media application's call; of a call that this box itself has
+    /// bridged to Connect, the record's own id.
+    pub transaction_id: Option<String>,
+    /// `SipMediaApplicationId` of the application that has it.
+    pub sip_media_application_id: Option<String>,
+    /// `ContactId` of Amazon Connect.
+    pub contact_id: Option<String>,
+    /// `InitialContactId` of Amazon Connect.
+    pub initial_contact_id: Option<String>,
+}
+
+/// Which calls are meant; all by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CallFilter {
+    /// Of this contact of Connect, first or last.
+    pub contact: Option<String>,
+    /// Of this transaction: of AWS, or the call's own id.
+    pub transaction: Option<String>,
+}
+
+impl CallFilter {
+    /// Whether a call is meant.
+    pub fn takes(&self, call: &CallRecord) -> bool {
+        let cloud = &call.cloud;
+        let is = |wanted: &Option<String>, all: [Option<&String>; 2]| {
+            wanted.as_ref().is_none_or(|wanted| all.contains(&Some(wanted)))
+        };
+        is(&self.contact, [cloud.contact_id.as_ref(), cloud.initial_contact_id.as_ref()])
+            && is(&self.transaction, [cloud.transaction_id.as_ref(), Some(&call.id)])
+    }
+}
+
 /// A call's record (what `offhook calls` lists). Numbers are complete here; masking is for logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallRecord {
@@ -124,6 +159,8 @@ pub struct CallRecord {
     pub transfers: Vec<Transferred>,
     /// Those who listened to the call (the last ones), oldest first.
     pub supervised: Vec<Supervised>,
+    /// How AWS knows it.
+    pub cloud: CloudIds,
 }
 
 /// Somebody of the office listened to a call (`[[supervisor]]`).
@@ -265,6 +302,8 @@ pub trait Calls: Send + Sync {
     fn append_events(&self, call: String, events: Vec<CallEvent>);
     /// Newest first.
     fn list_calls(&self, limit: usize) -> Kept<Vec<CallRecord>>;
+    /// Those that are meant, newest first.
+    fn find_calls(&self, filter: CallFilter, limit: usize) -> Kept<Vec<CallRecord>>;
     /// A record by id or unique prefix of one, with its timeline.
     fn show_call(&self, id: String) -> Kept<Option<(CallRecord, Vec<CallEvent>)>>;
 }

@@ -21,6 +21,7 @@ pub mod pin;
 pub mod quality;
 pub mod registrar;
 pub mod resolve;
+pub mod screen;
 pub mod stack;
 pub mod transport;
 pub mod trunk;

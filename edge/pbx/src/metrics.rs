@@ -112,6 +112,14 @@ metrics! {
     recordings_delayed: Counter,
     /// Calls that were to be recorded and are not, or not to their end.
     recordings_broken: Counter,
+    /// Moments of phones that the screens' program was told of (`[screen_pop]`).
+    screen_pops_told: Counter,
+    /// Moments of phones that it was not: no room, no answer, or too late.
+    screen_pops_lost: Counter,
+    /// Callers who found no free pair of numbers (`[dnis]`).
+    dnis_exhausted: Counter,
+    /// 1: the last caller who looked for a pair found none.
+    dnis_is_exhausted: Gauge,
     /// Free bytes of the fullest disk that we write to.
     disk_free_bytes: Gauge,
     /// Disks that are nearly full: below the limit of which the operator wants to be told.

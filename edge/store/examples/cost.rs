@@ -73,6 +73,7 @@ fn call(i: usize) -> CallRecord {
         hung_up_by: None,
         transfers: Vec::new(),
         supervised: Vec::new(),
+        cloud: Default::default(),
     }
 }
 

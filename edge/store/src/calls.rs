@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use offhook_pbx::event::{CallEvent, CallEventKind};
-use offhook_pbx::keep::{CallRecord, Calls, KeepError, Kept};
+use offhook_pbx::keep::{CallFilter, CallRecord, Calls, CloudIds, KeepError, Kept};
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,22 @@ use crate::lane::{Job, Refused};
 use crate::{Shared, Store, supervised, transfers};
 
 const COLUMNS: &str = "id, started, answered, ended, caller, dialled, original_caller, source,
-    destination, disposition, failure, hung_up_by, transfers, supervised";
+    destination, disposition, failure, hung_up_by, transfers, supervised, transaction_id,
+    sip_media_application_id, contact_id, initial_contact_id";
+
+/// How AWS knows calls: few have anything there.
+pub(crate) const CLOUD: &str = "
+ALTER TABLE calls ADD COLUMN transaction_id TEXT;
+ALTER TABLE calls ADD COLUMN sip_media_application_id TEXT;
+ALTER TABLE calls ADD COLUMN contact_id TEXT;
+ALTER TABLE calls ADD COLUMN initial_contact_id TEXT;
+CREATE INDEX calls_by_transaction ON calls (transaction_id) WHERE transaction_id IS NOT NULL;
+CREATE INDEX calls_by_contact ON calls (contact_id) WHERE contact_id IS NOT NULL;
+CREATE INDEX calls_by_initial_contact ON calls (initial_contact_id)
+    WHERE initial_contact_id IS NOT NULL;
+";
+/// Calls that are looked at for one that is meant.
+const MOST_FOUND: usize = 10_000;
 
 impl Calls for Store {
     fn put_call(&self, record: CallRecord) -> Kept<()> {
@@ -46,17 +61,49 @@ impl Calls for Store {
         })
     }
 
+    fn find_calls(&self, filter: CallFilter, limit: usize) -> Kept<Vec<CallRecord>> {
+        if filter == CallFilter::default() {
+            return self.list_calls(limit);
+        }
+        let limit = i64::try_from(limit.min(MOST_FOUND)).unwrap_or(i64::MAX);
+        self.read(move |connection| find(connection, &filter, limit))
+    }
+
     /// A prefix that several calls share is refused with a text that says so.
     fn show_call(&self, id: String) -> Kept<Option<(CallRecord, Vec<CallEvent>)>> {
         self.read(move |connection| show(connection, &id))
     }
 }
 
+/// Each condition has an index of its own.
+fn find(
+    connection: &Connection,
+    filter: &CallFilter,
+    limit: i64,
+) -> Result<Vec<CallRecord>, Refused> {
+    let mut conditions = Vec::new();
+    if filter.contact.is_some() {
+        conditions.push("(contact_id = ?1 OR initial_contact_id = ?1)");
+    }
+    if filter.transaction.is_some() {
+        conditions.push("(transaction_id = ?2 OR id = ?2)");
+    }
+    let sql = format!(
+        "SELECT {COLUMNS} FROM calls WHERE {}
+         ORDER BY started DESC LIMIT ?3",
+        conditions.join(" AND ")
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![filter.contact, filter.transaction, limit], record)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 fn put(connection: &Connection, record: &CallRecord) -> Result<(), Refused> {
     let mut statement = connection.prepare_cached(
         "INSERT OR REPLACE INTO calls (id, started, answered, ended, caller, dialled,
          original_caller, source, destination, disposition, failure, hung_up_by, transfers,
-         supervised) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+         supervised, transaction_id, sip_media_application_id, contact_id, initial_contact_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
     )?;
     statement.execute(params![
         record.id,
@@ -73,6 +120,10 @@ fn put(connection: &Connection, record: &CallRecord) -> Result<(), Refused> {
         record.hung_up_by,
         transfers::written(&record.transfers)?,
         supervised::written(&record.supervised)?,
+        record.cloud.transaction_id,
+        record.cloud.sip_media_application_id,
+        record.cloud.contact_id,
+        record.cloud.initial_contact_id,
     ])?;
     Ok(())
 }
@@ -93,6 +144,12 @@ fn record(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
         hung_up_by: row.get(11)?,
         transfers: row.get_ref(12)?.as_str_or_null()?.map_or_else(Vec::new, transfers::read),
         supervised: row.get_ref(13)?.as_str_or_null()?.map_or_else(Vec::new, supervised::read),
+        cloud: CloudIds {
+            transaction_id: row.get(14)?,
+            sip_media_application_id: row.get(15)?,
+            contact_id: row.get(16)?,
+            initial_contact_id: row.get(17)?,
+        },
     })
 }
 

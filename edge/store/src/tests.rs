@@ -72,6 +72,7 @@ fn call(id: &str, started: SystemTime) -> CallRecord {
         hung_up_by: Some("caller".into()),
         transfers: Vec::new(),
         supervised: Vec::new(),
+        cloud: Default::default(),
     }
 }
 

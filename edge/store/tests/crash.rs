@@ -56,6 +56,7 @@ fn call(id: &str) -> CallRecord {
         hung_up_by: None,
         transfers: Vec::new(),
         supervised: Vec::new(),
+        cloud: Default::default(),
     }
 }
 

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use offhook_chime::handler::{Attempt, Handler, HandlerError, ask};
 use offhook_chime::take_back::{self, Rules};
 use offhook_config::Target;
-use offhook_pbx::app::{AppError, Application};
+use offhook_pbx::app::{AppError, Application, GivenUp};
 use offhook_pbx::office::{Applications, Opening};
 use offhook_sma::action::Action;
 use offhook_sma::invoke::Policy;
@@ -267,7 +267,7 @@ impl Application for Watched {
         self.inner.take_notes()
     }
 
-    fn take_failure(&mut self) -> Option<String> {
+    fn take_failure(&mut self) -> Option<GivenUp> {
         self.inner.take_failure()
     }
 }

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use offhook_pbx::event::CallEvent;
 use offhook_pbx::keep::{
-    Backlog, Ban, Bans, Binding, BindingChange, Bindings, CallRecord, Calls, Extension, Extensions,
-    KeepError, Kept, Recording, Recordings, Voicemail, Voicemails,
+    Backlog, Ban, Bans, Binding, BindingChange, Bindings, CallFilter, CallRecord, Calls, Extension,
+    Extensions, KeepError, Kept, Recording, Recordings, Voicemail, Voicemails,
 };
 
 /// All of it. Every future is ready at once, so that the paused clock has nothing to wait for.
@@ -109,6 +109,12 @@ impl Calls for MemoryKeep {
 
     fn list_calls(&self, limit: usize) -> Kept<Vec<CallRecord>> {
         ready(self.tables().calls.iter().rev().take(limit).cloned().collect())
+    }
+
+    fn find_calls(&self, filter: CallFilter, limit: usize) -> Kept<Vec<CallRecord>> {
+        let tables = self.tables();
+        let meant = tables.calls.iter().rev().filter(|call| filter.takes(call));
+        ready(meant.take(limit).cloned().collect())
     }
 
     fn show_call(&self, id: String) -> Kept<Option<(CallRecord, Vec<CallEvent>)>> {

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use offhook_config::{Config, ExtensionCredentials};
@@ -21,6 +21,7 @@ use offhook_pbx::resolve::{
     Answer, Answering, CachingResolver, Locator, Question, Record, RecordKind, ResolveError,
     Resolver,
 };
+use offhook_pbx::screen::{Moment, Pop, Screens};
 use offhook_pbx::stack::{self, SipHandle, Stack, StackConfig};
 use offhook_pbx::transport::advertise::{Addresses, ListenAddress};
 use offhook_pbx::transport::wire::Wire;
@@ -76,6 +77,8 @@ pub struct SimOffice {
     pub accounts: Directory,
     /// Shut out.
     pub bans: Bans,
+    /// What screens beside phones were told.
+    pub pops: Pops,
     /// The configuration in force; send another to reload.
     pub config: watch::Sender<Arc<Config>>,
     net: SimNet,
@@ -128,9 +131,9 @@ impl SimOffice {
         config: &str,
         seed: u64,
         applications: Option<Arc<dyn Applications>>,
-        cloud: Arc<dyn Cloud>,
+        cloud: Option<Arc<dyn Cloud>>,
     ) -> Self {
-        Self::build(net, config, seed, applications, (Names(None), Some(cloud)))
+        Self::build(net, config, seed, applications, (Names(None), cloud))
     }
 
     /// The same where every name is that of one host.
@@ -212,7 +215,8 @@ impl SimOffice {
         let engine = engine(&config);
         let desk =
             Desk { authenticator: auth, registrar: registrar.clone(), trunks: trunks.clone() };
-        let services = services(&sip, &engine, &keep, desk, cloud);
+        let pops = Pops::default();
+        let services = services(&sip, &engine, &keep, desk, (cloud, &pops));
         let (config, in_force) = watch::channel(config);
         let calls = Office::spawn(office::Parts {
             config: in_force,
@@ -233,6 +237,7 @@ impl SimOffice {
             trunks,
             accounts,
             bans,
+            pops,
             config,
             net: net.clone(),
         }
@@ -354,12 +359,38 @@ fn account(config: &Config, extension: &offhook_config::Extension) -> Option<Ext
     })
 }
 
+/// Keeps what screens are told.
+#[derive(Clone, Debug, Default)]
+pub struct Pops(Arc<Mutex<Vec<Pop>>>);
+
+impl Pops {
+    /// All of it so far, as `moment extension`, and whether an end was that of a conversation.
+    pub fn words(&self) -> Vec<String> {
+        let word = |pop: &Pop| {
+            let talked = if pop.answered && pop.moment == Moment::Ended { " talked" } else { "" };
+            format!("{} {}{talked}", pop.moment.as_str(), pop.extension)
+        };
+        self.all().iter().map(word).collect()
+    }
+
+    /// All of it so far.
+    pub fn all(&self) -> Vec<Pop> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Screens for Pops {
+    fn show(&self, _: &Arc<Config>, pop: Pop) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(pop);
+    }
+}
+
 fn services(
     sip: &SipHandle,
     engine: &Engine,
     keep: &Arc<MemoryKeep>,
     desk: Desk,
-    cloud: Option<Arc<dyn Cloud>>,
+    (cloud, pops): (Option<Arc<dyn Cloud>>, &Pops),
 ) -> Arc<Services> {
     Arc::new(Services {
         sip: sip.clone(),
@@ -373,6 +404,7 @@ fn services(
         metrics: Arc::default(),
         rooms: Rooms::default(),
         cloud,
+        screens: Arc::new(pops.clone()),
     })
 }
 

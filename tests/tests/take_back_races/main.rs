@@ -15,13 +15,13 @@ mod suite;
 mod target;
 mod updates;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use offhook::take_back::call::{Call, Running};
 use offhook::take_back::pairs;
 use offhook::take_back::pool::{Lasting, system_sleep};
-use offhook_config::Dnis;
 use offhook_tests::cloud::stage::Plan;
 
 /// A race, with either of both who may hold the caller's leg.
@@ -45,12 +45,14 @@ pub(crate) use on_both;
 
 /// The office holds the calls, put together as the daemon does it.
 fn at_the_office() -> Plan {
-    let dnis = Dnis { otherwise: Some("101".to_owned()), ..Dnis::default() };
-    let longest = dnis.lease;
-    Plan::office(pairs::rules(&dnis), move |pool, rules| {
+    let words = "[[listen]]\ntransport = \"udp\"\naddress = \"127.0.0.1:5060\"\n";
+    let mut config = offhook_config::check(words, Path::new("office.toml")).unwrap();
+    config.dnis.otherwise = Some("101".to_owned());
+    let longest = config.dnis.lease;
+    Plan::office(pairs::rules(&config), move |pool, rules| {
         let lasting = Lasting::new(Arc::new(pool), longest, system_sleep());
-        let running = Arc::new(Running::new(rules, Arc::new(lasting)));
-        Arc::new(move || Box::new(Call::new(Arc::clone(&running))))
+        let running = Arc::new(Running::new(rules, Arc::new(lasting), Arc::default()));
+        Arc::new(move || Box::new(Call::new(Arc::clone(&running), None)))
     })
 }
 

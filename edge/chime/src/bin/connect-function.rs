@@ -26,7 +26,7 @@ fn main() -> ExitCode {
 fn switch(settings: &Settings) -> Result<Switch<DynamoDbPool, Way>, SettingsError> {
     let sdk = settings.sdk()?;
     let pool = settings.pool(sdk.clone())?;
-    let way = settings.way(sdk)?;
+    let way = settings.way(sdk, &pool)?;
     Ok(Switch::new(settings.switch_rules()?, pool, way))
 }
 

@@ -9,6 +9,7 @@
 //! costs less than the fights over one row that a query of the index begins, which lags behind.
 
 mod item;
+mod notes;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use offhook_dnis::{
 use serde_json::Value;
 
 use self::item::Row;
+pub use self::notes::{Left, Note};
 use self::request::Table;
 use crate::sdk::Sdk;
 
@@ -70,6 +72,11 @@ pub struct DynamoDbPool {
 }
 
 impl DynamoDbPool {
+    /// What time it is for leases.
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
     /// Nothing is asked yet.
     #[must_use]
     pub fn new(sdk: Sdk, config: DynamoDbConfig) -> Self {

@@ -19,6 +19,11 @@ const ATTRIBUTES: &str = "sma_number, connect_number, in_use, transaction_id, ca
                           original_calling_number, released_at, lease_owner, lease_expires, \
                           lease_holder, sip_media_application_id, contact_id, \
                           contact_transaction_id";
+/// What is read of a row for its note.
+const NOTE: &str =
+    "sma_number, connect_number, in_use, transaction_id, update_request, update_answer";
+/// Rows that are read for their notes at once (BatchGetItem takes 100 keys).
+pub(super) const NOTES_AT_ONCE: usize = 100;
 /// How often a request is made. Each may be repeated: claims have owners, the rest has conditions.
 const ATTEMPTS: u32 = 3;
 /// Errors that pass (DynamoDB developer guide, "Error handling"), without their prefix.
@@ -96,6 +101,52 @@ impl Table {
         });
         let mut answer = self.ask("getItem", &what).await?;
         Ok(answer.get_mut("Item").map(Value::take))
+    }
+
+    /// One row, as far as its note goes.
+    pub(super) async fn get_note(&self, pair: &Pair) -> Result<Option<Value>, DnisError> {
+        let what = json!({
+            "TableName": self.name, "Key": key(pair), "ConsistentRead": true,
+            "ProjectionExpression": NOTE
+        });
+        let mut answer = self.ask("getItem", &what).await?;
+        Ok(answer.get_mut("Item").map(Value::take))
+    }
+
+    /// Rows as far as their notes go. Where all of them are too much for an answer, fewer are asked
+    /// for; what the table leaves out is asked for the next time.
+    pub(super) async fn get_notes(&self, pairs: &[&Pair]) -> Result<Vec<Value>, DnisError> {
+        let mut items = Vec::new();
+        let (mut from, mut most) = (0, pairs.len());
+        while let Some(some) = pairs.get(from..pairs.len().min(from + most)) {
+            if some.is_empty() {
+                break;
+            }
+            let keys: Vec<Value> = some.iter().map(|pair| key(pair)).collect();
+            let mut tables = serde_json::Map::new();
+            let table = json!({"Keys": keys, "ConsistentRead": true, "ProjectionExpression": NOTE});
+            tables.insert(self.name.clone(), table);
+            let what = json!({"RequestItems": tables});
+            let mut answer = match self.attempts("batchGetItem", &what).await {
+                Ok(answer) => answer,
+                Err(error) if error.error == TOO_LARGE && most > 1 => {
+                    most /= 2;
+                    continue;
+                }
+                // A row that nobody can read keeps the others from nothing.
+                Err(error) if error.error == TOO_LARGE => Value::Null,
+                Err(error) => return Err(self.failed(&error)),
+            };
+            if let Some(Value::Object(tables)) = answer.get_mut("Responses").map(Value::take) {
+                for (_, found) in tables {
+                    if let Value::Array(found) = found {
+                        items.extend(found);
+                    }
+                }
+            }
+            from += some.len();
+        }
+        Ok(items)
     }
 
     /// The row after the change; `None`: it was not to be.

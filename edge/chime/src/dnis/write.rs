@@ -7,6 +7,7 @@ use offhook_dnis::{Claim, Lease, Pair};
 use serde_json::{Map, Value, json};
 
 use super::item::Row;
+use super::notes::Note;
 
 /// A conditional `UpdateItem` (or `DeleteItem`, which has no update).
 #[derive(Debug, Clone, PartialEq)]
@@ -19,7 +20,8 @@ pub(super) struct Change {
 
 /// What a row loses with its lease.
 const LEFT: &str = "REMOVE transaction_id, original_calling_number, lease_owner, lease_expires, \
-                    lease_holder, sip_media_application_id, contact_id, contact_transaction_id";
+                    lease_holder, sip_media_application_id, contact_id, contact_transaction_id, \
+                    update_request, update_answer";
 
 fn seconds(time: Timestamp) -> Value {
     json!({"N": time.as_second().to_string()})
@@ -92,7 +94,8 @@ pub(super) fn claim(row: &Row, claim: &Claim, now: Timestamp) -> Change {
     change.update = format!(
         "SET transaction_id = :owner, call_timestamp = :now, in_use = :true, \
          original_calling_number = :from, lease_owner = :owner, lease_expires = :end, \
-         lease_holder = :holder{set} REMOVE contact_id, contact_transaction_id{remove}"
+         lease_holder = :holder{set} REMOVE contact_id, contact_transaction_id, update_request, \
+         update_answer{remove}"
     );
     change
 }
@@ -160,6 +163,56 @@ pub(super) fn bind(lease: &Lease, contact: &str) -> Change {
             (":true", json!({"S": "true"})),
             (":owner", json!({"S": lease.owner})),
             (":contact", json!({"S": contact})),
+        ]),
+    }
+}
+
+/// A note for the lease's holder. A lease of ours that has ended gets none.
+pub(super) fn note(lease: &Lease, text: &str, now: Timestamp) -> Change {
+    Change {
+        pair: lease.pair.clone(),
+        update: "SET update_request = :note REMOVE update_answer".to_owned(),
+        condition: "in_use = :true AND transaction_id = :owner AND \
+                    (attribute_not_exists(lease_owner) OR lease_owner <> :owner OR \
+                    lease_expires > :now)"
+            .to_owned(),
+        values: values([
+            (":true", json!({"S": "true"})),
+            (":owner", json!({"S": lease.owner})),
+            (":note", json!({"S": text})),
+            (":now", seconds(now)),
+        ]),
+    }
+}
+
+/// The note is taken by whoever finds it as it was read.
+pub(super) fn take_note(note: &Note, answer: &str) -> Change {
+    Change {
+        pair: note.pair.clone(),
+        update: "SET update_answer = :answer REMOVE update_request".to_owned(),
+        condition: "in_use = :true AND transaction_id = :owner AND update_request = :note"
+            .to_owned(),
+        values: values([
+            (":true", json!({"S": "true"})),
+            (":owner", json!({"S": note.owner})),
+            (":note", json!({"S": note.text})),
+            (":answer", json!({"S": answer})),
+        ]),
+    }
+}
+
+/// What became of a note that was taken; a newer one is not answered.
+pub(super) fn answer_note(note: &Note, answer: &str) -> Change {
+    Change {
+        pair: note.pair.clone(),
+        update: "SET update_answer = :answer".to_owned(),
+        condition: "in_use = :true AND transaction_id = :owner AND \
+                    attribute_not_exists(update_request)"
+            .to_owned(),
+        values: values([
+            (":true", json!({"S": "true"})),
+            (":owner", json!({"S": note.owner})),
+            (":answer", json!({"S": answer})),
         ]),
     }
 }

@@ -5,9 +5,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use offhook_dnis::{DnisError, DnisPool, Lease, Lookup, Pair};
 use serde_json::{Map, Value};
 
+use super::carried::{APPLICATION, Carried, TRANSACTION, is_id, is_label};
 use super::deliver::{Deliver, Refusal, Update};
 use super::target::Target;
 
@@ -16,7 +18,10 @@ const MOST_ARGUMENTS: usize = 20;
 /// Octets of one text in an answer: all of it has to fit 32 kB.
 const MOST_TEXT: usize = 1_024;
 /// Parameters that are not passed on to the target.
-const OWN: [&str; 7] = [
+const OWN: [&str; 10] = [
+    APPLICATION,
+    ORIGINAL,
+    TRANSACTION,
     "CallingNumber",
     "CalledNumber",
     "Purpose",
@@ -25,6 +30,11 @@ const OWN: [&str; 7] = [
     "TransferTarget",
     "TransferTargetArn",
 ];
+
+/// The header with who called.
+const ORIGINAL: &str = "X-Original-Calling-Number";
+/// Names of User-to-User, as a parameter of the block or an attribute of the contact.
+const USER_TO_USER: [&str; 3] = ["User-to-User", "UserToUser", "UserToUserInformation"];
 
 /// What the operator decides about it.
 #[derive(Debug, Clone)]
@@ -35,6 +45,9 @@ pub struct SwitchRules {
     pub target: Option<Target>,
     /// Numbers without one get this country code.
     pub country_code: String,
+    /// The header (a parameter of the block, or an attribute of the contact) that says which
+    /// transaction it is, where the way to Connect keeps headers.
+    pub transaction_header: String,
     /// An answer is given within this: the flow itself waits three seconds, and no more than eight.
     pub deadline: Duration,
 }
@@ -78,6 +91,11 @@ impl<P: DnisPool, D: Deliver> Switch<P, D> {
             let words = "the parameter Purpose must be GetData or TransferCall";
             return told("refused", [("message", words)]);
         }
+        // An update by the table needs a row.
+        let carried = ask.carried(&self.rules.transaction_header);
+        if let Some(carried) = carried.filter(|_| !self.deliver.needs_a_lease()) {
+            return self.with_transaction(&ask, carried).await;
+        }
         let Some(lookup) = ask.lookup() else {
             return told("refused", [("message", "there are no numbers to look for")]);
         };
@@ -101,12 +119,38 @@ impl<P: DnisPool, D: Deliver> Switch<P, D> {
         self.transfer(&ask, lease).await
     }
 
+    /// The call itself says which one it is: no pair is asked for.
+    async fn with_transaction(&self, ask: &Ask<'_>, carried: Carried) -> Told {
+        let Carried { transaction, application, caller } = carried;
+        let caller = caller.unwrap_or_default();
+        if ask.purpose == "GetData" {
+            let told_of = [
+                ("original_calling_number", caller.as_str()),
+                ("transaction_id", transaction.as_str()),
+            ];
+            return told("found", told_of);
+        }
+        let now = Timestamp::now();
+        let lease = Lease {
+            pair: ask.lookup().map_or_else(|| Pair::new("", ""), |lookup| lookup.pair),
+            owner: transaction,
+            original_calling_number: caller,
+            application,
+            contact: ask.contact_id().map(str::to_owned),
+            since: now,
+            expires: now,
+        };
+        self.transfer(ask, lease).await
+    }
+
     async fn transfer(&self, ask: &Ask<'_>, lease: Lease) -> Told {
         let Some(application) = lease.application.clone().or(self.rules.application.clone()) else {
             let words = "nobody says which SIP media application the call belongs to";
             return told("refused", [("message", words)]);
         };
-        let Some(arguments) = ask.arguments(self.rules.target.as_ref()) else {
+        let Some(arguments) =
+            ask.arguments(self.rules.target.as_ref(), &self.rules.transaction_header)
+        else {
             return told("refused", [("message", "there is no TransferTarget")]);
         };
         let transaction = lease.owner.clone();
@@ -146,9 +190,37 @@ impl<'a> Ask<'a> {
         (!value.is_empty()).then_some(value)
     }
 
+    /// Of the block, or of the contact.
+    fn said(&self, name: &str) -> Option<&'a str> {
+        let attribute = || {
+            let value = self.event.pointer("/Details/ContactData/Attributes")?.get(name)?;
+            value.as_str().filter(|text| !text.is_empty())
+        };
+        self.parameter(name).or_else(attribute)
+    }
+
+    /// The transaction that came along. One that cannot be an id is as if it were not there.
+    fn carried(&self, header: &str) -> Option<Carried> {
+        if let Some(id) = self.said(header).map(str::trim).filter(|id| is_id(id)) {
+            let application = self.said(APPLICATION).filter(|id| is_label(id));
+            return Some(Carried {
+                transaction: id.to_owned(),
+                application: application.map(str::to_owned),
+                caller: self.said(ORIGINAL).map(str::to_owned),
+            });
+        }
+        USER_TO_USER.iter().find_map(|name| Carried::of_user_to_user(self.said(name)?))
+    }
+
     fn contact(&self, path: &str) -> Option<&'a str> {
         let value = self.event.pointer("/Details/ContactData")?.pointer(path)?.as_str()?;
         (!value.is_empty()).then_some(value)
+    }
+
+    /// The first contact of one that was passed on.
+    fn other_initial_contact(&self) -> Option<&'a str> {
+        let now = self.contact("/ContactId")?;
+        self.contact("/InitialContactId").filter(|first| *first != now)
     }
 
     /// A contact that was passed on within Connect has another id, and the same first one.
@@ -173,7 +245,7 @@ impl<'a> Ask<'a> {
     }
 
     /// Those of the update: whereto, and what else the flow and Connect say of the call.
-    fn arguments(&self, usual: Option<&Target>) -> Option<BTreeMap<String, String>> {
+    fn arguments(&self, usual: Option<&Target>, header: &str) -> Option<BTreeMap<String, String>> {
         let named = self.parameter("TransferTarget").map(|number| Target {
             number: number.to_owned(),
             arn: self.parameter("TransferTargetArn").map(str::to_owned),
@@ -185,7 +257,8 @@ impl<'a> Ask<'a> {
         ]);
         arguments.extend(target.arn.map(|arn| ("TransferTargetArn".to_owned(), arn)));
         let of_connect = [
-            ("X-Connect-Contact-Id", self.contact_id()),
+            ("X-Connect-Contact-Id", self.contact("/ContactId").or_else(|| self.contact_id())),
+            ("X-Connect-Initial-Contact-Id", self.other_initial_contact()),
             ("X-Connect-Queue", self.contact("/Queue/Name")),
         ];
         for (name, value) in of_connect {
@@ -194,7 +267,10 @@ impl<'a> Ask<'a> {
         let given = self.event.pointer("/Details/Parameters").and_then(Value::as_object);
         for (name, value) in given.into_iter().flatten() {
             let Some(value) = value.as_str().filter(|value| !value.is_empty()) else { continue };
-            if !OWN.contains(&name.as_str()) && arguments.len() < MOST_ARGUMENTS {
+            let carries =
+                USER_TO_USER.contains(&name.as_str()) && Carried::of_user_to_user(value).is_some();
+            let own = OWN.contains(&name.as_str()) || *name == header || carries;
+            if !own && arguments.len() < MOST_ARGUMENTS {
                 arguments.insert(name.clone(), value.to_owned());
             }
         }

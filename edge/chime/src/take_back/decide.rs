@@ -20,6 +20,8 @@ pub struct Turn {
     pub extend: Option<Pair>,
     /// There was no pair for the call: for an alarm.
     pub without_pair: bool,
+    /// Nobody can be found for the caller, who is told so and hung up on.
+    pub apologizes: bool,
     /// For the log: what went wrong, or was refused.
     pub note: Option<String>,
 }
@@ -36,6 +38,19 @@ pub enum Decision {
 /// Decides.
 #[must_use]
 pub fn decide(rules: &Rules, event: &InvocationEvent) -> Decision {
+    match (decided(rules, event), &rules.direct) {
+        (Decision::Claim, Some(direct)) => {
+            let this = on_the_way(rules, event);
+            match this.state.direct_failed {
+                true => Decision::Claim,
+                false => Decision::Turn(this.connect_directly(direct, true)),
+            }
+        }
+        (decision, _) => decision,
+    }
+}
+
+fn decided(rules: &Rules, event: &InvocationEvent) -> Decision {
     let view = View(event);
     let state = State::read(event.call_details.transaction_attributes.as_ref());
     let phase = state.phase;
@@ -66,17 +81,7 @@ pub fn decide_claimed(
     event: &InvocationEvent,
     claimed: &Result<Lease, DnisError>,
 ) -> Turn {
-    let view = View(event);
-    let mut state = State::read(event.call_details.transaction_attributes.as_ref());
-    if state.caller.is_empty() {
-        view.caller().clone_into(&mut state.caller);
-    }
-    // He was on his way to a target that did not answer.
-    if state.phase == Phase::Bridging {
-        state.returns += 1;
-    }
-    state.target = state.target.filter(|target| !target.is_connect());
-    let this = Move::new(rules, view, state);
+    let this = on_the_way(rules, event);
     let error = match claimed {
         Ok(lease) => return this.connect(lease.pair.clone(), true),
         Err(error) => error,
@@ -92,6 +97,26 @@ pub fn decide_claimed(
         Some(_) => this.bridge(true),
         None => this.apologize(),
     }
+}
+
+/// The caller is to go to Connect.
+fn on_the_way<'a>(rules: &'a Rules, event: &'a InvocationEvent) -> Move<'a> {
+    let view = View(event);
+    let mut state = State::read(event.call_details.transaction_attributes.as_ref());
+    if state.caller.is_empty() {
+        view.caller().clone_into(&mut state.caller);
+    }
+    // He was on his way to a target that did not answer.
+    if state.phase == Phase::Bridging {
+        state.returns += 1;
+    }
+    state.target = state.target.filter(|target| !target.is_connect());
+    let failed = matches!(
+        event.invocation_event_type,
+        EventType::ActionFailed | EventType::InvalidLambdaResponse
+    );
+    state.direct_failed |= state.direct && state.phase == Phase::Connecting && failed;
+    Move::new(rules, view, state)
 }
 
 impl Move<'_> {
@@ -152,6 +177,7 @@ impl Move<'_> {
             // The leg that was to be hung up is down: whoever was told first has gone on.
             (Phase::Connecting | Phase::Bridging, "Hangup") => this.go_on(),
             (Phase::Connecting, "Speak") => this.connect_again(),
+            (Phase::Connecting, _) if this.may_go_by_pairs() => return Decision::Claim,
             (Phase::Connecting, _) => this.without_connect(),
             // The leg was down already, or never came up. If it is up, Connect still has him.
             (Phase::TakingBack, _) if this.view.other_leg().is_none() => {
@@ -172,6 +198,12 @@ impl Move<'_> {
             (Phase::Ending | Phase::Over, _) => this.go_on(),
         };
         Decision::Turn(turn)
+    }
+
+    /// The way that needs no pair has failed, and there are pairs.
+    fn may_go_by_pairs(&self) -> bool {
+        let behind = self.rules.direct.as_ref().is_some_and(|direct| direct.pairs_behind);
+        behind && self.state.direct && !self.state.direct_failed
     }
 
     /// Connect cannot be reached: the office takes the call, when it has a place for it.

@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use offhook_dnis::Lease;
 use serde_json::{Value, json};
 
+use super::notes;
+use crate::dnis::{DynamoDbPool, Left};
 use crate::sdk::Sdk;
 use crate::task::TaskError;
 
@@ -30,6 +33,19 @@ impl Update {
             "SipMediaApplicationId": self.application, "TransactionId": self.lease.owner,
             "Arguments": self.arguments
         })
+    }
+
+    /// As a note in the table: the message, with an id of this request and the time, which a queue
+    /// would know by itself.
+    fn note(&self, now: Timestamp) -> (String, String) {
+        use std::hash::{BuildHasher as _, RandomState};
+        // One of two requests of a call in the same millisecond is the other one's repetition.
+        let random = RandomState::new().hash_one(&self.lease.owner);
+        let id = format!("{:x}-{random:x}", now.as_millisecond());
+        let mut message = self.message();
+        message["Id"] = Value::from(id.as_str());
+        message["SentTimestamp"] = Value::from(now.as_millisecond().to_string());
+        (message.to_string(), id)
     }
 }
 
@@ -65,6 +81,11 @@ pub enum Refusal {
 pub trait Deliver: Send + Sync {
     /// Brings one. It may be brought twice: the application takes the second one for the first.
     fn deliver<'a>(&'a self, update: &'a Update) -> BoxFuture<'a, Result<(), DeliverError>>;
+
+    /// Whether it is brought by the lease's own row.
+    fn needs_a_lease(&self) -> bool {
+        false
+    }
 }
 
 /// The ways there are.
@@ -74,6 +95,8 @@ pub enum Way {
     Api(Sdk),
     /// A message in an SQS queue, by its URL.
     Queue(Sdk, String),
+    /// A note at the lease in the table.
+    Table(DynamoDbPool),
 }
 
 /// Waits before the next attempt; the caller of [`Deliver::deliver`] bounds them all.
@@ -81,21 +104,33 @@ const PAUSES: [Duration; 3] =
     [Duration::from_millis(100), Duration::from_millis(250), Duration::from_millis(500)];
 /// What one attempt may take.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// For so long is looked what becomes of a note that was left, and with so much between.
+const LOOKING: Duration = Duration::from_millis(900);
+const BETWEEN: Duration = Duration::from_millis(200);
 
 impl Deliver for Way {
+    fn needs_a_lease(&self) -> bool {
+        matches!(self, Self::Table(_))
+    }
+
     fn deliver<'a>(&'a self, update: &'a Update) -> BoxFuture<'a, Result<(), DeliverError>> {
         Box::pin(async move {
             let mut pauses = PAUSES.iter();
+            let note = update.note(Timestamp::now());
             loop {
-                let late = Err(DeliverError {
+                let late = || DeliverError {
                     refusal: Refusal::Unavailable,
                     words: format!("no answer within {} s", PATIENCE.as_secs()),
-                });
-                let error =
-                    match tokio::time::timeout(PATIENCE, self.once(update)).await.unwrap_or(late) {
-                        Ok(()) => return Ok(()),
-                        Err(error) => error,
-                    };
+                };
+                let error = match tokio::time::timeout(PATIENCE, self.once(update, &note.0)).await {
+                    Ok(Ok(())) => {
+                        let looking = self.outcome(update, &note.1);
+                        let seen = tokio::time::timeout(LOOKING, looking).await;
+                        return seen.unwrap_or(Ok(()));
+                    }
+                    Ok(Err(error)) => error,
+                    Err(_) => late(),
+                };
                 match pauses.next() {
                     Some(pause) if error.refusal == Refusal::Unavailable => {
                         tokio::time::sleep(*pause).await;
@@ -108,7 +143,30 @@ impl Deliver for Way {
 }
 
 impl Way {
-    async fn once(&self, update: &Update) -> Result<(), DeliverError> {
+    /// What has become of it, where that can be seen. A note that nobody has taken within
+    /// [`LOOKING`] waits at its lease, as a message waits in a queue.
+    async fn outcome(&self, update: &Update, id: &str) -> Result<(), DeliverError> {
+        let Self::Table(pool) = self else { return Ok(()) };
+        let mut taken = false;
+        loop {
+            tokio::time::sleep(BETWEEN).await;
+            // Whoever cannot look has asked all the same.
+            let Ok(left) = pool.note_left(&update.lease).await else { return Ok(()) };
+            match left {
+                // He gives the pair back when he is taken back.
+                Left::Gone => return Ok(()),
+                Left::There => {}
+                Left::Answered(answer) => match notes::refusal(&answer, id) {
+                    Some((refusal, words)) => return Err(DeliverError { refusal, words }),
+                    // A refusal would stand there by now.
+                    None if taken => return Ok(()),
+                    None => taken = true,
+                },
+            }
+        }
+    }
+
+    async fn once(&self, update: &Update, note: &str) -> Result<(), DeliverError> {
         let (sdk, service, action, what) = match self {
             Self::Api(sdk) => {
                 (sdk, "chimesdkvoice", "updateSipMediaApplicationCall", update.message())
@@ -117,11 +175,23 @@ impl Way {
                 let body = update.message().to_string();
                 (sdk, "sqs", "sendMessage", json!({"QueueUrl": url, "MessageBody": body}))
             }
+            Self::Table(pool) => return leave(pool, update, note).await,
         };
         match sdk.call(service, action, &what).await {
             Ok(_) => Ok(()),
             Err(error) => Err(DeliverError::of(&error)),
         }
+    }
+}
+
+async fn leave(pool: &DynamoDbPool, update: &Update, note: &str) -> Result<(), DeliverError> {
+    match pool.leave_note(&update.lease, note).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(DeliverError {
+            refusal: Refusal::Ended,
+            words: "the call has given its pair back".to_owned(),
+        }),
+        Err(error) => Err(DeliverError { refusal: Refusal::Unavailable, words: error.to_string() }),
     }
 }
 

@@ -11,12 +11,14 @@
 //! [`offhook_dnis::DnisPool`] and [`Deliver`].
 
 mod application;
+mod carried;
 mod connect;
 mod decide;
 mod deliver;
 mod desk;
 mod hangup;
 mod moves;
+pub mod notes;
 mod parameters;
 pub mod queue;
 mod rules;
@@ -29,6 +31,7 @@ mod update;
 mod view;
 
 pub use self::application::Application;
+pub use self::carried::{APPLICATION, Direct, Pass, TRANSACTION};
 pub use self::connect::{Switch, SwitchRules};
 pub use self::decide::{Decision, Turn, decide, decide_claimed};
 pub use self::deliver::{Deliver, DeliverError, Refusal, Update, Way};

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use offhook_dnis::Pair;
 use offhook_sma::action::{
-    Action, AudioSource, CallAndBridge, EndpointType, Hangup, Pause, Target as Leg,
+    Action, AudioSource, CallAndBridge, EndpointType, Hangup, Pause, PlayAudio, Target as Leg,
 };
 use offhook_sma::speech::{Speak, SpeechParameters};
 use offhook_sma::{LegTag, Reply};
 
+use super::carried::{Carried, Direct};
 use super::decide::{Decision, Turn};
 use super::rules::Rules;
 use super::state::{Phase, State};
@@ -40,11 +41,13 @@ pub(super) struct Move<'a> {
     pub(super) release: bool,
     pub(super) extend: bool,
     pub(super) without_pair: bool,
+    pub(super) apologizes: bool,
 }
 
 impl<'a> Move<'a> {
     pub(super) fn new(rules: &'a Rules, view: View<'a>, state: State) -> Self {
-        Self { rules, view, state, note: None, release: false, extend: false, without_pair: false }
+        let (release, extend, without_pair, apologizes) = (false, false, false, false);
+        Self { rules, view, state, note: None, release, extend, without_pair, apologizes }
     }
 
     pub(super) fn noting(mut self, note: impl Into<String>) -> Self {
@@ -83,8 +86,11 @@ impl<'a> Move<'a> {
         // An event that came without attributes says nothing about those that are kept.
         reply.transaction_attributes = (state.phase != Phase::New)
             .then(|| state.written(self.view.0.call_details.transaction_attributes.as_ref()));
-        let without_pair = self.without_pair;
-        Turn { reply, release: self.release, extend, without_pair, note: self.note }
+        let (without_pair, apologizes) = (self.without_pair, self.apologizes);
+        // A call that never had a pair has none to give back, which is dear to find out.
+        let had_none = state.direct && state.pair.is_none();
+        let release = self.release && !had_none;
+        Turn { reply, release, extend, without_pair, apologizes, note: self.note }
     }
 
     /// Nothing runs, nothing is to be run.
@@ -123,8 +129,55 @@ impl<'a> Move<'a> {
         self.turn(Some(say.into_iter().chain([bridge]).collect()))
     }
 
+    /// Bridges the caller to Connect by a way that keeps headers: the transaction goes along.
+    pub(super) fn connect_directly(mut self, direct: &Direct, words: bool) -> Turn {
+        let returning = self.state.returns > 0;
+        self.state.phase = Phase::Connecting;
+        (self.state.direct, self.state.leased, self.state.pair) = (true, false, None);
+        self.state.leg_b = None;
+        self.state.target = None;
+        self.state.headers = BTreeMap::new();
+        let text = if returning { &self.rules.words.returning } else { &self.rules.words.greeting };
+        let say = self.speak(text).filter(|_| words);
+        let caller = Some(self.state.caller.clone()).filter(|caller| !caller.is_empty());
+        let mut headers = BTreeMap::from([direct.header(&self.carried(caller.clone()))]);
+        headers.extend(caller.map(|caller| (ORIGINAL.to_owned(), caller)));
+        let bridge = Action::CallAndBridge(CallAndBridge {
+            target: Leg::default(),
+            call_timeout_seconds: self.rules.connect_timeout,
+            caller_id_number: Some(self.shown_number().to_owned()),
+            endpoints: vec![direct.endpoint()],
+            ringback_tone: None,
+            sip_headers: headers,
+        });
+        self.turn(Some(say.into_iter().chain([bridge]).collect()))
+    }
+
+    fn carried(&self, caller: Option<String>) -> Carried {
+        let details = &self.view.0.call_details;
+        let application = details.sip_media_application_id.clone();
+        Carried {
+            transaction: details.transaction_id.clone(),
+            application: (!application.is_empty()).then_some(application),
+            caller,
+        }
+    }
+
+    /// The number that whoever is called sees.
+    fn shown_number(&self) -> &str {
+        let ours = self.state.pair.as_ref().map_or(self.view.own_number(), |p| &p.our_number);
+        let from = self.view.caller();
+        if self.rules.show_caller && from.starts_with('+') { from } else { ours }
+    }
+
     /// The call to Connect again, without words: saying them failed.
     pub(super) fn connect_again(self) -> Turn {
+        let rules = self.rules;
+        if let (Some(direct), true, false) =
+            (&rules.direct, self.state.direct, self.state.direct_failed)
+        {
+            return self.connect_directly(direct, false);
+        }
         match self.state.pair.clone() {
             Some(pair) => self.connect(pair, false),
             None => self.apologize(),
@@ -137,9 +190,7 @@ impl<'a> Move<'a> {
             "" => self.view.caller(),
             caller => caller,
         };
-        let ours = self.state.pair.as_ref().map_or(self.view.own_number(), |p| &p.our_number);
-        let from = self.view.caller();
-        let shown = if self.rules.show_caller && from.starts_with('+') { from } else { ours };
+        let shown = self.shown_number();
         let mut headers = BTreeMap::new();
         // The telephone network would drop them.
         let endpoint = target.endpoint(self.rules.extensions);
@@ -148,9 +199,9 @@ impl<'a> Move<'a> {
             if !caller.is_empty() {
                 headers.insert(ORIGINAL.to_owned(), caller.to_owned());
             }
-            if target.arn.is_some() {
-                headers.extend(self.own_names());
-            }
+        }
+        if endpoint.bridge_endpoint_type == EndpointType::Aws {
+            headers.extend(self.own_names());
         }
         Action::CallAndBridge(CallAndBridge {
             target: Leg::default(),
@@ -162,7 +213,8 @@ impl<'a> Move<'a> {
         })
     }
 
-    /// By what the target can have the caller moved on: this call and this application.
+    /// By what the office can have the caller moved on, and its record names the call: this call and
+    /// this application.
     fn own_names(&self) -> impl Iterator<Item = (String, String)> {
         let details = &self.view.0.call_details;
         let names = [
@@ -213,7 +265,18 @@ impl<'a> Move<'a> {
         self.state.phase = Phase::Waiting;
         self.state.waits += 1;
         let say = self.speak(&self.rules.words.wait).filter(|_| first);
-        let pause = Self::pause(self.rules.exhausted.step);
+        let exhausted = &self.rules.exhausted;
+        // Music that cannot be played is silence of its length, and no running in circles.
+        let broken = self.view.failed_to_play();
+        let pause = match &exhausted.music {
+            Some(music) if !broken => Action::PlayAudio(PlayAudio {
+                target: Leg::tag(LegTag::A),
+                audio_source: music.clone(),
+                repeat: 1,
+                playback_terminators: Vec::new(),
+            }),
+            _ => Self::pause(exhausted.step),
+        };
         self.turn(Some(say.into_iter().chain([pause]).collect()))
     }
 
@@ -230,6 +293,7 @@ impl<'a> Move<'a> {
     /// The caller is told that it failed, and hung up on.
     pub(super) fn apologize(mut self) -> Turn {
         self.release = true;
+        self.apologizes = true;
         self.state.phase = Phase::Ending;
         let say = self.speak(&self.rules.words.apology);
         let hang_up = Self::hang_up(LegTag::A, None);

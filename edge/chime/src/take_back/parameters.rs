@@ -6,7 +6,7 @@ use offhook_sma::action::may_set_header;
 
 /// Most octets of a header's value.
 const MOST_VALUE: usize = 2_048;
-/// Most headers: with the caller's number and the call's own names they are twenty.
+/// Most headers; three of ours go with them.
 const MOST_HEADERS: usize = 17;
 /// Most octets of all of them: they are kept in the attributes, which may have 20 KiB.
 const MOST_OCTETS: usize = 12 << 10;

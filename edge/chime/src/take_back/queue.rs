@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::sdk::Sdk;
@@ -19,14 +20,14 @@ const HIDDEN: u64 = 30;
 /// A message that could not be done comes again after so many seconds.
 const AGAIN: u64 = 2;
 /// How often it may come.
-const TIMES: u64 = 5;
+pub(super) const TIMES: u64 = 5;
 /// Ids that are remembered: a queue may give a message twice.
-const REMEMBERED: usize = 256;
+pub(super) const REMEMBERED: usize = 256;
 /// Octets of a body: twenty arguments of some length.
 const MOST_BODY: usize = 64 << 10;
 /// Between attempts, while the queue cannot be asked: doubled each time, up to the latter.
-const PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+pub(super) const PAUSE: Duration = Duration::from_secs(1);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What became of an update.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,10 +96,10 @@ pub struct Queue {
 }
 
 /// An update as it stands in a message.
-struct Update {
-    application: String,
-    transaction: String,
-    arguments: BTreeMap<String, String>,
+pub(super) struct Update {
+    pub(super) application: String,
+    pub(super) transaction: String,
+    pub(super) arguments: BTreeMap<String, String>,
 }
 
 impl Queue {
@@ -192,7 +193,9 @@ impl Queue {
             }
         };
         let transaction = update.transaction.clone();
-        let taken = match attribute("SentTimestamp").filter(|sent| self.is_old(*sent)) {
+        let taken = match attribute("SentTimestamp")
+            .filter(|sent| is_old(self.sdk.now(), *sent, self.config.max_age))
+        {
             Some(_) => Taken::Hopeless("it is too old".to_owned()),
             None => moves.update(&update.application, &transaction, update.arguments),
         };
@@ -216,12 +219,6 @@ impl Queue {
         self.delete(message).await
     }
 
-    fn is_old(&self, sent: u64) -> bool {
-        let now = u64::try_from(self.sdk.now().as_millisecond()).unwrap_or(0);
-        let age = Duration::from_millis(now.saturating_sub(sent));
-        age > self.config.max_age
-    }
-
     async fn delete(&self, message: &Value) -> Result<(), TaskError> {
         let what = json!({"QueueUrl": self.config.url, "ReceiptHandle": message["ReceiptHandle"]});
         self.sdk.call("sqs", "deleteMessage", &what).await.map(drop)
@@ -236,8 +233,14 @@ impl Queue {
     }
 }
 
+/// Whether what was sent then (milliseconds since 1970) is older than this.
+pub(super) fn is_old(now: Timestamp, sent: u64, max_age: Duration) -> bool {
+    let now = u64::try_from(now.as_millisecond()).unwrap_or(0);
+    Duration::from_millis(now.saturating_sub(sent)) > max_age
+}
+
 /// Reads a message's body.
-fn read(body: &str) -> Result<Update, String> {
+pub(super) fn read(body: &str) -> Result<Update, String> {
     if body.len() > MOST_BODY {
         return Err(format!("the message is longer than {MOST_BODY} bytes"));
     }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use offhook_sma::action::AudioSource;
 use offhook_sma::speech::SpeechParameters;
 
+use super::carried::{APPLICATION, Direct, TRANSACTION};
 use super::target::Target;
 
 /// What a caller gets when all pairs are in use, or cannot be asked for.
@@ -13,6 +15,8 @@ pub struct Exhausted {
     pub wait: Duration,
     /// One step.
     pub step: Duration,
+    /// What he hears meanwhile, as long as a step; `None`: nothing.
+    pub music: Option<AudioSource>,
 }
 
 /// What callers are told. An empty text is not said.
@@ -68,6 +72,8 @@ pub struct Rules {
     pub returns: u32,
     /// All pairs in use.
     pub exhausted: Exhausted,
+    /// A way to Connect that needs no pair. It goes before pairs.
+    pub direct: Option<Direct>,
 }
 
 impl Default for Rules {
@@ -96,12 +102,17 @@ impl Default for Rules {
             default_target: None,
             extensions: false,
             words_while_ringing: false,
-            transaction_header: "X-Transaction-Id".to_owned(),
-            application_header: "X-Sip-Media-Application-Id".to_owned(),
+            transaction_header: TRANSACTION.to_owned(),
+            application_header: APPLICATION.to_owned(),
             show_caller: false,
             grace: Duration::from_secs(3),
             returns: 1,
-            exhausted: Exhausted { wait: Duration::from_secs(60), step: Duration::from_secs(5) },
+            direct: None,
+            exhausted: Exhausted {
+                wait: Duration::from_secs(60),
+                step: Duration::from_secs(5),
+                music: None,
+            },
         }
     }
 }

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use offhook_sma::action::{AudioSource, may_set_header};
+
+use super::carried::{Direct, Pass, TRANSACTION};
 use super::connect::SwitchRules;
 use super::deliver::Way;
 use super::rules::{Exhausted, Rules, Words};
 use super::target::Target;
-use offhook_sma::action::may_set_header;
 
 use crate::credentials::{Environment, Source};
 use crate::dnis::{DynamoDbConfig, DynamoDbPool};
@@ -114,6 +116,45 @@ impl Settings {
         Ok(number.map(|number| Target { number, arn }))
     }
 
+    /// `WAIT_MUSIC_BUCKET` and `WAIT_MUSIC_KEY`: an object of about five seconds.
+    fn wait_music(&self) -> Result<Option<AudioSource>, SettingsError> {
+        let (bucket, key) = ("WAIT_MUSIC_BUCKET", "WAIT_MUSIC_KEY");
+        match (self.environment.get(bucket), self.environment.get(key)) {
+            (None, None) => Ok(None),
+            (Some(bucket_name), Some(key)) => Ok(Some(AudioSource::S3 { bucket_name, key })),
+            (Some(_), None) => Err(problem(key, "is not set")),
+            (None, Some(_)) => Err(problem(bucket, "is not set")),
+        }
+    }
+
+    /// `CONNECT_PHONE_NUMBER` and `CONNECT_ARN`: Connect by a Voice Connector, which keeps headers.
+    fn direct(&self) -> Result<Option<Direct>, SettingsError> {
+        let (number, arn) = ("CONNECT_PHONE_NUMBER", "CONNECT_ARN");
+        let (number, arn) = match (self.environment.get(number), self.environment.get(arn)) {
+            (None, None) => return Ok(None),
+            (Some(number), Some(arn)) if arn.starts_with("arn:") => (number, arn),
+            (Some(_), Some(other)) => return Err(problem(arn, format!("{other:?} is no ARN"))),
+            // The telephone network keeps no header.
+            (Some(_), None) => return Err(problem(arn, "is not set")),
+            (None, Some(_)) => return Err(problem(number, "is not set")),
+        };
+        let pass = match self.text("PASS_TRANSACTION", "header").as_str() {
+            "header" => match self.header("TRANSACTION_HEADER", TRANSACTION)? {
+                none if none.is_empty() => {
+                    return Err(problem("TRANSACTION_HEADER", "is needed to pass the transaction"));
+                }
+                header => Pass::Header(header),
+            },
+            "user-to-user" => Pass::UserToUser,
+            other => {
+                let words = format!("{other:?} is neither header nor user-to-user");
+                return Err(problem("PASS_TRANSACTION", words));
+            }
+        };
+        let target = Target { number, arn: Some(arn) };
+        Ok(Some(Direct { pass, target, trunk: None, pairs_behind: true }))
+    }
+
     /// What the operator decides about the application.
     ///
     /// # Errors
@@ -158,9 +199,11 @@ impl Settings {
             show_caller: self.flag("SHOW_CALLER")?,
             grace: Duration::from_millis(self.number("GRACE_MILLISECONDS", grace, 0..=30_000)?),
             returns: u32::try_from(returns).unwrap_or(usual.returns),
+            direct: self.direct()?,
             exhausted: Exhausted {
                 wait: self.seconds("EXHAUSTED_WAIT_SECONDS", exhausted.wait, 0..=600)?,
                 step: exhausted.step,
+                music: self.wait_music()?,
             },
         })
     }
@@ -180,6 +223,7 @@ impl Settings {
             application: self.environment.get("SIP_MEDIA_APPLICATION_ID"),
             target: self.target()?,
             country_code,
+            transaction_header: self.header("TRANSACTION_HEADER", TRANSACTION)?,
             deadline: Duration::from_millis(deadline),
         })
     }
@@ -225,12 +269,13 @@ impl Settings {
     ///
     /// # Errors
     /// It is none of the ways, or the queue's URL is missing.
-    pub fn way(&self, sdk: Sdk) -> Result<Way, SettingsError> {
+    pub fn way(&self, sdk: Sdk, pool: &DynamoDbPool) -> Result<Way, SettingsError> {
         match self.text("UPDATE_BY", "api").as_str() {
             "api" => Ok(Way::Api(sdk)),
             "sqs" => Ok(Way::Queue(sdk, self.needed("UPDATE_QUEUE_URL")?)),
+            "table" => Ok(Way::Table(pool.clone())),
             other => {
-                let words = format!("{other:?} is neither api nor sqs");
+                let words = format!("{other:?} is none of api, sqs, table");
                 Err(problem("UPDATE_BY", words))
             }
         }

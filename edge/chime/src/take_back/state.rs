@@ -88,6 +88,10 @@ pub struct State {
     pub waits: u32,
     /// How often he went back to Connect.
     pub returns: u32,
+    /// He went to Connect without a pair.
+    pub direct: bool,
+    /// That way has failed: he goes by pairs.
+    pub direct_failed: bool,
 }
 
 impl State {
@@ -123,6 +127,8 @@ impl State {
             leg_b: text("leg_b"),
             waits: number("waits"),
             returns: number("returns"),
+            direct: is("direct"),
+            direct_failed: text("direct").as_deref() == Some("failed"),
         }
     }
 
@@ -152,6 +158,16 @@ impl State {
         let headers = (!self.headers.is_empty()).then(|| serde_json::to_string(&self.headers));
         put("headers", &headers.and_then(Result::ok).unwrap_or_default());
         put("leg_b", self.leg_b.as_deref().unwrap_or_default());
+        put(
+            "direct",
+            if self.direct_failed {
+                "failed"
+            } else if self.direct {
+                "true"
+            } else {
+                ""
+            },
+        );
         for (name, number) in [("waits", self.waits), ("returns", self.returns)] {
             put(name, &if number > 0 { number.to_string() } else { String::new() });
         }

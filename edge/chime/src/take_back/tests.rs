@@ -2,6 +2,7 @@
 
 mod connect;
 mod crowd;
+mod direct;
 mod losses;
 mod memory;
 mod service;

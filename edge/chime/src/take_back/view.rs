@@ -57,6 +57,11 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Whether it says that a sound could not be played.
+    pub(super) fn failed_to_play(self) -> bool {
+        self.0.invocation_event_type == EventType::ActionFailed && self.action() == "PlayAudio"
+    }
+
     /// The leg that hung up: its tag and id. The tag counts; without one the id, and without that
     /// the leg that is down.
     pub(super) fn hung_up(self) -> (LegTag, Option<String>) {

@@ -104,7 +104,8 @@ async fn a_caller_is_bridged_to_connect_taken_back_and_bridged_to_the_office() {
     );
     assert_eq!(
         bridge["SipHeaders"],
-        json!({"X-Original-Calling-Number": "+12065550142",
+        json!({"X-Original-Calling-Number": "+12065550142", "X-Transaction-Id": TRANSACTION,
+        "X-Sip-Media-Application-Id": "8a912ad2-67aa-4852-a892-34a454d370c7",
         "X-Connect-Contact-Id": "c-1", "X-Reason": "a human"})
     );
     assert_eq!(cloud.pool.count().await.unwrap(), Count { free: 3, leased: 0 });
@@ -193,6 +194,6 @@ fn a_function_that_is_set_up_wrongly_says_what_is_wrong() {
     }
     let more = [("UPDATE_BY", "pigeon")];
     let mut connect = Function::start(CONNECT, &variables("http://127.0.0.1:9", &more));
-    let wanted = "UPDATE_BY: \"pigeon\" is neither api nor sqs";
+    let wanted = "UPDATE_BY: \"pigeon\" is none of api, sqs, table";
     assert_eq!(connect.cannot_begin()["errorMessage"], wanted);
 }

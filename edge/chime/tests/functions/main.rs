@@ -13,6 +13,7 @@ mod web;
 
 mod call;
 mod deploy;
+mod notes;
 mod queue;
 mod runtime;
 mod voice;

@@ -22,9 +22,10 @@ use jiff::Timestamp;
 use offhook_chime::http_task::HttpTasks;
 use offhook_chime::sdk::Sdk;
 use offhook_config::{Config, Dnis, Target};
-use offhook_dnis::DnisPool;
+use offhook_dnis::{DnisPool, system_clock};
 use offhook_flows::{Router, Runtime};
-use offhook_pbx::app::{AppError, Application};
+use offhook_pbx::app::{AppError, Application, Voicemail};
+use offhook_pbx::metrics::Metrics;
 use offhook_pbx::office::{self as pbx, OfficeHandle, Opening};
 use offhook_pbx::pin::Guard;
 use offhook_sma::Rules;
@@ -42,7 +43,7 @@ pub(crate) use self::handlers::aws_config;
 pub use self::office::context;
 use self::remote::Remote;
 use self::workflow::Workflow;
-use crate::take_back::pool::{Coming, Lasting, system_sleep};
+use crate::take_back::pool::{Coming, Lasting, Leases, Noting, system_sleep};
 use crate::take_back::{call, pairs};
 
 /// All of them.
@@ -58,6 +59,9 @@ pub struct Applications {
     engine: OnceLock<Engine>,
     /// What `flow:take-back` runs, when pairs are configured.
     take_back: OnceLock<Arc<call::Running>>,
+    /// The pairs that its calls have.
+    leases: Arc<Leases>,
+    metrics: Arc<Metrics>,
     /// Whether workflows run, or will not.
     started: watch::Sender<bool>,
     me: Weak<Self>,
@@ -65,7 +69,12 @@ pub struct Applications {
 
 impl Applications {
     /// Nothing runs yet.
-    pub fn new(config: watch::Receiver<Arc<Config>>, store: Store, buckets: Buckets) -> Arc<Self> {
+    pub fn new(
+        config: watch::Receiver<Arc<Config>>,
+        store: Store,
+        buckets: Buckets,
+        metrics: Arc<Metrics>,
+    ) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             config,
             store,
@@ -76,6 +85,8 @@ impl Applications {
             flows: OnceLock::new(),
             engine: OnceLock::new(),
             take_back: OnceLock::new(),
+            metrics,
+            leases: Arc::new(Leases::new(system_clock())),
             started: watch::Sender::new(false),
             me: me.clone(),
         })
@@ -134,15 +145,24 @@ impl Applications {
     /// Keeps the pairs of `[dnis]`, and runs calls by them, until the process ends. Until the pairs
     /// are there, calls go as when none is free.
     pub async fn keep_pairs(self: Arc<Self>) {
-        let dnis = self.config().dnis.clone();
+        let config = self.config();
+        if !config.has_take_back() {
+            return;
+        }
+        let dnis = config.dnis.clone();
+        let coming = Arc::new(Coming::default());
+        let lasting = Lasting::new(Arc::clone(&coming) as _, dnis.lease, system_sleep());
+        let running = Arc::new(call::Running::new(
+            pairs::rules(&config),
+            Arc::new(lasting),
+            Arc::clone(&self.metrics),
+        ));
+        let _ = self.take_back.set(running);
         if dnis.our_numbers.is_empty() {
             return;
         }
-        let coming = Arc::new(Coming::default());
-        let lasting = Lasting::new(Arc::clone(&coming) as _, dnis.lease, system_sleep());
-        let running = Arc::new(call::Running::new(pairs::rules(&dnis), Arc::new(lasting)));
-        let _ = self.take_back.set(running);
-        let pool = self.open_pairs(&dnis).await;
+        let pool: Arc<dyn DnisPool> =
+            Arc::new(Noting::new(self.open_pairs(&dnis).await, self.leases()));
         coming.arrive(Arc::clone(&pool));
         pairs::look_after(pool).await;
     }
@@ -171,17 +191,14 @@ impl Applications {
         }
     }
 
-    fn take_back(&self) -> Result<call::Call, String> {
-        let running = self.take_back.get().ok_or("the pairs of [dnis] need a restart")?;
-        Ok(call::Call::new(Arc::clone(running)))
+    /// The pairs that calls of this box have.
+    pub fn leases(&self) -> Arc<Leases> {
+        Arc::clone(&self.leases)
     }
 
-    /// Callers of `flow:take-back` who found no pair, and whether the last one who looked for one
-    /// found none; `None`: no pairs are configured.
-    #[must_use]
-    pub fn callers_without_pair(&self) -> Option<(u64, bool)> {
-        let running = self.take_back.get()?;
-        Some((running.callers_without_pair(), running.is_without_pairs()))
+    fn take_back(&self, mailbox: Option<Voicemail>) -> Result<call::Call, String> {
+        let running = self.take_back.get().ok_or("the pairs of [dnis] need a restart")?;
+        Ok(call::Call::new(Arc::clone(running), mailbox))
     }
 
     /// Calls can be begun and told something from now on.
@@ -262,8 +279,9 @@ impl pbx::Applications for Applications {
         let remote = |handler| Box::new(Remote::new(handler)) as Box<dyn Application>;
         let opened = match target {
             // A workflow of this name is the operator's own, unless he has configured pairs.
-            Target::Flow(name) if name == pairs::FLOW && !config.dnis.our_numbers.is_empty() => {
-                self.take_back().map(|call| Box::new(call) as _)
+            Target::Flow(name) if name == pairs::FLOW && config.has_take_back() => {
+                let mailbox = config.dnis.voicemail.as_deref().and_then(opening.mailbox);
+                self.take_back(mailbox).map(|call| Box::new(call) as _)
             }
             Target::Flow(name) => self.workflow(opening, name).map(|flow| Box::new(flow) as _),
             Target::Lambda(name) => self.handlers.lambda(config, name).map(remote),

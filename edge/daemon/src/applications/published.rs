@@ -24,7 +24,7 @@ pub async fn missing(config: &Config, versions: &Versions) -> Result<Vec<String>
         let Target::Flow(name) = &number.to else { continue };
         let there = match machine_of(name) {
             // Not a workflow, when pairs are configured.
-            _ if name == pairs::FLOW && !config.dnis.our_numbers.is_empty() => true,
+            _ if name == pairs::FLOW && config.has_take_back() => true,
             None => false,
             Some(machine) if machine.qualifier.is_none() && shipped::is_shipped(&machine.name) => {
                 true

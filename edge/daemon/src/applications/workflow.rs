@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use offhook_flows::{FlowCall, MachineRef};
-use offhook_pbx::app::{AppError, Application};
+use offhook_pbx::app::{AppError, Application, GivenUp};
+use offhook_pbx::failure;
 use offhook_sma::event::InvocationEvent;
 use offhook_sma::reply::Reply;
 use serde_json::{Map, Value};
@@ -60,7 +61,8 @@ impl Application for Workflow {
         notes
     }
 
-    fn take_failure(&mut self) -> Option<String> {
-        self.call.as_mut().and_then(FlowCall::take_failure)
+    fn take_failure(&mut self) -> Option<GivenUp> {
+        let why = self.call.as_mut().and_then(FlowCall::take_failure)?;
+        Some(GivenUp { failure: failure::APPLICATION_FAILED, why })
     }
 }

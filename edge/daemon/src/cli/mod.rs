@@ -243,6 +243,12 @@ pub enum CallsCommand {
         /// How many.
         #[arg(long, short = 'n', default_value_t = 20)]
         limit: usize,
+        /// Only those of this contact of Amazon Connect, by its first id or its last.
+        #[arg(long, value_name = "ID")]
+        contact: Option<String>,
+        /// Only the one of this transaction of a SIP media application.
+        #[arg(long, value_name = "ID")]
+        transaction: Option<String>,
         /// JSON instead of text.
         #[arg(long)]
         json: bool,

@@ -1,14 +1,15 @@
 //! One call of `flow:take-back`.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
 use offhook_chime::take_back::{self, Phase, Rules, State, Turn};
 use offhook_dnis::DnisPool;
-use offhook_pbx::app::{AppError, Application};
-use offhook_sma::{InvocationEvent, Reply};
+use offhook_pbx::app::{AppError, Application, GivenUp, Voicemail};
+use offhook_pbx::failure;
+use offhook_pbx::metrics::Metrics;
+use offhook_sma::{EventType, InvocationEvent, Reply};
 use tokio::runtime::Handle;
 
 use super::pairs::FLOW;
@@ -20,45 +21,15 @@ pub struct Running {
     /// How many [`Call`]s may have a lease, by owner. There are two of one owner while a call is
     /// put through to the flow that it came from.
     leases: Mutex<HashMap<String, usize>>,
-    alarm: Alarm,
-}
-
-/// Callers who find no pair: all are in use, or nobody can be asked for one.
-#[derive(Default)]
-struct Alarm {
-    callers: AtomicU64,
-    on: AtomicBool,
-}
-
-impl Alarm {
-    /// A call looked for a pair; `first`: not once more.
-    fn in_vain(&self, call: &str, first: bool) {
-        if first {
-            self.callers.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!(call, "a caller finds no free pair of numbers ([dnis])");
-        }
-        if !self.on.swap(true, Ordering::Relaxed) {
-            tracing::error!(
-                "no pair of numbers of [dnis] is free or can be asked for: callers wait, and go to \
-                 `otherwise`"
-            );
-        }
-    }
-
-    /// A call got one.
-    fn found(&self) {
-        if self.on.swap(false, Ordering::Relaxed) {
-            tracing::info!("pairs of numbers of [dnis] are free again");
-        }
-    }
+    metrics: Arc<Metrics>,
 }
 
 impl Running {
     /// Nobody has a lease yet.
     #[must_use]
-    pub fn new(rules: Rules, pool: Arc<dyn DnisPool>) -> Self {
+    pub fn new(rules: Rules, pool: Arc<dyn DnisPool>, metrics: Arc<Metrics>) -> Self {
         let application = take_back::Application::new(rules, Arc::clone(&pool));
-        Self { application, pool, leases: Mutex::default(), alarm: Alarm::default() }
+        Self { application, pool, leases: Mutex::default(), metrics }
     }
 
     /// The pairs.
@@ -68,18 +39,6 @@ impl Running {
 
     fn leases(&self) -> MutexGuard<'_, HashMap<String, usize>> {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Callers who found no pair when they came.
-    #[must_use]
-    pub fn callers_without_pair(&self) -> u64 {
-        self.alarm.callers.load(Ordering::Relaxed)
-    }
-
-    /// Whether the last one who looked for a pair found none.
-    #[must_use]
-    pub fn is_without_pairs(&self) -> bool {
-        self.alarm.on.load(Ordering::Relaxed)
     }
 
     /// Whether a call may have a lease.
@@ -110,27 +69,24 @@ impl Running {
 pub struct Call {
     running: Arc<Running>,
     notes: Vec<String>,
-    /// It looked for a pair in vain, and has not got one since.
-    without_pair: bool,
-    /// Why the caller is hung up on.
-    failure: Option<String>,
     /// Whose lease it may have.
     owner: Option<String>,
+    /// It was told that this caller found no pair, and he has not got one since.
+    alarmed: bool,
+    given_up: Option<GivenUp>,
+    mailbox: Option<Voicemail>,
+    in_mailbox: bool,
     runtime: Option<Handle>,
 }
 
 impl Call {
     /// Keeps nothing but what is remarkable and whose it is: the call's attributes have the rest.
-    pub fn new(running: Arc<Running>) -> Self {
+    /// `mailbox`: takes a message of a caller for whom nobody is found.
+    pub fn new(running: Arc<Running>, mailbox: Option<Voicemail>) -> Self {
         let runtime = Handle::try_current().ok();
-        Self {
-            running,
-            notes: Vec::new(),
-            without_pair: false,
-            failure: None,
-            owner: None,
-            runtime,
-        }
+        let (notes, owner, given_up) = (Vec::new(), None, None);
+        let (alarmed, in_mailbox) = (false, false);
+        Self { running, notes, owner, alarmed, given_up, mailbox, in_mailbox, runtime }
     }
 
     fn may_have_a_lease(&mut self, owner: &str) {
@@ -141,17 +97,34 @@ impl Call {
         }
     }
 
+    /// Tells of callers for whom there is no pair: once of each, and of when it begins and ends.
     fn tell_of_pairs(&mut self, owner: &str, turn: &Turn) {
+        let metrics = &self.running.metrics;
         let state = State::read(turn.reply.transaction_attributes.as_ref());
-        if turn.without_pair {
-            self.running.alarm.in_vain(owner, !self.without_pair);
-            self.without_pair = true;
-            if state.phase == Phase::Ending {
-                self.failure = turn.note.clone();
+        if !turn.without_pair {
+            if state.leased && state.phase == Phase::Connecting {
+                self.alarmed = false;
+                if metrics.dnis_is_exhausted.get() > 0 {
+                    metrics.dnis_is_exhausted.set(0);
+                    tracing::info!("pairs of numbers of [dnis] are free again");
+                }
             }
-        } else if state.leased && state.phase == Phase::Connecting {
-            self.running.alarm.found();
-            self.without_pair = false;
+            return;
+        }
+        if !std::mem::replace(&mut self.alarmed, true) {
+            metrics.dnis_exhausted.inc();
+            tracing::warn!(call = owner, "a caller finds no free pair of numbers ([dnis])");
+        }
+        if metrics.dnis_is_exhausted.get() == 0 {
+            metrics.dnis_is_exhausted.set(1);
+            tracing::error!(
+                "no pair of numbers of [dnis] is free or can be asked for: callers wait, and go to \
+                 `otherwise`"
+            );
+        }
+        if state.phase == Phase::Ending && self.mailbox.is_none() {
+            let why = turn.note.clone().unwrap_or_default();
+            self.given_up = Some(GivenUp { failure: failure::NO_PAIR, why });
         }
     }
 
@@ -164,22 +137,35 @@ impl Call {
 
 impl Application for Call {
     fn name(&self) -> &'static str {
-        FLOW
+        if self.in_mailbox { "voicemail" } else { FLOW }
     }
 
     fn handle(&mut self, event: InvocationEvent) -> BoxFuture<'_, Result<Reply, AppError>> {
         Box::pin(async move {
-            let owner = &event.call_details.transaction_id;
+            if let (true, Some(mailbox)) = (self.in_mailbox, &mut self.mailbox) {
+                return mailbox.handle(event).await;
+            }
+            let owner = event.call_details.transaction_id.clone();
             let had = self.owner.is_some();
             // Before it is asked: whoever waits for the answer may stop waiting.
-            self.may_have_a_lease(owner);
+            self.may_have_a_lease(&owner);
             let turn = self.running.application.handle(&event).await;
             if turn.release || !(had || may_lease(&turn)) {
                 self.has_none();
             }
-            self.tell_of_pairs(owner, &turn);
+            self.tell_of_pairs(&owner, &turn);
             self.notes.extend(turn.note);
-            Ok(turn.reply)
+            match &mut self.mailbox {
+                Some(mailbox) if turn.apologizes => {
+                    self.in_mailbox = true;
+                    // It has the caller as if he had just come.
+                    let kind = EventType::NewInboundCall;
+                    let come =
+                        InvocationEvent { invocation_event_type: kind, action_data: None, ..event };
+                    mailbox.handle(come).await
+                }
+                _ => Ok(turn.reply),
+            }
         })
     }
 
@@ -187,8 +173,8 @@ impl Application for Call {
         std::mem::take(&mut self.notes)
     }
 
-    fn take_failure(&mut self) -> Option<String> {
-        self.failure.take()
+    fn take_failure(&mut self) -> Option<GivenUp> {
+        self.given_up.take()
     }
 }
 

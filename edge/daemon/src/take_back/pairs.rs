@@ -7,10 +7,11 @@ use std::time::Duration;
 use offhook_chime::Trust;
 use offhook_chime::dnis::{DynamoDbConfig, DynamoDbPool};
 use offhook_chime::sdk::Sdk;
-use offhook_chime::take_back::{Exhausted, Rules, Target};
-use offhook_config::{Dnis, Keeper};
+use offhook_chime::take_back::{Direct, Exhausted, Pass, Rules, Target};
+use offhook_config::{Config, Dnis, Keeper, PassBy};
 use offhook_dnis::{DnisPool, Pair, system_clock};
 use offhook_postgres::{Database, PostgresPool};
+use offhook_sma::action::AudioSource;
 use offhook_store::{SqlitePool, Store};
 
 /// The name in `to = "flow:take-back"`.
@@ -18,6 +19,9 @@ pub const FLOW: &str = "take-back";
 /// Between two looks for leases that ended; no longer between two attempts to reach a pool that
 /// others keep.
 pub const PAUSE: Duration = Duration::from_secs(60);
+
+/// What callers hear who wait for a pair: five seconds of it, again and again.
+const MUSIC: &str = "waiting-music";
 
 /// The pool of the configuration. One that others keep is asked for the first time here.
 ///
@@ -75,8 +79,10 @@ pub async fn look_after(pool: Arc<dyn DnisPool>) {
 
 /// What the operator decides about such calls.
 #[must_use]
-pub fn rules(dnis: &Dnis) -> Rules {
+pub fn rules(config: &Config) -> Rules {
+    let (dnis, take_back) = (&config.dnis, &config.take_back);
     let usual = Rules::default();
+    let music = || AudioSource::Builtin { name: MUSIC.to_owned() };
     let otherwise = dnis.otherwise.clone();
     Rules {
         holder: dnis.name.clone(),
@@ -88,7 +94,20 @@ pub fn rules(dnis: &Dnis) -> Rules {
         show_caller: true,
         // The voice of the house.
         voice: Default::default(),
-        exhausted: Exhausted { wait: dnis.wait, ..usual.exhausted },
+        exhausted: Exhausted {
+            wait: dnis.wait,
+            music: dnis.wait_music.then(music),
+            ..usual.exhausted
+        },
+        direct: take_back.connect.as_ref().map(|number| Direct {
+            pass: match take_back.pass {
+                PassBy::Header => Pass::Header(take_back.header.clone()),
+                PassBy::UserToUser => Pass::UserToUser,
+            },
+            target: Target { number: number.clone(), arn: None },
+            trunk: Some(take_back.trunk.clone()),
+            pairs_behind: !dnis.our_numbers.is_empty(),
+        }),
         ..usual
     }
 }

@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use offhook_sma::event::{EventType, InvocationEvent};
 use offhook_sma::reply::Reply;
 
-use super::{AppError, Application};
+use super::{AppError, Application, GivenUp};
 
 /// What the number leads to, once the phone is answered.
 pub(crate) struct Click(pub(crate) Box<dyn Application>);
@@ -31,7 +31,7 @@ impl Application for Click {
         self.0.take_notes()
     }
 
-    fn take_failure(&mut self) -> Option<String> {
+    fn take_failure(&mut self) -> Option<GivenUp> {
         self.0.take_failure()
     }
 }

@@ -20,6 +20,8 @@ use offhook_sma::action::{Action, AudioSource, Hangup, LegTag, PlayAudio, Target
 use offhook_sma::event::{ActionData, EventType, InvocationEvent, Subject};
 use offhook_sma::reply::{Reply, ReplyError};
 
+use crate::failure::Failure;
+
 /// Something that runs calls.
 pub trait Application: Send {
     /// Its name, for the timeline (`dial`, `voicemail`, …).
@@ -34,11 +36,20 @@ pub trait Application: Send {
         Vec::new()
     }
 
-    /// Why it has given the call up with the reply that it just gave, in words; once. Asked after
+    /// Why it has given the call up with the reply that it just gave; once. Asked after
     /// the notes.
-    fn take_failure(&mut self) -> Option<String> {
+    fn take_failure(&mut self) -> Option<GivenUp> {
         None
     }
+}
+
+/// Why an application has given a call up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenUp {
+    /// By the catalogue.
+    pub failure: &'static Failure,
+    /// In words.
+    pub why: String,
 }
 
 /// Why an application gave no usable answer. The call hears an apology and ends.

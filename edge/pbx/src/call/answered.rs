@@ -29,6 +29,10 @@ impl Call {
             return;
         }
         bridging.goes_on(now);
+        if matches!(status.code(), 180 | 183) {
+            self.screen_rings(id);
+        }
+        let Some(bridging) = &mut self.bridging else { return };
         // Early media of several phones at once would be a babel: of a lone branch only.
         let lone = bridging.branches.iter().all(|b| b.leg == id || b.outcome.is_some());
         if let Some(sdp) = sdp

@@ -90,8 +90,8 @@ impl Call {
         for note in app.take_notes() {
             self.timeline.note(now, None, note);
         }
-        if let Some(why) = app.take_failure() {
-            self.fail(now, failure::APPLICATION_FAILED, None, &why);
+        if let Some(given_up) = app.take_failure() {
+            self.fail(now, given_up.failure, None, &given_up.why);
         }
         self.app = Some(app);
         self.awaiting_reply = !self.app_queue.is_empty();

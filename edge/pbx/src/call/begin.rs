@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 
 use super::identity::{self, Caller, Source};
 use super::leg::{self, Leg, LegId, Part, Party, Way};
+use super::origin::CloudOrigin;
 use super::runner::{self, Running};
 use super::task::now;
 use super::timeline::{self, Timeline};
@@ -113,6 +114,8 @@ impl Call {
             silence_check: None,
             taping: Default::default(),
             tape_paused: false,
+            shown_on: Vec::new(),
+            popped: None,
             next_run: 1,
             work: FuturesUnordered::new(),
             timeline,
@@ -257,6 +260,7 @@ fn first_record(config: &Config, new: &NewCall) -> CallRecord {
         hung_up_by: None,
         transfers: Vec::new(),
         supervised: Vec::new(),
+        cloud: new.caller.cloud.as_deref().map(CloudOrigin::ids).unwrap_or_default(),
     }
 }
 

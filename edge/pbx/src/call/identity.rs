@@ -233,7 +233,8 @@ pub(crate) struct Identity {
 }
 
 /// For a desk phone: it shows the original caller's number where there is one.
-pub(crate) fn toward_phone(caller: &Caller, host: &Host) -> Identity {
+/// `name`: what the display says beside the number.
+pub(crate) fn toward_phone(caller: &Caller, name: Option<&str>, host: &Host) -> Identity {
     if caller.is_hidden() {
         // No P-Asserted-Identity: the phone would show it, whatever Privacy says.
         let mut headers = caller.passed.clone();
@@ -241,7 +242,6 @@ pub(crate) fn toward_phone(caller: &Caller, host: &Host) -> Identity {
         return Identity { from: anonymous(), headers };
     }
     let number = caller.shown();
-    let name = caller.shown_name();
     let uri = address(number, host);
     let mut headers = caller.passed.clone();
     // RFC 3325 §9.1: we are the trusted domain that the phone belongs to.

@@ -21,7 +21,8 @@
 //!   another call of its own, [`cloud`] to where the caller came from ([`homeward`], [`code`]);
 //!   [`reports`] and [`leaving`]: what becomes of the phone.
 //! * [`supervised`]: somebody listens to the call; [`supervising`]: the leg of who does.
-//! * [`identity`], [`best`], [`origin`]: pure rules. [`timeline`]: what happened.
+//! * [`identity`], [`best`], [`origin`], [`context`]: pure rules. [`screens`]: what a screen
+//!   beside a phone shows. [`timeline`]: what happened.
 
 mod answered;
 mod answering;
@@ -32,6 +33,7 @@ pub(crate) mod bridge;
 mod cloud;
 mod code;
 mod conference;
+mod context;
 mod created;
 mod ending;
 mod handover;
@@ -57,6 +59,7 @@ mod redirect;
 mod refused;
 mod reports;
 mod runner;
+mod screens;
 mod signalling;
 pub(crate) mod sounds;
 mod supervised;
@@ -102,6 +105,7 @@ use self::passing::Passing;
 use self::record::Recorded;
 use self::record_file::Started;
 use self::runner::Running;
+use self::screens::Shown;
 pub use self::sounds::Sounds;
 use self::sounds::{Loaded, NotLoaded};
 use self::supervised::{NotWatched, Supervision, Watch};
@@ -119,6 +123,7 @@ use crate::metrics::Metrics;
 use crate::office::Phonebook;
 use crate::office::registry::Entry;
 use crate::office::route::Router;
+use crate::screen::{Pop, Screens};
 use crate::stack::{NewRequest, Owner, SendFailure, SipHandle};
 use crate::trunk::CallSlot;
 
@@ -156,6 +161,8 @@ pub struct Services {
     pub rooms: Rooms,
     /// Has the callers' own legs; `None`: nobody is asked.
     pub cloud: Option<Arc<dyn Cloud>>,
+    /// Who wants to know what phones do.
+    pub screens: Arc<dyn Screens>,
 }
 
 /// A configuration and what is derived from it; a call keeps the one it began with.
@@ -387,6 +394,10 @@ pub(crate) struct Call {
     taping: Taping,
     /// The operator wants silence on it, also on one that begins later.
     tape_paused: bool,
+    /// Phones whose owners' screens show the call.
+    shown_on: Vec<Shown>,
+    /// What was known when the last of them began to ring.
+    popped: Option<Box<Pop>>,
     next_run: u64,
 
     work: FuturesUnordered<BoxFuture<'static, Done>>,

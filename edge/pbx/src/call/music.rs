@@ -31,9 +31,24 @@ pub(super) fn hold_music() -> Clip {
     Clip::from_samples(all)
 }
 
+/// Five seconds of it, for who waits in steps: half of the figure, and its rest.
+pub(super) fn waiting_music() -> Clip {
+    let length = 5 * RATE as usize;
+    let mut samples = hold_music().samples().to_vec();
+    samples.truncate(length);
+    Clip::from_samples(samples)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_music_for_one_step_of_waiting_lasts_five_seconds_and_ends_in_its_rest() {
+        let music = waiting_music();
+        assert_eq!(music.duration(), Duration::from_secs(5));
+        assert!(music.samples().iter().rev().take(4_000).all(|sample| *sample == 0));
+    }
 
     #[test]
     fn the_music_is_soft_has_rests_and_begins_and_ends_without_a_click() {

@@ -10,6 +10,8 @@
 use offhook_config::Cloud;
 use offhook_sip::header::{HeaderName, Headers};
 
+use crate::keep::CloudIds;
+
 /// The contact of Connect, as its transfer connector names it.
 const CONTACT: &str = "X-Amzn-ConnectContactId";
 /// The first contact of a chain of transfers.
@@ -59,6 +61,16 @@ impl CloudOrigin {
         (origin != Self::default()).then_some(origin)
     }
 
+    /// For the call's record.
+    pub fn ids(&self) -> CloudIds {
+        CloudIds {
+            transaction_id: self.transaction_id.clone(),
+            sip_media_application_id: self.sip_media_application_id.clone(),
+            contact_id: self.contact_id.clone(),
+            initial_contact_id: self.initial_contact_id.clone(),
+        }
+    }
+
     /// `InstanceId` of the Connect instance that transferred the call, from its ARN.
     pub fn instance_id(&self) -> Option<&str> {
         let arn = self.arn("connect")?;
@@ -89,8 +101,10 @@ fn text(headers: &Headers, name: &str, most: usize) -> Option<String> {
 }
 
 /// What may stand in the path of a request to AWS: nothing that would lead it elsewhere.
-fn is_id(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+pub(super) fn is_id(text: &str) -> bool {
+    text.len() <= MOST_ID
+        && !text.is_empty()
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
 #[cfg(test)]

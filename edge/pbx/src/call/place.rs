@@ -17,7 +17,7 @@ use super::best::Outcome;
 use super::bridge::{Again, Attempt, Branch, Diverted, Protection, SILENCE};
 use super::identity::{self, Caller, Identity, Source};
 use super::leg::{Leg, LegId, LegMedia, Part, Party, Way, media_address};
-use super::{Call, guid};
+use super::{Call, context, guid};
 use crate::event::CallEventKind;
 use crate::failure::{self, Answerer};
 use crate::office::Reachable;
@@ -61,7 +61,10 @@ impl Call {
     ) -> Result<(), Outcome> {
         let local = self.services.sip.local_contact(&contact.flow);
         let host = identity::our_host(self.config(), &local);
-        let identity = identity::toward_phone(&self.shown_caller(), &host);
+        let caller = self.shown_caller();
+        let attributes = self.attributes();
+        let name = context::display(self.config(), &caller, context::queue(&attributes));
+        let identity = identity::toward_phone(&caller, name.as_deref(), &host);
         let to = NameAddr::new(identity::address(number, &host));
         let placed = Placed {
             party: Party::Phone(number.to_owned()),
@@ -131,7 +134,7 @@ impl Call {
     /// Who is shown to phones: the caller, or the number that the application asked for; before
     /// both the original caller's, when the application says it in the header that a Voice
     /// Connector would have carried to us.
-    fn shown_caller(&self) -> Caller {
+    pub(super) fn shown_caller(&self) -> Caller {
         let asked = self.bridging.as_ref().and_then(|b| b.caller_id.clone());
         let original = self.bridging.as_ref().and_then(|b| identity::original_caller(&b.headers));
         if original.is_some() {

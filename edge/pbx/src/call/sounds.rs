@@ -14,7 +14,7 @@ use offhook_sma::action::AudioSource;
 use offhook_sma::event::error_type;
 use offhook_sma::speech::SpeechParameters;
 
-use super::music::hold_music;
+use super::music::{hold_music, waiting_music};
 use crate::failure::{self, Failure};
 use crate::objects::{Objects, is_inside};
 
@@ -39,6 +39,7 @@ pub struct Sounds {
     beep: Arc<Clip>,
     ringback: Arc<Clip>,
     hold_music: Arc<Clip>,
+    waiting_music: Arc<Clip>,
 }
 
 struct Speaker {
@@ -120,6 +121,7 @@ impl Sounds {
             beep: Arc::new(tone::beep()),
             ringback: Arc::new(tone::ringback(tone::Region::default())),
             hold_music: Arc::new(hold_music()),
+            waiting_music: Arc::new(waiting_music()),
         }
     }
 
@@ -284,6 +286,7 @@ impl Sounds {
             "beep" => Some(Arc::clone(&self.beep)),
             "ringback" => Some(Arc::clone(&self.ringback)),
             "hold-music" => Some(Arc::clone(&self.hold_music)),
+            "waiting-music" => Some(Arc::clone(&self.waiting_music)),
             name => prompts::named(name).map(prompts::get),
         }
     }

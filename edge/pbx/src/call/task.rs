@@ -94,6 +94,7 @@ impl Call {
         self.keep_supervised(now);
         self.keep_taping(now);
         self.keep_leg_tapes();
+        self.keep_screens();
         self.run_app();
         self.close_when_over(now);
     }

@@ -8,6 +8,7 @@ use offhook_sma::action::{Action, LegTag};
 use offhook_sma::event::{ActionData, CALL_UPDATE_REQUEST, EventType};
 
 use super::leg::Leg;
+use super::origin::is_id;
 use super::runner::Running;
 use super::{APP_QUEUE, Call};
 
@@ -23,9 +24,33 @@ impl Call {
             return;
         }
         self.timeline.note(now, None, "the call is updated from outside");
+        self.learn_contact(&arguments);
         let data = ActionData::request(CALL_UPDATE_REQUEST, arguments);
         let leg = self.invoked_for;
         self.tell(now, leg, EventType::CallUpdateRequested, Some(data));
+    }
+
+    /// Connect's function says which contact the call has become there.
+    fn learn_contact(&mut self, arguments: &BTreeMap<String, String>) {
+        let named = |wanted: &str| {
+            let mut all = arguments.iter();
+            let found = all.find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+            found.map(|(_, value)| value.trim()).filter(|id| is_id(id)).map(str::to_owned)
+        };
+        let cloud = &mut self.record.cloud;
+        let before = cloud.clone();
+        if let Some(contact) = named("X-Connect-Contact-Id") {
+            cloud.contact_id = Some(contact);
+            cloud.transaction_id.get_or_insert_with(|| self.record.id.clone());
+            let application = &self.transaction.details().sip_media_application_id;
+            cloud.sip_media_application_id.get_or_insert_with(|| application.clone());
+        }
+        if let Some(first) = named("X-Connect-Initial-Contact-Id") {
+            cloud.initial_contact_id = Some(first);
+        }
+        if *cloud != before {
+            self.keep_record();
+        }
     }
 
     /// Stops the running action; the application is told, and what waits has its turn.

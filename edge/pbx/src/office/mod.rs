@@ -30,7 +30,7 @@ pub use self::phonebook::Desk;
 pub use self::registry::LiveCall;
 use self::registry::Registry;
 use self::route::{Plan, Router};
-use crate::app::Application;
+use crate::app::{Application, Voicemail};
 use crate::bans::noise::Noise;
 use crate::call::{self, Begins, Caller, NewCall, Services, Settings, Source, TapeOrder};
 use crate::failure::{self, Failure};
@@ -91,6 +91,8 @@ pub struct Opening<'a> {
     pub target: &'a Target,
     /// Who calls.
     pub caller: &'a Source,
+    /// What takes messages for an extension; `None`: there is no such one.
+    pub mailbox: &'a dyn Fn(&str) -> Option<Voicemail>,
 }
 
 /// Makes the applications that are not built in: workflows, functions of AWS Lambda, webhooks.

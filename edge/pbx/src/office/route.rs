@@ -73,7 +73,13 @@ impl Router {
         target: &Target,
         caller: &Source,
     ) -> Option<Box<dyn Application>> {
-        self.applications.as_ref()?.open(&Opening { config, target, caller })
+        let services = &self.services;
+        let mailbox = |number: &str| {
+            let account = services.phonebook.account(number)?;
+            Some(voicemail(config, services, &account))
+        };
+        let opening = Opening { config, target, caller, mailbox: &mailbox };
+        self.applications.as_ref()?.open(&opening)
     }
 
     /// The application for a call of `caller` to what `dialler` dialled. They are the same, but

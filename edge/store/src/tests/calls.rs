@@ -177,3 +177,33 @@ fn who_listened_is_kept_with_the_call() {
     wait(store.put_call(record.clone())).unwrap();
     assert_eq!(wait(store.show_call("new".into())).unwrap().unwrap().0, record);
 }
+
+#[test]
+fn a_call_is_found_by_its_transaction_and_by_connects_contact() {
+    use offhook_pbx::keep::{CallFilter, CloudIds};
+    let (_folder, path) = folder();
+    let store = opened(&path);
+    let cloud = CloudIds {
+        transaction_id: Some("t-1".into()),
+        sip_media_application_id: Some("sma-1".into()),
+        contact_id: Some("c-2".into()),
+        initial_contact_id: Some("c-1".into()),
+    };
+    let known = CallRecord { cloud, ..call("known", later(1)) };
+    wait(store.put_call(known.clone())).unwrap();
+    wait(store.put_call(call("other", later(0)))).unwrap();
+    assert_eq!(wait(store.show_call("known".into())).unwrap().unwrap().0, known);
+    let found = |contact: Option<&str>, transaction: Option<&str>| {
+        let of = |text: Option<&str>| text.map(str::to_owned);
+        let filter = CallFilter { contact: of(contact), transaction: of(transaction) };
+        let found = wait(store.find_calls(filter.clone(), 9)).unwrap();
+        assert!(found.iter().all(|call| filter.takes(call)));
+        found.into_iter().map(|call| call.id).collect::<Vec<_>>()
+    };
+    assert_eq!(found(Some("c-1"), None), ["known"]);
+    assert_eq!(found(Some("c-2"), Some("t-1")), ["known"]);
+    assert_eq!(found(None, Some("other")), ["other"]);
+    assert!(found(Some("c-3"), None).is_empty());
+    assert!(found(Some("c-1"), Some("other")).is_empty());
+    assert_eq!(found(None, None), ["known", "other"]);
+}

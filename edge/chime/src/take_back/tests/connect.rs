@@ -36,6 +36,7 @@ fn rules() -> SwitchRules {
         application: None,
         target: Some(office()),
         country_code: "1".to_owned(),
+        transaction_header: "X-Transaction-Id".to_owned(),
         deadline: Duration::from_millis(2_500),
     }
 }
@@ -186,4 +187,64 @@ async fn an_answer_comes_before_connect_stops_waiting() {
     let begin = tokio::time::Instant::now();
     assert_eq!(told(&switch, &event("c1", asks("TransferCall"))).await["status"], "unavailable");
     assert_eq!(begin.elapsed().as_millis() / 10, 250);
+}
+
+fn with_attributes(parameters: Value, attributes: Value) -> Value {
+    let mut event = event("c1", parameters);
+    event["Details"]["ContactData"]["Attributes"] = attributes;
+    event
+}
+
+#[tokio::test]
+async fn a_transaction_that_came_along_needs_no_pair() {
+    let noted = Noted::default();
+    let rules = SwitchRules { application: Some("sma-9".to_owned()), ..rules() };
+    let pool = Memory::of(0);
+    pool.break_down(true);
+    let switch = Switch::new(rules, pool, noted.clone());
+    let carried = json!({"X-Transaction-Id": "t-7", "X-Sip-Media-Application-Id": "flow:take-back",
+        "X-Original-Calling-Number": "+12065550142"});
+    let found =
+        told(&switch, &with_attributes(json!({"Purpose": "GetData"}), carried.clone())).await;
+    let wanted = json!({"status": "found", "original_calling_number": "+12065550142",
+        "transaction_id": "t-7"});
+    assert_eq!(found, wanted);
+    let mut parameters = json!({"Purpose": "TransferCall", "Reason": "a human"});
+    let event = with_attributes(parameters.clone(), carried);
+    assert_eq!(told(&switch, &event).await["status"], "transferring");
+    // As parameters of the block, in hexadecimal; the rules say which application it is.
+    let uui: String = r#"{"TransactionId":"t-8"}"#.bytes().map(|b| format!("{b:02x}")).collect();
+    parameters["User-to-User"] = json!(format!("{uui};encoding=hex"));
+    assert_eq!(told(&switch, &event_of(parameters)).await["status"], "transferring");
+    let updates = noted.updates.lock().unwrap();
+    let of = |at: usize| (updates[at].application.as_str(), updates[at].lease.owner.as_str());
+    assert_eq!((of(0), of(1)), (("flow:take-back", "t-7"), ("sma-9", "t-8")));
+    let names: Vec<&str> = updates[1].arguments.keys().map(String::as_str).collect();
+    assert!(!names.contains(&"User-to-User"), "{names:?}");
+    assert_eq!(updates[0].arguments["X-Connect-Contact-Id"], "c1");
+}
+
+fn event_of(parameters: Value) -> Value {
+    event("c1", parameters)
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_transaction_is_as_if_it_had_not_come() {
+    let switch = Switch::new(rules(), claimed().await, Noted::default());
+    for odd in ["", "../x", "a b", &"a".repeat(200)] {
+        let event = with_attributes(asks("GetData"), json!({"X-Transaction-Id": odd}));
+        assert_eq!(told(&switch, &event).await["transaction_id"], "t1", "{odd}");
+    }
+}
+
+#[tokio::test]
+async fn a_contact_that_was_passed_on_is_told_with_its_first_one() {
+    let noted = Noted::default();
+    let switch = Switch::new(rules(), claimed().await, noted.clone());
+    let mut event = event("c1", asks("TransferCall"));
+    event["Details"]["ContactData"]["ContactId"] = json!("c2");
+    assert_eq!(told(&switch, &event).await["status"], "transferring");
+    let arguments = noted.updates.lock().unwrap()[0].arguments.clone();
+    assert_eq!(arguments["X-Connect-Contact-Id"], "c2");
+    assert_eq!(arguments["X-Connect-Initial-Contact-Id"], "c1");
 }

@@ -3,6 +3,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use jiff::Timestamp;
+use offhook_chime::take_back::notes::Leased as _;
 use offhook_dnis::{Claim, DnisError, DnisPool, Pair};
 use tokio::sync::mpsc;
 
@@ -117,4 +119,31 @@ async fn a_pool_that_is_not_there_yet_has_no_pair_and_nothing_to_give_back() {
     coming.arrive(Arc::new(Keeper::default()));
     assert!(coming.claim(claim("t1")).await.is_ok());
     assert_eq!(coming.release("t1", None).await, Ok(1));
+}
+
+#[tokio::test]
+async fn what_this_box_has_leased_is_known_until_it_is_given_back_or_its_time_is_over() {
+    let now = Arc::new(std::sync::Mutex::new(Timestamp::UNIX_EPOCH));
+    let clock = Arc::clone(&now);
+    let leases = Arc::new(Leases::new(Arc::new(move || *clock.lock().unwrap())));
+    let keeper = Arc::new(Keeper::default());
+    let pool = Noting::new(Arc::clone(&keeper) as _, Arc::clone(&leases));
+    assert!(leases.some().now_or_never().is_none());
+    let waiting = leases.some();
+    let lease = pool.claim(claim("t1")).await.unwrap();
+    assert_eq!(leases.leased(), [(lease.pair.clone(), "t1".to_owned())]);
+    leases.some().await;
+    waiting.await;
+    // Somebody else has nothing to give back.
+    pool.release("t2", None).await.unwrap();
+    assert_eq!(leases.leased().len(), 1);
+    // A keeper that is away changes nothing about who is not to be asked any more.
+    keeper.break_down(true);
+    assert!(pool.release("t1", Some(&lease.pair)).await.is_err());
+    assert_eq!(leases.leased(), []);
+    keeper.break_down(false);
+    pool.claim(claim("t1")).await.unwrap();
+    assert_eq!(pool.extend("t1", &lease.pair, Duration::from_secs(60)).await, Ok(true));
+    *now.lock().unwrap() = Timestamp::from_second(60).unwrap();
+    assert_eq!(leases.leased(), []);
 }

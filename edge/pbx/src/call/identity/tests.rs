@@ -34,7 +34,7 @@ fn the_phone_shows_the_original_number_of_a_trunk_call() {
         "\"Ann\" <sip:+1-555-123-4567@x>;a=b",
     ] {
         let caller = trunk_caller(&format!("X-Original-Calling-Number: {value}\r\n"));
-        let id = toward_phone(&caller, &host());
+        let id = toward_phone(&caller, caller.shown_name(), &host());
         assert_eq!(id.from.to_string(), "\"+15551234567\" <sip:+15551234567@192.0.2.1>");
         let asserted = id.headers.text(&HeaderName::PAssertedIdentity).unwrap();
         assert!(asserted.contains("+15551234567"));
@@ -60,7 +60,7 @@ fn an_application_sets_custom_headers_and_no_others() {
 
 #[test]
 fn without_the_header_the_phone_shows_the_caller() {
-    let id = toward_phone(&trunk_caller(""), &host());
+    let id = toward_phone(&trunk_caller(""), trunk_caller("").shown_name(), &host());
     assert_eq!(id.from.to_string(), "\"Connect\" <sip:+15550001111@192.0.2.1>");
     let odd = trunk_caller("X-Original-Calling-Number: <script>\r\n");
     assert_eq!(odd.original, None);
@@ -71,7 +71,7 @@ fn a_phone_cannot_claim_an_original_number() {
     let request = invite("X-Original-Calling-Number: +15551234567\r\nX-Case: 7\r\n");
     let caller = Caller::of(&request, Source::Phone("102".into()), Some("Bob"));
     assert_eq!((caller.original.as_deref(), caller.number.as_str()), (None, "102"));
-    let id = toward_phone(&caller, &host());
+    let id = toward_phone(&caller, caller.shown_name(), &host());
     assert_eq!(id.from.to_string(), "\"Bob\" <sip:102@192.0.2.1>");
     let names: Vec<_> = id.headers.iter().map(|h| h.name.as_str().to_owned()).collect();
     assert_eq!(names, ["X-Case", "P-Asserted-Identity"]);
@@ -98,7 +98,7 @@ fn who_wants_to_stay_unknown_is_shown_to_nobody() {
     for more in ["Privacy: id\r\n", "Privacy: user;critical\r\n"] {
         let caller = trunk_caller(more);
         assert_eq!((caller.number.as_str(), caller.shown()), ("+15550001111", "anonymous"));
-        let id = toward_phone(&caller, &host());
+        let id = toward_phone(&caller, caller.shown_name(), &host());
         let shown = format!("{:?} {:?}", id.from, id.headers);
         assert!(!shown.contains("1111") && !shown.contains("Connect"), "{shown}");
         assert!(id.from.to_string().contains("sip:anonymous@anonymous.invalid"));

@@ -1,0 +1,228 @@
+//! Notes in the table of pairs by which an office that has no port open is asked to move its calls:
+//! the message of the queue ([`super::queue`]), with `Id` and `SentTimestamp`, in the attribute
+//! `update_request` of the call's row. What became of it is in `update_answer`.
+//!
+//! > Only the rows that this box has leased are looked at, and only while there are any. A note is
+//! > obeyed by whoever takes it out of the row, once.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use offhook_dnis::{DnisError, Pair};
+use serde_json::{Value, json};
+
+use super::deliver::Refusal;
+use super::queue::{
+    LONGEST_PAUSE, Moves, PAUSE, REMEMBERED, TIMES, Taken, Told, Update, is_old, read,
+};
+use crate::dnis::{DynamoDbPool, Note};
+
+/// Updates that wait for a call that is busy. One more is refused.
+const WAITING: usize = 64;
+/// Polls between two attempts at such a call.
+const REST: u32 = 4;
+
+/// Those who know which rows are leased here.
+pub trait Leased: Send + Sync {
+    /// The pairs, each with its call's transaction id.
+    fn leased(&self) -> Vec<(Pair, String)>;
+    /// Ends when there is one.
+    fn some(&self) -> BoxFuture<'_, ()>;
+}
+
+/// How the table is looked into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotesConfig {
+    /// Between two looks.
+    pub interval: Duration,
+    /// An update that is older moves nobody.
+    pub max_age: Duration,
+}
+
+/// The notes.
+pub struct Notes {
+    pool: DynamoDbPool,
+    config: NotesConfig,
+    /// Ids of what was taken: a writer that was not answered writes again.
+    taken: VecDeque<String>,
+    waiting: VecDeque<Waiting>,
+}
+
+/// A note that was taken, and whose call had no time for it.
+struct Waiting {
+    note: Note,
+    request: Request,
+    tries: u64,
+    rests: u32,
+}
+
+/// A note that makes sense.
+struct Request {
+    id: String,
+    sent: u64,
+    update: Update,
+}
+
+impl Notes {
+    /// Nothing is asked yet.
+    #[must_use]
+    pub fn new(pool: DynamoDbPool, config: NotesConfig) -> Self {
+        Self { pool, config, taken: VecDeque::new(), waiting: VecDeque::new() }
+    }
+
+    /// Moves calls until the future is dropped.
+    pub async fn run(mut self, leased: &dyn Leased, moves: &dyn Moves, mut tell: impl FnMut(Told)) {
+        let mut pause = None;
+        loop {
+            leased.some().await;
+            match self.poll(&leased.leased(), moves, &mut tell).await {
+                Ok(()) => {
+                    if pause.take().is_some() {
+                        tell(Told::Reachable);
+                    }
+                    tokio::time::sleep(self.config.interval).await;
+                }
+                Err(error) => {
+                    // Once, and not at each attempt.
+                    let next = match pause {
+                        None => {
+                            tell(Told::Unreachable(error.to_string()));
+                            PAUSE
+                        }
+                        Some(last) => LONGEST_PAUSE.min(last * 2),
+                    };
+                    pause = Some(next);
+                    tokio::time::sleep(next).await;
+                }
+            }
+        }
+    }
+
+    /// Looks once, and does what the notes say.
+    ///
+    /// # Errors
+    /// The table cannot be asked. What was taken is done, and is not done again.
+    pub async fn poll(
+        &mut self,
+        leased: &[(Pair, String)],
+        moves: &dyn Moves,
+        tell: &mut impl FnMut(Told),
+    ) -> Result<(), DnisError> {
+        let mut first = Ok(());
+        for _ in 0..self.waiting.len() {
+            let Some(waiting) = self.waiting.pop_front() else { break };
+            if waiting.rests > 0 {
+                self.waiting.push_back(Waiting { rests: waiting.rests - 1, ..waiting });
+            } else {
+                first = first.and(self.act(waiting, moves, tell).await);
+            }
+        }
+        for note in self.pool.notes(leased).await? {
+            first = first.and(self.take(note, moves, tell).await);
+        }
+        first
+    }
+
+    async fn take(
+        &mut self,
+        note: Note,
+        moves: &dyn Moves,
+        tell: &mut impl FnMut(Told),
+    ) -> Result<(), DnisError> {
+        let request = match request(&note) {
+            Ok(request) => request,
+            Err(why) => {
+                let answer = answer("", REFUSED, &why);
+                if self.pool.take_note(&note, &answer).await? {
+                    tell(Told::Dropped { transaction: note.owner, why });
+                }
+                return Ok(());
+            }
+        };
+        // Whoever takes it away has it to do: a newer one, or another taker, is left alone.
+        if !self.pool.take_note(&note, &answer(&request.id, TAKEN, "")).await?
+            || self.taken.contains(&request.id)
+        {
+            return Ok(());
+        }
+        if self.taken.len() >= REMEMBERED {
+            self.taken.pop_front();
+        }
+        self.taken.push_back(request.id.clone());
+        self.act(Waiting { note, request, tries: 0, rests: 0 }, moves, tell).await
+    }
+
+    async fn act(
+        &mut self,
+        mut waiting: Waiting,
+        moves: &dyn Moves,
+        tell: &mut impl FnMut(Told),
+    ) -> Result<(), DnisError> {
+        let Request { sent, update, .. } = &waiting.request;
+        let transaction = update.transaction.clone();
+        waiting.tries += 1;
+        let taken = if is_old(self.pool.now(), *sent, self.config.max_age) {
+            Taken::Hopeless("it is too old".to_owned())
+        } else {
+            moves.update(&update.application, &transaction, update.arguments.clone())
+        };
+        let (status, why) = match taken {
+            Taken::Told => {
+                tell(Told::Done { transaction });
+                return Ok(());
+            }
+            Taken::Later(_) if waiting.tries < TIMES && self.waiting.len() < WAITING => {
+                self.waiting.push_back(Waiting { rests: REST, ..waiting });
+                return Ok(());
+            }
+            Taken::Later(why) => (BUSY, why),
+            // The row is this box's: nobody else has the call.
+            Taken::Elsewhere => (ENDED, "there is no such call".to_owned()),
+            Taken::Hopeless(why) => (REFUSED, why),
+        };
+        let answer = answer(&waiting.request.id, status, &why);
+        tell(Told::Dropped { transaction, why });
+        self.pool.answer_note(&waiting.note, &answer).await.map(drop)
+    }
+}
+
+/// Words of `Status` in an answer.
+const TAKEN: &str = "taken";
+const ENDED: &str = "ended";
+const REFUSED: &str = "refused";
+const BUSY: &str = "unavailable";
+
+fn answer(id: &str, status: &str, message: &str) -> String {
+    json!({"Id": id, "Status": status, "Message": message}).to_string()
+}
+
+/// What an answer says to whoever asked with this id. `None`: nothing that went wrong, or it is of
+/// another request.
+pub(super) fn refusal(answer: &str, id: &str) -> Option<(Refusal, String)> {
+    let answer: Value = serde_json::from_str(answer).ok()?;
+    let refusal = match answer["Status"].as_str()? {
+        ENDED => Refusal::Ended,
+        REFUSED => Refusal::Refused,
+        BUSY => Refusal::Unavailable,
+        _ => return None,
+    };
+    // What could not be read has no id.
+    let own = answer["Id"].as_str().is_some_and(|of| of.is_empty() || of == id);
+    own.then(|| (refusal, answer["Message"].as_str().unwrap_or_default().to_owned()))
+}
+
+fn request(note: &Note) -> Result<Request, String> {
+    let update = read(&note.text)?;
+    if update.transaction != note.owner {
+        return Err("the message is about another call".to_owned());
+    }
+    let whole: Value = serde_json::from_str(&note.text).unwrap_or_default();
+    let sent = match &whole["SentTimestamp"] {
+        Value::String(text) => text.parse().ok(),
+        number => number.as_u64(),
+    };
+    let sent = sent.ok_or("the message has no SentTimestamp in milliseconds since 1970")?;
+    let id = whole["Id"].as_str().filter(|id| !id.is_empty() && id.len() <= 128);
+    Ok(Request { id: id.ok_or("the message has no Id")?.to_owned(), sent, update })
+}
