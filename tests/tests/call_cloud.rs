@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use offhook_pbx::cloud::{CloudCall, CloudError, CloudOrder};
+use offhook_pbx::failure;
+use offhook_pbx::office::DialCall;
 use offhook_sip::header::Headers;
 use offhook_sip::message::Method;
 use offhook_tests::sim::agent::Dial;
 use offhook_tests::sim::cloud::{Asked, ScriptedCloud};
 use offhook_tests::sim::line::Line;
-use offhook_tests::sim::scene::{Scene, connect};
+use offhook_tests::sim::scene::{Scene, connect, text};
 use offhook_tests::sim::sdp::Direction;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep;
@@ -516,4 +518,43 @@ async fn a_call_without_headers_is_found_by_its_pair_of_numbers() {
     customer.hang_up();
     far.ended().await;
     scene.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_click_rings_the_phone_and_calls_the_number_when_it_is_answered() {
+    let scene = Scene::open().await;
+    let dial = |extension: &str, number: &str| {
+        let (extension, number) = (extension.to_owned(), number.to_owned());
+        scene.office.calls.dial(DialCall { extension, number })
+    };
+    let id = dial("102", "+15557770000").await.unwrap();
+    let mut bob = scene.phone(102).call().await;
+    let shown = text(bob.invite.as_ref().unwrap(), "From").unwrap();
+    assert!(shown.contains("sip:+15557770000@"), "{shown}");
+    bob.answer();
+    bob.confirmed().await;
+    let mut far = scene.trunk.call().await;
+    far.answer();
+    far.confirmed().await;
+    sleep(Duration::from_secs(10)).await;
+    assert!(bob.still_up());
+    far.hang_up();
+    bob.ended().await;
+    // Nobody takes the phone up: nobody is called.
+    dial("102", "+15557770000").await.unwrap();
+    scene.phone(102).call().await.reject(486);
+    for (extension, number, why) in [
+        ("199", "+15557770000", "there is no extension 199"),
+        ("103", "+15557770000", failure::NOT_ALLOWED.meaning),
+        ("101", "199", failure::UNKNOWN_NUMBER.meaning),
+        ("101", "911", "911 is no number that can be called"),
+        ("101", "", " is no number that can be called"),
+    ] {
+        assert_eq!(dial(extension, number).await.unwrap_err().to_string(), why);
+    }
+    let records = scene.close().await;
+    let record = records.iter().find(|record| record.id == id).unwrap();
+    assert_eq!(record.source, "extension:102");
+    assert_eq!(record.destination.as_deref(), Some("trunk:carrier"));
+    assert_eq!(records.len(), 2);
 }

@@ -105,6 +105,7 @@ impl Call {
             leg_tapes: Vec::new(),
             bridging: None,
             transfer: None,
+            given_back: None,
             code_keys: None,
             partner: None,
             supervision: None,

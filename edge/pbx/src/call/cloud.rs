@@ -7,7 +7,7 @@
 //! [`super::transfer`] comes here before it calls a number; what was asked for is decided by
 //! [`super::homeward`].
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use offhook_media::engine::{Playback, Repeat};
 use offhook_sip::header::Headers;
@@ -16,7 +16,7 @@ use offhook_sma::action::AudioSource;
 use offhook_sma::speech::SpeechParameters;
 
 use super::homeward::{Homeward, Way};
-use super::leg::{Leg, LegId};
+use super::leg::{Leg, LegId, Part};
 use super::sounds::{Loaded, NotLoaded};
 use super::transfer::{Stage, Transfer, Transferor};
 use super::{Call, Done};
@@ -25,6 +25,18 @@ use crate::failure::{self, Failure};
 
 /// Of what is played here: its end is told to nobody.
 const WORDS: u64 = u64::MAX;
+
+/// A phone that hangs up within this after it was told that the caller stays did not know it yet,
+/// or hangs up by itself whatever it is told.
+const CROSSING: Duration = Duration::from_secs(2);
+
+/// A phone that has its caller again.
+pub(super) struct GivenBack {
+    leg: LegId,
+    remaining: LegId,
+    extension: String,
+    until: Instant,
+}
 
 /// The cloud was asked to move the remaining party.
 pub(super) struct InCloud {
@@ -227,11 +239,36 @@ impl Call {
             Transfer { by_keys: true, by: Transferor::Leg { id, .. }, .. } => Some(*id),
             _ => None,
         };
+        if let Transferor::Leg { id: leg, .. } = transfer.by {
+            let (remaining, extension) = (transfer.remaining, transfer.extension.clone());
+            let until = now + CROSSING;
+            self.given_back = Some(Box::new(GivenBack { leg, remaining, extension, until }));
+        }
         self.report_with(words);
         self.transfer_failed(now, failure.sip_status);
         if let Some(leg) = spoken {
             self.say_to(leg, words);
         }
+    }
+
+    /// A leg was hung up: `true`, it was a phone's that had just got its caller back, and it rings
+    /// again.
+    pub(super) fn rings_again(&mut self, now: Instant, id: LegId, part: Part) -> bool {
+        let Some(back) = self.given_back.take_if(|back| back.leg == id) else { return false };
+        let GivenBack { remaining, extension, until, .. } = *back;
+        let there = self.leg_ref(remaining).is_some_and(|leg| leg.tag().is_some());
+        if now > until || !there || self.transfer.is_some() || !self.is_settled() {
+            return false;
+        }
+        self.timeline.note(now, None, "the phone has hung up meanwhile: it rings again");
+        let by = Transferor::Leg { id, part, report: None, gone: true };
+        let stage = Stage::Asked;
+        let number = extension.clone();
+        let transfer = Transfer { by, remaining, extension, stage, by_keys: false };
+        self.transfer = Some(Box::new(transfer));
+        self.stop_music();
+        self.call_target(now, &number);
+        true
     }
 
     /// A person who has no display for it hears why.

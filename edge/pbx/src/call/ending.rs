@@ -57,6 +57,9 @@ impl Call {
             Part::Leaving => return self.transferor_gone(now, id),
             Part::Branch | Part::Gone => return,
         };
+        if by == EndedBy::Remote && self.rings_again(now, id, part) {
+            return;
+        }
         if by == EndedBy::Remote {
             self.reasons = reasons;
         }

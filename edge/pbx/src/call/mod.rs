@@ -92,6 +92,7 @@ use tokio::sync::{Notify, mpsc};
 use self::asking::Tell;
 pub(crate) use self::begin::hops_left;
 use self::bridge::Bridging;
+use self::cloud::GivenBack;
 use self::code::Keys;
 pub use self::conference::Rooms;
 pub(crate) use self::conference::room_of;
@@ -376,6 +377,8 @@ pub(crate) struct Call {
     bridging: Option<Box<Bridging>>,
     /// A phone puts the call through.
     transfer: Option<Box<Transfer>>,
+    /// A phone that has just got its caller back from the cloud.
+    given_back: Option<Box<GivenBack>>,
     /// Keys that may become the code of `[cloud]`.
     code_keys: Option<Keys>,
     /// The other call that has our other party, after a transfer.
