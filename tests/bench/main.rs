@@ -15,10 +15,11 @@ mod growth;
 mod inbox;
 mod kernel;
 #[path = "../src/moto.rs"]
+#[allow(missing_docs, unreachable_pub)]
 mod moto;
 mod plot;
 #[path = "../src/postgres.rs"]
-#[allow(dead_code, missing_docs)]
+#[allow(dead_code, missing_docs, unreachable_pub)]
 mod postgres;
 mod process;
 mod prompts;

@@ -11,6 +11,7 @@ mod crowd;
 mod pool;
 mod repeated;
 #[path = "../../../edge/dnis/suite/mod.rs"]
+#[allow(missing_docs, unreachable_pub)]
 mod suite;
 mod target;
 mod updates;

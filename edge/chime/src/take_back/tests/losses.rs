@@ -93,6 +93,38 @@ fn a_pool_that_is_down_is_as_one_that_is_empty() {
 }
 
 #[test]
+fn a_pair_that_could_not_be_given_back_is_given_back_with_another_calls_event() {
+    let pool = Memory::of(1);
+    let mut call = Service::at_connect(&pool, rules(), "t1");
+    let mut other = call.beside("t2");
+    pool.break_down(true);
+    call.caller_hangs_up();
+    expect(&other.inbound(), ["say All lines are busy", "wait 5000"]);
+    pool.break_down(false);
+    assert_eq!(pool.owners(), ["t1"], "for hours");
+    expect(&other.succeeded("Pause"), ["call PSTN +12065550100 as +18005550000"]);
+    assert_eq!(pool.owners(), ["t2"]);
+    // What is owed once is given back once.
+    other.caller_hangs_up();
+    expect(&other.beside("t3").inbound(), ["call PSTN +12065550100 as +18005550000"]);
+    assert_eq!(pool.owners(), ["t3"]);
+}
+
+#[test]
+fn a_pair_that_was_not_given_back_for_the_target_is_given_back_at_the_end() {
+    let pool = Memory::of(1);
+    let mut call = Service::at_connect(&pool, rules(), "t1");
+    call.taken_back();
+    pool.break_down(true);
+    call.other_hangs_up();
+    call.bridged();
+    pool.break_down(false);
+    assert_eq!(pool.owners(), ["t1"]);
+    call.caller_hangs_up();
+    assert!(pool.owners().is_empty());
+}
+
+#[test]
 fn a_pair_that_the_call_remembers_is_given_back_without_a_search() {
     let pool = Memory::of(1);
     Service::at_connect(&pool, rules(), "t1").caller_hangs_up();

@@ -55,6 +55,13 @@ impl Service {
         }
     }
 
+    /// Another call, which the same function runs.
+    pub(super) fn beside(&self, transaction: &str) -> Self {
+        let application = std::sync::Arc::clone(&self.application);
+        let other = Self::new(&Memory::default(), rules(), transaction);
+        Self { application, ..other }
+    }
+
     fn participants(&self) -> Vec<Value> {
         let leg = |id: &str, tag: &str, up: bool, from: &str, to: &str, way: &str| {
             json!({"CallId": id, "ParticipantTag": tag, "From": from, "To": to, "Direction": way,

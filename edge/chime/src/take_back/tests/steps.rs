@@ -175,6 +175,21 @@ fn where_the_office_runs_the_application_a_target_may_be_an_extension() {
 }
 
 #[test]
+fn where_the_office_runs_the_application_the_target_does_not_wait_for_the_words() {
+    let pool = Memory::of(1);
+    let rules = crate::take_back::Rules { words_while_ringing: true, ..rules() };
+    let mut call = Service::at_connect(&pool, rules, "t1");
+    call.taken_back();
+    let turn = call.other_hangs_up();
+    let reply = serde_json::to_value(&turn.reply).unwrap();
+    let actions = reply["Actions"].as_array().unwrap();
+    assert_eq!(actions.len(), 1, "{reply}");
+    let tone = &actions[0]["Parameters"]["RingbackTone"];
+    assert_eq!(tone["Parts"][0]["Text"], "Please hold while we connect you.", "{tone}");
+    assert_eq!(tone["Parts"][1]["Name"], "ringback", "{tone}");
+}
+
+#[test]
 fn events_that_are_for_others_change_nothing() {
     let pool = Memory::of(1);
     let mut call = Service::at_connect(&pool, rules(), "t1");
