@@ -51,7 +51,7 @@ async fn a_caller_who_gives_up_ends_the_ringing_on_the_screen_too() {
     back.ring();
     out.progressed(180).await;
     out.hang_up();
-    out.rejected().await;
+    out.ended().await;
     back.ended().await;
     let pops = scene.office.pops.clone();
     scene.close().await;

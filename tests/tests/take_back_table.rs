@@ -31,6 +31,8 @@ const CONNECT: &str = "+15550100201";
 const CALLER: &str = "+12065550123";
 const CONTACT: &str = "7d1b0f4e-0000-4000-8000-000000000001";
 const SCREEN_SECRET: &str = "secret-of-the-screens";
+/// How long the caller stays, in milliseconds: longer than it takes to have him taken back.
+const CALLS: u32 = 15_000;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The table, and Connect's function beside it.
@@ -195,10 +197,10 @@ fn connects_function_asks_by_the_table_and_the_desk_phone_has_the_caller() {
     Sipp::register(at, sip, "101", PASSWORD);
     let desk =
         Scenario::called().receive("INVITE").respond("180 Ringing", "").answer(SDP).receive("ACK");
-    let desk = Sipp::start(&desk.wait(500).bye().xml(), at, sip, &[]);
+    let desk = Sipp::start(&desk.expect_bye().xml(), at, sip, &[]);
     let connect = Scenario::called().receive("INVITE").answer(SDP).receive("ACK").expect_bye();
     let connect = Sipp::start(&connect.xml(), (net.ip(5), 5060), sip, &[]);
-    let caller = Scenario::new(CALLER, ENTRY).invite("", SDP).answered().ack().expect_bye();
+    let caller = Scenario::new(CALLER, ENTRY).invite("", SDP).answered().ack().wait(CALLS).bye();
     let caller = Sipp::start(&caller.xml(), (net.trunk(), 5060), sip, &[]);
 
     // Connect has answered: the flow asks what it is, and has the caller taken back.
@@ -275,10 +277,10 @@ fn where_the_way_to_connect_keeps_headers_the_transaction_goes_along_and_no_pair
     let (at, sip) = ((net.phone(), 5060), appliance.sip());
     Sipp::register(at, sip, "101", PASSWORD);
     let desk = Scenario::called().receive("INVITE").respond("180 Ringing", "").answer(SDP);
-    let desk = Sipp::start(&desk.receive("ACK").wait(500).bye().xml(), at, sip, &[]);
+    let desk = Sipp::start(&desk.receive("ACK").expect_bye().xml(), at, sip, &[]);
     let connect = Scenario::called().receive("INVITE").answer(SDP).receive("ACK").expect_bye();
     let connect = Sipp::start(&connect.xml(), (net.ip(5), 5060), sip, &[]);
-    let caller = Scenario::new(CALLER, ENTRY).invite("", SDP).answered().ack().expect_bye();
+    let caller = Scenario::new(CALLER, ENTRY).invite("", SDP).answered().ack().wait(CALLS).bye();
     let caller = Sipp::start(&caller.xml(), (net.trunk(), 5060), sip, &[]);
     connect.wait_for("ACK sip:");
     let messages = sipp::received(&connect.messages());

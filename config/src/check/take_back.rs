@@ -97,7 +97,7 @@ pub(super) fn dnis(s: &Section<'_, '_>) -> Dnis {
         let good = is_extension(&text.value) || is_e164(&text.value);
         if !good {
             let message =
-                format!("`otherwise`: \"{}\" is neither an extension nor E.164", text.value);
+                format!("`otherwise`: \"{}\" is no extension and no number in E.164", text.value);
             s.reader.add(text.at, message);
         }
         good.then_some(text.value)

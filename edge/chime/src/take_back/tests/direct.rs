@@ -1,5 +1,6 @@
 //! Ways to Connect that keep headers: the transaction goes along, and no pair is needed.
 
+use offhook_sma::action::AudioSource;
 use serde_json::json;
 
 use super::memory::Memory;
@@ -90,4 +91,15 @@ fn the_office_learns_which_call_it_is() {
     let headers = &bridge["Parameters"]["SipHeaders"];
     assert_eq!(headers["X-Transaction-Id"], "t1");
     assert_eq!(headers["X-Sip-Media-Application-Id"], "sma-1");
+}
+
+#[test]
+fn a_caller_who_waits_for_a_pair_hears_music_and_silence_when_it_cannot_be_played() {
+    let pool = Memory::of(0);
+    let mut waits = rules_with_office();
+    waits.exhausted.music = Some(AudioSource::Builtin { name: "waiting-music".to_owned() });
+    let mut call = Service::new(&pool, waits, "t1");
+    expect(&call.inbound(), ["say All lines are busy", "PlayAudio"]);
+    expect(&call.succeeded("PlayAudio"), ["PlayAudio"]);
+    expect(&call.failed("PlayAudio", "InvalidAudioSource"), ["wait 5000"]);
 }

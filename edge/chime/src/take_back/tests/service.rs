@@ -216,6 +216,9 @@ fn parameters(action: &str) -> Value {
         "Pause" => json!({"DurationInMilliseconds": "5000"}),
         "CallAndBridge" => json!({"CallTimeoutSeconds": 30, "Endpoints":
             [{"BridgeEndpointType": "PSTN", "Uri": "+12065550100"}]}),
+        "PlayAudio" => {
+            json!({"AudioSource": {"Type": "S3", "BucketName": "b", "Key": "music.wav"}})
+        }
         _ => json!({"ParticipantTag": "LEG-B"}),
     };
     json!({"Type": action, "Parameters": parameters})
