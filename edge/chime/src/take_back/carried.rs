@@ -135,10 +135,7 @@ mod tests {
         };
         let value = carried.user_to_user();
         assert_eq!(Carried::of_user_to_user(&value), Some(carried));
-        assert_eq!(
-            Carried::of_user_to_user(value.trim_end_matches(";encoding=hex")).is_some(),
-            true
-        );
+        assert!(Carried::of_user_to_user(value.trim_end_matches(";encoding=hex")).is_some());
         for odd in ["", "7", "zz", "7b7d", "7b7d;encoding=ascii", &"41".repeat(2_000)] {
             assert_eq!(Carried::of_user_to_user(odd), None, "{odd}");
         }
