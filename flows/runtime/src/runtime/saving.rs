@@ -227,7 +227,9 @@ mod tests {
         assert!(row.is_due());
         row.passed = 0;
         assert!(!row.is_due());
-        (0..MOST_WAITING as Key).for_each(|key| drop(row.push(key)));
+        for key in 0..=MOST_WAITING {
+            row.push(key as Key);
+        }
         assert!(row.is_due());
     }
 }
