@@ -22,28 +22,12 @@ pub(super) fn cloud(s: &Section<'_, '_>) -> Cloud {
         let message = "`transaction_header` and `application_header` are the same header";
         s.reader.add(s.at("application_header"), message);
     }
-    let application = s.text("sip_media_application_id").and_then(|text| {
-        let good = text.value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        if !good {
-            let message = format!("`sip_media_application_id`: \"{}\" is no id", text.value);
-            let remedy = "write it like \"0a1b2c3d-4e5f-6789-abcd-ef0123456789\"";
-            s.reader.suggest(text.at, message, remedy);
-        }
-        good.then_some(text.value)
-    });
+    let application = application(s);
     let from_number = e164(s, "from_number");
     if from_number.is_some() && !s.has("sip_media_application_id") {
         s.missing("sip_media_application_id", "\"0a1b2c3d-4e5f-6789-abcd-ef0123456789\"");
     }
-    let voice_connector_arn = s.text("voice_connector_arn").and_then(|text| {
-        let good = text.value.starts_with("arn:") && text.value.contains(":vc/");
-        if !good {
-            let message = format!("`voice_connector_arn`: \"{}\" is no ARN of one", text.value);
-            let remedy = "write it like \"arn:aws:chime:us-east-1:111122223333:vc/abcdefghij…\"";
-            s.reader.suggest(text.at, message, remedy);
-        }
-        good.then_some(text.value)
-    });
+    let voice_connector_arn = connector(s);
     if from_number.is_some() && !s.has("voice_connector_arn") {
         s.missing("voice_connector_arn", "\"arn:aws:chime:us-east-1:111122223333:vc/abcdefghij\"");
     }
@@ -63,6 +47,32 @@ pub(super) fn cloud(s: &Section<'_, '_>) -> Cloud {
     };
     s.finish();
     cloud
+}
+
+/// An application's id.
+fn application(s: &Section<'_, '_>) -> Option<String> {
+    s.text("sip_media_application_id").and_then(|text| {
+        let good = text.value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if !good {
+            let message = format!("`sip_media_application_id`: \"{}\" is no id", text.value);
+            let remedy = "write it like \"0a1b2c3d-4e5f-6789-abcd-ef0123456789\"";
+            s.reader.suggest(text.at, message, remedy);
+        }
+        good.then_some(text.value)
+    })
+}
+
+/// The ARN of a Voice Connector.
+fn connector(s: &Section<'_, '_>) -> Option<String> {
+    s.text("voice_connector_arn").and_then(|text| {
+        let good = text.value.starts_with("arn:") && text.value.contains(":vc/");
+        if !good {
+            let message = format!("`voice_connector_arn`: \"{}\" is no ARN of one", text.value);
+            let remedy = "write it like \"arn:aws:chime:us-east-1:111122223333:vc/abcdefghij…\"";
+            s.reader.suggest(text.at, message, remedy);
+        }
+        good.then_some(text.value)
+    })
 }
 
 /// The name of a custom header.
