@@ -28,11 +28,17 @@ pub struct Fault {
     pub worked: bool,
 }
 
+/// Faults to come, and (call, sequence) of events that have met with one.
+#[derive(Default)]
+struct Faults {
+    next: VecDeque<Fault>,
+    met: Vec<(String, u32)>,
+}
+
 /// The function of the SIP media application in this process, as Lambda has it.
 pub struct Function {
     application: take_back::Application<MemoryPool>,
-    /// To come, and events that have met with one.
-    faults: Mutex<(VecDeque<Fault>, Vec<(String, u32)>)>,
+    faults: Mutex<Faults>,
     /// What every invocation takes.
     latency: Duration,
     dead: AtomicBool,
@@ -50,7 +56,7 @@ impl Function {
     /// Something happens to a later invocation; each event meets with one fault at most, so that
     /// whoever is asked again is heard.
     pub fn fails(&self, fault: Fault) {
-        locked(&self.faults).0.push_back(fault);
+        locked(&self.faults).next.push_back(fault);
     }
 
     /// From now on it does its work, and nobody hears of it.
@@ -67,12 +73,12 @@ impl Function {
         let kind = event.invocation_event_type.as_str();
         let met = (event.call_details.transaction_id.clone(), event.sequence);
         let mut faults = locked(&self.faults);
-        let at = faults.0.iter().position(|fault| fault.kind == kind)?;
-        if faults.1.contains(&met) {
+        let at = faults.next.iter().position(|fault| fault.kind == kind)?;
+        if faults.met.contains(&met) {
             return None;
         }
-        faults.1.push(met);
-        faults.0.remove(at)
+        faults.met.push(met);
+        faults.next.remove(at)
     }
 }
 
@@ -218,7 +224,7 @@ pub struct Hosted {
 impl Hosted {
     /// `mute`: there is no voice, so that each `Speak` fails. Else words take no time: the paused
     /// clock could not wait for them.
-    pub fn new(make: Make, transcript: Transcript, mute: bool) -> Arc<dyn Applications> {
+    pub fn applications(make: Make, transcript: Transcript, mute: bool) -> Arc<dyn Applications> {
         Arc::new(Self { make, transcript, mute })
     }
 }

@@ -143,7 +143,7 @@ impl Stage {
                 Arc::new(move || Box::new(Remote(Arc::clone(&made))))
             }
         };
-        let hosted = || Hosted::new(Arc::clone(&make), transcript.clone(), plan.mute);
+        let hosted = || Hosted::applications(Arc::clone(&make), transcript.clone(), plan.mute);
         let at_office = plan.anchor == Anchor::Office;
         let applications = at_office.then(hosted);
         let office = SimOffice::named(&office_net, &office_config(), plan.seed, applications, EDGE);

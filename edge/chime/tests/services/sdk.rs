@@ -262,7 +262,8 @@ async fn a_machine_whose_clock_is_wrong_goes_by_that_of_aws() {
             says.with("date", &now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
         });
         let sdk = Sdk::new(aws(&web.url(), KEY, SECRET));
-        let ask = || sdk.call("dynamodb", "scan", &json!({"TableName": "pairs"}));
+        let what = json!({"TableName": "pairs"});
+        let ask = || sdk.call("dynamodb", "scan", &what);
         // Refused, and asked again at the time that the refusal told.
         assert_eq!(ask().await.unwrap(), json!({}));
         assert_eq!(ask().await.unwrap(), json!({}));
