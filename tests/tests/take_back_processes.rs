@@ -2,6 +2,7 @@
 //! functions as Lambda runs them, the table in moto, AWS's API at the daemon that holds the calls.
 //! Races come at random, from a seed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::print_stdout)]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
