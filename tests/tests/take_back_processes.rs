@@ -217,7 +217,7 @@ async fn crowd(world: &Arc<World>) {
     }
     let rest = async {
         while let Some(done) = others.join_next().await {
-            done.unwrap()
+            done.unwrap();
         }
     };
     tokio::time::timeout(Duration::from_secs(60), rest).await.expect("legs end with their callers");
