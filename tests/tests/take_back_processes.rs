@@ -2,6 +2,7 @@
 //! functions as Lambda runs them, the table in moto, AWS's API at the daemon that holds the calls.
 //! Races come at random, from a seed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::print_stdout)]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -216,7 +217,7 @@ async fn crowd(world: &Arc<World>) {
     }
     let rest = async {
         while let Some(done) = others.join_next().await {
-            done.unwrap()
+            done.unwrap();
         }
     };
     tokio::time::timeout(Duration::from_secs(60), rest).await.expect("legs end with their callers");

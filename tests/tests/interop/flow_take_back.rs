@@ -31,17 +31,12 @@ struct Stage {
 }
 
 impl Stage {
-    /// `by`: `api` or `sqs`.
-    fn new(by: &str) -> Self {
+    fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let moto = Moto::start(python::with_moto());
         let url = moto.url();
         let aws = table::sdk(&url);
-        let queue = runtime.block_on(async {
-            table::make(&aws).await;
-            let made = aws.call("sqs", "createQueue", &json!({"QueueName": "take-back"})).await;
-            made.unwrap()["QueueUrl"].as_str().unwrap().to_owned()
-        });
+        runtime.block_on(table::make(&aws));
         let net = Net::new();
         let api = SocketAddr::from((net.appliance(), 9481));
         let trunk = |name: &str, last: u8, more: &str| {
@@ -51,7 +46,6 @@ impl Stage {
                  transport = \"udp\"\npeers = [\"{ip}/32\"]\noptions_seconds = 0\n{more}"
             )
         };
-        let queue_line = if by == "sqs" { format!("queue = \"{queue}\"\n") } else { String::new() };
         let config = trunk("vc", 2, "outbound = false\n")
             + &trunk("other", 4, "outbound = false\n")
             + &trunk("carrier", 5, &format!("caller_id = \"{OURS}\"\n"))
@@ -60,7 +54,7 @@ impl Stage {
                  [aws]\nendpoint = \"{url}\"\naccess_key = \"{}\"\nsecret_key = \"{}\"\n\
                  [dnis]\nour_numbers = [\"{OURS}\"]\nconnect_numbers = [\"{CONNECT}\"]\n\
                  table = \"{}\"\nname = \"office-1\"\notherwise = \"101\"\nwait_seconds = 5\n\
-                 [take_back]\n{queue_line}[api]\nlisten = \"{api}\"\n",
+                 [api]\nlisten = \"{api}\"\n",
                 table::KEY,
                 table::SECRET,
                 table::NAME
@@ -71,8 +65,6 @@ impl Stage {
             ("AWS_ENDPOINT_URL_CHIME_SDK_VOICE", client.url.as_str()),
             ("AWS_ACCESS_KEY_ID", client.key.as_str()),
             ("AWS_SECRET_ACCESS_KEY", client.secret.as_str()),
-            ("UPDATE_BY", by),
-            ("UPDATE_QUEUE_URL", queue.as_str()),
         ];
         let function = Binary::start("connect-function", &table::variables(&url, &more));
         Self { appliance, function, aws, runtime, _moto: moto }
@@ -112,9 +104,9 @@ impl Stage {
     }
 }
 
-/// The caller is with Connect, comes back, and talks with the desk.
-fn taken_back(by: &str) {
-    let stage = Stage::new(by);
+#[test]
+fn the_office_takes_a_caller_back_from_connect_and_the_desk_rings() {
+    let stage = Stage::new();
     let (mut desk, mut connect) = (stage.desk(), stage.connect());
     let mut caller = stage.caller();
     let ringing = connect.expect("CALL_INCOMING");
@@ -150,18 +142,8 @@ fn taken_back(by: &str) {
 }
 
 #[test]
-fn the_office_takes_a_caller_back_from_connect_and_the_desk_rings() {
-    taken_back("api");
-}
-
-#[test]
-fn an_office_without_an_open_port_takes_a_caller_back_by_a_queue() {
-    taken_back("sqs");
-}
-
-#[test]
 fn a_second_caller_finds_no_pair_waits_and_is_put_through_to_the_desk_with_an_alarm() {
-    let stage = Stage::new("api");
+    let stage = Stage::new();
     let (mut desk, mut connect) = (stage.desk(), stage.connect());
     let mut caller = stage.caller();
     connect.expect("CALL_INCOMING");
