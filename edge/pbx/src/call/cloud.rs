@@ -63,7 +63,7 @@ struct Stays {
 impl Call {
     /// Asks the cloud to take the remaining party to what was dialled. `false`: this is no business
     /// of the cloud's.
-    pub(super) fn turn_to_cloud(&mut self, now: Instant, number: &str) -> bool {
+    pub(super) fn ask_cloud(&mut self, now: Instant, number: &str) -> bool {
         let Some(transfer) = &self.transfer else { return false };
         let (remaining, extension) = (transfer.remaining, transfer.extension.clone());
         let homeward = match self.homeward(remaining, &extension, number) {

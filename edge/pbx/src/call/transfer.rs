@@ -248,7 +248,7 @@ impl Call {
         }
         match replaces {
             Some(replaces) => self.ask_to_join(now, replaces, number),
-            None if self.turn_to_cloud(now, &number) => {}
+            None if self.ask_cloud(now, &number) => {}
             None => self.call_target(now, &number),
         }
     }
