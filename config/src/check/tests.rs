@@ -187,7 +187,14 @@ fn each_single_mistake_is_named() {
             "2:22 `transaction_header` and `application_header` are the same",
         ),
         ("[cloud]\nsip_media_application_id = \"a/b\"".into(), "2:28 `sip_media_application_id`"),
-        ("[cloud]\nfrom_number = \"+15550100100\"".into(), "needs `sip_media_application_id`"),
+        (
+            "[cloud]\nvoice_connector_arn = \"arn:x:vc/y\"\nfrom_number = \"+15550100100\"".into(),
+            "needs `sip_media_application_id`",
+        ),
+        (
+            "[cloud]\nsip_media_application_id = \"a\"\nfrom_number = \"+15550100100\"".into(),
+            "needs `voice_connector_arn`",
+        ),
         ("[cloud]\nvoice_connector_arn = \"x\"".into(), "2:23 `voice_connector_arn`: \"x\" is no ARN"),
         ("[cloud]\ncode = \"8\"".into(), "2:8 `code`: \"8\" must begin with `*`"),
         ("[cloud]\nbye_seconds = 0".into(), "2:15 `bye_seconds`"),
