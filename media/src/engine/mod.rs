@@ -383,7 +383,8 @@ impl Drop for Shared {
 
 /// Before other threads, of ours too, where a core is short: a packet is late sooner than an answer.
 /// A nicer thread that has the core keeps it for some milliseconds, from a real-time one it is taken at
-/// once. The kernel leaves the others a twentieth of the time, whatever happens here.
+/// once. The kernel leaves the others a twentieth of the time, unless it was told not to
+/// (`kernel.sched_rt_runtime_us`).
 fn go_first() {
     let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
     if set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy).is_err() {

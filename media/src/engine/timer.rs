@@ -36,13 +36,14 @@ impl Timer {
     }
 
     /// Goes off at this time; `None`: never. It goes off once.
-    pub(super) fn set(&mut self, now: Instant, at: Option<Instant>) {
+    pub(super) fn set(&mut self, at: Option<Instant>) {
         if at == self.at {
             return;
         }
         self.at = at;
         let nothing = Timespec { tv_sec: 0, tv_nsec: 0 };
-        // Zero would switch it off.
+        // From this moment: what was done since the turn began took time. Zero would switch it off.
+        let now = Instant::now();
         let after = at.map(|at| at.saturating_duration_since(now).max(Duration::from_nanos(1)));
         let value = after.map_or(nothing, |after| Timespec {
             tv_sec: i64::try_from(after.as_secs()).unwrap_or(i64::MAX),

@@ -75,8 +75,10 @@ fn token_slot(token: u64) -> usize {
 fn portion(ports: usize) -> (usize, Duration) {
     let ports = ports.max(1);
     let portions = (ROUND.as_millis() / SWEEP.as_millis()) as usize;
-    let portion = ports.div_ceil(portions).min(PORTION);
-    (portion, ROUND.mul_f64(portion as f64 / ports as f64).min(SWEEP))
+    let most = (ROUND.as_millis() / TICK.as_millis()) as usize;
+    // Beyond 16 ports for each tick of a round, more go together.
+    let portion = ports.div_ceil(portions).min(PORTION).max(ports.div_ceil(most));
+    (portion, ROUND.mul_f64(portion as f64 / ports as f64).clamp(TICK, SWEEP))
 }
 
 /// The thread's state.
@@ -93,6 +95,8 @@ pub(super) struct Worker {
     active: Vec<Active>,
     /// When the conferences are looked at again.
     next_mix: Instant,
+    /// When the clock was looked at.
+    last_tick: Instant,
     next_sweep: Instant,
     sweep_from: usize,
     next_shared: Instant,
@@ -132,6 +136,7 @@ impl Worker {
             mixes: HashMap::new(),
             active: Vec::new(),
             next_mix: Instant::now(),
+            last_tick: Instant::now(),
             next_sweep: Instant::now(),
             sweep_from: 0,
             next_shared: Instant::now(),
@@ -180,6 +185,7 @@ impl Worker {
         }
         if ticked {
             self.timer.clear();
+            self.last_tick = now;
             self.tick(now);
         }
         if woken {
@@ -190,17 +196,17 @@ impl Worker {
             }
         }
         if woken || ticked {
-            self.set_timer(now);
+            self.set_timer();
         }
     }
 
     /// Lets the clock wake this thread when it has something to do, but not at once again.
-    fn set_timer(&mut self, now: Instant) {
+    fn set_timer(&mut self) {
         let mixes = self.mixes.values().any(|mixer| !mixer.is_empty()).then_some(self.next_mix);
         let ports = self.active.iter().map(|active| active.due);
         let next = ports.chain(mixes).chain([self.next_sweep]).min();
         let next = next.filter(|_| !self.by_id.is_empty());
-        self.timer.set(now, next.map(|next| next.max(now + TICK)));
+        self.timer.set(next.map(|next| next.max(self.last_tick + TICK)));
     }
 
     /// Does something for a port. Should that panic, the port is out and its owner told; the others on
@@ -280,7 +286,7 @@ impl Worker {
         }
         if self.slots.get(slot).and_then(Option::as_deref).is_some_and(|p| p.leg.attention) {
             self.attend(now, slot);
-            self.set_timer(now);
+            self.set_timer();
         }
     }
 
@@ -302,7 +308,7 @@ impl Worker {
         {
             other.poll(now, &mut self.buffer);
             self.attend(now, partner);
-            self.set_timer(now);
+            self.set_timer();
         }
     }
 

@@ -63,6 +63,8 @@ impl Needs {
                 todo.extend([&**condition, &**then_branch]);
                 todo.extend(else_branch.as_deref());
             }
+            // What is above may be `$states` itself.
+            AstNode::Parent(_) => self.all_of_states = true,
             AstNode::FunctionApplication(inner) => todo.push(inner),
             AstNode::Sort { input, terms } => {
                 todo.push(input);
@@ -82,8 +84,7 @@ impl Needs {
             | AstNode::Regex { .. }
             | AstNode::ParentVariable(_)
             | AstNode::Wildcard
-            | AstNode::Descendant
-            | AstNode::Parent(_) => {}
+            | AstNode::Descendant => {}
         }
     }
 

@@ -196,7 +196,11 @@ impl FlowCall {
     /// What the workflow said meanwhile, if it is still meant.
     async fn waiting(&mut self) -> Option<Next> {
         loop {
-            let first = self.first.take().and_then(|mut first| first.try_recv().ok());
+            let first = self.first.take().and_then(|mut first| {
+                // What is said from now on is not said to nobody: the clerk keeps it.
+                first.close();
+                first.try_recv().ok()
+            });
             let next = match first {
                 Some(next) => next,
                 None => self.ask(Ask::Waiting).await.flatten()?,
@@ -245,8 +249,12 @@ impl FlowCall {
 
     async fn next_meant(&mut self) -> Option<Next> {
         loop {
-            let next = match self.first.take() {
-                Some(first) => first.await.ok()?,
+            let next = match &mut self.first {
+                Some(first) => {
+                    let told = first.await;
+                    self.first = None;
+                    told.ok()?
+                }
                 None => self.ask(Ask::Next).await?,
             };
             if let Next::Message(message) = &next

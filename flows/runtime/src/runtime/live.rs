@@ -34,6 +34,8 @@ pub(super) struct Live {
     pub(super) dirty: bool,
     /// Its newest place in the row of those that are to be kept.
     pub(super) place: Option<u64>,
+    /// How often it went back to the end of that row.
+    pub(super) moved: u32,
     /// It is not in the store yet.
     pub(super) new: bool,
     /// Who waits for it to be kept as it stands.
@@ -137,6 +139,7 @@ impl Live {
             saving: None,
             dirty: false,
             place: None,
+            moved: 0,
             new: false,
             acks: Vec::new(),
             waiters: Vec::new(),

@@ -91,6 +91,7 @@ impl Owner {
                 tokio::task::yield_now().await;
             }
             while self.to_keep.is_due() && self.keep_next() {}
+            self.to_keep.let_pass();
             let clock = self.options.clock;
             let busy = overdue || !self.to_keep.is_empty();
             let wait = async {
@@ -104,7 +105,6 @@ impl Owner {
                 command = mailbox.recv() => match command {
                     Some(command) => {
                         self.commands(command, &mut mailbox);
-                        self.to_keep.let_pass();
                     }
                     None => break,
                 },

@@ -18,6 +18,8 @@ const ATTEMPTS: u32 = 5;
 const MOST_WAITING: usize = 64;
 /// Rounds of questions that the row lets pass.
 const MOST_PASSED: u32 = 8;
+/// How often an execution goes back to the end of the row before all are kept.
+const MOST_MOVED: u32 = 8;
 
 /// Changed executions, in the order of their last change, to be kept when nobody waits for the
 /// thread: writing one down takes longer than the next caller's first states.
@@ -29,6 +31,8 @@ pub(super) struct ToKeep {
     row: VecDeque<(Key, u64)>,
     last: u64,
     passed: u32,
+    /// All that are in the row now are kept ahead of what is asked.
+    flush: bool,
 }
 
 impl ToKeep {
@@ -45,14 +49,16 @@ impl ToKeep {
         self.row.is_empty()
     }
 
-    /// Others were asked something first.
+    /// Something else was done first.
     pub(super) fn let_pass(&mut self) {
         self.passed += 1;
     }
 
     /// Whether the first has waited enough.
     pub(super) fn is_due(&self) -> bool {
-        self.row.len() > MOST_WAITING || (self.passed >= MOST_PASSED && !self.is_empty())
+        self.flush
+            || self.row.len() > MOST_WAITING
+            || (self.passed >= MOST_PASSED && !self.is_empty())
     }
 }
 
@@ -60,9 +66,15 @@ impl Owner {
     /// It is kept in its turn.
     pub(super) fn keep(&mut self, key: Key) {
         let Some(live) = self.live.get_mut(&key) else { return };
-        if live.dirty {
-            live.place = Some(self.to_keep.push(key));
+        if !live.dirty {
+            return;
         }
+        if live.place.is_some() {
+            live.moved += 1;
+            // Somebody waits for it, or it never stands still.
+            self.to_keep.flush |= !live.acks.is_empty() || live.moved >= MOST_MOVED;
+        }
+        live.place = Some(self.to_keep.push(key));
     }
 
     /// Keeps the next one; `false`: there was none.
@@ -73,10 +85,12 @@ impl Owner {
                 && live.place == Some(place)
             {
                 live.place = None;
+                live.moved = 0;
                 self.save(key);
                 return true;
             }
         }
+        self.to_keep.flush = false;
         false
     }
 

@@ -276,7 +276,7 @@ impl Worker {
         }
         if self.port(slot).is_some_and(|port| port.leg.attention || port.leg.wants_ticks()) {
             self.attend(now, slot);
-            self.set_timer(now);
+            self.set_timer();
         }
         if let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) {
             port.poll(now, &mut self.buffer);
