@@ -401,6 +401,8 @@ fn what_an_expression_is_given_of_its_documents_shows_nowhere() {
         "$map([1], function($n){ $states.input.a.b })",
         "$states.context.State.Name = 'S' ? $states.input.a.b : 2",
         "$states.**[b = 1].b",
+        "$states.input[%.context.State.Name = 'S'].a.b",
+        "$states.input.%.context.State.Name = 'S' ? 1",
     ] {
         assert_eq!(value(source), json!(1), "{source}");
     }
