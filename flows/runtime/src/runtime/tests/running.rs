@@ -187,13 +187,24 @@ async fn a_workflow_that_runs_in_circles_keeps_no_other_one_waiting() {
     } });
     publish(&runtime, "circle", circle).await;
     publish(&runtime, "ask", task("test:echo", json!({ "A": 1 }))).await;
-    let circles = runtime.start_execution(start("circle", "c", json!({}))).await.unwrap();
+    // Enough of them that one that had to wait for all would be seen to.
+    let mut circles = Vec::new();
+    for name in 0..16 {
+        let started = start("circle", &format!("c{name}"), json!({}));
+        circles.push(runtime.start_execution(started).await.unwrap().arn);
+    }
     let asks = runtime.start_execution(start("ask", "a", json!({}))).await.unwrap();
     let asked = runtime.wait_for_end(&asks.arn).await.unwrap();
     assert_eq!(asked.status, ExecutionStatus::Succeeded);
-    let meanwhile = runtime.describe_execution(&circles.arn).await.unwrap();
-    assert_eq!(meanwhile.status, ExecutionStatus::Running, "it was not waited for");
-    let circled = runtime.wait_for_end(&circles.arn).await.unwrap();
-    assert_eq!(circled.status, ExecutionStatus::Failed);
-    assert!(circled.cause.unwrap().contains("maximum number of history events"));
+    let mut run_on = 0;
+    for arn in &circles {
+        let meanwhile = runtime.describe_execution(arn).await.unwrap();
+        run_on += u32::from(meanwhile.status == ExecutionStatus::Running);
+    }
+    assert!(run_on > 0, "it waited for all of them");
+    for arn in &circles {
+        let circled = runtime.wait_for_end(arn).await.unwrap();
+        assert_eq!(circled.status, ExecutionStatus::Failed);
+        assert!(circled.cause.unwrap().contains("maximum number of history events"));
+    }
 }
