@@ -47,12 +47,18 @@ pub struct Notes {
     /// Ids of what was taken: a writer that was not answered writes again.
     taken: VecDeque<String>,
     waiting: VecDeque<Waiting>,
+    /// Notes that may have been taken: the table did not say.
+    unsure: VecDeque<Waiting>,
+    /// Tells this taker's answers from those of another one.
+    nonce: String,
 }
 
 /// A note that was taken, and whose call had no time for it.
 struct Waiting {
     note: Note,
     request: Request,
+    /// The text that it was taken with.
+    taken: String,
     tries: u64,
     rests: u32,
 }
@@ -68,7 +74,11 @@ impl Notes {
     /// Nothing is asked yet.
     #[must_use]
     pub fn new(pool: DynamoDbPool, config: NotesConfig) -> Self {
-        Self { pool, config, taken: VecDeque::new(), waiting: VecDeque::new() }
+        use std::hash::{BuildHasher as _, RandomState};
+        let random = RandomState::new().hash_one(std::process::id());
+        let nonce = format!("{:x}-{random:x}", pool.now().as_millisecond());
+        let (taken, waiting, unsure) = Default::default();
+        Self { pool, config, taken, waiting, unsure, nonce }
     }
 
     /// Moves calls until the future is dropped.
@@ -109,7 +119,7 @@ impl Notes {
         moves: &dyn Moves,
         tell: &mut impl FnMut(Told),
     ) -> Result<(), DnisError> {
-        let mut first = Ok(());
+        let mut first = self.make_sure(moves, tell).await;
         for _ in 0..self.waiting.len() {
             let Some(waiting) = self.waiting.pop_front() else { break };
             if waiting.rests > 0 {
@@ -133,24 +143,69 @@ impl Notes {
         let request = match request(&note) {
             Ok(request) => request,
             Err(why) => {
-                let answer = answer("", REFUSED, &why);
+                let answer = self.answer("", REFUSED, &why);
                 if self.pool.take_note(&note, &answer).await? {
                     tell(Told::Dropped { transaction: note.owner, why });
                 }
                 return Ok(());
             }
         };
-        // Whoever takes it away has it to do: a newer one, or another taker, is left alone.
-        if !self.pool.take_note(&note, &answer(&request.id, TAKEN, "")).await?
-            || self.taken.contains(&request.id)
-        {
+        let taken = self.answer(&request.id, TAKEN, "");
+        let is_taken = self.pool.take_note(&note, &taken).await;
+        let one = Waiting { note, request, taken, tries: 0, rests: 0 };
+        match is_taken {
+            Ok(true) => self.begin(one, moves, tell).await,
+            // Whoever takes it away has it to do: a newer one, or another taker, is left alone.
+            Ok(false) => Ok(()),
+            Err(error) => {
+                self.unsure.truncate(WAITING - 1);
+                self.unsure.push_front(one);
+                Err(error)
+            }
+        }
+    }
+
+    /// Looks once more whether notes were taken, where the table did not say.
+    async fn make_sure(
+        &mut self,
+        moves: &dyn Moves,
+        tell: &mut impl FnMut(Told),
+    ) -> Result<(), DnisError> {
+        let mut first = Ok(());
+        for _ in 0..self.unsure.len() {
+            let Some(one) = self.unsure.pop_back() else { break };
+            match self.pool.has_taken(&one.note, &one.taken).await {
+                Ok(true) => first = first.and(self.begin(one, moves, tell).await),
+                // It is still there, or another one is: it is found as any other.
+                Ok(false) => {}
+                Err(error) => {
+                    self.unsure.push_back(one);
+                    return first.and(Err(error));
+                }
+            }
+        }
+        first
+    }
+
+    /// Does what a note says that was taken, unless it was taken before.
+    async fn begin(
+        &mut self,
+        one: Waiting,
+        moves: &dyn Moves,
+        tell: &mut impl FnMut(Told),
+    ) -> Result<(), DnisError> {
+        if self.taken.contains(&one.request.id) {
             return Ok(());
         }
         if self.taken.len() >= REMEMBERED {
             self.taken.pop_front();
         }
-        self.taken.push_back(request.id.clone());
-        self.act(Waiting { note, request, tries: 0, rests: 0 }, moves, tell).await
+        self.taken.push_back(one.request.id.clone());
+        self.act(one, moves, tell).await
+    }
+
+    fn answer(&self, id: &str, status: &str, message: &str) -> String {
+        json!({"Id": id, "Status": status, "Message": message, "Taker": self.nonce}).to_string()
     }
 
     async fn act(
@@ -181,9 +236,9 @@ impl Notes {
             Taken::Elsewhere => (ENDED, "there is no such call".to_owned()),
             Taken::Hopeless(why) => (REFUSED, why),
         };
-        let answer = answer(&waiting.request.id, status, &why);
+        let answer = self.answer(&waiting.request.id, status, &why);
         tell(Told::Dropped { transaction, why });
-        self.pool.answer_note(&waiting.note, &answer).await.map(drop)
+        self.pool.answer_note(&waiting.note, &waiting.taken, &answer).await.map(drop)
     }
 }
 
@@ -192,10 +247,6 @@ const TAKEN: &str = "taken";
 const ENDED: &str = "ended";
 const REFUSED: &str = "refused";
 const BUSY: &str = "unavailable";
-
-fn answer(id: &str, status: &str, message: &str) -> String {
-    json!({"Id": id, "Status": status, "Message": message}).to_string()
-}
 
 /// What an answer says to whoever asked with this id. `None`: nothing that went wrong, or it is of
 /// another request.
