@@ -44,8 +44,9 @@ pub struct NotesConfig {
 pub struct Notes {
     pool: DynamoDbPool,
     config: NotesConfig,
-    /// Ids of what was taken: a writer that was not answered writes again.
-    taken: VecDeque<String>,
+    /// Ids of what was taken, each with its answer so far: a writer that was not answered writes
+    /// again, and is answered the same.
+    taken: VecDeque<(String, String)>,
     waiting: VecDeque<Waiting>,
     /// Notes that may have been taken: the table did not say.
     unsure: VecDeque<Waiting>,
@@ -150,7 +151,9 @@ impl Notes {
                 return Ok(());
             }
         };
-        let taken = self.answer(&request.id, TAKEN, "");
+        let before = self.taken.iter().find(|(id, _)| *id == request.id);
+        let taken = before.map(|(_, answer)| answer.clone());
+        let taken = taken.unwrap_or_else(|| self.answer(&request.id, TAKEN, ""));
         let is_taken = self.pool.take_note(&note, &taken).await;
         let one = Waiting { note, request, taken, tries: 0, rests: 0 };
         match is_taken {
@@ -194,14 +197,21 @@ impl Notes {
         moves: &dyn Moves,
         tell: &mut impl FnMut(Told),
     ) -> Result<(), DnisError> {
-        if self.taken.contains(&one.request.id) {
+        if self.taken.iter().any(|(id, _)| *id == one.request.id) {
             return Ok(());
         }
         if self.taken.len() >= REMEMBERED {
             self.taken.pop_front();
         }
-        self.taken.push_back(one.request.id.clone());
+        self.taken.push_back((one.request.id.clone(), one.taken.clone()));
         self.act(one, moves, tell).await
+    }
+
+    /// What a repetition is answered from now on.
+    fn remember(&mut self, id: &str, answer: &str) {
+        if let Some((_, known)) = self.taken.iter_mut().find(|(of, _)| of == id) {
+            answer.clone_into(known);
+        }
     }
 
     fn answer(&self, id: &str, status: &str, message: &str) -> String {
@@ -237,6 +247,7 @@ impl Notes {
             Taken::Hopeless(why) => (REFUSED, why),
         };
         let answer = self.answer(&waiting.request.id, status, &why);
+        self.remember(&waiting.request.id, &answer);
         tell(Told::Dropped { transaction, why });
         self.pool.answer_note(&waiting.note, &waiting.taken, &answer).await.map(drop)
     }

@@ -171,6 +171,19 @@ async fn what_cannot_be_done_is_answered_in_the_row() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_is_repeated_is_answered_as_it_was() {
+    let mut office = Office::start(1, Duration::from_secs(60)).await;
+    office.calls.answer("t1", Taken::Hopeless("too many arguments".to_owned()));
+    let text = note("n1", "t1");
+    for _ in 0..2 {
+        assert!(office.leave(1, &text).await);
+        office.poll().await;
+        assert_eq!(office.status(1).await, "refused too many arguments");
+    }
+    assert_eq!(office.calls.asked(), ["t1"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_is_busy_is_asked_again_and_not_for_ever() {
     let mut office = Office::start(1, Duration::from_secs(600)).await;
     office.calls.answer("t1", Taken::Later("the office is busy".to_owned()));
