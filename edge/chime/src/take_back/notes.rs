@@ -121,6 +121,15 @@ impl Notes {
         tell: &mut impl FnMut(Told),
     ) -> Result<(), DnisError> {
         let mut first = self.make_sure(moves, tell).await;
+        // Before those that wait: a newer request takes the place of an older one.
+        match self.pool.notes(leased).await {
+            Ok(notes) => {
+                for note in notes {
+                    first = first.and(self.take(note, moves, tell).await);
+                }
+            }
+            Err(error) => first = first.and(Err(error)),
+        }
         for _ in 0..self.waiting.len() {
             let Some(waiting) = self.waiting.pop_front() else { break };
             if waiting.rests > 0 {
@@ -128,9 +137,6 @@ impl Notes {
             } else {
                 first = first.and(self.act(waiting, moves, tell).await);
             }
-        }
-        for note in self.pool.notes(leased).await? {
-            first = first.and(self.take(note, moves, tell).await);
         }
         first
     }
@@ -204,7 +210,21 @@ impl Notes {
             self.taken.pop_front();
         }
         self.taken.push_back((one.request.id.clone(), one.taken.clone()));
+        self.supersede(&one.note.owner, tell);
         self.act(one, moves, tell).await
+    }
+
+    /// A newer request of a call is there: older ones, which wait for it, are not done any more.
+    /// The row has no place for their answers.
+    fn supersede(&mut self, owner: &str, tell: &mut impl FnMut(Told)) {
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        let (old, rest) = waiting.partition(|waiting| waiting.note.owner == owner);
+        self.waiting = rest;
+        for Waiting { note, request, .. } in old {
+            let answer = self.answer(&request.id, REFUSED, SUPERSEDED);
+            self.remember(&request.id, &answer);
+            tell(Told::Dropped { transaction: note.owner, why: SUPERSEDED.to_owned() });
+        }
     }
 
     /// What a repetition is answered from now on.
@@ -258,6 +278,8 @@ const TAKEN: &str = "taken";
 const ENDED: &str = "ended";
 const REFUSED: &str = "refused";
 const BUSY: &str = "unavailable";
+
+const SUPERSEDED: &str = "a newer request took its place";
 
 /// What an answer says to whoever asked with this id. `None`: nothing that went wrong, or it is of
 /// another request.

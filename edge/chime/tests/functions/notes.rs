@@ -197,6 +197,27 @@ async fn a_call_that_is_busy_is_asked_again_and_not_for_ever() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_waits_is_not_done_after_a_newer_one() {
+    let mut office = Office::start(1, Duration::from_secs(600)).await;
+    office.calls.answer("t1", Taken::Later("the office is busy".to_owned()));
+    let old = note("n1", "t1");
+    assert!(office.leave(1, &old).await);
+    office.poll().await;
+    office.calls.answer("t1", Taken::Told);
+    assert!(office.leave(1, &note("n2", "t1")).await);
+    for _ in 0..10 {
+        office.poll().await;
+    }
+    assert_eq!(office.calls.asked(), ["t1", "t1"]);
+    let done = Told::Done { transaction: "t1".to_owned() };
+    assert_eq!(office.told, [dropped("t1", "a newer request took its place"), done]);
+    assert!(office.leave(1, &old).await);
+    office.poll().await;
+    assert_eq!(office.status(1).await, "refused a newer request took its place");
+    assert_eq!(office.calls.asked().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_note_that_is_old_moves_nobody() {
     let mut office = Office::start(1, Duration::from_secs(60)).await;
     let long_ago = Timestamp::now().as_millisecond() - 61_000;
