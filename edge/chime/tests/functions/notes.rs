@@ -1,13 +1,14 @@
 //! An office that is asked by the table of pairs itself.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use offhook_chime::dnis::{DynamoDbPool, Left};
+use offhook_chime::dnis::{DynamoDbConfig, DynamoDbPool, Left};
 use offhook_chime::take_back::notes::{Leased, Notes, NotesConfig};
 use offhook_chime::take_back::queue::{Moves, Taken, Told};
+use offhook_chime::take_back::{Deliver as _, Update, Way};
 use offhook_dnis::{Claim, Count, DnisPool as _, Lease, Pair};
 use serde_json::{Value, json};
 
@@ -227,6 +228,25 @@ async fn a_note_that_is_old_moves_nobody() {
     office.poll().await;
     assert_eq!(office.told, [dropped("t1", "it is too old")]);
     assert!(office.calls.asked().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_note_is_of_the_time_of_the_table_and_not_of_the_machine_that_writes_it() {
+    let cloud = Cloud::start(1).await;
+    let ahead = Duration::from_secs(20 * 60);
+    let clock = Arc::new(move || Timestamp::now() + ahead);
+    let config = DynamoDbConfig { clock: Some(clock), ..DynamoDbConfig::new("integration") };
+    let pool = DynamoDbPool::new(cloud.sdk.clone(), config);
+    let lease = pool.claim(claim("t1")).await.unwrap();
+    let leased = [(lease.pair.clone(), "t1".to_owned())];
+    let update =
+        Update { application: "flow:take-back".to_owned(), lease, arguments: BTreeMap::new() };
+    Way::Table(pool.clone()).deliver(&update).await.unwrap();
+    let times =
+        NotesConfig { interval: Duration::from_millis(20), max_age: Duration::from_secs(60) };
+    let (mut notes, calls, mut told) = (Notes::new(pool, times), Calls::default(), Vec::new());
+    notes.poll(&leased, &calls, &mut |one| told.push(one)).await.unwrap();
+    assert_eq!(told, [Told::Done { transaction: "t1".to_owned() }]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
