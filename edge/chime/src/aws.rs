@@ -1,14 +1,13 @@
 //! One signed request to one of AWS's services, or to a server that stands in for it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use offhook_sma::invoke::Fault;
 use serde_json::Value;
 
+use crate::clocks::{Clocks, is_other};
 use crate::credentials::{CredentialsError, Environment, Provider, Source};
 use crate::https::{Answer, Client, Endpoint, HttpError, Limits, Trust, is_loopback};
 use crate::outside::http_date;
@@ -84,8 +83,7 @@ pub struct Aws {
     http: Client,
     provider: Provider,
     config: AwsConfig,
-    /// Seconds by which AWS's clock is ahead of this machine's, as its last answer said.
-    ahead: Arc<AtomicI64>,
+    clocks: Clocks,
 }
 
 impl Aws {
@@ -102,7 +100,7 @@ impl Aws {
         }
         let http = Client::new(trust);
         let provider = Provider::new(config.credentials.clone(), environment, http.clone());
-        Ok(Self { http, provider, config, ahead: Arc::default() })
+        Ok(Self { http, provider, config, clocks: Clocks::default() })
     }
 
     /// The region that is asked when nothing names another.
@@ -111,23 +109,11 @@ impl Aws {
         &self.config.region
     }
 
-    /// What time it is, by AWS's clock as far as an answer has told it: a machine whose own is wrong
-    /// would be refused, and would take leases of others for ended ones.
+    /// What time it is, by the clock of a service (`dynamodb`) as far as its answers have told it: a
+    /// machine whose own is wrong would be refused, and would take leases of others for ended ones.
     #[must_use]
-    pub fn now(&self) -> Timestamp {
-        let ahead = SignedDuration::from_secs(self.ahead.load(Ordering::Relaxed));
-        let now = Timestamp::now();
-        now.checked_add(ahead).unwrap_or(now)
-    }
-
-    /// Learns the time from an answer. Whether it is another by more than messages take.
-    fn learn_time(&self, answer: &Answer) -> bool {
-        let Some(date) = answer.header("date").and_then(http_date) else { return false };
-        let ahead = date.duration_since(Timestamp::now()).as_secs();
-        // Whole seconds, and the way of the answer.
-        let ahead = if ahead.abs() <= CLOSE { 0 } else { ahead };
-        let before = self.ahead.swap(ahead, Ordering::Relaxed);
-        (ahead - before).abs() > CLOSE
+    pub fn now(&self, service: &str) -> Timestamp {
+        self.clocks.now(service, Instant::now(), Timestamp::now())
     }
 
     /// Where a service is, in a region.
@@ -159,12 +145,15 @@ impl Aws {
         limits: Limits,
     ) -> Result<Answer, AwsError> {
         let scope = Scope { region, service: service.signing };
+        let now = self.now(service.prefix);
         let (mut answer, other_time) =
-            self.ask_once(service, scope, endpoint, draft.clone(), limits).await?;
+            self.ask_once(service, scope, endpoint, draft.clone(), limits, now).await?;
         let refused = matches!(answer.status.as_u16(), 400 | 401 | 403);
-        if other_time && refused {
+        if let Some(time) = other_time
+            && refused
+        {
             // Signed at a time that AWS does not have: once more, at its own.
-            (answer, _) = self.ask_once(service, scope, endpoint, draft, limits).await?;
+            (answer, _) = self.ask_once(service, scope, endpoint, draft, limits, time).await?;
         }
         if answer.status.is_success() {
             return Ok(answer);
@@ -179,7 +168,8 @@ impl Aws {
         Err(error)
     }
 
-    /// One attempt, and whether its answer told another time than the one that it was signed at.
+    /// One attempt, and the time that its answer told when that is another one than it was signed
+    /// at.
     async fn ask_once(
         &self,
         service: Service<'_>,
@@ -187,20 +177,23 @@ impl Aws {
         endpoint: &Endpoint,
         draft: Draft,
         limits: Limits,
-    ) -> Result<(Answer, bool), AwsError> {
-        let now = self.now();
+        now: Timestamp,
+    ) -> Result<(Answer, Option<Timestamp>), AwsError> {
         let credentials = self.provider.get(now).await?;
         let request = draft.signed(&credentials, scope, now).map_err(AwsError::Unsendable)?;
+        let asked = Instant::now();
         let answer = self.http.ask(endpoint, request, limits).await;
+        let took = asked.elapsed();
         let name = service.prefix.to_owned();
         let answer = answer.map_err(|error| AwsError::Http { service: name, error })?;
-        let other_time = self.learn_time(&answer);
+        let date = answer.header("date").and_then(http_date);
+        if let Some(date) = date {
+            self.clocks.learn(service.prefix, date, took, (Instant::now(), Timestamp::now()));
+        }
+        let other_time = date.filter(|date| is_other(*date, now, took));
         Ok((answer, other_time))
     }
 }
-
-/// Seconds that two clocks may be apart and be called the same.
-const CLOSE: i64 = 2;
 
 /// What most requests may take.
 pub(crate) const LIMITS: Limits = Limits { time: Duration::from_secs(60), body: 8 << 20 };

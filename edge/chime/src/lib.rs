@@ -7,6 +7,7 @@
 //! bring a hundred crates for it. See docs/decisions/0012-amazon-polly-without-the-sdk.md.
 
 mod aws;
+mod clocks;
 pub mod credentials;
 pub mod dnis;
 pub mod function;

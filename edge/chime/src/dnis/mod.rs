@@ -46,7 +46,7 @@ pub struct DynamoDbConfig {
     pub age_of_old_claims: Duration,
     /// How long one request may take.
     pub patience: Duration,
-    /// What time it is. `None`: by AWS's clock, so that all who share the table agree about the
+    /// What time it is. `None`: by DynamoDB's clock, so that all who share the table agree about the
     /// end of a lease, whatever their own say.
     pub clock: Option<Clock>,
 }
@@ -82,7 +82,7 @@ impl DynamoDbPool {
     pub fn new(sdk: Sdk, config: DynamoDbConfig) -> Self {
         let age = SignedDuration::try_from(config.age_of_old_claims);
         let of_aws = sdk.clone();
-        let clock = config.clock.unwrap_or_else(|| Arc::new(move || of_aws.now()));
+        let clock = config.clock.unwrap_or_else(|| Arc::new(move || of_aws.now("dynamodb")));
         Self {
             table: Table { sdk, name: config.table, patience: config.patience },
             age: age.unwrap_or(SignedDuration::MAX),
@@ -104,8 +104,9 @@ impl DynamoDbPool {
             if round > 0 {
                 tokio::time::sleep(request::pause(round)).await;
             }
-            let now = (self.clock)();
             let rows = self.rows().await?;
+            // The first answer may be what tells the time.
+            let now = (self.clock)();
             pairs = rows.len();
             if let Some(lease) = self.own(&rows, claim, now).await? {
                 return Ok(lease);
@@ -211,8 +212,8 @@ impl DnisPool for DynamoDbPool {
 
     fn sweep(&self) -> Answer<'_, Vec<Lease>> {
         Box::pin(async move {
-            let now = (self.clock)();
             let mut ended = self.rows().await?;
+            let now = (self.clock)();
             ended.retain(|row| row.in_use && row.is_free(now));
             Ok(self.free(ended).await?.iter().filter_map(Row::lease).collect())
         })
@@ -240,8 +241,8 @@ impl DnisPool for DynamoDbPool {
 
     fn remove(&self, pairs: Vec<Pair>) -> Answer<'_, Vec<Pair>> {
         Box::pin(async move {
-            let now = (self.clock)();
             let rows = self.rows().await?;
+            let now = (self.clock)();
             let wanted = rows.into_iter().filter(|row| pairs.contains(&row.pair));
             let (free, mut stay): (Vec<Row>, Vec<Row>) = wanted.partition(|row| row.is_free(now));
             for row in free {
@@ -255,8 +256,8 @@ impl DnisPool for DynamoDbPool {
 
     fn count(&self) -> Answer<'_, Count> {
         Box::pin(async move {
-            let now = (self.clock)();
             let rows = self.rows().await?;
+            let now = (self.clock)();
             let free = rows.iter().filter(|row| row.is_free(now)).count();
             Ok(Count { free, leased: rows.len() - free })
         })

@@ -47,15 +47,7 @@ impl DynamoDbPool {
     /// [`DnisError::Unavailable`].
     pub async fn note_left(&self, lease: &Lease) -> Result<Left, DnisError> {
         let Some(item) = self.table.get_note(&lease.pair).await? else { return Ok(Left::Gone) };
-        let text = |name: &str| item[name]["S"].as_str();
-        if text("in_use") != Some("true") || text("transaction_id") != Some(&lease.owner) {
-            return Ok(Left::Gone);
-        }
-        Ok(match (text("update_request"), text("update_answer")) {
-            (Some(_), _) => Left::There,
-            (None, Some(answer)) => Left::Answered(answer.to_owned()),
-            (None, None) => Left::Answered(String::new()),
-        })
+        Ok(left(&item, &lease.owner))
     }
 
     /// The notes at these rows, for those who have leased them. Others are not read.
@@ -76,21 +68,55 @@ impl DynamoDbPool {
         Ok(found)
     }
 
-    /// Takes a note away and writes what is known of it in its place. `false`: somebody else has
-    /// taken it, there is a newer one, or the row is not that transaction's any more.
+    /// Takes a note away and writes what is known of it in its place: a text that no other taker
+    /// writes, for it tells whose the note is when DynamoDB's answer was lost. `false`: somebody
+    /// else has taken it, there is a newer one, or the row is not that transaction's any more.
     ///
     /// # Errors
-    /// [`DnisError::Unavailable`].
+    /// [`DnisError::Unavailable`]: whether it was taken is not known; [`Self::has_taken`] may tell.
     pub async fn take_note(&self, note: &Note, answer: &str) -> Result<bool, DnisError> {
-        Ok(self.table.change(&write::take_note(note, answer)).await?.is_some())
+        match self.table.change(&write::take_note(note, answer)).await {
+            Ok(Some(_)) => Ok(true),
+            // The first attempt may have been done, and not its repetition.
+            Ok(None) => self.has_taken(note, answer).await,
+            Err(error) => self.has_taken(note, answer).await.map_err(|_| error),
+        }
     }
 
-    /// Writes what has become of a note that was taken. `false`: nobody waits for it any more.
+    /// Whether a note was taken with this text, and nothing was written since.
     ///
     /// # Errors
     /// [`DnisError::Unavailable`].
-    pub async fn answer_note(&self, note: &Note, answer: &str) -> Result<bool, DnisError> {
-        Ok(self.table.change(&write::answer_note(note, answer)).await?.is_some())
+    pub async fn has_taken(&self, note: &Note, answer: &str) -> Result<bool, DnisError> {
+        let item = self.table.get_note(&note.pair).await?;
+        Ok(item.is_some_and(|item| left(&item, &note.owner) == Left::Answered(answer.to_owned())))
+    }
+
+    /// Writes what has become of a note that was taken, in the place of the text that it was taken
+    /// with. `false`: nobody waits for it any more.
+    ///
+    /// # Errors
+    /// [`DnisError::Unavailable`].
+    pub async fn answer_note(
+        &self,
+        note: &Note,
+        taken: &str,
+        answer: &str,
+    ) -> Result<bool, DnisError> {
+        Ok(self.table.change(&write::answer_note(note, taken, answer)).await?.is_some())
+    }
+}
+
+/// What a row says of a note that was left for this transaction.
+fn left(item: &Value, owner: &str) -> Left {
+    let text = |name: &str| item[name]["S"].as_str();
+    if text("in_use") != Some("true") || text("transaction_id") != Some(owner) {
+        return Left::Gone;
+    }
+    match (text("update_request"), text("update_answer")) {
+        (Some(_), _) => Left::There,
+        (None, Some(answer)) => Left::Answered(answer.to_owned()),
+        (None, None) => Left::Answered(String::new()),
     }
 }
 

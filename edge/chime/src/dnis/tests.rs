@@ -24,6 +24,8 @@ const PAGE: usize = 1 << 20;
 struct Table {
     rows: Arc<Mutex<Vec<Value>>>,
     asked: Arc<Mutex<Vec<String>>>,
+    /// Changes that are made, and whose answers do not come.
+    lost: Arc<Mutex<usize>>,
 }
 
 impl Table {
@@ -81,6 +83,31 @@ impl Table {
         answer
     }
 
+    /// Takes a note, or answers one. `None`: the condition does not hold.
+    fn note(&self, what: &Value) -> Option<Value> {
+        let mut rows = self.rows.lock().unwrap();
+        let number = &what["Key"]["sma_number"];
+        let row = rows.iter_mut().find(|row| row["sma_number"] == *number).unwrap();
+        let values = &what["ExpressionAttributeValues"];
+        let taken = values.get(":taken");
+        let holds = match taken {
+            Some(taken) => row["update_answer"] == *taken && row["update_request"].is_null(),
+            None => row["update_request"] == values[":note"],
+        };
+        if !holds {
+            return None;
+        }
+        row["update_answer"] = values[":answer"].clone();
+        row.as_object_mut().unwrap().remove("update_request");
+        Some(json!({"Attributes": row.clone()}))
+    }
+
+    fn get(&self, what: &Value) -> Value {
+        let rows = self.rows.lock().unwrap();
+        let number = &what["Key"]["sma_number"];
+        json!({"Item": rows.iter().find(|row| row["sma_number"] == *number).unwrap()})
+    }
+
     /// Gives a row back, or leases it.
     fn update(&self, what: &Value) -> Value {
         let mut rows = self.rows.lock().unwrap();
@@ -105,7 +132,23 @@ impl Table {
         self.asked.lock().unwrap().push(action.clone());
         let answer = match action.as_str() {
             "Scan" => self.scan(&what),
+            "UpdateItem" if what["ExpressionAttributeValues"].get(":answer").is_some() => {
+                let done = self.note(&what);
+                let mut lost = self.lost.lock().unwrap();
+                let error = if *lost > 0 {
+                    *lost -= 1;
+                    Some((500, "InternalServerError"))
+                } else {
+                    done.is_none().then_some((400, "ConditionalCheckFailedException"))
+                };
+                if let Some((status, name)) = error {
+                    let body = Full::new(Bytes::from(json!({"__type": name}).to_string()));
+                    return Ok(Response::builder().status(status).body(body).unwrap());
+                }
+                done.unwrap()
+            }
             "UpdateItem" => self.update(&what),
+            "GetItem" => self.get(&what),
             other => panic!("{other} is not asked for here"),
         };
         Ok(Response::new(Full::new(Bytes::from(answer.to_string()))))
@@ -162,4 +205,37 @@ async fn a_table_of_thousands_of_rows_is_read_in_pages_that_fit() {
         row["lease_expires"] = json!({"N": "1699999999"});
     }
     assert_eq!(pool.sweep().await.unwrap().len(), 60);
+}
+
+#[tokio::test]
+async fn a_note_is_taken_by_him_whose_text_is_there_though_no_answer_told_him() {
+    let table = Table::of(1, 1_700_000_100);
+    let pool = table.pool(1_700_000_000).await;
+    let note = Note {
+        pair: Pair::new("+18005550000", "+12065550100"),
+        owner: "00000000-5a6b-4c7d-8e9f-0123456789ab".to_owned(),
+        text: "n".repeat(2_500),
+    };
+    // The first answer is lost, then all of them.
+    for lost in [1, 3] {
+        table.rows.lock().unwrap()[0]["update_request"] = json!({"S": note.text});
+        *table.lost.lock().unwrap() = lost;
+        assert_eq!(pool.take_note(&note, "mine").await, Ok(true));
+        assert_eq!(pool.take_note(&note, "his").await, Ok(false));
+    }
+    assert_eq!(pool.answer_note(&note, "his", "refused").await, Ok(false));
+    assert_eq!(pool.answer_note(&note, "mine", "refused").await, Ok(true));
+    assert_eq!(pool.note_left(&lease(&note)).await, Ok(Left::Answered("refused".to_owned())));
+}
+
+fn lease(note: &Note) -> Lease {
+    Lease {
+        pair: note.pair.clone(),
+        owner: note.owner.clone(),
+        original_calling_number: String::new(),
+        application: None,
+        contact: None,
+        since: Timestamp::UNIX_EPOCH,
+        expires: Timestamp::MAX,
+    }
 }

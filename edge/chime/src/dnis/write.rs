@@ -201,17 +201,18 @@ pub(super) fn take_note(note: &Note, answer: &str) -> Change {
     }
 }
 
-/// What became of a note that was taken; a newer one is not answered.
-pub(super) fn answer_note(note: &Note, answer: &str) -> Change {
+/// What became of a note that was taken with this text; another one is not answered.
+pub(super) fn answer_note(note: &Note, taken: &str, answer: &str) -> Change {
     Change {
         pair: note.pair.clone(),
         update: "SET update_answer = :answer".to_owned(),
         condition: "in_use = :true AND transaction_id = :owner AND \
-                    attribute_not_exists(update_request)"
+                    attribute_not_exists(update_request) AND update_answer = :taken"
             .to_owned(),
         values: values([
             (":true", json!({"S": "true"})),
             (":owner", json!({"S": note.owner})),
+            (":taken", json!({"S": taken})),
             (":answer", json!({"S": answer})),
         ]),
     }

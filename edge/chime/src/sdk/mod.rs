@@ -86,10 +86,11 @@ impl Sdk {
         }
     }
 
-    /// What time it is, by AWS's clock as far as an answer has told it.
+    /// What time it is, by the clock of a service as far as its answers have told it. The service
+    /// by its name in a resource: `dynamodb`.
     #[must_use]
-    pub fn now(&self) -> jiff::Timestamp {
-        self.aws.now()
+    pub fn now(&self, service: &str) -> jiff::Timestamp {
+        self.aws.now(table::row(service).map_or(service, |row| row.prefix))
     }
 
     /// AWS Lambda, with the same credentials.

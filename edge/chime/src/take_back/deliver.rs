@@ -116,7 +116,7 @@ impl Deliver for Way {
     fn deliver<'a>(&'a self, update: &'a Update) -> BoxFuture<'a, Result<(), DeliverError>> {
         Box::pin(async move {
             let mut pauses = PAUSES.iter();
-            let note = update.note(Timestamp::now());
+            let note = update.note(self.now());
             loop {
                 let late = || DeliverError {
                     refusal: Refusal::Unavailable,
@@ -143,6 +143,15 @@ impl Deliver for Way {
 }
 
 impl Way {
+    /// By the clock that whoever takes a note compares with: DynamoDB's, where it has told it.
+    fn now(&self) -> Timestamp {
+        match self {
+            Self::Table(pool) => pool.now(),
+            // SQS writes the time of a message itself.
+            Self::Queue(..) | Self::Api(_) => Timestamp::now(),
+        }
+    }
+
     /// What has become of it, where that can be seen. A note that nobody has taken within
     /// [`LOOKING`] waits at its lease, as a message waits in a queue.
     async fn outcome(&self, update: &Update, id: &str) -> Result<(), DeliverError> {

@@ -44,15 +44,22 @@ pub struct NotesConfig {
 pub struct Notes {
     pool: DynamoDbPool,
     config: NotesConfig,
-    /// Ids of what was taken: a writer that was not answered writes again.
-    taken: VecDeque<String>,
+    /// Ids of what was taken, each with its answer so far: a writer that was not answered writes
+    /// again, and is answered the same.
+    taken: VecDeque<(String, String)>,
     waiting: VecDeque<Waiting>,
+    /// Notes that may have been taken: the table did not say.
+    unsure: VecDeque<Waiting>,
+    /// Tells this taker's answers from those of another one.
+    nonce: String,
 }
 
 /// A note that was taken, and whose call had no time for it.
 struct Waiting {
     note: Note,
     request: Request,
+    /// The text that it was taken with.
+    taken: String,
     tries: u64,
     rests: u32,
 }
@@ -68,7 +75,11 @@ impl Notes {
     /// Nothing is asked yet.
     #[must_use]
     pub fn new(pool: DynamoDbPool, config: NotesConfig) -> Self {
-        Self { pool, config, taken: VecDeque::new(), waiting: VecDeque::new() }
+        use std::hash::{BuildHasher as _, RandomState};
+        let random = RandomState::new().hash_one(std::process::id());
+        let nonce = format!("{:x}-{random:x}", pool.now().as_millisecond());
+        let (taken, waiting, unsure) = Default::default();
+        Self { pool, config, taken, waiting, unsure, nonce }
     }
 
     /// Moves calls until the future is dropped.
@@ -109,7 +120,16 @@ impl Notes {
         moves: &dyn Moves,
         tell: &mut impl FnMut(Told),
     ) -> Result<(), DnisError> {
-        let mut first = Ok(());
+        let mut first = self.make_sure(moves, tell).await;
+        // Before those that wait: a newer request takes the place of an older one.
+        match self.pool.notes(leased).await {
+            Ok(notes) => {
+                for note in notes {
+                    first = first.and(self.take(note, moves, tell).await);
+                }
+            }
+            Err(error) => first = first.and(Err(error)),
+        }
         for _ in 0..self.waiting.len() {
             let Some(waiting) = self.waiting.pop_front() else { break };
             if waiting.rests > 0 {
@@ -117,9 +137,6 @@ impl Notes {
             } else {
                 first = first.and(self.act(waiting, moves, tell).await);
             }
-        }
-        for note in self.pool.notes(leased).await? {
-            first = first.and(self.take(note, moves, tell).await);
         }
         first
     }
@@ -133,24 +150,92 @@ impl Notes {
         let request = match request(&note) {
             Ok(request) => request,
             Err(why) => {
-                let answer = answer("", REFUSED, &why);
+                let answer = self.answer("", REFUSED, &why);
                 if self.pool.take_note(&note, &answer).await? {
                     tell(Told::Dropped { transaction: note.owner, why });
                 }
                 return Ok(());
             }
         };
-        // Whoever takes it away has it to do: a newer one, or another taker, is left alone.
-        if !self.pool.take_note(&note, &answer(&request.id, TAKEN, "")).await?
-            || self.taken.contains(&request.id)
-        {
+        let before = self.taken.iter().find(|(id, _)| *id == request.id);
+        let taken = before.map(|(_, answer)| answer.clone());
+        let taken = taken.unwrap_or_else(|| self.answer(&request.id, TAKEN, ""));
+        let is_taken = self.pool.take_note(&note, &taken).await;
+        let one = Waiting { note, request, taken, tries: 0, rests: 0 };
+        match is_taken {
+            Ok(true) => self.begin(one, moves, tell).await,
+            // Whoever takes it away has it to do: a newer one, or another taker, is left alone.
+            Ok(false) => Ok(()),
+            Err(error) => {
+                self.unsure.truncate(WAITING - 1);
+                self.unsure.push_front(one);
+                Err(error)
+            }
+        }
+    }
+
+    /// Looks once more whether notes were taken, where the table did not say.
+    async fn make_sure(
+        &mut self,
+        moves: &dyn Moves,
+        tell: &mut impl FnMut(Told),
+    ) -> Result<(), DnisError> {
+        let mut first = Ok(());
+        for _ in 0..self.unsure.len() {
+            let Some(one) = self.unsure.pop_back() else { break };
+            match self.pool.has_taken(&one.note, &one.taken).await {
+                Ok(true) => first = first.and(self.begin(one, moves, tell).await),
+                // It is still there, or another one is: it is found as any other.
+                Ok(false) => {}
+                Err(error) => {
+                    self.unsure.push_back(one);
+                    return first.and(Err(error));
+                }
+            }
+        }
+        first
+    }
+
+    /// Does what a note says that was taken, unless it was taken before.
+    async fn begin(
+        &mut self,
+        one: Waiting,
+        moves: &dyn Moves,
+        tell: &mut impl FnMut(Told),
+    ) -> Result<(), DnisError> {
+        if self.taken.iter().any(|(id, _)| *id == one.request.id) {
             return Ok(());
         }
         if self.taken.len() >= REMEMBERED {
             self.taken.pop_front();
         }
-        self.taken.push_back(request.id.clone());
-        self.act(Waiting { note, request, tries: 0, rests: 0 }, moves, tell).await
+        self.taken.push_back((one.request.id.clone(), one.taken.clone()));
+        self.supersede(&one.note.owner, tell);
+        self.act(one, moves, tell).await
+    }
+
+    /// A newer request of a call is there: older ones, which wait for it, are not done any more.
+    /// The row has no place for their answers.
+    fn supersede(&mut self, owner: &str, tell: &mut impl FnMut(Told)) {
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        let (old, rest) = waiting.partition(|waiting| waiting.note.owner == owner);
+        self.waiting = rest;
+        for Waiting { note, request, .. } in old {
+            let answer = self.answer(&request.id, REFUSED, SUPERSEDED);
+            self.remember(&request.id, &answer);
+            tell(Told::Dropped { transaction: note.owner, why: SUPERSEDED.to_owned() });
+        }
+    }
+
+    /// What a repetition is answered from now on.
+    fn remember(&mut self, id: &str, answer: &str) {
+        if let Some((_, known)) = self.taken.iter_mut().find(|(of, _)| of == id) {
+            answer.clone_into(known);
+        }
+    }
+
+    fn answer(&self, id: &str, status: &str, message: &str) -> String {
+        json!({"Id": id, "Status": status, "Message": message, "Taker": self.nonce}).to_string()
     }
 
     async fn act(
@@ -181,9 +266,10 @@ impl Notes {
             Taken::Elsewhere => (ENDED, "there is no such call".to_owned()),
             Taken::Hopeless(why) => (REFUSED, why),
         };
-        let answer = answer(&waiting.request.id, status, &why);
+        let answer = self.answer(&waiting.request.id, status, &why);
+        self.remember(&waiting.request.id, &answer);
         tell(Told::Dropped { transaction, why });
-        self.pool.answer_note(&waiting.note, &answer).await.map(drop)
+        self.pool.answer_note(&waiting.note, &waiting.taken, &answer).await.map(drop)
     }
 }
 
@@ -193,9 +279,7 @@ const ENDED: &str = "ended";
 const REFUSED: &str = "refused";
 const BUSY: &str = "unavailable";
 
-fn answer(id: &str, status: &str, message: &str) -> String {
-    json!({"Id": id, "Status": status, "Message": message}).to_string()
-}
+const SUPERSEDED: &str = "a newer request took its place";
 
 /// What an answer says to whoever asked with this id. `None`: nothing that went wrong, or it is of
 /// another request.

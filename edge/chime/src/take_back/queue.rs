@@ -194,7 +194,7 @@ impl Queue {
         };
         let transaction = update.transaction.clone();
         let taken = match attribute("SentTimestamp")
-            .filter(|sent| is_old(self.sdk.now(), *sent, self.config.max_age))
+            .filter(|sent| is_old(self.sdk.now("sqs"), *sent, self.config.max_age))
         {
             Some(_) => Taken::Hopeless("it is too old".to_owned()),
             None => moves.update(&update.application, &transaction, update.arguments),

@@ -1,13 +1,14 @@
 //! An office that is asked by the table of pairs itself.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use offhook_chime::dnis::{DynamoDbPool, Left};
+use offhook_chime::dnis::{DynamoDbConfig, DynamoDbPool, Left};
 use offhook_chime::take_back::notes::{Leased, Notes, NotesConfig};
 use offhook_chime::take_back::queue::{Moves, Taken, Told};
+use offhook_chime::take_back::{Deliver as _, Update, Way};
 use offhook_dnis::{Claim, Count, DnisPool as _, Lease, Pair};
 use serde_json::{Value, json};
 
@@ -171,6 +172,19 @@ async fn what_cannot_be_done_is_answered_in_the_row() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_is_repeated_is_answered_as_it_was() {
+    let mut office = Office::start(1, Duration::from_secs(60)).await;
+    office.calls.answer("t1", Taken::Hopeless("too many arguments".to_owned()));
+    let text = note("n1", "t1");
+    for _ in 0..2 {
+        assert!(office.leave(1, &text).await);
+        office.poll().await;
+        assert_eq!(office.status(1).await, "refused too many arguments");
+    }
+    assert_eq!(office.calls.asked(), ["t1"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_is_busy_is_asked_again_and_not_for_ever() {
     let mut office = Office::start(1, Duration::from_secs(600)).await;
     office.calls.answer("t1", Taken::Later("the office is busy".to_owned()));
@@ -184,6 +198,27 @@ async fn a_call_that_is_busy_is_asked_again_and_not_for_ever() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_waits_is_not_done_after_a_newer_one() {
+    let mut office = Office::start(1, Duration::from_secs(600)).await;
+    office.calls.answer("t1", Taken::Later("the office is busy".to_owned()));
+    let old = note("n1", "t1");
+    assert!(office.leave(1, &old).await);
+    office.poll().await;
+    office.calls.answer("t1", Taken::Told);
+    assert!(office.leave(1, &note("n2", "t1")).await);
+    for _ in 0..10 {
+        office.poll().await;
+    }
+    assert_eq!(office.calls.asked(), ["t1", "t1"]);
+    let done = Told::Done { transaction: "t1".to_owned() };
+    assert_eq!(office.told, [dropped("t1", "a newer request took its place"), done]);
+    assert!(office.leave(1, &old).await);
+    office.poll().await;
+    assert_eq!(office.status(1).await, "refused a newer request took its place");
+    assert_eq!(office.calls.asked().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_note_that_is_old_moves_nobody() {
     let mut office = Office::start(1, Duration::from_secs(60)).await;
     let long_ago = Timestamp::now().as_millisecond() - 61_000;
@@ -193,6 +228,25 @@ async fn a_note_that_is_old_moves_nobody() {
     office.poll().await;
     assert_eq!(office.told, [dropped("t1", "it is too old")]);
     assert!(office.calls.asked().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_note_is_of_the_time_of_the_table_and_not_of_the_machine_that_writes_it() {
+    let cloud = Cloud::start(1).await;
+    let ahead = Duration::from_secs(20 * 60);
+    let clock = Arc::new(move || Timestamp::now() + ahead);
+    let config = DynamoDbConfig { clock: Some(clock), ..DynamoDbConfig::new("integration") };
+    let pool = DynamoDbPool::new(cloud.sdk.clone(), config);
+    let lease = pool.claim(claim("t1")).await.unwrap();
+    let leased = [(lease.pair.clone(), "t1".to_owned())];
+    let update =
+        Update { application: "flow:take-back".to_owned(), lease, arguments: BTreeMap::new() };
+    Way::Table(pool.clone()).deliver(&update).await.unwrap();
+    let times =
+        NotesConfig { interval: Duration::from_millis(20), max_age: Duration::from_secs(60) };
+    let (mut notes, calls, mut told) = (Notes::new(pool, times), Calls::default(), Vec::new());
+    notes.poll(&leased, &calls, &mut |one| told.push(one)).await.unwrap();
+    assert_eq!(told, [Told::Done { transaction: "t1".to_owned() }]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use offhook_chime::http_task::HttpTasks;
 use offhook_chime::sdk::Sdk;
 use offhook_config::{Config, Dnis, Target};
-use offhook_dnis::{DnisPool, system_clock};
+use offhook_dnis::DnisPool;
 use offhook_flows::{Router, Runtime};
 use offhook_pbx::app::{AppError, Application, Voicemail};
 use offhook_pbx::metrics::Metrics;
@@ -43,7 +43,7 @@ pub(crate) use self::handlers::aws_config;
 pub use self::office::context;
 use self::remote::Remote;
 use self::workflow::Workflow;
-use crate::take_back::pool::{Coming, Lasting, Leases, Noting, system_sleep};
+use crate::take_back::pool::{Coming, Lasting, Leases, Noting, monotonic_clock, system_sleep};
 use crate::take_back::{call, pairs};
 
 /// All of them.
@@ -86,7 +86,7 @@ impl Applications {
             engine: OnceLock::new(),
             take_back: OnceLock::new(),
             metrics,
-            leases: Arc::new(Leases::new(system_clock())),
+            leases: Arc::new(Leases::new(monotonic_clock())),
             started: watch::Sender::new(false),
             me: me.clone(),
         })

@@ -2,31 +2,40 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
-use jiff::{SignedDuration, Timestamp};
 use offhook_chime::take_back::notes::Leased;
-use offhook_dnis::{Answer, Claim, Clock, Count, DnisPool, Lease, Lookup, Pair};
+use offhook_dnis::{Answer, Claim, Count, DnisPool, Lease, Lookup, Pair};
 use tokio::sync::Notify;
 
-/// The leases of this box.
+/// Gives the time of a clock that nobody sets.
+pub type Monotonic = Arc<dyn Fn() -> Instant + Send + Sync>;
+
+/// That of this machine.
+#[must_use]
+pub fn monotonic_clock() -> Monotonic {
+    Arc::new(Instant::now)
+}
+
+/// The leases of this box. Their ends are counted here from when they were given, for the keeper's
+/// clock may be another one.
 pub struct Leases {
     by_pair: Mutex<HashMap<Pair, Known>>,
     claimed: Notify,
-    clock: Clock,
+    clock: Monotonic,
 }
 
 struct Known {
     owner: String,
-    /// Nobody may have given it back.
-    expires: Timestamp,
+    /// Nobody may have given it back. `None`: no end that could be counted.
+    expires: Option<Instant>,
 }
 
 impl Leases {
     /// None yet.
     #[must_use]
-    pub fn new(clock: Clock) -> Self {
+    pub fn new(clock: Monotonic) -> Self {
         Self { by_pair: Mutex::default(), claimed: Notify::new(), clock }
     }
 
@@ -34,9 +43,23 @@ impl Leases {
         self.by_pair.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn put(&self, lease: &Lease) {
-        let known = Known { owner: lease.owner.clone(), expires: lease.expires };
+    fn put(&self, lease: &Lease, length: Duration) {
+        let expires = (self.clock)().checked_add(length);
+        let known = Known { owner: lease.owner.clone(), expires };
         self.all().insert(lease.pair.clone(), known);
+        self.claimed.notify_waiters();
+    }
+
+    /// An owner wants a pair for longer: it is his, here, unless it is known to be another one's.
+    fn keep(&self, pair: &Pair, owner: &str, length: Duration) {
+        let expires = (self.clock)().checked_add(length);
+        let mut all = self.all();
+        let known = Known { owner: owner.to_owned(), expires };
+        let known = all.entry(pair.clone()).or_insert(known);
+        if known.owner == owner {
+            known.expires = expires;
+        }
+        drop(all);
         self.claimed.notify_waiters();
     }
 
@@ -49,7 +72,7 @@ impl Leased for Leases {
     fn leased(&self) -> Vec<(Pair, String)> {
         let now = (self.clock)();
         let mut all = self.all();
-        all.retain(|_, known| known.expires > now);
+        all.retain(|_, known| known.expires.is_none_or(|end| end > now));
         all.iter().map(|(pair, known)| (pair.clone(), known.owner.clone())).collect()
     }
 
@@ -86,8 +109,9 @@ impl Noting {
 impl DnisPool for Noting {
     fn claim(&self, claim: Claim) -> Answer<'_, Lease> {
         Box::pin(async move {
+            let length = claim.lease;
             let lease = self.pool.claim(claim).await?;
-            self.leases.put(&lease);
+            self.leases.put(&lease, length);
             Ok(lease)
         })
     }
@@ -95,15 +119,12 @@ impl DnisPool for Noting {
     fn extend(&self, owner: &str, pair: &Pair, lease: Duration) -> Answer<'_, bool> {
         let (owner, pair) = (owner.to_owned(), pair.clone());
         Box::pin(async move {
+            // Before the keeper answers: what is given back meanwhile stays so. A pair too much is
+            // looked at for nothing, and no more.
+            self.leases.keep(&pair, &owner, lease);
             let extended = self.pool.extend(&owner, &pair, lease).await?;
             if !extended {
                 self.leases.drop_of(&owner, Some(&pair));
-            } else if let Some(known) = self.leases.all().get_mut(&pair)
-                && known.owner == owner
-            {
-                let lease = SignedDuration::try_from(lease).unwrap_or(SignedDuration::MAX);
-                let end = (self.leases.clock)().checked_add(lease);
-                known.expires = end.unwrap_or(Timestamp::MAX);
             }
             Ok(extended)
         })

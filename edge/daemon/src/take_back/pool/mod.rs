@@ -8,5 +8,5 @@ mod lasting;
 mod tests;
 
 pub use self::coming::Coming;
-pub use self::known::{Leases, Noting};
+pub use self::known::{Leases, Monotonic, Noting, monotonic_clock};
 pub use self::lasting::{Lasting, Sleep, system_sleep};

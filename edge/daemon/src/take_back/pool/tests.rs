@@ -1,9 +1,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
-use jiff::Timestamp;
 use offhook_chime::take_back::notes::Leased as _;
 use offhook_dnis::{Claim, DnisError, DnisPool, Pair};
 use tokio::sync::mpsc;
@@ -123,7 +122,8 @@ async fn a_pool_that_is_not_there_yet_has_no_pair_and_nothing_to_give_back() {
 
 #[tokio::test]
 async fn what_this_box_has_leased_is_known_until_it_is_given_back_or_its_time_is_over() {
-    let now = Arc::new(std::sync::Mutex::new(Timestamp::UNIX_EPOCH));
+    let begin = Instant::now();
+    let now = Arc::new(std::sync::Mutex::new(begin));
     let clock = Arc::clone(&now);
     let leases = Arc::new(Leases::new(Arc::new(move || *clock.lock().unwrap())));
     let keeper = Arc::new(Keeper::default());
@@ -144,6 +144,13 @@ async fn what_this_box_has_leased_is_known_until_it_is_given_back_or_its_time_is
     keeper.break_down(false);
     pool.claim(claim("t1")).await.unwrap();
     assert_eq!(pool.extend("t1", &lease.pair, Duration::from_secs(60)).await, Ok(true));
-    *now.lock().unwrap() = Timestamp::from_second(60).unwrap();
+    *now.lock().unwrap() = begin + Duration::from_secs(59);
+    assert_eq!(leases.leased().len(), 1);
+    *now.lock().unwrap() = begin + Duration::from_secs(60);
     assert_eq!(leases.leased(), []);
+    // What is extended all the same is known again, and what is not is not.
+    assert_eq!(pool.extend("t1", &lease.pair, Duration::from_secs(60)).await, Ok(true));
+    assert_eq!(leases.leased().len(), 1);
+    assert_eq!(pool.extend("t2", &lease.pair, Duration::from_secs(60)).await, Ok(false));
+    assert_eq!(leases.leased(), [(lease.pair.clone(), "t1".to_owned())]);
 }
