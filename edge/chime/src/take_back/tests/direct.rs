@@ -72,13 +72,9 @@ fn where_there_are_no_pairs_the_office_takes_the_call_that_connect_does_not() {
     let rules = Rules { direct: by_header(false).direct, ..rules_with_office() };
     let mut call = Service::new(&pool, rules, "t1");
     expect(&call.inbound(), [DIRECT]);
-    expect(
-        &call.failed("CallAndBridge", "no answer"),
-        [
-            "say Please hold while we connect you",
-            "call AWS +18555550111 as +18445550100 X-Original-Calling-Number=+12065550142",
-        ],
-    );
+    let wanted = "call AWS +18555550111 as +18445550100 X-Original-Calling-Number=+12065550142 X-Sip-Media-Application-Id=sma-1 X-Transaction-Id=t1";
+    let turn = call.failed("CallAndBridge", "no answer");
+    expect(&turn, ["say Please hold while we connect you", wanted]);
 }
 
 #[test]
