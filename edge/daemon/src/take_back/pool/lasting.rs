@@ -176,6 +176,9 @@ async fn repeat<T>(
 ) -> Result<T, DnisError> {
     let (mut pause, mut waited) = (PAUSE, Duration::ZERO);
     loop {
+        if *stopped.borrow() {
+            return Err(broken_off());
+        }
         let late = |_| Err(DnisError::Unavailable("no answer".to_owned()));
         let asked = tokio::time::timeout(PATIENCE, ask()).await;
         let error = match asked.unwrap_or_else(late) {
