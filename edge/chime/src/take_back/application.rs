@@ -152,9 +152,12 @@ impl<P: DnisPool> Application<P> {
     /// their pairs only. What is left of an invocation that was repeated ends by itself.
     async fn release(&self, what: &Owed) -> Result<(), DnisError> {
         if let Some(pair) = &what.pair {
-            let given = self.pool.release(&what.owner, Some(pair)).await?;
-            if given > 0 || !what.may_have_another {
-                return Ok(());
+            // A pool that goes on by itself goes on with what it was asked for last.
+            let goes_on = what.may_have_another && self.pool.repeats_releases();
+            match self.pool.release(&what.owner, Some(pair)).await {
+                Ok(given) if given > 0 || !what.may_have_another => return Ok(()),
+                Err(error) if !goes_on => return Err(error),
+                Ok(_) | Err(_) => {}
             }
         }
         self.pool.release(&what.owner, None).await.map(drop)

@@ -177,6 +177,21 @@ fn nothing_is_owed_to_a_pool_that_gives_back_by_itself() {
 }
 
 #[test]
+fn a_pool_that_gives_back_by_itself_is_asked_for_all_that_the_call_may_have() {
+    for repeats in [false, true] {
+        let pool = Memory::of(1);
+        let mut call = Service::new(&pool, rules(), "t1");
+        call.inbound();
+        if repeats {
+            pool.repeat_releases();
+        }
+        pool.break_down(true);
+        call.caller_hangs_up();
+        assert_eq!(pool.searched(), usize::from(repeats));
+    }
+}
+
+#[test]
 fn a_pair_that_the_call_remembers_is_given_back_without_a_search() {
     let pool = Memory::of(1);
     Service::at_connect(&pool, rules(), "t1").caller_hangs_up();

@@ -140,11 +140,11 @@ impl DnisPool for Memory {
         if self.inner().silent {
             return Box::pin(std::future::pending());
         }
+        self.inner().searched += usize::from(pair.is_none());
         ready(self.with(|inner| {
             if inner.refused == owner {
                 return Err(DnisError::Unavailable("it is refused".to_owned()));
             }
-            inner.searched += usize::from(pair.is_none());
             let mut count = 0;
             for (own, lease) in &mut inner.rows {
                 let of_pair = pair.is_none_or(|pair| pair == own);
