@@ -223,6 +223,26 @@ async fn crowd(world: &Arc<World>) {
     tokio::time::timeout(Duration::from_secs(60), rest).await.expect("legs end with their callers");
 }
 
+/// Whether somebody answered a bridge, or the caller heard the apology before he was hung up on. The
+/// end of a list of actions is told; a bridge is the last of its list.
+fn was_bridged_or_told(timeline: &[Value]) -> bool {
+    let mut running: Vec<&str> = Vec::new();
+    for event in timeline.iter().filter(|event| event["event"] == "application") {
+        if event["told"] == "ACTION_SUCCESSFUL" && running.last() == Some(&"CallAndBridge") {
+            return true;
+        }
+        let actions = event["actions"].as_array().into_iter().flatten();
+        let actions: Vec<&str> = actions.filter_map(Value::as_str).collect();
+        if actions == ["Speak", "Hangup"] {
+            return true;
+        }
+        if !actions.is_empty() {
+            running = actions;
+        }
+    }
+    false
+}
+
 /// Each caller left, or talked with somebody, or was told why not; and nothing is left.
 async fn account(world: Arc<World>, holder: &Appliance, others: &[&Appliance], aws: &Sdk) {
     let calls = holder.json(&["calls", "list", "--limit", "1000"]);
@@ -238,9 +258,9 @@ async fn account(world: Arc<World>, holder: &Appliance, others: &[&Appliance], a
         }
         let id = record.and_then(|record| record["id"].as_str()).expect("a record");
         let shown = holder.json(&["calls", "show", id]);
-        let timeline = shown["timeline"].to_string();
-        let told = timeline.contains("Speak") || timeline.contains("CallAndBridge");
-        assert!(told, "{caller} is lost: {fate:?} {timeline}");
+        let timeline = &shown["timeline"];
+        let fine = was_bridged_or_told(timeline.as_array().unwrap());
+        assert!(fine, "{caller} is lost: {fate:?} {timeline}");
     }
     println!("{connect} with Connect, {office} with the office, {left} left by themselves");
     // How many of each depends on how fast the machine is.

@@ -98,6 +98,12 @@ pub trait DnisPool: Send + Sync {
     /// [`DnisError::Unavailable`].
     fn release(&self, owner: &str, pair: Option<&Pair>) -> Answer<'_, usize>;
 
+    /// Whether a release that was answered with an error, or not waited for, is repeated by this pool
+    /// itself: whoever asked for it has nothing left to do.
+    fn repeats_releases(&self) -> bool {
+        false
+    }
+
     /// The call behind a pair. `None`: no lease, one that has ended, or one of another contact.
     ///
     /// # Errors

@@ -18,6 +18,10 @@ impl<P: DnisPool + ?Sized> DnisPool for Arc<P> {
         (**self).release(owner, pair)
     }
 
+    fn repeats_releases(&self) -> bool {
+        (**self).repeats_releases()
+    }
+
     fn lookup(&self, lookup: Lookup) -> Answer<'_, Option<Lease>> {
         (**self).lookup(lookup)
     }

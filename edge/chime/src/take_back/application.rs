@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::decide::{Decision, Turn, decide, decide_claimed};
 use super::rules::Rules;
-use super::state::{LEASED, Phase, State};
+use super::state::{OWED_PAIR, Phase, State};
 use super::view::View;
 
 /// What all that is done for one event may take: the service asks again after five seconds, and
@@ -32,8 +32,26 @@ const OWED: Duration = Duration::from_millis(500);
 pub struct Application<P> {
     rules: Rules,
     pool: P,
-    /// Calls that are over and whose pairs could not be given back, with what they remembered.
-    owed: Mutex<VecDeque<(String, Option<Pair>)>>,
+    /// Calls that are over and whose pairs could not be given back.
+    owed: Mutex<VecDeque<Owed>>,
+}
+
+/// What a call has to give back, by what it remembers.
+#[derive(Debug, Clone)]
+struct Owed {
+    owner: String,
+    pair: Option<Pair>,
+    /// A claim may have been asked for whose answer was never stored.
+    may_have_another: bool,
+}
+
+impl Owed {
+    fn of(event: &InvocationEvent) -> Self {
+        let details = &event.call_details;
+        let state = State::read(details.transaction_attributes.as_ref());
+        let may_have_another = state.phase.may_claim();
+        Self { owner: details.transaction_id.clone(), pair: state.pair, may_have_another }
+    }
 }
 
 impl<P: DnisPool> Application<P> {
@@ -50,7 +68,7 @@ impl<P: DnisPool> Application<P> {
             Decision::Turn(turn) => turn,
             Decision::Claim => {
                 // One of them may be the pair that this caller waits for.
-                self.give_back_owed().await;
+                self.give_back_owed(end).await;
                 let claimed = within(CLAIM, self.pool.claim(self.claim(event))).await;
                 decide_claimed(&self.rules, event, &claimed)
             }
@@ -58,7 +76,7 @@ impl<P: DnisPool> Application<P> {
         let owner = &event.call_details.transaction_id;
         let rest = REST.min(end.saturating_duration_since(Instant::now()));
         let done = if turn.release {
-            within(rest, self.release(owner, event)).await.map(|()| true)
+            within(rest, self.release(&Owed::of(event))).await.map(|()| true)
         } else if let Some(pair) = &turn.extend {
             within(rest, self.pool.extend(owner, pair, self.rules.lease)).await
         } else {
@@ -68,7 +86,7 @@ impl<P: DnisPool> Application<P> {
             Ok(true) => {
                 if turn.release {
                     // It can be asked again.
-                    self.give_back_owed().await;
+                    self.give_back_owed(end).await;
                 }
                 return turn;
             }
@@ -77,10 +95,11 @@ impl<P: DnisPool> Application<P> {
             }
             // The lease ends by itself, which may be in hours.
             Err(error) => {
-                if turn.release && is_over(&turn) {
-                    self.owe(event);
-                } else if turn.release {
-                    still_leased(&mut turn);
+                if turn.release && !self.pool.repeats_releases() {
+                    match is_over(&turn) {
+                        true => self.owe(Owed::of(event)),
+                        false => still_owed(&mut turn),
+                    }
                 }
                 error.to_string()
             }
@@ -92,46 +111,56 @@ impl<P: DnisPool> Application<P> {
         turn
     }
 
-    fn owed(&self) -> MutexGuard<'_, VecDeque<(String, Option<Pair>)>> {
+    fn owed(&self) -> MutexGuard<'_, VecDeque<Owed>> {
         self.owed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A call is over, and its pair could not be given back: a later event does it. Not of calls that
     /// go on, which may claim again meanwhile.
-    fn owe(&self, event: &InvocationEvent) {
-        let details = &event.call_details;
-        let pair = State::read(details.transaction_attributes.as_ref()).pair;
+    fn owe(&self, what: Owed) {
         let mut owed = self.owed();
-        if owed.len() < MOST_OWED && !owed.iter().any(|(own, _)| *own == details.transaction_id) {
-            owed.push_back((details.transaction_id.clone(), pair));
+        if owed.len() < MOST_OWED && !owed.iter().any(|other| other.owner == what.owner) {
+            owed.push_back(what);
         }
     }
 
-    async fn give_back_owed(&self) {
+    /// `end`: of the event that it is done with.
+    async fn give_back_owed(&self, end: Instant) {
         let giving = async {
-            for _ in 0..OWED_AT_ONCE {
-                let Some((owner, pair)) = self.owed().front().cloned() else { return };
-                if self.pool.release(&owner, pair.as_ref()).await.is_err() {
-                    return;
+            let most = self.owed().len().min(OWED_AT_ONCE);
+            for _ in 0..most {
+                let Some(next) = self.next_owed() else { return };
+                if self.release(&next).await.is_ok() {
+                    self.owed().retain(|other| other.owner != next.owner);
                 }
-                self.owed().retain(|(own, _)| *own != owner);
             }
         };
-        let _ = tokio::time::timeout(OWED, giving).await;
+        let time = OWED.min(end.saturating_duration_since(Instant::now()));
+        let _ = tokio::time::timeout(time, giving).await;
+    }
+
+    /// It goes to the back before it is tried: one that fails, or takes too long, keeps nobody waiting.
+    fn next_owed(&self) -> Option<Owed> {
+        let mut owed = self.owed();
+        let next = owed.pop_front()?;
+        owed.push_back(next.clone());
+        Some(next)
     }
 
     /// Gives back the pair that the call remembers. While a claim may be under way whose answer was
     /// never stored, it is whatever the call has, which is dear to find out where rows are found by
     /// their pairs only. What is left of an invocation that was repeated ends by itself.
-    async fn release(&self, owner: &str, event: &InvocationEvent) -> Result<(), DnisError> {
-        let state = State::read(event.call_details.transaction_attributes.as_ref());
-        if let Some(pair) = &state.pair {
-            let given = self.pool.release(owner, Some(pair)).await?;
-            if given > 0 || !state.phase.may_claim() {
-                return Ok(());
+    async fn release(&self, what: &Owed) -> Result<(), DnisError> {
+        if let Some(pair) = &what.pair {
+            // A pool that goes on by itself goes on with what it was asked for last.
+            let goes_on = what.may_have_another && self.pool.repeats_releases();
+            match self.pool.release(&what.owner, Some(pair)).await {
+                Ok(given) if given > 0 || !what.may_have_another => return Ok(()),
+                Err(error) if !goes_on => return Err(error),
+                Ok(_) | Err(_) => {}
             }
         }
-        self.pool.release(owner, None).await.map(drop)
+        self.pool.release(&what.owner, None).await.map(drop)
     }
 
     /// Gives back what calls have left that nobody ended: for a function that has just begun. How
@@ -156,10 +185,10 @@ impl<P: DnisPool> Application<P> {
     }
 }
 
-/// The call remembers that it has its pair still, and gives it back at its end.
-fn still_leased(turn: &mut Turn) {
+/// The call remembers that its pair is still to be given back, and does it at its end.
+fn still_owed(turn: &mut Turn) {
     if let Some(attributes) = &mut turn.reply.transaction_attributes {
-        attributes.insert(LEASED.to_owned(), "true".into());
+        attributes.insert(OWED_PAIR.to_owned(), "true".into());
     }
 }
 

@@ -115,6 +115,11 @@ fn on_the_way<'a>(rules: &'a Rules, event: &'a InvocationEvent) -> Move<'a> {
         event.invocation_event_type,
         EventType::ActionFailed | EventType::InvalidLambdaResponse
     );
+    // Music that cannot be played is silence of its length: the step begins anew without it.
+    if state.phase == Phase::Waiting && view.failed_to_play() {
+        state.mute = true;
+        state.waits = state.waits.saturating_sub(1);
+    }
     state.direct_failed |= state.direct && state.phase == Phase::Connecting && failed;
     Move::new(rules, view, state)
 }

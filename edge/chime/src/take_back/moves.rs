@@ -42,12 +42,29 @@ pub(super) struct Move<'a> {
     pub(super) extend: bool,
     pub(super) without_pair: bool,
     pub(super) apologizes: bool,
+    /// Neither has the call a pair, nor can one have been claimed for it.
+    pub(super) never_claimed: bool,
 }
 
 impl<'a> Move<'a> {
     pub(super) fn new(rules: &'a Rules, view: View<'a>, state: State) -> Self {
         let (release, extend, without_pair, apologizes) = (false, false, false, false);
-        Self { rules, view, state, note: None, release, extend, without_pair, apologizes }
+        // A claim follows the failure of the direct way, and its answer may have been lost.
+        let behind = rules.direct.as_ref().is_none_or(|direct| direct.pairs_behind);
+        let may_have_failed = state.direct_failed || (behind && state.phase == Phase::Connecting);
+        let has_one = state.leased || state.owed || state.pair.is_some();
+        let never_claimed = state.direct && !may_have_failed && !has_one;
+        Self {
+            rules,
+            view,
+            state,
+            note: None,
+            release,
+            extend,
+            without_pair,
+            apologizes,
+            never_claimed,
+        }
     }
 
     pub(super) fn noting(mut self, note: impl Into<String>) -> Self {
@@ -80,16 +97,15 @@ impl<'a> Move<'a> {
         let mut state = self.state;
         let extend = self.extend.then(|| state.pair.clone()).flatten();
         if self.release {
-            state.leased = false;
+            (state.leased, state.owed) = (false, false);
         }
         let mut reply = actions.map_or_else(Reply::nothing, Reply::actions);
         // An event that came without attributes says nothing about those that are kept.
         reply.transaction_attributes = (state.phase != Phase::New)
             .then(|| state.written(self.view.0.call_details.transaction_attributes.as_ref()));
         let (without_pair, apologizes) = (self.without_pair, self.apologizes);
-        // A call that never had a pair has none to give back, which is dear to find out.
-        let had_none = state.direct && state.pair.is_none();
-        let release = self.release && !had_none;
+        // Whoever never had a pair has none to give back, which is dear to find out.
+        let release = self.release && !self.never_claimed;
         Turn { reply, release, extend, without_pair, apologizes, note: self.note }
     }
 
@@ -108,7 +124,7 @@ impl<'a> Move<'a> {
     pub(super) fn connect(mut self, pair: Pair, words: bool) -> Turn {
         let returning = self.state.returns > 0;
         self.state.phase = Phase::Connecting;
-        self.state.leased = true;
+        (self.state.leased, self.state.owed) = (true, false);
         self.state.leg_b = None;
         // What the last transfer brought does not belong to the next one.
         self.state.target = None;
@@ -266,10 +282,8 @@ impl<'a> Move<'a> {
         self.state.waits += 1;
         let say = self.speak(&self.rules.words.wait).filter(|_| first);
         let exhausted = &self.rules.exhausted;
-        // Music that cannot be played is silence of its length, and no running in circles.
-        let broken = self.view.failed_to_play();
         let pause = match &exhausted.music {
-            Some(music) if !broken => Action::PlayAudio(PlayAudio {
+            Some(music) if !self.state.mute => Action::PlayAudio(PlayAudio {
                 target: Leg::tag(LegTag::A),
                 audio_source: music.clone(),
                 repeat: 1,
@@ -311,7 +325,8 @@ impl<'a> Move<'a> {
     /// Whether something is to be given back when it ends. An invocation whose answer was lost may
     /// have claimed a pair that the call does not know of, but not since somebody answered.
     pub(super) fn may_have_a_pair(&self) -> bool {
-        self.state.leased || !matches!(self.state.phase, Phase::Bridged | Phase::Over)
+        let has_one = self.state.leased || self.state.owed;
+        has_one || !matches!(self.state.phase, Phase::Bridged | Phase::Over)
     }
 
     /// The caller is gone: nobody talks on without him.

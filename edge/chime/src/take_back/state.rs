@@ -50,7 +50,11 @@ const PHASES: [(Phase, &str); 10] = [
 ];
 
 /// The attribute that says whether the call has a pair; the sample's own name.
-pub(super) const LEASED: &str = "active_call_to_connect";
+const LEASED: &str = "active_call_to_connect";
+/// The attribute that says that a pair could not be given back.
+pub(super) const OWED_PAIR: &str = "pair_to_give_back";
+/// The attribute that says that the music of those who wait cannot be played.
+const MUTE: &str = "music_failed";
 
 impl Phase {
     /// Whether an event may be answered with a claim here.
@@ -76,6 +80,8 @@ pub struct State {
     pub pair: Option<Pair>,
     /// Whether the pair is leased, as far as this call knows.
     pub leased: bool,
+    /// Whether nobody uses the pair any more, and it could not be given back.
+    pub owed: bool,
     /// Who called.
     pub caller: String,
     /// To whom he goes.
@@ -86,6 +92,8 @@ pub struct State {
     pub leg_b: Option<String>,
     /// Steps that he has waited for a pair.
     pub waits: u32,
+    /// The music meanwhile could not be played.
+    pub mute: bool,
     /// How often he went back to Connect.
     pub returns: u32,
     /// He went to Connect without a pair.
@@ -119,6 +127,7 @@ impl State {
             phase,
             pair: ours.zip(theirs).map(|(ours, theirs)| Pair::new(ours, theirs)),
             leased,
+            owed: is(OWED_PAIR),
             caller: text("original_calling_number").unwrap_or_default(),
             target: text("target_number").map(|number| Target { number, arn: text("target_arn") }),
             headers: text("headers")
@@ -126,6 +135,7 @@ impl State {
                 .unwrap_or_default(),
             leg_b: text("leg_b"),
             waits: number("waits"),
+            mute: is(MUTE),
             returns: number("returns"),
             direct: is("direct"),
             direct_failed: text("direct").as_deref() == Some("failed"),
@@ -149,6 +159,8 @@ impl State {
         put("sma_number", pair.map_or("", |pair| &pair.our_number));
         put("connect_number", pair.map_or("", |pair| &pair.connect_number));
         put(LEASED, if self.leased { "true" } else { "false" });
+        put(OWED_PAIR, if self.owed { "true" } else { "" });
+        put(MUTE, if self.mute { "true" } else { "" });
         put("original_calling_number", &self.caller);
         let target = self.target.as_ref();
         put("target_number", target.map_or("", |target| &target.number));

@@ -4,7 +4,7 @@ use offhook_sma::action::AudioSource;
 use serde_json::json;
 
 use super::memory::Memory;
-use super::service::{ARN, Service, expect, rules, rules_with_office};
+use super::service::{ARN, Service, expect, rules, rules_with_office, shown};
 use crate::take_back::{Direct, Pass, Rules, Target};
 
 fn direct(pass: Pass, pairs_behind: bool) -> Direct {
@@ -72,13 +72,9 @@ fn where_there_are_no_pairs_the_office_takes_the_call_that_connect_does_not() {
     let rules = Rules { direct: by_header(false).direct, ..rules_with_office() };
     let mut call = Service::new(&pool, rules, "t1");
     expect(&call.inbound(), [DIRECT]);
-    expect(
-        &call.failed("CallAndBridge", "no answer"),
-        [
-            "say Please hold while we connect you",
-            "call AWS +18555550111 as +18445550100 X-Original-Calling-Number=+12065550142",
-        ],
-    );
+    let wanted = "call AWS +18555550111 as +18445550100 X-Original-Calling-Number=+12065550142 X-Sip-Media-Application-Id=sma-1 X-Transaction-Id=t1";
+    let turn = call.failed("CallAndBridge", "no answer");
+    expect(&turn, ["say Please hold while we connect you", wanted]);
 }
 
 #[test]
@@ -101,5 +97,37 @@ fn a_caller_who_waits_for_a_pair_hears_music_and_silence_when_it_cannot_be_playe
     let mut call = Service::new(&pool, waits, "t1");
     expect(&call.inbound(), ["say All lines are busy", "PlayAudio"]);
     expect(&call.succeeded("PlayAudio"), ["PlayAudio"]);
+    // The step begins anew, and he waits as long as anybody else: twelve steps in all.
     expect(&call.failed("PlayAudio", "InvalidAudioSource"), ["wait 5000"]);
+    for _ in 2..12 {
+        expect(&call.succeeded("Pause"), ["wait 5000"]);
+    }
+    let turn = call.succeeded("Pause");
+    assert!(shown(&turn).unwrap()[1].starts_with("call AWS +18555550111"));
+}
+
+#[test]
+fn a_pair_that_was_claimed_when_the_direct_way_failed_is_given_back_though_the_answer_was_lost() {
+    let pool = Memory::of(1);
+    let mut call = Service::new(&pool, by_header(true), "t1");
+    call.inbound();
+    let before = call.attributes.clone();
+    call.failed("CallAndBridge", "no answer");
+    assert_eq!(pool.owners(), ["t1"]);
+    call.attributes = before;
+    call.caller_hangs_up();
+    assert!(pool.owners().is_empty());
+}
+
+#[test]
+fn whoever_is_hung_up_on_because_a_claim_was_not_answered_gives_back_what_was_claimed() {
+    let pool = Memory::of(1);
+    let mut rules = by_header(true);
+    rules.exhausted.wait = std::time::Duration::ZERO;
+    let mut call = Service::new(&pool, rules, "t1");
+    call.inbound();
+    pool.break_down(true);
+    let turn = call.failed("CallAndBridge", "no answer");
+    expect(&turn, ["say We are sorry", "hang up A"]);
+    assert!(turn.release);
 }

@@ -125,6 +125,73 @@ fn a_pair_that_was_not_given_back_for_the_target_is_given_back_at_the_end() {
 }
 
 #[test]
+fn a_target_keeps_the_caller_though_a_pair_is_still_to_be_given_back() {
+    let pool = Memory::of(1);
+    let mut call = Service::at_connect(&pool, rules(), "t1");
+    call.taken_back();
+    pool.break_down(true);
+    call.other_hangs_up();
+    call.bridged();
+    pool.break_down(false);
+    assert!(call.state().owed && !call.state().leased);
+    // He is asked for once more, and the leg cannot be hung up.
+    call.update(json!({"TransferTarget": "+12065550177"}));
+    call.failed("Hangup", "SystemException");
+    assert_eq!(call.phase(), Phase::Bridged);
+    expect(&call.other_hangs_up(), ["hang up A"]);
+    assert!(pool.owners().is_empty());
+    assert!(!call.state().owed);
+}
+
+#[test]
+fn a_pair_that_cannot_be_given_back_keeps_no_other_waiting() {
+    let pool = Memory::of(2);
+    let mut first = Service::at_connect(&pool, rules(), "t1");
+    let mut second = first.beside("t2");
+    second.inbound();
+    second.bridged();
+    let mut third = first.beside("t3");
+    pool.break_down(true);
+    first.caller_hangs_up();
+    second.caller_hangs_up();
+    pool.break_down(false);
+    pool.refuse("t1");
+    third.inbound();
+    assert_eq!(pool.owners(), ["t1", "t3"]);
+    pool.refuse("");
+    third.caller_hangs_up();
+    assert!(pool.owners().is_empty());
+}
+
+#[test]
+fn nothing_is_owed_to_a_pool_that_gives_back_by_itself() {
+    let pool = Memory::of(1);
+    pool.repeat_releases();
+    let mut call = Service::at_connect(&pool, rules(), "t1");
+    let mut other = call.beside("t2");
+    pool.break_down(true);
+    call.caller_hangs_up();
+    pool.break_down(false);
+    expect(&other.inbound(), ["say All lines are busy", "wait 5000"]);
+    assert_eq!(pool.owners(), ["t1"]);
+}
+
+#[test]
+fn a_pool_that_gives_back_by_itself_is_asked_for_all_that_the_call_may_have() {
+    for repeats in [false, true] {
+        let pool = Memory::of(1);
+        let mut call = Service::new(&pool, rules(), "t1");
+        call.inbound();
+        if repeats {
+            pool.repeat_releases();
+        }
+        pool.break_down(true);
+        call.caller_hangs_up();
+        assert_eq!(pool.searched(), usize::from(repeats));
+    }
+}
+
+#[test]
 fn a_pair_that_the_call_remembers_is_given_back_without_a_search() {
     let pool = Memory::of(1);
     Service::at_connect(&pool, rules(), "t1").caller_hangs_up();

@@ -13,6 +13,8 @@ struct Inner {
     broken: bool,
     silent: bool,
     searched: usize,
+    refused: String,
+    repeats: bool,
 }
 
 /// Clones share it.
@@ -42,6 +44,16 @@ impl Memory {
     /// It does not answer claims and what is given back any more.
     pub(super) fn fall_silent(&self) {
         self.inner().silent = true;
+    }
+
+    /// It takes back nothing of this call.
+    pub(super) fn refuse(&self, owner: &str) {
+        self.inner().refused = owner.to_owned();
+    }
+
+    /// It says that it repeats releases by itself.
+    pub(super) fn repeat_releases(&self) {
+        self.inner().repeats = true;
     }
 
     /// How often all of a call's pairs were looked for.
@@ -128,8 +140,11 @@ impl DnisPool for Memory {
         if self.inner().silent {
             return Box::pin(std::future::pending());
         }
+        self.inner().searched += usize::from(pair.is_none());
         ready(self.with(|inner| {
-            inner.searched += usize::from(pair.is_none());
+            if inner.refused == owner {
+                return Err(DnisError::Unavailable("it is refused".to_owned()));
+            }
             let mut count = 0;
             for (own, lease) in &mut inner.rows {
                 let of_pair = pair.is_none_or(|pair| pair == own);
@@ -140,6 +155,10 @@ impl DnisPool for Memory {
             }
             Ok(count)
         }))
+    }
+
+    fn repeats_releases(&self) -> bool {
+        self.inner().repeats
     }
 
     fn lookup(&self, lookup: Lookup) -> Answer<'_, Option<Lease>> {

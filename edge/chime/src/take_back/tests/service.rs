@@ -228,10 +228,8 @@ fn parameters(action: &str) -> Value {
 pub(super) fn shown(turn: &Turn) -> Option<Vec<String>> {
     let one = |action: &Action| match action {
         Action::CallAndBridge(bridge) => {
-            // The two that name the call are the same with each call to a Voice Connector.
-            let own = [crate::take_back::TRANSACTION, crate::take_back::APPLICATION];
-            let told = bridge.sip_headers.iter().filter(|(name, _)| !own.contains(&name.as_str()));
-            let headers: Vec<String> = told.map(|(n, v)| format!(" {n}={v}")).collect();
+            let headers = bridge.sip_headers.iter();
+            let headers: Vec<String> = headers.map(|(n, v)| format!(" {n}={v}")).collect();
             let to = &bridge.endpoints[0];
             let way = if to.arn.is_some() { "AWS" } else { "PSTN" };
             let shown = bridge.caller_id_number.as_deref().unwrap_or_default();

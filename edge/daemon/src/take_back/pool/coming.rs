@@ -44,6 +44,10 @@ impl DnisPool for Coming {
         }
     }
 
+    fn repeats_releases(&self) -> bool {
+        self.0.get().is_some_and(|pool| pool.repeats_releases())
+    }
+
     fn lookup(&self, lookup: Lookup) -> Answer<'_, Option<Lease>> {
         self.ask(|pool| pool.lookup(lookup))
     }

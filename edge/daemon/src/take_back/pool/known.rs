@@ -139,6 +139,10 @@ impl DnisPool for Noting {
         })
     }
 
+    fn repeats_releases(&self) -> bool {
+        self.pool.repeats_releases()
+    }
+
     fn lookup(&self, lookup: Lookup) -> Answer<'_, Option<Lease>> {
         self.pool.lookup(lookup)
     }

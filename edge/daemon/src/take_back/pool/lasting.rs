@@ -48,8 +48,39 @@ struct Releases {
 
 struct Release {
     number: u64,
+    pair: Option<Pair>,
     stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
+    /// Whether it was given back.
+    task: JoinHandle<bool>,
+}
+
+impl Release {
+    /// Nothing of it is under way afterwards. Whether it was given back.
+    async fn end(&mut self) -> bool {
+        self.stop.send_replace(true);
+        (&mut self.task).await.unwrap_or(false)
+    }
+}
+
+/// A release that was ended for a claim. It goes on unless the claim was answered with a pair: one
+/// that failed, or that nobody waits for any more, leaves what the owner had before.
+struct Ended<'a> {
+    pool: &'a Lasting,
+    owner: String,
+    pair: Option<Pair>,
+    /// Until nothing of it is under way.
+    release: Option<Release>,
+    goes_on: bool,
+}
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        // Without a runtime there is nobody to repeat it.
+        if self.goes_on && tokio::runtime::Handle::try_current().is_ok() {
+            let (owner, pair) = (std::mem::take(&mut self.owner), self.pair.take());
+            drop(self.pool.spawn_release(owner, pair, self.release.take()));
+        }
+    }
 }
 
 impl Lasting {
@@ -60,8 +91,8 @@ impl Lasting {
 
     /// Gives back in a task of its own, which the next claim of this owner ends.
     async fn begin_release(&self, owner: String, pair: Option<Pair>) -> Result<usize, DnisError> {
-        self.end_release(&owner).await;
-        let answered = self.spawn_release(owner, pair);
+        // Nothing is waited for before it is under way: whoever asks may go at any time.
+        let answered = self.spawn_release(owner, pair, None);
         let answer = tokio::time::timeout(MOMENT, answered).await;
         let words = "the keeper is slow: it is given back later".to_owned();
         let answer = answer.map_err(|_| DnisError::Unavailable(words))?;
@@ -72,16 +103,22 @@ impl Lasting {
         &self,
         owner: String,
         pair: Option<Pair>,
+        ended: Option<Release>,
     ) -> oneshot::Receiver<Result<usize, DnisError>> {
         let (stop, stopped) = watch::channel(false);
         let (answer, answered) = oneshot::channel();
+        let mut releases = lock(&self.releases);
+        let before = releases.by_owner.remove(&owner);
+        // What the one before would have given back is given back, too.
+        let same = before.as_ref().is_none_or(|before| before.pair == pair);
+        let pair = pair.filter(|_| same);
+        let own_pair = pair.clone();
         let pool = Arc::clone(&self.pool);
         let asked = owner.clone();
         let ask = move || -> Answer<'static, usize> {
             let (pool, owner, pair) = (Arc::clone(&pool), asked.clone(), pair.clone());
             Box::pin(async move { pool.release(&owner, pair.as_ref()).await })
         };
-        let mut releases = lock(&self.releases);
         let longest = match releases.by_owner.len() {
             MOST.. => Duration::ZERO,
             _ => self.longest,
@@ -91,24 +128,34 @@ impl Lasting {
         let (all, sleep, own) =
             (Arc::clone(&self.releases), Arc::clone(&self.sleep), owner.clone());
         let task = tokio::spawn(async move {
+            for mut release in before.into_iter().chain(ended) {
+                release.end().await;
+            }
             let done = repeat(&sleep, longest, stopped, ask).await;
             let mut all = lock(&all);
             if all.by_owner.get(&own).is_some_and(|release| release.number == number) {
                 all.by_owner.remove(&own);
             }
             drop(all);
+            let given = done.is_ok();
             // Who asked may be gone.
             let _ = answer.send(done);
+            given
         });
-        releases.by_owner.insert(owner, Release { number, stop, task });
+        releases.by_owner.insert(owner, Release { number, pair: own_pair, stop, task });
         answered
     }
 
     /// Ends the giving back of an owner's pairs: nothing of it is under way afterwards.
-    async fn end_release(&self, owner: &str) {
-        let Some(release) = lock(&self.releases).by_owner.remove(owner) else { return };
-        release.stop.send_replace(true);
-        let _ = release.task.await;
+    async fn end_release(&self, owner: &str) -> Option<Ended<'_>> {
+        let release = lock(&self.releases).by_owner.remove(owner)?;
+        let (owner, pair) = (owner.to_owned(), release.pair.clone());
+        let mut ended = Ended { pool: self, owner, pair, release: Some(release), goes_on: true };
+        if let Some(release) = &mut ended.release {
+            ended.goes_on = !release.end().await;
+        }
+        ended.release = None;
+        Some(ended)
     }
 }
 
@@ -129,6 +176,9 @@ async fn repeat<T>(
 ) -> Result<T, DnisError> {
     let (mut pause, mut waited) = (PAUSE, Duration::ZERO);
     loop {
+        if *stopped.borrow() {
+            return Err(broken_off());
+        }
         let late = |_| Err(DnisError::Unavailable("no answer".to_owned()));
         let asked = tokio::time::timeout(PATIENCE, ask()).await;
         let error = match asked.unwrap_or_else(late) {
@@ -151,8 +201,12 @@ async fn repeat<T>(
 impl DnisPool for Lasting {
     fn claim(&self, claim: Claim) -> Answer<'_, Lease> {
         Box::pin(async move {
-            self.end_release(&claim.owner).await;
-            self.pool.claim(claim).await
+            let mut ended = self.end_release(&claim.owner).await;
+            let claimed = self.pool.claim(claim).await;
+            if let (Some(ended), Ok(_)) = (&mut ended, &claimed) {
+                ended.goes_on = false;
+            }
+            claimed
         })
     }
 
@@ -176,6 +230,10 @@ impl DnisPool for Lasting {
     fn release(&self, owner: &str, pair: Option<&Pair>) -> Answer<'_, usize> {
         let (owner, pair) = (owner.to_owned(), pair.cloned());
         Box::pin(self.begin_release(owner, pair))
+    }
+
+    fn repeats_releases(&self) -> bool {
+        true
     }
 
     fn lookup(&self, lookup: Lookup) -> Answer<'_, Option<Lease>> {

@@ -111,6 +111,34 @@ async fn a_claim_is_not_taken_away_by_the_release_before_it() {
 }
 
 #[tokio::test]
+async fn a_release_goes_on_when_another_one_or_a_claim_that_got_nothing_takes_its_place() {
+    let keeper = Arc::new(Keeper::default());
+    let (sleep, mut pauses) = clock();
+    let pool = Lasting::new(Arc::clone(&keeper) as _, LONGEST, sleep);
+    pool.claim(claim("t1")).await.unwrap();
+    keeper.break_down(true);
+    assert!(pool.repeats_releases());
+    assert!(pool.release("t1", None).now_or_never().is_none());
+    let first = pauses.recv().await.unwrap();
+    // Asked again, and left alone at once.
+    assert!(pool.release("t1", None).now_or_never().is_none());
+    let second = pauses.recv().await.unwrap();
+    assert!(first.1.send(()).is_err(), "one at a time");
+    // A claim that is left alone while it waits for the release to end, and one that fails.
+    assert!(pool.claim(claim("t1")).now_or_never().is_none());
+    let third = pauses.recv().await.unwrap();
+    assert!(second.1.send(()).is_err());
+    assert!(pool.claim(claim("t1")).await.is_err());
+    let fourth = pauses.recv().await.unwrap();
+    assert!(third.1.send(()).is_err());
+    assert_eq!(keeper.owner().as_deref(), Some("t1"));
+    keeper.break_down(false);
+    fourth.1.send(()).unwrap();
+    keeper.released().await;
+    assert_eq!(keeper.owner(), None);
+}
+
+#[tokio::test]
 async fn a_pool_that_is_not_there_yet_has_no_pair_and_nothing_to_give_back() {
     let coming = Coming::default();
     assert!(matches!(coming.claim(claim("t1")).await, Err(DnisError::Unavailable(_))));
