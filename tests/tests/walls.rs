@@ -36,7 +36,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "offhook-bench",
-        &["offhook-asl", "offhook-flows", "offhook-media", "offhook-sip", "offhook-store"],
+        &[
+            "offhook-asl",
+            "offhook-chime",
+            "offhook-dnis",
+            "offhook-flows",
+            "offhook-media",
+            "offhook-postgres",
+            "offhook-sip",
+            "offhook-store",
+        ],
     ),
     // Tests may look into every room; the simulated office is built of these.
     (
