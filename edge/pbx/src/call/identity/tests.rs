@@ -81,14 +81,14 @@ fn a_phone_cannot_claim_an_original_number() {
 fn a_trunk_gets_an_owned_number_and_the_original_in_a_header() {
     let caller = trunk_caller("X-Amzn-TargetArn: a\r\nUser-to-User: 00;encoding=hex\r\n");
     let mut trunk = test_trunk();
-    let id = toward_trunk(&caller, &trunk, None, &host());
+    let id = toward_trunk(&caller, (&trunk, &Cloud::default()), None, &host());
     assert_eq!(id.from.to_string(), "<sip:+15559990000@192.0.2.1>");
     let original = HeaderName::Other(ORIGINAL_CALLER.into());
     assert_eq!(id.headers.text(&original).unwrap(), "+15550001111");
     assert!(id.headers.get(&HeaderName::UserToUser).is_some());
     assert!(id.headers.get(&HeaderName::Other("X-Amzn-TargetArn".into())).is_none());
     trunk.keep_caller = true;
-    let id = toward_trunk(&caller, &trunk, None, &host());
+    let id = toward_trunk(&caller, (&trunk, &Cloud::default()), None, &host());
     assert_eq!(id.from.to_string(), "<sip:+15550001111@192.0.2.1>");
     assert!(id.headers.get(&original).is_none());
 }
@@ -104,7 +104,7 @@ fn who_wants_to_stay_unknown_is_shown_to_nobody() {
         assert!(id.from.to_string().contains("sip:anonymous@anonymous.invalid"));
     }
     let phone = Caller::of(&invite("Privacy: id\r\n"), Source::Phone("102".into()), Some("Bob"));
-    let id = toward_trunk(&phone, &test_trunk(), None, &host());
+    let id = toward_trunk(&phone, (&test_trunk(), &Cloud::default()), None, &host());
     assert!(id.from.to_string().contains("anonymous.invalid"), "{}", id.from);
     let asserted = id.headers.text(&HeaderName::PAssertedIdentity).unwrap();
     assert_eq!(asserted, "<sip:+15559990000@192.0.2.1>");
