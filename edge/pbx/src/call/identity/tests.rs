@@ -94,6 +94,18 @@ fn a_trunk_gets_an_owned_number_and_the_original_in_a_header() {
 }
 
 #[test]
+fn a_transaction_that_came_with_a_call_is_no_trunks_business() {
+    let more = "x-transaction-id: t-9\r\nX-Sip-Media-Application-Id: a-9\r\nX-Order: 7\r\n";
+    let phone = Caller::of(&invite(more), Source::Phone("102".into()), None);
+    for caller in [phone, trunk_caller(more)] {
+        let id = toward_trunk(&caller, (&test_trunk(), &Cloud::default()), None, &host());
+        let names: Vec<_> = id.headers.iter().map(|h| h.name.as_str().to_owned()).collect();
+        assert!(names.iter().any(|name| name == "X-Order"), "{names:?}");
+        assert!(!names.iter().any(|name| name.ends_with("-id") || name.ends_with("-Id")));
+    }
+}
+
+#[test]
 fn who_wants_to_stay_unknown_is_shown_to_nobody() {
     for more in ["Privacy: id\r\n", "Privacy: user;critical\r\n"] {
         let caller = trunk_caller(more);
