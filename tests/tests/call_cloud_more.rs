@@ -127,24 +127,3 @@ async fn a_transaction_that_a_phone_names_does_not_go_out() {
     out.ended().await;
     scene.close().await;
 }
-
-#[tokio::test(start_paused = true)]
-async fn a_session_that_expires_is_no_sign_that_the_cloud_has_the_caller() {
-    let (cloud, mut asked) = ScriptedCloud::new();
-    let config = CONFIG.replace("[[number]]", "bye_seconds = 120\n[[number]]");
-    let scene = Scene::in_cloud(cloud, &config).await;
-    let timer = [("Supported", "timer"), ("Session-Expires", "90;refresher=uac")];
-    let headers = [TRANSACTION, APPLICATION, timer[0], timer[1]];
-    let (mut customer, mut bob) = customer(&scene, &headers).await;
-    bob.refer(AWAY);
-    asked.recv().await.unwrap().answer(Ok(()));
-    assert_eq!(reported(&mut bob).await, "100 Trying");
-    assert_eq!(reported(&mut bob).await, "183 The cloud moves the call");
-    assert_eq!(reported(&mut bob).await, "487 Request Terminated");
-    bob.ended().await;
-    customer.ended().await;
-    let records = scene.close().await;
-    assert_eq!(records[0].destination.as_deref(), Some("extension:102"));
-    assert_eq!(records[0].transfers[0].status, Some(487));
-    assert!(records[0].failure.is_some());
-}
