@@ -7,6 +7,7 @@ use super::lists::e164;
 use super::section::{Found, Section};
 use super::sections::dialable;
 use crate::schema::{AttributeText, Cloud, Config, Fact};
+use crate::target::{Origin, Pattern};
 
 /// Characters of an attribute's text: Connect keeps 32 KiB of a contact's attributes in all.
 const MOST_TEXT: usize = 1_000;
@@ -151,16 +152,37 @@ pub(super) fn cross_check(config: &Config, marks: &Marks<'_, '_>) {
         let remedy = "have a [[trunk]] with type = \"voice_connector\", or name some in `trunks`";
         section.reader.suggest(section.at("transfers"), message, remedy);
     }
-    let code = &config.cloud.code;
+    if config.cloud.transfers {
+        code_is_no_number(config, section);
+    }
+}
+
+/// Nothing that a phone may dial begins with the code: it would be one thing or the other.
+fn code_is_no_number(config: &Config, section: &Section<'_, '_>) {
+    let code = config.cloud.code.as_str();
+    let clash = |what: String| {
+        let message = format!("`code`: {code} cannot be told from {what}");
+        section.reader.suggest(section.at("code"), message, "take another code");
+    };
     for (other, what) in [
         (&config.supervision.code, "[supervision]'s"),
         (&config.voicemail.menu_number, "[voicemail]'s"),
     ] {
-        if config.cloud.transfers
-            && (code.starts_with(other.as_str()) || other.starts_with(code.as_str()))
-        {
-            let message = format!("`code`: {code} cannot be told from {what} {other}");
-            section.reader.suggest(section.at("code"), message, "take another code");
+        if code.starts_with(other.as_str()) || other.starts_with(code) {
+            clash(format!("{what} {other}"));
         }
+    }
+    let extensions = config.extensions.iter().map(|e| ("extension", e.number.as_str()));
+    let groups = config.groups.iter().filter_map(|g| Some(("group", g.number.as_deref()?)));
+    let factory = [("[conference] factory", config.conference.factory.as_str())];
+    let service = config.dialplan.service.iter().map(|n| ("[dialplan] service", n.as_str()));
+    let outside = [("[dialplan] outside_prefix", config.dialplan.outside_prefix.as_str())];
+    let dialled = config.numbers.iter().filter(|rule| rule.from.covers(Origin::Phone));
+    let rules = dialled.map(|rule| match &rule.pattern {
+        Pattern::Exact(number) | Pattern::Prefix(number) => ("[[number]]", number.as_str()),
+    });
+    let all = extensions.chain(groups).chain(factory).chain(service).chain(outside).chain(rules);
+    for (what, number) in all.filter(|(_, number)| number.starts_with(code)) {
+        clash(format!("{what} {number}"));
     }
 }

@@ -208,6 +208,19 @@ fn each_single_mistake_is_named() {
             format!("{TRUNK}[cloud]\ntrunks = [\"t\"]\ntransfers = true\ncode = \"*55\""),
             "`code`: *55 cannot be told from [supervision]'s *55",
         ),
+        (
+            format!(
+                "{TRUNK}[cloud]\ntrunks = [\"t\"]\ntransfers = true\n[conference]\nfactory = \"*80\""
+            ),
+            "`code`: *8 cannot be told from [conference] factory *80",
+        ),
+        (
+            format!(
+                "{TRUNK}[cloud]\ntrunks = [\"t\"]\ntransfers = true\n[[number]]\nmatch = \"*85*\"\n\
+                 to = \"extension:101\"\n[[extension]]\nnumber = \"101\"\npassword = \"secret-101\""
+            ),
+            "`code`: *8 cannot be told from [[number]] *85",
+        ),
         ("[dnis]\nour_numbers = [\"+15550100100\"]".into(), "needs `connect_numbers`"),
         ("[dnis]\ntable = \"pairs\"".into(), "needs `name`"),
         (

@@ -6,8 +6,8 @@ use serde_json::Map;
 
 use crate::action::{Action, LegTag, Target};
 use crate::event::{
-    ActionData, ActionError, CallDetails, EventType, InvocationEvent, Participant, Status,
-    error_type,
+    ActionData, ActionError, CallDetails, Direction, EventType, InvocationEvent, Participant,
+    Status, error_type,
 };
 use crate::reply::Reply;
 use crate::rules::{Attributes, EmptyList, Rules};
@@ -106,6 +106,15 @@ impl Transaction {
         let leg = self.details.participants.iter_mut().find(|p| p.participant_tag == tag);
         if let Some(leg) = leg {
             leg.status = Some(status);
+        }
+    }
+
+    /// Makes a leg that was called one that calls, with the same two numbers.
+    pub fn set_inbound(&mut self, tag: LegTag) {
+        let leg = self.details.participants.iter_mut().find(|p| p.participant_tag == tag);
+        if let Some(leg) = leg.filter(|leg| leg.direction != Direction::Inbound) {
+            leg.direction = Direction::Inbound;
+            std::mem::swap(&mut leg.from, &mut leg.to);
         }
     }
 

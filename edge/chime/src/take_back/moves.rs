@@ -9,7 +9,7 @@ use offhook_sma::action::{
 use offhook_sma::speech::{Speak, SpeechParameters};
 use offhook_sma::{LegTag, Reply};
 
-use super::carried::{Carried, Direct};
+use super::carried::{Carried, Direct, Pass};
 use super::decide::{Decision, Turn};
 use super::rules::Rules;
 use super::state::{Phase, State};
@@ -156,7 +156,14 @@ impl<'a> Move<'a> {
         let text = if returning { &self.rules.words.returning } else { &self.rules.words.greeting };
         let say = self.speak(text).filter(|_| words);
         let caller = Some(self.state.caller.clone()).filter(|caller| !caller.is_empty());
-        let mut headers = BTreeMap::from([direct.header(&self.carried(caller.clone()))]);
+        let carried = self.carried(caller.clone());
+        let mut headers = BTreeMap::from([direct.header(&carried)]);
+        // User-to-User has it already.
+        let application = carried.application.filter(|_| matches!(direct.pass, Pass::Header(_)));
+        if let Some(application) = application.filter(|_| !self.rules.application_header.is_empty())
+        {
+            headers.insert(self.rules.application_header.clone(), application);
+        }
         headers.extend(caller.map(|caller| (ORIGINAL.to_owned(), caller)));
         let bridge = Action::CallAndBridge(CallAndBridge {
             target: Leg::default(),

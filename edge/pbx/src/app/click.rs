@@ -8,30 +8,41 @@ use offhook_sma::reply::Reply;
 use super::{AppError, Application, GivenUp};
 
 /// What the number leads to, once the phone is answered.
-pub(crate) struct Click(pub(crate) Box<dyn Application>);
+pub(crate) struct Click {
+    app: Box<dyn Application>,
+    /// Events before the phone was answered. `None`: it was not yet.
+    untold: Option<u32>,
+}
+
+impl Click {
+    pub(crate) fn new(app: Box<dyn Application>) -> Self {
+        Self { app, untold: None }
+    }
+}
 
 impl Application for Click {
     fn name(&self) -> &'static str {
-        self.0.name()
+        self.app.name()
     }
 
     fn handle(&mut self, mut event: InvocationEvent) -> BoxFuture<'_, Result<Reply, AppError>> {
-        match event.invocation_event_type {
-            EventType::NewOutboundCall | EventType::Ringing => {
-                return Box::pin(std::future::ready(Ok(Reply::nothing())));
-            }
-            // From now on it is as if the phone had dialled.
-            EventType::CallAnswered => event.invocation_event_type = EventType::NewInboundCall,
-            _ => {}
+        if self.untold.is_none() && event.invocation_event_type == EventType::CallAnswered {
+            self.untold = Some(event.sequence.saturating_sub(1));
+            event.invocation_event_type = EventType::NewInboundCall;
         }
-        self.0.handle(event)
+        let Some(untold) = self.untold else {
+            // It knows of no call: neither that it rings nor that nobody takes it.
+            return Box::pin(std::future::ready(Ok(Reply::nothing())));
+        };
+        event.sequence = event.sequence.saturating_sub(untold);
+        self.app.handle(event)
     }
 
     fn take_notes(&mut self) -> Vec<String> {
-        self.0.take_notes()
+        self.app.take_notes()
     }
 
     fn take_failure(&mut self) -> Option<GivenUp> {
-        self.0.take_failure()
+        self.app.take_failure()
     }
 }

@@ -1,3 +1,5 @@
+use std::sync::{Arc, Mutex};
+
 use offhook_sma::action::{CallAndBridge, EndpointType};
 use offhook_sma::event::{CallDetails, Direction, Participant, Status};
 use offhook_sma::session::Transaction;
@@ -67,6 +69,49 @@ async fn when_one_side_hangs_up_the_other_is_hung_up() {
     for (gone, other) in [(LegTag::A, LegTag::B), (LegTag::B, LegTag::A)] {
         let data = Some(ActionData::of(hang_up(gone, 0)));
         assert_eq!(tell(&mut app, EventType::Hangup, data).await, [hang_up(other, 0)]);
+    }
+}
+
+struct Told(Arc<Mutex<Vec<(EventType, u32)>>>);
+
+impl Immediate for Told {
+    fn name(&self) -> &'static str {
+        "told"
+    }
+
+    fn reply(&mut self, event: &InvocationEvent) -> Reply {
+        self.0.lock().unwrap().push((event.invocation_event_type, event.sequence));
+        Reply::nothing()
+    }
+}
+
+#[tokio::test]
+async fn an_application_hears_of_a_click_when_the_phone_is_answered_as_if_it_had_dialled() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let before = [EventType::NewOutboundCall, EventType::Ringing, EventType::CallUpdateRequested];
+    for (then, wanted) in [
+        (vec![EventType::Hangup], vec![]),
+        (
+            vec![EventType::CallAnswered, EventType::Hangup],
+            vec![(EventType::NewInboundCall, 1), (EventType::Hangup, 2)],
+        ),
+    ] {
+        let (mut app, mut call) = (Click::new(Box::new(Told(Arc::clone(&told)))), transaction());
+        for kind in before.into_iter().chain(then) {
+            let reply = app.handle(call.event(kind, None)).await.unwrap();
+            assert_eq!(reply, Reply::nothing());
+        }
+        assert_eq!(*told.lock().unwrap(), wanted);
+    }
+    let mut details = transaction().details().clone();
+    details.participants[0].direction = Direction::Outbound;
+    let mut call = Transaction::new(details);
+    // A second time it changes nothing.
+    for _ in 0..2 {
+        call.set_inbound(LegTag::A);
+        let leg = call.participant(LegTag::A).unwrap();
+        assert_eq!((leg.from.as_str(), leg.to.as_str()), ("101", "+15551234567"));
+        assert_eq!(leg.direction, Direction::Inbound);
     }
 }
 

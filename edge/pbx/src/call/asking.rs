@@ -60,7 +60,7 @@ impl Call {
     }
 
     pub(super) fn run_app(&mut self) {
-        if self.app_queue.is_empty() {
+        if self.app_queue.is_empty() || self.is_with_cloud() {
             return;
         }
         let Some(mut app) = self.app.take() else { return };

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use offhook_media::engine::{Playback, Repeat};
 use offhook_sip::header::Headers;
 use offhook_sip::message::StatusCode;
+use offhook_sip::session::EndedBy;
 use offhook_sma::action::AudioSource;
 use offhook_sma::speech::SpeechParameters;
 
@@ -32,10 +33,19 @@ const CROSSING: Duration = Duration::from_secs(2);
 
 /// A phone that has its caller again.
 pub(super) struct GivenBack {
-    leg: LegId,
+    phone: Phone,
     remaining: LegId,
     extension: String,
     until: Instant,
+}
+
+/// Where it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phone {
+    /// In this call.
+    Leg(LegId),
+    /// In the other call, which is joined to this one.
+    Partner { run: u64 },
 }
 
 /// The cloud was asked to move the remaining party.
@@ -49,6 +59,18 @@ pub(super) struct InCloud {
     bye_by: Option<Instant>,
     /// It is.
     left: bool,
+}
+
+impl InCloud {
+    /// Whether a leg that ends so may have gone to the cloud: the cloud hangs up, or we do for
+    /// Connect. A session that expired or a dialog that was lost moved nobody.
+    fn may_leave(&self, by: EndedBy) -> bool {
+        match by {
+            EndedBy::Remote => true,
+            EndedBy::Local => self.bye_by.is_some() && matches!(self.way, Way::Connect { .. }),
+            _ => false,
+        }
+    }
 }
 
 /// Why the caller stays.
@@ -73,8 +95,9 @@ impl Call {
                 return true;
             }
             Homeward::NotOurs => return false,
-            Homeward::Refused { failure, words } => {
-                self.stays(now, Stays { failure, words, detail: words.to_owned() });
+            Homeward::Refused { failure, words, detail } => {
+                let detail = detail.unwrap_or(words).to_owned();
+                self.stays(now, Stays { failure, words, detail });
                 return true;
             }
             Homeward::Cloud(homeward) => *homeward,
@@ -97,6 +120,12 @@ impl Call {
         self.in_cloud(InCloud { run, number, destination, way, bye_by: None, left: false });
         self.music_while_asking(now);
         true
+    }
+
+    /// Whether it is the cloud's to say what becomes of the remaining party. The application is told
+    /// of nothing until then: what it would do is for a party that may be gone.
+    pub(super) fn is_with_cloud(&self) -> bool {
+        self.transfer.as_ref().is_some_and(|t| matches!(t.stage, Stage::Cloud(_)))
     }
 
     fn in_cloud(&mut self, asked: InCloud) {
@@ -170,9 +199,11 @@ impl Call {
     }
 
     /// A leg is down. `true`: its party is on its way through the cloud, or may be.
-    pub(super) fn left_for_cloud(&mut self, now: Instant, id: LegId) -> bool {
+    pub(super) fn left_for_cloud(&mut self, now: Instant, id: LegId, by: EndedBy) -> bool {
         let remains = self.transfer.as_ref().is_some_and(|t| t.remaining == id);
-        let Some(asked) = self.asked().filter(|_| remains) else { return false };
+        let Some(asked) = self.asked().filter(|asked| remains && asked.may_leave(by)) else {
+            return false;
+        };
         asked.left = true;
         if asked.bye_by.is_some() {
             self.moved(now);
@@ -182,9 +213,10 @@ impl Call {
     }
 
     /// Whether a leg that ends now ends because the cloud has its party.
-    pub(super) fn is_moved(&self, id: LegId) -> bool {
+    pub(super) fn is_moved(&self, id: LegId, by: EndedBy) -> bool {
         self.transfer.as_ref().is_some_and(|transfer| {
-            let taken = matches!(&transfer.stage, Stage::Cloud(asked) if asked.bye_by.is_some());
+            let taken = |asked: &InCloud| asked.bye_by.is_some() && asked.may_leave(by);
+            let taken = matches!(&transfer.stage, Stage::Cloud(asked) if taken(asked));
             taken && transfer.remaining == id
         })
     }
@@ -239,10 +271,14 @@ impl Call {
             Transfer { by_keys: true, by: Transferor::Leg { id, .. }, .. } => Some(*id),
             _ => None,
         };
-        if let Transferor::Leg { id: leg, .. } = transfer.by {
+        let phone = match &transfer.by {
+            Transferor::Leg { id, .. } => Some(Phone::Leg(*id)),
+            Transferor::Call { .. } => self.partner.as_ref().map(|p| Phone::Partner { run: p.run }),
+        };
+        if let Some(phone) = phone {
             let (remaining, extension) = (transfer.remaining, transfer.extension.clone());
             let until = now + CROSSING;
-            self.given_back = Some(Box::new(GivenBack { leg, remaining, extension, until }));
+            self.given_back = Some(Box::new(GivenBack { phone, remaining, extension, until }));
         }
         self.report_with(words);
         self.transfer_failed(now, failure.sip_status);
@@ -254,19 +290,41 @@ impl Call {
     /// A leg was hung up: `true`, it was a phone's that had just got its caller back, and it rings
     /// again.
     pub(super) fn rings_again(&mut self, now: Instant, id: LegId, part: Part) -> bool {
-        let Some(back) = self.given_back.take_if(|back| back.leg == id) else { return false };
+        let by = Transferor::Leg { id, part, report: None, gone: true };
+        self.call_back(now, Phone::Leg(id), by)
+    }
+
+    /// The other call is over: `true`, it was that of a phone that had just got its caller back,
+    /// and that rings again.
+    pub(super) fn partner_rings_again(&mut self, now: Instant, run: u64) -> bool {
+        let Some(partner) = self.partner.as_ref().filter(|partner| partner.run == run) else {
+            return false;
+        };
+        let control = partner.control.clone();
+        let by = Transferor::Call { control, held: false, gone: true };
+        self.call_back(now, Phone::Partner { run }, by)
+    }
+
+    fn call_back(&mut self, now: Instant, phone: Phone, by: Transferor) -> bool {
+        let Some(back) = self.given_back.take_if(|back| back.phone == phone) else { return false };
         let GivenBack { remaining, extension, until, .. } = *back;
         let there = self.leg_ref(remaining).is_some_and(|leg| leg.tag().is_some());
         if now > until || !there || self.transfer.is_some() || !self.is_settled() {
             return false;
         }
         self.timeline.note(now, None, "the phone has hung up meanwhile: it rings again");
-        let by = Transferor::Leg { id, part, report: None, gone: true };
+        self.stop_music();
+        if let Phone::Partner { .. } = phone {
+            self.partner = None;
+            // Perhaps the other call's music.
+            if let Some(port) = self.leg_ref(remaining).and_then(Leg::port) {
+                port.stop_play();
+            }
+        }
         let stage = Stage::Asked;
         let number = extension.clone();
         let transfer = Transfer { by, remaining, extension, stage, by_keys: false };
         self.transfer = Some(Box::new(transfer));
-        self.stop_music();
         self.call_target(now, &number);
         true
     }
@@ -294,12 +352,12 @@ impl Call {
     /// A caller who was on hold, or whose phone has hung up, hears music until the cloud has him.
     pub(super) fn music_while_asking(&mut self, now: Instant) {
         let Some(transfer) = &self.transfer else { return };
-        let waits = match (&transfer.stage, &transfer.by) {
-            (Stage::Cloud(asked), Transferor::Leg { id, gone, .. }) if !asked.left => {
-                let held = |leg: &Leg| leg.media.as_ref().is_some_and(|media| media.held);
-                *gone || self.leg_ref(*id).is_some_and(held)
-            }
-            _ => false,
+        if !matches!(&transfer.stage, Stage::Cloud(asked) if !asked.left) {
+            return;
+        }
+        let waits = match &transfer.by {
+            Transferor::Leg { id, gone, .. } => *gone || self.holds(*id),
+            Transferor::Call { held, gone, .. } => *gone || *held,
         };
         if !waits {
             return;
@@ -324,6 +382,12 @@ impl Call {
             }
             Err(error) => self.timeline.note(now, None, format!("no music: {}", error.text)),
         }
+    }
+
+    /// Whether a leg's phone holds the call.
+    pub(super) fn holds(&self, id: LegId) -> bool {
+        let media = self.leg_ref(id).and_then(|leg| leg.media.as_ref());
+        media.is_some_and(|media| media.held)
     }
 
     /// Nothing plays to the remaining party any more.

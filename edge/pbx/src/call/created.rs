@@ -111,6 +111,10 @@ impl Call {
         let by_phone = matches!(self.caller.source, Source::Phone(_));
         self.caller = self.party_of(id);
         self.transaction.set_status(LegTag::A, Status::Connected);
+        if by_phone {
+            // As if the phone had dialled.
+            self.transaction.set_inbound(LegTag::A);
+        }
         self.answered_after_all(now);
         self.record.disposition = "answered".to_owned();
         // A phone that called by a click is no destination: it goes on to one.

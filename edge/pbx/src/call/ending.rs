@@ -63,7 +63,7 @@ impl Call {
         if by == EndedBy::Remote {
             self.reasons = reasons;
         }
-        if self.is_moved(id) {
+        if self.is_moved(id, by) {
             self.ends("callee", "gave the caller back to the cloud");
         }
         self.note_ending(now, tag, answered, trunk, by);
@@ -71,7 +71,7 @@ impl Call {
         if self.listening.as_ref().is_some_and(|listening| listening.leg == id) {
             self.listening = None;
         }
-        if !self.left_for_cloud(now, id) {
+        if !self.left_for_cloud(now, id, by) {
             self.end_transfer(now);
         }
         if tag == LegTag::A {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use offhook_config::dialplan::{Route, is_e164};
-use offhook_config::{Cloud, Fact};
+use offhook_config::{Cloud, Fact, Pattern};
 
 use super::identity::{self, Caller, Source};
 use super::leg::{Leg, LegId, Party};
@@ -22,7 +22,12 @@ pub(super) enum Homeward {
     /// The office, to this number.
     Here(String),
     /// Nobody.
-    Refused { failure: &'static Failure, words: &'static str },
+    Refused {
+        failure: &'static Failure,
+        words: &'static str,
+        /// For the timeline, where the words say too little.
+        detail: Option<&'static str>,
+    },
     /// The cloud.
     Cloud(Box<Asked>),
 }
@@ -77,15 +82,16 @@ impl Call {
         if !config.cloud.transfers || self.services.cloud.is_none() {
             return Homeward::NotOurs;
         }
-        let by_code = dialled.strip_prefix(config.cloud.code.as_str());
+        let by_code = self.behind_code(dialled);
         let number = by_code.unwrap_or(dialled);
-        let wish = match (self.wish(extension, number), by_code) {
+        let wish = match (self.wish(extension, number, by_code.is_some()), by_code) {
             (Ok(Some(wish)), _) => wish,
             // An emergency call, one of our own numbers: no business of the cloud's.
             (Ok(None), Some(_)) => return Homeward::Here(number.to_owned()),
             (Ok(None), None) => return Homeward::NotOurs,
             (Err(failure), Some(_)) if self.may_be_clouds(remaining) => {
-                return Homeward::Refused { failure, words: "This phone may not call there" };
+                let words = "This phone may not call there";
+                return Homeward::Refused { failure, words, detail: None };
             }
             (Err(_), Some(_)) => return Homeward::Here(number.to_owned()),
             // The office says it in its own way.
@@ -101,17 +107,43 @@ impl Call {
             (None, Wish::Connect, _) if by_code.is_some() => Homeward::Refused {
                 failure: failure::CLOUD_CALL_GONE,
                 words: "This call is not in the cloud",
+                detail: None,
             },
             (None, _, Some(_)) => Homeward::Here(number.to_owned()),
             (None, _, None) => Homeward::NotOurs,
         }
     }
 
+    /// What was dialled behind the code. `None`: the code is not there, or only as the beginning of
+    /// a number that leads somewhere as a whole.
+    fn behind_code<'a>(&self, dialled: &'a str) -> Option<&'a str> {
+        let config = self.config();
+        let code = config.cloud.code.as_str();
+        let number = dialled.strip_prefix(code)?;
+        let phonebook = &self.services.phonebook;
+        let origin = offhook_config::Origin::Phone;
+        let leads = match config.route(origin, dialled, |n| phonebook.account(n).is_some()) {
+            Route::Nowhere(_) => false,
+            // A rule for every number says nothing about the code.
+            Route::To(_) => config.rule(origin, dialled).is_none_or(|rule| match &rule.pattern {
+                Pattern::Prefix(start) => start.len() >= code.len(),
+                Pattern::Exact(_) => true,
+            }),
+            _ => true,
+        };
+        (!leads).then_some(number)
+    }
+
     /// `None`: it is a number of the office, or of somebody who helps.
-    fn wish(&self, extension: &str, number: &str) -> Result<Option<Wish>, &'static Failure> {
+    fn wish(
+        &self,
+        extension: &str,
+        number: &str,
+        by_code: bool,
+    ) -> Result<Option<Wish>, &'static Failure> {
         let config = self.config();
         let phonebook = &self.services.phonebook;
-        if number.is_empty() || number.eq_ignore_ascii_case(CONNECT) {
+        if by_code && (number.is_empty() || number.eq_ignore_ascii_case(CONNECT)) {
             return Ok(Some(Wish::Connect));
         }
         let origin = offhook_config::Origin::Phone;
@@ -150,7 +182,14 @@ impl Call {
             let way = Way::Application { target };
             return Some(Homeward::Cloud(Box::new(Asked { number: instead, way, order })));
         }
-        origin.contact_id.as_ref()?;
+        if origin.contact_id.is_none() {
+            // Its transaction is known, and nobody whom to tell.
+            return origin.transaction_id.is_some().then_some(Homeward::Refused {
+                failure: failure::CLOUD_REFUSED,
+                words: "No sip_media_application_id is known",
+                detail: Some("the call names no application: set [cloud] sip_media_application_id"),
+            });
+        }
         let target = match wish {
             Wish::Connect => String::new(),
             // Nobody would tell the flow.
@@ -219,7 +258,8 @@ impl Call {
             None if !cloud.attributes_required => None,
             None => {
                 let words = "Connect did not say which instance has the call";
-                return Homeward::Refused { failure: failure::CLOUD_REFUSED, words };
+                let failure = failure::CLOUD_REFUSED;
+                return Homeward::Refused { failure, words, detail: None };
             }
         };
         Homeward::Cloud(Box::new(Asked { number, way, order }))

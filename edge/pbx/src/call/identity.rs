@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use offhook_config::dialplan::is_e164;
-use offhook_config::{Config, Trunk};
+use offhook_config::{Cloud, Config, Trunk};
 use offhook_sip::header::{HeaderName, Headers, NameAddr};
 use offhook_sip::message::Request;
 use offhook_sip::uri::{Host, HostPort, SipUri, Uri, escape_user};
@@ -256,10 +256,11 @@ pub(crate) fn toward_phone(caller: &Caller, name: Option<&str>, host: &Host) -> 
 }
 
 /// For a trunk. The number shown is one that we own, since carriers refuse others; the original
-/// one goes along in a header.
+/// one goes along in a header. `cloud`: whose headers name a transaction. Another call's is none of
+/// this one's: whoever believes it would move the wrong call.
 pub(crate) fn toward_trunk(
     caller: &Caller,
-    trunk: &Trunk,
+    (trunk, cloud): (&Trunk, &Cloud),
     extension_caller_id: Option<&str>,
     host: &Host,
 ) -> Identity {
@@ -273,9 +274,10 @@ pub(crate) fn toward_trunk(
     };
     let mut headers = Headers::new();
     let original = HeaderName::Other(ORIGINAL_CALLER.into());
-    for header in
-        caller.passed.iter().filter(|h| !is_reserved(h.name.as_str()) && h.name != original)
-    {
+    let names = [cloud.transaction_header.as_str(), cloud.application_header.as_str()];
+    let passes =
+        |name: &str| !is_reserved(name) && !names.iter().any(|n| n.eq_ignore_ascii_case(name));
+    for header in caller.passed.iter().filter(|h| passes(h.name.as_str()) && h.name != original) {
         headers.push(header.name.clone(), header.value.clone());
     }
     if passed_on && number != own_number && (caller.original.is_some() || !caller.private) {

@@ -32,7 +32,7 @@ pub(super) struct Partner {
     /// Of its leg: what we hear, and who hears us.
     pub(super) port: Arc<MediaPort>,
     pub(super) party: Party,
-    run: u64,
+    pub(super) run: u64,
     pub(super) over: bool,
     /// Dropped, it tells the other call that we are gone, whatever the reason.
     _life: oneshot::Sender<()>,
@@ -362,7 +362,7 @@ impl Call {
         if self.transfer.as_mut().is_some_and(|t| t.other_call_ended()) {
             // The phone that puts our party through hung up meanwhile: it goes on without it.
             self.partner = None;
-            return;
+            return self.music_while_asking(now);
         }
         if let Some(partner) = &mut self.partner
             && self.transfer.is_some()
@@ -373,6 +373,9 @@ impl Call {
                 tokio::time::sleep(LAST_WORD).await;
                 Done::PartnerGone { run }
             }));
+            return;
+        }
+        if self.partner_rings_again(now, run) {
             return;
         }
         self.stop_music();

@@ -109,7 +109,8 @@ impl Call {
         let asked = asked.filter(|number| !foreign(number));
         let own = asked.or_else(|| extension.and_then(|e| e.caller_id.clone()));
         let local = self.services.sip.local_contact(&flow);
-        let identity = identity::toward_trunk(&self.caller, &trunk, own.as_deref(), &local.host);
+        let toward = (&*trunk, &self.config().cloud);
+        let identity = identity::toward_trunk(&self.caller, toward, own.as_deref(), &local.host);
         let to = NameAddr::new(without_params(&uri));
         let placed = Placed {
             party: Party::Trunk(trunk.name.clone()),

@@ -59,7 +59,12 @@ pub(super) enum Transferor {
         gone: bool,
     },
     /// A phone of another call, whose other party is ours.
-    Call { control: mpsc::Sender<Control>, gone: bool },
+    Call {
+        control: mpsc::Sender<Control>,
+        /// It held our party when it asked.
+        held: bool,
+        gone: bool,
+    },
 }
 
 impl Transferor {
@@ -108,6 +113,8 @@ pub(crate) struct PutThrough {
     extension: String,
     number: String,
     replaces: Option<Replaces>,
+    /// The phone holds the call.
+    held: bool,
 }
 
 impl Call {
@@ -146,7 +153,10 @@ impl Call {
         // RFC 3515 §2.4.4: the first report follows at once.
         self.report(now, StatusCode::TRYING);
         if other.is_none() {
-            return self.pass_on(now, extension, number, refer.replaces);
+            let held = self.holds(id);
+            let control = self.entry.control().clone();
+            let replaces = refer.replaces;
+            return self.pass_on(now, PutThrough { control, extension, number, replaces, held });
         }
         if let Some(leg) = self.leg(id) {
             leg.part = Part::Leaving;
@@ -155,15 +165,7 @@ impl Call {
     }
 
     /// Our party is in another call: that one carries the transfer out.
-    fn pass_on(
-        &mut self,
-        now: Instant,
-        extension: String,
-        number: String,
-        replaces: Option<Replaces>,
-    ) {
-        let control = self.entry.control().clone();
-        let order = PutThrough { control, extension, number, replaces };
+    fn pass_on(&mut self, now: Instant, order: PutThrough) {
         let order = Control::PutThrough(Box::new(order));
         let told = self.partner.as_ref().is_some_and(|p| p.control.try_send(order).is_ok());
         if !told {
@@ -201,7 +203,7 @@ impl Call {
 
     /// Another call's phone puts our party through.
     pub(super) fn on_put_through(&mut self, now: Instant, order: PutThrough) {
-        let PutThrough { control, extension, number, replaces } = order;
+        let PutThrough { control, extension, number, replaces, held } = order;
         let remaining = self.legs.iter().find(|leg| leg.tag().is_some() && leg.confirmed);
         let remaining = remaining.map(|leg| leg.id);
         // Whom our party talked to before has no say any more.
@@ -212,7 +214,7 @@ impl Call {
             return;
         };
         self.transfer_ordered(now, None, &extension, &number, replaces.is_some());
-        let by = Transferor::Call { control, gone: false };
+        let by = Transferor::Call { control, held, gone: false };
         let stage = Stage::Asked;
         let transfer = Transfer { by, remaining, extension, stage, by_keys: false };
         self.transfer = Some(Box::new(transfer));

@@ -286,7 +286,7 @@ impl Office {
             // Who needs help dials by himself, and is heard at once.
             return Err(CreateError::InvalidNumber(dialled));
         }
-        let plan = Plan { app: Box::new(Click(plan.app)), ..plan };
+        let plan = Plan { app: Box::new(Click::new(plan.app)), ..plan };
         let (from, headers, arguments) = (dialled.clone(), BTreeMap::new(), BTreeMap::new());
         let begins = Created { to: extension, from, headers, arguments };
         Ok(self.start(Begins::Created(Box::new(begins)), caller, dialled, plan, None))

@@ -28,6 +28,10 @@ fn a_header_goes_before_pairs_and_no_pair_is_claimed() {
     expect(&turn, [DIRECT]);
     assert!(pool.owners().is_empty());
     assert!(!turn.release);
+    // With whose it is, so that no other application's goes along.
+    let bridge = serde_json::to_value(&turn.reply.actions.as_ref().unwrap()[0]).unwrap();
+    let headers = &bridge["Parameters"]["SipHeaders"];
+    assert_eq!(headers["X-Sip-Media-Application-Id"], "sma-1");
     call.bridged();
     expect(&call.taken_back(), ["hang up leg-b1"]);
     let turn = call.other_hangs_up();
