@@ -17,8 +17,10 @@ const MOST: usize = 20;
 pub(super) fn cloud(s: &Section<'_, '_>) -> Cloud {
     let default = Cloud::default();
     let trunks = s.texts("trunks").map(|names| names.into_iter().map(|n| n.value).collect());
-    let transaction_header = header(s, "transaction_header").unwrap_or(default.transaction_header);
-    let application_header = header(s, "application_header").unwrap_or(default.application_header);
+    let transaction_header = custom_header(s, "transaction_header");
+    let transaction_header = transaction_header.unwrap_or(default.transaction_header);
+    let application_header = custom_header(s, "application_header");
+    let application_header = application_header.unwrap_or(default.application_header);
     if transaction_header.eq_ignore_ascii_case(&application_header) {
         let message = "`transaction_header` and `application_header` are the same header";
         s.reader.add(s.at("application_header"), message);
@@ -76,8 +78,8 @@ fn connector(s: &Section<'_, '_>) -> Option<String> {
     })
 }
 
-/// The name of a custom header.
-fn header(s: &Section<'_, '_>, key: &'static str) -> Option<String> {
+/// The name of a custom header: `X-` and letters, digits, `-`, `_` and `.` (of RFC 3261's token).
+pub(super) fn custom_header(s: &Section<'_, '_>, key: &'static str) -> Option<String> {
     let text = s.text(key)?;
     let custom = text.value.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("x-"));
     let token = text.value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));

@@ -1,5 +1,6 @@
 //! `[take_back]` and `[dnis]`.
 
+use super::cloud::custom_header;
 use super::cross::Marks;
 use super::lists::{e164, e164_list};
 use super::recording::web_server;
@@ -30,16 +31,7 @@ pub(super) fn take_back(s: &Section<'_, '_>) -> TakeBack {
     let connect = e164(s, "connect");
     let trunk = s.text("trunk").map(|text| text.value);
     let pass = s.word("pass", &[("header", PassBy::Header), ("user-to-user", PassBy::UserToUser)]);
-    let header = s.text("header").and_then(|text| {
-        let fits = text.value.len() > 2
-            && text.value.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("x-"))
-            && text.value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        if !fits {
-            let message = format!("`header`: \"{}\" is no header of ours", text.value);
-            s.reader.suggest(text.at, message, "write it like \"X-Transaction-Id\"");
-        }
-        fits.then_some(text.value)
-    });
+    let header = custom_header(s, "header");
     if !s.has("connect") && ["trunk", "pass", "header"].iter().any(|key| s.has(key)) {
         s.missing("connect", "\"+12065550100\"  (Connect's number)");
     }

@@ -62,7 +62,8 @@ impl Default for TakeBack {
 /// `[dnis]`: the pairs of numbers by which Connect finds a call again (`to = "flow:take-back"`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dnis {
-    /// Numbers of ours that are shown to Connect, E.164. None: there is no such flow.
+    /// Numbers of ours that are shown to Connect, E.164. None: no pairs are leased; `[take_back]
+    /// connect` has the flow without them.
     pub our_numbers: Vec<String>,
     /// Connect's numbers that lead to its contact flow, E.164.
     pub connect_numbers: Vec<String>,

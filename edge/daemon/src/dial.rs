@@ -73,6 +73,8 @@ pub async fn begin(
     let Some((cloud, to)) = by_cloud(&config, &phones, &call)? else {
         return Ok(Begun { id: office.dial(call).await?, by_cloud: false });
     };
+    // Else AWS would ring the number for nobody.
+    office.rings(&call.extension).await?;
     let sdk = applications.sdk().map_err(DialError::Cloud)?;
     let begin = begin_of(cloud, to, &call.extension);
     let id = Desk::new(sdk).create(&begin).await;

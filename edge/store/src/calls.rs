@@ -30,9 +30,6 @@ CREATE INDEX calls_by_contact ON calls (contact_id) WHERE contact_id IS NOT NULL
 CREATE INDEX calls_by_initial_contact ON calls (initial_contact_id)
     WHERE initial_contact_id IS NOT NULL;
 ";
-/// Calls that are looked at for one that is meant.
-const MOST_FOUND: usize = 10_000;
-
 impl Calls for Store {
     fn put_call(&self, record: CallRecord) -> Kept<()> {
         self.write(false, move |connection| put(connection, &record))
@@ -65,7 +62,7 @@ impl Calls for Store {
         if filter == CallFilter::default() {
             return self.list_calls(limit);
         }
-        let limit = i64::try_from(limit.min(MOST_FOUND)).unwrap_or(i64::MAX);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.read(move |connection| find(connection, &filter, limit))
     }
 

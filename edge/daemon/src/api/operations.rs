@@ -12,9 +12,12 @@ use serde_json::{Map, Value, json};
 
 use super::calls::Arguments;
 use super::error::ApiError;
+use crate::dial::CLICK_TO_CALL;
 
 /// Most pairs of a map (`SMAUpdateCallArgumentsMap`, `SMACreateCallArgumentsMap`, `SipHeadersMap`).
 const MAX_PAIRS: usize = 20;
+/// Characters of what a phone dials.
+const MAX_DIALLED: usize = 64;
 
 /// What is asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,22 +69,45 @@ fn members(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
 }
 
 fn create(application: String, members: &Map<String, Value>) -> Result<CreateCall, ApiError> {
+    // What a phone would dial is no number of AWS's yet.
+    let number = if application == CLICK_TO_CALL { dialled } else { number };
     Ok(CreateCall {
-        application,
         from: number(members, "FromPhoneNumber", "fromPhoneNumber")?,
         to: number(members, "ToPhoneNumber", "toPhoneNumber")?,
+        application,
         sip_headers: pairs(members, "SipHeaders")?.unwrap_or_default(),
         arguments: pairs(members, "ArgumentsMap")?.unwrap_or_default(),
     })
 }
 
+fn text<'a>(
+    members: &'a Map<String, Value>,
+    name: &str,
+    told: &str,
+) -> Result<&'a String, ApiError> {
+    match members.get(name) {
+        None | Some(Value::Null) => Err(null(told)),
+        Some(Value::String(text)) => Ok(text),
+        Some(_) => Err(ApiError::bad_request(format!("{name} must be a string"))),
+    }
+}
+
+/// An extension, or what a phone dials.
+fn dialled(members: &Map<String, Value>, name: &str, told: &str) -> Result<String, ApiError> {
+    let text = text(members, name, told)?;
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"+*#_-.() ".contains(&b);
+    if !(1..=MAX_DIALLED).contains(&text.trim().len()) || !text.bytes().all(fits) {
+        let rule = format!(
+            "Member must satisfy regular expression pattern: ^[A-Za-z0-9+*#_.() -]{{1,{MAX_DIALLED}}}$"
+        );
+        return Err(broken(told, &rule));
+    }
+    Ok(text.trim().to_owned())
+}
+
 /// `^\+?[1-9]\d{1,14}$`.
 fn number(members: &Map<String, Value>, name: &str, told: &str) -> Result<String, ApiError> {
-    let text = match members.get(name) {
-        None | Some(Value::Null) => return Err(null(told)),
-        Some(Value::String(text)) => text,
-        Some(_) => return Err(ApiError::bad_request(format!("{name} must be a string"))),
-    };
+    let text = text(members, name, told)?;
     let digits = text.strip_prefix('+').unwrap_or(text);
     let good = (2..=15).contains(&digits.len())
         && digits.bytes().all(|b| b.is_ascii_digit())

@@ -98,6 +98,31 @@ fn a_request_that_breaks_the_model_is_told_which_rule() {
 }
 
 #[test]
+fn a_click_has_an_extension_and_what_its_phone_would_dial() {
+    let path = "/sip-media-applications/click-to-call/calls";
+    let asked = |from: &str, to: &str| {
+        read(Method::POST, path, &json!({"FromPhoneNumber": from, "ToPhoneNumber": to}))
+    };
+    for (from, to) in
+        [("front-desk", "011442071234567"), ("7", "*97"), ("0101", "(206) 555-0123"), ("1", "#9")]
+    {
+        match asked(from, to) {
+            Ok(Operation::Create(call)) => {
+                assert_eq!((call.from.as_str(), call.to.as_str()), (from, to));
+            }
+            other => panic!("{from} {to}: {other:?}"),
+        }
+    }
+    let long = "1".repeat(65);
+    for (from, to) in
+        [("", "102"), ("101", " "), ("101", "sip:x@y"), ("101", "1\n2"), ("101", &long)]
+    {
+        let refused = format!("{:?}", asked(from, to).unwrap_err());
+        assert!(refused.contains("{1,64}"), "{refused}");
+    }
+}
+
+#[test]
 fn other_operations_are_not_known() {
     for (method, path) in [
         (Method::GET, CALLS),

@@ -57,7 +57,7 @@ pub struct Applications {
     office: OnceLock<OfficeHandle>,
     flows: OnceLock<Router>,
     engine: OnceLock<Engine>,
-    /// What `flow:take-back` runs, when pairs are configured.
+    /// What `flow:take-back` runs, when it is Offhook's own.
     take_back: OnceLock<Arc<call::Running>>,
     /// The pairs that its calls have.
     leases: Arc<Leases>,
@@ -157,14 +157,14 @@ impl Applications {
             Arc::new(lasting),
             Arc::clone(&self.metrics),
         ));
-        let _ = self.take_back.set(running);
+        let _ = self.take_back.set(Arc::clone(&running));
         if dnis.our_numbers.is_empty() {
             return;
         }
         let pool: Arc<dyn DnisPool> =
             Arc::new(Noting::new(self.open_pairs(&dnis).await, self.leases()));
         coming.arrive(Arc::clone(&pool));
-        pairs::look_after(pool).await;
+        pairs::look_after(pool, &running).await;
     }
 
     async fn open_pairs(&self, dnis: &Dnis) -> Arc<dyn DnisPool> {
@@ -197,7 +197,7 @@ impl Applications {
     }
 
     fn take_back(&self, mailbox: Option<Voicemail>) -> Result<call::Call, String> {
-        let running = self.take_back.get().ok_or("the pairs of [dnis] need a restart")?;
+        let running = self.take_back.get().ok_or("[take_back] and [dnis] need a restart")?;
         Ok(call::Call::new(Arc::clone(running), mailbox))
     }
 
@@ -278,7 +278,7 @@ impl pbx::Applications for Applications {
         let (config, target) = (opening.config, opening.target);
         let remote = |handler| Box::new(Remote::new(handler)) as Box<dyn Application>;
         let opened = match target {
-            // A workflow of this name is the operator's own, unless he has configured pairs.
+            // A workflow of this name is the operator's own, unless he has configured [take_back] or [dnis].
             Target::Flow(name) if name == pairs::FLOW && config.has_take_back() => {
                 let mailbox = config.dnis.voicemail.as_deref().and_then(opening.mailbox);
                 self.take_back(mailbox).map(|call| Box::new(call) as _)

@@ -23,7 +23,7 @@ pub async fn missing(config: &Config, versions: &Versions) -> Result<Vec<String>
     for number in &config.numbers {
         let Target::Flow(name) = &number.to else { continue };
         let there = match machine_of(name) {
-            // Not a workflow, when pairs are configured.
+            // Not a workflow, when [take_back] or [dnis] is configured.
             _ if name == pairs::FLOW && config.has_take_back() => true,
             None => false,
             Some(machine) if machine.qualifier.is_none() && shipped::is_shipped(&machine.name) => {

@@ -10,8 +10,8 @@ mod tests;
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -110,22 +110,39 @@ impl Screens for Sender {
     }
 }
 
+/// The way to the program, as a configuration has it.
+struct Made {
+    of: ScreenPop,
+    /// Read from the disk for this one.
+    by: Weak<Config>,
+    webhook: Webhook,
+}
+
+impl Made {
+    /// The certificates of a file may have been renewed with a reload, which only a new one sees.
+    fn is_for(&self, config: &Arc<Config>) -> bool {
+        let read = || Weak::ptr_eq(&self.by, &Arc::downgrade(config));
+        self.of == config.screen_pop && (self.of.ca_file.is_none() || read())
+    }
+}
+
 /// Brings one lane's moments, one after the other.
 async fn carry(mut letters: mpsc::Receiver<Letter>, told: Arc<Told>) {
-    let mut to: Option<(ScreenPop, Webhook)> = None;
+    let mut to: Option<Made> = None;
     while let Some(letter) = letters.recv().await {
         let wanted = &letter.config.screen_pop;
-        // The certificates of a file may have been renewed, which only a new one sees.
-        if to.as_ref().is_none_or(|(made_of, _)| made_of != wanted) {
+        if !to.as_ref().is_some_and(|made| made.is_for(&letter.config)) {
             to = match webhook(wanted) {
-                Ok(made) => Some((wanted.clone(), made)),
+                Ok(webhook) => {
+                    Some(Made { of: wanted.clone(), by: Arc::downgrade(&letter.config), webhook })
+                }
                 Err(why) => {
                     told.lost(&letter.pop, &why);
                     None
                 }
             };
         }
-        let Some((_, webhook)) = &to else { continue };
+        let Some(Made { webhook, .. }) = &to else { continue };
         match bring(webhook, wanted.patience, &letter).await {
             Ok(()) => told.taken(),
             Err(why) => told.lost(&letter.pop, &why),

@@ -51,6 +51,24 @@ fn a_moment_is_told_with_all_that_is_known_of_the_call() {
     assert_eq!(body["answered"], false);
 }
 
+#[test]
+fn a_file_of_authorities_is_read_again_after_a_reload_and_nothing_else_is_made_anew() {
+    let made = |config: &Arc<Config>, ca_file: Option<&str>| {
+        let of = ScreenPop { ca_file: ca_file.map(Into::into), ..config.screen_pop.clone() };
+        let config = Config { screen_pop: of, ..Config::clone(config) };
+        let config = Arc::new(config);
+        let webhook = webhook(&self::config(9).screen_pop).unwrap();
+        let of = config.screen_pop.clone();
+        (Made { of, by: Arc::downgrade(&config), webhook }, config)
+    };
+    let (with_file, config) = made(&config(9), Some("/ca.pem"));
+    assert!(with_file.is_for(&config));
+    assert!(!with_file.is_for(&Arc::new(Config::clone(&config))));
+    let (without, config) = made(&self::config(9), None);
+    assert!(without.is_for(&Arc::new(Config::clone(&config))));
+    assert!(!without.is_for(&self::config(10)));
+}
+
 #[tokio::test]
 async fn what_there_is_no_room_for_is_lost_and_counted_and_no_call_waits() {
     let metrics = Arc::new(Metrics::default());

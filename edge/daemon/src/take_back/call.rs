@@ -1,6 +1,7 @@
 //! One call of `flow:take-back`.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
@@ -22,6 +23,8 @@ pub struct Running {
     /// put through to the flow that it came from.
     leases: Mutex<HashMap<String, usize>>,
     metrics: Arc<Metrics>,
+    /// The last caller who wanted a pair found none, and none has been free since.
+    exhausted: AtomicBool,
 }
 
 impl Running {
@@ -29,12 +32,42 @@ impl Running {
     #[must_use]
     pub fn new(rules: Rules, pool: Arc<dyn DnisPool>, metrics: Arc<Metrics>) -> Self {
         let application = take_back::Application::new(rules, Arc::clone(&pool));
-        Self { application, pool, leases: Mutex::default(), metrics }
+        let exhausted = AtomicBool::new(false);
+        Self { application, pool, leases: Mutex::default(), metrics, exhausted }
     }
 
     /// The pairs.
     pub fn pool(&self) -> &Arc<dyn DnisPool> {
         &self.pool
+    }
+
+    /// A caller found no pair.
+    fn are_exhausted(&self) {
+        if !self.exhausted.swap(true, Ordering::Relaxed) {
+            self.metrics.dnis_is_exhausted.set(1);
+            tracing::error!(
+                "no pair of numbers of [dnis] is free or can be asked for: callers wait, and go to \
+                 `otherwise`"
+            );
+        }
+    }
+
+    /// There are pairs.
+    fn are_free(&self) {
+        if self.exhausted.swap(false, Ordering::Relaxed) {
+            self.metrics.dnis_is_exhausted.set(0);
+            tracing::info!("pairs of numbers of [dnis] are free again");
+        }
+    }
+
+    /// Looks whether there are pairs again, where it was told that there are none: the next caller
+    /// who needs one may be long in coming.
+    pub async fn look_again(&self) {
+        if self.exhausted.load(Ordering::Relaxed)
+            && self.pool.count().await.is_ok_and(|count| count.free > 0)
+        {
+            self.are_free();
+        }
     }
 
     fn leases(&self) -> MutexGuard<'_, HashMap<String, usize>> {
@@ -99,29 +132,24 @@ impl Call {
 
     /// Tells of callers for whom there is no pair: once of each, and of when it begins and ends.
     fn tell_of_pairs(&mut self, owner: &str, turn: &Turn) {
-        let metrics = &self.running.metrics;
         let state = State::read(turn.reply.transaction_attributes.as_ref());
         if !turn.without_pair {
             if state.leased && state.phase == Phase::Connecting {
                 self.alarmed = false;
-                if metrics.dnis_is_exhausted.get() > 0 {
-                    metrics.dnis_is_exhausted.set(0);
-                    tracing::info!("pairs of numbers of [dnis] are free again");
-                }
+                self.running.are_free();
+            } else if turn.release
+                && let Some(runtime) = &self.runtime
+            {
+                let running = Arc::clone(&self.running);
+                runtime.spawn(async move { running.look_again().await });
             }
             return;
         }
         if !std::mem::replace(&mut self.alarmed, true) {
-            metrics.dnis_exhausted.inc();
+            self.running.metrics.dnis_exhausted.inc();
             tracing::warn!(call = owner, "a caller finds no free pair of numbers ([dnis])");
         }
-        if metrics.dnis_is_exhausted.get() == 0 {
-            metrics.dnis_is_exhausted.set(1);
-            tracing::error!(
-                "no pair of numbers of [dnis] is free or can be asked for: callers wait, and go to \
-                 `otherwise`"
-            );
-        }
+        self.running.are_exhausted();
         if state.phase == Phase::Ending && self.mailbox.is_none() {
             let why = turn.note.clone().unwrap_or_default();
             self.given_up = Some(GivenUp { failure: failure::NO_PAIR, why });
@@ -190,10 +218,15 @@ impl Drop for Call {
             return;
         }
         let Some(runtime) = &self.runtime else { return };
-        let pool = Arc::clone(&self.running.pool);
+        let running = Arc::clone(&self.running);
         runtime.spawn(async move {
-            if let Err(error) = pool.release(&owner, None).await {
-                tracing::warn!(call = owner, %error, "a pair of numbers is free when its lease ends");
+            match running.pool.release(&owner, None).await {
+                Ok(_) => running.look_again().await,
+                Err(error) => tracing::warn!(
+                    call = owner,
+                    %error,
+                    "a pair of numbers is free when its lease ends"
+                ),
             }
         });
     }

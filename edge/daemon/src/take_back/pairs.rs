@@ -14,6 +14,8 @@ use offhook_postgres::{Database, PostgresPool};
 use offhook_sma::action::AudioSource;
 use offhook_store::{SqlitePool, Store};
 
+use super::call::Running;
+
 /// The name in `to = "flow:take-back"`.
 pub const FLOW: &str = "take-back";
 /// Between two looks for leases that ended; no longer between two attempts to reach a pool that
@@ -61,8 +63,9 @@ pub fn next_pause(last: Option<Duration>) -> Duration {
     last.map_or(Duration::from_secs(1), |last| PAUSE.min(last * 2))
 }
 
-/// Gives back what calls have left leased, until the process ends.
-pub async fn look_after(pool: Arc<dyn DnisPool>) {
+/// Gives back what calls have left leased, until the process ends, and looks whether there are pairs
+/// again.
+pub async fn look_after(pool: Arc<dyn DnisPool>, running: &Running) {
     loop {
         tokio::time::sleep(PAUSE).await;
         match pool.sweep().await {
@@ -74,6 +77,7 @@ pub async fn look_after(pool: Arc<dyn DnisPool>) {
             }
             Err(error) => tracing::warn!(%error, "leases that ended are not given back"),
         }
+        running.look_again().await;
     }
 }
 

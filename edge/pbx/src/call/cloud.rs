@@ -330,7 +330,7 @@ impl Call {
     }
 
     /// A person who has no display for it hears why.
-    fn say_to(&mut self, leg: LegId, words: &str) {
+    pub(super) fn say_to(&mut self, leg: LegId, words: &str) {
         let text = AudioSource::Speech(Box::new(SpeechParameters::text(words)));
         let loading = self.services.sounds.load(text);
         self.work.push(Box::pin(async move { Done::Words { leg, clips: loading.await } }));

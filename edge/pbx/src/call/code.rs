@@ -11,6 +11,7 @@ use offhook_sip::message::StatusCode;
 
 use super::Call;
 use super::leg::{LegId, Part, Party};
+use super::runner::Running;
 use super::transfer::{Stage, Transfer, Transferor};
 
 /// Ends the number.
@@ -86,7 +87,16 @@ impl Call {
         let Some(other) = self.other(id).filter(|leg| leg.confirmed) else { return };
         let remaining = other.id;
         if !self.is_settled() {
-            return self.timeline.note(now, Some(label), "a code is not taken: something runs");
+            self.timeline.note(now, Some(label), "a code is not taken: something runs");
+            // What plays or is recorded now is the application's: words would end it.
+            let sounds = matches!(
+                self.running,
+                Running::Playing { .. } | Running::Digits(_) | Running::Recording(_)
+            );
+            if !sounds {
+                self.say_to(id, "The call cannot be moved now. Please try again.");
+            }
+            return;
         }
         self.transfer_ordered(now, Some(label), &extension, &number, false);
         self.stop_music();

@@ -1,6 +1,7 @@
 //! What was sent along with a call: who calls by name, Connect's queue, and attributes. Pure.
 //!
-//! > All of it comes from outside. It is bounded, and nothing in it may end a line.
+//! > All of it comes from outside, and is asked for only where that may be believed. It is bounded,
+//! > and nothing in it may end a line.
 
 use std::collections::BTreeMap;
 

@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use super::leg::{LegId, Part, Party};
+use super::identity::Source;
+use super::leg::{Leg, LegId, Part, Party};
+use super::transfer::Transferor;
 use super::{Call, context};
 use crate::screen::{Moment, Pop};
 
@@ -42,7 +44,13 @@ impl Call {
             match leg.part {
                 Part::Callee => talks.push(extension.to_owned()),
                 Part::Branch => rings.push(extension.to_owned()),
-                _ => {}
+                // Whoever was called by a click, or was put through, is the caller now; a phone
+                // that puts the call through may get it back.
+                Part::Caller if was_called(leg) => talks.push(extension.to_owned()),
+                Part::Leaving if was_called(leg) && self.may_get_back(leg.id) => {
+                    talks.push(extension.to_owned());
+                }
+                Part::Caller | Part::Leaving | Part::Gone => {}
             }
         }
         for extension in &talks {
@@ -66,10 +74,23 @@ impl Call {
         }
     }
 
-    /// What was sent along: with the call, and by the application that bridges it.
+    /// Whether a phone is still putting the call through.
+    fn may_get_back(&self, leg: LegId) -> bool {
+        let by = self.transfer.as_ref().map(|transfer| &transfer.by);
+        matches!(by, Some(Transferor::Leg { id, .. }) if *id == leg)
+    }
+
+    /// What was sent along: with the call, when its trunk may be believed, and by the application
+    /// that bridges it.
     pub(super) fn attributes(&self) -> BTreeMap<String, String> {
         let bridging = self.bridging.as_ref().map(|bridging| &bridging.headers);
-        context::attributes([Some(&self.caller.passed), bridging].into_iter().flatten())
+        // Anybody else could call himself a customer of any queue.
+        let believed = match &self.caller.source {
+            Source::Trunk(trunk) => self.config().believes_cloud(trunk),
+            Source::Phone(_) | Source::Application(_) => false,
+        };
+        let said = believed.then_some(&self.caller.passed);
+        context::attributes([said, bridging].into_iter().flatten())
     }
 
     fn pop(&mut self, extension: &str, moment: Moment, answered: bool) {
@@ -108,6 +129,11 @@ impl Call {
             answered: false,
         }
     }
+}
+
+/// Whether we called it: no program is told of a phone that calls.
+fn was_called(leg: &Leg) -> bool {
+    leg.session.invite_token().is_some()
 }
 
 fn phone(party: &Party) -> Option<&str> {

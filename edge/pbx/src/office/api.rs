@@ -14,7 +14,7 @@ use super::route::Plan;
 use super::{Office, OfficeHandle};
 use crate::app::Click;
 use crate::call::{Begins, Caller, Created, Source, identity};
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 
 /// Pairs of arguments, and of headers.
 const MAX_PAIRS: usize = 20;
@@ -112,6 +112,8 @@ pub enum UpdateError {
 enum What {
     Create(CreateCall),
     Dial(DialCall),
+    /// Whether this extension could be rung.
+    Rings(String),
 }
 
 /// A call to be begun, and where to say what came of it.
@@ -138,6 +140,15 @@ impl OfficeHandle {
     /// When the phone does not ring.
     pub async fn dial(&self, call: DialCall) -> Result<String, CreateError> {
         self.begin(What::Dial(call)).await
+    }
+
+    /// Whether a phone of an extension would ring now: for who lets somebody else call it, and has
+    /// another person on the line by then.
+    ///
+    /// # Errors
+    /// There is none, it is not registered, or wants to be left alone; or the office takes no calls.
+    pub async fn rings(&self, extension: &str) -> Result<(), CreateError> {
+        self.begin(What::Rings(extension.to_owned())).await.map(drop)
     }
 
     async fn begin(&self, what: What) -> Result<String, CreateError> {
@@ -227,6 +238,7 @@ impl Office {
         let begun = self.has_room().and_then(|()| match what {
             What::Create(call) => self.created(call),
             What::Dial(call) => self.dialled_for(call),
+            What::Rings(extension) => self.would_ring(extension),
         });
         let _ = reply.send(begun);
     }
@@ -263,6 +275,21 @@ impl Office {
         let caller = Caller::known(source, &from, None);
         let begins = Created { to: to.clone(), from, headers, arguments };
         Ok(self.start(Begins::Created(Box::new(begins)), caller, to, plan, None))
+    }
+
+    fn would_ring(&self, extension: String) -> Result<String, CreateError> {
+        let phonebook = &self.services.phonebook;
+        let Some(account) = phonebook.account(&extension) else {
+            return Err(CreateError::NoSuchExtension(extension));
+        };
+        let configured = self.settings.config.extension(&extension);
+        if account.do_not_disturb || configured.is_some_and(|e| e.do_not_disturb) {
+            return Err(CreateError::Refused(failure::DO_NOT_DISTURB));
+        }
+        if phonebook.contacts(&extension).is_empty() {
+            return Err(CreateError::Refused(failure::NOT_REGISTERED));
+        }
+        Ok(extension)
     }
 
     fn dialled_for(&mut self, call: DialCall) -> Result<String, CreateError> {

@@ -104,6 +104,37 @@ async fn callers_without_a_pair_are_counted_once_and_the_alarm_ends_when_one_is_
 }
 
 #[tokio::test]
+async fn the_alarm_ends_when_a_pair_is_given_back_though_nobody_asks_for_one() {
+    for told in [true, false] {
+        let keeper = Arc::new(Keeper::default());
+        let metrics = Arc::new(Metrics::default());
+        let running = Running::new(Rules::default(), Arc::clone(&keeper) as _, metrics.clone());
+        let running = Arc::new(running);
+        let mut first = Call::new(Arc::clone(&running), None);
+        let mut second = Call::new(Arc::clone(&running), None);
+        let talks = begun(&mut first).await;
+        let reply = second.handle(event_of("NEW_INBOUND_CALL", "t2", None)).await.unwrap();
+        // He who found none gives none back.
+        let kept = reply.transaction_attributes.as_ref();
+        second.handle(event_of("HANGUP", "t2", kept)).await.unwrap();
+        drop(second);
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(metrics.dnis_is_exhausted.get(), 1);
+        if told {
+            let attributes = talks.transaction_attributes.as_ref();
+            first.handle(event_of("HANGUP", "t1", attributes)).await.unwrap();
+        }
+        drop(first);
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((metrics.dnis_exhausted.get(), metrics.dnis_is_exhausted.get()), (1, 0));
+    }
+}
+
+#[tokio::test]
 async fn a_caller_who_is_hung_up_on_for_want_of_a_pair_has_a_failure_in_his_record() {
     let keeper = Arc::new(Keeper::default());
     keeper.break_down(true);
