@@ -45,7 +45,7 @@ impl DnisPool for Coming {
     }
 
     fn repeats_releases(&self) -> bool {
-        self.0.get().is_some_and(|pool| pool.repeats_releases())
+        self.0.get().is_some_and(DnisPool::repeats_releases)
     }
 
     fn lookup(&self, lookup: Lookup) -> Answer<'_, Option<Lease>> {
