@@ -117,7 +117,7 @@ async fn a_transaction_that_a_phone_names_does_not_go_out() {
     let dial = Dial::to("+15557770000").with("X-Order", "7");
     let dial = dial.with(TRANSACTION.0, "t-9").with(APPLICATION.0, "a-9");
     let mut out = scene.phone(102).dial(dial);
-    let mut far = scene.trunk.call().await;
+    let far = scene.trunk.call().await;
     let invite = far.invite.as_ref().unwrap();
     assert_eq!(text(invite, "X-Order").as_deref(), Some("7"));
     assert!(text(invite, TRANSACTION.0).is_none() && text(invite, APPLICATION.0).is_none());
