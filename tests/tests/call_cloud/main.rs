@@ -291,7 +291,9 @@ async fn a_call_without_headers_is_found_by_its_pair_of_numbers() {
 
 #[tokio::test(start_paused = true)]
 async fn a_click_rings_the_phone_and_calls_the_number_when_it_is_answered() {
-    let scene = Scene::open().await;
+    let quiet = "[[extension]]\nnumber = \"104\"\npassword = \"secret-104\"\n\
+                 do_not_disturb = true\n";
+    let scene = Scene::with(quiet).await;
     let dial = |extension: &str, number: &str| {
         let (extension, number) = (extension.to_owned(), number.to_owned());
         scene.office.calls.dial(DialCall { extension, number })
@@ -320,6 +322,17 @@ async fn a_click_rings_the_phone_and_calls_the_number_when_it_is_answered() {
         ("101", "", " is no number that can be called"),
     ] {
         assert_eq!(dial(extension, number).await.unwrap_err().to_string(), why);
+    }
+    // Who would have AWS call first asks whether anybody would be there.
+    let calls = &scene.office.calls;
+    assert_eq!(calls.rings("102").await, Ok(()));
+    scene.phone(102).register(0).await;
+    for (extension, why) in [
+        ("102", failure::NOT_REGISTERED.meaning),
+        ("104", failure::DO_NOT_DISTURB.meaning),
+        ("199", "there is no extension 199"),
+    ] {
+        assert_eq!(calls.rings(extension).await.unwrap_err().to_string(), why);
     }
     let records = scene.close().await;
     let record = records.iter().find(|record| record.id == id).unwrap();
