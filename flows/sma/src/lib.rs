@@ -19,6 +19,7 @@ pub mod reply;
 pub mod rules;
 pub mod session;
 pub mod speech;
+pub mod user_to_user;
 
 pub use action::{Action, LegTag, Target};
 pub use event::{ActionData, EventType, InvocationEvent};

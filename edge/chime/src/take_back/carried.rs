@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use offhook_sma::action::{Endpoint, EndpointType};
+use offhook_sma::user_to_user;
 use serde_json::{Value, json};
 
 use super::target::Target;
@@ -14,8 +15,6 @@ pub const TRANSACTION: &str = "X-Transaction-Id";
 pub const APPLICATION: &str = "X-Sip-Media-Application-Id";
 /// Octets of an id; AWS's are GUIDs.
 const MOST_ID: usize = 128;
-/// Octets of a User-to-User.
-const MOST_USER_TO_USER: usize = 2_048;
 
 /// How a transaction goes along.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,20 +86,8 @@ impl Carried {
 
     /// Of a User-to-User. `None`: there is no transaction of ours in it.
     pub(super) fn of_user_to_user(value: &str) -> Option<Self> {
-        if value.len() > MOST_USER_TO_USER {
-            return None;
-        }
-        let mut parts = value.split(';').map(str::trim);
-        let data = parts.next()?;
-        let encoding = parts.find_map(|part| part.strip_prefix("encoding="));
-        if !encoding.is_none_or(|encoding| encoding.eq_ignore_ascii_case("hex")) {
-            return None;
-        }
-        let digit = |byte: &u8| char::from(*byte).to_digit(16);
-        let byte = |two: &[u8]| u8::try_from(digit(two.first()?)? * 16 + digit(two.get(1)?)?).ok();
-        let bytes: Vec<u8> = data.as_bytes().chunks(2).map(byte).collect::<Option<_>>()?;
-        let members: Value = serde_json::from_slice(&bytes).ok()?;
-        let text = |name: &str| members[name].as_str();
+        let members = user_to_user::members(value)?;
+        let text = |name: &str| members.get(name).and_then(Value::as_str);
         let application = text("SipMediaApplicationId").filter(|id| is_label(id));
         Some(Self {
             transaction: text("TransactionId").filter(|id| is_id(id))?.to_owned(),

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use offhook_config::Config;
 use offhook_sip::header::{HeaderName, Headers};
+use offhook_sma::user_to_user;
 use serde_json::Value;
 
 use super::identity::{Caller, Source};
@@ -63,19 +64,7 @@ fn is_told(name: &str) -> bool {
 
 /// The members of the JSON object in a User-to-User, texts and numbers.
 fn object(value: &str) -> Option<BTreeMap<String, String>> {
-    let mut parts = value.split(';').map(str::trim);
-    let data = parts.next()?.trim_matches('"');
-    // RFC 7433 §4.1: without a parameter it is `hex`.
-    let encoding = parts.find_map(|part| part.strip_prefix("encoding="));
-    if !encoding.is_none_or(|encoding| encoding.eq_ignore_ascii_case("hex")) {
-        return None;
-    }
-    let bytes = unhex(data)?;
-    // A protocol discriminator may stand before it (ITU-T Q.931 §4.5.30).
-    let start = bytes.iter().take(2).position(|byte| *byte == b'{')?;
-    let Value::Object(members) = serde_json::from_slice(bytes.get(start..)?).ok()? else {
-        return None;
-    };
+    let members = user_to_user::members(value)?;
     let text = |value: &Value| match value {
         Value::String(text) => Some(plain(text)),
         Value::Number(number) => Some(number.to_string()),
@@ -83,13 +72,6 @@ fn object(value: &str) -> Option<BTreeMap<String, String>> {
         _ => None,
     };
     Some(members.iter().filter_map(|(name, value)| Some((plain(name), text(value)?))).collect())
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: &u8| char::from(*byte).to_digit(16);
-    let pairs = text.as_bytes().chunks(2);
-    let byte = |pair: &[u8]| u8::try_from(digit(pair.first()?)? * 16 + digit(pair.get(1)?)?).ok();
-    pairs.map(byte).collect()
 }
 
 fn plain(text: &str) -> String {
