@@ -213,7 +213,7 @@ async fn a_phone_that_gets_its_caller_back_has_been_there_all_the_time() {
 #[tokio::test(start_paused = true)]
 async fn a_called_phone_that_is_put_through_talks_on() {
     let scene = Scene::with(SCREENS).await;
-    let (ann, mut bob) = connect(scene.phone(101), "102", scene.phone(102)).await;
+    let (mut ann, bob) = connect(scene.phone(101), "102", scene.phone(102)).await;
     ann.refer("<sip:103@office.example>");
     let mut cid = scene.phone(103).call().await;
     cid.answer();
