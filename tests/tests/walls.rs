@@ -53,6 +53,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "offhook-chime",
             "offhook-config",
+            "offhook-dnis",
             "offhook-media",
             "offhook-pbx",
             "offhook-sip",

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use offhook_chime::take_back::{self, Phase, Rules, State, Turn};
@@ -14,6 +15,9 @@ use offhook_sma::{EventType, InvocationEvent, Reply};
 use tokio::runtime::Handle;
 
 use super::pairs::FLOW;
+
+/// What counting the free pairs may take.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// What runs the calls, with its pool.
 pub struct Running {
@@ -63,9 +67,11 @@ impl Running {
     /// Looks whether there are pairs again, where it was told that there are none: the next caller
     /// who needs one may be long in coming.
     pub async fn look_again(&self) {
-        if self.exhausted.load(Ordering::Relaxed)
-            && self.pool.count().await.is_ok_and(|count| count.free > 0)
-        {
+        if !self.exhausted.load(Ordering::Relaxed) {
+            return;
+        }
+        let count = tokio::time::timeout(LOOK, self.pool.count()).await;
+        if count.is_ok_and(|count| count.is_ok_and(|count| count.free > 0)) {
             self.are_free();
         }
     }
