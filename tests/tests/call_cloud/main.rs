@@ -17,6 +17,7 @@ use offhook_tests::sim::sdp::Direction;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep;
 
+mod beside;
 mod connect;
 mod refused;
 

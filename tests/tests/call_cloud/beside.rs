@@ -1,50 +1,18 @@
-//! What else may happen to callers that phones give back to the cloud, on the simulated network.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! Keys that are missing, names that are not believed, phones in another call.
 
 use std::time::Duration;
 
 use offhook_pbx::cloud::CloudError;
 use offhook_tests::sim::agent::Dial;
-use offhook_tests::sim::cloud::{Asked, ScriptedCloud};
-use offhook_tests::sim::line::Line;
-use offhook_tests::sim::scene::{Scene, connect, text};
-use tokio::sync::mpsc::UnboundedReceiver;
+use offhook_tests::sim::scene::{connect, text};
 use tokio::time::sleep;
 
-const CONFIG: &str = "[cloud]\ntransfers = true\ntrunks = [\"carrier\"]\n\
-     [[number]]\nmatch = \"+15550001002\"\nto = \"extension:102\"\n";
-const AWAY: &str = "<sip:+15557770000@office.example>";
-const TRANSACTION: (&str, &str) = ("X-Transaction-Id", "t-1");
-const APPLICATION: (&str, &str) = ("X-Sip-Media-Application-Id", "a-1");
-
-async fn open() -> (Scene, UnboundedReceiver<Asked>) {
-    let (cloud, asked) = ScriptedCloud::new();
-    (Scene::in_cloud(cloud, CONFIG).await, asked)
-}
-
-/// A customer connected with 102, who may call outside.
-async fn customer(scene: &Scene, headers: &[(&str, &str)]) -> (Line, Line) {
-    let mut dial = Dial::to("+15550001002").from("+15550007777");
-    for (name, value) in headers {
-        dial = dial.with(name, value);
-    }
-    let mut out = scene.trunk.dial(dial);
-    let mut bob = scene.phone(102).call().await;
-    bob.answer();
-    out.answered().await;
-    bob.confirmed().await;
-    (out, bob)
-}
-
-async fn reported(line: &mut Line) -> String {
-    let notify = line.notified().await;
-    String::from_utf8_lossy(&notify.body).trim().trim_start_matches("SIP/2.0 ").to_owned()
-}
+use super::{AWAY, BOBS, TRANSACTION, customer, customer_with, open, reported};
 
 #[tokio::test(start_paused = true)]
 async fn a_call_whose_application_nobody_knows_says_which_key_is_missing() {
-    let (scene, mut cloud) = open().await;
-    let (mut customer, mut bob) = customer(&scene, &[TRANSACTION]).await;
+    let (scene, mut cloud) = open(BOBS).await;
+    let (mut customer, mut bob) = customer_with(&scene, &TRANSACTION[..1]).await;
     bob.refer(AWAY);
     assert_eq!(reported(&mut bob).await, "100 Trying");
     assert_eq!(reported(&mut bob).await, "403 No sip_media_application_id is known");
@@ -63,8 +31,8 @@ async fn a_call_whose_application_nobody_knows_says_which_key_is_missing() {
 
 #[tokio::test(start_paused = true)]
 async fn connect_is_meant_only_with_the_code() {
-    let (scene, mut cloud) = open().await;
-    let (mut customer, mut bob) = customer(&scene, &[TRANSACTION, APPLICATION]).await;
+    let (scene, mut cloud) = open(BOBS).await;
+    let (mut customer, mut bob) = customer(&scene).await;
     for target in ["<sip:office.example>", "<sip:connect@office.example>"] {
         bob.refer(target);
         sleep(Duration::from_secs(5)).await;
@@ -79,9 +47,9 @@ async fn connect_is_meant_only_with_the_code() {
 
 #[tokio::test(start_paused = true)]
 async fn a_phone_in_another_call_that_hangs_up_when_the_cloud_refuses_rings_again() {
-    let (scene, mut cloud) = open().await;
+    let (scene, mut cloud) = open(BOBS).await;
     for hangs_up_first in [false, true] {
-        let (mut customer, mut bob) = customer(&scene, &[TRANSACTION, APPLICATION]).await;
+        let (mut customer, mut bob) = customer(&scene).await;
         let (mut second, mut ann) = connect(scene.phone(102), "101", scene.phone(101)).await;
         bob.refer_to_call("101", &second).await;
         bob.ended().await;
@@ -113,14 +81,15 @@ async fn a_phone_in_another_call_that_hangs_up_when_the_cloud_refuses_rings_agai
 
 #[tokio::test(start_paused = true)]
 async fn a_transaction_that_a_phone_names_does_not_go_out() {
-    let (scene, _cloud) = open().await;
+    let (scene, _cloud) = open(BOBS).await;
     let dial = Dial::to("+15557770000").with("X-Order", "7");
-    let dial = dial.with(TRANSACTION.0, "t-9").with(APPLICATION.0, "a-9");
+    let [transaction, application] = TRANSACTION.map(|(name, _)| name);
+    let dial = dial.with(transaction, "t-9").with(application, "a-9");
     let mut out = scene.phone(102).dial(dial);
     let far = scene.trunk.call().await;
     let invite = far.invite.as_ref().unwrap();
     assert_eq!(text(invite, "X-Order").as_deref(), Some("7"));
-    assert!(text(invite, TRANSACTION.0).is_none() && text(invite, APPLICATION.0).is_none());
+    assert!(text(invite, transaction).is_none() && text(invite, application).is_none());
     far.answer();
     out.answered().await;
     far.hang_up();
