@@ -1,3 +1,4 @@
+mod keeping;
 mod nested;
 mod restart;
 mod running;
