@@ -9,6 +9,7 @@
 
 mod dispatch;
 mod error;
+mod evaluations;
 mod files;
 mod live;
 mod owner;
