@@ -6,7 +6,7 @@
 
 use super::Expression;
 use crate::failure::Failure;
-use crate::scope::{Entropy, Scope, Variables};
+use crate::scope::{Document, Entropy, Scope, Variables};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -149,7 +149,7 @@ impl Evaluation {
         self.location == location
             && self.expression == *expression
             && expression.names().all(|name| self.variables.get(name) == scope.variables.get(name))
-            && self.states.as_ref() == scope.states.map(|states| states.whole())
+            && self.states.as_ref() == scope.states.map(Document::whole)
     }
 }
 

@@ -8,8 +8,9 @@ use tokio::task::JoinSet;
 use super::live::Key;
 use super::owner::Owner;
 
-/// Evaluated at a time; more wait. Each has its second from when it begins.
-const MOST: usize = 2;
+/// Expressions that are evaluated at a time beside the executions' own thread, each on one of
+/// tokio's threads for what blocks; more wait. Each has its second from when it begins.
+pub const EVALUATIONS: usize = 2;
 
 /// Those that are evaluated, and those that wait for it.
 #[derive(Default)]
@@ -25,7 +26,7 @@ impl Evaluations {
     }
 
     fn begin(&mut self) {
-        while self.running.len() < MOST
+        while self.running.len() < EVALUATIONS
             && let Some((key, evaluation)) = self.waiting.pop_front()
         {
             self.running.spawn_blocking(move || (key, evaluation.run()));

@@ -31,6 +31,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 pub use self::error::{ExecutionError, StartError, TokenFault};
+pub use self::evaluations::EVALUATIONS;
 pub use self::queue::QueueMessage;
 pub(crate) use self::tokens::new_name;
 use crate::clock::Clock;
