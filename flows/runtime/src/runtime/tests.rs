@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use super::*;
+use crate::names::MachineRef;
 use crate::services::{Answer, NoUpstream, Request, Service, ServiceError};
 use crate::store::MemoryStore;
 
