@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::time::Duration;
 
 use offhook_tests::sim::agent::{Agent, AgentConfig, Dial};
+use offhook_tests::sim::media::{eventually, pcmu};
 use offhook_tests::sim::net::{SimNet, Weather};
 use offhook_tests::sim::office::{SimOffice, fresh_ports};
 use offhook_tests::sim::sdp;
@@ -38,22 +38,7 @@ to = "echo"
 
 /// 20 ms of PCMU that tells packets apart.
 fn packet(n: u16) -> Vec<u8> {
-    let mut rtp = vec![0x80, 0];
-    rtp.extend(n.to_be_bytes());
-    rtp.extend((u32::from(n) * 160).to_be_bytes());
-    rtp.extend([1, 2, 3, 4]);
-    rtp.extend(n.to_be_bytes().repeat(80));
-    rtp
-}
-
-async fn eventually(what: &str, mut check: impl AsyncFnMut() -> bool) {
-    for _ in 0..400 {
-        if check().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("never: {what}");
+    pcmu(n, n.to_be_bytes().repeat(80))
 }
 
 #[tokio::test]

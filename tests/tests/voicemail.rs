@@ -12,6 +12,7 @@ use offhook_pbx::keep::Voicemails;
 use offhook_sip::header::Headers;
 use offhook_sip::message::Method;
 use offhook_tests::sim::agent::{Agent, AgentConfig, Dial};
+use offhook_tests::sim::media::{eventually, pcmu, square_wave};
 use offhook_tests::sim::net::{SimNet, Weather};
 use offhook_tests::sim::office::{SimOffice, fresh_ports};
 use offhook_tests::sim::sdp;
@@ -49,22 +50,7 @@ password = "secret-102"
 
 /// 20 ms of a loud square wave in PCMU.
 fn packet(n: u16) -> Vec<u8> {
-    let mut rtp = vec![0x80, 0];
-    rtp.extend(n.to_be_bytes());
-    rtp.extend((u32::from(n) * 160).to_be_bytes());
-    rtp.extend([1, 2, 3, 4]);
-    rtp.extend((0..160).map(|i| if i / 8 % 2 == 0 { 0x90 } else { 0x10 }));
-    rtp
-}
-
-async fn eventually(what: &str, mut check: impl AsyncFnMut() -> bool) {
-    for _ in 0..400 {
-        if check().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("never: {what}");
+    pcmu(n, square_wave(0x90, 0x10))
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ use offhook_sip::header::Headers;
 use offhook_sip::message::Method;
 use offhook_tests::sim::agent::{Agent, AgentConfig, Dial};
 use offhook_tests::sim::line::Line;
+use offhook_tests::sim::media::{eventually, pcmu, square_wave};
 use offhook_tests::sim::net::{SimNet, Weather};
 use offhook_tests::sim::office::{SimOffice, fresh_ports};
 use offhook_tests::sim::sdp::{self, Direction};
@@ -105,23 +106,8 @@ to = "voicemail-menu"
 
 /// 20 ms of a square wave in PCMU; `loud`: at full scale.
 fn packet(n: u16, loud: bool) -> Vec<u8> {
-    let mut rtp = vec![0x80, 0];
-    rtp.extend(n.to_be_bytes());
-    rtp.extend((u32::from(n) * 160).to_be_bytes());
-    rtp.extend([1, 2, 3, 4]);
     let (low, high) = if loud { (0x00, 0x80) } else { (0x10, 0x90) };
-    rtp.extend((0..160).map(|i| if i / 8 % 2 == 0 { high } else { low }));
-    rtp
-}
-
-async fn eventually(what: &str, mut check: impl AsyncFnMut() -> bool) {
-    for _ in 0..400 {
-        if check().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("never: {what}");
+    pcmu(n, square_wave(high, low))
 }
 
 /// A call of 101 to the mailbox of 102, with a voice.

@@ -1,3 +1,4 @@
+use crate::resample::Samples;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 

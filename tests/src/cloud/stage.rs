@@ -229,14 +229,34 @@ impl Stage {
     /// # Panics
     /// When that does not come about.
     pub async fn at_desk(&self) -> (Line, Contact, Line) {
-        let (caller, mut contact) = self.at_connect().await;
-        assert_eq!(contact.transfer(&self.flow, &self.target()).await, "transferring");
+        let (caller, mut contact) = self.taking_back().await;
         let mut desk = self.phones[0].call().await;
         contact.line.ended().await;
         desk.ring();
         desk.answer();
         desk.confirmed().await;
         (caller, contact, desk)
+    }
+
+    /// A caller at Connect, which has asked to have him taken back to the first phone.
+    ///
+    /// # Panics
+    /// When that does not come about.
+    pub async fn taking_back(&self) -> (Line, Contact) {
+        let (caller, mut contact) = self.at_connect().await;
+        assert_eq!(contact.transfer(&self.flow, &self.target()).await, "transferring");
+        (caller, contact)
+    }
+
+    /// A phone of the office that is called, and picks up.
+    ///
+    /// # Panics
+    /// When nobody calls it.
+    pub async fn picks_up(&self, phone: usize) -> Line {
+        let mut line = self.phones[phone].call().await;
+        line.answer();
+        line.confirmed().await;
+        line
     }
 
     /// Connect is not reached any more.

@@ -24,6 +24,35 @@ pub fn says(offer: Option<&Bytes>, what: &str) -> bool {
     offer.is_some_and(|offer| String::from_utf8_lossy(offer).contains(what))
 }
 
+/// The n-th packet of a stream of PCMU, 20 ms each: these samples, 160 of them.
+pub fn pcmu(n: u16, samples: impl IntoIterator<Item = u8>) -> Vec<u8> {
+    let mut rtp = vec![0x80, 0];
+    rtp.extend(n.to_be_bytes());
+    rtp.extend((u32::from(n) * 160).to_be_bytes());
+    rtp.extend([1, 2, 3, 4]);
+    rtp.extend(samples);
+    rtp
+}
+
+/// 20 ms of a square wave of 500 Hz in PCMU: one half of it, and the other.
+pub fn square_wave(high: u8, low: u8) -> impl Iterator<Item = u8> {
+    (0..160).map(move |i| if i / 8 % 2 == 0 { high } else { low })
+}
+
+/// Looks again and again, for ten seconds.
+///
+/// # Panics
+/// When it never holds.
+pub async fn eventually(what: &str, mut check: impl AsyncFnMut() -> bool) {
+    for _ in 0..400 {
+        if check().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("never: {what}");
+}
+
 /// The port of a stream in a description.
 ///
 /// # Panics

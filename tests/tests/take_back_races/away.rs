@@ -51,9 +51,7 @@ async fn a_caller_who_waited_in_vain_goes_to_the_office(plan: Plan) {
     let stage = Stage::open(plan).await;
     stage.pool.set(Health::Away);
     let mut caller = stage.dial();
-    let mut desk = stage.phones[0].call().await;
-    desk.answer();
-    desk.confirmed().await;
+    let mut desk = stage.picks_up(0).await;
     assert!(caller.still_up());
     caller.hang_up();
     desk.ended().await;
@@ -87,9 +85,7 @@ async fn connect_asks_again_until_it_is_heard(plan: Plan) {
         assert_eq!(contact.transfer(&stage.flow, &stage.target()).await, "unavailable");
         stage.api.set(Health::Well);
         assert_eq!(contact.transfer(&stage.flow, &stage.target()).await, "transferring");
-        let mut desk = stage.phones[0].call().await;
-        desk.answer();
-        desk.confirmed().await;
+        let mut desk = stage.picks_up(0).await;
         caller.hang_up();
         desk.ended().await;
     }
@@ -125,8 +121,7 @@ async fn calls_that_end_meanwhile_leave_no_pair_behind(mut plan: Plan) {
 
 async fn calls_that_are_taken_back_meanwhile_leave_no_pair_behind(plan: Plan) {
     let stage = Stage::open(plan).await;
-    let (mut caller, mut contact) = stage.at_connect().await;
-    assert_eq!(contact.transfer(&stage.flow, &stage.target()).await, "transferring");
+    let (mut caller, mut contact) = stage.taking_back().await;
     stage.pool.set(Health::Away);
     let mut desk = stage.phones[0].call().await;
     contact.line.ended().await;
@@ -169,9 +164,7 @@ async fn an_update_whose_answer_is_lost_is_asked_for_again(plan: Plan) {
     // It was heard: nobody is at the pair any more, and the flow may hang up.
     let status = contact.transfer(&stage.flow, &stage.target()).await;
     assert!(["not_found", "transferring"].contains(&status.as_str()), "{status}");
-    let mut desk = stage.phones[0].call().await;
-    desk.answer();
-    desk.confirmed().await;
+    let mut desk = stage.picks_up(0).await;
     milliseconds(1_000).await;
     assert!(stage.phones[0].waiting_call().await.is_none(), "one transfer");
     assert!(caller.still_up());

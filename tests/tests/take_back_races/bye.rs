@@ -40,9 +40,7 @@ async fn connect_hangs_up_a_second_before_it_asks(plan: Plan) {
     contact.line.hang_up();
     milliseconds(1_000).await;
     assert_eq!(contact.transfer(&stage.flow, &stage.target()).await, "transferring");
-    let mut desk = stage.phones[0].call().await;
-    desk.answer();
-    desk.confirmed().await;
+    let mut desk = stage.picks_up(0).await;
     assert!(caller.still_up());
     caller.hang_up();
     desk.ended().await;
@@ -71,9 +69,7 @@ async fn connect_hangs_up_while_its_request_is_under_way(plan: Plan) {
         contact.line.hang_up();
         let status = contact.transfer(&stage.flow, &target).await;
         assert_eq!(status, "transferring", "{under_way} ms");
-        let mut desk = stage.phones[0].call().await;
-        desk.answer();
-        desk.confirmed().await;
+        let desk = stage.picks_up(0).await;
         assert!(caller.still_up());
         desk.hang_up();
         caller.ended().await;
@@ -85,13 +81,10 @@ async fn connect_hangs_up_while_its_request_is_under_way(plan: Plan) {
 async fn connects_bye_crosses_ours(plan: Plan) {
     let stage = Stage::open(plan).await;
     for later in 0..12 {
-        let (mut caller, mut contact) = stage.at_connect().await;
-        assert_eq!(contact.transfer(&stage.flow, &stage.target()).await, "transferring");
+        let (mut caller, contact) = stage.taking_back().await;
         milliseconds(later).await;
         contact.line.hang_up();
-        let mut desk = stage.phones[0].call().await;
-        desk.answer();
-        desk.confirmed().await;
+        let desk = stage.picks_up(0).await;
         assert!(caller.still_up(), "{later} ms");
         desk.hang_up();
         caller.ended().await;

@@ -135,8 +135,7 @@ async fn the_caller_hangs_up_as_connect_asks_for_him(plan: Plan) {
 async fn the_caller_hangs_up_while_connects_leg_is_hung_up(plan: Plan) {
     let stage = Stage::open(plan).await;
     for later in 0..16 {
-        let (mut caller, mut contact) = stage.at_connect().await;
-        assert_eq!(contact.transfer(&stage.flow, &stage.target()).await, "transferring");
+        let (mut caller, mut contact) = stage.taking_back().await;
         milliseconds(later).await;
         caller.hang_up();
         caller.ended().await;

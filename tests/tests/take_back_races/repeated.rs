@@ -38,9 +38,7 @@ async fn all_the_way(fault: Fault) {
     assert_eq!(contact.who(&stage.flow).await, CALLER);
     assert_eq!(stage.pool.owners().len(), 1, "one pair");
     assert_eq!(contact.transfer(&stage.flow, &stage.target()).await, "transferring");
-    let mut desk = stage.phones[0].call().await;
-    desk.answer();
-    desk.confirmed().await;
+    let mut desk = stage.picks_up(0).await;
     milliseconds(8_000).await;
     assert!(caller.still_up());
     caller.hang_up();
@@ -84,9 +82,7 @@ async fn connect_hangs_up_while_the_answer_to_its_update_is_lost() {
         stage.function.as_ref().unwrap().fails(lost("CALL_UPDATE_REQUESTED", worked));
         assert_eq!(contact.transfer(&stage.flow, &stage.target()).await, "transferring");
         contact.line.hang_up();
-        let mut desk = stage.phones[0].call().await;
-        desk.answer();
-        desk.confirmed().await;
+        let mut desk = stage.picks_up(0).await;
         assert!(caller.still_up());
         caller.hang_up();
         desk.ended().await;

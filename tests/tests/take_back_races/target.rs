@@ -32,8 +32,7 @@ async fn back_at_connect(stage: &Stage, mut caller: Line) {
 }
 
 async fn taken_back(stage: &Stage) -> (Line, Contact) {
-    let (caller, mut contact) = stage.at_connect().await;
-    assert_eq!(contact.transfer(&stage.flow, &stage.target()).await, "transferring");
+    let (caller, mut contact) = stage.taking_back().await;
     contact.line.ended().await;
     (caller, contact)
 }

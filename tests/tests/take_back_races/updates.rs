@@ -43,9 +43,7 @@ async fn an_update_for_a_call_that_is_being_taken_back_changes_nothing(plan: Pla
         assert_eq!(contact.transfer(&stage.flow, &stage.target()).await, "transferring");
         milliseconds(later).await;
         stage.api.update(&call, arguments(&stage.target())).await.unwrap();
-        let mut desk = stage.phones[0].call().await;
-        desk.answer();
-        desk.confirmed().await;
+        let mut desk = stage.picks_up(0).await;
         nobody(&stage.phones[0]).await;
         assert!(caller.still_up() && desk.still_up(), "{later}\n{}", stage.transcript.text(&call));
         desk.hang_up();
@@ -107,9 +105,7 @@ async fn an_update_moves_a_caller_on_who_is_with_the_desk(plan: Plan) {
     milliseconds(1_000).await;
     stage.api.update(&stage.last_call(), arguments(&stage.other_target())).await.unwrap();
     desk.ended().await;
-    let mut other = stage.phones[1].call().await;
-    other.answer();
-    other.confirmed().await;
+    let mut other = stage.picks_up(1).await;
     milliseconds(5_000).await;
     assert!(caller.still_up() && other.still_up());
     other.hang_up();
@@ -160,9 +156,7 @@ async fn two_updates_at_once_make_one_transfer(plan: Plan) {
             stage.api.update(&call, arguments(&target)).await
         });
         assert_eq!((one.as_str(), two), ("transferring", Ok(())));
-        let mut desk = stage.phones[0].call().await;
-        desk.answer();
-        desk.confirmed().await;
+        let mut desk = stage.picks_up(0).await;
         nobody(&stage.phones[0]).await;
         assert!(caller.still_up() && desk.still_up());
         desk.hang_up();

@@ -20,6 +20,7 @@ mod hangup;
 mod moves;
 pub mod notes;
 mod parameters;
+mod pause;
 pub mod queue;
 mod rules;
 pub mod settings;

@@ -13,9 +13,8 @@ use offhook_dnis::{DnisError, Pair};
 use serde_json::{Value, json};
 
 use super::deliver::Refusal;
-use super::queue::{
-    LONGEST_PAUSE, Moves, PAUSE, REMEMBERED, TIMES, Taken, Told, Update, is_old, read,
-};
+use super::pause::Pause;
+use super::queue::{Moves, REMEMBERED, TIMES, Taken, Told, Update, is_old, read};
 use crate::dnis::{DynamoDbPool, Note};
 
 /// Updates that wait for a call that is busy. One more is refused.
@@ -84,28 +83,13 @@ impl Notes {
 
     /// Moves calls until the future is dropped.
     pub async fn run(mut self, leased: &dyn Leased, moves: &dyn Moves, mut tell: impl FnMut(Told)) {
-        let mut pause = None;
+        let mut pause = Pause::default();
         loop {
             leased.some().await;
-            match self.poll(&leased.leased(), moves, &mut tell).await {
-                Ok(()) => {
-                    if pause.take().is_some() {
-                        tell(Told::Reachable);
-                    }
-                    tokio::time::sleep(self.config.interval).await;
-                }
-                Err(error) => {
-                    // Once, and not at each attempt.
-                    let next = match pause {
-                        None => {
-                            tell(Told::Unreachable(error.to_string()));
-                            PAUSE
-                        }
-                        Some(last) => LONGEST_PAUSE.min(last * 2),
-                    };
-                    pause = Some(next);
-                    tokio::time::sleep(next).await;
-                }
+            let polled = self.poll(&leased.leased(), moves, &mut tell).await;
+            pause.after(polled, &mut tell).await;
+            if !pause.is_on() {
+                tokio::time::sleep(self.config.interval).await;
             }
         }
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::pause::Pause;
 use crate::sdk::Sdk;
 use crate::task::{TOO_LARGE, TaskError};
 
@@ -25,9 +26,6 @@ pub(super) const TIMES: u64 = 5;
 pub(super) const REMEMBERED: usize = 256;
 /// Octets of a body: twenty arguments of some length.
 const MOST_BODY: usize = 64 << 10;
-/// Between attempts, while the queue cannot be asked: doubled each time, up to the latter.
-pub(super) const PAUSE: Duration = Duration::from_secs(1);
-pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What became of an update.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,27 +109,10 @@ impl Queue {
 
     /// Moves calls until the future is dropped.
     pub async fn run(mut self, moves: &dyn Moves, mut tell: impl FnMut(Told)) {
-        let mut pause = None;
+        let mut pause = Pause::default();
         loop {
-            match self.poll(moves, &mut tell).await {
-                Ok(()) => {
-                    if pause.take().is_some() {
-                        tell(Told::Reachable);
-                    }
-                }
-                Err(error) => {
-                    // Once, and not at each attempt.
-                    let next = match pause {
-                        None => {
-                            tell(Told::Unreachable(error.to_string()));
-                            PAUSE
-                        }
-                        Some(last) => LONGEST_PAUSE.min(last * 2),
-                    };
-                    pause = Some(next);
-                    tokio::time::sleep(next).await;
-                }
-            }
+            let polled = self.poll(moves, &mut tell).await;
+            pause.after(polled, &mut tell).await;
         }
     }
 

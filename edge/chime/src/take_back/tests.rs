@@ -3,6 +3,7 @@
 mod connect;
 mod crowd;
 mod direct;
+mod legs;
 mod losses;
 mod memory;
 mod service;

@@ -8,6 +8,7 @@
 
 pub mod auth;
 pub mod bindings;
+mod config;
 pub mod directory;
 #[cfg(test)]
 mod guess_tests;
@@ -23,5 +24,6 @@ mod way_tests;
 
 pub use auth::{Authenticator, Verdict};
 pub use bindings::Contact;
+pub use config::RegistrarConfig;
 pub use directory::Directory;
-pub use service::{Registrar, RegistrarConfig, RegistrationChange};
+pub use service::{Registrar, RegistrationChange};

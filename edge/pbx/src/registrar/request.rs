@@ -1,14 +1,15 @@
 //! Reads what a REGISTER asks for (RFC 3261 §10.3 steps 5 to 7).
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use offhook_sip::flow::Flow;
 use offhook_sip::header::{Contact, Expires, HeaderName, NameAddr, Path, Require};
 use offhook_sip::message::{Request, Response, StatusCode};
 use offhook_sip::uri::{SipUri, Uri};
 
-use super::bindings::is_inside;
-use super::service::RegistrarConfig;
+use super::bindings::{Table, Wish, is_inside};
+use super::config::RegistrarConfig;
+use crate::keep::{Binding, BindingChange};
 
 /// Contacts in one request, at most.
 const MAX_IN_REQUEST: usize = 16;
@@ -44,6 +45,48 @@ pub(super) struct Register {
     pub(super) asked: Asked,
     pub(super) path: Vec<String>,
     pub(super) user_agent: Option<String>,
+}
+
+impl Register {
+    /// Applies what is asked for; `None`: out of order, nothing was changed.
+    pub(super) fn apply(
+        &self,
+        table: &mut Table,
+        flow: &Flow,
+        max: usize,
+    ) -> Option<Vec<BindingChange>> {
+        let Self { aor, call_id, cseq, .. } = self;
+        let wishes: Vec<_> = match &self.asked {
+            Asked::Query => return Some(Vec::new()),
+            Asked::RemoveAll => {
+                let late = table.any_later(aor, call_id, *cseq);
+                return (!late).then(|| table.remove_all(aor));
+            }
+            Asked::Change(list) => list
+                .iter()
+                .map(|(asked, lasts)| Wish {
+                    uri: asked.uri.clone(),
+                    instance: asked.instance.clone(),
+                    lasts: *lasts,
+                })
+                .collect(),
+        };
+        table.check_order(aor, call_id, *cseq, &wishes).ok()?;
+        let template = Binding {
+            aor: aor.clone(),
+            contact: String::new(),
+            call_id: call_id.clone(),
+            cseq: *cseq,
+            expires: SystemTime::now(),
+            transport: flow.transport,
+            received: flow.remote,
+            local: flow.local,
+            user_agent: self.user_agent.clone(),
+            path: self.path.clone(),
+            instance: None,
+        };
+        Some(wishes.into_iter().flat_map(|wish| table.apply(&template, wish, flow, max)).collect())
+    }
 }
 
 /// Reads it, or says what to answer.

@@ -3,9 +3,8 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use offhook_sip::digest::Hash;
 use offhook_sip::flow::Flow;
 use offhook_sip::header::HeaderName;
 use offhook_sip::message::{Request, Response, StatusCode};
@@ -13,9 +12,10 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use super::auth::{Authenticator, Verdict};
-use super::bindings::{Contact, Table, Wish};
+use super::bindings::{Contact, Table};
+use super::config::RegistrarConfig;
 use super::keeping::{MAX_BATCH, Unkept, unavailable, write};
-use super::request::{self, Asked, Register};
+use super::request::{self, Register};
 use crate::keep::{Binding, BindingChange, Bindings, Extension, KeepError};
 use crate::metrics::Metrics;
 use crate::stack::{NewRequest, ServerTx, SipHandle};
@@ -23,44 +23,6 @@ use crate::transport::wire::Wire;
 
 /// Answers that may wait for the store.
 const MAX_PENDING: usize = 8_192;
-
-/// Limits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RegistrarConfig {
-    /// Shorter ones are refused with 423.
-    pub min_expires: Duration,
-    /// Longer ones are shortened.
-    pub max_expires: Duration,
-    /// When the phone names none.
-    pub default_expires: Duration,
-    /// Contacts of one extension.
-    pub max_contacts: usize,
-    /// Text of the Server header.
-    pub server: String,
-    /// Digests that phones are asked for, strongest first.
-    pub hashes: Vec<Hash>,
-}
-
-impl From<&offhook_config::Config> for RegistrarConfig {
-    fn from(config: &offhook_config::Config) -> Self {
-        let registrar = &config.registrar;
-        Self {
-            min_expires: registrar.min_expires,
-            max_expires: registrar.max_expires,
-            default_expires: registrar.default_expires,
-            max_contacts: registrar.max_contacts,
-            server: config.server.user_agent.clone(),
-            hashes: registrar.digest.iter().map(|d| hash(*d)).collect(),
-        }
-    }
-}
-
-fn hash(digest: offhook_config::Digest) -> Hash {
-    match digest {
-        offhook_config::Digest::Md5 => Hash::Md5,
-        offhook_config::Digest::Sha256 => Hash::Sha256,
-    }
-}
 
 /// An extension's contacts changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -291,7 +253,7 @@ impl Inner {
         }
         let known = state.table.knows(&register.aor, &register.call_id);
         let next = state.table.next_expiry();
-        let Some(changes) = change(&mut state.table, &register, &flow, config.max_contacts) else {
+        let Some(changes) = register.apply(&mut state.table, &flow, config.max_contacts) else {
             drop(state);
             let status = StatusCode::SERVER_INTERNAL_ERROR;
             let reason = Some("CSeq out of order");
@@ -374,46 +336,6 @@ impl Inner {
         }
         batch
     }
-}
-
-/// Applies what is asked for; `None`: out of order, nothing was changed.
-fn change(
-    table: &mut Table,
-    register: &Register,
-    flow: &Flow,
-    max: usize,
-) -> Option<Vec<BindingChange>> {
-    let Register { aor, call_id, cseq, .. } = register;
-    let wishes: Vec<_> = match &register.asked {
-        Asked::Query => return Some(Vec::new()),
-        Asked::RemoveAll => {
-            let late = table.any_later(aor, call_id, *cseq);
-            return (!late).then(|| table.remove_all(aor));
-        }
-        Asked::Change(list) => list
-            .iter()
-            .map(|(asked, lasts)| Wish {
-                uri: asked.uri.clone(),
-                instance: asked.instance.clone(),
-                lasts: *lasts,
-            })
-            .collect(),
-    };
-    table.check_order(aor, call_id, *cseq, &wishes).ok()?;
-    let template = Binding {
-        aor: aor.clone(),
-        contact: String::new(),
-        call_id: call_id.clone(),
-        cseq: *cseq,
-        expires: SystemTime::now(),
-        transport: flow.transport,
-        received: flow.remote,
-        local: flow.local,
-        user_agent: register.user_agent.clone(),
-        path: register.path.clone(),
-        instance: None,
-    };
-    Some(wishes.into_iter().flat_map(|wish| table.apply(&template, wish, flow, max)).collect())
 }
 
 /// Takes out what expires, when it does. Ends with the registrar.

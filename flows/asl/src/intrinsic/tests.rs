@@ -15,6 +15,7 @@ fn evaluate(call: &str, input: &Value) -> Result<Value, Failure> {
         states: None,
         now: jiff::Timestamp::UNIX_EPOCH,
         entropy: &entropy,
+        aside: None,
     };
     Intrinsic::parse(call).expect(call).evaluate(&scope)
 }
@@ -219,6 +220,7 @@ proptest! {
                 states: None,
                 now: jiff::Timestamp::UNIX_EPOCH,
                 entropy: &entropy,
+                aside: None,
             });
         }
     }

@@ -14,6 +14,7 @@ fn evaluate(template: &Value, input: &Value) -> Result<Value, Failure> {
         states: None,
         now: jiff::Timestamp::UNIX_EPOCH,
         entropy: &entropy,
+        aside: None,
     };
     Template::parse(template).unwrap().evaluate(&scope)
 }

@@ -7,8 +7,10 @@
 //! were under way are made again (with the same [`crate::services::Request::idempotency`]), and
 //! executions that ran a call are told that it ended, because no call outlives the box.
 
+mod commands;
 mod dispatch;
 mod error;
+mod evaluations;
 mod files;
 mod live;
 mod owner;
@@ -29,11 +31,15 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
+use self::commands::Reply;
+pub use self::commands::{ActivityTask, StartExecution, Started};
+pub(crate) use self::commands::{Command, Ended, Origin};
 pub use self::error::{ExecutionError, StartError, TokenFault};
+pub use self::evaluations::EVALUATIONS;
 pub use self::queue::QueueMessage;
 pub(crate) use self::tokens::new_name;
 use crate::clock::Clock;
-use crate::names::{MachineRef, Place, is_name};
+use crate::names::{Place, is_name};
 use crate::services::Services;
 use crate::store::{ExecutionFilter, ExecutionRecord, FlowStore, MachineType, StoreError};
 use crate::versions::{Chosen, Versions};
@@ -70,109 +76,6 @@ impl Options {
             mailbox: 1_024,
         }
     }
-}
-
-/// What an execution is started with.
-#[derive(Debug, Clone)]
-pub struct StartExecution {
-    /// Which machine.
-    pub machine: MachineRef,
-    /// Its name; none: a new one.
-    pub name: Option<String>,
-    /// Input.
-    pub input: Value,
-    /// The call that it runs. Such an execution is begun at once and kept meanwhile, because
-    /// somebody listens.
-    pub transaction_id: Option<String>,
-}
-
-/// What began an execution.
-#[derive(Debug)]
-pub(crate) enum Origin {
-    /// Somebody from outside, or a schedule.
-    Asked,
-    /// A call, by its transaction id.
-    Call(String),
-    /// A request of another execution, by its [`crate::services::Request::idempotency`].
-    Request(String),
-}
-
-/// An execution that was started.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Started {
-    /// Its ARN.
-    pub arn: String,
-    /// When it began.
-    pub at: Timestamp,
-    /// The version that it runs.
-    pub version: u32,
-}
-
-/// A task that a worker took from an activity.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ActivityTask {
-    /// To answer with.
-    pub token: String,
-    /// What the state gave it.
-    pub input: Value,
-}
-
-/// What is known of an execution that runs: who it is, for those that wait for it.
-pub(crate) type Ended = ExecutionRecord;
-
-type Reply<T> = oneshot::Sender<T>;
-
-/// What the owner is told.
-pub(crate) enum Command {
-    Start {
-        chosen: Chosen,
-        name: String,
-        input: Value,
-        origin: Origin,
-        reply: Reply<Result<Started, StartError>>,
-    },
-    Stop {
-        arn: String,
-        error: Option<String>,
-        cause: Option<String>,
-        reply: Reply<Result<Timestamp, ExecutionError>>,
-    },
-    Token {
-        token: String,
-        event: TokenEvent,
-        /// Answer when it is kept, and not when it is done.
-        kept: bool,
-        reply: Reply<Result<(), TokenFault>>,
-    },
-    Waits {
-        token: String,
-        reply: Reply<bool>,
-    },
-    /// The record as it stands, and the events that are not kept yet.
-    Look {
-        arn: String,
-        reply: Reply<Option<(ExecutionRecord, Vec<Event>)>>,
-    },
-    /// Answers when it has ended; `None`: it does not run.
-    Wait {
-        arn: String,
-        reply: Reply<Option<oneshot::Receiver<Ended>>>,
-    },
-    OpenQueue {
-        url: String,
-        messages: mpsc::Sender<QueueMessage>,
-    },
-    CloseQueue {
-        url: String,
-    },
-    TakeActivity {
-        arn: String,
-        worker: Option<String>,
-        reply: Reply<ActivityTask>,
-    },
-    Running {
-        reply: Reply<usize>,
-    },
 }
 
 /// The way to the owner of all executions. Clones share it; it ends when the last one is dropped.

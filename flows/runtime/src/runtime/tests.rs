@@ -1,3 +1,4 @@
+mod keeping;
 mod nested;
 mod restart;
 mod running;
@@ -8,6 +9,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use super::*;
+use crate::names::MachineRef;
 use crate::services::{Answer, NoUpstream, Request, Service, ServiceError};
 use crate::store::MemoryStore;
 

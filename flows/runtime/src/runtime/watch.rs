@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use offhook_asl::execution::Pace;
 
-/// An expression may take a second by itself; what stands behind it waits for its next turn.
+/// An expression that takes longer is evaluated elsewhere; what stands behind it waits for its next
+/// turn.
 const TURN: Duration = Duration::from_millis(10);
 
 /// Started anew before each turn.
@@ -37,6 +38,6 @@ impl Watch {
     /// For executions.
     pub(super) fn pace(&self) -> Pace {
         let watch = self.clone();
-        Pace::new(move || !watch.is_over())
+        Pace::new(move || !watch.is_over()).with_aside_after(TURN)
     }
 }

@@ -236,27 +236,5 @@ impl DnisPool for Lasting {
         true
     }
 
-    fn lookup(&self, lookup: Lookup) -> Answer<'_, Option<Lease>> {
-        self.pool.lookup(lookup)
-    }
-
-    fn sweep(&self) -> Answer<'_, Vec<Lease>> {
-        self.pool.sweep()
-    }
-
-    fn release_holder(&self, holder: &str) -> Answer<'_, usize> {
-        self.pool.release_holder(holder)
-    }
-
-    fn add(&self, pairs: Vec<Pair>) -> Answer<'_, ()> {
-        self.pool.add(pairs)
-    }
-
-    fn remove(&self, pairs: Vec<Pair>) -> Answer<'_, Vec<Pair>> {
-        self.pool.remove(pairs)
-    }
-
-    fn count(&self) -> Answer<'_, Count> {
-        self.pool.count()
-    }
+    passes_on!(pool);
 }

@@ -1,5 +1,6 @@
 //! Behaviour of executions under a virtual clock.
 
+mod aside;
 mod choices;
 mod errors;
 mod lifecycle;
@@ -55,7 +56,9 @@ impl Bench {
                 match effect {
                     Effect::Task(call) => self.calls.push(*call),
                     Effect::Cancel { id } => self.cancelled.push(id),
-                    Effect::ReadItems(_) | Effect::WriteResults(_) => panic!("not here"),
+                    Effect::Evaluate(_) | Effect::ReadItems(_) | Effect::WriteResults(_) => {
+                        panic!("not here")
+                    }
                 }
             }
             match self.execution.next_deadline() {
