@@ -20,6 +20,7 @@ use tokio::time::sleep;
 mod beside;
 mod connect;
 mod refused;
+mod updates;
 
 const CLOUD: &str = "[cloud]\ntransfers = true\ntrunks = [\"carrier\"]\n";
 const AWAY: &str = "<sip:+15557770000@office.example>";

@@ -18,8 +18,9 @@
 //!   [`meeting`]: what needs a service of AWS.
 //! * [`passing`]: what goes from leg to leg untouched.
 //! * [`transfer`]: a phone puts its call through (REFER): [`handover`] to a number, [`joining`] to
-//!   another call of its own, [`cloud`] to where the caller came from ([`homeward`], [`code`]);
-//!   [`reports`] and [`leaving`]: what becomes of the phone.
+//!   another call of its own, [`cloud`] to where the caller came from ([`homeward`], [`code`]),
+//!   [`called_back`] when that does not take him; [`reports`] and [`leaving`]: what becomes of the
+//!   phone.
 //! * [`supervised`]: somebody listens to the call; [`supervising`]: the leg of who does.
 //! * [`identity`], [`best`], [`origin`], [`context`]: pure rules. [`screens`]: what a screen
 //!   beside a phone shows. [`timeline`]: what happened.
@@ -30,6 +31,7 @@ mod asking;
 mod begin;
 pub(crate) mod best;
 pub(crate) mod bridge;
+mod called_back;
 mod cloud;
 mod code;
 mod conference;
@@ -92,7 +94,7 @@ use tokio::sync::{Notify, mpsc};
 use self::asking::Tell;
 pub(crate) use self::begin::hops_left;
 use self::bridge::Bridging;
-use self::cloud::GivenBack;
+use self::called_back::GivenBack;
 use self::code::Keys;
 pub use self::conference::Rooms;
 pub(crate) use self::conference::room_of;
@@ -348,7 +350,8 @@ pub(crate) struct Call {
 
     app: Option<Box<dyn Application>>,
     app_name: &'static str,
-    /// Grows when another application takes the call: what the one before still answers is void.
+    /// Another one when another application takes the call: what the one before still answers is
+    /// void, unless it gets the call back.
     app_run: u64,
     app_queue: VecDeque<Tell>,
     /// It had too many events: it is told of nothing any more.

@@ -96,6 +96,7 @@ impl Call {
         self.keep_leg_tapes();
         self.keep_screens();
         self.run_app();
+        self.run_app_before();
         self.close_when_over(now);
     }
 
@@ -148,6 +149,9 @@ impl Call {
 
     pub(super) fn on_done(&mut self, now: Instant, done: Done) {
         match done {
+            Done::App { run, app, told, leg, reply } if self.is_from_before(run) => {
+                self.on_reply_before(now, app, (told, leg), reply);
+            }
             Done::App { run, .. } if run != self.app_run => {}
             Done::App { app, told, leg, reply, .. } => self.on_reply(now, app, told, leg, reply),
             Done::Clips { load, clips } => self.on_clips(now, load, clips),

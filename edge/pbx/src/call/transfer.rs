@@ -10,6 +10,7 @@
 //! [`super::reports`] tells the phone how it goes; [`super::leaving`] sees the phone off.
 //! [`super::joining`] is the other kind, to a call that the phone has already.
 
+use std::collections::VecDeque;
 use std::time::{Instant, SystemTime};
 
 use offhook_sip::header::{HeaderName, Headers, Replaces};
@@ -20,6 +21,7 @@ use offhook_sma::action::LegTag;
 use offhook_sma::session::Transaction;
 use tokio::sync::{mpsc, oneshot};
 
+use super::asking::Tell;
 use super::cloud::InCloud;
 use super::identity::{self, Caller};
 use super::joining::Partner;
@@ -104,6 +106,12 @@ pub(super) struct Before {
     pub(super) emergency: bool,
     pub(super) to_emergency: bool,
     pub(super) ends_at: Option<Instant>,
+    /// Names its answers; see [`Call::app_run`].
+    pub(super) run: u64,
+    /// What it was to be told.
+    pub(super) waiting: VecDeque<Tell>,
+    /// It is the phone itself that is called ([`super::called_back`]).
+    pub(super) back: bool,
 }
 
 /// An order to another call: its party is put through by the phone in this one.
@@ -194,11 +202,13 @@ impl Call {
 
     /// Both parties talk, and the application has nothing on its mind.
     pub(super) fn is_settled(&self) -> bool {
-        let quiet = self.script.is_idle() && self.app_queue.is_empty() && !self.awaiting_reply;
-        quiet
-            && self.app.is_some()
-            && self.bridging.is_none()
-            && matches!(self.running, Running::Nothing)
+        let quiet = self.app_queue.is_empty() && !self.awaiting_reply && self.app.is_some();
+        quiet && self.does_nothing()
+    }
+
+    /// Nothing runs or waits to be run, whatever the application thinks about.
+    pub(super) fn does_nothing(&self) -> bool {
+        self.script.is_idle() && self.bridging.is_none() && matches!(self.running, Running::Nothing)
     }
 
     /// Another call's phone puts our party through.

@@ -7,6 +7,7 @@ use std::time::Instant;
 use offhook_sma::action::{Action, LegTag};
 use offhook_sma::event::{ActionData, CALL_UPDATE_REQUEST, EventType};
 
+use super::asking::Tell;
 use super::leg::Leg;
 use super::origin::is_id;
 use super::runner::Running;
@@ -26,8 +27,11 @@ impl Call {
         self.timeline.note(now, None, "the call is updated from outside");
         self.learn_contact(&arguments);
         let data = ActionData::request(CALL_UPDATE_REQUEST, arguments);
-        let leg = self.invoked_for;
-        self.tell(now, leg, EventType::CallUpdateRequested, Some(data));
+        let kind = EventType::CallUpdateRequested;
+        let leg = self.called_back().map(|before| before.invoked_for).unwrap_or(self.invoked_for);
+        if let Err(tell) = self.tell_before(now, Tell::new(kind, leg, Some(data))) {
+            self.tell_of(now, tell);
+        }
     }
 
     /// Connect's function says which contact the call has become there.
@@ -37,13 +41,13 @@ impl Call {
             let found = all.find(|(name, _)| name.eq_ignore_ascii_case(wanted));
             found.map(|(_, value)| value.trim()).filter(|id| is_id(id)).map(str::to_owned)
         };
+        let application = self.updated_transaction().details().sip_media_application_id.clone();
         let cloud = &mut self.record.cloud;
         let before = cloud.clone();
         if let Some(contact) = named("X-Connect-Contact-Id") {
             cloud.contact_id = Some(contact);
             cloud.transaction_id.get_or_insert_with(|| self.record.id.clone());
-            let application = &self.transaction.details().sip_media_application_id;
-            cloud.sip_media_application_id.get_or_insert_with(|| application.clone());
+            cloud.sip_media_application_id.get_or_insert(application);
         }
         if let Some(first) = named("X-Connect-Initial-Contact-Id") {
             cloud.initial_contact_id = Some(first);
