@@ -19,6 +19,8 @@ use tokio::time::sleep;
 
 mod beside;
 mod connect;
+mod dies;
+mod music;
 mod refused;
 mod updates;
 

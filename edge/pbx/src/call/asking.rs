@@ -56,10 +56,6 @@ impl Call {
         kind: EventType,
         data: Option<ActionData>,
     ) {
-        self.tell_of(now, Tell::new(kind, leg, data));
-    }
-
-    pub(super) fn tell_of(&mut self, now: Instant, tell: Tell) {
         if self.muted {
             return;
         }
@@ -74,14 +70,14 @@ impl Call {
             return;
         }
         self.awaiting_reply |= matches!(
-            tell.kind,
+            kind,
             EventType::NewInboundCall
                 | EventType::NewOutboundCall
                 | EventType::ActionSuccessful
                 | EventType::ActionFailed
                 | EventType::Hangup
         );
-        self.app_queue.push_back(tell);
+        self.app_queue.push_back(Tell::new(kind, leg, data));
     }
 
     pub(super) fn run_app(&mut self) {

@@ -7,13 +7,14 @@
 use std::time::{Duration, Instant};
 
 use offhook_sma::action::{Action, LegTag};
-use offhook_sma::event::{Direction, EventType, Participant, Status};
+use offhook_sma::event::{ActionData, Direction, EventType, Participant, Status};
 use offhook_sma::reply::Reply;
 use offhook_sma::session::{MAX_INVOCATIONS, Transaction};
 
 use super::asking::Tell;
 use super::leg::{Leg, LegId, Part};
 use super::transfer::{Before, Stage, Transfer, Transferor};
+use super::update::NOT_TOLD;
 use super::{APP_QUEUE, Call, epoch_ms};
 use crate::app::{AppError, Application};
 
@@ -121,17 +122,18 @@ impl Call {
         }
     }
 
-    /// Something comes from outside for the application that had the call. `Err`: nobody is rung
-    /// again, it is for the one that has it.
-    pub(super) fn tell_before(&mut self, now: Instant, tell: Tell) -> Result<(), Tell> {
-        let Some(before) = self.called_back() else { return Err(tell) };
+    /// Tells whoever has the call of an update from outside; while a phone rings again that is the
+    /// application that had it.
+    pub(super) fn tell_update(&mut self, now: Instant, data: ActionData) {
+        let (kind, data) = (EventType::CallUpdateRequested, Some(data));
+        let Some(before) = self.called_back() else {
+            return self.tell(now, self.invoked_for, kind, data);
+        };
         let told = before.transaction.invocations() as usize + before.waiting.len();
         if before.waiting.len() >= APP_QUEUE || told >= MAX_INVOCATIONS as usize {
-            self.timeline.note(now, None, "an update from outside is not told: too many wait");
-            return Ok(());
+            return self.timeline.note(now, None, NOT_TOLD);
         }
-        before.waiting.push_back(tell);
-        Ok(())
+        before.waiting.push_back(Tell::new(kind, before.invoked_for, data));
     }
 
     /// The caller is gone to the cloud: what was asked for him comes too late.

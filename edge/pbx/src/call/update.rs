@@ -7,11 +7,13 @@ use std::time::Instant;
 use offhook_sma::action::{Action, LegTag};
 use offhook_sma::event::{ActionData, CALL_UPDATE_REQUEST, EventType};
 
-use super::asking::Tell;
 use super::leg::Leg;
 use super::origin::is_id;
 use super::runner::Running;
 use super::{APP_QUEUE, Call};
+
+/// Of an update, in the timeline.
+pub(super) const NOT_TOLD: &str = "an update from outside is not told: too many wait";
 
 impl Call {
     /// Tells the application of it; what it answers takes the place of what runs.
@@ -21,17 +23,12 @@ impl Call {
         }
         if self.app_queue.len() >= APP_QUEUE {
             // The application is far behind, which is no reason to end its call.
-            self.timeline.note(now, None, "an update from outside is not told: too many wait");
-            return;
+            return self.timeline.note(now, None, NOT_TOLD);
         }
         self.timeline.note(now, None, "the call is updated from outside");
         self.learn_contact(&arguments);
         let data = ActionData::request(CALL_UPDATE_REQUEST, arguments);
-        let kind = EventType::CallUpdateRequested;
-        let leg = self.called_back().map(|before| before.invoked_for).unwrap_or(self.invoked_for);
-        if let Err(tell) = self.tell_before(now, Tell::new(kind, leg, Some(data))) {
-            self.tell_of(now, tell);
-        }
+        self.tell_update(now, data);
     }
 
     /// Connect's function says which contact the call has become there.
