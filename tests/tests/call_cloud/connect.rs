@@ -73,3 +73,21 @@ async fn without_attributes_connect_is_only_hung_up_on() {
     assert!(cloud.try_recv().is_err());
     scene.close().await;
 }
+
+/// The API writes the attributes of a whole chain of transfers, which its first contact names.
+#[tokio::test(start_paused = true)]
+async fn attributes_of_a_contact_that_was_transferred_are_those_of_the_first_one() {
+    let texts = "attributes = { desk = \"{extension}\" }\n";
+    let (scene, mut cloud) = open(&format!("{texts}{BOBS}")).await;
+    let headers = [CONTACT[0], CONTACT[1], ("X-Amzn-ConnectInitialContactId", "c-0")];
+    let (mut customer, mut bob) = customer_with(&scene, &headers).await;
+    bob.refer("<sip:*8@office.example>");
+    let asked = cloud.recv().await.unwrap();
+    let CloudOrder::Attributes { contact, .. } = &asked.order else { panic!("{asked:?}") };
+    assert_eq!(contact, "c-0");
+    asked.answer(Ok(()));
+    customer.ended().await;
+    bob.ended().await;
+    let record = scene.close().await.remove(0);
+    assert_eq!(record.cloud.contact_id.as_deref(), Some("c-1"));
+}

@@ -12,14 +12,16 @@ use offhook_sip::message::Method;
 use offhook_tests::sim::agent::Dial;
 use offhook_tests::sim::cloud::{Asked, ScriptedCloud};
 use offhook_tests::sim::line::Line;
-use offhook_tests::sim::scene::{Scene, connect, text};
+use offhook_tests::sim::scene::{OFFICE, Scene, connect, text};
 use offhook_tests::sim::sdp::Direction;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep;
 
 mod beside;
 mod connect;
+mod consultation;
 mod dies;
+mod held;
 mod music;
 mod refused;
 mod updates;
@@ -78,7 +80,8 @@ fn press(line: &Line, keys: &str) {
 }
 
 fn no_invite_went_out(scene: &Scene) -> bool {
-    !scene.net.messages("INVITE sip:").iter().any(|(.., m)| m.contains("+15557770000"))
+    let invites = scene.net.messages("INVITE sip:");
+    !invites.iter().any(|(from, _, m)| *from == OFFICE && m.contains("+15557770000"))
 }
 
 #[tokio::test(start_paused = true)]

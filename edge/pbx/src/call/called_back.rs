@@ -81,10 +81,8 @@ impl Call {
                 port.stop_play();
             }
         }
-        let stage = Stage::Asked;
         let number = extension.clone();
-        let transfer = Transfer { by, remaining, extension, stage, by_keys: false };
-        self.transfer = Some(Box::new(transfer));
+        self.transfer = Some(Box::new(Transfer::new(by, remaining, extension)));
         self.ring_desk_again(now, &number);
         true
     }

@@ -244,6 +244,9 @@ impl Call {
         let Some(transfer) = &mut self.transfer else { return };
         if transfer.by.is_gone() {
             transfer.stage = Stage::Asked;
+            transfer.words = Some(words);
+            let status = StatusCode::new(failure.sip_status);
+            transfer.tell_orderer(status.unwrap_or(StatusCode::TEMPORARILY_UNAVAILABLE));
             let extension = transfer.extension.clone();
             self.transfer_status(failure.sip_status);
             self.timeline.note(now, None, "the phone has hung up: it rings again");

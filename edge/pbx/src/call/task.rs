@@ -173,6 +173,7 @@ impl Call {
             Done::SupervisorGone { run } => self.on_supervisor_gone(now, run),
             Done::Cloud { run, answer } => self.on_cloud(now, run, answer),
             Done::AskingMusic { clips } => self.on_music_asked(now, clips),
+            Done::Ordered(outcome) => self.on_ordered(now, outcome),
             Done::Words { leg, clips } => self.on_words(now, leg, clips),
             Done::Nothing => {}
         }
@@ -185,6 +186,8 @@ impl Call {
             Control::Update(arguments) => self.on_update(now, arguments),
             Control::Join(join) => self.on_join(now, *join),
             Control::PutThrough(order) => self.on_put_through(now, *order),
+            Control::AskHeld(ask) => self.on_ask_held(*ask),
+            Control::MoveHeld(order) => self.on_move_held(now, *order),
             Control::NotJoined => self.music_for_hold(),
             Control::Progress(status) => self.on_progress(now, status),
             Control::Watch(watch) => self.on_watch(now, *watch),

@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::asking::Tell;
 use super::cloud::InCloud;
+use super::held::Outcome;
 use super::identity::{self, Caller};
 use super::joining::Partner;
 use super::leg::{Leg, LegId, Part, Party};
@@ -47,6 +48,10 @@ pub(super) struct Transfer {
     pub(super) stage: Stage,
     /// By keys in the call: the person hears what a display would say.
     pub(super) by_keys: bool,
+    /// Another call of the phone, which says what came of it ([`super::held`]).
+    pub(super) orderer: Option<oneshot::Sender<Outcome>>,
+    /// What is said of it next, where the status says too little.
+    pub(super) words: Option<&'static str>,
 }
 
 /// Who asked for it.
@@ -147,29 +152,41 @@ impl Call {
             }
         };
         let number = self.dialled(&refer.target.uri);
-        self.transfer_ordered(now, Some(label), &extension, &number, refer.replaces.is_some());
         let report = (!refer.silent).then(|| Report::of(now, &refer));
         let by = Transferor::Leg { id, part, report, gone: false };
+        let transfer = Transfer::new(by, id, extension);
+        self.begin_transfer(now, id, transfer, number, refer.replaces);
+    }
+
+    /// The phone of a leg puts the other party through, who may be in another call.
+    pub(super) fn begin_transfer(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        mut transfer: Transfer,
+        number: String,
+        replaces: Option<Replaces>,
+    ) {
+        let Some(label) = self.leg_ref(id).map(|leg| leg.label) else { return };
+        let extension = transfer.extension.clone();
+        self.transfer_ordered(now, Some(label), &extension, &number, replaces.is_some());
         // Before anybody else is asked: a player silences what its port would hear.
         self.stop_music();
         let other = self.other(id).map(|leg| leg.id);
-        let stage = if other.is_some() { Stage::Asked } else { Stage::Elsewhere };
-        let remaining = other.unwrap_or(id);
-        let extended = extension.clone();
-        let transfer = Transfer { by, remaining, extension: extended, stage, by_keys: false };
+        transfer.stage = if other.is_some() { Stage::Asked } else { Stage::Elsewhere };
+        transfer.remaining = other.unwrap_or(id);
         self.transfer = Some(Box::new(transfer));
         // RFC 3515 §2.4.4: the first report follows at once.
         self.report(now, StatusCode::TRYING);
         if other.is_none() {
             let held = self.holds(id);
             let control = self.entry.control().clone();
-            let replaces = refer.replaces;
             return self.pass_on(now, PutThrough { control, extension, number, replaces, held });
         }
         if let Some(leg) = self.leg(id) {
             leg.part = Part::Leaving;
         }
-        self.carry_out(now, number, refer.replaces.as_ref());
+        self.carry_out(now, number, replaces.as_ref());
     }
 
     /// Our party is in another call: that one carries the transfer out.
@@ -225,9 +242,7 @@ impl Call {
         };
         self.transfer_ordered(now, None, &extension, &number, replaces.is_some());
         let by = Transferor::Call { control, held, gone: false };
-        let stage = Stage::Asked;
-        let transfer = Transfer { by, remaining, extension, stage, by_keys: false };
-        self.transfer = Some(Box::new(transfer));
+        self.transfer = Some(Box::new(Transfer::new(by, remaining, extension)));
         self.stop_music();
         self.carry_out(now, number, replaces.as_ref());
     }
@@ -282,6 +297,19 @@ fn answer_to(asked: &Result<(Refer, String), StatusCode>) -> (StatusCode, Header
 }
 
 impl Transfer {
+    pub(super) fn new(by: Transferor, remaining: LegId, extension: String) -> Self {
+        let (stage, by_keys, orderer, words) = (Stage::Asked, false, None, None);
+        Self { by, remaining, extension, stage, by_keys, orderer, words }
+    }
+
+    /// Tells the call of the phone that ordered it how it ended.
+    pub(super) fn tell_orderer(&mut self, status: StatusCode) {
+        if let Some(orderer) = self.orderer.take_if(|_| status.is_final()) {
+            let words = self.words.filter(|_| !status.is_success());
+            let _ = orderer.send(Outcome { status: status.code(), words });
+        }
+    }
+
     /// Notes that the phone of the other call hung up.
     pub(super) fn other_call_ended(&mut self) -> bool {
         match &mut self.by {
