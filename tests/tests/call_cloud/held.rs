@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use offhook_pbx::cloud::CloudError;
 use offhook_pbx::event::CallEventKind;
-use offhook_tests::sim::agent::{Agent, Dial};
+use offhook_tests::sim::agent::{Agent, AgentConfig, Dial};
 use offhook_tests::sim::line::Line;
-use offhook_tests::sim::scene::{Scene, connect};
+use offhook_tests::sim::scene::{OFFICE, Scene, at, connect};
 use offhook_tests::sim::sdp::Direction;
 use tokio::time::sleep;
 
@@ -203,5 +203,33 @@ async fn a_call_that_is_moved_already_is_not_moved_once_more() {
     customer.ended().await;
     bob.ended().await;
     assert!(cloud.try_recv().is_err());
+    scene.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_another_phone_of_the_extension_holds_is_not_meant() {
+    let (scene, mut cloud) = open(BOBS).await;
+    let (mut customer, mut bob) = customer(&scene).await;
+    hold(&mut bob).await;
+    let phone = |address| {
+        let config = AgentConfig::phone(address, "102", "secret-102", OFFICE);
+        Agent::start(&scene.net, config)
+    };
+    let elsewhere = phone(at(30));
+    told(&elsewhere, DIALLED).await;
+    assert_eq!(outcome(&scene).await, "404 You hold no call.");
+    assert!(customer.still_up() && bob.still_up() && cloud.try_recv().is_err());
+    // Phones that open a connection for each call have another port each time.
+    let mut beside = at(12);
+    beside.set_port(5070);
+    let same = phone(beside);
+    let order = async { told(&same, DIALLED).await };
+    let answer = async {
+        cloud.recv().await.unwrap().answer(Ok(()));
+        customer.hang_up();
+    };
+    tokio::join!(order, answer);
+    bob.ended().await;
+    assert_eq!(outcome(&scene).await, "200 The call is put through.");
     scene.close().await;
 }
