@@ -6,7 +6,7 @@ use offhook_tests::sim::scene::{OFFICE, connect};
 use offhook_tests::sim::sdp::Direction;
 use tokio::time::sleep;
 
-use super::{BOBS, customer, open, reported, update};
+use super::{BOBS, asked_of, customer, open, reported, update};
 
 #[tokio::test(start_paused = true)]
 async fn a_consultation_that_still_rings_is_given_up_and_the_cloud_moves_its_own_leg() {
@@ -21,7 +21,7 @@ async fn a_consultation_that_still_rings_is_given_up_and_the_cloud_moves_its_own
         far.progress(early, early == 183);
         second.progressed(early).await;
         bob.refer_to_call(number, &second).await;
-        let asked = cloud.recv().await.unwrap();
+        let asked = asked_of(&mut cloud).await;
         assert_eq!(asked.order, update("+15557770000"));
         assert!(far.ended().await.answered.is_none());
         second.ended().await;
@@ -50,7 +50,7 @@ async fn a_cloud_that_refuses_instead_of_a_ringing_consultation_leaves_the_calle
     far.ring();
     second.progressed(180).await;
     bob.refer_to_call("+15557770000", &second).await;
-    let asked = cloud.recv().await.unwrap();
+    let asked = asked_of(&mut cloud).await;
     asked.answer(Err(CloudError::Unavailable("ThrottledClientException".into())));
     far.ended().await;
     second.ended().await;

@@ -9,7 +9,7 @@ use offhook_tests::sim::line::Line;
 use offhook_tests::sim::scene::{OFFICE, Scene, TRUNK};
 use tokio::time::{Instant, sleep};
 
-use super::{AWAY, BOBS, CONTACT, TRANSACTION, customer_with, open, reported};
+use super::{AWAY, BOBS, CONTACT, TRANSACTION, asked_of, customer_with, open, reported};
 
 /// How it dies.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,7 +53,7 @@ async fn a_caller_who_is_lost_while_the_cloud_is_asked_leaves_nobody_hanging() {
             sleep(Duration::from_secs(10)).await;
             bob.refer(if headers == CONTACT { "<sip:*8@office.example>" } else { AWAY });
             assert_eq!(reported(&mut bob).await, "100 Trying");
-            let asked = cloud.recv().await.unwrap();
+            let asked = asked_of(&mut cloud).await;
             let began = Instant::now();
             die(&scene, &mut customer, how).await;
             assert_eq!(reported(&mut bob).await, "487 Request Terminated", "{how:?}");
@@ -81,7 +81,7 @@ async fn a_caller_who_is_lost_while_his_phone_rings_again_ends_the_ringing() {
     for how in [Death::Bye, Death::Operator] {
         let (mut customer, mut bob) = customer_with(&scene, &TRANSACTION).await;
         bob.refer(AWAY);
-        let asked = cloud.recv().await.unwrap();
+        let asked = asked_of(&mut cloud).await;
         bob.hang_up();
         bob.ended().await;
         asked.answer(Err(CloudError::Refused("ForbiddenException".into())));
@@ -103,7 +103,7 @@ async fn a_cancel_that_comes_after_the_answer_takes_nobody_from_the_cloud() {
     let (mut customer, mut bob) = customer_with(&scene, &TRANSACTION).await;
     bob.refer(AWAY);
     assert_eq!(reported(&mut bob).await, "100 Trying");
-    let asked = cloud.recv().await.unwrap();
+    let asked = asked_of(&mut cloud).await;
     let (.., invite) = scene.net.messages("INVITE sip:+15550001002").remove(0);
     let head = invite.split("\r\n\r\n").next().unwrap();
     let kept =

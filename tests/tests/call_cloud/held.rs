@@ -10,7 +10,9 @@ use offhook_tests::sim::scene::{OFFICE, Scene, at, connect};
 use offhook_tests::sim::sdp::Direction;
 use tokio::time::sleep;
 
-use super::{AWAY, BOBS, CONTACT, customer, customer_with, no_invite_went_out, open, update};
+use super::{
+    AWAY, BOBS, CONTACT, asked_of, customer, customer_with, no_invite_went_out, open, update,
+};
 
 const DIALLED: &str = "*8+15557770000";
 
@@ -52,7 +54,7 @@ async fn the_code_dialled_in_a_new_call_moves_the_call_that_the_phone_holds() {
         let (mut customer, mut bob) = customer(&scene).await;
         hold(&mut bob).await;
         let mut order = scene.phone(102).dial(Dial::to(dialled));
-        let asked = cloud.recv().await.unwrap();
+        let asked = asked_of(&mut cloud).await;
         assert_eq!(asked.order, update(target));
         asked.answer(Ok(()));
         sleep(Duration::from_secs(3)).await;
@@ -102,7 +104,7 @@ async fn a_held_call_that_the_cloud_does_not_take_stays_on_hold_and_the_new_call
         (refused, "403 The cloud may not move the call"),
     ] {
         let order = async { told(scene.phone(102), DIALLED).await };
-        let answer = async { cloud.recv().await.unwrap().answer(Err(error)) };
+        let answer = async { asked_of(&mut cloud).await.answer(Err(error)) };
         tokio::join!(order, answer);
         assert_eq!(outcome(&scene).await, says);
         sleep(Duration::from_secs(5)).await;
@@ -110,7 +112,7 @@ async fn a_held_call_that_the_cloud_does_not_take_stays_on_hold_and_the_new_call
     }
     // Who is hung up on by his caller meanwhile hears that, too.
     let order = scene.phone(102).dial(Dial::to(DIALLED));
-    let asked = cloud.recv().await.unwrap();
+    let asked = asked_of(&mut cloud).await;
     customer.hang_up();
     hear(order).await;
     bob.ended().await;
@@ -138,7 +140,7 @@ async fn of_several_held_calls_the_clouds_own_and_the_one_held_last_is_meant() {
     assert!(cloud.try_recv().is_err());
     let order = async { told(scene.phone(102), "*8").await };
     let answer = async {
-        let asked = cloud.recv().await.unwrap();
+        let asked = asked_of(&mut cloud).await;
         assert_eq!(asked.order, update("connect"));
         asked.answer(Ok(()));
         first.hang_up();
@@ -172,7 +174,7 @@ async fn who_gives_the_order_up_does_not_take_it_back() {
     let (mut customer, mut bob) = customer(&scene).await;
     hold(&mut bob).await;
     let mut order = scene.phone(102).dial(Dial::to(DIALLED));
-    let asked = cloud.recv().await.unwrap();
+    let asked = asked_of(&mut cloud).await;
     order.hang_up();
     order.ended().await;
     bob.hang_up();
@@ -194,7 +196,7 @@ async fn a_call_that_is_moved_already_is_not_moved_once_more() {
     let (mut customer, mut bob) = customer(&scene).await;
     hold(&mut bob).await;
     bob.refer(AWAY);
-    let asked = cloud.recv().await.unwrap();
+    let asked = asked_of(&mut cloud).await;
     told(scene.phone(102), DIALLED).await;
     // Its leg is on its way out.
     assert_eq!(outcome(&scene).await, "404 You hold no call.");
@@ -225,7 +227,7 @@ async fn a_call_that_another_phone_of_the_extension_holds_is_not_meant() {
     let same = phone(beside);
     let order = async { told(&same, DIALLED).await };
     let answer = async {
-        cloud.recv().await.unwrap().answer(Ok(()));
+        asked_of(&mut cloud).await.answer(Ok(()));
         customer.hang_up();
     };
     tokio::join!(order, answer);

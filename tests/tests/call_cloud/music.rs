@@ -12,7 +12,7 @@ use offhook_tests::sim::scene::{OFFICE, Scene, TRUNK, connect};
 use offhook_tests::sim::sdp::Direction;
 use tokio::time::sleep;
 
-use super::{AWAY, BOBS, TRANSACTION, open, reported};
+use super::{AWAY, BOBS, TRANSACTION, asked_of, open, reported};
 
 /// Where the customer listens.
 const EAR: (u8, u8) = (201, 9);
@@ -81,7 +81,7 @@ async fn who_waits_for_the_cloud_hears_music_when_another_calls_phone_holds_him_
     assert!(customer.music() > 10, "held");
 
     ann.refer(AWAY);
-    let asked = cloud.recv().await.unwrap();
+    let asked = asked_of(&mut cloud).await;
     assert!(customer.music() > 10, "held while the cloud is asked");
     asked.answer(Err(CloudError::Refused("ForbiddenException".into())));
     assert_eq!(reported(&mut ann).await, "100 Trying");
@@ -93,7 +93,7 @@ async fn who_waits_for_the_cloud_hears_music_when_another_calls_phone_holds_him_
     assert_eq!(customer.music(), 0, "they talk again");
 
     ann.refer(AWAY);
-    let asked = cloud.recv().await.unwrap();
+    let asked = asked_of(&mut cloud).await;
     assert_eq!(customer.music(), 0, "they talk while the cloud is asked");
     ann.hang_up();
     ann.ended().await;
@@ -114,7 +114,7 @@ async fn a_phone_that_hangs_up_when_its_caller_has_left_already_has_given_him_ba
     let (scene, mut cloud) = open(&format!("answer_seconds = 30\n{BOBS}")).await;
     let (mut customer, mut bob) = super::customer(&scene).await;
     bob.refer(AWAY);
-    let asked = cloud.recv().await.unwrap();
+    let asked = asked_of(&mut cloud).await;
     customer.hang_up();
     customer.ended().await;
     bob.hang_up();

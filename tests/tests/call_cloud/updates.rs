@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep;
 
-use super::{AWAY, CLOUD, customer, reported};
+use super::{AWAY, CLOUD, asked_of, customer, reported};
 
 fn bridge(number: &str) -> Value {
     json!({"Type": "CallAndBridge", "Parameters": {"CallTimeoutSeconds": "30",
@@ -61,7 +61,7 @@ async fn updates_wait_while_the_cloud_is_asked_and_are_told_in_order_when_it_ref
     let (scene, mut cloud, script) = flow(vec![]).await;
     let (mut customer, mut bob) = customer(&scene).await;
     bob.refer(AWAY);
-    let asked = cloud.recv().await.unwrap();
+    let asked = asked_of(&mut cloud).await;
     for n in 1..=3 {
         update(&scene, n);
         sleep(Duration::from_secs(1)).await;
@@ -83,7 +83,7 @@ async fn an_update_comes_too_late_when_the_cloud_has_the_caller() {
     let (scene, mut cloud, script) = flow(vec![]).await;
     let (mut customer, mut bob) = customer(&scene).await;
     bob.refer(AWAY);
-    let asked = cloud.recv().await.unwrap();
+    let asked = asked_of(&mut cloud).await;
     update(&scene, 1);
     asked.answer(Ok(()));
     sleep(Duration::from_secs(1)).await;
@@ -103,7 +103,7 @@ async fn updates_that_wait_while_the_phone_rings_again_are_told_to_who_had_the_c
     let (scene, mut cloud, script) = flow(more).await;
     let (mut customer, mut bob) = customer(&scene).await;
     bob.refer(AWAY);
-    let asked = cloud.recv().await.unwrap();
+    let asked = asked_of(&mut cloud).await;
     bob.hang_up();
     bob.ended().await;
     update(&scene, 1);
@@ -147,7 +147,7 @@ async fn an_update_that_sends_the_caller_elsewhere_ends_the_ringing() {
     let (scene, mut cloud, script) = flow(more).await;
     let (mut customer, mut bob) = customer(&scene).await;
     bob.refer(AWAY);
-    let asked = cloud.recv().await.unwrap();
+    let asked = asked_of(&mut cloud).await;
     bob.hang_up();
     bob.ended().await;
     asked.answer(refused());
@@ -177,7 +177,7 @@ async fn a_flow_that_thinks_about_an_update_does_not_keep_the_phone_from_ringing
     let (scene, mut cloud, script) = flow(vec![Answer::Never]).await;
     let (mut customer, mut bob) = customer(&scene).await;
     bob.refer(AWAY);
-    let asked = cloud.recv().await.unwrap();
+    let asked = asked_of(&mut cloud).await;
     update(&scene, 1);
     sleep(Duration::from_secs(1)).await;
     asked.answer(refused());
