@@ -126,7 +126,7 @@ fn a_disk_that_is_nearly_full_takes_no_message() {
 async fn what_came_of_an_order_is_spoken_or_at_least_sounded_and_kept_at_the_end() {
     let no_call = crate::failure::NO_HELD_CALL;
     for (well, failure, sound) in [(true, None, "beep"), (false, Some(no_call), "error")] {
-        let mut app = Told::new("words", well, failure);
+        let mut app = super::Told::new("words", well, failure);
         let actions = tell(&mut app, EventType::NewInboundCall, None).await;
         let [Action::Speak(speak), Action::Hangup(_)] = &*actions else { panic!("{actions:?}") };
         assert_eq!(speak.speech.text.as_deref(), Some("words"));
