@@ -21,7 +21,7 @@ pub enum CloudOrder {
         instance: String,
         /// The instance's region; a box of another region cannot ask it.
         region: String,
-        /// `ContactId`.
+        /// `InitialContactId`: the first contact of a chain of transfers, which has their attributes.
         contact: String,
         /// What is written.
         attributes: BTreeMap<String, String>,

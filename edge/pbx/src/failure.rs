@@ -237,6 +237,10 @@ catalogue! {
     CLOUD_CALL_GONE = "cloud-call-gone" Network 404 false
         "The cloud no longer has the call that a phone gave back to it."
         "Mostly nothing is wrong: the caller had just hung up. Else compare `[cloud]` with the headers of the call's INVITE in the timeline.";
+    /// The code of `[cloud]`, dialled in a new call.
+    NO_HELD_CALL = "no-held-call" Peer 404 false
+        "A phone dialled the code of `[cloud]` and held no call that could be moved."
+        "Put the call on hold at the same phone, then dial the code and the number.";
     /// 400, 401, 403 of AWS.
     CLOUD_REFUSED = "cloud-refused" Us 403 false
         "AWS refused to move a caller whom a phone gave back."

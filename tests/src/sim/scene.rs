@@ -73,6 +73,15 @@ impl Scene {
         Self::build("", "", more, None, Some(cloud)).await
     }
 
+    /// With such a cloud, applications for `flow:NAME`, and more configuration.
+    pub async fn in_cloud_running(
+        cloud: Arc<dyn Cloud>,
+        applications: Arc<dyn Applications>,
+        more: &str,
+    ) -> Self {
+        Self::build("", "", more, Some(applications), Some(cloud)).await
+    }
+
     async fn build(
         server: &str,
         media: &str,

@@ -7,7 +7,7 @@ use offhook_tests::sim::agent::Dial;
 use offhook_tests::sim::scene::{connect, text};
 use tokio::time::sleep;
 
-use super::{AWAY, BOBS, TRANSACTION, customer, customer_with, open, reported};
+use super::{AWAY, BOBS, TRANSACTION, asked_of, customer, customer_with, open, reported};
 
 #[tokio::test(start_paused = true)]
 async fn a_call_whose_application_nobody_knows_says_which_key_is_missing() {
@@ -55,7 +55,7 @@ async fn a_phone_in_another_call_that_hangs_up_when_the_cloud_refuses_rings_agai
         bob.ended().await;
         second.ended().await;
         ann.refer(AWAY);
-        let asked = cloud.recv().await.unwrap();
+        let asked = asked_of(&mut cloud).await;
         if hangs_up_first {
             ann.hang_up();
             ann.ended().await;

@@ -6,7 +6,7 @@ use offhook_pbx::cloud::CloudError;
 use offhook_tests::sim::sdp::Direction;
 use tokio::time::sleep;
 
-use super::{AWAY, BOBS, customer, no_invite_went_out, open, reported};
+use super::{AWAY, BOBS, asked_of, customer, no_invite_went_out, open, reported};
 
 #[tokio::test(start_paused = true)]
 async fn a_cloud_that_refuses_leaves_the_caller_with_the_desk_and_the_phone_says_why() {
@@ -24,7 +24,7 @@ async fn a_cloud_that_refuses_leaves_the_caller_with_the_desk_and_the_phone_says
     ] {
         bob.refer(AWAY);
         assert_eq!(reported(&mut bob).await, "100 Trying");
-        cloud.recv().await.unwrap().answer(Err(error));
+        asked_of(&mut cloud).await.answer(Err(error));
         assert_eq!(reported(&mut bob).await, says);
         sleep(Duration::from_secs(5)).await;
         assert!(customer.still_up() && bob.still_up());
@@ -51,7 +51,7 @@ async fn a_cloud_that_is_silent_is_not_waited_for() {
     bob.refer(AWAY);
     assert_eq!(reported(&mut bob).await, "100 Trying");
     let begun = tokio::time::Instant::now();
-    let asked = cloud.recv().await.unwrap();
+    let asked = asked_of(&mut cloud).await;
     assert_eq!(reported(&mut bob).await, "503 The cloud does not answer");
     assert_eq!(begun.elapsed().as_secs(), 5);
     // An answer that comes later moves nobody's transfer.
@@ -68,7 +68,7 @@ async fn a_cloud_that_takes_the_order_and_does_nothing_loses_nobody() {
     let (scene, mut cloud) = open(&format!("bye_seconds = 8\n{BOBS}")).await;
     let (mut customer, mut bob) = customer(&scene).await;
     bob.refer(AWAY);
-    cloud.recv().await.unwrap().answer(Ok(()));
+    asked_of(&mut cloud).await.answer(Ok(()));
     assert_eq!(reported(&mut bob).await, "100 Trying");
     assert_eq!(reported(&mut bob).await, "183 The cloud moves the call");
     assert_eq!(reported(&mut bob).await, "504 The cloud did not take the call");
@@ -86,7 +86,7 @@ async fn a_bye_that_is_faster_than_the_answer_is_what_the_answer_says() {
         let (mut customer, mut bob) = customer(&scene).await;
         bob.refer(AWAY);
         assert_eq!(reported(&mut bob).await, "100 Trying");
-        let asked = cloud.recv().await.unwrap();
+        let asked = asked_of(&mut cloud).await;
         customer.hang_up();
         customer.ended().await;
         sleep(Duration::from_secs(1)).await;
@@ -98,7 +98,7 @@ async fn a_bye_that_is_faster_than_the_answer_is_what_the_answer_says() {
     // Nobody answers at all: the caller is gone all the same.
     let (mut customer, mut bob) = customer(&scene).await;
     bob.refer(AWAY);
-    let _asked = cloud.recv().await.unwrap();
+    let _asked = asked_of(&mut cloud).await;
     customer.hang_up();
     customer.ended().await;
     assert_eq!(reported(&mut bob).await, "100 Trying");
@@ -112,7 +112,7 @@ async fn a_phone_that_hangs_up_while_the_cloud_is_asked_has_given_the_caller_bac
     let (scene, mut cloud) = open(BOBS).await;
     let (mut customer, mut bob) = customer(&scene).await;
     bob.refer(AWAY);
-    let asked = cloud.recv().await.unwrap();
+    let asked = asked_of(&mut cloud).await;
     bob.hang_up();
     bob.ended().await;
     sleep(Duration::from_secs(2)).await;
@@ -132,7 +132,7 @@ async fn a_desk_that_has_hung_up_rings_again_when_the_cloud_refuses() {
     for answer in [Err(refused), Ok(())] {
         let (mut customer, mut bob) = customer(&scene).await;
         bob.refer(AWAY);
-        let asked = cloud.recv().await.unwrap();
+        let asked = asked_of(&mut cloud).await;
         bob.hang_up();
         bob.ended().await;
         asked.answer(answer);
@@ -147,7 +147,7 @@ async fn a_desk_that_has_hung_up_rings_again_when_the_cloud_refuses() {
     // Nobody is there any more: the caller is told.
     let (mut customer, mut bob) = customer(&scene).await;
     bob.refer(AWAY);
-    let asked = cloud.recv().await.unwrap();
+    let asked = asked_of(&mut cloud).await;
     bob.hang_up();
     bob.ended().await;
     asked.answer(Err(CloudError::Unavailable("no answer".into())));
@@ -161,7 +161,7 @@ async fn a_second_transfer_while_the_cloud_is_asked_waits_for_its_turn() {
     let (scene, mut cloud) = open(BOBS).await;
     let (customer, mut bob) = customer(&scene).await;
     bob.refer(AWAY);
-    let asked = cloud.recv().await.unwrap();
+    let asked = asked_of(&mut cloud).await;
     bob.refer("<sip:+15558880000@office.example>");
     sleep(Duration::from_secs(1)).await;
     assert!(scene.net.messages("SIP/2.0 491").iter().any(|(.., m)| m.contains("REFER")));

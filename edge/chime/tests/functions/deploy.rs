@@ -1,9 +1,13 @@
 //! What is deployed beside the functions: the template, linted by AWS's own linter; what it does by
 //! a function of its own, held against the model of the API; and the contact flow.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::process::Command;
 
+use offhook_chime::credentials::Environment;
+use offhook_chime::take_back::settings::Settings;
+use offhook_chime::take_back::{Pass, Rules, Target};
+use offhook_sma::action::AudioSource;
 use serde_json::{Value, json};
 
 use crate::python;
@@ -55,6 +59,85 @@ fn roles_may_do_what_the_functions_do_and_no_more() {
         "sqs:SendMessage",
     ]);
     assert_eq!(allowed("ConnectFunctionRole"), connect);
+}
+
+/// What a value of the template comes to with these parameters. `None`: it is not there.
+fn filled(template: &Value, parameters: &[(&str, &str)], value: &Value) -> Option<String> {
+    let parameter = |name: &str| {
+        let given = parameters.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+        let usual = || template["Parameters"][name]["Default"].as_str();
+        given.or_else(usual).map(str::to_owned)
+    };
+    if let Some(name) = value["Ref"].as_str() {
+        let other = || (name != "AWS::NoValue").then(|| format!("a-{name}"));
+        return parameter(name).or_else(other);
+    }
+    if let Some(of) = value["Fn::GetAtt"].as_array() {
+        return Some(format!("arn:{}", of[0].as_str().unwrap()));
+    }
+    let [condition, then, otherwise] = value["Fn::If"].as_array().unwrap().as_slice() else {
+        panic!("{value}");
+    };
+    let given = &template["Conditions"][condition.as_str().unwrap()]["Fn::Not"][0]["Fn::Equals"];
+    assert_eq!(given[1], "", "{condition}");
+    let is_given = !parameter(given[0]["Ref"].as_str().unwrap()).unwrap().is_empty();
+    filled(template, parameters, if is_given { then } else { otherwise })
+}
+
+/// The settings of `sma-function` as the template makes them.
+fn settings(parameters: &[(&str, &str)]) -> Settings {
+    let template = read(TEMPLATE);
+    let variables =
+        template["Resources"]["SmaFunction"]["Properties"]["Environment"]["Variables"].clone();
+    let variables: HashMap<String, String> = variables
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter_map(|(name, value)| Some((name.clone(), filled(&template, parameters, value)?)))
+        .collect();
+    Settings::new(Environment::of(variables))
+}
+
+#[test]
+fn the_template_sets_what_the_function_understands() {
+    let office = ("OfficeNumber", "+18555550111");
+    let usual = Rules::default();
+    let rules = settings(&[office]).rules().unwrap();
+    assert_eq!(rules.transaction_header, usual.transaction_header);
+    assert_eq!(rules.application_header, usual.application_header);
+    assert_eq!((rules.direct, rules.exhausted.music), (None, None));
+
+    let arn = "arn:aws:chime:us-east-1:111122223333:vc/abcdef1ghij2klmno3pqr4";
+    let connect = [("ConnectPhoneNumber", "+12065550100"), ("ConnectArn", arn)];
+    let music = [("WaitMusicBucket", "sounds"), ("WaitMusicKey", "wait.wav")];
+    let headers = [("TransactionHeader", "X-Tx"), ("ApplicationHeader", "-")];
+    let all = [&[office][..], &connect, &music, &headers].concat();
+    let rules = settings(&all).rules().unwrap();
+    assert_eq!((&*rules.transaction_header, &*rules.application_header), ("X-Tx", ""));
+    let music = AudioSource::S3 { bucket_name: "sounds".into(), key: "wait.wav".into() };
+    assert_eq!(rules.exhausted.music, Some(music));
+    let direct = rules.direct.unwrap();
+    assert_eq!(direct.pass, Pass::Header("X-Tx".into()));
+    assert_eq!(direct.target, Target { number: "+12065550100".into(), arn: Some(arn.into()) });
+    let by_user_to_user = [&all[..], &[("PassTransaction", "user-to-user")]].concat();
+    let direct = settings(&by_user_to_user).rules().unwrap().direct.unwrap();
+    assert_eq!(direct.pass, Pass::UserToUser);
+}
+
+#[test]
+fn only_the_application_may_read_the_sound_and_nothing_beside_it() {
+    let template = read(TEMPLATE);
+    let permission = &template["Resources"]["WaitMusicPermission"];
+    assert_eq!(permission["Condition"], "LetsReadWaitMusic");
+    let statements = &permission["Properties"]["PolicyDocument"]["Statement"];
+    assert_eq!(statements.as_array().unwrap().len(), 1);
+    let statement = &statements[0];
+    assert_eq!(statement["Principal"], json!({"Service": "voiceconnector.chime.amazonaws.com"}));
+    assert_eq!(statement["Action"], "s3:GetObject");
+    let object = "arn:${AWS::Partition}:s3:::${WaitMusicBucket}/${WaitMusicKey}";
+    assert_eq!(statement["Resource"]["Fn::Sub"], object);
+    let who = statement["Condition"]["ArnEquals"]["aws:SourceArn"]["Fn::Sub"].as_str().unwrap();
+    assert!(who.ends_with(":sma/${SipMediaApplication.SipMediaApplicationId}"), "{who}");
 }
 
 /// Runs the template's own function with clients that take what the API's model takes, in order.

@@ -7,12 +7,14 @@ mod click;
 mod dial;
 mod menu;
 mod simple;
+mod told;
 mod voicemail;
 
 pub(crate) use click::Click;
 pub use dial::{Dial, Step};
 pub use menu::{Lamp, VoicemailMenu};
 pub use simple::{Conference, Echo, NewConference, Play, Record, Refuse, Say, Supervise};
+pub(crate) use told::Told;
 pub use voicemail::{Greeting, Mailbox, Voicemail};
 
 use futures_util::future::BoxFuture;

@@ -121,3 +121,26 @@ fn a_disk_that_is_nearly_full_takes_no_message() {
     assert!(super::voicemail::disk_has_room(&folder, 1));
     assert!(!super::voicemail::disk_has_room(&folder, u64::MAX));
 }
+
+#[tokio::test]
+async fn what_came_of_an_order_is_spoken_or_at_least_sounded_and_kept_at_the_end() {
+    let no_call = crate::failure::NO_HELD_CALL;
+    for (well, failure, sound) in [(true, None, "beep"), (false, Some(no_call), "error")] {
+        let mut app = super::Told::new("words", well, failure);
+        let actions = tell(&mut app, EventType::NewInboundCall, None).await;
+        let [Action::Speak(speak), Action::Hangup(_)] = &*actions else { panic!("{actions:?}") };
+        assert_eq!(speak.speech.text.as_deref(), Some("words"));
+        assert_eq!(app.take_failure(), None, "an answer would make history of it");
+        let mute = failed(&actions[0], 0);
+        let actions = tell(&mut app, EventType::ActionFailed, mute).await;
+        let [Action::PlayAudio(played), Action::Hangup(_)] = &*actions else {
+            panic!("{actions:?}")
+        };
+        assert_eq!(played.audio_source, builtin(sound));
+        let actions = tell(&mut app, EventType::ActionFailed, failed(&actions[0], 0)).await;
+        assert!(matches!(&*actions, [Action::Hangup(_)]), "{actions:?}");
+        assert_eq!(tell(&mut app, EventType::Hangup, None).await, []);
+        assert_eq!(app.take_failure().map(|given_up| given_up.failure), failure);
+        assert_eq!(app.take_failure(), None, "once");
+    }
+}

@@ -200,6 +200,9 @@ impl Call {
 
     /// Both legs are up: the action is done.
     pub(super) fn connected(&mut self, now: Instant, id: LegId) {
+        if self.has_caller_again(now, id) {
+            return;
+        }
         let put_through = self.put_through(now);
         let Some(leg) = self.leg(id) else { return };
         leg.part = Part::Callee;

@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use offhook_sip::message::StatusCode;
 use offhook_sma::action::{Action, LegTag};
-use offhook_sma::event::{ActionData, EventType};
+use offhook_sma::event::{ActionData, EventType, InvocationEvent};
 use offhook_sma::invoke::Policy;
 use offhook_sma::reply::{Reply, ReplyError};
 use offhook_sma::rules::{FIRST_ACTION, NothingToDo};
-use offhook_sma::session::{MAX_INVOCATIONS, Taken};
+use offhook_sma::session::{MAX_INVOCATIONS, Taken, Transaction};
 
 use super::runner::Running;
 use super::{APP_QUEUE, Call, Done};
@@ -24,6 +24,27 @@ pub(super) struct Tell {
     data: Option<ActionData>,
     /// Of `INVALID_LAMBDA_RESPONSE`.
     error: Option<(&'static str, String)>,
+}
+
+impl Tell {
+    pub(super) fn new(kind: EventType, leg: LegTag, data: Option<ActionData>) -> Self {
+        Self { kind, leg, data, error: None }
+    }
+
+    pub(super) fn kind(&self) -> EventType {
+        self.kind
+    }
+
+    pub(super) fn leg(&self) -> LegTag {
+        self.leg
+    }
+
+    pub(super) fn event(self, transaction: &mut Transaction) -> InvocationEvent {
+        match self.error {
+            Some((kind, text)) => transaction.invalid_reply(kind, &text),
+            None => transaction.event(self.kind, self.data),
+        }
+    }
 }
 
 impl Call {
@@ -56,25 +77,33 @@ impl Call {
                 | EventType::ActionFailed
                 | EventType::Hangup
         );
-        self.app_queue.push_back(Tell { kind, leg, data, error: None });
+        self.app_queue.push_back(Tell::new(kind, leg, data));
     }
 
     pub(super) fn run_app(&mut self) {
         if self.app_queue.is_empty() || self.is_with_cloud() {
             return;
         }
-        let Some(mut app) = self.app.take() else { return };
-        let Some(Tell { kind, leg, data, error }) = self.app_queue.pop_front() else { return };
-        let event = match error {
-            Some((kind, text)) => self.transaction.invalid_reply(kind, &text),
-            None => self.transaction.event(kind, data),
-        };
-        let run = self.app_run;
+        let Some(app) = self.app.take() else { return };
+        let Some(tell) = self.app_queue.pop_front() else { return };
+        let about = (tell.kind, tell.leg);
+        let event = tell.event(&mut self.transaction);
+        self.ask(app, self.app_run, about, event);
+    }
+
+    /// Asks one; `run` comes back with its answer.
+    pub(super) fn ask(
+        &mut self,
+        mut app: Box<dyn Application>,
+        run: u64,
+        (told, leg): (EventType, LegTag),
+        event: InvocationEvent,
+    ) {
         let longest = Policy::default().deadline;
         self.work.push(Box::pin(async move {
             let reply = tokio::time::timeout(longest, app.handle(event)).await;
             let reply = reply.unwrap_or(Err(AppError::TimedOut));
-            Done::App { run, app, told: kind, leg, reply }
+            Done::App { run, app, told, leg, reply }
         }));
     }
 

@@ -100,6 +100,7 @@ impl Call {
             hung_up: None,
             first_action_by: None,
             last_words: None,
+            order: new.order,
             creating,
             listening: None,
             leg_tapes: Vec::new(),
@@ -137,8 +138,12 @@ impl Call {
         if self.creating.is_some() {
             return self.begin_created(now);
         }
-        if self.offer_fits(now) {
-            self.tell(now, LegTag::A, EventType::NewInboundCall, None);
+        if !self.offer_fits(now) {
+            return;
+        }
+        match self.order.take() {
+            Some(number) => self.move_held(number),
+            None => self.tell(now, LegTag::A, EventType::NewInboundCall, None),
         }
     }
 

@@ -5,9 +5,10 @@
 //! > he is the desk's, and whatever goes wrong, the desk has him still, or again.
 //!
 //! [`super::transfer`] comes here before it calls a number; what was asked for is decided by
-//! [`super::homeward`].
+//! [`super::homeward`]; a phone that gets its caller back after it hung up is rung by
+//! [`super::called_back`].
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use offhook_media::engine::{Playback, Repeat};
 use offhook_sip::header::Headers;
@@ -16,8 +17,9 @@ use offhook_sip::session::EndedBy;
 use offhook_sma::action::AudioSource;
 use offhook_sma::speech::SpeechParameters;
 
+use super::called_back::{GivenBack, Phone};
 use super::homeward::{Homeward, Way};
-use super::leg::{Leg, LegId, Part};
+use super::leg::{Leg, LegId};
 use super::sounds::{Loaded, NotLoaded};
 use super::transfer::{Stage, Transfer, Transferor};
 use super::{Call, Done};
@@ -26,27 +28,6 @@ use crate::failure::{self, Failure};
 
 /// Of what is played here: its end is told to nobody.
 const WORDS: u64 = u64::MAX;
-
-/// A phone that hangs up within this after it was told that the caller stays did not know it yet,
-/// or hangs up by itself whatever it is told.
-const CROSSING: Duration = Duration::from_secs(2);
-
-/// A phone that has its caller again.
-pub(super) struct GivenBack {
-    phone: Phone,
-    remaining: LegId,
-    extension: String,
-    until: Instant,
-}
-
-/// Where it is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phone {
-    /// In this call.
-    Leg(LegId),
-    /// In the other call, which is joined to this one.
-    Partner { run: u64 },
-}
 
 /// The cloud was asked to move the remaining party.
 pub(super) struct InCloud {
@@ -227,6 +208,7 @@ impl Call {
         self.report(now, StatusCode::OK);
         let Some(transfer) = self.transfer.take() else { return };
         self.timeline.note(now, None, "the cloud has the caller");
+        self.forget_updates(now);
         self.music = None;
         self.record.destination = Some(destination);
         self.keep_record();
@@ -262,10 +244,13 @@ impl Call {
         let Some(transfer) = &mut self.transfer else { return };
         if transfer.by.is_gone() {
             transfer.stage = Stage::Asked;
+            transfer.words = Some(words);
+            let status = StatusCode::new(failure.sip_status);
+            transfer.tell_orderer(status.unwrap_or(StatusCode::TEMPORARILY_UNAVAILABLE));
             let extension = transfer.extension.clone();
             self.transfer_status(failure.sip_status);
             self.timeline.note(now, None, "the phone has hung up: it rings again");
-            return self.call_target(now, &extension);
+            return self.ring_desk_again(now, &extension);
         }
         let spoken = match &**transfer {
             Transfer { by_keys: true, by: Transferor::Leg { id, .. }, .. } => Some(*id),
@@ -277,56 +262,13 @@ impl Call {
         };
         if let Some(phone) = phone {
             let (remaining, extension) = (transfer.remaining, transfer.extension.clone());
-            let until = now + CROSSING;
-            self.given_back = Some(Box::new(GivenBack { phone, remaining, extension, until }));
+            self.given_back = Some(Box::new(GivenBack::new(now, phone, remaining, extension)));
         }
         self.report_with(words);
         self.transfer_failed(now, failure.sip_status);
         if let Some(leg) = spoken {
             self.say_to(leg, words);
         }
-    }
-
-    /// A leg was hung up: `true`, it was a phone's that had just got its caller back, and it rings
-    /// again.
-    pub(super) fn rings_again(&mut self, now: Instant, id: LegId, part: Part) -> bool {
-        let by = Transferor::Leg { id, part, report: None, gone: true };
-        self.call_back(now, Phone::Leg(id), by)
-    }
-
-    /// The other call is over: `true`, it was that of a phone that had just got its caller back,
-    /// and that rings again.
-    pub(super) fn partner_rings_again(&mut self, now: Instant, run: u64) -> bool {
-        let Some(partner) = self.partner.as_ref().filter(|partner| partner.run == run) else {
-            return false;
-        };
-        let control = partner.control.clone();
-        let by = Transferor::Call { control, held: false, gone: true };
-        self.call_back(now, Phone::Partner { run }, by)
-    }
-
-    fn call_back(&mut self, now: Instant, phone: Phone, by: Transferor) -> bool {
-        let Some(back) = self.given_back.take_if(|back| back.phone == phone) else { return false };
-        let GivenBack { remaining, extension, until, .. } = *back;
-        let there = self.leg_ref(remaining).is_some_and(|leg| leg.tag().is_some());
-        if now > until || !there || self.transfer.is_some() || !self.is_settled() {
-            return false;
-        }
-        self.timeline.note(now, None, "the phone has hung up meanwhile: it rings again");
-        self.stop_music();
-        if let Phone::Partner { .. } = phone {
-            self.partner = None;
-            // Perhaps the other call's music.
-            if let Some(port) = self.leg_ref(remaining).and_then(Leg::port) {
-                port.stop_play();
-            }
-        }
-        let stage = Stage::Asked;
-        let number = extension.clone();
-        let transfer = Transfer { by, remaining, extension, stage, by_keys: false };
-        self.transfer = Some(Box::new(transfer));
-        self.call_target(now, &number);
-        true
     }
 
     /// A person who has no display for it hears why.

@@ -7,12 +7,11 @@
 use std::time::{Duration, Instant};
 
 use offhook_media::dtmf::Digit;
-use offhook_sip::message::StatusCode;
 
 use super::Call;
-use super::leg::{LegId, Part, Party};
+use super::leg::{LegId, Party};
 use super::runner::Running;
-use super::transfer::{Stage, Transfer, Transferor};
+use super::transfer::{Transfer, Transferor};
 
 /// Ends the number.
 const END: char = '#';
@@ -98,15 +97,8 @@ impl Call {
             }
             return;
         }
-        self.transfer_ordered(now, Some(label), &extension, &number, false);
-        self.stop_music();
         let by = Transferor::Leg { id, part, report: None, gone: false };
-        let transfer = Transfer { by, remaining, extension, stage: Stage::Asked, by_keys: true };
-        self.transfer = Some(Box::new(transfer));
-        self.report(now, StatusCode::TRYING);
-        if let Some(leg) = self.leg(id) {
-            leg.part = Part::Leaving;
-        }
-        self.carry_out(now, number, None);
+        let transfer = Transfer { by_keys: true, ..Transfer::new(by, remaining, extension) };
+        self.begin_transfer(now, id, transfer, number, None);
     }
 }

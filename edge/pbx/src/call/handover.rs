@@ -78,10 +78,12 @@ impl Call {
             emergency: self.emergency,
             to_emergency: self.to_emergency,
             ends_at: self.ends_at,
+            run: self.app_run,
+            // It was for the application that had the call.
+            waiting: std::mem::take(&mut self.app_queue),
+            back: false,
         };
-        self.app_run += 1;
-        // What waited was for the application that had the call.
-        self.app_queue.clear();
+        self.app_run = self.run_id();
         self.to_emergency = plan.emergency;
         if plan.emergency {
             self.becomes_emergency();
@@ -120,11 +122,20 @@ impl Call {
         self.report(now, StatusCode::OK);
         let transfer = self.transfer.take()?;
         self.timeline.note(now, None, "the call is put through");
-        if let Stage::Calling(before) = transfer.stage
-            && before.destination.is_some()
-        {
-            self.record.destination = before.destination;
-            self.keep_record();
+        if let Stage::Calling(before) = transfer.stage {
+            if before.back {
+                // Its phone does not answer, something else does.
+                self.entry.run_by(&self.transaction.details().sip_media_application_id);
+            }
+            for tell in before.waiting {
+                let text =
+                    format!("{} comes too late: the call is put through", tell.kind().as_str());
+                self.timeline.note(now, None, text);
+            }
+            if before.destination.is_some() {
+                self.record.destination = before.destination;
+                self.keep_record();
+            }
         }
         if let Transferor::Leg { id, gone: false, .. } = transfer.by {
             self.leave(now, id);
@@ -162,11 +173,10 @@ impl Call {
     }
 
     /// The application that had the call has it again.
-    fn restore(&mut self, now: Instant, before: Before, remaining: Option<LegId>) {
+    pub(super) fn restore(&mut self, now: Instant, before: Before, remaining: Option<LegId>) {
         self.stop_bridging(now, &[]);
         self.script.clear();
-        self.app_queue.clear();
-        self.app_run += 1;
+        (self.app_queue, self.app_run) = (before.waiting, before.run);
         let Before { emergency, to_emergency, ends_at, .. } = before;
         (self.emergency, self.to_emergency, self.ends_at) = (emergency, to_emergency, ends_at);
         self.watch_for_silence(now);

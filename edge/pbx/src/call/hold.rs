@@ -111,9 +111,13 @@ impl Call {
     }
 
     fn held_or_resumed(&mut self, now: Instant, id: LegId, was_held: bool) {
-        let Some(leg) = self.leg_ref(id) else { return };
+        let Some(leg) = self.leg(id) else { return };
         let label = leg.label;
-        match (was_held, leg.media.as_ref().is_some_and(|m| m.held)) {
+        let held = leg.media.as_ref().is_some_and(|m| m.held);
+        if let Some(media) = leg.media.as_mut().filter(|_| held != was_held) {
+            media.held_since = held.then_some(now);
+        }
+        match (was_held, held) {
             (false, true) => self.timeline.note(now, Some(label), "holds the call"),
             (true, false) => self.timeline.note(now, Some(label), "resumes the call"),
             _ => {}

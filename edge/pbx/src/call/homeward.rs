@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use offhook_config::dialplan::{Route, is_e164};
-use offhook_config::{Cloud, Fact, Pattern};
+use offhook_config::{Cloud, Fact};
 
 use super::identity::{self, Caller, Source};
 use super::leg::{Leg, LegId, Party};
 use super::{Call, CloudOrigin};
 use crate::cloud::{CloudCall, CloudOrder};
 use crate::failure::{self, Failure};
-use crate::office::route::may_call_out;
+use crate::office::route::{behind_code, may_call_out};
 
 /// Dialled for Connect, and said to the application for it.
 const CONNECT: &str = "connect";
@@ -82,7 +82,7 @@ impl Call {
         if !config.cloud.transfers || self.services.cloud.is_none() {
             return Homeward::NotOurs;
         }
-        let by_code = self.behind_code(dialled);
+        let by_code = behind_code(config, &*self.services.phonebook, dialled);
         let number = by_code.unwrap_or(dialled);
         let wish = match (self.wish(extension, number, by_code.is_some()), by_code) {
             (Ok(Some(wish)), _) => wish,
@@ -112,26 +112,6 @@ impl Call {
             (None, _, Some(_)) => Homeward::Here(number.to_owned()),
             (None, _, None) => Homeward::NotOurs,
         }
-    }
-
-    /// What was dialled behind the code. `None`: the code is not there, or only as the beginning of
-    /// a number that leads somewhere as a whole.
-    fn behind_code<'a>(&self, dialled: &'a str) -> Option<&'a str> {
-        let config = self.config();
-        let code = config.cloud.code.as_str();
-        let number = dialled.strip_prefix(code)?;
-        let phonebook = &self.services.phonebook;
-        let origin = offhook_config::Origin::Phone;
-        let leads = match config.route(origin, dialled, |n| phonebook.account(n).is_some()) {
-            Route::Nowhere(_) => false,
-            // A rule for every number says nothing about the code.
-            Route::To(_) => config.rule(origin, dialled).is_none_or(|rule| match &rule.pattern {
-                Pattern::Prefix(start) => start.len() >= code.len(),
-                Pattern::Exact(_) => true,
-            }),
-            _ => true,
-        };
-        (!leads).then_some(number)
     }
 
     /// `None`: it is a number of the office, or of somebody who helps.
@@ -245,7 +225,9 @@ impl Call {
             Fact::Call => self.record.id.clone(),
         });
         let way = Way::Connect { target: target.clone() };
-        let contact = origin.contact_id.clone().unwrap_or_default();
+        // Attributes are the whole chain's, which is named by its first contact.
+        let contact = origin.initial_contact_id.clone().or_else(|| origin.contact_id.clone());
+        let contact = contact.unwrap_or_default();
         let named = origin.instance_id().zip(origin.instance_region());
         let order = match named {
             _ if attributes.is_empty() => None,

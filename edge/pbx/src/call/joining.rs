@@ -293,7 +293,11 @@ impl Call {
                     return self.transfer_failed(now, 480);
                 }
                 let number = if dialled.is_empty() { number } else { dialled };
-                return self.call_target(now, &number);
+                // That call is given up. The cloud moves its own leg there, where it has one.
+                if !self.ask_cloud(now, &number) {
+                    self.call_target(now, &number);
+                }
+                return;
             }
             Err(refused) => {
                 self.timeline.note(now, None, format!("its other call: {refused:?}"));

@@ -184,6 +184,8 @@ pub(crate) struct LegMedia {
     pub(super) offered: Direction,
     /// The peer holds us.
     pub(crate) held: bool,
+    /// Since then, as far as it was told.
+    pub(crate) held_since: Option<Instant>,
     /// It said so by `sendonly`: it may send music of its own.
     pub(crate) held_sending: bool,
     /// Packets of the peer, and since when there were no more of them.
@@ -207,6 +209,7 @@ impl LegMedia {
             without_audio: false,
             offered: Direction::SendRecv,
             held: false,
+            held_since: None,
             held_sending: false,
             heard: None,
         }

@@ -18,8 +18,9 @@
 //!   [`meeting`]: what needs a service of AWS.
 //! * [`passing`]: what goes from leg to leg untouched.
 //! * [`transfer`]: a phone puts its call through (REFER): [`handover`] to a number, [`joining`] to
-//!   another call of its own, [`cloud`] to where the caller came from ([`homeward`], [`code`]);
-//!   [`reports`] and [`leaving`]: what becomes of the phone.
+//!   another call of its own, [`cloud`] to where the caller came from ([`homeward`], [`code`],
+//!   [`held`]), [`called_back`] when that does not take him; [`reports`] and [`leaving`]: what
+//!   becomes of the phone.
 //! * [`supervised`]: somebody listens to the call; [`supervising`]: the leg of who does.
 //! * [`identity`], [`best`], [`origin`], [`context`]: pure rules. [`screens`]: what a screen
 //!   beside a phone shows. [`timeline`]: what happened.
@@ -30,6 +31,7 @@ mod asking;
 mod begin;
 pub(crate) mod best;
 pub(crate) mod bridge;
+mod called_back;
 mod cloud;
 mod code;
 mod conference;
@@ -37,6 +39,7 @@ mod context;
 mod created;
 mod ending;
 mod handover;
+mod held;
 mod hold;
 mod homeward;
 pub(crate) mod identity;
@@ -92,11 +95,12 @@ use tokio::sync::{Notify, mpsc};
 use self::asking::Tell;
 pub(crate) use self::begin::hops_left;
 use self::bridge::Bridging;
-use self::cloud::GivenBack;
+use self::called_back::GivenBack;
 use self::code::Keys;
 pub use self::conference::Rooms;
 pub(crate) use self::conference::room_of;
 pub(crate) use self::created::Created;
+use self::held::{AskHeld, MoveHeld, Outcome};
 pub use self::identity::{Caller, Source};
 use self::joining::{Join, JoinRefused, Joined, Partner};
 use self::leg::{Leg, LegId};
@@ -199,6 +203,8 @@ pub(crate) struct NewCall {
     /// The user part of the conference's address, when the call is to one: its Contact
     /// (RFC 4579 §5.1).
     pub(crate) focus: Option<String>,
+    /// It orders a held call to be put through: to what this says, the code before it.
+    pub(crate) order: Option<String>,
     /// Why the application refuses, when it does.
     pub(crate) failure: Option<&'static Failure>,
     pub(crate) begins: Begins,
@@ -227,6 +233,10 @@ pub(crate) enum Control {
     Join(Box<Join>),
     /// The phone at the other end, in another call, puts our party through.
     PutThrough(Box<PutThrough>),
+    /// A new call of a phone asks whether it holds this one.
+    AskHeld(Box<AskHeld>),
+    /// That phone puts the call that it holds through.
+    MoveHeld(Box<MoveHeld>),
     /// The other call did not take the party that we passed on to it.
     NotJoined,
     /// How the transfer that we asked the other call for goes: a SIP status.
@@ -297,6 +307,7 @@ enum Done {
     AskingMusic {
         clips: Result<Loaded, NotLoaded>,
     },
+    Ordered(Outcome),
     Words {
         leg: LegId,
         clips: Result<Loaded, NotLoaded>,
@@ -348,7 +359,8 @@ pub(crate) struct Call {
 
     app: Option<Box<dyn Application>>,
     app_name: &'static str,
-    /// Grows when another application takes the call: what the one before still answers is void.
+    /// Another one when another application takes the call: what the one before still answers is
+    /// void, unless it gets the call back.
     app_run: u64,
     app_queue: VecDeque<Tell>,
     /// It had too many events: it is told of nothing any more.
@@ -370,6 +382,8 @@ pub(crate) struct Call {
     first_action_by: Option<Instant>,
     /// `HANGUP` of the leg whose recording is still being written.
     last_words: Option<Box<LastWords>>,
+    /// What is to be done before the application hears of the call.
+    order: Option<String>,
     /// What the application began this call with, until somebody answers.
     creating: Option<Box<Created>>,
     listening: Option<Box<Listening>>,

@@ -74,6 +74,7 @@ impl Call {
             self.keep_record();
         }
         let Some(transfer) = &mut self.transfer else { return };
+        transfer.tell_orderer(status);
         match &mut transfer.by {
             Transferor::Call { control, .. } => {
                 let _ = control.try_send(Control::Progress(status.code()));
@@ -93,9 +94,9 @@ impl Call {
 
     /// The next report is in these words.
     pub(super) fn report_with(&mut self, words: &'static str) {
-        if let Some(Transferor::Leg { report: Some(report), .. }) =
-            self.transfer.as_mut().map(|transfer| &mut transfer.by)
-        {
+        let Some(transfer) = &mut self.transfer else { return };
+        transfer.words = Some(words);
+        if let Transferor::Leg { report: Some(report), .. } = &mut transfer.by {
             report.words = Some(words);
         }
     }

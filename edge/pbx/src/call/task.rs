@@ -96,6 +96,7 @@ impl Call {
         self.keep_leg_tapes();
         self.keep_screens();
         self.run_app();
+        self.run_app_before();
         self.close_when_over(now);
     }
 
@@ -148,6 +149,9 @@ impl Call {
 
     pub(super) fn on_done(&mut self, now: Instant, done: Done) {
         match done {
+            Done::App { run, app, told, leg, reply } if self.is_from_before(run) => {
+                self.on_reply_before(now, app, (told, leg), reply);
+            }
             Done::App { run, .. } if run != self.app_run => {}
             Done::App { app, told, leg, reply, .. } => self.on_reply(now, app, told, leg, reply),
             Done::Clips { load, clips } => self.on_clips(now, load, clips),
@@ -169,6 +173,7 @@ impl Call {
             Done::SupervisorGone { run } => self.on_supervisor_gone(now, run),
             Done::Cloud { run, answer } => self.on_cloud(now, run, answer),
             Done::AskingMusic { clips } => self.on_music_asked(now, clips),
+            Done::Ordered(outcome) => self.on_ordered(now, outcome),
             Done::Words { leg, clips } => self.on_words(now, leg, clips),
             Done::Nothing => {}
         }
@@ -181,6 +186,8 @@ impl Call {
             Control::Update(arguments) => self.on_update(now, arguments),
             Control::Join(join) => self.on_join(now, *join),
             Control::PutThrough(order) => self.on_put_through(now, *order),
+            Control::AskHeld(ask) => self.on_ask_held(*ask),
+            Control::MoveHeld(order) => self.on_move_held(now, *order),
             Control::NotJoined => self.music_for_hold(),
             Control::Progress(status) => self.on_progress(now, status),
             Control::Watch(watch) => self.on_watch(now, *watch),

@@ -10,6 +10,7 @@
 //! [`super::reports`] tells the phone how it goes; [`super::leaving`] sees the phone off.
 //! [`super::joining`] is the other kind, to a call that the phone has already.
 
+use std::collections::VecDeque;
 use std::time::{Instant, SystemTime};
 
 use offhook_sip::header::{HeaderName, Headers, Replaces};
@@ -20,7 +21,9 @@ use offhook_sma::action::LegTag;
 use offhook_sma::session::Transaction;
 use tokio::sync::{mpsc, oneshot};
 
+use super::asking::Tell;
 use super::cloud::InCloud;
+use super::held::Outcome;
 use super::identity::{self, Caller};
 use super::joining::Partner;
 use super::leg::{Leg, LegId, Part, Party};
@@ -45,6 +48,10 @@ pub(super) struct Transfer {
     pub(super) stage: Stage,
     /// By keys in the call: the person hears what a display would say.
     pub(super) by_keys: bool,
+    /// Another call of the phone, which says what came of it ([`super::held`]).
+    pub(super) orderer: Option<oneshot::Sender<Outcome>>,
+    /// What is said of it next, where the status says too little.
+    pub(super) words: Option<&'static str>,
 }
 
 /// Who asked for it.
@@ -104,6 +111,12 @@ pub(super) struct Before {
     pub(super) emergency: bool,
     pub(super) to_emergency: bool,
     pub(super) ends_at: Option<Instant>,
+    /// Names its answers; see [`Call::app_run`].
+    pub(super) run: u64,
+    /// What it was to be told.
+    pub(super) waiting: VecDeque<Tell>,
+    /// It is the phone itself that is called ([`super::called_back`]).
+    pub(super) back: bool,
 }
 
 /// An order to another call: its party is put through by the phone in this one.
@@ -139,29 +152,41 @@ impl Call {
             }
         };
         let number = self.dialled(&refer.target.uri);
-        self.transfer_ordered(now, Some(label), &extension, &number, refer.replaces.is_some());
         let report = (!refer.silent).then(|| Report::of(now, &refer));
         let by = Transferor::Leg { id, part, report, gone: false };
+        let transfer = Transfer::new(by, id, extension);
+        self.begin_transfer(now, id, transfer, number, refer.replaces);
+    }
+
+    /// The phone of a leg puts the other party through, who may be in another call.
+    pub(super) fn begin_transfer(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        mut transfer: Transfer,
+        number: String,
+        replaces: Option<Replaces>,
+    ) {
+        let Some(label) = self.leg_ref(id).map(|leg| leg.label) else { return };
+        let extension = transfer.extension.clone();
+        self.transfer_ordered(now, Some(label), &extension, &number, replaces.is_some());
         // Before anybody else is asked: a player silences what its port would hear.
         self.stop_music();
         let other = self.other(id).map(|leg| leg.id);
-        let stage = if other.is_some() { Stage::Asked } else { Stage::Elsewhere };
-        let remaining = other.unwrap_or(id);
-        let extended = extension.clone();
-        let transfer = Transfer { by, remaining, extension: extended, stage, by_keys: false };
+        transfer.stage = if other.is_some() { Stage::Asked } else { Stage::Elsewhere };
+        transfer.remaining = other.unwrap_or(id);
         self.transfer = Some(Box::new(transfer));
         // RFC 3515 §2.4.4: the first report follows at once.
         self.report(now, StatusCode::TRYING);
         if other.is_none() {
             let held = self.holds(id);
             let control = self.entry.control().clone();
-            let replaces = refer.replaces;
             return self.pass_on(now, PutThrough { control, extension, number, replaces, held });
         }
         if let Some(leg) = self.leg(id) {
             leg.part = Part::Leaving;
         }
-        self.carry_out(now, number, refer.replaces.as_ref());
+        self.carry_out(now, number, replaces.as_ref());
     }
 
     /// Our party is in another call: that one carries the transfer out.
@@ -194,11 +219,13 @@ impl Call {
 
     /// Both parties talk, and the application has nothing on its mind.
     pub(super) fn is_settled(&self) -> bool {
-        let quiet = self.script.is_idle() && self.app_queue.is_empty() && !self.awaiting_reply;
-        quiet
-            && self.app.is_some()
-            && self.bridging.is_none()
-            && matches!(self.running, Running::Nothing)
+        let quiet = self.app_queue.is_empty() && !self.awaiting_reply && self.app.is_some();
+        quiet && self.does_nothing()
+    }
+
+    /// Nothing runs or waits to be run, whatever the application thinks about.
+    pub(super) fn does_nothing(&self) -> bool {
+        self.script.is_idle() && self.bridging.is_none() && matches!(self.running, Running::Nothing)
     }
 
     /// Another call's phone puts our party through.
@@ -215,9 +242,7 @@ impl Call {
         };
         self.transfer_ordered(now, None, &extension, &number, replaces.is_some());
         let by = Transferor::Call { control, held, gone: false };
-        let stage = Stage::Asked;
-        let transfer = Transfer { by, remaining, extension, stage, by_keys: false };
-        self.transfer = Some(Box::new(transfer));
+        self.transfer = Some(Box::new(Transfer::new(by, remaining, extension)));
         self.stop_music();
         self.carry_out(now, number, replaces.as_ref());
     }
@@ -272,6 +297,19 @@ fn answer_to(asked: &Result<(Refer, String), StatusCode>) -> (StatusCode, Header
 }
 
 impl Transfer {
+    pub(super) fn new(by: Transferor, remaining: LegId, extension: String) -> Self {
+        let (stage, by_keys, orderer, words) = (Stage::Asked, false, None, None);
+        Self { by, remaining, extension, stage, by_keys, orderer, words }
+    }
+
+    /// Tells the call of the phone that ordered it how it ended.
+    pub(super) fn tell_orderer(&mut self, status: StatusCode) {
+        if let Some(orderer) = self.orderer.take_if(|_| status.is_final()) {
+            let words = self.words.filter(|_| !status.is_success());
+            let _ = orderer.send(Outcome { status: status.code(), words });
+        }
+    }
+
     /// Notes that the phone of the other call hung up.
     pub(super) fn other_call_ended(&mut self) -> bool {
         match &mut self.by {

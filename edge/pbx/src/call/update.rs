@@ -12,6 +12,9 @@ use super::origin::is_id;
 use super::runner::Running;
 use super::{APP_QUEUE, Call};
 
+/// Of an update, in the timeline.
+pub(super) const NOT_TOLD: &str = "an update from outside is not told: too many wait";
+
 impl Call {
     /// Tells the application of it; what it answers takes the place of what runs.
     pub(super) fn on_update(&mut self, now: Instant, arguments: BTreeMap<String, String>) {
@@ -20,14 +23,12 @@ impl Call {
         }
         if self.app_queue.len() >= APP_QUEUE {
             // The application is far behind, which is no reason to end its call.
-            self.timeline.note(now, None, "an update from outside is not told: too many wait");
-            return;
+            return self.timeline.note(now, None, NOT_TOLD);
         }
         self.timeline.note(now, None, "the call is updated from outside");
         self.learn_contact(&arguments);
         let data = ActionData::request(CALL_UPDATE_REQUEST, arguments);
-        let leg = self.invoked_for;
-        self.tell(now, leg, EventType::CallUpdateRequested, Some(data));
+        self.tell_update(now, data);
     }
 
     /// Connect's function says which contact the call has become there.
@@ -37,13 +38,13 @@ impl Call {
             let found = all.find(|(name, _)| name.eq_ignore_ascii_case(wanted));
             found.map(|(_, value)| value.trim()).filter(|id| is_id(id)).map(str::to_owned)
         };
+        let application = self.updated_transaction().details().sip_media_application_id.clone();
         let cloud = &mut self.record.cloud;
         let before = cloud.clone();
         if let Some(contact) = named("X-Connect-Contact-Id") {
             cloud.contact_id = Some(contact);
             cloud.transaction_id.get_or_insert_with(|| self.record.id.clone());
-            let application = &self.transaction.details().sip_media_application_id;
-            cloud.sip_media_application_id.get_or_insert_with(|| application.clone());
+            cloud.sip_media_application_id.get_or_insert(application);
         }
         if let Some(first) = named("X-Connect-Initial-Contact-Id") {
             cloud.initial_contact_id = Some(first);

@@ -270,6 +270,7 @@ impl Office {
             destination: Some(application),
             emergency: false,
             focus: false,
+            order: None,
             failure: None,
         };
         let caller = Caller::known(source, &from, None);
@@ -308,6 +309,10 @@ impl Office {
         let plan = self.router.plan(&self.settings.config, &source, &caller, &dialled);
         if let Some(failure) = plan.failure {
             return Err(CreateError::Refused(failure));
+        }
+        if plan.order.is_some() {
+            // A click holds no call.
+            return Err(CreateError::InvalidNumber(dialled));
         }
         if plan.emergency {
             // Who needs help dials by himself, and is heard at once.

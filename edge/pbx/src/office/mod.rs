@@ -294,6 +294,7 @@ impl Office {
             app: plan.app,
             emergency: plan.emergency,
             focus,
+            order: plan.order,
             failure: plan.failure,
             begins,
             slot,

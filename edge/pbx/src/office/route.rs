@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use offhook_config::dialplan::{Dialled, Route};
-use offhook_config::{Config, Origin, Strategy, Target};
+use offhook_config::{Config, Origin, Pattern, Strategy, Target};
 use offhook_sma::Rules;
 use offhook_sma::action::{Endpoint, EndpointType};
 
-use super::{Applications, Opening};
+use super::{Applications, Opening, Phonebook};
 use crate::app::{
     Application, Conference, Dial, Greeting, Mailbox, NewConference, Play, Record, Refuse, Say,
-    Step, Supervise, Voicemail, VoicemailMenu,
+    Step, Supervise, Told, Voicemail, VoicemailMenu,
 };
 use crate::call::{Caller, Services, Source};
 use crate::failure::{self, Failure};
@@ -29,13 +29,23 @@ pub(crate) struct Plan {
     pub(crate) emergency: bool,
     /// It leads to a conference.
     pub(crate) focus: bool,
+    /// It is dialled for the call that the phone holds: this is where that is to go, the code of
+    /// `[cloud]` before it.
+    pub(crate) order: Option<String>,
     pub(crate) failure: Option<&'static Failure>,
 }
 
 impl Plan {
     fn app(app: impl Application + 'static, destination: impl Into<String>) -> Self {
         let destination = Some(destination.into());
-        Self { app: Box::new(app), destination, emergency: false, focus: false, failure: None }
+        Self {
+            app: Box::new(app),
+            destination,
+            emergency: false,
+            focus: false,
+            order: None,
+            failure: None,
+        }
     }
 
     fn conference(app: impl Application + 'static, label: impl Into<String>) -> Self {
@@ -48,6 +58,7 @@ impl Plan {
             destination: None,
             emergency: false,
             focus: false,
+            order: None,
             failure: Some(failure),
         }
     }
@@ -99,6 +110,16 @@ impl Router {
         };
         if origin == Origin::Phone && self.services.rooms.is_asked_for(dialled) {
             return Plan::conference(Conference(dialled.to_owned()), "conference");
+        }
+        let moves = config.cloud.transfers && self.services.cloud.is_some();
+        if moves
+            && caller.source == *dialler
+            && origin == Origin::Phone
+            && behind_code(config, &**phonebook, dialled).is_some()
+        {
+            // What is said is known when it is done.
+            let plan = Plan::app(Told::new("", false, None), "held-call");
+            return Plan { order: Some(dialled.to_owned()), ..plan };
         }
         let route = config.route(origin, dialled, |n| phonebook.account(n).is_some());
         match route {
@@ -159,6 +180,7 @@ impl Router {
                         app,
                         emergency: false,
                         focus: false,
+                        order: None,
                         failure: None,
                         destination: Some(label),
                     },
@@ -180,6 +202,28 @@ impl Router {
         };
         out(config, &number, Some(trunk))
     }
+}
+
+/// What was dialled behind the code of `[cloud]`. `None`: the code is not there, or only as the
+/// beginning of a number that leads somewhere as a whole.
+pub(crate) fn behind_code<'a>(
+    config: &Config,
+    phonebook: &dyn Phonebook,
+    dialled: &'a str,
+) -> Option<&'a str> {
+    let code = config.cloud.code.as_str();
+    let number = dialled.strip_prefix(code)?;
+    let origin = Origin::Phone;
+    let leads = match config.route(origin, dialled, |n| phonebook.account(n).is_some()) {
+        Route::Nowhere(_) => false,
+        // A rule for every number says nothing about the code.
+        Route::To(_) => config.rule(origin, dialled).is_none_or(|rule| match &rule.pattern {
+            Pattern::Prefix(start) => start.len() >= code.len(),
+            Pattern::Exact(_) => true,
+        }),
+        _ => true,
+    };
+    (!leads).then_some(number)
 }
 
 pub(crate) fn may_call_out(config: &Config, phone: &str) -> bool {

@@ -1,0 +1,125 @@
+//! What the caller hears while the cloud is asked, in real packets.
+
+use std::net::UdpSocket;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use offhook_pbx::cloud::CloudError;
+use offhook_tests::sim::agent::{Agent, AgentConfig, Dial};
+use offhook_tests::sim::line::Line;
+use offhook_tests::sim::media::{host, port_of, sdp, socket};
+use offhook_tests::sim::scene::{OFFICE, Scene, TRUNK, connect};
+use offhook_tests::sim::sdp::Direction;
+use tokio::time::sleep;
+
+use super::{AWAY, BOBS, TRANSACTION, asked_of, open, reported};
+
+/// Where the customer listens.
+const EAR: (u8, u8) = (201, 9);
+const PORT: u16 = 40_000;
+
+fn description(_: Option<&Bytes>) -> Option<Bytes> {
+    Some(sdp(host(EAR.0, EAR.1), &format!("m=audio {PORT} RTP/AVP 0\r\n")))
+}
+
+/// A customer of the cloud with an ear, his line, and the port of ours that he hears.
+struct Heard {
+    agent: Agent,
+    line: Line,
+    ear: UdpSocket,
+    from: u16,
+}
+
+impl Heard {
+    /// Packets in which something sounds, of half a second.
+    fn music(&self) -> usize {
+        let mut packet = [0; 2_000];
+        // What was on its way before is no answer.
+        let quiet = Instant::now() + Duration::from_millis(300);
+        while Instant::now() < quiet {
+            let _ = self.ear.recv(&mut packet);
+        }
+        let (until, mut heard) = (Instant::now() + Duration::from_millis(500), 0);
+        while Instant::now() < until {
+            let Ok((length, from)) = self.ear.recv_from(&mut packet) else { continue };
+            let loud = packet[12..length].iter().filter(|b| !matches!(**b, 0xff | 0x7f)).count();
+            heard += usize::from(from.port() == self.from && loud > 40);
+        }
+        heard
+    }
+}
+
+/// He talks with 101, to whom 102 has put him through: 101 is in a call of its own.
+async fn with_ann_in_another_call(scene: &Scene) -> (Heard, Line) {
+    let ear = socket(host(EAR.0, EAR.1), PORT);
+    let config = AgentConfig::carrier(TRUNK, "carrier", OFFICE);
+    let agent = Agent::start(&scene.net, AgentConfig { describe: Some(description), ..config });
+    let mut dial = Dial::to("+15550001002").from("+15550007777");
+    for (name, value) in TRANSACTION {
+        dial = dial.with(name, value);
+    }
+    let mut line = agent.dial(dial);
+    let mut bob = scene.phone(102).call().await;
+    bob.answer();
+    let from = port_of(&line.answered().await.body, "audio");
+    bob.confirmed().await;
+    let (mut second, ann) = connect(scene.phone(102), "101", scene.phone(101)).await;
+    bob.refer_to_call("101", &second).await;
+    bob.ended().await;
+    second.ended().await;
+    (Heard { agent, line, ear, from }, ann)
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_the_cloud_hears_music_when_another_calls_phone_holds_him_or_is_gone() {
+    let (scene, mut cloud) = open(&format!("answer_seconds = 30\n{BOBS}")).await;
+    let (mut customer, mut ann) = with_ann_in_another_call(&scene).await;
+    sleep(Duration::from_millis(100)).await;
+    assert_eq!(customer.music(), 0);
+    ann.reinvite(Direction::SendOnly);
+    ann.offer_accepted().await;
+    assert!(customer.music() > 10, "held");
+
+    ann.refer(AWAY);
+    let asked = asked_of(&mut cloud).await;
+    assert!(customer.music() > 10, "held while the cloud is asked");
+    asked.answer(Err(CloudError::Refused("ForbiddenException".into())));
+    assert_eq!(reported(&mut ann).await, "100 Trying");
+    assert!(reported(&mut ann).await.starts_with("403"));
+    sleep(Duration::from_millis(100)).await;
+    assert!(customer.music() > 10, "held still");
+    ann.reinvite(Direction::SendRecv);
+    ann.offer_accepted().await;
+    assert_eq!(customer.music(), 0, "they talk again");
+
+    ann.refer(AWAY);
+    let asked = asked_of(&mut cloud).await;
+    assert_eq!(customer.music(), 0, "they talk while the cloud is asked");
+    ann.hang_up();
+    ann.ended().await;
+    sleep(Duration::from_secs(1)).await;
+    assert!(customer.music() > 10, "nobody is there but the music");
+    asked.answer(Ok(()));
+    sleep(Duration::from_secs(1)).await;
+    assert!(customer.music() > 10, "until the cloud has him");
+    customer.line.hang_up();
+    customer.line.ended().await;
+    sleep(Duration::from_secs(64)).await;
+    assert_eq!(customer.agent.left().await.sessions, 0);
+    scene.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_that_hangs_up_when_its_caller_has_left_already_has_given_him_back() {
+    let (scene, mut cloud) = open(&format!("answer_seconds = 30\n{BOBS}")).await;
+    let (mut customer, mut bob) = super::customer(&scene).await;
+    bob.refer(AWAY);
+    let asked = asked_of(&mut cloud).await;
+    customer.hang_up();
+    customer.ended().await;
+    bob.hang_up();
+    bob.ended().await;
+    asked.answer(Ok(()));
+    let records = scene.close().await;
+    assert_eq!(records[0].destination.as_deref(), Some("cloud:+15557770000"));
+}
