@@ -1,5 +1,6 @@
 //! `[supervision]`, `[[supervisor]]`, `[conference]`.
 
+use super::cloud::is_feature_code;
 use super::cross::{Marks, extension_exists, first_or_problem, named};
 use super::section::Section;
 use super::sections::{dialable, extension_name};
@@ -27,9 +28,12 @@ pub(super) fn supervision(s: &Section<'_, '_>) -> Supervision {
 }
 
 pub(super) fn conferences(s: &Section<'_, '_>) -> Conferences {
-    let factory = dialable(s, "factory").unwrap_or_else(|| Conferences::default().factory);
+    let default = Conferences::default();
+    let factory = dialable(s, "factory").unwrap_or(default.factory);
+    let code = dialable(s, "code").filter(|code| code.is_empty() || is_feature_code(s, code));
+    let code = code.unwrap_or(default.code);
     s.finish();
-    Conferences { factory }
+    Conferences { factory, code }
 }
 
 pub(super) fn supervisor(s: &Section<'_, '_>) -> Option<Supervisor> {

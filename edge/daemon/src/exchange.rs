@@ -5,7 +5,7 @@ use std::sync::Arc;
 use offhook_config::Config;
 use offhook_media::engine::Engine;
 use offhook_media::recorder::Recorder;
-use offhook_pbx::call::{Rooms, Services, Sounds};
+use offhook_pbx::call::{Services, Sounds};
 use offhook_pbx::cloud::Cloud;
 use offhook_pbx::keep::{Keep, Voicemails as _};
 use offhook_pbx::metrics::Metrics;
@@ -88,7 +88,7 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
         lamp: Arc::new(move |mailbox: &str| lamp.mailbox_changed(mailbox)),
         outbox: parts.outbox,
         metrics: parts.metrics,
-        rooms: Rooms::default(),
+        rooms: Arc::default(),
         cloud: parts.cloud,
         screens: Arc::new(screens),
     };

@@ -6,6 +6,7 @@
 pub mod app;
 pub mod bans;
 pub mod call;
+mod changes;
 pub mod cloud;
 pub mod disk;
 pub mod event;
@@ -21,6 +22,7 @@ pub mod pin;
 pub mod quality;
 pub mod registrar;
 pub mod resolve;
+pub mod rooms;
 pub mod screen;
 pub mod stack;
 pub mod transport;

@@ -10,7 +10,7 @@ use offhook_config::{Config, ExtensionCredentials};
 use offhook_media::engine::{Engine, EngineConfig};
 use offhook_media::recorder::Recorder;
 use offhook_pbx::bans::Bans;
-use offhook_pbx::call::{Rooms, Services, Sounds};
+use offhook_pbx::call::{Services, Sounds};
 use offhook_pbx::cloud::Cloud;
 use offhook_pbx::keep::{Extension, Keep};
 use offhook_pbx::metrics::Metrics;
@@ -402,7 +402,7 @@ fn services(
         lamp: Arc::new(|_| {}),
         outbox: Arc::default(),
         metrics: Arc::default(),
-        rooms: Rooms::default(),
+        rooms: Arc::default(),
         cloud,
         screens: Arc::new(pops.clone()),
     })

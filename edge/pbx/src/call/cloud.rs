@@ -323,7 +323,7 @@ impl Call {
         }
         let stage = Stage::Asked;
         let number = extension.clone();
-        let transfer = Transfer { by, remaining, extension, stage, by_keys: false };
+        let transfer = Transfer { by, remaining, extension, stage, by_keys: false, meets: None };
         self.transfer = Some(Box::new(transfer));
         self.call_target(now, &number);
         true

@@ -26,6 +26,7 @@ use super::joining::Partner;
 use super::leg::{Leg, LegId, Part, Party};
 use super::reports::Report;
 use super::runner::Running;
+use super::three_way::Meets;
 use super::{Call, Control, Listening};
 use crate::app::Application;
 use crate::event::CallEventKind;
@@ -43,8 +44,11 @@ pub(super) struct Transfer {
     /// The extension whose rights count.
     pub(super) extension: String,
     pub(super) stage: Stage,
-    /// By keys in the call: the person hears what a display would say.
+    /// By keys in the call: the person hears what a display would say, and the phone does not hang
+    /// up by itself.
     pub(super) by_keys: bool,
+    /// It leads to a room in which the phone stays.
+    pub(super) meets: Option<Box<Meets>>,
 }
 
 /// Who asked for it.
@@ -148,7 +152,8 @@ impl Call {
         let stage = if other.is_some() { Stage::Asked } else { Stage::Elsewhere };
         let remaining = other.unwrap_or(id);
         let extended = extension.clone();
-        let transfer = Transfer { by, remaining, extension: extended, stage, by_keys: false };
+        let transfer =
+            Transfer { by, remaining, extension: extended, stage, by_keys: false, meets: None };
         self.transfer = Some(Box::new(transfer));
         // RFC 3515 §2.4.4: the first report follows at once.
         self.report(now, StatusCode::TRYING);
@@ -216,7 +221,7 @@ impl Call {
         self.transfer_ordered(now, None, &extension, &number, replaces.is_some());
         let by = Transferor::Call { control, held, gone: false };
         let stage = Stage::Asked;
-        let transfer = Transfer { by, remaining, extension, stage, by_keys: false };
+        let transfer = Transfer { by, remaining, extension, stage, by_keys: false, meets: None };
         self.transfer = Some(Box::new(transfer));
         self.stop_music();
         self.carry_out(now, number, replaces.as_ref());
@@ -242,11 +247,23 @@ impl Call {
         transfers.push(Transferred { at, by, to: to.to_owned(), attended, status: None });
     }
 
-    pub(super) fn carry_out(&mut self, now: Instant, number: String, replaces: Option<&Replaces>) {
-        let remaining = self.transfer.as_ref().map(|t| t.remaining);
-        if let Some(port) = remaining.and_then(|id| self.leg_ref(id)).and_then(Leg::port) {
-            // Whatever played to it, also for the other call.
+    /// Asks the other call that has a phone's party to put it through, for keys that were pressed.
+    pub(super) fn pass_on_to(&mut self, now: Instant, extension: String, number: String) {
+        let control = self.entry.control().clone();
+        let order = PutThrough { control, extension, number, replaces: None, held: false };
+        self.pass_on(now, order);
+    }
+
+    /// Whatever plays to a leg, also for the other call.
+    pub(super) fn stop_play_of(&self, id: LegId) {
+        if let Some(port) = self.leg_ref(id).and_then(Leg::port) {
             port.stop_play();
+        }
+    }
+
+    pub(super) fn carry_out(&mut self, now: Instant, number: String, replaces: Option<&Replaces>) {
+        if let Some(remaining) = self.transfer.as_ref().map(|t| t.remaining) {
+            self.stop_play_of(remaining);
         }
         match replaces {
             Some(replaces) => self.ask_to_join(now, replaces, number),

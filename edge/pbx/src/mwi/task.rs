@@ -9,7 +9,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::subscriptions::Subscription;
-use super::{Ask, Changes, CountMessages, MessageCounts, MwiConfig};
+use super::{Ask, CountMessages, MessageCounts, MwiConfig};
+use crate::changes::Changes;
 use crate::metrics::Metrics;
 use crate::registrar::{Authenticator, Registrar, RegistrationChange};
 use crate::stack::{DialogKey, Owner, SipEvent, SipHandle};
