@@ -30,8 +30,11 @@ pub(super) fn supervision(s: &Section<'_, '_>) -> Supervision {
 pub(super) fn conferences(s: &Section<'_, '_>) -> Conferences {
     let default = Conferences::default();
     let factory = dialable(s, "factory").unwrap_or(default.factory);
-    let code = dialable(s, "code").filter(|code| code.is_empty() || is_feature_code(s, code));
-    let code = code.unwrap_or(default.code);
+    let code = match dialable(s, "code") {
+        Some(code) if code == "none" => String::new(),
+        Some(code) if is_feature_code(s, &code) => code,
+        _ => default.code,
+    };
     s.finish();
     Conferences { factory, code }
 }

@@ -25,5 +25,6 @@ pub mod resolve;
 pub mod rooms;
 pub mod screen;
 pub mod stack;
+mod subscriptions;
 pub mod transport;
 pub mod trunk;

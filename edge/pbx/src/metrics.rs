@@ -96,7 +96,7 @@ metrics! {
     auth_failures: Counter,
     /// Addresses banned now.
     bans: Gauge,
-    /// MWI subscriptions now.
+    /// Subscriptions now: to message lamps and to conferences.
     subscriptions: Gauge,
     /// Trunks that answer their OPTIONS.
     trunks_up: Gauge,

@@ -86,3 +86,51 @@ fn a_phone_that_asks_for_a_conference_brings_both_its_calls_into_it() {
     let moved = calls.as_array().unwrap().iter().filter(|c| c["destination"] == "conference");
     assert_eq!(moved.count(), 3, "{calls}");
 }
+
+/// 101 is called by 103, holds, calls 102, and presses the keys.
+#[test]
+fn keys_bring_the_call_on_hold_and_the_one_that_talks_together() {
+    let appliance = office(Net::new(), "", &["101", "102", "103"]);
+    let auto = ";answermode=auto";
+    let mut desk =
+        Baresip::registered(&Setup::of(&appliance, 3, "101").tone(TONES[0]).account(auto));
+    let other = Setup::of(&appliance, 4, "102").tone(TONES[1]).account(auto);
+    let mut other = Baresip::registered(&other);
+    let mut caller = Baresip::registered(&Setup::of(&appliance, 5, "103").tone(TONES[2]));
+    caller.dial("101");
+    caller.expect("CALL_ESTABLISHED");
+    desk.expect("CALL_ESTABLISHED");
+    desk.command("hold", "");
+    desk.dial("102");
+    desk.expect("CALL_ESTABLISHED");
+    std::thread::sleep(Duration::from_secs(1));
+    for key in ["*", "3", "#"] {
+        desk.command("sndcode", key);
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    // The line that held ends by itself.
+    desk.expect("CALL_CLOSED");
+    std::thread::sleep(Duration::from_secs(4));
+    // Without the phone that made it the others go on.
+    desk.command("hangup", "");
+    desk.expect("CALL_CLOSED");
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(!caller.saw("CALL_CLOSED") && !other.saw("CALL_CLOSED"));
+    for phone in [&mut caller, &mut other] {
+        phone.command("hangup", "");
+        phone.expect("CALL_CLOSED");
+    }
+    appliance.assert_nothing_left();
+    for (own, phone) in [(0, &desk), (1, &other), (2, &caller)] {
+        let (samples, rate) = read_wav(phone.heard().last().unwrap());
+        let others: Vec<u32> = (0..3).filter(|n| *n != own).map(|n| TONES[n]).collect();
+        let both = |window: &&[i16]| {
+            others.iter().all(|tone| share(window, rate, f64::from(*tone)) > 0.25)
+        };
+        let together = samples.chunks_exact(rate as usize / 20).filter(both).count();
+        assert!(together > 40, "phone {own} heard both others for {together} / 20 s");
+    }
+    let calls = appliance.json(&["calls", "list"]);
+    let moved = calls.as_array().unwrap().iter().filter(|c| c["destination"] == "conference");
+    assert_eq!(moved.count(), 2, "{calls}");
+}

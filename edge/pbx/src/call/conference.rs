@@ -54,10 +54,10 @@ impl Call {
     /// Who a leg's party is, for the list of those in a room.
     fn participant(&self, leg: LegId) -> Participant {
         let caller = self.identity_of(leg);
-        let hidden = caller.is_hidden();
-        let number = if hidden { "anonymous" } else { caller.shown() }.to_owned();
-        let name = caller.shown_name().filter(|_| !hidden).map(str::to_owned);
-        Participant { number, name, muted: false }
+        match caller.is_hidden() {
+            true => Participant::anonymous(),
+            false => Participant::known(caller.shown(), caller.shown_name()),
+        }
     }
 
     /// Mutes and unmutes.

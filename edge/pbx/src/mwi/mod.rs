@@ -5,12 +5,10 @@
 //! have been empty all along are not.
 //!
 //! * [`task`]: what the task owns, and whom it tells when.
-//! * [`subscriptions`]: SUBSCRIBE, from the first to the last.
-//! * [`notify`]: what is sent.
+//! * [`notify`]: what is sent. The subscriptions themselves are [`crate::subscriptions`]'.
 
 mod body;
 mod notify;
-mod subscriptions;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -31,6 +29,8 @@ use crate::stack::{NewRequest, SipHandle};
 
 pub use body::summary;
 
+/// User part of our Contact.
+const CONTACT: &str = "voicemail";
 /// Orders that may wait.
 const MAX_WAITING: usize = 4_096;
 

@@ -3,12 +3,19 @@
 //! > A room is there as long as somebody holds it; whoever is in it holds it by a [`Presence`]. So
 //! > nobody has to end one, and none stays behind.
 
+mod body;
+mod roster;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use offhook_media::engine::{Conference, Engine};
 
 use crate::changes::Changes;
+
+pub use self::roster::{RosterParts, Rosters};
 
 /// What the names of rooms begin with that phones asked for.
 const ROOM: &str = "conf-";
@@ -83,6 +90,24 @@ pub(crate) struct Participant {
     pub(crate) name: Option<String>,
     /// Hears and is not heard.
     pub(crate) muted: bool,
+}
+
+/// The number of those who do not want to be known.
+const ANONYMOUS: &str = "anonymous";
+
+impl Participant {
+    /// Who may be known.
+    pub(crate) fn known(number: &str, name: Option<&str>) -> Self {
+        Self { number: number.to_owned(), name: name.map(str::to_owned), muted: false }
+    }
+
+    pub(crate) fn anonymous() -> Self {
+        Self::known(ANONYMOUS, None)
+    }
+
+    fn is_anonymous(&self) -> bool {
+        self.number == ANONYMOUS
+    }
 }
 
 impl Room {
