@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use offhook_tests::baresip::{Baresip, PASSWORD, Setup};
 use offhook_tests::net::Net;
-use offhook_tests::sipp::Sipp;
+use offhook_tests::sipp::{Sipp, header, received};
 use offhook_tests::tone::{read_wav, seconds_of_sound, seconds_of_tone, share};
 
 use crate::{last_call, office};
@@ -133,4 +133,33 @@ fn keys_bring_the_call_on_hold_and_the_one_that_talks_together() {
     let calls = appliance.json(&["calls", "list"]);
     let moved = calls.as_array().unwrap().iter().filter(|c| c["destination"] == "conference");
     assert_eq!(moved.count(), 2, "{calls}");
+}
+
+#[test]
+fn a_phone_is_told_over_the_network_who_comes_into_a_conference_and_goes() {
+    let net = Net::new();
+    let appliance = office(net, RULE, &["101", "102", "103"]);
+    let mut first = Baresip::registered(&Setup::of(&appliance, 4, "102"));
+    let mut second = Baresip::registered(&Setup::of(&appliance, 5, "103"));
+    first.dial("800");
+    first.expect("CALL_ESTABLISHED");
+    // The room is there when its tone is over.
+    std::thread::sleep(Duration::from_secs(2));
+    let scenario = include_str!("../scenarios/conference_roster.xml");
+    let desk = Sipp::start(scenario, (net.ip(3), 5060), appliance.sip(), &[]);
+    desk.wait_for("version=\"0\"");
+    second.dial("800");
+    desk.wait_for("version=\"1\"");
+    second.command("hangup", "");
+    desk.wait_for("version=\"2\"");
+    first.command("hangup", "");
+    let messages = received(&desk.finish());
+    let notifies: Vec<_> = messages.iter().filter(|m| m.starts_with("NOTIFY ")).collect();
+    let counts = notifies.iter().map(|m| m.matches("<user ").count());
+    assert_eq!(counts.collect::<Vec<_>>(), [1, 2, 1, 0], "{notifies:#?}");
+    let entity = format!("entity=\"sip:103@{}\"", appliance.sip().ip());
+    assert!(notifies[1].contains(&entity), "{}", notifies[1]);
+    let state = header(notifies[3], "Subscription-State");
+    assert_eq!(state, Some("terminated;reason=noresource"));
+    appliance.assert_nothing_left();
 }
