@@ -311,6 +311,9 @@ async fn a_supervisor_of_a_codec_that_only_passes_hears_why_and_the_call_goes_on
     let refused = refused.iter().find(|r| r.from == "103").unwrap().id.clone();
     let timeline = format!("{:?}", scene.office.keep.timeline(&refused));
     assert!(timeline.contains("Its sound is not decoded here"), "{timeline}");
-    let timeline = over(scene, agents, out, back).await;
+    let keep = std::sync::Arc::clone(&scene.office.keep);
+    let call = keep.records().into_iter().find(|r| r.from == "101").unwrap().id;
+    over(scene, agents, out, back).await;
+    let timeline = format!("{:?}", keep.timeline(&call));
     assert!(timeline.contains("G729") && !timeline.contains("Supervised"), "{timeline}");
 }
