@@ -163,6 +163,7 @@ keys! {
     }
     conference: Conferences {
         factory "factory" Live,
+        code "code" Live,
     }
     dialplan: DialPlan {
         country_code "country_code" Live,

@@ -27,6 +27,7 @@ mod relay;
 mod rtp;
 mod signalling;
 mod sip;
+mod speech;
 mod states;
 mod take_back;
 mod tone;
@@ -183,6 +184,9 @@ fn measure(offhook: &Path, size: &Size, only: Option<&str>, moto: Option<&Path>)
     let mut figures = Table::default();
     if OF_THE_APPLIANCE.into_iter().any(wanted) {
         of_the_appliance(offhook, &folder, size, &wanted, &mut figures)?;
+    }
+    if wanted("speech") {
+        figures.extend(speech::first_audio(offhook, &folder)?);
     }
     if wanted("codecs") {
         figures.extend([transcode::memory(offhook, &folder, size)?]);

@@ -4,9 +4,11 @@
 
 use std::time::Duration;
 
-use offhook_sip::header::HeaderName;
-use offhook_sip::message::Response;
+use bytes::Bytes;
+use offhook_sip::header::{HeaderName, Headers};
+use offhook_sip::message::{Method, Request, Response};
 use offhook_tests::sim::agent::Dial;
+use offhook_tests::sim::line::Line;
 use offhook_tests::sim::scene::{Scene, connect};
 use offhook_tests::sim::sdp::Direction;
 use tokio::time::sleep;
@@ -79,6 +81,296 @@ async fn each_phone_that_asks_gets_a_room_of_its_own_and_others_come_by_its_addr
     for mut line in lines.into_iter().chain([third]) {
         line.hang_up();
         line.ended().await;
+    }
+    scene.close().await;
+}
+
+fn press(line: &Line, keys: &str) {
+    for key in keys.chars() {
+        let body = Bytes::from(format!("Signal={key}\r\nDuration=160\r\n"));
+        line.send(Method::Info, Headers::new(), Some(("application/dtmf-relay", body)));
+    }
+}
+
+async fn moment() {
+    sleep(Duration::from_secs(1)).await;
+}
+
+async fn hold(line: &mut Line) {
+    line.reinvite(Direction::SendOnly);
+    line.offer_accepted().await;
+}
+
+async fn all_hang_up(lines: &mut [&mut Line]) {
+    for line in lines {
+        line.hang_up();
+        line.ended().await;
+        moment().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_bring_the_call_on_hold_and_the_one_that_talks_together() {
+    let scene = Scene::open().await;
+    let (mut ann, mut bob) = connect(scene.phone(101), "102", scene.phone(102)).await;
+    hold(&mut ann).await;
+    let (mut other, mut cid) = connect(scene.phone(101), "103", scene.phone(103)).await;
+    press(&other, "*3#");
+    // The line on which she held ends; she stays on the other one.
+    ann.ended().await;
+    sleep(Duration::from_secs(30)).await;
+    assert!(bob.still_up() && cid.still_up() && other.still_up());
+    other.hang_up();
+    other.ended().await;
+    sleep(Duration::from_secs(30)).await;
+    assert!(bob.still_up() && cid.still_up());
+    all_hang_up(&mut [&mut bob, &mut cid]).await;
+    let records = scene.close().await;
+    assert_eq!(records.len(), 2);
+    for record in records {
+        assert_eq!(record.destination.as_deref(), Some("conference"));
+        let [transfer] = &record.transfers[..] else { panic!("{record:?}") };
+        assert_eq!((transfer.by.as_str(), transfer.status), ("extension:101", Some(200)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_ends_the_keys_and_whoever_goes_first_ends_nobody_elses_call() {
+    let scene = Scene::with("[conference]\ncode = \"*44\"\n").await;
+    let mut customer = scene.trunk.dial(Dial::to("+15550001000"));
+    let mut ann = scene.phone(101).call().await;
+    ann.answer();
+    customer.answered().await;
+    ann.confirmed().await;
+    hold(&mut ann).await;
+    let (mut bob, mut other) = connect(scene.phone(102), "101", scene.phone(101)).await;
+    // Not the code.
+    press(&other, "*3#*441");
+    sleep(Duration::from_secs(10)).await;
+    assert!(ann.still_up());
+    press(&other, "*44");
+    ann.ended().await;
+    bob.hang_up();
+    bob.ended().await;
+    sleep(Duration::from_secs(30)).await;
+    assert!(customer.still_up() && other.still_up());
+    all_hang_up(&mut [&mut customer, &mut other]).await;
+    scene.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_call_that_this_phone_holds_the_keys_change_nothing() {
+    let scene = Scene::open().await;
+    let (mut ann, mut bob) = connect(scene.phone(101), "102", scene.phone(102)).await;
+    press(&ann, "*3#");
+    moment().await;
+    // The other one holds this call, and not she.
+    hold(&mut bob).await;
+    let (mut other, mut cid) = connect(scene.phone(101), "103", scene.phone(103)).await;
+    press(&other, "*3#");
+    sleep(Duration::from_secs(10)).await;
+    for line in [&mut ann, &mut bob, &mut other, &mut cid] {
+        assert!(line.still_up());
+    }
+    all_hang_up(&mut [&mut ann, &mut other]).await;
+    bob.ended().await;
+    cid.ended().await;
+    assert!(scene.close().await.iter().all(|record| record.transfers.is_empty()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_code_leaves_the_keys_alone() {
+    let scene = Scene::with("[conference]\ncode = \"none\"\n").await;
+    let (mut ann, mut bob) = connect(scene.phone(101), "102", scene.phone(102)).await;
+    hold(&mut ann).await;
+    let (mut other, mut cid) = connect(scene.phone(101), "103", scene.phone(103)).await;
+    press(&other, "*3#");
+    sleep(Duration::from_secs(10)).await;
+    assert!(ann.still_up() && bob.still_up());
+    all_hang_up(&mut [&mut ann, &mut other]).await;
+    bob.ended().await;
+    cid.ended().await;
+    scene.close().await;
+}
+
+/// 101 puts its two calls together; the customer and 102 talk, each in a call of its own.
+async fn put_through(scene: &Scene) -> (Line, Line) {
+    let mut customer = scene.trunk.dial(Dial::to("+15550001000"));
+    let mut ann = scene.phone(101).call().await;
+    ann.answer();
+    customer.answered().await;
+    ann.confirmed().await;
+    hold(&mut ann).await;
+    let (mut second, bob) = connect(scene.phone(101), "102", scene.phone(102)).await;
+    ann.refer_to_call("102", &second).await;
+    assert_eq!(ann.reported().await, 100);
+    assert_eq!(ann.reported().await, 200);
+    second.ended().await;
+    ann.hang_up();
+    ann.ended().await;
+    (customer, bob)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_party_that_was_put_through_before_comes_along_whether_held_or_talking() {
+    for held in [true, false] {
+        let scene = Scene::open().await;
+        let (mut customer, mut bob) = put_through(&scene).await;
+        let (mut gone, mut talking, mut cid);
+        if held {
+            hold(&mut bob).await;
+            (talking, cid) = connect(scene.phone(102), "103", scene.phone(103)).await;
+            gone = bob;
+        } else {
+            (gone, cid) = connect(scene.phone(102), "103", scene.phone(103)).await;
+            hold(&mut gone).await;
+            talking = bob;
+        }
+        press(&talking, "*3#");
+        gone.ended().await;
+        sleep(Duration::from_secs(30)).await;
+        assert!(customer.still_up() && cid.still_up() && talking.still_up(), "{held}");
+        talking.hang_up();
+        talking.ended().await;
+        sleep(Duration::from_secs(30)).await;
+        assert!(customer.still_up() && cid.still_up(), "{held}");
+        all_hang_up(&mut [&mut customer, &mut cid]).await;
+        scene.close().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fourth_comes_in_while_the_phone_holds_the_conference() {
+    let scene = Scene::open().await;
+    let (mut ann, mut bob) = connect(scene.phone(101), "102", scene.phone(102)).await;
+    hold(&mut ann).await;
+    let (mut second, mut cid) = connect(scene.phone(101), "103", scene.phone(103)).await;
+    press(&second, "*3#");
+    ann.ended().await;
+    hold(&mut second).await;
+    let mut third = scene.phone(101).dial(Dial::to("+15557770000"));
+    let mut outside = scene.trunk.call().await;
+    outside.answer();
+    third.answered().await;
+    outside.confirmed().await;
+    press(&third, "*3#");
+    second.ended().await;
+    sleep(Duration::from_secs(30)).await;
+    for line in [&mut bob, &mut cid, &mut outside, &mut third] {
+        assert!(line.still_up());
+    }
+    all_hang_up(&mut [&mut bob, &mut third, &mut outside, &mut cid]).await;
+    scene.close().await;
+}
+
+/// SUBSCRIBE to a conference's address by a phone; the answer.
+async fn subscribe(scene: &Scene, phone: u32, uri: &str) -> Response {
+    let agent = scene.phone(phone);
+    let own = format!("<sip:{phone}@office.example>");
+    let request = Request::new(Method::Subscribe, uri.parse().unwrap())
+        .with(HeaderName::From, own)
+        .with(HeaderName::To, format!("<{uri}>"))
+        .with(HeaderName::Event, "conference")
+        .with(HeaderName::Expires, "600")
+        .with(HeaderName::Contact, format!("<{}>", agent.contact()));
+    agent.request(request).await.unwrap()
+}
+
+/// The next NOTIFY of a phone: version, state of the subscription, and the document.
+async fn told(scene: &Scene, phone: u32) -> (u32, String, String) {
+    for _ in 0..1_000 {
+        // Media threads play tones in real time, which no paused clock waits for.
+        let seen = scene.phone(phone).request_seen();
+        let Ok(request) = tokio::time::timeout(Duration::from_millis(20), seen).await else {
+            std::thread::sleep(Duration::from_millis(5));
+            continue;
+        };
+        if request.method != Method::Notify {
+            continue;
+        }
+        let of = |name: HeaderName| request.headers.text(&name).unwrap().into_owned();
+        assert_eq!(of(HeaderName::Event), "conference");
+        assert_eq!(of(HeaderName::ContentType), "application/conference-info+xml");
+        let body = String::from_utf8(request.body.to_vec()).unwrap();
+        let version = body.split("version=\"").nth(2).unwrap().split('"').next().unwrap();
+        return (version.parse().unwrap(), of(HeaderName::SubscriptionState), body);
+    }
+    panic!("{}", scene.net.ladder(""));
+}
+
+fn users(body: &str) -> usize {
+    body.matches("<user ").count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_in_a_room_is_told_to_those_who_subscribe_until_it_ends() {
+    let scene = Scene::open().await;
+    let mut ann = scene.phone(101).dial(Dial::to("conference"));
+    let uri = room(&ann.answered().await);
+    moment().await;
+    let answer = subscribe(&scene, 103, &uri).await;
+    assert_eq!(answer.status.code(), 200);
+    let (version, state, body) = told(&scene, 103).await;
+    assert_eq!((version, users(&body)), (0, 1), "{body}");
+    assert!(state.starts_with("active"), "{state}");
+    assert!(body.contains(&format!("entity=\"{uri}\"")), "{body}");
+    assert!(body.contains("<display-text>Ann</display-text>"), "{body}");
+    sleep(Duration::from_secs(20)).await;
+    let number = uri.trim_start_matches("sip:").split('@').next().unwrap();
+    let mut bob = scene.phone(102).dial(Dial::to(number));
+    bob.answered().await;
+    let (version, _, body) = told(&scene, 103).await;
+    assert_eq!((version, users(&body)), (1, 2), "{body}");
+    // Changes that follow each other closely are one NOTIFY (RFC 4575 §3.9).
+    for _ in 0..3 {
+        press(&ann, "*");
+        moment().await;
+    }
+    let (version, _, body) = told(&scene, 103).await;
+    assert_eq!((version, body.matches("recvonly").count()), (2, 1), "{body}");
+    sleep(Duration::from_secs(20)).await;
+    all_hang_up(&mut [&mut bob, &mut ann]).await;
+    let (version, _, body) = told(&scene, 103).await;
+    assert_eq!((version, users(&body)), (3, 1), "{body}");
+    let (version, state, body) = told(&scene, 103).await;
+    assert_eq!((version, users(&body)), (4, 0), "{body}");
+    assert_eq!(state, "terminated;reason=noresource");
+    assert!(body.contains("state=\"deleted\""), "{body}");
+    assert_eq!(subscribe(&scene, 103, &uri).await.status.code(), 404);
+    scene.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conference_with_a_number_is_asked_for_by_it_and_nobody_outside_asks() {
+    let rule = "[[number]]\nmatch = \"800\"\nto = \"conference:weekly\"\n";
+    let scene = Scene::with(rule).await;
+    let uri = "sip:800@office.example";
+    assert_eq!(subscribe(&scene, 101, uri).await.status.code(), 404);
+    let mut ann = scene.phone(101).dial(Dial::to("800"));
+    ann.answered().await;
+    // Media threads play the tone in real time, which no paused clock waits for.
+    for _ in 0..1_000 {
+        if subscribe(&scene, 102, uri).await.status.code() == 200 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(told(&scene, 102).await.0, 0);
+    let stranger = Request::new(Method::Subscribe, uri.parse().unwrap())
+        .with(HeaderName::Event, "conference")
+        .with(HeaderName::Contact, "<sip:x@127.2.0.9>");
+    assert_ne!(scene.trunk.request(stranger).await.unwrap().status.code(), 200);
+    assert_eq!(subscribe(&scene, 101, "sip:102@office.example").await.status.code(), 404);
+    // A phone that subscribes again and again has its last ones.
+    for _ in 0..6 {
+        assert_eq!(subscribe(&scene, 101, uri).await.status.code(), 200);
+        assert_eq!(told(&scene, 101).await.0, 0);
+    }
+    assert_eq!(scene.office.left().subscriptions, 5);
+    ann.hang_up();
+    ann.ended().await;
+    for _ in 0..4 {
+        assert!(told(&scene, 101).await.1.starts_with("terminated"));
     }
     scene.close().await;
 }

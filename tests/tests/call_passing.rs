@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use offhook_tests::sim::agent::{Agent, Describe, Dial};
@@ -284,4 +285,35 @@ async fn video_goes_on_between_two_calls_that_a_phone_joins_where_they_mean_the_
     let told = records.iter().map(|r| format!("{:?}", scene.office.keep.timeline(&r.id)));
     assert!(told.collect::<String>().contains("video goes on between them"));
     scene.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_supervisor_of_a_codec_that_only_passes_hears_why_and_the_call_goes_on() {
+    let right = "[[supervisor]]\nextension = \"103\"\nof = [\"*\"]\n";
+    let scene = Scene::with(right).await;
+    let describe: [Describe; 2] =
+        [|_| Some(sdp(host(5, 1), &audio("18"))), |_| Some(sdp(host(5, 2), &audio("18")))];
+    let agents = phones(&scene, describe).await;
+    let (mut out, mut back) = connect(&agents[0], "102", &agents[1]).await;
+    let mut cid = scene.phone(103).dial(Dial::to("*55102"));
+    cid.answered().await;
+    // An engine of speech is a process of its own, which no paused clock waits for.
+    for _ in 0..1_000 {
+        if !cid.still_up() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    cid.ended().await;
+    assert!(out.still_up() && back.still_up());
+    let refused = scene.office.keep.records();
+    let refused = refused.iter().find(|r| r.from == "103").unwrap().id.clone();
+    let timeline = format!("{:?}", scene.office.keep.timeline(&refused));
+    assert!(timeline.contains("Its sound is not decoded here"), "{timeline}");
+    let keep = std::sync::Arc::clone(&scene.office.keep);
+    let call = keep.records().into_iter().find(|r| r.from == "101").unwrap().id;
+    over(scene, agents, out, back).await;
+    let timeline = format!("{:?}", keep.timeline(&call));
+    assert!(timeline.contains("G729") && !timeline.contains("Supervised"), "{timeline}");
 }

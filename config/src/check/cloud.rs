@@ -34,13 +34,14 @@ pub(super) fn cloud(s: &Section<'_, '_>) -> Cloud {
     if from_number.is_some() && !s.has("voice_connector_arn") {
         s.missing("voice_connector_arn", "\"arn:aws:chime:us-east-1:111122223333:vc/abcdefghij\"");
     }
+    let code = dialable(s, "code").filter(|code| is_feature_code(s, code));
     let cloud = Cloud {
         trunks,
         transaction_header,
         application_header,
         application,
         transfers: s.flag("transfers").unwrap_or(default.transfers),
-        code: code(s).unwrap_or(default.code),
+        code: code.unwrap_or(default.code),
         answer: s.seconds("answer_seconds", 1..=30).unwrap_or(default.answer),
         bye: s.seconds("bye_seconds", 2..=120).unwrap_or(default.bye),
         attributes: attributes(s),
@@ -91,15 +92,14 @@ pub(super) fn custom_header(s: &Section<'_, '_>, key: &'static str) -> Option<St
     good.then_some(text.value)
 }
 
-/// A code that no number begins with.
-fn code(s: &Section<'_, '_>) -> Option<String> {
-    let code = dialable(s, "code")?;
+/// Whether keys are such that no number begins with them.
+pub(super) fn is_feature_code(s: &Section<'_, '_>, code: &str) -> bool {
     let good = code.starts_with('*') && code.len() > 1 && !code.contains('#');
     if !good {
         let message = format!("`code`: \"{code}\" must begin with `*` and have no `#`");
         s.reader.suggest(s.at("code"), message, "write it like \"*8\"");
     }
-    good.then_some(code)
+    good
 }
 
 fn attributes(s: &Section<'_, '_>) -> BTreeMap<String, AttributeText> {
@@ -166,10 +166,14 @@ fn code_is_no_number(config: &Config, section: &Section<'_, '_>) {
         let message = format!("`code`: {code} cannot be told from {what}");
         section.reader.suggest(section.at("code"), message, "take another code");
     };
+    let keys = Some((&config.conference.code, "[conference]'s"));
     for (other, what) in [
         (&config.supervision.code, "[supervision]'s"),
         (&config.voicemail.menu_number, "[voicemail]'s"),
-    ] {
+    ]
+    .into_iter()
+    .chain(keys.filter(|(code, _)| !code.is_empty()))
+    {
         if code.starts_with(other.as_str()) || other.starts_with(code) {
             clash(format!("{what} {other}"));
         }

@@ -1,5 +1,6 @@
 //! `[supervision]`, `[[supervisor]]`, `[conference]`.
 
+use super::cloud::is_feature_code;
 use super::cross::{Marks, extension_exists, first_or_problem, named};
 use super::section::Section;
 use super::sections::{dialable, extension_name};
@@ -27,9 +28,15 @@ pub(super) fn supervision(s: &Section<'_, '_>) -> Supervision {
 }
 
 pub(super) fn conferences(s: &Section<'_, '_>) -> Conferences {
-    let factory = dialable(s, "factory").unwrap_or_else(|| Conferences::default().factory);
+    let default = Conferences::default();
+    let factory = dialable(s, "factory").unwrap_or(default.factory);
+    let code = match dialable(s, "code") {
+        Some(code) if code == "none" => String::new(),
+        Some(code) if is_feature_code(s, &code) => code,
+        _ => default.code,
+    };
     s.finish();
-    Conferences { factory }
+    Conferences { factory, code }
 }
 
 pub(super) fn supervisor(s: &Section<'_, '_>) -> Option<Supervisor> {

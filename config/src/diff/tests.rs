@@ -116,6 +116,7 @@ const OTHERWISE: &[(&str, &str, &str)] = &[
     ("supervision", "notice", "\"beep\""),
     ("supervision", "announcement", "\"x\""),
     ("conference", "factory", "\"meet\""),
+    ("conference", "code", "\"*4\""),
     ("dialplan", "country_code", "\"7\""),
     ("dialplan", "national_prefix", "\"8\""),
     ("dialplan", "international_prefix", "\"810\""),

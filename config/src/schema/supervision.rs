@@ -94,10 +94,12 @@ impl Config {
 pub struct Conferences {
     /// User part of the URI at which a phone asks for a new room (RFC 4579 §5.4).
     pub factory: String,
+    /// Keys in a call by which a phone brings it and the call that it holds together; empty: none.
+    pub code: String,
 }
 
 impl Default for Conferences {
     fn default() -> Self {
-        Self { factory: "conference".into() }
+        Self { factory: "conference".into(), code: "*3".into() }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use offhook_config::Config;
 use offhook_media::engine::Engine;
 use offhook_media::recorder::Recorder;
-use offhook_pbx::call::{Rooms, Services, Sounds};
+use offhook_pbx::call::{Services, Sounds};
 use offhook_pbx::cloud::Cloud;
 use offhook_pbx::keep::{Keep, Voicemails as _};
 use offhook_pbx::metrics::Metrics;
@@ -13,6 +13,7 @@ use offhook_pbx::mwi::{CountMessages, MessageCounts, Mwi, MwiConfig};
 use offhook_pbx::objects::Objects;
 use offhook_pbx::office::{self, Desk as Book, Office, OfficeHandle};
 use offhook_pbx::registrar::{Authenticator, Registrar};
+use offhook_pbx::rooms::{Rooms, RosterParts, Rosters};
 use offhook_pbx::stack::{NewRequest, SipHandle};
 use offhook_pbx::trunk::Trunks;
 use offhook_sip::ids::Ids;
@@ -74,6 +75,14 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
     let keep: Arc<dyn Keep> = Arc::new(parts.store);
     let screens = crate::screens::Sender::start(Arc::clone(&parts.metrics))
         .map_err(|e| CommandError::Words(format!("no thread for [screen_pop]: {e}")))?;
+    let rooms = Arc::<Rooms>::default();
+    let rosters = Rosters::spawn(RosterParts {
+        sip: parts.sip.clone(),
+        auth: parts.auth.clone(),
+        rooms: Arc::clone(&rooms),
+        config: parts.config.clone(),
+        metrics: Arc::clone(&parts.metrics),
+    });
     let services = Services {
         sip: parts.sip,
         engine: parts.engine,
@@ -88,7 +97,7 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
         lamp: Arc::new(move |mailbox: &str| lamp.mailbox_changed(mailbox)),
         outbox: parts.outbox,
         metrics: parts.metrics,
-        rooms: Rooms::default(),
+        rooms,
         cloud: parts.cloud,
         screens: Arc::new(screens),
     };
@@ -103,7 +112,9 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
                 None
             }
             Method::Subscribe => {
-                subscriptions.handle(new);
+                if let Some(new) = rosters.handle(new) {
+                    subscriptions.handle(new);
+                }
                 None
             }
             _ => Some(new),

@@ -6,6 +6,7 @@
 pub mod app;
 pub mod bans;
 pub mod call;
+mod changes;
 pub mod cloud;
 pub mod disk;
 pub mod event;
@@ -21,7 +22,9 @@ pub mod pin;
 pub mod quality;
 pub mod registrar;
 pub mod resolve;
+pub mod rooms;
 pub mod screen;
 pub mod stack;
+mod subscriptions;
 pub mod transport;
 pub mod trunk;

@@ -96,8 +96,10 @@ metrics! {
     auth_failures: Counter,
     /// Addresses banned now.
     bans: Gauge,
-    /// MWI subscriptions now.
+    /// Subscriptions now: to message lamps and to conferences.
     subscriptions: Gauge,
+    /// Candidates that peers sent by INFO (RFC 8840) and that could not be read.
+    candidates_malformed: Counter,
     /// Trunks that answer their OPTIONS.
     trunks_up: Gauge,
     /// Recordings that have ended and are not where they belong yet.

@@ -20,7 +20,7 @@ mod webrtc;
 pub use beside::{Beside, BesideAgreed, BesideKind, Through, besides, has_audio};
 pub use error::NegotiateError;
 pub use local::{CodecOrder, Local, SrtpPolicy};
-pub use webrtc::wants_webrtc;
+pub use webrtc::{Trickled, wants_webrtc};
 
 use std::net::SocketAddr;
 
@@ -368,6 +368,23 @@ impl Negotiator {
         let said = Some(agreed.stream.remote_rtp).filter(|peer| !peer.ip().is_unspecified());
         self.peer = said.or(self.peer);
         self.agreed = Some((ours, agreed.clone()));
+    }
+
+    /// Takes candidates that the peer found after its description: the body of an INFO,
+    /// `application/trickle-ice-sdpfrag` (RFC 8840 §9). Only who asks can use them: where we are
+    /// lite, the peer's checks are how we learn of it.
+    pub fn trickle(&mut self, fragment: &[u8]) -> Trickled {
+        let terms = self.agreed.as_mut().and_then(|(_, agreed)| agreed.stream.webrtc.as_mut());
+        let mut trickled = webrtc::read_fragment(fragment);
+        let Some(terms) = terms.filter(|terms| !terms.lite && trickled.is_for(&terms.remote))
+        else {
+            return Trickled { malformed: trickled.malformed, ..Trickled::default() };
+        };
+        let known = &mut terms.remote.candidates;
+        let new = trickled.take_new(known);
+        known.extend(new.iter().copied());
+        let stream = self.agreed().filter(|_| !new.is_empty()).map(|a| Box::new(a.stream.clone()));
+        Trickled { used: new.len(), malformed: trickled.malformed, stream }
     }
 
     /// Our offer was refused or lost: what was agreed before holds on (RFC 3261 §14.1).

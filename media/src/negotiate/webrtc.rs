@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use super::{Agreed, NegotiateError, Ours};
+use crate::engine::StreamConfig;
 use crate::sdp::{Line, Media, SessionDescription};
 use crate::webrtc::{self, Credentials, Fingerprint, Terms};
 
@@ -103,6 +104,65 @@ impl TheirRtc {
         let remote = webrtc::Remote { credentials, lite, candidates };
         Ok(Self { remote, fingerprint, setup, mid, bundle })
     }
+}
+
+/// What became of candidates that came later.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Trickled {
+    /// New ones that will be asked.
+    pub used: usize,
+    /// Lines that are no candidate.
+    pub malformed: usize,
+    /// For the media port, when there is something new.
+    pub stream: Option<Box<StreamConfig>>,
+}
+
+/// A fragment as it was read.
+#[derive(Debug, Default)]
+pub(super) struct Fragment {
+    ufrag: Option<Box<str>>,
+    candidates: Vec<(u32, SocketAddr)>,
+    pub(super) malformed: usize,
+}
+
+impl Fragment {
+    /// Of this generation of the peer's ICE: one without a name says nothing else (RFC 8840 §4.3).
+    pub(super) fn is_for(&self, remote: &webrtc::Remote) -> bool {
+        self.ufrag.as_ref().is_none_or(|ufrag| *ufrag == remote.credentials.ufrag)
+    }
+
+    /// Those that are not known, the best first, as many as there is room for.
+    pub(super) fn take_new(&mut self, known: &[SocketAddr]) -> Vec<SocketAddr> {
+        self.candidates.sort_by_key(|(priority, _)| std::cmp::Reverse(*priority));
+        let mut new: Vec<SocketAddr> = Vec::new();
+        for (_, address) in self.candidates.drain(..) {
+            let room = known.len() + new.len() < webrtc::ice::MAX_CANDIDATES;
+            if room && !known.contains(&address) && !new.contains(&address) {
+                new.push(address);
+            }
+        }
+        new
+    }
+}
+
+pub(super) fn read_fragment(fragment: &[u8]) -> Fragment {
+    let mut read = Fragment::default();
+    for line in String::from_utf8_lossy(fragment).lines() {
+        let Some((name, value)) =
+            line.trim_end().strip_prefix("a=").and_then(|l| l.split_once(':'))
+        else {
+            continue;
+        };
+        match name {
+            "ice-ufrag" => read.ufrag = Some(value.into()),
+            "candidate" if !webrtc::is_candidate(value) => read.malformed += 1,
+            "candidate" if read.candidates.len() < MAX_CANDIDATES => {
+                read.candidates.extend(webrtc::read_candidate(value));
+            }
+            _ => {}
+        }
+    }
+    read
 }
 
 /// `a=setup` of a stream or of the session. `None`: it says something else.

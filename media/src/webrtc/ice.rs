@@ -437,6 +437,21 @@ pub fn read_candidate(value: &str) -> Option<(u32, SocketAddr)> {
     (usable && one_host).then(|| (priority, SocketAddr::new(ip, port)))
 }
 
+/// Whether an `a=candidate` value is written as one (RFC 8839 §5.1), also when it is of no use here:
+/// of another transport or component, or hidden behind a name.
+#[must_use]
+pub fn is_candidate(value: &str) -> bool {
+    let words: Vec<&str> = value.split_ascii_whitespace().take(8).collect();
+    let [_foundation, component, _transport, priority, _address, port, typ, _type] = words[..]
+    else {
+        return false;
+    };
+    component.parse::<u16>().is_ok_and(|component| (1..=256).contains(&component))
+        && priority.parse::<u32>().is_ok()
+        && port.parse::<u16>().is_ok()
+        && typ.eq_ignore_ascii_case("typ")
+}
+
 /// The first name in a request: that of the side which is asked.
 pub(super) fn ufrag_of<'a>(message: &View<'a>) -> Option<&'a str> {
     message.username?.split_once(':').map(|(ours, _)| ours)

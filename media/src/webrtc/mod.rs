@@ -25,5 +25,5 @@ pub struct Local {
 
 pub use desk::DtlsTerms;
 pub use dtls::{Fingerprint, Identity, IdentityError};
-pub use ice::{Credentials, Remote, read_candidate};
+pub use ice::{Credentials, Remote, is_candidate, read_candidate};
 pub use session::{Terms, WebRtcError};

@@ -10,7 +10,7 @@ use offhook_config::{Config, ExtensionCredentials};
 use offhook_media::engine::{Engine, EngineConfig};
 use offhook_media::recorder::Recorder;
 use offhook_pbx::bans::Bans;
-use offhook_pbx::call::{Rooms, Services, Sounds};
+use offhook_pbx::call::{Services, Sounds};
 use offhook_pbx::cloud::Cloud;
 use offhook_pbx::keep::{Extension, Keep};
 use offhook_pbx::metrics::Metrics;
@@ -21,6 +21,7 @@ use offhook_pbx::resolve::{
     Answer, Answering, CachingResolver, Locator, Question, Record, RecordKind, ResolveError,
     Resolver,
 };
+use offhook_pbx::rooms::{RosterParts, Rosters};
 use offhook_pbx::screen::{Moment, Pop, Screens};
 use offhook_pbx::stack::{self, SipHandle, Stack, StackConfig};
 use offhook_pbx::transport::advertise::{Addresses, ListenAddress};
@@ -213,16 +214,26 @@ impl SimOffice {
             Arc::clone(&metrics),
         );
         let engine = engine(&config);
-        let desk =
-            Desk { authenticator: auth, registrar: registrar.clone(), trunks: trunks.clone() };
+        let desk = Desk {
+            authenticator: auth.clone(),
+            registrar: registrar.clone(),
+            trunks: trunks.clone(),
+        };
         let pops = Pops::default();
         let services = services(&sip, &engine, &keep, desk, (cloud, &pops));
         let (config, in_force) = watch::channel(config);
+        let rosters = Rosters::spawn(RosterParts {
+            sip: sip.clone(),
+            auth,
+            rooms: Arc::clone(&services.rooms),
+            config: in_force.clone(),
+            metrics: Arc::clone(&metrics),
+        });
         let calls = Office::spawn(office::Parts {
             config: in_force,
             services,
             requests,
-            elsewhere: elsewhere(registrar.clone()),
+            elsewhere: elsewhere(registrar.clone(), rosters),
             applications,
             pins: Arc::default(),
             ids: ids.fork(),
@@ -402,18 +413,19 @@ fn services(
         lamp: Arc::new(|_| {}),
         outbox: Arc::default(),
         metrics: Arc::default(),
-        rooms: Rooms::default(),
+        rooms: Arc::default(),
         cloud,
         screens: Arc::new(pops.clone()),
     })
 }
 
-fn elsewhere(registrar: Registrar) -> office::Elsewhere {
-    Box::new(move |new| {
-        if new.request.method == Method::Register {
+fn elsewhere(registrar: Registrar, rosters: Rosters) -> office::Elsewhere {
+    Box::new(move |new| match new.request.method {
+        Method::Register => {
             registrar.handle(new);
-            return None;
+            None
         }
-        Some(new)
+        Method::Subscribe => rosters.handle(new),
+        _ => Some(new),
     })
 }

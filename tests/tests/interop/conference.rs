@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use offhook_tests::baresip::{Baresip, PASSWORD, Setup};
 use offhook_tests::net::Net;
-use offhook_tests::sipp::Sipp;
+use offhook_tests::sipp::{Sipp, header, received};
 use offhook_tests::tone::{read_wav, seconds_of_sound, seconds_of_tone, share};
 
 use crate::{last_call, office};
@@ -85,4 +85,81 @@ fn a_phone_that_asks_for_a_conference_brings_both_its_calls_into_it() {
     let calls = appliance.json(&["calls", "list"]);
     let moved = calls.as_array().unwrap().iter().filter(|c| c["destination"] == "conference");
     assert_eq!(moved.count(), 3, "{calls}");
+}
+
+/// 101 is called by 103, holds, calls 102, and presses the keys.
+#[test]
+fn keys_bring_the_call_on_hold_and_the_one_that_talks_together() {
+    let appliance = office(Net::new(), "", &["101", "102", "103"]);
+    let auto = ";answermode=auto";
+    let mut desk =
+        Baresip::registered(&Setup::of(&appliance, 3, "101").tone(TONES[0]).account(auto));
+    let other = Setup::of(&appliance, 4, "102").tone(TONES[1]).account(auto);
+    let mut other = Baresip::registered(&other);
+    let mut caller = Baresip::registered(&Setup::of(&appliance, 5, "103").tone(TONES[2]));
+    caller.dial("101");
+    caller.expect("CALL_ESTABLISHED");
+    desk.expect("CALL_ESTABLISHED");
+    desk.command("hold", "");
+    desk.dial("102");
+    desk.expect("CALL_ESTABLISHED");
+    std::thread::sleep(Duration::from_secs(1));
+    for key in ["*", "3", "#"] {
+        desk.command("sndcode", key);
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    // The line that held ends by itself.
+    desk.expect("CALL_CLOSED");
+    std::thread::sleep(Duration::from_secs(4));
+    // Without the phone that made it the others go on.
+    desk.command("hangup", "");
+    desk.expect("CALL_CLOSED");
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(!caller.saw("CALL_CLOSED") && !other.saw("CALL_CLOSED"));
+    for phone in [&mut caller, &mut other] {
+        phone.command("hangup", "");
+        phone.expect("CALL_CLOSED");
+    }
+    appliance.assert_nothing_left();
+    for (own, phone) in [(0, &desk), (1, &other), (2, &caller)] {
+        let (samples, rate) = read_wav(phone.heard().last().unwrap());
+        let others: Vec<u32> = (0..3).filter(|n| *n != own).map(|n| TONES[n]).collect();
+        let both = |window: &&[i16]| {
+            others.iter().all(|tone| share(window, rate, f64::from(*tone)) > 0.25)
+        };
+        let together = samples.chunks_exact(rate as usize / 20).filter(both).count();
+        assert!(together > 40, "phone {own} heard both others for {together} / 20 s");
+    }
+    let calls = appliance.json(&["calls", "list"]);
+    let moved = calls.as_array().unwrap().iter().filter(|c| c["destination"] == "conference");
+    assert_eq!(moved.count(), 2, "{calls}");
+}
+
+#[test]
+fn a_phone_is_told_over_the_network_who_comes_into_a_conference_and_goes() {
+    let net = Net::new();
+    let appliance = office(net, RULE, &["101", "102", "103"]);
+    let mut first = Baresip::registered(&Setup::of(&appliance, 4, "102"));
+    let mut second = Baresip::registered(&Setup::of(&appliance, 5, "103"));
+    first.dial("800");
+    first.expect("CALL_ESTABLISHED");
+    // The room is there when its tone is over.
+    std::thread::sleep(Duration::from_secs(2));
+    let scenario = include_str!("../scenarios/conference_roster.xml");
+    let desk = Sipp::start(scenario, (net.ip(3), 5060), appliance.sip(), &[]);
+    desk.wait_for("version=\"0\"");
+    second.dial("800");
+    desk.wait_for("version=\"1\"");
+    second.command("hangup", "");
+    desk.wait_for("version=\"2\"");
+    first.command("hangup", "");
+    let messages = received(&desk.finish());
+    let notifies: Vec<_> = messages.iter().filter(|m| m.starts_with("NOTIFY ")).collect();
+    let counts = notifies.iter().map(|m| m.matches("<user ").count());
+    assert_eq!(counts.collect::<Vec<_>>(), [1, 2, 1, 0], "{notifies:#?}");
+    let entity = format!("entity=\"sip:103@{}\"", appliance.sip().ip());
+    assert!(notifies[1].contains(&entity), "{}", notifies[1]);
+    let state = header(notifies[3], "Subscription-State");
+    assert_eq!(state, Some("terminated;reason=noresource"));
+    appliance.assert_nothing_left();
 }

@@ -14,7 +14,7 @@ use crate::office;
 const TEXT: &str = "We are closed today. Please call again on Monday.";
 
 /// What espeak-ng itself makes of a text, at 8 kHz.
-fn espeak(text: &str) -> Vec<i16> {
+pub(crate) fn espeak(text: &str) -> Vec<i16> {
     let mut child = Command::new("espeak-ng")
         .args(["--stdin", "--stdout", "-v", "en-us+f2"])
         .stdin(Stdio::piped())

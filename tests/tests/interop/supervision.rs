@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use offhook_tests::baresip::{Baresip, Setup};
 use offhook_tests::net::Net;
-use offhook_tests::tone::{read_wav, share};
+use offhook_tests::tone::{likeness, read_wav, share};
 
+use crate::speech::espeak;
 use crate::{last_events, office};
 
 const CALLER: f64 = 440.0;
@@ -96,5 +97,34 @@ fn a_supervisor_of_nobody_hears_why_and_those_who_are_listened_to_hear_a_tone() 
         let (samples, rate) = read_wav(&phone.heard()[0]);
         let tone = offhook_tests::tone::seconds_of_sound(&samples, rate);
         assert!(tone > 0.05, "{tone} s of the tone");
+    }
+}
+
+#[test]
+fn those_who_are_listened_to_hear_the_announcement_and_go_on_talking() {
+    const WORDS: &str = "This call may be monitored for quality.";
+    let config = format!("{RIGHT}[supervision]\nannouncement = \"{WORDS}\"\n");
+    let appliance = office(Net::new(), &config, &["101", "102", "103"]);
+    let mut caller = Baresip::registered(&Setup::of(&appliance, 3, "101").tone(0));
+    let staff = Setup::of(&appliance, 4, "102").tone(0).account(";answermode=auto");
+    let mut staff = Baresip::registered(&staff);
+    let mut supervisor = Baresip::registered(&Setup::of(&appliance, 5, "103").tone(0));
+    caller.dial("102");
+    caller.expect("CALL_ESTABLISHED");
+    staff.expect("CALL_ESTABLISHED");
+    std::thread::sleep(Duration::from_secs(1));
+    supervisor.dial("*55102");
+    supervisor.expect("CALL_ESTABLISHED");
+    std::thread::sleep(Duration::from_secs(5));
+    assert!(!caller.saw("CALL_CLOSED") && !staff.saw("CALL_CLOSED"));
+    caller.command("hangup", "");
+    supervisor.expect("CALL_CLOSED");
+    appliance.assert_nothing_left();
+    let spoken = espeak(WORDS);
+    for phone in [&caller, &staff] {
+        let (samples, rate) = read_wav(&phone.heard()[0]);
+        assert_eq!(rate, 8000);
+        let found = likeness(&spoken, &samples);
+        assert!(found > 0.8, "a party heard something else: {found}");
     }
 }

@@ -94,6 +94,13 @@ fn each_single_mistake_is_named() {
         ),
         (
             format!(
+                "{TRUNK}[cloud]\ntrunks = [\"t\"]\ntransfers = true\n[conference]\ncode = \"*81\""
+            ),
+            "`code`: *8 cannot be told from [conference]'s *81",
+        ),
+        ("[conference]\ncode = \"3\"".into(), "2:8 `code`: \"3\" must begin with `*`"),
+        (
+            format!(
                 "{TRUNK}[cloud]\ntrunks = [\"t\"]\ntransfers = true\n[[number]]\nmatch = \"*85*\"\n\
                  to = \"extension:101\"\n[[extension]]\nnumber = \"101\"\npassword = \"secret-101\""
             ),

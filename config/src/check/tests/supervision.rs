@@ -38,6 +38,15 @@ fn the_code_leads_to_the_extension_for_phones_where_somebody_supervises() {
 }
 
 #[test]
+fn the_keys_of_a_conference_are_others_or_none() {
+    assert_eq!(good(OFFICE).conference.code, "*3");
+    for (written, code) in [("*44", "*44"), ("none", "")] {
+        let config = good(&format!("{OFFICE}[conference]\ncode = \"{written}\"\n"));
+        assert_eq!(config.conference.code, code);
+    }
+}
+
+#[test]
 fn what_is_wrong_with_a_supervisor_is_told_at_its_place() {
     let cases = [
         ("of = [\"101\"]", "extension"),

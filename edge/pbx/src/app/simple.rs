@@ -182,7 +182,7 @@ impl Immediate for NewConference {
     fn reply(&mut self, event: &InvocationEvent) -> Reply {
         match event.invocation_event_type {
             EventType::NewInboundCall => {
-                let conference = crate::call::room_of(&event.call_details.transaction_id);
+                let conference = crate::rooms::room_of(&event.call_details.transaction_id);
                 let target = Target::tag(LegTag::A);
                 let join = JoinConference { target, conference };
                 Reply::actions(vec![Action::JoinConference(join)])

@@ -163,7 +163,9 @@ impl Call {
             self.invoked_for = leg;
         }
         match told {
-            EventType::Hangup if leg == LegTag::A && silent && self.script.is_idle() => {
+            EventType::Hangup
+                if leg == LegTag::A && silent && self.script.is_idle() && self.beside.is_none() =>
+            {
                 // A leg never stays up when nobody is left to end it.
                 self.hang_up_all(now, "the caller is gone");
             }

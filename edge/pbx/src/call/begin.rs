@@ -108,6 +108,8 @@ impl Call {
             transfer: None,
             given_back: None,
             code_keys: None,
+            meeting: None,
+            beside: None,
             partner: None,
             supervision: None,
             passing: None,

@@ -1,8 +1,8 @@
-//! The code of `[cloud]` as keys in a call: `*8`, a number, `#`. For phones without a key for
-//! transfers.
+//! Codes as keys in a call, for phones without a key of their own for it: that of `[cloud]`, `*8`, a
+//! number, `#`; and that of `[conference]`, `*3`, `#`.
 //!
-//! > The keys go on to the other party as ever; they are looked at only in calls that the cloud
-//! > has, and one that does not belong to the code forgets those before it.
+//! > The keys go on to the other party as ever, and one that does not belong to a code forgets those
+//! > before it. The code of `[cloud]` is looked for only in calls that the cloud has.
 
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,9 @@ use offhook_media::dtmf::Digit;
 
 use super::Call;
 use super::leg::{LegId, Party};
-use super::runner::Running;
 use super::transfer::{Transfer, Transferor};
 
-/// Ends the number.
+/// Ends a code.
 const END: char = '#';
 /// So does waiting, once the code is complete; before, it was no code.
 const PAUSE: Duration = Duration::from_secs(4);
@@ -27,41 +26,69 @@ pub(super) struct Keys {
     until: Instant,
 }
 
+/// Codes that a leg may press now; an empty one is none.
+struct Codes<'a> {
+    cloud: &'a str,
+    conference: &'a str,
+}
+
+/// What keys are.
+#[derive(PartialEq)]
+enum Read {
+    Nothing,
+    Begun,
+    /// The code of `[cloud]`, with what number there is yet.
+    Cloud,
+    Conference,
+}
+
+impl Codes<'_> {
+    fn read(&self, keys: &str) -> Read {
+        let begins = |code: &str| !code.is_empty() && code.starts_with(keys);
+        if !self.conference.is_empty() && keys == self.conference {
+            return Read::Conference;
+        }
+        let number = keys.strip_prefix(self.cloud).filter(|_| !self.cloud.is_empty());
+        if let Some(number) = number
+            && number.bytes().all(|b| b.is_ascii_digit())
+            && keys.len() <= MOST
+        {
+            return Read::Cloud;
+        }
+        if begins(self.cloud) || begins(self.conference) { Read::Begun } else { Read::Nothing }
+    }
+}
+
 impl Call {
     /// A key of a leg that is talking.
     pub(super) fn code_by_key(&mut self, now: Instant, leg: LegId, digit: Digit) {
         let key = digit.as_char();
-        if !self.may_dial_code(leg) {
-            self.code_keys = None;
-            return;
-        }
-        let code = self.config().cloud.code.clone();
-        let mut keys = match self.code_keys.take() {
-            Some(keys) if keys.leg == leg => keys.keys,
-            _ => String::new(),
-        };
-        let complete = keys.starts_with(&code);
-        if complete && key == END {
+        let before = self.code_keys.take().filter(|keys| keys.leg == leg);
+        let mut keys = before.map(|keys| keys.keys).unwrap_or_default();
+        let codes = self.codes_of(leg);
+        if key == END && matches!(codes.read(&keys), Read::Cloud | Read::Conference) {
             return self.dialled_by_code(now, leg, keys);
         }
         keys.push(key);
-        if complete && (!key.is_ascii_digit() || keys.len() > MOST) {
-            keys = key.to_string();
-        }
         // What went before was none; this key may begin one.
-        if !keys.starts_with(&code) && !code.starts_with(&keys) {
+        if codes.read(&keys) == Read::Nothing {
             keys = key.to_string();
         }
-        if keys.starts_with(&code) || code.starts_with(&keys) {
+        if codes.read(&keys) != Read::Nothing {
             self.code_keys = Some(Keys { leg, keys, until: now + PAUSE });
         }
     }
 
-    fn may_dial_code(&self, leg: LegId) -> bool {
+    fn codes_of(&self, leg: LegId) -> Codes<'_> {
+        let config = self.config();
         let phone = self.leg_ref(leg).is_some_and(|leg| matches!(leg.party, Party::Phone(_)));
-        phone
+        let clouds = phone
             && self.transfer.is_none()
-            && self.other(leg).is_some_and(|other| self.may_be_clouds(other.id))
+            && self.other(leg).is_some_and(|other| self.may_be_clouds(other.id));
+        Codes {
+            cloud: if clouds { config.cloud.code.as_str() } else { "" },
+            conference: if self.may_meet(leg) { config.conference.code.as_str() } else { "" },
+        }
     }
 
     /// When [`Call::code_timeout`] is due.
@@ -70,16 +97,21 @@ impl Call {
     }
 
     pub(super) fn code_timeout(&mut self, now: Instant) {
-        let Some(Keys { leg, keys, .. }) = self.code_keys.take_if(|keys| keys.until <= now) else {
-            return;
-        };
-        if keys.starts_with(&self.config().cloud.code) && self.may_dial_code(leg) {
+        if let Some(Keys { leg, keys, .. }) = self.code_keys.take_if(|keys| keys.until <= now) {
             self.dialled_by_code(now, leg, keys);
         }
     }
 
+    fn dialled_by_code(&mut self, now: Instant, id: LegId, keys: String) {
+        match self.codes_of(id).read(&keys) {
+            Read::Conference => self.meet_by_keys(now, id),
+            Read::Cloud => self.moved_by_code(now, id, keys),
+            Read::Begun | Read::Nothing => {}
+        }
+    }
+
     /// A transfer without a REFER.
-    fn dialled_by_code(&mut self, now: Instant, id: LegId, number: String) {
+    fn moved_by_code(&mut self, now: Instant, id: LegId, number: String) {
         let Some(leg) = self.leg_ref(id) else { return };
         let Party::Phone(extension) = leg.party.clone() else { return };
         let (label, part) = (leg.label, leg.part);
@@ -87,15 +119,7 @@ impl Call {
         let remaining = other.id;
         if !self.is_settled() {
             self.timeline.note(now, Some(label), "a code is not taken: something runs");
-            // What plays or is recorded now is the application's: words would end it.
-            let sounds = matches!(
-                self.running,
-                Running::Playing { .. } | Running::Digits(_) | Running::Recording(_)
-            );
-            if !sounds {
-                self.say_to(id, "The call cannot be moved now. Please try again.");
-            }
-            return;
+            return self.say_unless_heard(id, "The call cannot be moved now. Please try again.");
         }
         let by = Transferor::Leg { id, part, report: None, gone: false };
         let transfer = Transfer { by_keys: true, ..Transfer::new(by, remaining, extension) };

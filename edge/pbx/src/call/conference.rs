@@ -1,79 +1,78 @@
 //! Calls that talk with each other in a conference.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Instant;
 
 use offhook_media::dtmf::Digit;
-use offhook_media::engine::{Conference, Engine, Playback, Role};
+use offhook_media::engine::{Playback, Role};
 
 use super::leg::{Leg, LegId};
 use super::runner::{Running, gone};
 use super::{Call, Services};
+use crate::rooms::{Participant, Presence, Room};
 
 /// The key by which somebody is heard no more, and again.
 const MUTE: char = '*';
 
-/// The conferences that go on, by name: each as long as a call is in it.
-#[derive(Debug, Default)]
-pub struct Rooms(Mutex<HashMap<String, Weak<Conference>>>);
-
-impl Rooms {
-    fn enter(&self, engine: &Engine, name: &str) -> Arc<Conference> {
-        let mut rooms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        rooms.retain(|_, room| room.strong_count() > 0);
-        if let Some(room) = rooms.get(name).and_then(Weak::upgrade) {
-            return room;
-        }
-        let room = Arc::new(engine.conference());
-        rooms.insert(name.to_owned(), Arc::downgrade(&room));
-        room
-    }
-
-    /// Whether this is the name of a room that a phone asked for, and somebody is in it.
-    pub(crate) fn is_asked_for(&self, name: &str) -> bool {
-        let rooms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        name.starts_with(ROOM) && rooms.get(name).is_some_and(|room| room.strong_count() > 0)
-    }
-}
-
-/// What the names of such rooms begin with.
-const ROOM: &str = "conf-";
-
-/// The name of the room that a phone asked for with this call (RFC 4579 §5.4): nobody guesses it.
-pub(crate) fn room_of(call: &str) -> String {
-    format!("{ROOM}{}", call.replace('-', ""))
-}
-
-/// A leg in a conference.
+/// A leg in a conference. Dropping it takes the leg off the list of who is there.
 pub(super) struct Conferring {
-    room: Arc<Conference>,
-    leg: LegId,
-    muted: bool,
+    pub(super) leg: LegId,
+    presence: Presence,
+}
+
+impl Conferring {
+    pub(super) fn room(&self) -> &Arc<Room> {
+        self.presence.room()
+    }
+
+    /// Mutes and unmutes; what the leg does in the room from now on.
+    fn toggle(&mut self) -> Role {
+        let muted = !self.presence.is_muted();
+        self.presence.mute(muted);
+        if muted { Role::LISTENS } else { Role::TALKS }
+    }
 }
 
 impl Call {
     pub(super) fn start_conferring(&mut self, now: Instant, leg: LegId, name: &str) {
-        let Some(port) = self.leg_ref(leg).and_then(Leg::port) else {
-            return self.action_failed(now, &gone());
-        };
         let room = self.services.rooms.enter(&self.services.engine, name);
-        room.announce(beep(&self.services));
-        room.set(port, Role::TALKS);
-        self.running = Running::Conferring(Conferring { room, leg, muted: false });
+        room.conference().announce(beep(&self.services));
+        match self.confer(leg, room) {
+            Some(conferring) => self.running = Running::Conferring(conferring),
+            None => self.action_failed(now, &gone()),
+        }
+    }
+
+    /// Lets a leg talk with those in a room.
+    pub(super) fn confer(&self, leg: LegId, room: Arc<Room>) -> Option<Conferring> {
+        let port = self.leg_ref(leg).and_then(Leg::port)?;
+        let presence = room.come(self.participant(leg));
+        presence.room().conference().set(port, Role::TALKS);
+        Some(Conferring { leg, presence })
+    }
+
+    /// Who a leg's party is, for the list of those in a room.
+    fn participant(&self, leg: LegId) -> Participant {
+        let caller = self.identity_of(leg);
+        match caller.is_hidden() {
+            true => Participant::anonymous(),
+            false => Participant::known(caller.shown(), caller.shown_name()),
+        }
     }
 
     /// Mutes and unmutes.
     pub(super) fn confer_by_key(&mut self, leg: LegId, digit: Digit) {
-        let Running::Conferring(conferring) = &mut self.running else { return };
-        if conferring.leg != leg || digit.as_char() != MUTE {
-            return;
-        }
-        conferring.muted = !conferring.muted;
-        let role = if conferring.muted { Role::LISTENS } else { Role::TALKS };
-        let room = Arc::clone(&conferring.room);
+        let running = match &mut self.running {
+            Running::Conferring(conferring) => Some(conferring),
+            _ => None,
+        };
+        let all = running.into_iter().chain(self.beside.as_mut());
+        let conferring = all.into_iter().find(|conferring| conferring.leg == leg);
+        let Some(conferring) = conferring.filter(|_| digit.as_char() == MUTE) else { return };
+        let role = conferring.toggle();
+        let room = Arc::clone(conferring.room());
         let Some(port) = self.leg_ref(leg).and_then(Leg::port) else { return };
-        room.set(port, role);
+        room.conference().set(port, role);
         port.play(beep(&self.services));
     }
 }

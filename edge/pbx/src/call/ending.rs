@@ -30,6 +30,7 @@ impl Call {
         let trunk = matches!(leg.party, Party::Trunk(_));
         leg.part = Part::Gone;
         let media = leg.media.take();
+        self.beside.take_if(|beside| beside.leg == id);
         if part == Part::Branch {
             self.branch_ended(now, id, by, status);
             return;
@@ -55,6 +56,7 @@ impl Call {
             Part::Caller => LegTag::A,
             Part::Callee => LegTag::B,
             Part::Leaving => return self.transferor_gone(now, id),
+            Part::Beside => return self.timeline.note(now, Some(label), "leaves the conference"),
             Part::Branch | Part::Gone => return,
         };
         if by == EndedBy::Remote && self.rings_again(now, id, part) {

@@ -137,8 +137,20 @@ impl Call {
                 self.keep_record();
             }
         }
-        if let Transferor::Leg { id, gone: false, .. } = transfer.by {
-            self.leave(now, id);
+        match (transfer.by, transfer.meets) {
+            (Transferor::Leg { id, gone: false, .. }, Some(meets)) => {
+                if let Some(leg) = self.leg(id) {
+                    leg.part = Part::Beside;
+                }
+                self.stay_in_room(now, id, *meets);
+            }
+            // Nobody would be with who is left in the room.
+            (_, Some(_)) => self.hang_up_all(now, "nobody is left to talk to"),
+            (Transferor::Leg { id, gone: false, .. }, None) if transfer.by_keys => {
+                self.hang_up_leg(now, id);
+            }
+            (Transferor::Leg { id, gone: false, .. }, None) => self.leave(now, id),
+            _ => {}
         }
         Some(transfer.remaining)
     }

@@ -1,6 +1,7 @@
 //! Requests within a call's dialog that change nothing of it: keys by INFO, OPTIONS, what we do not
 //! take.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use offhook_media::dtmf::Digit;
@@ -26,9 +27,11 @@ impl Call {
             Method::Subscribe => return self.on_subscribe(now, id, token, request),
             Method::Info => match info_digit(request) {
                 Some(digit) => (StatusCode::OK, Some(digit)),
-                // Candidates that a browser finds later (RFC 8840): ours is the side that answers,
-                // and learns of them by their checks.
-                None if is_trickle(request) => (StatusCode::OK, None),
+                // Candidates that a browser finds later (RFC 8840).
+                None if is_trickle(request) => {
+                    self.trickle(now, id, request);
+                    (StatusCode::OK, None)
+                }
                 // RFC 6086 §4.2.2: a body that nobody here understands.
                 None if !request.body.is_empty() => (StatusCode::UNSUPPORTED_MEDIA_TYPE, None),
                 None => (StatusCode::OK, None),
@@ -48,6 +51,21 @@ impl Call {
             self.pass_digit(id, digit);
             self.stop_by_key(id, digit);
             self.on_digit(now, id, digit);
+        }
+    }
+
+    /// Candidates are asked where ours is the side that asks. A browser asks us, and we learn of its
+    /// candidates by that.
+    fn trickle(&mut self, now: Instant, id: LegId, request: &Request) {
+        let metrics = Arc::clone(&self.services.metrics);
+        let Some(leg) = self.leg(id) else { return };
+        let (label, Some(media)) = (leg.label, leg.media.as_mut()) else { return };
+        let trickled = media.negotiator.trickle(&request.body);
+        metrics.candidates_malformed.add(trickled.malformed as u64);
+        if let Some(stream) = trickled.stream {
+            media.apply(&stream);
+            let text = format!("{} more addresses of the peer are tried", trickled.used);
+            self.timeline.note(now, Some(label), text);
         }
     }
 

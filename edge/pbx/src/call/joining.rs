@@ -251,7 +251,7 @@ impl Call {
         match leg.part {
             Part::Caller | Part::Callee => {}
             Part::Gone => return Err(JoinRefused::Unknown),
-            Part::Branch | Part::Leaving => return Err(JoinRefused::Busy),
+            Part::Branch | Part::Leaving | Part::Beside => return Err(JoinRefused::Busy),
         }
         let dialled = JoinRefused::NotTalking { dialled: self.record.to.clone() };
         // Somebody is there already, though perhaps without the ACK yet, and is not hung up; nor is

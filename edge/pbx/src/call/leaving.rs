@@ -28,7 +28,7 @@ impl Call {
         }
     }
 
-    fn hang_up_leg(&mut self, now: Instant, id: LegId) {
+    pub(super) fn hang_up_leg(&mut self, now: Instant, id: LegId) {
         if let Some(leg) = self.leg(id) {
             leg.session.hangup(now, Headers::new());
         }

@@ -69,6 +69,8 @@ pub(crate) enum Part {
     Callee,
     /// A phone that puts the call through: still there, heard by nobody.
     Leaving,
+    /// A phone in a conference, into which it brought the call: beside the application's legs.
+    Beside,
     /// Over, or to be: nothing that happens on it matters to the call any more.
     Gone,
 }
@@ -115,7 +117,7 @@ impl Leg {
         match self.part {
             Part::Caller => Some(LegTag::A),
             Part::Callee => Some(LegTag::B),
-            Part::Branch | Part::Leaving | Part::Gone => None,
+            Part::Branch | Part::Leaving | Part::Beside | Part::Gone => None,
         }
     }
 

@@ -18,9 +18,10 @@
 //!   [`meeting`]: what needs a service of AWS.
 //! * [`passing`]: what goes from leg to leg untouched.
 //! * [`transfer`]: a phone puts its call through (REFER): [`handover`] to a number, [`joining`] to
-//!   another call of its own, [`cloud`] to where the caller came from ([`homeward`], [`code`],
-//!   [`held`]), [`called_back`] when that does not take him; [`reports`] and [`leaving`]: what
+//!   another call of its own, [`cloud`] to where the caller came from ([`homeward`], [`held`]), by
+//!   keys ([`code`]), [`called_back`] when that does not take him; [`reports`] and [`leaving`]: what
 //!   becomes of the phone.
+//! * [`conference`]: legs in a room; [`three_way`]: a phone brings two of its calls into one.
 //! * [`supervised`]: somebody listens to the call; [`supervising`]: the leg of who does.
 //! * [`identity`], [`best`], [`origin`], [`context`]: pure rules. [`screens`]: what a screen
 //!   beside a phone shows. [`timeline`]: what happened.
@@ -69,6 +70,7 @@ mod supervised;
 mod supervising;
 mod taping;
 mod task;
+mod three_way;
 pub(crate) mod timeline;
 mod transfer;
 mod update;
@@ -97,8 +99,7 @@ pub(crate) use self::begin::hops_left;
 use self::bridge::Bridging;
 use self::called_back::GivenBack;
 use self::code::Keys;
-pub use self::conference::Rooms;
-pub(crate) use self::conference::room_of;
+use self::conference::Conferring;
 pub(crate) use self::created::Created;
 use self::held::{AskHeld, MoveHeld, Outcome};
 pub use self::identity::{Caller, Source};
@@ -118,6 +119,7 @@ use self::supervising::With;
 pub use self::taping::TapeOrder;
 use self::taping::{Opened, Taped, Taping};
 pub(crate) use self::task::spawn;
+use self::three_way::{Bring, Found, Held};
 use self::timeline::Timeline;
 use self::transfer::{PutThrough, Transfer};
 use crate::app::{AppError, Application, Lamp};
@@ -128,6 +130,7 @@ use crate::metrics::Metrics;
 use crate::office::Phonebook;
 use crate::office::registry::Entry;
 use crate::office::route::Router;
+use crate::rooms::Rooms;
 use crate::screen::{Pop, Screens};
 use crate::stack::{NewRequest, Owner, SendFailure, SipHandle};
 use crate::trunk::CallSlot;
@@ -163,7 +166,7 @@ pub struct Services {
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Conferences that go on.
-    pub rooms: Rooms,
+    pub rooms: Arc<Rooms>,
     /// Has the callers' own legs; `None`: nobody is asked.
     pub cloud: Option<Arc<dyn Cloud>>,
     /// Who wants to know what phones do.
@@ -229,6 +232,8 @@ pub(crate) enum Control {
     Tape(TapeOrder),
     /// `UpdateSipMediaApplicationCall`, with its arguments.
     Update(BTreeMap<String, String>),
+    /// A phone in another call of its own asks whether it holds this one, or brings it into a room.
+    Bring(Box<Bring>),
     /// Another call's party takes the place of a leg of ours.
     Join(Box<Join>),
     /// The phone at the other end, in another call, puts our party through.
@@ -308,6 +313,15 @@ enum Done {
         clips: Result<Loaded, NotLoaded>,
     },
     Ordered(Outcome),
+    Found {
+        run: u64,
+        leg: LegId,
+        found: Option<Found>,
+    },
+    Brought {
+        leg: LegId,
+        held: Held,
+    },
     Words {
         leg: LegId,
         clips: Result<Loaded, NotLoaded>,
@@ -393,8 +407,12 @@ pub(crate) struct Call {
     transfer: Option<Box<Transfer>>,
     /// A phone that has just got its caller back from the cloud.
     given_back: Option<Box<GivenBack>>,
-    /// Keys that may become the code of `[cloud]`.
+    /// Keys that may become a code.
     code_keys: Option<Keys>,
+    /// The phone's other calls are asked which it holds.
+    meeting: Option<u64>,
+    /// The phone that brought the call into a conference, and stays there itself.
+    beside: Option<Conferring>,
     /// The other call that has our other party, after a transfer.
     partner: Option<Box<Partner>>,
     /// Those who listen to the call.

@@ -212,12 +212,15 @@ impl Call {
         let Some(status) = StatusCode::new(status).filter(|_| elsewhere) else { return };
         self.report(now, status);
         if status.is_final() {
-            self.transfer = None;
+            let transfer = self.transfer.take();
             if status.is_success()
                 && let Some(partner) = &mut self.partner
             {
                 // Our party is somebody else's: a hold of ours is none of its business any more.
                 partner.over = true;
+            }
+            if let Some(transfer) = transfer {
+                self.met_elsewhere(now, *transfer, status);
             }
             self.music_for_hold();
         }

@@ -46,11 +46,11 @@ impl Call {
                 Part::Branch => rings.push(extension.to_owned()),
                 // Whoever was called by a click, or was put through, is the caller now; a phone
                 // that puts the call through may get it back.
-                Part::Caller if was_called(leg) => talks.push(extension.to_owned()),
+                Part::Caller | Part::Beside if was_called(leg) => talks.push(extension.to_owned()),
                 Part::Leaving if was_called(leg) && self.may_get_back(leg.id) => {
                     talks.push(extension.to_owned());
                 }
-                Part::Caller | Part::Leaving | Part::Gone => {}
+                Part::Caller | Part::Beside | Part::Leaving | Part::Gone => {}
             }
         }
         for extension in &talks {

@@ -29,6 +29,7 @@ use super::joining::Partner;
 use super::leg::{Leg, LegId, Part, Party};
 use super::reports::Report;
 use super::runner::Running;
+use super::three_way::Meets;
 use super::{Call, Control, Listening};
 use crate::app::Application;
 use crate::event::CallEventKind;
@@ -46,12 +47,15 @@ pub(super) struct Transfer {
     /// The extension whose rights count.
     pub(super) extension: String,
     pub(super) stage: Stage,
-    /// By keys in the call: the person hears what a display would say.
+    /// By keys in the call: the person hears what a display would say, and the phone does not hang
+    /// up by itself.
     pub(super) by_keys: bool,
     /// Another call of the phone, which says what came of it ([`super::held`]).
     pub(super) orderer: Option<oneshot::Sender<Outcome>>,
     /// What is said of it next, where the status says too little.
     pub(super) words: Option<&'static str>,
+    /// It leads to a room in which the phone stays.
+    pub(super) meets: Option<Box<Meets>>,
 }
 
 /// Who asked for it.
@@ -267,11 +271,23 @@ impl Call {
         transfers.push(Transferred { at, by, to: to.to_owned(), attended, status: None });
     }
 
-    pub(super) fn carry_out(&mut self, now: Instant, number: String, replaces: Option<&Replaces>) {
-        let remaining = self.transfer.as_ref().map(|t| t.remaining);
-        if let Some(port) = remaining.and_then(|id| self.leg_ref(id)).and_then(Leg::port) {
-            // Whatever played to it, also for the other call.
+    /// Asks the other call that has a phone's party to put it through, for keys that were pressed.
+    pub(super) fn pass_on_to(&mut self, now: Instant, extension: String, number: String) {
+        let control = self.entry.control().clone();
+        let order = PutThrough { control, extension, number, replaces: None, held: false };
+        self.pass_on(now, order);
+    }
+
+    /// Whatever plays to a leg, also for the other call.
+    pub(super) fn stop_play_of(&self, id: LegId) {
+        if let Some(port) = self.leg_ref(id).and_then(Leg::port) {
             port.stop_play();
+        }
+    }
+
+    pub(super) fn carry_out(&mut self, now: Instant, number: String, replaces: Option<&Replaces>) {
+        if let Some(remaining) = self.transfer.as_ref().map(|t| t.remaining) {
+            self.stop_play_of(remaining);
         }
         match replaces {
             Some(replaces) => self.ask_to_join(now, replaces, number),
@@ -298,8 +314,9 @@ fn answer_to(asked: &Result<(Refer, String), StatusCode>) -> (StatusCode, Header
 
 impl Transfer {
     pub(super) fn new(by: Transferor, remaining: LegId, extension: String) -> Self {
-        let (stage, by_keys, orderer, words) = (Stage::Asked, false, None, None);
-        Self { by, remaining, extension, stage, by_keys, orderer, words }
+        let stage = Stage::Asked;
+        let (by_keys, orderer, words, meets) = (false, None, None, None);
+        Self { by, remaining, extension, stage, by_keys, orderer, words, meets }
     }
 
     /// Tells the call of the phone that ordered it how it ended.

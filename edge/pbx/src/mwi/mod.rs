@@ -5,32 +5,32 @@
 //! have been empty all along are not.
 //!
 //! * [`task`]: what the task owns, and whom it tells when.
-//! * [`subscriptions`]: SUBSCRIBE, from the first to the last.
-//! * [`notify`]: what is sent.
+//! * [`notify`]: what is sent. The subscriptions themselves are [`crate::subscriptions`]'.
 
 mod body;
 mod notify;
-mod subscriptions;
 mod task;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use offhook_sip::message::{Response, StatusCode};
 use offhook_sip::subscription::Limits;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
+use crate::changes::Changes;
 use crate::metrics::Metrics;
 use crate::registrar::{Authenticator, Registrar};
 use crate::stack::{NewRequest, SipHandle};
 
 pub use body::summary;
 
+/// User part of our Contact.
+const CONTACT: &str = "voicemail";
 /// Orders that may wait.
 const MAX_WAITING: usize = 4_096;
 
@@ -85,31 +85,6 @@ enum Ask {
     Announce(Vec<String>),
     /// Dropped when everybody was told.
     End(oneshot::Sender<()>),
-}
-
-/// Mailboxes that changed. A set: news of a box are never lost, however many there are.
-#[derive(Debug, Default)]
-struct Changes {
-    boxes: Mutex<HashSet<Box<str>>>,
-    news: Notify,
-}
-
-impl Changes {
-    fn put(&self, mailbox: &str) {
-        self.boxes.lock().unwrap_or_else(PoisonError::into_inner).insert(mailbox.into());
-        self.news.notify_one();
-    }
-
-    async fn take(&self) -> HashSet<Box<str>> {
-        loop {
-            let boxes =
-                std::mem::take(&mut *self.boxes.lock().unwrap_or_else(PoisonError::into_inner));
-            if !boxes.is_empty() {
-                return boxes;
-            }
-            self.news.notified().await;
-        }
-    }
 }
 
 /// The lamp's service. Cheap to clone.

@@ -1,19 +1,22 @@
 //! The task that owns the subscriptions: whom it tells when.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use offhook_sip::ids::Ids;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
+use offhook_sip::message::{Request, StatusCode};
+use tokio::sync::mpsc;
 
-use super::subscriptions::Subscription;
-use super::{Ask, Changes, CountMessages, MessageCounts, MwiConfig};
+use super::{Ask, CONTACT, CountMessages, MessageCounts, MwiConfig};
+use crate::changes::Changes;
+use crate::keep::Extension;
 use crate::metrics::Metrics;
 use crate::registrar::{Authenticator, Registrar, RegistrationChange};
-use crate::stack::{DialogKey, Owner, SipEvent, SipHandle};
+use crate::stack::{NewRequest, SipEvent, SipHandle};
+use crate::subscriptions::{About, Package, Subscriptions};
 
+/// The package's name (RFC 3842 §3.1).
+pub(super) const PACKAGE: &str = "message-summary";
 /// Events that may wait.
 const MAILBOX: usize = 4_096;
 /// How long a mailbox may take to be counted.
@@ -24,29 +27,16 @@ const RETRY: Duration = Duration::from_secs(10);
 pub(super) struct Task {
     pub(super) config: MwiConfig,
     pub(super) sip: SipHandle,
-    pub(super) auth: Authenticator,
     pub(super) registrar: Registrar,
     count: CountMessages,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) ids: Ids,
-    pub(super) owner: Owner,
+    pub(super) subscriptions: Subscriptions,
     mailbox: mpsc::Receiver<SipEvent>,
-    pub(super) subscriptions: HashMap<u64, Subscription>,
-    pub(super) by_dialog: HashMap<DialogKey, u64>,
-    pub(super) by_mailbox: HashMap<Box<str>, Vec<u64>>,
-    pub(super) expiry: BTreeSet<(Instant, u64)>,
-    /// Which subscription a NOTIFY under way belongs to.
-    pub(super) tokens: HashMap<u64, u64>,
-    pub(super) last: u64,
     counting: HashMap<Box<str>, Counting>,
     counted: mpsc::UnboundedSender<(Box<str>, Option<MessageCounts>)>,
     /// Boxes that hold or held messages: their phones are told even that there are none.
     used: HashSet<Box<str>>,
     /// Whether `used` tells of all that was before the start.
     complete: bool,
-    /// Last NOTIFYs whose answers are still to come, and who waits for them.
-    pub(super) farewells: HashSet<u64>,
-    pub(super) done: Option<oneshot::Sender<()>>,
 }
 
 /// A question to the store under way. Who asks meanwhile gets the next answer: this one may be of
@@ -79,31 +69,52 @@ impl Task {
         count: CountMessages,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let (owner, mailbox) = Owner::channel(MAILBOX);
+        let package = Package {
+            name: PACKAGE,
+            limits: config.limits,
+            server: config.server.clone(),
+            most: config.max_subscriptions,
+            most_each: config.max_per_mailbox,
+        };
+        let (subscriptions, mailbox) = Subscriptions::new(package, sip.clone(), auth, metrics);
         // Replaced when the task runs.
         let (counted, _) = mpsc::unbounded_channel();
         Self {
             config,
             sip,
-            auth,
             registrar,
             count,
-            metrics,
-            ids: Ids::from_os(),
-            owner,
+            subscriptions,
             mailbox,
-            subscriptions: HashMap::new(),
-            by_dialog: HashMap::new(),
-            by_mailbox: HashMap::new(),
-            expiry: BTreeSet::new(),
-            tokens: HashMap::new(),
-            last: 0,
             counting: HashMap::new(),
             counted,
             used: HashSet::new(),
             complete: false,
-            farewells: HashSet::new(),
-            done: None,
+        }
+    }
+
+    fn subscribe(&mut self, new: NewRequest) {
+        let aliases = &self.config.aliases;
+        let about = |request: &Request, extension: &Extension| {
+            let asked = request.uri.user_decoded();
+            let own = |user: &str| user == extension.number || aliases.iter().any(|a| a == user);
+            // A lamp tells who has messages: nobody sees another's.
+            match asked.as_deref().is_none_or(own) {
+                true => {
+                    Ok(About { topic: extension.number.as_str().into(), contact: CONTACT.into() })
+                }
+                false => Err(StatusCode::FORBIDDEN),
+            }
+        };
+        let id = self.subscriptions.subscribe(new, about);
+        self.want_for(id);
+    }
+
+    fn want_for(&mut self, id: Option<u64>) {
+        let found = id.and_then(|id| Some((id, self.subscriptions.get(id)?)));
+        if let Some((id, subscription)) = found {
+            let mailbox = subscription.topic().to_owned();
+            self.want(&mailbox, Whom::One(id));
         }
     }
 
@@ -112,7 +123,7 @@ impl Task {
         self.counted = counted;
         let mut registrations = self.registrar.listen(MAILBOX);
         loop {
-            let next = self.expiry.first().map(|(at, _)| *at);
+            let next = self.subscriptions.deadline();
             let sleep = async {
                 match next {
                     Some(at) => tokio::time::sleep_until(at).await,
@@ -123,7 +134,7 @@ impl Task {
                 ask = inbox.recv() => match ask {
                     Some(Ask::Subscribe(new)) => self.subscribe(*new),
                     Some(Ask::Announce(used)) => self.announce(used),
-                    Some(Ask::End(done)) => self.end_all(done),
+                    Some(Ask::End(done)) => self.subscriptions.end_all(done),
                     None => return,
                 },
                 boxes = changes.take() => {
@@ -131,14 +142,21 @@ impl Task {
                         self.mailbox_changed(&mailbox);
                     }
                 }
-                Some(event) = self.mailbox.recv() => self.event(event),
+                Some(event) = self.mailbox.recv() => {
+                    let refreshed = self.subscriptions.event(event);
+                    self.want_for(refreshed);
+                }
                 Some((mailbox, counts)) = counts.recv() => self.tell(&mailbox, counts),
                 Some(change) = registrations.recv() => {
                     if let RegistrationChange::Registered { aor, fresh: true } = change {
                         self.phone_came(&aor);
                     }
                 }
-                () = sleep => self.expire(),
+                () = sleep => {
+                    for id in self.subscriptions.expire() {
+                        self.want_for(Some(id));
+                    }
+                }
             }
         }
     }
@@ -214,8 +232,7 @@ impl Task {
                     self.notify(id, counts);
                 }
                 (Whom::Subscribers, Some(counts)) => {
-                    let ids = self.by_mailbox.get(mailbox).cloned().unwrap_or_default();
-                    for id in ids {
+                    for id in self.subscriptions.to(mailbox) {
                         self.notify(id, Some(counts));
                     }
                 }
@@ -247,17 +264,6 @@ impl Task {
             let counting = Counting { now: again, next: Vec::new(), failing };
             self.counting.insert(mailbox.into(), counting);
             self.ask(mailbox, if failing { RETRY } else { Duration::ZERO });
-        }
-    }
-
-    fn event(&mut self, event: SipEvent) {
-        match event {
-            SipEvent::Request { tx, request, flow } => self.in_dialog(tx, &request, flow),
-            SipEvent::Response { token, response, .. } if response.status.is_final() => {
-                self.notify_answered(token, Some(&response));
-            }
-            SipEvent::Failed { token, .. } => self.notify_answered(token, None),
-            SipEvent::Response { .. } | SipEvent::Ack { .. } | SipEvent::Cancel { .. } => {}
         }
     }
 }

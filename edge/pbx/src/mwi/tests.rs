@@ -77,7 +77,8 @@ impl Office {
     ) -> Response {
         let contact = format!("Contact: <sip:{}@{}>\r\n", phone.user, phone.source);
         let text = |seq| {
-            let more = format!("Event: message-summary\r\n{contact}{more}");
+            let event = if more.contains("Event:") { "" } else { "Event: message-summary\r\n" };
+            let more = format!("{event}{contact}{more}");
             let call_id = format!("s{}", phone.call_id);
             let text = request("SUBSCRIBE", uri, &phone.source, &call_id, seq, &more);
             match tag {
@@ -159,6 +160,16 @@ async fn another_mailbox_is_refused_and_an_alias_means_ones_own() {
     assert_eq!(status, StatusCode::FORBIDDEN);
     let mut phone = Phone::new("101", "203.0.113.6:5060");
     assert_eq!(office.subscribe(&mut phone, "sip:*97@lab", "").await, StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_package_is_refused_with_those_that_there_are() {
+    let mut office = Office::new();
+    let mut phone = Phone::new("101", "203.0.113.5:5060");
+    let refused = office.subscribed(&mut phone, "sip:101@lab", "Event: x-dialog\r\n", 1, "").await;
+    let allowed = refused.headers.text(&HeaderName::AllowEvents).map(|text| text.into_owned());
+    assert_eq!(refused.status, StatusCode::BAD_EVENT);
+    assert_eq!(allowed.as_deref(), Some("message-summary, conference"));
 }
 
 #[tokio::test(start_paused = true)]

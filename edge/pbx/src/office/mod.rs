@@ -284,8 +284,9 @@ impl Office {
         let label = plan.destination.as_deref().unwrap_or(plan.app.name());
         let entry = self.registry.enter(live, application_id(label), control);
         let asked_for = dialled == self.settings.config.conference.factory;
-        let focus =
-            plan.focus.then(|| if asked_for { call::room_of(&id) } else { dialled.clone() });
+        let focus = plan
+            .focus
+            .then(|| if asked_for { crate::rooms::room_of(&id) } else { dialled.clone() });
         let new = NewCall {
             id: id.clone(),
             caller,

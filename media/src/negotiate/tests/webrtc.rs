@@ -179,3 +179,60 @@ fn a_browsers_offer_and_a_port_of_the_other_kind_do_not_meet() {
     us.offer(Direction::SendRecv);
     assert!(us.accept_answer(clear.as_bytes()).is_err());
 }
+
+/// A fragment of an INFO (RFC 8840 §9) with these candidates.
+fn fragment(ufrag: &str, candidates: &[&str]) -> String {
+    let lines: String = candidates.iter().map(|c| format!("a=candidate:{c}\r\n")).collect();
+    format!("a=ice-ufrag:{ufrag}\r\na=ice-pwd:x\r\nm=audio 9 RTP/AVP 0\r\na=mid:0\r\n{lines}")
+}
+
+#[test]
+fn candidates_that_come_later_are_asked_where_we_are_the_one_who_asks() {
+    let rtc = ours();
+    let mut we = negotiator(&rtc);
+    let offer = chromium("a=ice-lite\r\n", "a=setup:passive\r\n");
+    we.answer(offer.as_bytes(), Direction::SendRecv).unwrap();
+    let later = fragment(
+        "Yx1m",
+        &[
+            "3 1 udp 99 198.51.100.7 4000 typ relay",
+            "4 1 udp 100 198.51.100.8 4000 typ srflx",
+            // Known, of no use here, and no candidates at all.
+            "2 1 udp 1677729535 203.0.113.9 51000 typ srflx",
+            "5 1 tcp 9 198.51.100.9 9 typ host tcptype active",
+            "6 1 udp 9 3d1c.local 51000 typ host",
+            "7 1 udp many 198.51.100.9 9 typ host",
+            "nonsense",
+        ],
+    );
+    let trickled = we.trickle(later.as_bytes());
+    assert_eq!((trickled.used, trickled.malformed), (2, 2));
+    let stream = trickled.stream.unwrap();
+    let asked = &stream.webrtc.as_ref().unwrap().remote.candidates;
+    let asked: Vec<_> = asked.iter().map(ToString::to_string).collect();
+    assert_eq!(asked, ["203.0.113.9:51000", "198.51.100.8:4000", "198.51.100.7:4000"]);
+    // Said again it is nothing new; of another generation it is not for this one.
+    assert_eq!(we.trickle(later.as_bytes()).stream, None);
+    let other = fragment("Zz2n", &["3 1 udp 99 198.51.100.77 4000 typ relay"]);
+    assert_eq!(we.trickle(other.as_bytes()), Trickled::default());
+    // However many come, no more are asked than a description may name.
+    let many: Vec<_> = (1..99).map(|n| format!("8 1 udp 9 198.51.100.{n} 5000 typ host")).collect();
+    for one in &many {
+        we.trickle(fragment("Yx1m", &[one]).as_bytes());
+    }
+    let agreed = we.agreed().unwrap().stream.webrtc.clone().unwrap();
+    assert_eq!(agreed.remote.candidates.len(), 12);
+}
+
+#[test]
+fn candidates_that_come_later_change_nothing_where_we_only_answer() {
+    let rtc = ours();
+    let mut we = negotiator(&rtc);
+    assert_eq!(we.trickle(b"a=candidate:x\r\n").malformed, 1);
+    let offer = chromium("", "a=setup:actpass\r\n");
+    we.answer(offer.as_bytes(), Direction::SendRecv).unwrap();
+    let before = we.agreed().cloned();
+    let later = fragment("Yx1m", &["3 1 udp 99 198.51.100.7 4000 typ relay"]);
+    assert_eq!(we.trickle(later.as_bytes()), Trickled::default());
+    assert_eq!(we.agreed().cloned(), before);
+}

@@ -180,3 +180,21 @@ fn a_peer_that_says_goodbye_is_gone_at_once() {
     }
     assert_eq!(lite.session.take_error(), Some(WebRtcError::Gone));
 }
+
+#[test]
+fn a_candidate_that_is_named_later_is_asked_and_the_call_goes_over_it() {
+    let now = Instant::now();
+    let (mut full, mut lite) = (side(now, 1), side(now, 2));
+    let ours = full.terms(&lite, false, true);
+    let mut early = ours.clone();
+    early.remote.candidates.clear();
+    let theirs = lite.terms(&full, true, false);
+    full.set(now, &early);
+    lite.set(now, &theirs);
+    talk(now, &mut full, &mut lite, 0);
+    assert!(full.session.keys().is_none());
+    full.set(now, &ours);
+    talk(now, &mut full, &mut lite, 0);
+    assert!(full.session.keys().is_some() && lite.session.keys().is_some());
+    assert_eq!(full.session.peer(), Some(lite.place));
+}

@@ -205,6 +205,13 @@ impl Core {
         if request.to_tag().is_some() {
             match self.dialog_of(&request) {
                 Some(call) => call.session.handle_request(now(), tx, &request),
+                // Of a subscription that a test keeps itself; those of a REFER are their call's.
+                None if request.method == Method::Notify
+                    && request.headers.text(&HeaderName::Event).is_some_and(|e| e != "refer") =>
+                {
+                    self.answer(tx, &request, StatusCode::OK);
+                    let _ = self.new_requests.send(request);
+                }
                 None => self.answer(tx, &request, StatusCode::CALL_DOES_NOT_EXIST),
             }
             return;

@@ -1,0 +1,55 @@
+use std::net::{IpAddr, Ipv4Addr};
+
+use offhook_sip::uri::{Host, Uri};
+
+use super::Participant;
+use super::body::{deleted, entity_of, full};
+
+fn text(people: &[(u64, Participant)]) -> String {
+    let host = Host::Ip(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
+    String::from_utf8(full("sip:conf-1@192.0.2.1", 3, &host, people).to_vec()).unwrap()
+}
+
+#[test]
+fn the_document_names_everybody_with_what_can_be_heard_of_them() {
+    let mut ann = Participant::known("101", Some("Ann \"<&>\u{7}"));
+    ann.muted = true;
+    let xml = text(&[(1, ann), (2, Participant::known("+15550001000", None))]);
+    let wanted = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><conference-info \
+        xmlns=\"urn:ietf:params:xml:ns:conference-info\" entity=\"sip:conf-1@192.0.2.1\" \
+        state=\"full\" version=\"3\"><conference-state><user-count>2</user-count>\
+        </conference-state><users><user entity=\"sip:101@192.0.2.1\" state=\"full\">\
+        <display-text>Ann &quot;&lt;&amp;&gt; </display-text>\
+        <endpoint entity=\"sip:101@192.0.2.1;endpoint=1\"><status>connected</status>\
+        <media id=\"1\"><type>audio</type><status>recvonly</status></media></endpoint></user>\
+        <user entity=\"sip:+15550001000@192.0.2.1\" state=\"full\">\
+        <endpoint entity=\"sip:+15550001000@192.0.2.1;endpoint=2\"><status>connected</status>\
+        <media id=\"1\"><type>audio</type><status>sendrecv</status></media></endpoint></user>\
+        </users></conference-info>";
+    assert_eq!(xml, wanted);
+}
+
+#[test]
+fn a_number_twice_is_one_user_and_the_unknown_are_one_each() {
+    let people = [
+        (1, Participant::known("101", None)),
+        (2, Participant::anonymous()),
+        (3, Participant::known("101", None)),
+        (4, Participant::anonymous()),
+    ];
+    let xml = text(&people);
+    assert_eq!(xml.matches("<user ").count(), 3, "{xml}");
+    assert_eq!(xml.matches("<endpoint ").count(), 4, "{xml}");
+    for unknown in [2, 4] {
+        assert!(xml.contains(&format!("sip:anonymous{unknown}@anonymous.invalid\" ")), "{xml}");
+    }
+}
+
+#[test]
+fn the_address_of_a_conference_is_named_without_parameters_and_its_end_is_said() {
+    let uri: Uri = "sip:conf-1@192.0.2.1:5070;transport=tcp?x=y".parse().unwrap();
+    let entity = entity_of(&uri);
+    assert_eq!(entity, "sip:conf-1@192.0.2.1:5070");
+    let xml = String::from_utf8(deleted(&entity, 9).to_vec()).unwrap();
+    assert!(xml.contains("state=\"deleted\" version=\"9\"></conference-info>"), "{xml}");
+}
