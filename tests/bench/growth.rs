@@ -15,7 +15,6 @@ const END: &str = "<!-- to here -->\n";
 /// What so many calls cost.
 struct Row {
     calls: usize,
-    seconds: f64,
     ours: Cost,
     floor: Cost,
     memory_kb: f64,
@@ -56,14 +55,7 @@ fn measure(appliance: &Appliance, seconds: u64, most: usize) -> Outcome<Vec<Row>
             ours.us_per_packet(),
             floor.us_per_packet()
         ));
-        rows.push(Row {
-            calls: size,
-            seconds: seconds as f64,
-            ours,
-            floor,
-            memory_kb,
-            setup_ms: setup,
-        });
+        rows.push(Row { calls: size, ours, floor, memory_kb, setup_ms: setup });
         before = size;
     }
     calls.tear_down()?;
@@ -78,7 +70,7 @@ fn table(rows: &[Row]) -> String {
     );
     for row in rows {
         let (ours, floor) = (row.ours.us_per_packet(), row.floor.us_per_packet());
-        let rate = row.ours.heard.sent as f64 / row.seconds;
+        let rate = row.ours.heard.sent as f64 / row.ours.seconds;
         let latency = |cost: &Cost| {
             let at = |percent| cost.heard.latency_us(percent);
             format!("{:.0} / {:.0}", at(50.0), at(99.0))

@@ -12,6 +12,7 @@ mod engine;
 mod figures;
 mod flows;
 mod growth;
+mod host;
 mod inbox;
 mod kernel;
 #[path = "../src/moto.rs"]

@@ -8,6 +8,7 @@ use rusqlite::{Row, params};
 
 use crate::Store;
 use crate::convert::{nanos, parsed, time};
+use crate::lane::Urgency;
 
 impl Bans for Store {
     fn load_bans(&self) -> Kept<Vec<Ban>> {
@@ -23,7 +24,7 @@ impl Bans for Store {
     }
 
     fn put_ban(&self, ban: Ban) -> Kept<()> {
-        self.write(false, move |connection| {
+        self.write(Urgency::Company, move |connection| {
             let mut statement = connection.prepare_cached(
                 "INSERT OR REPLACE INTO bans (source, reason, failures, since, until)
                  VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -36,7 +37,7 @@ impl Bans for Store {
     }
 
     fn remove_ban(&self, source: IpAddr) -> Kept<()> {
-        self.write(false, move |connection| {
+        self.write(Urgency::Company, move |connection| {
             let sql = "DELETE FROM bans WHERE source = ?1";
             connection.prepare_cached(sql)?.execute([source.to_string()])?;
             Ok(())

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, params};
 
 use crate::Store;
 use crate::convert::{nanos, parsed, time, transport};
-use crate::lane::{Refused, all_or_none};
+use crate::lane::{Refused, Urgency, all_or_none};
 
 impl Bindings for Store {
     fn load_bindings(&self) -> Kept<Vec<Binding>> {
@@ -24,7 +24,7 @@ impl Bindings for Store {
     }
 
     fn change_bindings(&self, changes: Vec<BindingChange>) -> Kept<()> {
-        self.write(false, move |connection| match changes.as_slice() {
+        self.write(Urgency::Company, move |connection| match changes.as_slice() {
             // By far the most frequent: a phone refreshes its one contact.
             [change] => apply(connection, change),
             changes => all_or_none(connection, || {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::convert::{nanos, time};
 use crate::error::describe;
-use crate::lane::{Job, Refused};
+use crate::lane::{Job, Refused, Urgency};
 use crate::{Shared, Store, supervised, transfers};
 
 const COLUMNS: &str = "id, started, answered, ended, caller, dialled, original_caller, source,
@@ -32,7 +32,7 @@ CREATE INDEX calls_by_initial_contact ON calls (initial_contact_id)
 ";
 impl Calls for Store {
     fn put_call(&self, record: CallRecord) -> Kept<()> {
-        self.write(false, move |connection| put(connection, &record))
+        self.write(Urgency::Company, move |connection| put(connection, &record))
     }
 
     fn append_events(&self, call: String, events: Vec<CallEvent>) {
@@ -220,8 +220,8 @@ impl Append {
 }
 
 impl Job for Append {
-    fn durable(&self) -> bool {
-        false
+    fn urgency(&self) -> Urgency {
+        Urgency::Company
     }
 
     fn run(&mut self, connection: &Connection, path: &Path) {

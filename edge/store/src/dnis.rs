@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::Store;
 use crate::convert::{nanos, time};
-use crate::lane::Refused;
+use crate::lane::{Refused, Urgency};
 
 pub(crate) const SCHEMA: &str = "
 CREATE TABLE dnis_pairs (
@@ -62,7 +62,7 @@ impl SqlitePool {
         work: impl FnOnce(&Connection, i64) -> Result<T, Refused> + Send + 'static,
     ) -> Kept<T> {
         let now = nanos((self.clock)().into());
-        self.store.write(false, move |connection| work(connection, now))
+        self.store.write(Urgency::Now, move |connection| work(connection, now))
     }
 }
 

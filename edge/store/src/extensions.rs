@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row, params};
 
 use crate::Store;
 use crate::convert::path_text;
-use crate::lane::Refused;
+use crate::lane::{Refused, Urgency};
 
 impl Extensions for Store {
     fn load_extensions(&self) -> Kept<Vec<Extension>> {
@@ -20,12 +20,12 @@ impl Extensions for Store {
     }
 
     fn put_extension(&self, extension: Extension) -> Kept<()> {
-        self.write(true, move |connection| put(connection, &extension))
+        self.write(Urgency::Disk, move |connection| put(connection, &extension))
     }
 
     /// The account's registrations go with it.
     fn remove_extension(&self, number: String) -> Kept<bool> {
-        self.write(true, move |connection| {
+        self.write(Urgency::Disk, move |connection| {
             crate::lane::all_or_none(connection, || {
                 connection.execute("DELETE FROM bindings WHERE aor = ?1", [&number])?;
                 let sql = "DELETE FROM extensions WHERE number = ?1";

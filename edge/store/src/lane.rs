@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
@@ -25,10 +26,21 @@ pub(crate) enum Refused {
     Because(String),
 }
 
+/// How soon a write is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// With what comes in a moment.
+    Company,
+    /// At once: a caller waits for the answer.
+    Now,
+    /// At once, and on the disk before it is answered.
+    Disk,
+}
+
 /// A question to the database. `run` is called at most once, `answer` exactly once.
 pub(crate) trait Job: Send {
-    /// Must be on the disk before it is answered.
-    fn durable(&self) -> bool;
+    /// How soon it is to be committed.
+    fn urgency(&self) -> Urgency;
     /// Whether it was done; a failed one has left nothing behind.
     fn run(&mut self, connection: &Connection, path: &Path);
     /// Tells the caller, once it is known whether the transaction was committed.
@@ -36,7 +48,7 @@ pub(crate) trait Job: Send {
 }
 
 struct Ask<T, F> {
-    durable: bool,
+    urgency: Urgency,
     work: Option<F>,
     outcome: Option<Result<T, KeepError>>,
     reply: oneshot::Sender<Result<T, KeepError>>,
@@ -47,8 +59,8 @@ where
     T: Send,
     F: FnOnce(&Connection) -> Result<T, Refused> + Send,
 {
-    fn durable(&self) -> bool {
-        self.durable
+    fn urgency(&self) -> Urgency {
+        self.urgency
     }
 
     fn run(&mut self, connection: &Connection, path: &Path) {
@@ -74,27 +86,47 @@ where
 pub(crate) struct Lane {
     jobs: Option<SyncSender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
+    hurry: Arc<Hurry>,
+}
+
+/// Something in the queue does not wait for company.
+#[derive(Debug, Default)]
+pub(crate) struct Hurry(AtomicBool);
+
+impl Hurry {
+    /// Sleeps for so long, or until it is called for.
+    fn sleep(&self, most: Duration) {
+        let begin = Instant::now();
+        while !self.0.swap(false, Ordering::AcqRel) {
+            match most.checked_sub(begin.elapsed()) {
+                Some(rest) if !rest.is_zero() => std::thread::park_timeout(rest),
+                _ => return,
+            }
+        }
+    }
 }
 
 impl Lane {
     pub(crate) fn start(
         name: &str,
         queue: usize,
-        run: impl FnOnce(&Receiver<Box<dyn Job>>) + Send + 'static,
+        run: impl FnOnce(&Receiver<Box<dyn Job>>, &Hurry) + Send + 'static,
     ) -> io::Result<Self> {
         let (sender, receiver) = sync_channel(queue.max(1));
-        let thread = Builder::new().name(name.to_owned()).spawn(move || run(&receiver))?;
-        Ok(Self { jobs: Some(sender), thread: Some(thread) })
+        let hurry = Arc::new(Hurry::default());
+        let heard = Arc::clone(&hurry);
+        let thread = Builder::new().name(name.to_owned()).spawn(move || run(&receiver, &heard))?;
+        Ok(Self { jobs: Some(sender), thread: Some(thread), hurry })
     }
 
     /// Queues a question; the future resolves with its answer.
     pub(crate) fn ask<T: Send + 'static>(
         &self,
-        durable: bool,
+        urgency: Urgency,
         work: impl FnOnce(&Connection) -> Result<T, Refused> + Send + 'static,
     ) -> Kept<T> {
         let (reply, answer) = oneshot::channel();
-        let job = Ask { durable, work: Some(work), outcome: None, reply };
+        let job = Ask { urgency, work: Some(work), outcome: None, reply };
         let queued = self.push(Box::new(job));
         Box::pin(async move {
             queued.map_err(|(error, _)| error)?;
@@ -104,13 +136,19 @@ impl Lane {
 
     /// Queues a job without waiting; gives it back when there is no room.
     pub(crate) fn push(&self, job: Box<dyn Job>) -> Result<(), (KeepError, Box<dyn Job>)> {
+        let urgent = job.urgency() != Urgency::Company;
         match &self.jobs {
             None => Err((closed(), job)),
             Some(jobs) => jobs.try_send(job).map_err(|error| match error {
                 TrySendError::Full(job) => (KeepError::Overloaded, job),
                 TrySendError::Disconnected(job) => (closed(), job),
             }),
+        }?;
+        if urgent && let Some(thread) = &self.thread {
+            self.hurry.0.store(true, Ordering::Release);
+            thread.thread().unpark();
         }
+        Ok(())
     }
 }
 
@@ -175,7 +213,7 @@ impl Writer {
     }
 
     /// Until the queue is closed and empty.
-    pub(crate) fn run(self, jobs: &Receiver<Box<dyn Job>>) {
+    pub(crate) fn run(self, jobs: &Receiver<Box<dyn Job>>, hurry: &Hurry) {
         make_way();
         let mut batch = Vec::with_capacity(MAX_BATCH);
         let mut maintenance = Instant::now();
@@ -196,8 +234,8 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if !self.linger.is_zero() && !batch.iter().any(|job| job.durable()) {
-                std::thread::sleep(self.linger);
+            if batch.iter().all(|job| job.urgency() == Urgency::Company) {
+                hurry.sleep(self.linger);
             }
             batch.extend(jobs.try_iter().take(MAX_BATCH - 1));
             self.commit(&mut batch);
@@ -220,7 +258,7 @@ impl Writer {
 
     /// One transaction for all, then all answers.
     fn commit(&self, batch: &mut Vec<Box<dyn Job>>) {
-        let durable = batch.iter().any(|job| job.durable());
+        let durable = batch.iter().any(|job| job.urgency() == Urgency::Disk);
         let committed = self.transaction(batch, durable).map_err(|error| {
             let text = describe(&self.shared.path, &error);
             // Each writer hears of it; the journal, which may lie on the same disk, now and then.

@@ -42,7 +42,7 @@ use rusqlite::Connection;
 
 pub use self::dnis::SqlitePool;
 pub use self::error::StoreError;
-use self::lane::{Lane, Writer};
+use self::lane::{Lane, Urgency, Writer};
 use self::lookups::Lookups;
 
 /// How a store is opened.
@@ -54,7 +54,8 @@ pub struct Options {
     pub queued_events: usize,
     /// How long a write waits for company before both are committed together. Each commit costs a
     /// few system calls and wakes two threads: at 100 registrations a second, 20 ms of patience
-    /// halve their cost. What must reach the disk (voicemail, extensions) does not wait.
+    /// halve their cost. What must reach the disk (voicemail, extensions) and what a caller waits for
+    /// (pairs of numbers) does not wait.
     pub linger: Duration,
     /// How long to wait for another process (the command line) that is writing.
     pub busy: Duration,
@@ -153,9 +154,10 @@ impl Store {
         });
         let writer = Writer::new(write, shared.clone(), options.linger, options.maintain);
         let thread = |source| StoreError::Thread { source };
-        let writes = Lane::start("store-write", options.queue, |jobs| writer.run(jobs));
+        let writes =
+            Lane::start("store-write", options.queue, |jobs, hurry| writer.run(jobs, hurry));
         let reader = shared.clone();
-        let reads = Lane::start("store-read", options.queue, move |jobs| {
+        let reads = Lane::start("store-read", options.queue, move |jobs, _| {
             lane::read(&read, &reader.path, jobs);
         });
         Ok(Self {
@@ -180,31 +182,31 @@ impl Store {
     /// Ends the records of calls that a killed daemon left open, with disposition `lost`; gives
     /// their number. For the daemon's start, before the first call.
     pub fn close_lost_calls(&self) -> Kept<usize> {
-        self.write(false, calls::close_lost)
+        self.write(Urgency::Company, calls::close_lost)
     }
 
     /// Answers when everything that was queued before is written. For the daemon's end: what is
     /// still queued when the process ends is gone.
     pub fn flush(&self) -> Kept<()> {
-        self.write(false, |_| Ok(()))
+        self.write(Urgency::Company, |_| Ok(()))
     }
 
     /// Writes what is written already: whether the disk takes anything, and the file is ours.
     pub fn probe(&self) -> Kept<()> {
-        self.write(false, |connection| {
+        self.write(Urgency::Company, |connection| {
             let version: i64 =
                 connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
             Ok(connection.pragma_update(None, "user_version", version)?)
         })
     }
 
-    /// Queues a write. `durable`: not answered before the disk has it.
+    /// Queues a write.
     fn write<T: Send + 'static>(
         &self,
-        durable: bool,
+        urgency: Urgency,
         work: impl FnOnce(&Connection) -> Result<T, lane::Refused> + Send + 'static,
     ) -> Kept<T> {
-        self.writes.ask(durable, work)
+        self.writes.ask(urgency, work)
     }
 
     /// Queues a read. It sees every write that was answered before.
@@ -212,7 +214,7 @@ impl Store {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, lane::Refused> + Send + 'static,
     ) -> Kept<T> {
-        self.reads.ask(false, work)
+        self.reads.ask(Urgency::Now, work)
     }
 
     /// Reads at once, on the thread that asks; see [`Lookups`].

@@ -5,18 +5,18 @@ use rusqlite::{Connection, Row, params};
 
 use crate::Store;
 use crate::convert::{nanos, path, path_text, time, whole};
-use crate::lane::{Refused, all_or_none};
+use crate::lane::{Refused, Urgency, all_or_none};
 
 const COLUMNS: &str =
     "id, call_id, started, duration_ms, file, key, stored, attempts, error, bucket";
 
 impl Recordings for Store {
     fn begin_recording(&self, recording: Recording) -> Kept<()> {
-        self.write(true, move |connection| begin(connection, &recording))
+        self.write(Urgency::Disk, move |connection| begin(connection, &recording))
     }
 
     fn finish_recording(&self, id: String, duration_ms: u64) -> Kept<()> {
-        self.write(true, move |connection| {
+        self.write(Urgency::Disk, move |connection| {
             if duration_ms == 0 {
                 return forget(connection, &id);
             }
@@ -40,14 +40,14 @@ impl Recordings for Store {
     }
 
     fn recording_stored(&self, id: String, location: String) -> Kept<()> {
-        self.write(true, move |connection| {
+        self.write(Urgency::Disk, move |connection| {
             let sql = "UPDATE recordings SET stored = ?2, error = NULL WHERE id = ?1";
             change(connection, sql, &id, location)
         })
     }
 
     fn recording_delayed(&self, id: String, error: String) -> Kept<()> {
-        self.write(false, move |connection| {
+        self.write(Urgency::Company, move |connection| {
             let sql = "UPDATE recordings SET attempts = attempts + 1, error = ?2 WHERE id = ?1";
             change(connection, sql, &id, error)
         })

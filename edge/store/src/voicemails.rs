@@ -5,18 +5,18 @@ use rusqlite::{Connection, Row, params};
 
 use crate::Store;
 use crate::convert::{nanos, path, path_text, time, whole};
-use crate::lane::{Refused, all_or_none};
+use crate::lane::{Refused, Urgency, all_or_none};
 
 const COLUMNS: &str = "id, mailbox, caller, original_caller, call_id, received, duration_ms, file,
     heard, saved";
 
 impl Voicemails for Store {
     fn begin_voicemail(&self, message: Voicemail) -> Kept<()> {
-        self.write(true, move |connection| begin(connection, &message))
+        self.write(Urgency::Disk, move |connection| begin(connection, &message))
     }
 
     fn finish_voicemail(&self, id: String, duration_ms: u64) -> Kept<()> {
-        self.write(true, move |connection| {
+        self.write(Urgency::Disk, move |connection| {
             if duration_ms == 0 {
                 return remove(connection, &id);
             }
@@ -55,7 +55,7 @@ impl Voicemails for Store {
     }
 
     fn mark_voicemail(&self, id: String, heard: bool, saved: bool) -> Kept<()> {
-        self.write(true, move |connection| {
+        self.write(Urgency::Disk, move |connection| {
             let sql = "UPDATE voicemails SET heard = ?2, saved = ?3 WHERE id = ?1";
             let changed = connection.prepare_cached(sql)?.execute(params![id, heard, saved])?;
             known(changed, &id)
@@ -64,7 +64,7 @@ impl Voicemails for Store {
 
     /// An unknown message is as good as deleted.
     fn delete_voicemail(&self, id: String) -> Kept<()> {
-        self.write(true, move |connection| remove(connection, &id))
+        self.write(Urgency::Disk, move |connection| remove(connection, &id))
     }
 }
 

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{from_json, from_word, kept, nanos, time, to_json, to_word};
 use crate::Store;
-use crate::lane::{Refused, all_or_none};
+use crate::lane::{Refused, Urgency, all_or_none};
 
 const VERSION: &str =
     "SELECT machine, version, kind, definition, digest, description, published FROM flow_versions";
@@ -13,7 +13,7 @@ const ALIAS: &str = "SELECT machine, name, routes, former, updated FROM flow_ali
 
 impl Definitions for Store {
     fn publish_version(&self, version: PublishedVersion) -> Kept<u32> {
-        kept(self.write(true, move |connection| {
+        kept(self.write(Urgency::Disk, move |connection| {
             all_or_none(connection, || publish(connection, &version))
         }))
     }
@@ -70,14 +70,14 @@ impl Definitions for Store {
     }
 
     fn delete_version(&self, machine: String, number: u32) -> Kept<bool> {
-        kept(self.write(true, move |connection| {
+        kept(self.write(Urgency::Disk, move |connection| {
             let sql = "DELETE FROM flow_versions WHERE machine = ?1 AND version = ?2";
             Ok(connection.prepare_cached(sql)?.execute(params![machine, number])? > 0)
         }))
     }
 
     fn put_alias(&self, alias: Alias) -> Kept<()> {
-        kept(self.write(true, move |connection| {
+        kept(self.write(Urgency::Disk, move |connection| {
             let mut statement = connection.prepare_cached(
                 "INSERT OR REPLACE INTO flow_aliases (machine, name, routes, former, updated)
                  VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -100,7 +100,7 @@ impl Definitions for Store {
     }
 
     fn delete_alias(&self, machine: String, name: String) -> Kept<bool> {
-        kept(self.write(true, move |connection| {
+        kept(self.write(Urgency::Disk, move |connection| {
             let sql = "DELETE FROM flow_aliases WHERE machine = ?1 AND name = ?2";
             Ok(connection.prepare_cached(sql)?.execute([machine, name])? > 0)
         }))

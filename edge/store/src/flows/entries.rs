@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::{kept, limit, nanos, time};
 use crate::Store;
 use crate::convert::whole;
-use crate::lane::{Refused, all_or_none};
+use crate::lane::{Refused, Urgency, all_or_none};
 
 const ENTRY: &str = "SELECT space, key, body, due, revision FROM flow_entries";
 
@@ -53,7 +53,7 @@ impl Entries for Store {
     }
 
     fn change_entries(&self, changes: Vec<EntryChange>) -> Kept<bool> {
-        kept(self.write(true, move |connection| {
+        kept(self.write(Urgency::Disk, move |connection| {
             for change in &changes {
                 if !holds(connection, change)? {
                     return Ok(false);

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::{from_word, kept, limit, nanos, time, to_word};
 use crate::Store;
 use crate::convert::whole;
-use crate::lane::{Refused, all_or_none};
+use crate::lane::{Refused, Urgency, all_or_none};
 
 const RECORD: &str = "SELECT arn, machine, name, version, alias, status, started, stopped, input,
     output, error, cause, transaction_id, started_by FROM flow_executions";
@@ -18,7 +18,7 @@ const RECORD: &str = "SELECT arn, machine, name, version, alias, status, started
 impl Executions for Store {
     fn save_execution(&self, change: ExecutionChange) -> Kept<Saved> {
         let shared = Arc::clone(&self.shared);
-        kept(self.write(false, move |connection| {
+        kept(self.write(Urgency::Company, move |connection| {
             let mut change = change;
             if let Some(body) = change.snapshot.take() {
                 let sealed = shared.seal.close(&change.record.arn, body);

@@ -27,7 +27,7 @@ fn one_refused_write_does_not_spoil_the_others_of_its_transaction() {
     let store = Store::open(&path, &Options { linger: Duration::from_millis(20), ..quiet() });
     let store = store.unwrap();
     let before = store.put_call(call("before", later(0)));
-    let failing = store.write(false, |connection| -> Result<(), lane::Refused> {
+    let failing = store.write(Urgency::Company, |connection| -> Result<(), lane::Refused> {
         lane::all_or_none(connection, || {
             connection.execute("DELETE FROM calls", [])?;
             connection.execute("INSERT INTO no_such_table VALUES (1)", [])?;
@@ -49,7 +49,8 @@ fn a_rolled_back_transaction_answers_nobody_with_ok() {
     let store = store.unwrap();
     let before = store.put_call(call("before", later(0)));
     // What a full disk does to a transaction.
-    let full = store.write(false, |connection| Ok(connection.execute_batch("ROLLBACK")?));
+    let full =
+        store.write(Urgency::Company, |connection| Ok(connection.execute_batch("ROLLBACK")?));
     let after = store.put_call(call("after", later(0)));
     for answer in [before, full, after] {
         assert!(wait(answer).is_err());
@@ -98,7 +99,24 @@ fn the_writer_makes_way_for_threads_on_which_somebody_waits() {
     let (_folder, path) = folder();
     let store = Store::open(&path, &quiet()).unwrap();
     let ask = |_: &Connection| Ok(rustix::process::getpriority_process(None).unwrap());
-    let (writer, reader) = (wait(store.write(false, ask)).unwrap(), wait(store.read(ask)).unwrap());
+    let (writer, reader) =
+        (wait(store.write(Urgency::Company, ask)).unwrap(), wait(store.read(ask)).unwrap());
     // A test that runs with less already stays where it is.
     assert!(writer >= 5.max(reader), "{writer} {reader}");
+}
+
+#[test]
+fn what_a_caller_waits_for_is_not_kept_waiting_by_a_write_that_waits_for_company() {
+    let (_folder, path) = folder();
+    let hour = Duration::from_secs(3_600);
+    let store = Store::open(&path, &Options { linger: hour, ..quiet() }).unwrap();
+    let patient = store.put_call(call("patient", later(0)));
+    // The writer lies down with the first, and has it when the urgent one comes.
+    let urgent = store.write(Urgency::Now, |_| Ok(()));
+    for kept in [urgent, patient] {
+        let (told, heard) = std::sync::mpsc::channel();
+        std::thread::spawn(move || told.send(wait(kept)));
+        heard.recv_timeout(Duration::from_secs(30)).expect("both are committed").unwrap();
+    }
+    drop(store.write(Urgency::Disk, |_| Ok(())));
 }
