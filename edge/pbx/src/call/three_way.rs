@@ -14,6 +14,7 @@ use offhook_sip::header::Headers;
 use offhook_sip::message::StatusCode;
 use tokio::sync::{mpsc, oneshot};
 
+use super::conference::Conferring;
 use super::leg::{Leg, LegId, Part, Party, Way};
 use super::runner::Running;
 use super::transfer::{Stage, Transfer, Transferor};
@@ -207,7 +208,7 @@ impl Call {
             _ => None,
         };
         let room = running.into_iter().chain(&self.beside).find(|room| room.leg == id);
-        if let Some(room) = room.map(|conferring| conferring.room()) {
+        if let Some(room) = room.map(Conferring::room) {
             let name = Held::Room(room.name().to_owned());
             return room.is_asked_for().then_some((id, name));
         }

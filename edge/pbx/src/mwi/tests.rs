@@ -167,7 +167,7 @@ async fn another_package_is_refused_with_those_that_there_are() {
     let mut office = Office::new();
     let mut phone = Phone::new("101", "203.0.113.5:5060");
     let refused = office.subscribed(&mut phone, "sip:101@lab", "Event: x-dialog\r\n", 1, "").await;
-    let allowed = refused.headers.text(&HeaderName::AllowEvents).map(|text| text.into_owned());
+    let allowed = refused.headers.text(&HeaderName::AllowEvents).map(std::borrow::Cow::into_owned);
     assert_eq!(refused.status, StatusCode::BAD_EVENT);
     assert_eq!(allowed.as_deref(), Some("message-summary, conference"));
 }

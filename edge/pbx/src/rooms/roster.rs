@@ -192,10 +192,8 @@ impl Task {
             self.tell(id);
         }
         let now = Instant::now();
-        let due = |(room, pace): (&Box<str>, &Pace)| {
-            (pace.again && pace.told + PACE <= now).then(|| room.clone())
-        };
-        let due: Vec<Box<str>> = self.paces.iter().filter_map(due).collect();
+        let due = self.paces.iter().filter(|(_, pace)| pace.again && pace.told + PACE <= now);
+        let due: Vec<Box<str>> = due.map(|(room, _)| room.clone()).collect();
         for room in due {
             self.paces.remove(&room);
             self.changed(&room);
