@@ -12,8 +12,8 @@
 //!
 //! > Nothing here opens a socket, reads a clock, starts a thread or draws a random number that was
 //! > not given: the same calls in the same order give the same execution, on this machine or on
-//! > another that read its snapshot. The one exception is the wall time that a JSONata expression may
-//! > take: a second, and less where the driver has the longer ones evaluated elsewhere.
+//! > another that read its snapshot. The one exception is the second of wall time that a JSONata
+//! > expression may take.
 //!
 //! Rooms: [`machine`] (definitions and their problems), [`execution`] (the interpreter),
 //! [`history`] (events in the form of `GetExecutionHistory`), and the expression layer:

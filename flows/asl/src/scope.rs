@@ -12,7 +12,6 @@ pub use document::Document;
 pub use entropy::Entropy;
 pub use variables::Variables;
 
-use crate::jsonata::Place;
 use serde_json::Value;
 
 /// Everything one evaluation can see.
@@ -30,8 +29,6 @@ pub struct Scope<'a> {
     pub now: jiff::Timestamp,
     /// Where random numbers come from.
     pub entropy: &'a Entropy,
-    /// Where an expression that takes long is set aside. `None`: it is waited for.
-    pub aside: Option<Place<'a>>,
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ fn scope<'a>(
     now: &str,
 ) -> Scope<'a> {
     let context = &Value::Null;
-    Scope { input, context, variables, states, now: now.parse().unwrap(), entropy, aside: None }
+    Scope { input, context, variables, states, now: now.parse().unwrap(), entropy }
 }
 
 fn field<'a>(vector: &'a Value, name: &str) -> Option<&'a str> {

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Weak};
 
 use offhook_config::Config;
-use offhook_flows::runtime::{EVALUATIONS, Options, Runtime};
+use offhook_flows::runtime::{Options, Runtime};
 use offhook_flows::schedule::{Keeper, Missed};
 use offhook_flows::services::events::{Bus, Event};
 use offhook_flows::services::local::{Local, LocalOptions};
@@ -47,7 +47,7 @@ pub(super) async fn start(
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(2 + EVALUATIONS)
+        .max_blocking_threads(2)
         .on_thread_start(|| system::go_in_place(Turn::Usual))
         .build()
         .map_err(|error| error.to_string())?;

@@ -60,7 +60,7 @@ impl Execution {
     }
 
     fn pass(&mut self, id: StrandId, state: &State, fixed: Option<&Value>) -> Result<(), Fault> {
-        let Some(sight) = self.first_sight(id, state, None) else { return Ok(()) };
+        let Some(sight) = self.sight(id, state, None) else { return Ok(()) };
         let input = sight.effective_input()?;
         let result = match (fixed, &state.arguments) {
             (Some(fixed), _) => fixed.clone(),
@@ -71,7 +71,7 @@ impl Execution {
     }
 
     fn wait(&mut self, id: StrandId, state: &State, wait: &Wait) -> Result<(), Fault> {
-        let Some(sight) = self.first_sight(id, state, None) else { return Ok(()) };
+        let Some(sight) = self.sight(id, state, None) else { return Ok(()) };
         let input = sight.effective_input()?;
         let until = match wait {
             Wait::Seconds(setting) => {
@@ -106,9 +106,7 @@ impl Execution {
         error: Option<&Setting>,
         cause: Option<&Setting>,
     ) -> Result<Fault, Fault> {
-        let Some(sight) = self.first_sight(id, state, None) else {
-            return Ok(Fault::told(None, None));
-        };
+        let Some(sight) = self.sight(id, state, None) else { return Ok(Fault::told(None, None)) };
         let input = &sight.frame.input;
         let word = |setting: Option<&Setting>| -> Result<Option<String>, Fault> {
             let Some(setting) = setting else { return Ok(None) };

@@ -23,7 +23,7 @@ impl Execution {
         default: Option<StateId>,
     ) -> Result<(), Fault> {
         let leaving = {
-            let Some(sight) = self.first_sight(id, state, None) else { return Ok(()) };
+            let Some(sight) = self.sight(id, state, None) else { return Ok(()) };
             let input = sight.effective_input()?;
             let mut chosen = None;
             for (index, rule) in rules.iter().enumerate() {

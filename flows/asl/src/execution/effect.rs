@@ -1,6 +1,5 @@
 //! What an execution asks of its driver, and what the driver may answer.
 
-use crate::jsonata::Evaluation;
 use crate::machine::Resource;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -19,12 +18,6 @@ pub enum Effect {
     ReadItems(Box<ItemsCall>),
     /// Keep the results of a distributed Map. Answered with [`TaskEvent::Succeeded`].
     WriteResults(Box<ResultsCall>),
-    /// Evaluate an expression that takes long ([`Evaluation::run`]), where it keeps nobody waiting.
-    /// Answered with [`super::Execution::handle_evaluated`]. Asked for only of a driver that said so
-    /// ([`super::Pace::with_aside_after`]); it is no part of a snapshot, after which it is asked for
-    /// again.
-    #[serde(skip)]
-    Evaluate(Box<Evaluation>),
     /// The answer to this task is not wanted any more: it timed out, or what waited for it ended.
     Cancel {
         /// Which task.

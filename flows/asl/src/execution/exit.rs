@@ -19,14 +19,11 @@ pub(super) struct Leaving {
     pub(super) next: Option<StateId>,
 }
 
-/// What the fields of a state come to: `Assign` and `Output`, where they are.
-type Queried = (Option<Map<String, Value>>, Option<Value>);
-
 impl Execution {
     /// Leaves a state that has no result of its own: Wait, Succeed.
     pub(super) fn leave_plain(&mut self, id: StrandId, state: &State) -> Result<(), Fault> {
         let leaving = {
-            let Some(sight) = self.first_sight(id, state, None) else { return Ok(()) };
+            let Some(sight) = self.sight(id, state, None) else { return Ok(()) };
             let input = sight.effective_input()?;
             let states = sight.states(&[]);
             let scope = sight.of(&input, states.as_ref());
@@ -48,28 +45,14 @@ impl Execution {
         result: Option<Value>,
     ) -> Result<(), Fault> {
         let leaving = {
-            let Some(sight) = self.first_sight(id, state, self.own_token(id)) else {
-                return Ok(());
-            };
+            let Some(sight) = self.sight(id, state, self.own_token(id)) else { return Ok(()) };
             let result = result.unwrap_or(Value::Null);
             match state.language {
-                Language::JsonPath => Ok(leave_by_paths(&sight, state, result)?),
-                Language::Jsonata => match query(&sight, state, &result) {
-                    Ok((assigned, output)) => {
-                        let output = output.unwrap_or(result);
-                        Ok(Leaving { output, assigned, next: state.next })
-                    }
-                    Err(failure) => Err((failure, result)),
-                },
+                Language::JsonPath => leave_by_paths(&sight, state, result)?,
+                Language::Jsonata => leave_by_query(&sight, state, result)?,
             }
         };
-        match leaving {
-            Ok(leaving) => self.depart(id, state, leaving),
-            Err((failure, result)) => {
-                self.keep_result(id, result);
-                Err(failure.into())
-            }
-        }
+        self.depart(id, state, leaving)
     }
 
     /// Writes the Exited event and goes on to the next state.
@@ -79,7 +62,6 @@ impl Execution {
         state: &State,
         leaving: Leaving,
     ) -> Result<(), Fault> {
-        self.aside.forget(id);
         let text = bounded(&state.name, &leaving.output)?;
         self.written += text.len();
         let assigned = self.assign(id, leaving.assigned)?;
@@ -211,17 +193,16 @@ fn leave_by_paths(sight: &Sight<'_>, state: &State, result: Value) -> Result<Lea
     Ok(Leaving { output, assigned, next: state.next })
 }
 
-/// `Assign` and `Output` of a state with a result.
-fn query(sight: &Sight<'_>, state: &State, result: &Value) -> Result<Queried, Failure> {
+fn leave_by_query(sight: &Sight<'_>, state: &State, result: Value) -> Result<Leaving, Failure> {
     let extra: &[(&str, &Value)] = match state.kind.name() {
         "Pass" => &[],
-        _ => &[("result", result)],
+        _ => &[("result", &result)],
     };
     let states = sight.states(extra);
     let scope = sight.of(&sight.frame.input, states.as_ref());
     let assigned = assign(state.assign.as_ref(), &scope, "Assign")?;
-    let output = evaluate_output(state.output.as_ref(), &scope, "Output")?;
-    Ok((assigned, output))
+    let output = evaluate_output(state.output.as_ref(), &scope, "Output")?.unwrap_or(result);
+    Ok(Leaving { output, assigned, next: state.next })
 }
 
 /// `Output`, where there is one.

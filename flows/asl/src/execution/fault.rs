@@ -30,10 +30,6 @@ fn takes(errors: &[String], fault: &Fault) -> bool {
 impl Execution {
     /// A state failed by itself.
     pub(super) fn fail(&mut self, id: StrandId, fault: Fault) {
-        if let Some(evaluation) = self.aside.take_asked() {
-            return self.set_aside(id, evaluation);
-        }
-        self.aside.forget(id);
         let Some((machine, flow, state)) = self.located(id) else { return };
         let Some(state) = machine.state(flow, state) else { return };
         let fault = self.told(id, state, fault);

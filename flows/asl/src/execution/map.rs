@@ -22,7 +22,7 @@ impl Execution {
         map: &Map,
     ) -> Result<(), Fault> {
         let (input, items, concurrency) = {
-            let Some(sight) = self.first_sight(id, state, None) else { return Ok(()) };
+            let Some(sight) = self.sight(id, state, None) else { return Ok(()) };
             let input = sight.effective_input()?;
             let items = match map.reader {
                 Some(_) => VecDeque::new(),

@@ -13,7 +13,6 @@
 //! points to event 0, a Map's Exited event passes by its Succeeded event, a distributed Map's
 //! points to `MapRunStarted`, and `EvaluationFailed` to what was before the state was entered.
 
-mod aside;
 mod attempt;
 mod choice;
 mod effect;
@@ -40,7 +39,6 @@ pub use effect::*;
 pub use pace::Pace;
 
 use crate::history::{Details, Event, EventType, Fault as FaultDetails, Started, Truncation};
-use crate::jsonata::{Aside, Evaluation};
 use crate::machine::Machine;
 use crate::scope::{Entropy, Variables};
 use jiff::Timestamp;
@@ -113,11 +111,6 @@ pub struct Execution {
     /// Bytes of outputs in the present turn.
     written: usize,
     pace: Pace,
-    aside: Aside,
-    /// Expressions that the driver was not given yet.
-    evaluations: VecDeque<Evaluation>,
-    /// Expressions that were set aside so far.
-    set_aside: u64,
 }
 
 impl Execution {
@@ -171,7 +164,7 @@ impl Execution {
             secret: start.seed.to_vec(),
             missing_activities: start.missing_activities,
         };
-        let mut execution = Self::of(machine, core).with_pace(pace);
+        let mut execution = Self { machine, core, written: 0, pace };
         let details = Details::ExecutionStarted(Started {
             input: execution.core.identity.input.to_string(),
             input_details: Truncation::default(),
@@ -192,27 +185,13 @@ impl Execution {
         if machine.digest() != snapshot.0.digest {
             return Err(OtherMachine);
         }
-        let mut execution = Self::of(machine, snapshot.0);
-        execution.try_again_what_was_set_aside();
-        Ok(execution)
-    }
-
-    fn of(machine: Arc<Machine>, core: Core) -> Self {
-        Self {
-            machine,
-            core,
-            written: 0,
-            pace: Pace::default(),
-            aside: Aside::default(),
-            evaluations: VecDeque::new(),
-            set_aside: 0,
-        }
+        Ok(Self { machine, core: snapshot.0, written: 0, pace: Pace::default() })
     }
 
     /// With turns as long as the driver says.
     #[must_use]
     pub fn with_pace(self, pace: Pace) -> Self {
-        Self { aside: Aside::new(pace.aside_after()), pace, ..self }
+        Self { pace, ..self }
     }
 
     /// Takes what the driver tells about a task it was given.
@@ -266,8 +245,7 @@ impl Execution {
 
     /// The next thing to do, if there is one.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        let evaluate = |evaluation| Effect::Evaluate(Box::new(evaluation));
-        self.core.effects.pop_front().or_else(|| self.evaluations.pop_front().map(evaluate))
+        self.core.effects.pop_front()
     }
 
     /// When [`Execution::handle_timeout`] is to be called at the latest.

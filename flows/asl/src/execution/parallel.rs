@@ -32,7 +32,7 @@ impl Execution {
         branches: &[FlowId],
     ) -> Result<(), Fault> {
         let input = {
-            let Some(sight) = self.first_sight(id, state, None) else { return Ok(()) };
+            let Some(sight) = self.sight(id, state, None) else { return Ok(()) };
             let input = sight.effective_input()?;
             match &state.arguments {
                 Some(arguments) => sight.payload(arguments, &input, "Arguments")?,

@@ -3,7 +3,7 @@
 use super::Execution;
 use super::state::{Frame, Identity, Strand, StrandId};
 use crate::failure::Failure;
-use crate::jsonata::{Expected, Place};
+use crate::jsonata::Expected;
 use crate::machine::model::{Kind, Language, Payload, Setting, State};
 use crate::path::Path;
 use crate::scope::{Document, Scope};
@@ -19,7 +19,6 @@ pub(super) struct Sight<'a> {
     pub(super) frame: &'a Frame,
     pub(super) state: &'a State,
     pub(super) context: Context<'a>,
-    aside: Option<Place<'a>>,
 }
 
 /// The context object of a state; made when it is first looked at.
@@ -85,20 +84,7 @@ impl Execution {
         let strand = self.strand(id)?;
         let made = OnceCell::new();
         let context = Context { execution: self, strand, state, token, made };
-        let frame = &strand.frame;
-        Some(Sight { execution: self, strand, frame, state, context, aside: None })
-    }
-
-    /// The same where nothing has changed yet that the state could not be tried again from:
-    /// expressions that take long are set aside.
-    pub(super) fn first_sight<'a>(
-        &'a self,
-        id: StrandId,
-        state: &'a State,
-        token: Option<String>,
-    ) -> Option<Sight<'a>> {
-        let sight = self.sight(id, state, token)?;
-        Some(Sight { aside: self.aside.place(id), ..sight })
+        Some(Sight { execution: self, strand, frame: &strand.frame, state, context })
     }
 
     /// The identity of the execution, or of the child execution, a strand is of.
@@ -179,7 +165,6 @@ impl Sight<'_> {
             states: states.map(|states| states as &dyn Document),
             now: self.execution.core.now,
             entropy: &self.execution.core.entropy,
-            aside: self.aside,
         }
     }
 

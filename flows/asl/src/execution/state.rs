@@ -100,13 +100,6 @@ pub(super) struct Frame {
     /// Where the Exited event points to, if not to the last event.
     pub(super) exit_from: Option<EventId>,
     pub(super) phase: Phase,
-    /// The state's result, while what is made of it is evaluated elsewhere.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) result: Option<Value>,
-    /// The evaluation that it waits for. It is not written down: a state whose expression was set
-    /// aside is tried again after a restart.
-    #[serde(skip)]
-    pub(super) aside: Option<u64>,
 }
 
 impl Frame {
@@ -121,8 +114,6 @@ impl Frame {
             retries: 0,
             exit_from: None,
             phase: Phase::Enter,
-            result: None,
-            aside: None,
         }
     }
 }

@@ -24,13 +24,13 @@ impl Execution {
             return Err(Failure::runtime(format!("The activity {arn} does not exist.")).into());
         }
         let number = TaskId(self.core.next_task);
+        self.core.next_task += 1;
         let token =
             (task.resource.pattern() != Pattern::RequestResponse).then(|| self.token(number));
         let asked = {
-            let Some(sight) = self.first_sight(id, state, token.clone()) else { return Ok(()) };
+            let Some(sight) = self.sight(id, state, token.clone()) else { return Ok(()) };
             ask(&sight, state, task)?
         };
-        self.core.next_task += 1;
         let text = bounded(&state.name, &asked.arguments)?;
         self.scheduled(id, task, &asked, text);
         let now = self.core.now;

@@ -10,9 +10,6 @@ use serde_json::Value;
 
 /// When a strand has something to do by itself.
 pub(super) fn deadline(strand: &Strand) -> Option<Timestamp> {
-    if strand.frame.aside.is_some() || strand.frame.result.is_some() {
-        return None;
-    }
     match &strand.frame.phase {
         Phase::Wait { until } | Phase::Backoff { until } => Some(*until),
         Phase::Task(run) => run.deadline.into_iter().chain(run.heartbeat.map(|(_, due)| due)).min(),
@@ -49,8 +46,6 @@ impl Execution {
     fn step(&mut self, id: StrandId) {
         let Some(strand) = self.strand(id) else { return };
         let result = match strand.frame.phase {
-            _ if strand.frame.aside.is_some() => Ok(()),
-            _ if strand.frame.result.is_some() => self.leave_again(id),
             Phase::Enter => {
                 self.enter(id);
                 self.attempt(id)
@@ -126,7 +121,7 @@ impl Execution {
         }
     }
 
-    pub(super) fn strand_due(&mut self, id: StrandId) {
+    fn strand_due(&mut self, id: StrandId) {
         let Some(strand) = self.strand_mut(id) else { return };
         match strand.frame.phase {
             Phase::Wait { .. } => {
@@ -179,8 +174,6 @@ impl Execution {
         self.cancel_all();
         self.core.strands.clear();
         self.core.ready.clear();
-        self.evaluations.clear();
-        self.aside.clear();
     }
 
     fn cancel_all(&mut self) {
@@ -200,7 +193,7 @@ impl Execution {
             Effect::Task(call) => call.id != id,
             Effect::ReadItems(call) => call.id != id,
             Effect::WriteResults(call) => call.id != id,
-            Effect::Evaluate(_) | Effect::Cancel { .. } => true,
+            Effect::Cancel { .. } => true,
         });
         if self.core.effects.len() == before {
             self.core.effects.push_back(Effect::Cancel { id });
@@ -218,7 +211,6 @@ impl Execution {
     pub(super) fn cut(&mut self, id: StrandId) {
         self.cut_children(id);
         let Some(strand) = self.core.strands.remove(&id) else { return };
-        self.aside.forget(id);
         let task = match &strand.frame.phase {
             Phase::Task(run) => Some(run.id),
             Phase::Map(run) => {

@@ -15,7 +15,6 @@ fn evaluate(call: &str, input: &Value) -> Result<Value, Failure> {
         states: None,
         now: jiff::Timestamp::UNIX_EPOCH,
         entropy: &entropy,
-        aside: None,
     };
     Intrinsic::parse(call).expect(call).evaluate(&scope)
 }
@@ -220,7 +219,6 @@ proptest! {
                 states: None,
                 now: jiff::Timestamp::UNIX_EPOCH,
                 entropy: &entropy,
-                aside: None,
             });
         }
     }

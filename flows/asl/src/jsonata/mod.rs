@@ -11,7 +11,6 @@
 //!
 //! Source: developer guide, "Transforming data with JSONata in Step Functions".
 
-mod aside;
 mod coding;
 mod convert;
 mod guard;
@@ -25,8 +24,6 @@ mod trace;
 mod words;
 
 pub use crate::template::TemplateProblem;
-pub(crate) use aside::Aside;
-pub use aside::{Evaluated, Evaluation, Place};
 pub use template::JsonataTemplate;
 
 use crate::failure::Failure;
@@ -40,7 +37,6 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 use trace::Notes;
 
 /// Why a text is not an expression.
@@ -122,26 +118,18 @@ impl Expression {
     ///
     /// # Errors
     ///
-    /// `States.QueryEvaluationError` when it fails or gives nothing, or is set aside.
+    /// `States.QueryEvaluationError` when it fails or gives nothing.
     pub fn evaluate(&self, scope: &Scope<'_>, location: &str) -> Result<Value, Failure> {
         if let Some(found) = self.plain.as_ref().and_then(|names| plain_value(names, scope)) {
             return Ok(found.clone());
         }
-        let known = scope.aside.and_then(|place| place.answer(self, scope, location));
-        if let Some(known) = known {
-            return known;
-        }
         let evaluated = catch_unwind(AssertUnwindSafe(|| self.run(scope)));
-        let ended = evaluated.unwrap_or_else(|_| Err(Stop::Error(": an internal error".into())));
+        let ended = evaluated.unwrap_or_else(|_| Err(": an internal error".to_owned()));
         match ended {
             Ok(Some(value)) => Ok(value),
             Ok(None) => Err(self.failure("returned nothing (undefined).", location)),
-            Err(Stop::Error(message)) => {
+            Err(message) => {
                 Err(self.failure(&format!("threw an error during evaluation{message}"), location))
-            }
-            Err(Stop::TakesLong(place)) => {
-                place.ask(self, scope, location);
-                Err(self.failure("is set aside.", location))
             }
         }
     }
@@ -180,34 +168,25 @@ impl Expression {
         )
     }
 
-    /// The value, or nothing.
-    fn run<'a>(&self, scope: &Scope<'a>) -> Result<Option<Value>, Stop<'a>> {
-        let longest = Duration::from_millis(limits::MOST_MILLISECONDS);
-        let aside = scope.aside.filter(|place| place.after() < longest);
-        if let Some(place) = aside.filter(|place| place.after().is_zero()) {
-            return Err(Stop::TakesLong(place));
-        }
-        let time = aside.map_or(longest, |place| place.after());
-        let (evaluated, world) = self.evaluator(scope, &self.tree, time, false);
+    /// The value, nothing, or the end of AWS's sentence.
+    fn run(&self, scope: &Scope<'_>) -> Result<Option<Value>, String> {
+        let (evaluated, world) = self.evaluator(scope, &self.tree, false);
         let message = match evaluated {
             Ok(value) => {
                 scope.entropy.resume(&world.entropy);
                 return convert::from_jsonata(&value)
-                    .ok_or_else(|| Stop::Error(words::ending(limits::MEMORY, &Notes::default())));
+                    .ok_or_else(|| words::ending(limits::MEMORY, &Notes::default()));
             }
             Err(error) => error.message().to_owned(),
         };
         let code = jsonata_core::evaluator::error_code_prefix(&message);
-        if let Some(place) = aside.filter(|_| code == Some(words::TOOK_TOO_LONG)) {
-            return Err(Stop::TakesLong(place));
-        }
         if !code.is_some_and(trace::helps) {
-            return Err(Stop::Error(words::ending(&message, &Notes::default())));
+            return Err(words::ending(&message, &Notes::default()));
         }
         let traced = trace::traced(AstNode::clone(&self.tree));
-        let (_, noted) = self.evaluator(scope, &traced, longest, true);
+        let (_, noted) = self.evaluator(scope, &traced, true);
         let notes = noted.notes.borrow();
-        Err(Stop::Error(words::ending(&message, &notes)))
+        Err(words::ending(&message, &notes))
     }
 
     /// Evaluates `tree`, which is this expression's in one form or another.
@@ -215,7 +194,6 @@ impl Expression {
         &self,
         scope: &Scope<'_>,
         tree: &AstNode,
-        time: Duration,
         is_traced: bool,
     ) -> (Result<JValue, EvaluatorError>, Rc<host::World>) {
         let mut context = Context::new();
@@ -231,7 +209,7 @@ impl Expression {
             }
         }
         let options = EvaluatorOptions {
-            timeout_ms: u64::try_from(time.as_millis()).ok(),
+            timeout_ms: Some(limits::MOST_MILLISECONDS),
             max_stack_depth: Some(limits::MOST_LEVELS),
             max_sequence_length: Some(limits::MOST_ITEMS),
             cancel: None,
@@ -244,14 +222,6 @@ impl Expression {
         });
         (installed.and_then(|()| evaluator.evaluate(tree, &JValue::Undefined)), world)
     }
-}
-
-/// Why an evaluation gave no value.
-enum Stop<'a> {
-    /// The end of AWS's sentence.
-    Error(String),
-    /// It takes longer than it may where it stands.
-    TakesLong(Place<'a>),
 }
 
 /// Follows names through objects; `None` where the evaluator has to say what happens.

@@ -22,7 +22,6 @@ fn evaluate_in(source: &str, input: &Value) -> Result<Value, Failure> {
         states: Some(&states),
         now: "2025-03-21T12:00:00.5Z".parse().unwrap(),
         entropy: &entropy,
-        aside: None,
     };
     Expression::parse(source)
         .unwrap_or_else(|e| panic!("{source}: {e}"))
@@ -270,7 +269,6 @@ fn a_field_can_want_one_type() {
         states: None,
         now: jiff::Timestamp::UNIX_EPOCH,
         entropy: &entropy,
-        aside: None,
     };
     let wanted = |source: &str, expected| {
         Expression::parse(source).unwrap().evaluate_as(&scope, "Items", expected)
@@ -300,7 +298,6 @@ fn a_template_evaluates_its_expressions_and_names_their_places() {
         states: None,
         now: jiff::Timestamp::UNIX_EPOCH,
         entropy: &entropy,
-        aside: None,
     };
     let template =
         json!({"z": "{% $x %}", "a": ["{%$x + 1%}", {"b": "text"}], "c": " {% no %} ", "d": null});
@@ -332,7 +329,6 @@ fn the_same_entropy_gives_the_same_values_and_is_used_up() {
             states: None,
             now: jiff::Timestamp::UNIX_EPOCH,
             entropy,
-            aside: None,
         };
         Expression::parse("[$uuid(), $random()]").unwrap().evaluate(&scope, "Output").unwrap()
     };

@@ -9,14 +9,12 @@ use serde_json::Value;
 const MOST_MESSAGE: usize = 32_768;
 const STACK: &str = "Stack overflow error: Check for non-terminating recursive function. \
                      Consider rewriting as tail-recursive";
-/// The evaluator's code for it.
-pub(super) const TOOK_TOO_LONG: &str = "D1012";
 const TIMEOUT: &str = "Expression evaluation timeout: Check for infinite loop";
 
 /// The end of AWS's sentence: a bound follows a colon, an error with a code a full stop.
 pub(super) fn ending(message: &str, notes: &Notes) -> String {
     let (separator, words) = match error_code_prefix(message) {
-        Some(TOOK_TOO_LONG) => (": ", TIMEOUT.to_owned()),
+        Some("D1012") => (": ", TIMEOUT.to_owned()),
         Some("D1011" | "U1001") => (": ", STACK.to_owned()),
         Some("D2015") => (": ", MEMORY.to_owned()),
         Some(code) => {

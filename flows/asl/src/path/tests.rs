@@ -16,7 +16,6 @@ fn evaluate(path: &str, input: &Value) -> Result<Value, Failure> {
         states: None,
         now: jiff::Timestamp::UNIX_EPOCH,
         entropy: &entropy,
-        aside: None,
     };
     Path::parse(path).expect(path).evaluate(&scope, "value.$")
 }
@@ -244,7 +243,6 @@ fn a_path_into_null_is_told_with_words_of_its_own() {
         states: None,
         now: jiff::Timestamp::UNIX_EPOCH,
         entropy: &entropy,
-        aside: None,
     };
     let evaluate = |text: &str| Path::parse(text).unwrap().evaluate(&scope(&Value::Null), "v.$");
     let words = "Unable to apply Path transformation to null or empty input.";
@@ -269,7 +267,6 @@ proptest! {
                 states: None,
                 now: jiff::Timestamp::UNIX_EPOCH,
                 entropy: &entropy,
-                aside: None,
             };
             let found = path.select(&scope);
             prop_assert!(path.is_definite() || found.is_none_or(|value| value.is_array()));

@@ -14,7 +14,6 @@ fn evaluate(template: &Value, input: &Value) -> Result<Value, Failure> {
         states: None,
         now: jiff::Timestamp::UNIX_EPOCH,
         entropy: &entropy,
-        aside: None,
     };
     Template::parse(template).unwrap().evaluate(&scope)
 }

@@ -2,14 +2,11 @@
 
 use crate::compare::difference;
 use jiff::{SignedDuration, Timestamp};
-use offhook_asl::execution::{
-    Effect, Execution, Pace, Snapshot, Start, Status, TaskEvent, TokenEvent,
-};
+use offhook_asl::execution::{Effect, Execution, Snapshot, Start, Status, TaskEvent, TokenEvent};
 use offhook_asl::machine::{Machine, Resource};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 pub(crate) const ACTIVITY: &str = "arn:aws:states:us-east-1:111111111111:activity:activity";
 const MACHINE: &str = "arn:<partition>:states:<region>:111111111111:stateMachine:<ArnPart_0idx>";
@@ -87,25 +84,6 @@ fn word(details: &Value, name: &str) -> Option<String> {
     }
 }
 
-/// In which way an execution is run: what happens is the same in each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum How {
-    Straight,
-    /// Written down and restored at every step.
-    Restored,
-    /// Each expression is evaluated elsewhere, as one that takes long.
-    Aside,
-}
-
-impl How {
-    fn pace(self) -> Pace {
-        match self {
-            Self::Aside => Pace::default().with_aside_after(Duration::ZERO),
-            Self::Straight | Self::Restored => Pace::default(),
-        }
-    }
-}
-
 struct Replay<'a> {
     case: &'a Case,
     machine: Arc<Machine>,
@@ -113,11 +91,11 @@ struct Replay<'a> {
     now: Timestamp,
     results: Vec<&'a Value>,
     task: Option<(offhook_asl::execution::TaskId, Option<String>)>,
-    how: How,
+    snapshots: bool,
 }
 
 impl<'a> Replay<'a> {
-    fn start(case: &'a Case, how: How) -> Result<Self, String> {
+    fn start(case: &'a Case, snapshots: bool) -> Result<Self, String> {
         let definition = case.recorded["definition"].to_string();
         // Elsewhere `<mock>` is the state machine that the call is for.
         let definition = definition
@@ -151,14 +129,14 @@ impl<'a> Replay<'a> {
             missing_activities: if gone { vec![ACTIVITY.to_owned()] } else { Vec::new() },
         };
         let now: Timestamp = "2026-11-29T10:00:00Z".parse().unwrap();
-        let execution = Execution::start_at(Arc::clone(&machine), start, now, how.pace());
+        let execution = Execution::start(Arc::clone(&machine), start, now);
         let results = events.iter().filter(|event| is_result(event)).rev().collect();
-        Ok(Self { case, machine, execution, now, results, task: None, how })
+        Ok(Self { case, machine, execution, now, results, task: None, snapshots })
     }
 
     fn run(&mut self) -> Result<(), String> {
         for _ in 0..20_000 {
-            if self.how == How::Restored {
+            if self.snapshots {
                 let text = serde_json::to_string(&self.execution).unwrap();
                 let snapshot: Snapshot = serde_json::from_str(&text).unwrap();
                 self.execution = Execution::restore(Arc::clone(&self.machine), snapshot).unwrap();
@@ -191,9 +169,6 @@ impl<'a> Replay<'a> {
             Effect::WriteResults(call) => {
                 let event = TaskEvent::Succeeded { output: json!({}) };
                 self.execution.handle_task(call.id, event, self.now).unwrap();
-            }
-            Effect::Evaluate(evaluation) => {
-                self.execution.handle_evaluated(evaluation.run(), self.now);
             }
             Effect::Cancel { .. } => {}
         }
@@ -274,8 +249,8 @@ impl<'a> Replay<'a> {
 }
 
 /// Runs a case and says what differs.
-pub(crate) fn check(case: &Case, how: How) -> Result<(), String> {
-    let mut replay = Replay::start(case, how)?;
+pub(crate) fn check(case: &Case, snapshots: bool) -> Result<(), String> {
+    let mut replay = Replay::start(case, snapshots)?;
     let ran = replay.run();
     let execution = &replay.execution;
     let ours: Vec<Value> =

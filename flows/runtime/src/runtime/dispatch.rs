@@ -44,7 +44,6 @@ impl Owner {
                 let id = call.id;
                 self.open_request(key, id, None, What::Write(call));
             }
-            Effect::Evaluate(evaluation) => self.evaluations.push(key, *evaluation),
             Effect::Cancel { id } => self.cancel(key, id),
         }
     }

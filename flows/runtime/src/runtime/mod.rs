@@ -10,7 +10,6 @@
 mod commands;
 mod dispatch;
 mod error;
-mod evaluations;
 mod files;
 mod live;
 mod owner;
@@ -35,7 +34,6 @@ use self::commands::Reply;
 pub use self::commands::{ActivityTask, StartExecution, Started};
 pub(crate) use self::commands::{Command, Ended, Origin};
 pub use self::error::{ExecutionError, StartError, TokenFault};
-pub use self::evaluations::EVALUATIONS;
 pub use self::queue::QueueMessage;
 pub(crate) use self::tokens::new_name;
 use crate::clock::Clock;

@@ -14,7 +14,6 @@ use tokio::task::JoinSet;
 
 use super::dispatch::{Activities, Answered};
 use super::error::{ExecutionError, StartError, TokenFault};
-use super::evaluations::Evaluations;
 use super::live::{Ack, Key, Live, Stage};
 use super::queue::Queues;
 use super::saving::ToKeep;
@@ -47,7 +46,6 @@ pub(super) struct Owner {
     pub(super) asked: HashMap<tokio::task::Id, (Key, TaskId)>,
     /// Requests that wait for others to end.
     pub(super) waiting: VecDeque<(Key, TaskId)>,
-    pub(super) evaluations: Evaluations,
     pub(super) saves: FuturesUnordered<BoxFuture<'static, SaveDone>>,
     pub(super) to_keep: ToKeep,
     pub(super) watch: Watch,
@@ -69,7 +67,6 @@ impl Owner {
             children: JoinSet::new(),
             asked: HashMap::new(),
             waiting: VecDeque::new(),
-            evaluations: Evaluations::default(),
             saves: FuturesUnordered::new(),
             to_keep: ToKeep::default(),
             watch: Watch::new(),
@@ -118,10 +115,6 @@ impl Owner {
                 Some(done) = self.children.join_next_with_id() => {
                     self.watch.restart();
                     self.request_ended(done);
-                }
-                (key, evaluated) = self.evaluations.next() => {
-                    self.watch.restart();
-                    self.evaluated(key, evaluated);
                 }
                 Some((key, saved)) = self.saves.next() => self.saved(key, saved),
                 () = wait => {

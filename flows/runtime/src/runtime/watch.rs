@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use offhook_asl::execution::Pace;
 
-/// An expression that takes longer is evaluated elsewhere; what stands behind it waits for its next
-/// turn.
+/// An expression may take a second by itself; what stands behind it waits for its next turn.
 const TURN: Duration = Duration::from_millis(10);
 
 /// Started anew before each turn.
@@ -38,6 +37,6 @@ impl Watch {
     /// For executions.
     pub(super) fn pace(&self) -> Pace {
         let watch = self.clone();
-        Pace::new(move || !watch.is_over()).with_aside_after(TURN)
+        Pace::new(move || !watch.is_over())
     }
 }

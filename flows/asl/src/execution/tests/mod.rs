@@ -1,6 +1,5 @@
 //! Behaviour of executions under a virtual clock.
 
-mod aside;
 mod choices;
 mod errors;
 mod lifecycle;
@@ -56,9 +55,7 @@ impl Bench {
                 match effect {
                     Effect::Task(call) => self.calls.push(*call),
                     Effect::Cancel { id } => self.cancelled.push(id),
-                    Effect::Evaluate(_) | Effect::ReadItems(_) | Effect::WriteResults(_) => {
-                        panic!("not here")
-                    }
+                    Effect::ReadItems(_) | Effect::WriteResults(_) => panic!("not here"),
                 }
             }
             match self.execution.next_deadline() {

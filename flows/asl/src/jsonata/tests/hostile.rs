@@ -86,7 +86,6 @@ fn a_text_that_is_nested_without_end_is_refused_or_fails() {
                 states: None,
                 now: jiff::Timestamp::UNIX_EPOCH,
                 entropy: &entropy,
-                aside: None,
             };
             let _ = expression.evaluate(&scope, "Output");
         }

@@ -3,7 +3,7 @@ use crate::store::{ExecutionChange, ExecutionStatus, Executions};
 
 /// Two states that follow each other until somebody stops them, and compute a while each time.
 fn circle() -> Value {
-    let much = "{% $sum([1..1000]) %}";
+    let much = "{% $sum([1..20000]) %}";
     json!({ "QueryLanguage": "JSONata", "StartAt": "One", "States": {
         "One": { "Type": "Pass", "Output": much, "Next": "Two" },
         "Two": { "Type": "Pass", "Output": much, "Next": "One" },

@@ -183,7 +183,7 @@ async fn a_workflow_that_runs_in_circles_keeps_no_other_one_waiting() {
     let room = Room::new();
     let runtime = room.runtime().await;
     // As much as its history has room for takes longer than anybody would wait.
-    let much = "{% $sum([1..1000]) %}";
+    let much = "{% $sum([1..20000]) %}";
     let circle = json!({ "QueryLanguage": "JSONata", "StartAt": "One", "States": {
         "One": { "Type": "Pass", "Output": much, "Next": "Two" },
         "Two": { "Type": "Pass", "Output": much, "Next": "One" },
@@ -198,37 +198,5 @@ async fn a_workflow_that_runs_in_circles_keeps_no_other_one_waiting() {
     assert_eq!(meanwhile.status, ExecutionStatus::Running, "it was not waited for");
     runtime.stop_execution(&circles.arn, None, None).await.unwrap();
     let stopped = runtime.wait_for_end(&circles.arn).await.unwrap();
-    assert_eq!(stopped.status, ExecutionStatus::Aborted);
-}
-
-#[tokio::test]
-async fn an_expression_that_takes_long_keeps_no_other_workflow_waiting() {
-    let room = Room::new();
-    let runtime = room.runtime().await;
-    let endless = json!({ "QueryLanguage": "JSONata", "StartAt": "One", "States": {
-        "One": { "Type": "Pass", "End": true,
-            "Output": "{% ($again := function($n) { $again($n + 1) }; $again(0)) %}" } } });
-    publish(&runtime, "endless", endless).await;
-    publish(&runtime, "ask", task("test:echo", json!({ "A": 1 }))).await;
-    let mut computing = Vec::new();
-    for n in 0..3 {
-        let one = start("endless", &format!("e{n}"), json!({}));
-        computing.push(runtime.start_execution(one).await.unwrap().arn);
-    }
-    let asks = runtime.start_execution(start("ask", "a", json!({}))).await.unwrap();
-    let asked = runtime.wait_for_end(&asks.arn).await.unwrap();
-    assert_eq!(asked.status, ExecutionStatus::Succeeded);
-    for arn in &computing {
-        let meanwhile = runtime.describe_execution(arn).await.unwrap();
-        assert_eq!(meanwhile.status, ExecutionStatus::Running, "it was not waited for");
-    }
-    // One is not wanted any more; the others have their second, and fail as on AWS.
-    runtime.stop_execution(&computing[0], None, None).await.unwrap();
-    for arn in &computing[1..] {
-        let record = runtime.wait_for_end(arn).await.unwrap();
-        assert_eq!(record.error.as_deref(), Some("States.QueryEvaluationError"));
-        assert!(record.cause.unwrap().contains("evaluation timeout"));
-    }
-    let stopped = runtime.describe_execution(&computing[0]).await.unwrap();
     assert_eq!(stopped.status, ExecutionStatus::Aborted);
 }
