@@ -41,7 +41,7 @@ const RINGS: Duration = Duration::from_millis(1_500);
 
 /// All figures; `calls` of them measure the time to the INVITE.
 pub(crate) fn figures(offhook: &Path, folder: &Path, calls: usize) -> Outcome<Vec<Figure>> {
-    // Connect's numbers are called over the first outbound trunk: `far`.
+    // Connect's numbers are called over the one outbound trunk: `far`.
     let appliance = Appliance::start_with(offhook, folder, 1, PCMU, CONFIG)?;
     std::thread::sleep(Duration::from_secs(1));
     let mut stage = Stage::new(offhook, folder)?;

@@ -10,7 +10,7 @@ rm -rf "$RUN"; mkdir -p "$RUN/rec"
 # A greeting of 0.3 s, as the bench asks of a voicemail application.
 sox -n -r 8000 -c 1 -b 16 "$RUN/greeting.wav" synth 0.3 sine 1000 gain -12
 # What the appliance plays where nobody brought a prompt.
-[ -e "$PROMPT" ] || sox -n -r 8000 -c 1 -b 16 "$PROMPT" synth 30 pinknoise gain -12
+[ -e "$PROMPT" ] || sox -n -r 8000 -c 1 -b 16 "$PROMPT" synth 120 pinknoise gain -12
 { cat <<C
 [server]
 realm = "bench"
@@ -34,6 +34,7 @@ name = "caller"
 type = "generic"
 host = "127.0.0.2:5070"
 peers = ["127.0.0.2/32"]
+outbound = false
 [[trunk]]
 name = "far"
 type = "generic"
