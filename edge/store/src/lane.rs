@@ -217,6 +217,8 @@ impl Writer {
         make_way();
         let mut batch = Vec::with_capacity(MAX_BATCH);
         let mut maintenance = Instant::now();
+        // The last transaction was full: there is company enough.
+        let mut full = false;
         loop {
             let wait = match self.maintain {
                 true => maintenance.saturating_duration_since(Instant::now()),
@@ -234,10 +236,13 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if batch.iter().all(|job| job.urgency() == Urgency::Company) {
+            if !full && batch.iter().all(|job| job.urgency() == Urgency::Company) {
                 hurry.sleep(self.linger);
             }
+            // Whoever hurried before this is in the batch, or finds the flag up at the next one.
+            hurry.0.store(false, Ordering::Release);
             batch.extend(jobs.try_iter().take(MAX_BATCH - 1));
+            full = batch.len() == MAX_BATCH;
             self.commit(&mut batch);
         }
         // Leaves a file without a log beside it, for whoever copies it.

@@ -118,5 +118,4 @@ fn what_a_caller_waits_for_is_not_kept_waiting_by_a_write_that_waits_for_company
         std::thread::spawn(move || told.send(wait(kept)));
         heard.recv_timeout(Duration::from_secs(30)).expect("both are committed").unwrap();
     }
-    drop(store.write(Urgency::Disk, |_| Ok(())));
 }
