@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use offhook_pbx::cloud::CloudError;
-use offhook_tests::sim::agent::{Agent, AgentConfig, Dial};
+use offhook_tests::sim::agent::{Agent, AgentConfig, Describe, Dial};
 use offhook_tests::sim::line::Line;
 use offhook_tests::sim::scene::{OFFICE, Scene, at, connect};
-use offhook_tests::sim::sdp::Direction;
+use offhook_tests::sim::sdp::{Direction, audio};
 use tokio::time::sleep;
 
 use super::{
@@ -287,7 +287,7 @@ async fn who_hangs_the_held_line_up_while_the_number_rings_still_hears_what_came
 #[tokio::test(start_paused = true)]
 async fn a_caller_who_was_put_through_to_the_phone_is_the_clouds_too() {
     let (scene, mut cloud) = open(BOBS).await;
-    let (mut customer, mut bob) = customer(&scene).await;
+    let (customer, mut bob) = customer(&scene).await;
     hold(&mut bob).await;
     let (mut asks, mut cid) = connect(scene.phone(102), "103", scene.phone(103)).await;
     bob.refer_to_call("103", &asks).await;
@@ -331,5 +331,28 @@ async fn keys_that_lead_to_a_number_which_is_busy_are_answered_in_words() {
     let record = scene.record();
     let notes = scene.office.keep.notes(&record.id);
     assert!(notes.iter().any(|note| note == "is told: The number is busy."), "{notes:?}");
+    scene.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_began_on_hold_is_held() {
+    let (scene, _cloud) = open(BOBS).await;
+    let mut address = at(12);
+    address.set_port(5070);
+    let config = AgentConfig::phone(address, "102", "secret-102", OFFICE);
+    let silent: Describe = |_| Some(audio("127.2.0.12", 40_000, 1, Direction::SendOnly));
+    let same = Agent::start(&scene.net, AgentConfig { describe: Some(silent), ..config });
+    let (mut held, ann) = connect(&same, "101", scene.phone(101)).await;
+    let order = async { told(scene.phone(102), "*8103").await };
+    let answer = async {
+        let cid = scene.phone(103).call().await;
+        cid.answer();
+        cid
+    };
+    let ((), mut cid) = tokio::join!(order, answer);
+    assert_eq!(outcome(&scene).await, "200 The call is put through.");
+    held.ended().await;
+    ann.hang_up();
+    cid.ended().await;
     scene.close().await;
 }
