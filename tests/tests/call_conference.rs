@@ -163,12 +163,14 @@ async fn without_a_call_that_this_phone_holds_the_keys_change_nothing() {
     let scene = Scene::open().await;
     let (mut ann, mut bob) = connect(scene.phone(101), "102", scene.phone(102)).await;
     press(&ann, "*3#");
-    moment().await;
+    let none = "a conference is not made: no other call is on hold";
+    assert_eq!(times_noted(&scene, none).await, 1);
     // The other one holds this call, and not she.
     hold(&mut bob).await;
     let (mut other, mut cid) = connect(scene.phone(101), "103", scene.phone(103)).await;
     press(&other, "*3#");
     sleep(Duration::from_secs(10)).await;
+    assert_eq!(times_noted(&scene, none).await, 2);
     for line in [&mut ann, &mut bob, &mut other, &mut cid] {
         assert!(line.still_up());
     }
@@ -176,6 +178,109 @@ async fn without_a_call_that_this_phone_holds_the_keys_change_nothing() {
     bob.ended().await;
     cid.ended().await;
     assert!(scene.close().await.iter().all(|record| record.transfers.is_empty()));
+}
+
+/// What the timelines of all calls say in words, once they are written.
+async fn notes(scene: &Scene) -> Vec<String> {
+    sleep(Duration::from_secs(5)).await;
+    let keep = &scene.office.keep;
+    keep.records().iter().flat_map(|record| keep.notes(&record.id)).collect()
+}
+
+async fn times_noted(scene: &Scene, text: &str) -> usize {
+    notes(scene).await.iter().filter(|note| note.contains(text)).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_several_calls_on_hold_the_one_held_last_comes() {
+    for last in 0..3 {
+        let scene = Scene::open().await;
+        let mut held = Vec::new();
+        for number in ["102", "103", "+15557770001"] {
+            let mut line = scene.phone(101).dial(Dial::to(number));
+            let there = match number {
+                "102" => scene.phone(102),
+                "103" => scene.phone(103),
+                _ => &scene.trunk,
+            };
+            let mut party = there.call().await;
+            party.answer();
+            line.answered().await;
+            party.confirmed().await;
+            hold(&mut line).await;
+            moment().await;
+            held.push((line, party));
+        }
+        let (line, _) = &mut held[last];
+        line.reinvite(Direction::SendRecv);
+        line.offer_accepted().await;
+        moment().await;
+        hold(line).await;
+        moment().await;
+        let mut talking = scene.phone(101).dial(Dial::to("+15557770000"));
+        let mut outside = scene.trunk.call().await;
+        outside.answer();
+        talking.answered().await;
+        outside.confirmed().await;
+        press(&talking, "*3#");
+        sleep(Duration::from_secs(30)).await;
+        for (n, (line, party)) in held.iter_mut().enumerate() {
+            assert_eq!((line.still_up(), party.still_up()), (n != last, true), "{n} {last}");
+        }
+        assert!(talking.still_up() && outside.still_up());
+        for (_, party) in &mut held {
+            party.hang_up();
+            party.ended().await;
+        }
+        all_hang_up(&mut [&mut talking, &mut outside]).await;
+        scene.close().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_on_hold_that_is_being_put_through_is_busy() {
+    let scene = Scene::open().await;
+    let (mut ann, mut bob) = connect(scene.phone(101), "102", scene.phone(102)).await;
+    hold(&mut ann).await;
+    let (mut other, mut outside) = connect(scene.phone(101), "+15557770000", &scene.trunk).await;
+    ann.refer("<sip:103@office.example>");
+    let cid = scene.phone(103).call().await;
+    cid.ring();
+    moment().await;
+    press(&other, "*3#");
+    let text = "a conference is not made: the call on hold is busy";
+    assert_eq!(times_noted(&scene, text).await, 1, "{:?}", notes(&scene).await);
+    cid.reject(486);
+    moment().await;
+    for line in [&mut ann, &mut bob, &mut other, &mut outside] {
+        assert!(line.still_up());
+    }
+    all_hang_up(&mut [&mut ann, &mut other]).await;
+    bob.ended().await;
+    outside.ended().await;
+    scene.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_resumed_before_it_comes_stays_with_the_phone_which_is_told() {
+    let scene = Scene::open().await;
+    let (mut ann, mut bob) = connect(scene.phone(101), "102", scene.phone(102)).await;
+    hold(&mut ann).await;
+    let (mut other, mut cid) = connect(scene.phone(101), "103", scene.phone(103)).await;
+    press(&other, "*3");
+    moment().await;
+    press(&other, "#");
+    // On its way when the key is.
+    ann.reinvite(Direction::SendRecv);
+    ann.offer_accepted().await;
+    let text = "the call on hold did not come into the conference";
+    assert_eq!(times_noted(&scene, text).await, 1, "{:?}", notes(&scene).await);
+    for line in [&mut ann, &mut bob, &mut other, &mut cid] {
+        assert!(line.still_up());
+    }
+    all_hang_up(&mut [&mut ann, &mut other, &mut cid]).await;
+    bob.ended().await;
+    scene.close().await;
 }
 
 #[tokio::test(start_paused = true)]

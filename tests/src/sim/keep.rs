@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use offhook_pbx::event::CallEvent;
+use offhook_pbx::event::{CallEvent, CallEventKind};
 use offhook_pbx::keep::{
     Backlog, Ban, Bans, Binding, BindingChange, Bindings, CallFilter, CallRecord, Calls, Extension,
     Extensions, KeepError, Kept, Recording, Recordings, Voicemail, Voicemails,
@@ -38,6 +38,15 @@ impl MemoryKeep {
     /// The timeline of a call.
     pub fn timeline(&self, call: &str) -> Vec<CallEvent> {
         self.tables().events.get(call).cloned().unwrap_or_default()
+    }
+
+    /// What the timeline of a call says in words.
+    pub fn notes(&self, call: &str) -> Vec<String> {
+        let note = |event: CallEvent| match event.kind {
+            CallEventKind::Note { text } => Some(text),
+            _ => None,
+        };
+        self.timeline(call).into_iter().filter_map(note).collect()
     }
 
     /// Bindings as they are now.

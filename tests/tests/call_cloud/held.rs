@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use offhook_pbx::cloud::CloudError;
-use offhook_pbx::event::CallEventKind;
-use offhook_tests::sim::agent::{Agent, AgentConfig, Dial};
+use offhook_tests::sim::agent::{Agent, AgentConfig, Describe, Dial};
 use offhook_tests::sim::line::Line;
 use offhook_tests::sim::scene::{OFFICE, Scene, at, connect};
-use offhook_tests::sim::sdp::Direction;
+use offhook_tests::sim::sdp::{Direction, audio};
 use tokio::time::sleep;
 
 use super::{
-    AWAY, BOBS, CONTACT, asked_of, customer, customer_with, no_invite_went_out, open, update,
+    AWAY, BOBS, CONTACT, asked_of, customer, customer_with, no_invite_went_out, open, press, update,
 };
 
 const DIALLED: &str = "*8+15557770000";
@@ -39,12 +38,9 @@ async fn outcome(scene: &Scene) -> String {
     sleep(Duration::from_secs(5)).await;
     let orders = scene.office.keep.records();
     let id = &orders.iter().rev().find(|record| record.to.starts_with("*8")).unwrap().id;
-    let events = scene.office.keep.timeline(id);
-    let note = events.iter().find_map(|event| match &event.kind {
-        CallEventKind::Note { text } => text.strip_prefix("the held call: "),
-        _ => None,
-    });
-    note.unwrap_or_else(|| panic!("{events:?}")).to_owned()
+    let notes = scene.office.keep.notes(id);
+    let note = notes.iter().find_map(|note| note.strip_prefix("the held call: "));
+    note.unwrap_or_else(|| panic!("{notes:?}")).to_owned()
 }
 
 #[tokio::test(start_paused = true)]
@@ -54,6 +50,8 @@ async fn the_code_dialled_in_a_new_call_moves_the_call_that_the_phone_holds() {
         let (mut customer, mut bob) = customer(&scene).await;
         hold(&mut bob).await;
         let mut order = scene.phone(102).dial(Dial::to(dialled));
+        // Until it is known what comes of it.
+        order.progressed(180).await;
         let asked = asked_of(&mut cloud).await;
         assert_eq!(asked.order, update(target));
         asked.answer(Ok(()));
@@ -233,5 +231,128 @@ async fn a_call_that_another_phone_of_the_extension_holds_is_not_meant() {
     tokio::join!(order, answer);
     bob.ended().await;
     assert_eq!(outcome(&scene).await, "200 The call is put through.");
+    scene.close().await;
+}
+
+/// Another phone of 102 behind the NAT that 102 is behind; by its Contact it is none of theirs.
+fn behind_the_same_nat(scene: &Scene) -> Agent {
+    let mut address = at(12);
+    address.set_port(5071);
+    let config = AgentConfig::phone(address, "102", "secret-102", OFFICE);
+    Agent::start(&scene.net, AgentConfig { contact: Some(at(40)), ..config })
+}
+
+#[tokio::test(start_paused = true)]
+async fn phones_of_one_extension_behind_one_nat_are_told_apart_by_their_contacts() {
+    let (scene, mut cloud) = open(BOBS).await;
+    let (mut customer, mut bob) = customer(&scene).await;
+    hold(&mut bob).await;
+    let other = behind_the_same_nat(&scene);
+    told(&other, DIALLED).await;
+    assert_eq!(outcome(&scene).await, "404 You hold no call.");
+    assert!(customer.still_up() && bob.still_up() && cloud.try_recv().is_err());
+    // Nor does it bring that call into a conference.
+    let (mut line, mut cid) = connect(&other, "103", scene.phone(103)).await;
+    press(&line, "*3#");
+    sleep(Duration::from_secs(10)).await;
+    assert!(customer.still_up() && bob.still_up() && line.still_up() && cid.still_up());
+    line.hang_up();
+    cid.ended().await;
+    customer.hang_up();
+    bob.ended().await;
+    scene.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_hangs_the_held_line_up_while_the_number_rings_still_hears_what_came_of_it() {
+    let (scene, _cloud) = open(BOBS).await;
+    for (status, says) in [(486, "486 The number is busy."), (480, "480 Nobody answers.")] {
+        let (mut customer, mut bob) = customer(&scene).await;
+        hold(&mut bob).await;
+        let order = scene.phone(102).dial(Dial::to("*8103"));
+        let cid = scene.phone(103).call().await;
+        cid.ring();
+        sleep(Duration::from_secs(1)).await;
+        bob.hang_up();
+        bob.ended().await;
+        cid.reject(status);
+        hear(order).await;
+        assert_eq!(outcome(&scene).await, says);
+        customer.hang_up();
+        customer.ended().await;
+    }
+    scene.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_was_put_through_to_the_phone_is_the_clouds_too() {
+    let (scene, mut cloud) = open(BOBS).await;
+    let (customer, mut bob) = customer(&scene).await;
+    hold(&mut bob).await;
+    let (mut asks, mut cid) = connect(scene.phone(102), "103", scene.phone(103)).await;
+    bob.refer_to_call("103", &asks).await;
+    asks.ended().await;
+    bob.ended().await;
+    hold(&mut cid).await;
+    sleep(Duration::from_secs(5)).await;
+    // Held after him, but none of the cloud's.
+    let (mut own, mut ann) = connect(scene.phone(103), "101", scene.phone(101)).await;
+    hold(&mut own).await;
+    let order = async { told(scene.phone(103), "*8").await };
+    let answer = async {
+        let asked = asked_of(&mut cloud).await;
+        assert_eq!(asked.order, update("connect"));
+        asked.answer(Ok(()));
+        customer.hang_up();
+    };
+    tokio::join!(order, answer);
+    cid.ended().await;
+    assert_eq!(outcome(&scene).await, "200 The call is put through.");
+    assert!(own.still_up() && ann.still_up());
+    own.hang_up();
+    ann.ended().await;
+    scene.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_lead_to_a_number_which_is_busy_are_answered_in_words() {
+    let dnis = "[dnis]\nour_numbers = [\"+15550007777\"]\nconnect_numbers = [\"+15550001002\"]\n";
+    let (scene, mut cloud) =
+        open(&format!("sip_media_application_id = \"a-2\"\n{dnis}{BOBS}")).await;
+    let (mut customer, mut bob) = customer_with(&scene, &[]).await;
+    press(&bob, "*815557770000#");
+    asked_of(&mut cloud).await.answer(Err(CloudError::NotThere));
+    scene.trunk.call().await.reject(486);
+    sleep(Duration::from_secs(5)).await;
+    assert!(customer.still_up() && bob.still_up());
+    customer.hang_up();
+    bob.ended().await;
+    sleep(Duration::from_secs(5)).await;
+    let record = scene.record();
+    let notes = scene.office.keep.notes(&record.id);
+    assert!(notes.iter().any(|note| note == "is told: The number is busy."), "{notes:?}");
+    scene.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_began_on_hold_is_held() {
+    let (scene, _cloud) = open(BOBS).await;
+    let mut address = at(12);
+    address.set_port(5070);
+    let config = AgentConfig::phone(address, "102", "secret-102", OFFICE);
+    let silent: Describe = |_| Some(audio("127.2.0.12", 40_000, 1, Direction::SendOnly));
+    let same = Agent::start(&scene.net, AgentConfig { describe: Some(silent), ..config });
+    let (mut held, ann) = connect(&same, "101", scene.phone(101)).await;
+    let order = async { told(scene.phone(102), "*8103").await };
+    let answer = async {
+        let cid = scene.phone(103).call().await;
+        cid.answer();
+        cid
+    };
+    let ((), mut cid) = tokio::join!(order, answer);
+    assert_eq!(outcome(&scene).await, "200 The call is put through.");
+    held.ended().await;
+    ann.hang_up();
+    cid.ended().await;
     scene.close().await;
 }

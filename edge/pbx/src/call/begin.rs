@@ -144,7 +144,7 @@ impl Call {
             return;
         }
         match self.order.take() {
-            Some(number) => self.move_held(number),
+            Some(number) => self.move_held(now, number),
             None => self.tell(now, LegTag::A, EventType::NewInboundCall, None),
         }
     }

@@ -21,7 +21,7 @@ use super::called_back::{GivenBack, Phone};
 use super::homeward::{Homeward, Way};
 use super::leg::{Leg, LegId};
 use super::sounds::{Loaded, NotLoaded};
-use super::transfer::{Stage, Transfer, Transferor};
+use super::transfer::{Stage, Transferor};
 use super::{Call, Done};
 use crate::cloud::CloudError;
 use crate::failure::{self, Failure};
@@ -252,10 +252,6 @@ impl Call {
             self.timeline.note(now, None, "the phone has hung up: it rings again");
             return self.ring_desk_again(now, &extension);
         }
-        let spoken = match &**transfer {
-            Transfer { by_keys: true, by: Transferor::Leg { id, .. }, .. } => Some(*id),
-            _ => None,
-        };
         let phone = match &transfer.by {
             Transferor::Leg { id, .. } => Some(Phone::Leg(*id)),
             Transferor::Call { .. } => self.partner.as_ref().map(|p| Phone::Partner { run: p.run }),
@@ -266,9 +262,6 @@ impl Call {
         }
         self.report_with(words);
         self.transfer_failed(now, failure.sip_status);
-        if let Some(leg) = spoken {
-            self.say_to(leg, words);
-        }
     }
 
     /// A person who has no display for it hears why.

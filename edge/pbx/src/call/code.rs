@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use offhook_media::dtmf::Digit;
 
 use super::Call;
+use super::holder::NOT_NOW;
 use super::leg::{LegId, Party};
 use super::transfer::{Transfer, Transferor};
 
@@ -119,7 +120,7 @@ impl Call {
         let remaining = other.id;
         if !self.is_settled() {
             self.timeline.note(now, Some(label), "a code is not taken: something runs");
-            return self.say_unless_heard(id, "The call cannot be moved now. Please try again.");
+            return self.say_unless_heard(id, NOT_NOW);
         }
         let by = Transferor::Leg { id, part, report: None, gone: false };
         let transfer = Transfer { by_keys: true, ..Transfer::new(by, remaining, extension) };

@@ -163,9 +163,9 @@ impl Call {
             return false;
         }
         let status = if (400..700).contains(&status) { status } else { 480 };
-        if self.transfer.as_ref().is_some_and(|t| t.by.is_gone()) {
+        if let Some(mut transfer) = self.transfer.take_if(|t| t.by.is_gone()) {
             self.transfer_status(status);
-            self.transfer = None;
+            transfer.tell_orderer(code_of(status));
             return false;
         }
         let transfer = self.transfer.as_mut();
@@ -211,12 +211,17 @@ impl Call {
     /// Says that it came to nothing. The parties are as they were; without the phone that asked
     /// there is nobody left for the other one to talk to.
     pub(super) fn transfer_failed(&mut self, now: Instant, status: u16) {
-        let code = StatusCode::new(status).unwrap_or(StatusCode::TEMPORARILY_UNAVAILABLE);
+        let code = code_of(status);
+        let ordered = self.transfer.as_ref().is_some_and(|t| t.orderer.is_some());
         self.report(now, code);
         let Some(transfer) = self.transfer.take() else { return };
         self.timeline.note(now, None, format!("the call could not be put through: {status}"));
         if transfer.by.is_gone() {
             return self.hang_up_all(now, "nobody is left to talk to");
+        }
+        // Who ordered it in another call hears it there.
+        if !ordered {
+            self.tell_who_pressed(now, &transfer, code);
         }
         if let Transferor::Leg { id, part, .. } = transfer.by
             && let Some(leg) = self.leg(id)
@@ -225,4 +230,8 @@ impl Call {
         }
         self.music_for_hold();
     }
+}
+
+fn code_of(status: u16) -> StatusCode {
+    StatusCode::new(status).unwrap_or(StatusCode::TEMPORARILY_UNAVAILABLE)
 }

@@ -42,6 +42,7 @@ mod ending;
 mod handover;
 mod held;
 mod hold;
+mod holder;
 mod homeward;
 pub(crate) mod identity;
 mod info;
@@ -119,7 +120,7 @@ use self::supervising::With;
 pub use self::taping::TapeOrder;
 use self::taping::{Opened, Taped, Taping};
 pub(crate) use self::task::spawn;
-use self::three_way::{Bring, Found, Held};
+use self::three_way::{AskMeeting, Bring, Found};
 use self::timeline::Timeline;
 use self::transfer::{PutThrough, Transfer};
 use crate::app::{AppError, Application, Lamp};
@@ -232,7 +233,9 @@ pub(crate) enum Control {
     Tape(TapeOrder),
     /// `UpdateSipMediaApplicationCall`, with its arguments.
     Update(BTreeMap<String, String>),
-    /// A phone in another call of its own asks whether it holds this one, or brings it into a room.
+    /// A phone that would bring its calls together asks whether it holds this one.
+    AskMeeting(Box<AskMeeting>),
+    /// That phone brings it into a room.
     Bring(Box<Bring>),
     /// Another call's party takes the place of a leg of ours.
     Join(Box<Join>),
@@ -320,7 +323,7 @@ enum Done {
     },
     Brought {
         leg: LegId,
-        held: Held,
+        outcome: Outcome,
     },
     Words {
         leg: LegId,

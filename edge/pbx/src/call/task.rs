@@ -175,7 +175,7 @@ impl Call {
             Done::AskingMusic { clips } => self.on_music_asked(now, clips),
             Done::Ordered(outcome) => self.on_ordered(now, outcome),
             Done::Found { run, leg, found } => self.on_found(now, run, leg, found),
-            Done::Brought { leg, held } => self.on_brought(now, leg, &held),
+            Done::Brought { leg, outcome } => self.on_brought(now, leg, outcome),
             Done::Words { leg, clips } => self.on_words(now, leg, clips),
             Done::Nothing => {}
         }
@@ -186,6 +186,7 @@ impl Call {
             Control::HangUp => self.end_by_operator(now),
             Control::Tape(order) => self.on_tape_order(now, order),
             Control::Update(arguments) => self.on_update(now, arguments),
+            Control::AskMeeting(ask) => self.on_ask_meeting(*ask),
             Control::Bring(bring) => self.on_bring(now, *bring),
             Control::Join(join) => self.on_join(now, *join),
             Control::PutThrough(order) => self.on_put_through(now, *order),

@@ -2,56 +2,69 @@
 //! `[conference]`, and all three are in a room (the kind that RFC 4579 §5.4 makes for phones that
 //! ask for one by themselves).
 //!
-//! > The call that is held is put through to the room, as by a REFER, and the phone's line in it
-//! > ends. So is the other party of this call; but here the phone stays on its line, beside the
-//! > application's legs, and hears the room until it hangs up.
+//! > The call that is held, of several the one held last, is put through to the room, as by a REFER,
+//! > and the phone's line in it ends. So is the other party of this call; but here the phone stays
+//! > on its line, beside the application's legs, and hears the room until it hangs up.
 
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use offhook_sip::header::Headers;
 use offhook_sip::message::StatusCode;
 use tokio::sync::{mpsc, oneshot};
 
 use super::conference::Conferring;
-use super::leg::{Leg, LegId, Part, Party, Way};
+use super::held::Outcome;
+use super::holder::{Holder, NOT_MOVED, NOT_NOW, Rank, best};
+use super::leg::{LegId, Part, Party};
 use super::runner::Running;
 use super::transfer::{Stage, Transfer, Transferor};
 use super::{Call, Control, Done};
 use crate::rooms::{Room, room_of};
 
-/// A call answers another one at once; one that does not is gone.
-const ANSWER: Duration = Duration::from_secs(5);
-const NOT_NOW: &str = "The call cannot be moved now. Please try again.";
 const NOBODY_HELD: &str = "No other call of this phone is on hold.";
+/// For a call that was on hold, and is not any more.
+const NONE: Outcome = Outcome { status: 404, words: Some(NOBODY_HELD) };
+/// What the phone held has come.
+const COMES: Outcome = Outcome { status: 200, words: None };
 
-/// Asks a call whether a phone holds it, or orders it into a room.
+/// Asks a call whether a phone holds it.
 #[derive(Debug)]
-pub(crate) struct Bring {
-    /// The phone's extension and address.
-    by: String,
-    at: IpAddr,
-    /// `None`: it is only asked.
-    into: Option<String>,
-    answer: oneshot::Sender<Held>,
+pub(crate) struct AskMeeting {
+    by: Holder,
+    answer: oneshot::Sender<Candidate>,
 }
 
-/// What a call is to a phone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Held {
-    No,
-    /// Its party is on hold.
+/// A call that a phone holds; the greatest is meant.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate {
+    rank: Rank,
+    what: OnHold,
+}
+
+/// What of a phone's is on hold.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum OnHold {
+    /// Something that cannot be brought along now.
+    Busy,
+    /// A party.
     Party,
-    /// The phone holds a room, in which others talk.
+    /// A room, in which others talk.
     Room(String),
+}
+
+/// Orders a call that a phone holds into a room.
+#[derive(Debug)]
+pub(crate) struct Bring {
+    by: Holder,
+    into: String,
+    orderer: oneshot::Sender<Outcome>,
 }
 
 /// A call that is on hold.
 #[derive(Debug)]
 pub(crate) struct Found {
     control: mpsc::Sender<Control>,
-    held: Held,
+    what: OnHold,
 }
 
 /// Why a transfer leads to a room in which its phone stays.
@@ -59,7 +72,7 @@ pub(super) struct Meets {
     room: Arc<Room>,
     /// The call that is on hold.
     control: mpsc::Sender<Control>,
-    at: IpAddr,
+    by: Holder,
 }
 
 impl Call {
@@ -74,19 +87,21 @@ impl Call {
 
     /// The code was pressed.
     pub(super) fn meet_by_keys(&mut self, now: Instant, id: LegId) {
-        let Some((by, at)) = self.leg_ref(id).and_then(phone_of) else { return };
+        let Some(by) = self.leg_ref(id).and_then(Holder::of) else { return };
         let label = self.leg_ref(id).map(|leg| leg.label);
         if !self.is_settled() || self.holds(id) {
             self.timeline.note(now, label, "a conference is not made: something runs");
             return self.say_unless_heard(id, NOT_NOW);
         }
         let own = self.entry.control().clone();
-        let mut calls = self.entry.calls_of(&by);
+        let mut calls = self.entry.calls_of(by.extension());
         calls.retain(|call| !call.same_channel(&own));
         let run = self.run_id();
         self.meeting = Some(run);
         self.work.push(Box::pin(async move {
-            let found = find(&calls, &by, at).await;
+            let ask = |answer| Control::AskMeeting(Box::new(AskMeeting { by: by.clone(), answer }));
+            let found = best(calls, ask).await;
+            let found = found.map(|(Candidate { what, .. }, control)| Found { control, what });
             Done::Found { run, leg: id, found }
         }));
     }
@@ -96,33 +111,39 @@ impl Call {
         if self.meeting.take_if(|asked| *asked == run).is_none() {
             return;
         }
-        let Some((extension, at)) = self.leg_ref(id).and_then(phone_of) else { return };
+        let Some(by) = self.leg_ref(id).and_then(Holder::of) else { return };
         if !self.may_meet(id) || !self.is_settled() {
             return self.say_unless_heard(id, NOT_NOW);
         }
-        let Some(Found { control, held }) = found else {
+        let Some(Found { control, what }) = found else {
             self.timeline.note(now, None, "a conference is not made: no other call is on hold");
             return self.say_to(id, NOBODY_HELD);
         };
-        let name = match held {
-            Held::Room(name) => name,
-            Held::Party | Held::No => room_of(&self.record.id),
+        let name = match what {
+            OnHold::Room(name) => name,
+            OnHold::Party => room_of(&self.record.id),
+            OnHold::Busy => {
+                self.timeline.note(now, None, "a conference is not made: the call on hold is busy");
+                return self.say_to(id, NOT_NOW);
+            }
         };
         let room = self.services.rooms.enter(&self.services.engine, &name);
-        let meets = Some(Box::new(Meets { room, control, at }));
-        self.put_into_room(now, id, extension, name, meets);
+        let meets = Some(Box::new(Meets { room, control, by }));
+        self.put_into_room(now, id, name, meets, None);
     }
 
-    /// Puts the other party of a phone through to a room.
+    /// Puts the other party of a phone through to a room, in which the phone stays itself, or is
+    /// already and hears of it in the call that ordered it.
     fn put_into_room(
         &mut self,
         now: Instant,
         id: LegId,
-        extension: String,
         name: String,
         meets: Option<Box<Meets>>,
+        orderer: Option<oneshot::Sender<Outcome>>,
     ) {
         let Some(leg) = self.leg_ref(id) else { return };
+        let Party::Phone(extension) = leg.party.clone() else { return };
         let (label, part) = (leg.label, leg.part);
         self.transfer_ordered(now, Some(label), &extension, &name, false);
         self.stop_music();
@@ -132,7 +153,7 @@ impl Call {
         let remaining = other.unwrap_or(id);
         let of = extension.clone();
         let new = Transfer::new(by, remaining, of);
-        let transfer = Transfer { stage, by_keys: true, meets, ..new };
+        let transfer = Transfer { stage, by_keys: true, meets, orderer, ..new };
         self.transfer = Some(Box::new(transfer));
         if other.is_none() {
             return self.pass_on_to(now, extension, name);
@@ -147,90 +168,128 @@ impl Call {
 
     /// The other party is in the room: the phone comes too, and what it holds.
     pub(super) fn stay_in_room(&mut self, now: Instant, id: LegId, meets: Meets) {
-        let Meets { room, control, at } = meets;
+        let Meets { room, control, by } = meets;
         let into = room.name().to_owned();
-        let Some((by, _)) = self.leg_ref(id).and_then(phone_of) else { return };
         self.beside = self.confer(id, room);
         let label = self.leg_ref(id).map(|leg| leg.label);
         self.timeline.note(now, label, "stays in the conference");
-        let (answer, answered) = oneshot::channel();
-        let _ =
-            control.try_send(Control::Bring(Box::new(Bring { by, at, into: Some(into), answer })));
+        let (orderer, outcome) = oneshot::channel();
+        let told = control.try_send(Control::Bring(Box::new(Bring { by, into, orderer })));
         self.work.push(Box::pin(async move {
-            let held = match tokio::time::timeout(ANSWER, answered).await {
-                Ok(Ok(held)) => held,
-                Ok(Err(_)) | Err(_) => Held::No,
+            let outcome = match told {
+                // As long as that call takes; it answers, or it ends.
+                Ok(()) => outcome.await.unwrap_or(Outcome::UNKNOWN),
+                Err(_) => NONE,
             };
-            Done::Brought { leg: id, held }
+            Done::Brought { leg: id, outcome }
         }));
     }
 
-    /// The call that was on hold has come, or is not there any more.
-    pub(super) fn on_brought(&mut self, now: Instant, id: LegId, held: &Held) {
-        if *held == Held::No {
-            self.timeline.note(now, None, "the call on hold did not come into the conference");
-            self.say_to(id, NOBODY_HELD);
+    /// The call that was on hold has come, or it does not.
+    pub(super) fn on_brought(&mut self, now: Instant, id: LegId, outcome: Outcome) {
+        if !outcome.is_success() {
+            let text = "the call on hold did not come into the conference";
+            self.timeline.note(now, None, format!("{text}: {}", outcome.status));
+            self.say_to(id, outcome.words.unwrap_or(NOT_MOVED));
         }
     }
 
-    /// Another call of the phone asks, or orders.
+    /// Another call of the phone asks whether it holds this one.
+    pub(super) fn on_ask_meeting(&self, ask: AskMeeting) {
+        let AskMeeting { by, answer } = ask;
+        if let Some((_, candidate)) = self.held_with(&by) {
+            let _ = answer.send(candidate);
+        }
+    }
+
+    /// And orders it into a room.
     pub(super) fn on_bring(&mut self, now: Instant, bring: Bring) {
-        let Bring { by, at, into, answer } = bring;
-        let Some((id, held)) = self.held_with(&by, at) else {
-            let _ = answer.send(Held::No);
-            return;
-        };
-        // Gone is who asked, when nobody hears the answer.
-        if answer.send(held.clone()).is_err() {
+        let Bring { by, into, orderer } = bring;
+        // Gone is who ordered it, when nobody hears the answer.
+        if orderer.is_closed() {
             return;
         }
-        match (into, held) {
-            (Some(name), Held::Party) => self.put_into_room(now, id, by, name, None),
-            (Some(_), Held::Room(_)) => {
-                if let Some(leg) = self.leg(id) {
-                    leg.session.hangup(now, Headers::new());
-                }
+        let Some((id, Candidate { what, .. })) = self.held_with(&by) else {
+            let _ = orderer.send(NONE);
+            return;
+        };
+        match what {
+            OnHold::Busy => {
+                let _ = orderer.send(Outcome::NOT_NOW);
             }
-            (_, Held::No) | (None, _) => {}
+            OnHold::Party => {
+                self.put_into_room(now, id, into, None, Some(orderer));
+            }
+            OnHold::Room(_) => {
+                let _ = orderer.send(COMES);
+                self.hang_up_leg(now, id);
+            }
         }
     }
 
     /// The leg by which a phone holds this call, or a room that this call is in.
-    fn held_with(&self, by: &str, at: IpAddr) -> Option<(LegId, Held)> {
-        let holds = |leg: &&Leg| {
-            phone_of(leg).is_some_and(|(extension, ip)| extension == by && ip == at)
-                && leg.confirmed
-                && self.holds(leg.id)
-        };
-        let id = self.legs.iter().find(holds)?.id;
+    fn held_with(&self, by: &Holder) -> Option<(LegId, Candidate)> {
+        let held = self.legs.iter().filter_map(|leg| {
+            let (rank, what) = (by.holds(leg)?, self.kept_on_hold(leg.id)?);
+            Some((leg.id, Candidate { rank, what }))
+        });
+        held.max_by(|(_, one), (_, other)| one.cmp(other))
+    }
+
+    /// What the phone of a leg holds by it.
+    fn kept_on_hold(&self, id: LegId) -> Option<OnHold> {
         let running = match &self.running {
             Running::Conferring(conferring) => Some(conferring),
             _ => None,
         };
         let room = running.into_iter().chain(&self.beside).find(|room| room.leg == id);
         if let Some(room) = room.map(Conferring::room) {
-            let name = Held::Room(room.name().to_owned());
-            return room.is_asked_for().then_some((id, name));
+            return room.is_asked_for().then(|| OnHold::Room(room.name().to_owned()));
         }
-        (self.may_meet(id) && self.is_settled()).then_some((id, Held::Party))
+        if self.transfer.is_none() && self.leg_ref(id)?.tag().is_none() {
+            // Its phone has put it through and is about to hang up.
+            return None;
+        }
+        let free = self.may_meet(id) && self.is_settled();
+        Some(if free { OnHold::Party } else { OnHold::Busy })
     }
 
     /// The phone's party, which is in another call, is in the room; or it is not.
     pub(super) fn met_elsewhere(&mut self, now: Instant, transfer: Transfer, status: StatusCode) {
         let Transferor::Leg { id, gone: false, .. } = transfer.by else { return };
         match transfer.meets {
-            Some(_) if !status.is_success() => self.say_to(id, NOT_NOW),
+            Some(_) if !status.is_success() => self.say_why(now, id, NOT_NOW),
             Some(meets) => {
                 self.partner = None;
                 self.stay_in_room(now, id, *meets);
             }
-            None if status.is_success() && transfer.by_keys => {
-                if let Some(leg) = self.leg(id) {
-                    leg.session.hangup(now, Headers::new());
-                }
-            }
+            None if status.is_success() && transfer.by_keys => self.hang_up_leg(now, id),
             None => {}
         }
+    }
+
+    /// A transfer by keys came to nothing. Whoever pressed them hears why.
+    pub(super) fn tell_who_pressed(
+        &mut self,
+        now: Instant,
+        transfer: &Transfer,
+        status: StatusCode,
+    ) {
+        let Transferor::Leg { id, gone: false, .. } = transfer.by else { return };
+        if !transfer.by_keys {
+            return;
+        }
+        let words = match &transfer.meets {
+            Some(_) => NOT_NOW,
+            None => Outcome { status: status.code(), words: transfer.words }.spoken(),
+        };
+        self.say_why(now, id, words);
+    }
+
+    fn say_why(&mut self, now: Instant, id: LegId, words: &str) {
+        let label = self.leg_ref(id).map(|leg| leg.label);
+        self.timeline.note(now, label, format!("is told: {words}"));
+        self.say_to(id, words);
     }
 
     /// What plays or is recorded now is the application's: words would end it.
@@ -243,31 +302,4 @@ impl Call {
             self.say_to(id, words);
         }
     }
-}
-
-/// A phone's extension and address.
-fn phone_of(leg: &Leg) -> Option<(String, IpAddr)> {
-    match (&leg.party, leg.way) {
-        (Party::Phone(number), Way::Flow(flow)) => {
-            Some((number.clone(), flow.remote.ip().to_canonical()))
-        }
-        _ => None,
-    }
-}
-
-/// The first of these calls that the phone holds.
-async fn find(calls: &[mpsc::Sender<Control>], by: &str, at: IpAddr) -> Option<Found> {
-    for call in calls {
-        let (answer, answered) = oneshot::channel();
-        let bring = Bring { by: by.to_owned(), at, into: None, answer };
-        if call.try_send(Control::Bring(Box::new(bring))).is_err() {
-            continue;
-        }
-        if let Ok(Ok(held)) = tokio::time::timeout(ANSWER, answered).await
-            && held != Held::No
-        {
-            return Some(Found { control: call.clone(), held });
-        }
-    }
-    None
 }
