@@ -360,7 +360,9 @@ async fn a_codec_that_only_passes_comes_into_no_conference_and_the_call_goes_on(
     for (from, port, to) in [(&a, to_a, &b), (&b, to_b, &a)] {
         assert_eq!(&passes(from, port, to, &rtp(18, b"ten bytes!"))[12..], b"ten bytes!");
     }
-    assert!(scene.office.keep.records().iter().all(|r| r.destination.as_deref() != Some("conference")));
+    assert!(
+        scene.office.keep.records().iter().all(|r| r.destination.as_deref() != Some("conference"))
+    );
     other.hang_up();
     cid.ended().await;
     out.hang_up();

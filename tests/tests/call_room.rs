@@ -10,7 +10,9 @@ use offhook_sip::header::{HeaderName, Headers};
 use offhook_sip::message::{Method, Request, Response};
 use offhook_tests::sim::agent::{Agent, Describe, Dial};
 use offhook_tests::sim::line::Line;
-use offhook_tests::sim::media::{host, office_port, pcmu, phones, port_of, sdp, socket, square_wave};
+use offhook_tests::sim::media::{
+    host, office_port, pcmu, phones, port_of, sdp, socket, square_wave,
+};
 use offhook_tests::sim::scene::{Scene, connect};
 use offhook_tests::sim::sdp::Direction;
 use tokio::time::{Instant, sleep};
@@ -62,7 +64,11 @@ struct Talker {
 
 impl Talker {
     fn new(phone: u8, description: &[u8]) -> Self {
-        Self { socket: socket(host(31, phone), PORT), office: port_of(description, "audio"), sent: 0 }
+        Self {
+            socket: socket(host(31, phone), PORT),
+            office: port_of(description, "audio"),
+            sent: 0,
+        }
     }
 
     fn talk(&mut self) {

@@ -63,7 +63,11 @@ async fn candidates_that_come_later_are_tried_where_we_ask_and_bad_ones_are_coun
         assert_eq!(trickle(&mut line, &later).await, 200);
         assert_eq!(scene.office.metrics.candidates_malformed.get(), 0);
         // One of them can be used all the same.
-        let bad = ["nonsense", "5 1 udp many 127.0.0.9 4002 typ host", "6 1 udp 9 127.0.0.9 4003 typ host"];
+        let bad = [
+            "nonsense",
+            "5 1 udp many 127.0.0.9 4002 typ host",
+            "6 1 udp 9 127.0.0.9 4003 typ host",
+        ];
         assert_eq!(trickle(&mut line, &bad).await, 200);
         assert_eq!(scene.office.metrics.candidates_malformed.get(), 2);
         // Said before, it is nothing new.
@@ -72,7 +76,8 @@ async fn candidates_that_come_later_are_tried_where_we_ask_and_bad_ones_are_coun
         line.ended().await;
         sleep(Duration::from_secs(5)).await;
         let timeline = format!("{:?}", scene.office.keep.timeline(&scene.record().id));
-        for (text, times) in [("2 more addresses of the peer", 1), ("1 more addresses of the peer", 1)]
+        for (text, times) in
+            [("2 more addresses of the peer", 1), ("1 more addresses of the peer", 1)]
         {
             let times = if asks { times } else { 0 };
             assert_eq!(timeline.matches(text).count(), times, "{timeline}");

@@ -90,7 +90,8 @@ struct People {
 impl People {
     /// Whether this one is the only one left of those who met, and no host.
     fn is_left_alone(&self, id: u64) -> bool {
-        let host = |who: &Participant| who.extension.as_ref().is_some_and(|e| self.hosts.contains(e));
+        let host =
+            |who: &Participant| who.extension.as_ref().is_some_and(|e| self.hosts.contains(e));
         self.met && self.all.len() == 1 && self.all.get(&id).is_some_and(|who| !host(who))
     }
 }

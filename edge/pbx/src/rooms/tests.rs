@@ -2,8 +2,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use offhook_sip::uri::{Host, Uri};
 
-use super::body::{DATAGRAM, deleted, entity_of, full};
 use super::Participant;
+use super::body::{DATAGRAM, deleted, entity_of, full};
 
 fn text(people: &[(u64, Participant)]) -> String {
     within(people, usize::MAX)
