@@ -347,6 +347,9 @@ fn engine(config: &Config) -> Engine {
         ports: config.media.ports.first..=config.media.ports.last,
         // Nobody sends here, so that no late packet can reach the next call.
         drain: Duration::ZERO,
+        // Shared by all offices of a program, unless a test has one of its own.
+        webrtc: (config.webrtc != offhook_config::WebRtc::default())
+            .then_some(config.webrtc.address),
         ..EngineConfig::default()
     };
     Engine::start(engine).expect("media threads")

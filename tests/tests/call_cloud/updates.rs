@@ -209,7 +209,7 @@ async fn whoever_answers_in_the_place_of_the_phone_is_listened_to_and_is_where_t
         "FlushDigitsDurationInMilliseconds": 10000}});
     let (scene, mut cloud, script) =
         flow_of(vec![actions(json!([bridge("102")])), actions(json!([listen]))]).await;
-    let (mut customer, mut bob) = customer(&scene).await;
+    let (customer, mut bob) = customer(&scene).await;
     sleep(Duration::from_secs(1)).await;
     bob.refer(AWAY);
     let asked = asked_of(&mut cloud).await;
