@@ -220,7 +220,7 @@ impl SimOffice {
             trunks: trunks.clone(),
         };
         let pops = Pops::default();
-        let services = services(&sip, &engine, &keep, desk, (cloud, &pops));
+        let services = services(&sip, &engine, &keep, (desk, &metrics), (cloud, &pops));
         let (config, in_force) = watch::channel(config);
         let rosters = Rosters::spawn(RosterParts {
             sip: sip.clone(),
@@ -403,7 +403,7 @@ fn services(
     sip: &SipHandle,
     engine: &Engine,
     keep: &Arc<MemoryKeep>,
-    desk: Desk,
+    (desk, metrics): (Desk, &Arc<Metrics>),
     (cloud, pops): (Option<Arc<dyn Cloud>>, &Pops),
 ) -> Arc<Services> {
     Arc::new(Services {
@@ -415,7 +415,7 @@ fn services(
         sounds: Arc::new(Sounds::new(1 << 20, None)),
         lamp: Arc::new(|_| {}),
         outbox: Arc::default(),
-        metrics: Arc::default(),
+        metrics: Arc::clone(metrics),
         rooms: Arc::default(),
         cloud,
         screens: Arc::new(pops.clone()),
