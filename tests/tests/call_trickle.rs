@@ -53,8 +53,8 @@ async fn trickle(line: &mut Line, candidates: &[&str]) -> u16 {
 
 #[tokio::test(start_paused = true)]
 async fn candidates_that_come_later_are_tried_where_we_ask_and_bad_ones_are_counted() {
-    for (describe, asks) in [(lite as Describe, true), (full, false)] {
-        let scene = Scene::with(&format!("[webrtc]\naddress = \"{}:38000\"\n", host(41, 9))).await;
+    for (describe, asks, at) in [(lite as Describe, true, 8), (full, false, 9)] {
+        let scene = Scene::with(&format!("[webrtc]\naddress = \"{}:38000\"\n", host(41, at))).await;
         let agents = phones(&scene, [describe]).await;
         let mut line = agents[0].dial(Dial::to("conference"));
         let answer = line.answered().await.body;
