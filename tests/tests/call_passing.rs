@@ -2,10 +2,12 @@
 //! packets of media.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;
 
 use bytes::Bytes;
+use offhook_sip::header::Headers;
+use offhook_sip::message::Method;
 use offhook_tests::sim::agent::{Agent, Describe, Dial};
 use offhook_tests::sim::line::Line;
 use offhook_tests::sim::media::{host, passes, phones, port_of, says, sdp, socket};
@@ -316,4 +318,70 @@ async fn a_supervisor_of_a_codec_that_only_passes_hears_why_and_the_call_goes_on
     over(scene, agents, out, back).await;
     let timeline = format!("{:?}", keep.timeline(&call));
     assert!(timeline.contains("G729") && !timeline.contains("Supervised"), "{timeline}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_codec_that_only_passes_comes_into_no_conference_and_the_call_goes_on() {
+    let rule = "[[number]]\nmatch = \"800\"\nto = \"conference:weekly\"\n";
+    let scene = Scene::with(rule).await;
+    let describe: [Describe; 2] =
+        [|_| Some(sdp(host(21, 1), &audio("18 0"))), |_| Some(sdp(host(21, 2), &audio("18")))];
+    let agents = phones(&scene, describe).await;
+    let (mut out, mut back) = (agents[0].dial(Dial::to("102")), agents[1].call().await);
+    let offered = back.invite.as_ref().unwrap().body.clone();
+    back.answer();
+    let answer = out.answered().await.body;
+    back.confirmed().await;
+    let (a, b) = (socket(host(21, 1), PORT), socket(host(21, 2), PORT));
+    let (to_a, to_b) = (port_of(&answer, "audio"), port_of(&offered, "audio"));
+    // Neither a room nor a voice would be heard: the phone is told, and has its party still.
+    for number in ["conference", "800"] {
+        out.refer(&format!("<sip:{number}@office.example>"));
+        assert_eq!(out.reported().await, 100, "{number}");
+        assert_eq!(out.reported().await, 488, "{number}");
+        for (from, port, to) in [(&a, to_a, &b), (&b, to_b, &a)] {
+            assert!(foreign_passes(from, port, to));
+        }
+    }
+    // By keys it is neither brought nor brings another one.
+    out.offer(sdp(host(21, 1), &(audio("18 0") + "a=sendonly\r\n")));
+    out.offer_accepted().await;
+    let (mut other, mut cid) = connect(&agents[0], "103", scene.phone(103)).await;
+    press(&other, "*3#");
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(out.still_up() && back.still_up() && other.still_up() && cid.still_up());
+    other.offer(sdp(host(21, 1), &(audio("0") + "a=sendonly\r\n")));
+    other.offer_accepted().await;
+    out.offer(sdp(host(21, 1), &audio("18 0")));
+    out.offer_accepted().await;
+    press(&out, "*3#");
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(out.still_up() && back.still_up() && other.still_up() && cid.still_up());
+    for (from, port, to) in [(&a, to_a, &b), (&b, to_b, &a)] {
+        assert!(foreign_passes(from, port, to));
+    }
+    assert!(
+        scene.office.keep.records().iter().all(|r| r.destination.as_deref() != Some("conference"))
+    );
+    other.hang_up();
+    cid.ended().await;
+    out.hang_up();
+    back.ended().await;
+    for agent in &agents {
+        agent.register(0).await;
+    }
+    scene.close().await;
+}
+
+/// Whether G.729 passes; the phone may hear words in another call meanwhile.
+fn foreign_passes(from: &UdpSocket, port: u16, to: &UdpSocket) -> bool {
+    let heard = |_| passes(from, port, to, &rtp(18, b"ten bytes!"));
+    (0..500).map(heard).any(|heard| heard.get(12..) == Some(b"ten bytes!"))
+}
+
+fn press(line: &Line, keys: &str) {
+    for key in keys.chars() {
+        let body = Bytes::from(format!("Signal={key}\r\nDuration=160\r\n"));
+        line.send(Method::Info, Headers::new(), Some(("application/dtmf-relay", body)));
+    }
 }

@@ -102,6 +102,12 @@ pub(super) fn is_feature_code(s: &Section<'_, '_>, code: &str) -> bool {
     good
 }
 
+/// Whether one code is the beginning of the other; an empty one is none.
+pub(super) fn are_alike(code: &str, other: &str) -> bool {
+    let none = code.is_empty() || other.is_empty();
+    !none && (code.starts_with(other) || other.starts_with(code))
+}
+
 fn attributes(s: &Section<'_, '_>) -> BTreeMap<String, AttributeText> {
     let mut attributes = BTreeMap::new();
     let texts = s.texts_by_name("attributes");
@@ -166,17 +172,13 @@ fn code_is_no_number(config: &Config, section: &Section<'_, '_>) {
         let message = format!("`code`: {code} cannot be told from {what}");
         section.reader.suggest(section.at("code"), message, "take another code");
     };
-    let keys = Some((&config.conference.code, "[conference]'s"));
-    for (other, what) in [
+    let codes = [
         (&config.supervision.code, "[supervision]'s"),
         (&config.voicemail.menu_number, "[voicemail]'s"),
-    ]
-    .into_iter()
-    .chain(keys.filter(|(code, _)| !code.is_empty()))
-    {
-        if code.starts_with(other.as_str()) || other.starts_with(code) {
-            clash(format!("{what} {other}"));
-        }
+        (&config.conference.code, "[conference]'s"),
+    ];
+    for (other, what) in codes.into_iter().filter(|(other, _)| are_alike(code, other)) {
+        clash(format!("{what} {other}"));
     }
     let extensions = config.extensions.iter().map(|e| ("extension", e.number.as_str()));
     let groups = config.groups.iter().filter_map(|g| Some(("group", g.number.as_deref()?)));

@@ -31,10 +31,11 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
     let media_section = root.table("media", "[media]");
     let webrtc_section = root.table("webrtc", "[webrtc]");
     let business_section = root.table("business", "[business]");
+    let cloud = super::cloud::cloud(&cloud_section);
+    let conference_section = root.table("conference", "[conference]");
     let mut config = Config {
         aws: applications::aws(&root.table("aws", "[aws]")),
         take_back: super::take_back::take_back(&take_back_section),
-        cloud: super::cloud::cloud(&cloud_section),
         dnis: super::take_back::dnis(&dnis_section),
         application_rules: applications::application_rules(
             &root.table("application_rules", "[application_rules]"),
@@ -52,7 +53,8 @@ pub(super) fn read(root: &Section<'_, '_>) -> Config {
         speech: super::speech::speech(&root.table("speech", "[speech]")),
         recording: recording(&root.table("recording", "[recording]")),
         supervision: super::supervision::supervision(&root.table("supervision", "[supervision]")),
-        conference: super::supervision::conferences(&root.table("conference", "[conference]")),
+        conference: super::supervision::conferences(&conference_section, &cloud),
+        cloud,
         dialplan: dialplan(&dialplan_section),
         screen_pop: super::screen::screen_pop(&root.table("screen_pop", "[screen_pop]")),
         journal: journal(&root.table("journal", "[journal]")),

@@ -1,12 +1,12 @@
 //! `[supervision]`, `[[supervisor]]`, `[conference]`.
 
-use super::cloud::is_feature_code;
+use super::cloud::{are_alike, is_feature_code};
 use super::cross::{Marks, extension_exists, first_or_problem, named};
 use super::section::Section;
 use super::sections::{dialable, extension_name};
 use crate::extension::is_extension;
 use crate::schema::{
-    Conferences, Config, Notice, Supervised, Supervising, Supervision, Supervisor,
+    Cloud, Conferences, Config, Notice, Supervised, Supervising, Supervision, Supervisor,
 };
 
 const MAY: [(&str, Supervising); 3] = [
@@ -27,12 +27,14 @@ pub(super) fn supervision(s: &Section<'_, '_>) -> Supervision {
     supervision
 }
 
-pub(super) fn conferences(s: &Section<'_, '_>) -> Conferences {
+/// A code that nobody wrote makes way for that of `[cloud]`.
+pub(super) fn conferences(s: &Section<'_, '_>, cloud: &Cloud) -> Conferences {
     let default = Conferences::default();
     let factory = dialable(s, "factory").unwrap_or(default.factory);
     let code = match dialable(s, "code") {
         Some(code) if code == "none" => String::new(),
         Some(code) if is_feature_code(s, &code) => code,
+        None if cloud.transfers && are_alike(&cloud.code, &default.code) => String::new(),
         _ => default.code,
     };
     s.finish();

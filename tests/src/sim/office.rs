@@ -220,7 +220,7 @@ impl SimOffice {
             trunks: trunks.clone(),
         };
         let pops = Pops::default();
-        let services = services(&sip, &engine, &keep, desk, (cloud, &pops));
+        let services = services(&sip, &engine, &keep, (desk, &metrics), (cloud, &pops));
         let (config, in_force) = watch::channel(config);
         let rosters = Rosters::spawn(RosterParts {
             sip: sip.clone(),
@@ -347,6 +347,9 @@ fn engine(config: &Config) -> Engine {
         ports: config.media.ports.first..=config.media.ports.last,
         // Nobody sends here, so that no late packet can reach the next call.
         drain: Duration::ZERO,
+        // Shared by all offices of a program, unless a test has one of its own.
+        webrtc: (config.webrtc != offhook_config::WebRtc::default())
+            .then_some(config.webrtc.address),
         ..EngineConfig::default()
     };
     Engine::start(engine).expect("media threads")
@@ -400,7 +403,7 @@ fn services(
     sip: &SipHandle,
     engine: &Engine,
     keep: &Arc<MemoryKeep>,
-    desk: Desk,
+    (desk, metrics): (Desk, &Arc<Metrics>),
     (cloud, pops): (Option<Arc<dyn Cloud>>, &Pops),
 ) -> Arc<Services> {
     Arc::new(Services {
@@ -412,7 +415,7 @@ fn services(
         sounds: Arc::new(Sounds::new(1 << 20, None)),
         lamp: Arc::new(|_| {}),
         outbox: Arc::default(),
-        metrics: Arc::default(),
+        metrics: Arc::clone(metrics),
         rooms: Arc::default(),
         cloud,
         screens: Arc::new(pops.clone()),

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep;
 
-use super::{AWAY, CLOUD, asked_of, customer, reported};
+use super::{AWAY, CLOUD, asked_of, customer, press, reported};
 
 fn bridge(number: &str) -> Value {
     json!({"Type": "CallAndBridge", "Parameters": {"CallTimeoutSeconds": "30",
@@ -27,6 +27,10 @@ fn hang_up(leg: &str) -> Value {
 async fn flow(more: Vec<Answer>) -> (Scene, UnboundedReceiver<Asked>, Scripted) {
     let mut answers = vec![actions(json!([bridge("102")])), Answer::Nothing];
     answers.extend(more);
+    flow_of(answers).await
+}
+
+async fn flow_of(answers: Vec<Answer>) -> (Scene, UnboundedReceiver<Asked>, Scripted) {
     let script = Scripted::new(answers);
     let (cloud, asked) = ScriptedCloud::new();
     let number = "[[number]]\nmatch = \"+15550001002\"\nto = \"flow:desk\"\n";
@@ -142,8 +146,7 @@ async fn updates_that_wait_while_the_phone_rings_again_are_told_to_who_had_the_c
 
 #[tokio::test(start_paused = true)]
 async fn an_update_that_sends_the_caller_elsewhere_ends_the_ringing() {
-    let more =
-        vec![actions(json!([bridge("101")])), Answer::Nothing, actions(json!([hang_up("LEG-B")]))];
+    let more = vec![actions(json!([bridge("101")])), Answer::Nothing];
     let (scene, mut cloud, script) = flow(more).await;
     let (mut customer, mut bob) = customer(&scene).await;
     bob.refer(AWAY);
@@ -166,10 +169,69 @@ async fn an_update_that_sends_the_caller_elsewhere_ends_the_ringing() {
     let records = scene.close().await;
     assert_eq!(records[0].destination.as_deref(), Some("extension:101"));
     assert_eq!(records[0].transfers[0].status, Some(403));
-    assert_eq!(
-        script.told()[2..4],
-        ["CALL_UPDATE_REQUESTED CallUpdateRequest", "ACTION_SUCCESSFUL CallAndBridge"]
-    );
+    // The end of the phone's leg is told before anything else is done.
+    let told = ["CALL_UPDATE_REQUESTED CallUpdateRequest", "HANGUP Hangup"];
+    assert_eq!(script.told()[2..5], [told[0], told[1], "ACTION_SUCCESSFUL CallAndBridge"]);
+    let events = script.events();
+    let b = &events[1]["CallDetails"]["Participants"][1];
+    let gone = &events[3]["ActionData"]["Parameters"];
+    assert_eq!((&gone["ParticipantTag"], &gone["CallId"]), (&json!("LEG-B"), &b["CallId"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flow_that_only_speaks_to_the_caller_of_a_phone_that_has_gone_leaves_nobody_in_silence() {
+    let speak = json!([{"Type": "Speak", "Parameters": {"Text": "Good bye.",
+        "ParticipantTag": "LEG-A"}}]);
+    let more = vec![actions(speak), actions(json!([hang_up("LEG-A")]))];
+    let (scene, mut cloud, script) = flow(more).await;
+    let (mut customer, mut bob) = customer(&scene).await;
+    bob.refer(AWAY);
+    let asked = asked_of(&mut cloud).await;
+    bob.hang_up();
+    bob.ended().await;
+    asked.answer(refused());
+    let mut back = scene.phone(102).call().await;
+    back.ring();
+    sleep(Duration::from_secs(1)).await;
+    update(&scene, 1);
+    back.ended().await;
+    sleep(Duration::from_secs(60)).await;
+    // It heard that its leg has gone, and ended the other one.
+    assert_eq!(script.told()[3], "HANGUP Hangup");
+    customer.ended().await;
+    scene.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_answers_in_the_place_of_the_phone_is_listened_to_and_is_where_the_call_went() {
+    let listen = json!({"Type": "ReceiveDigits", "Parameters": {"ParticipantTag": "LEG-B",
+        "InputDigitsRegex": "^\\d{2}#$", "InBetweenDigitsDurationInMilliseconds": 1000,
+        "FlushDigitsDurationInMilliseconds": 10000}});
+    let (scene, mut cloud, script) =
+        flow_of(vec![actions(json!([bridge("102")])), actions(json!([listen]))]).await;
+    let (customer, mut bob) = customer(&scene).await;
+    sleep(Duration::from_secs(1)).await;
+    bob.refer(AWAY);
+    let asked = asked_of(&mut cloud).await;
+    bob.hang_up();
+    bob.ended().await;
+    asked.answer(refused());
+    // It forwards (RFC 3261 §21.3.3), and 101 answers.
+    let back = scene.phone(102).call().await;
+    back.redirect("sip:101@office.example");
+    let mut ann = scene.phone(101).call().await;
+    ann.answer();
+    ann.confirmed().await;
+    sleep(Duration::from_secs(1)).await;
+    press(&ann, "12#");
+    sleep(Duration::from_secs(5)).await;
+    let events = script.events();
+    let digits = |event: &&Value| event["ActionData"]["ReceivedDigits"].as_str() == Some("12#");
+    assert_eq!(events.iter().filter(digits).count(), 1, "{events:?}");
+    assert_eq!(scene.record().destination.as_deref(), Some("extension:101"));
+    customer.hang_up();
+    ann.ended().await;
+    scene.close().await;
 }
 
 #[tokio::test(start_paused = true)]

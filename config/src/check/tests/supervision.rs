@@ -47,6 +47,24 @@ fn the_keys_of_a_conference_are_others_or_none() {
 }
 
 #[test]
+fn keys_of_a_conference_that_nobody_wrote_make_way_for_those_of_the_cloud() {
+    let trunk = "[[trunk]]\nname = \"t\"\ntype = \"generic\"\nhost = \"h.example\"\n";
+    let cloud = |code| {
+        format!("{OFFICE}{trunk}[cloud]\ntrunks = [\"t\"]\ntransfers = true\ncode = \"{code}\"\n")
+    };
+    for (code, keys) in [("*3", ""), ("*31", ""), ("*8", "*3")] {
+        assert_eq!(good(&cloud(code)).conference.code, keys, "{code}");
+    }
+    // Without transfers there is no such code.
+    let off = cloud("*3").replace("transfers = true\n", "");
+    assert_eq!(good(&off).conference.code, "*3");
+    let written = bad(&format!("{}[conference]\ncode = \"*3\"\n", cloud("*3")));
+    assert!(written[0].contains("*3 cannot be told from [conference]'s *3"), "{written:?}");
+    let others = format!("{}[conference]\ncode = \"*44\"\n", cloud("*3"));
+    assert_eq!(good(&others).conference.code, "*44");
+}
+
+#[test]
 fn what_is_wrong_with_a_supervisor_is_told_at_its_place() {
     let cases = [
         ("of = [\"101\"]", "extension"),

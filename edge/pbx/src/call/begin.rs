@@ -234,6 +234,7 @@ impl First {
             label: 'A',
             part: Part::Caller,
             number: caller.number.as_str().into(),
+            hidden: caller.is_hidden(),
             call_id: guid(ids),
             way,
             media: None,

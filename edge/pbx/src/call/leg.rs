@@ -94,6 +94,8 @@ pub(crate) struct Leg {
     pub(crate) party: Party,
     /// The party's number: the extension, or what was called over the trunk.
     pub(crate) number: Box<str>,
+    /// It called and did not want to be known (RFC 3323): also when it is somebody else's call.
+    pub(crate) hidden: bool,
     /// A GUID, as applications know it.
     pub(crate) call_id: String,
     pub(crate) session: Session,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use offhook_media::engine::{PlayEnd, PortEvent, PortEventKind};
 
 use super::Call;
-use super::leg::Part;
+use super::leg::{LegId, Part};
 use super::runner::Running;
 use crate::failure::{self, Failure};
 
@@ -34,8 +34,8 @@ impl Call {
             PortEventKind::FirstPacket { from } => {
                 self.timeline.note(now, leg.map(|l| l.1), format!("audio comes from {from}"));
             }
-            PortEventKind::SrtpFailed => self.on_deaf(now, leg.map(|l| l.1), failure::WRONG_KEY),
-            PortEventKind::Broken => self.on_deaf(now, leg.map(|l| l.1), failure::MEDIA_BROKEN),
+            PortEventKind::SrtpFailed => self.on_deaf(now, leg, failure::WRONG_KEY),
+            PortEventKind::Broken => self.on_deaf(now, leg, failure::MEDIA_BROKEN),
             PortEventKind::WebRtcUp { peer, suite } => {
                 let text = format!("the browser is at {peer}, encrypted with {suite}");
                 self.timeline.note(now, leg.map(|l| l.1), text);
@@ -45,7 +45,7 @@ impl Call {
                 let Some((id, label)) = leg else { return };
                 self.timeline.note(now, Some(label), error.to_string());
                 if self.leg_ref(id).is_some_and(|leg| leg.part != Part::Gone) {
-                    self.on_deaf(now, Some(label), failure::BROWSER_UNREACHABLE);
+                    self.on_deaf(now, leg, failure::BROWSER_UNREACHABLE);
                 }
             }
             PortEventKind::DtlsUp { suite } => {
@@ -55,7 +55,7 @@ impl Call {
             PortEventKind::DtlsFailed(error) => {
                 let Some((_, label)) = leg else { return };
                 self.timeline.note(now, Some(label), error.to_string());
-                self.on_deaf(now, Some(label), failure::DTLS_FAILED);
+                self.on_deaf(now, leg, failure::DTLS_FAILED);
             }
             PortEventKind::NoMedia { silent_for } => {
                 let text = format!("no audio for {} s", silent_for.as_secs());
@@ -66,13 +66,37 @@ impl Call {
 
     /// A leg cannot be heard and will not be: its call ends, with words. An emergency call goes on
     /// with what is left of it.
-    fn on_deaf(&mut self, now: Instant, leg: Option<char>, why: &'static Failure) {
-        self.timeline.note(now, leg, why.meaning);
-        if leg.is_none() || self.emergency || self.record.ended.is_some() {
+    fn on_deaf(&mut self, now: Instant, leg: Option<(LegId, char)>, why: &'static Failure) {
+        self.timeline.note(now, leg.map(|leg| leg.1), why.meaning);
+        let Some((id, _)) = leg.filter(|_| !self.emergency && self.record.ended.is_none()) else {
             return;
+        };
+        self.leg_is_lost(now, id, (why, ""), why.meaning);
+    }
+
+    /// A leg's media is lost, and with it the call; but of a call in a conference, whose phone is
+    /// there too, only that leg: the others talk with each other.
+    fn leg_is_lost(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        (failure, detail): (&'static Failure, &str),
+        why: &str,
+    ) {
+        let Some(leg) = self.leg_ref(id) else { return };
+        let (label, part) = (leg.label, leg.part);
+        if self.beside.is_none() {
+            self.fail(now, failure, None, detail);
+            return self.hang_up_all(now, why);
         }
-        self.fail(now, why, None, "");
-        self.hang_up_all(now, why.meaning);
+        if part == Part::Beside {
+            // The call's own parties lose nothing by it.
+            self.timeline.failure(now, Some(label), failure, None, detail);
+        } else {
+            self.fail(now, failure, None, detail);
+            self.ends("us", why);
+        }
+        self.hang_up_leg(now, id);
     }
 
     /// Begins to look for silence, when the call's configuration says that silence ends it. Before
@@ -97,9 +121,10 @@ impl Call {
         }
         self.silence_check = Some(now + look_every(most));
         let hold = self.on_hold();
-        let mut silent = None;
+        let mut silent = Vec::new();
         for leg in &mut self.legs {
-            let speaks = leg.confirmed && matches!(leg.part, Part::Caller | Part::Callee);
+            let talks = matches!(leg.part, Part::Caller | Part::Callee | Part::Beside);
+            let speaks = leg.confirmed && talks;
             let Some(media) = &mut leg.media else { continue };
             let expected = media.negotiator.agreed().is_some_and(|a| a.stream.receive);
             let Some(port) = media.port.as_ref().filter(|_| speaks && expected && !hold) else {
@@ -110,16 +135,16 @@ impl Call {
             match media.heard {
                 Some((before, since)) if before == received => {
                     if now.saturating_duration_since(since) >= most {
-                        silent = Some(leg.label);
+                        silent.push((leg.id, leg.label));
                     }
                 }
                 _ => media.heard = Some((received, now)),
             }
         }
-        if let Some(label) = silent {
+        for (id, label) in silent {
             let detail = format!("leg {label}, {} s", most.as_secs());
-            self.fail(now, failure::NO_MEDIA, None, &detail);
-            self.hang_up_all(now, "no audio came for a long time");
+            let failure = (failure::NO_MEDIA, detail.as_str());
+            self.leg_is_lost(now, id, failure, "no audio came for a long time");
         }
     }
 

@@ -131,7 +131,7 @@ use crate::metrics::Metrics;
 use crate::office::Phonebook;
 use crate::office::registry::Entry;
 use crate::office::route::Router;
-use crate::rooms::Rooms;
+use crate::rooms::{Alone, Rooms};
 use crate::screen::{Pop, Screens};
 use crate::stack::{NewRequest, Owner, SendFailure, SipHandle};
 use crate::trunk::CallSlot;
@@ -324,6 +324,14 @@ enum Done {
     Brought {
         leg: LegId,
         outcome: Outcome,
+    },
+    /// A leg is the only one left in a room.
+    Alone {
+        leg: LegId,
+        alone: Alone,
+    },
+    StayedAlone {
+        leg: LegId,
     },
     Words {
         leg: LegId,

@@ -145,6 +145,13 @@ impl Call {
         self.config().media.pass_through
     }
 
+    /// Whether a leg speaks what is only passed on here: nobody can mix it, and no words of ours
+    /// reach it.
+    pub(super) fn only_passes(&self, id: LegId) -> bool {
+        let codec = self.leg_ref(id).and_then(|leg| leg.media.as_ref()?.codec());
+        codec.is_some_and(|codec| !codec.is_understood())
+    }
+
     /// Lets our first offer to a branch have what the caller's has.
     pub(super) fn pass_to_branch(&self, media: &mut LegMedia, party: &Party, bind: IpAddr) {
         let caller = self.legs.iter().find(|leg| leg.tag() == Some(LegTag::A));

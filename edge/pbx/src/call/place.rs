@@ -271,6 +271,7 @@ impl Call {
             part: Part::Branch,
             party: placed.party,
             number: placed.number,
+            hidden: false,
             call_id,
             session,
             way: placed.way,

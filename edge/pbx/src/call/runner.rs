@@ -23,6 +23,9 @@ pub(super) const INFO_TONE: Duration = Duration::from_millis(160);
 /// Silence between two digits.
 pub(super) const DIGIT_GAP: Duration = Duration::from_millis(60);
 
+/// A codec that we do not have (RFC 3261 §21.4.26).
+const NOT_ACCEPTABLE: u16 = 488;
+
 /// What the running action waits for.
 pub(super) enum Running {
     Nothing,
@@ -139,6 +142,11 @@ impl Call {
                 self.running = Running::Nothing;
                 self.action_failed(now, &error);
             }
+            return;
+        }
+        // Words, or a room, would be silence to it: who put it through has it again.
+        let deaf = action.answers(&self.rules) && self.only_passes(id);
+        if deaf && tag == LegTag::A && self.back_to_transferor(now, NOT_ACCEPTABLE) {
             return;
         }
         if action.answers(&self.rules) && tag == LegTag::A {
@@ -323,6 +331,11 @@ impl Call {
 /// The error of an action whose leg is no longer there.
 pub(super) fn gone() -> ActionError {
     ActionError::new(error_type::SYSTEM_EXCEPTION, "the leg has ended")
+}
+
+/// The error of an action that needs to hear, or to be heard, where sound is only passed on.
+pub(super) fn not_decoded() -> ActionError {
+    ActionError::new(error_type::SYSTEM_EXCEPTION, "the sound of this leg is not decoded here")
 }
 
 pub(super) fn invalid(text: &str) -> ActionError {

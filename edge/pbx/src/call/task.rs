@@ -176,6 +176,8 @@ impl Call {
             Done::Ordered(outcome) => self.on_ordered(now, outcome),
             Done::Found { run, leg, found } => self.on_found(now, run, leg, found),
             Done::Brought { leg, outcome } => self.on_brought(now, leg, outcome),
+            Done::Alone { leg, alone } => self.on_alone(now, leg, alone),
+            Done::StayedAlone { leg } => self.on_stayed_alone(now, leg),
             Done::Words { leg, clips } => self.on_words(now, leg, clips),
             Done::Nothing => {}
         }

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::conference::Conferring;
 use super::held::Outcome;
 use super::holder::{Holder, NOT_MOVED, NOT_NOW, Rank, best};
-use super::leg::{LegId, Part, Party};
+use super::leg::{Leg, LegId, Part, Party};
 use super::runner::Running;
 use super::transfer::{Stage, Transfer, Transferor};
 use super::{Call, Control, Done};
@@ -81,8 +81,12 @@ impl Call {
         let Some(leg) = self.leg_ref(id).filter(|leg| leg.party.is_phone() && leg.confirmed) else {
             return false;
         };
-        let other = self.other(id).is_some_and(|other| other.confirmed && other.port().is_some());
-        leg.tag().is_some() && (other || self.partner.is_some()) && self.transfer.is_none()
+        let talks = |other: &&Leg| other.confirmed && other.port().is_some();
+        let other = self.other(id).filter(talks).map(|other| other.id);
+        // A partner's party is its own call's to look at, when it is put through.
+        let mixed = other.into_iter().chain([id]).all(|id| !self.only_passes(id));
+        let both = mixed && (other.is_some() || self.partner.is_some());
+        leg.tag().is_some() && both && self.transfer.is_none()
     }
 
     /// The code was pressed.

@@ -11,32 +11,66 @@ use crate::call::identity;
 /// Its content type (RFC 4575 §3.4).
 pub(super) const CONTENT_TYPE: &str = "application/conference-info+xml";
 
+/// Octets of a document that goes into a datagram with its request.
+pub(super) const DATAGRAM: usize = 1_200;
+
+/// How much is said of those who are in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    Endpoints,
+    Names,
+    Count,
+}
+
 /// The whole state of a conference (RFC 4575 §4.1). `version` counts the documents of one
-/// subscription; `host` is that of the addresses of those who are in it.
+/// subscription; `host` is that of the addresses of those who are in it. Where that is longer than
+/// `most` octets, it says who is there but not by what, and else how many they are: elements of
+/// which something is left out are marked as partial (§4.4).
 pub(super) fn full(
     entity: &str,
     version: u32,
     host: &Host,
     people: &[(u64, Participant)],
+    most: usize,
 ) -> Bytes {
+    let document = |detail| document(entity, version, host, people, detail);
+    let mut details = [Detail::Endpoints, Detail::Names].into_iter().map(document);
+    let fits = details.find(|xml| xml.len() <= most);
+    fits.unwrap_or_else(|| document(Detail::Count)).into()
+}
+
+fn document(
+    entity: &str,
+    version: u32,
+    host: &Host,
+    people: &[(u64, Participant)],
+    detail: Detail,
+) -> String {
     let mut xml = begin(entity, version, "full");
     let count = people.len();
     let _ = write!(xml, "<conference-state><user-count>{count}</user-count></conference-state>");
+    if detail == Detail::Count {
+        xml.push_str("<users state=\"partial\"></users></conference-info>");
+        return xml;
+    }
+    let endpoints = detail == Detail::Endpoints;
     xml.push_str("<users>");
     for (at, (id, who)) in people.iter().enumerate() {
         let known = people.iter().position(|(_, one)| one.number == who.number);
         // A number that is there twice is one user with two endpoints (§5.6); those who do not want
         // to be known are each one of their own.
         if who.is_anonymous() {
-            user(&mut xml, &format!("sip:anonymous{id}@anonymous.invalid"), &[(*id, who)]);
+            let entity = format!("sip:anonymous{id}@anonymous.invalid");
+            user(&mut xml, &entity, &[(*id, who)], endpoints);
         } else if known == Some(at) {
             let same = people.iter().filter(|(_, one)| one.number == who.number);
             let same: Vec<_> = same.map(|(id, who)| (*id, who)).collect();
-            user(&mut xml, &identity::address(&who.number, host).to_string(), &same);
+            let entity = identity::address(&who.number, host).to_string();
+            user(&mut xml, &entity, &same, endpoints);
         }
     }
     xml.push_str("</users></conference-info>");
-    xml.into()
+    xml
 }
 
 /// The conference is over.
@@ -67,13 +101,14 @@ fn begin(entity: &str, version: u32, state: &str) -> String {
     )
 }
 
-fn user(xml: &mut String, entity: &str, endpoints: &[(u64, &Participant)]) {
+fn user(xml: &mut String, entity: &str, endpoints: &[(u64, &Participant)], all: bool) {
     let entity = escaped(entity);
-    let _ = write!(xml, "<user entity=\"{entity}\" state=\"full\">");
+    let state = if all { "full" } else { "partial" };
+    let _ = write!(xml, "<user entity=\"{entity}\" state=\"{state}\">");
     if let Some(name) = endpoints.iter().find_map(|(_, who)| who.name.as_deref()) {
         let _ = write!(xml, "<display-text>{}</display-text>", escaped(name));
     }
-    for (id, who) in endpoints {
+    for (id, who) in endpoints.iter().filter(|_| all) {
         // §5.8: what the participant's side of the stream does.
         let media = if who.muted { "recvonly" } else { "sendrecv" };
         let _ = write!(
@@ -85,7 +120,8 @@ fn user(xml: &mut String, entity: &str, endpoints: &[(u64, &Participant)]) {
     xml.push_str("</user>");
 }
 
-/// Text or an attribute's value. Control characters are no characters of XML 1.0.
+/// Text or an attribute's value. Control characters and the last two of Unicode's first plane are no
+/// characters of XML 1.0 (§2.2).
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -94,7 +130,7 @@ fn escaped(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            c if c.is_control() => out.push(' '),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push(' '),
             c => out.push(c),
         }
     }

@@ -8,10 +8,11 @@ mod roster;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use offhook_media::engine::{Conference, Engine};
+use tokio::sync::watch;
 
 use crate::changes::Changes;
 
@@ -42,7 +43,7 @@ impl Rooms {
         let room = Arc::new(Room {
             name: name.to_owned(),
             conference: engine.conference(),
-            people: Mutex::default(),
+            people: watch::Sender::default(),
             changes: Arc::clone(&self.changes),
         });
         rooms.insert(name.to_owned(), Arc::downgrade(&room));
@@ -58,7 +59,7 @@ impl Rooms {
     /// Who is in a room, in the order in which they came; `None`: there is no such room (any more).
     fn people(&self, name: &str) -> Option<Vec<(u64, Participant)>> {
         let room = self.table().get(name).and_then(Weak::upgrade)?;
-        let people = room.people().all.clone();
+        let people = room.people.borrow().all.clone();
         Some(people.into_iter().collect())
     }
 
@@ -72,14 +73,27 @@ impl Rooms {
 pub(crate) struct Room {
     name: String,
     conference: Conference,
-    people: Mutex<People>,
+    people: watch::Sender<People>,
     changes: Arc<Changes>,
 }
 
 #[derive(Debug, Default)]
 struct People {
     all: BTreeMap<u64, Participant>,
+    /// The extensions whose room it is: that asked for it, or brought others into it.
+    hosts: BTreeSet<String>,
     last: u64,
+    /// Two were in it at a time.
+    met: bool,
+}
+
+impl People {
+    /// Whether this one is the only one left of those who met, and no host.
+    fn is_left_alone(&self, id: u64) -> bool {
+        let host =
+            |who: &Participant| who.extension.as_ref().is_some_and(|e| self.hosts.contains(e));
+        self.met && self.all.len() == 1 && self.all.get(&id).is_some_and(|who| !host(who))
+    }
 }
 
 /// Somebody in a room.
@@ -90,6 +104,8 @@ pub(crate) struct Participant {
     pub(crate) name: Option<String>,
     /// Hears and is not heard.
     pub(crate) muted: bool,
+    /// Of a phone of the office: whose it is, whoever may see it.
+    pub(crate) extension: Option<String>,
 }
 
 /// The number of those who do not want to be known.
@@ -98,7 +114,8 @@ const ANONYMOUS: &str = "anonymous";
 impl Participant {
     /// Who may be known.
     pub(crate) fn known(number: &str, name: Option<&str>) -> Self {
-        Self { number: number.to_owned(), name: name.map(str::to_owned), muted: false }
+        let (number, name) = (number.to_owned(), name.map(str::to_owned));
+        Self { number, name, muted: false, extension: None }
     }
 
     pub(crate) fn anonymous() -> Self {
@@ -124,21 +141,18 @@ impl Room {
         &self.conference
     }
 
-    /// Puts somebody on the list, for as long as the answer lives.
-    pub(crate) fn come(self: Arc<Self>, who: Participant) -> Presence {
-        let id = {
-            let mut people = self.people();
+    /// Puts somebody on the list, for as long as the answer lives. `host`: it is his room.
+    pub(crate) fn come(self: Arc<Self>, who: Participant, host: bool) -> Presence {
+        let mut id = 0;
+        self.people.send_modify(|people| {
             people.last += 1;
-            let id = people.last;
+            id = people.last;
+            people.hosts.extend(who.extension.clone().filter(|_| host));
             people.all.insert(id, who);
-            id
-        };
+            people.met |= people.all.len() > 1;
+        });
         self.changes.put(&self.name);
         Presence { room: self, id }
-    }
-
-    fn people(&self) -> MutexGuard<'_, People> {
-        self.people.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -161,20 +175,51 @@ impl Presence {
     }
 
     pub(crate) fn is_muted(&self) -> bool {
-        self.room.people().all.get(&self.id).is_some_and(|who| who.muted)
+        self.room.people.borrow().all.get(&self.id).is_some_and(|who| who.muted)
     }
 
     pub(crate) fn mute(&self, muted: bool) {
-        if let Some(who) = self.room.people().all.get_mut(&self.id) {
-            who.muted = muted;
-        }
+        self.room.people.send_modify(|people| {
+            if let Some(who) = people.all.get_mut(&self.id) {
+                who.muted = muted;
+            }
+        });
         self.room.changes.put(&self.room.name);
+    }
+
+    /// Tells when this one is left alone in a room that a phone asked for, and its phones are gone;
+    /// `None`: nobody ends such a room. It keeps no room open.
+    pub(crate) fn alone(&self) -> Option<Alone> {
+        let people = || self.room.people.subscribe();
+        self.room.is_asked_for().then(|| Alone { id: self.id, people: people() })
+    }
+}
+
+/// Watches for one who is left alone in a room.
+#[derive(Debug)]
+pub(crate) struct Alone {
+    id: u64,
+    people: watch::Receiver<People>,
+}
+
+impl Alone {
+    /// Waits until he is; `false`: he is not in the room any more.
+    pub(crate) async fn begins(&mut self) -> bool {
+        let id = self.id;
+        let seen = |people: &People| people.is_left_alone(id) || !people.all.contains_key(&id);
+        self.people.wait_for(seen).await.is_ok_and(|people| people.all.contains_key(&id))
+    }
+
+    /// Waits until he is not any more.
+    pub(crate) async fn ends(&mut self) {
+        let id = self.id;
+        let _ = self.people.wait_for(|people| !people.is_left_alone(id)).await;
     }
 }
 
 impl Drop for Presence {
     fn drop(&mut self) {
-        self.room.people().all.remove(&self.id);
+        self.room.people.send_modify(|people| drop(people.all.remove(&self.id)));
         self.room.changes.put(&self.room.name);
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use offhook_config::dialplan::Route;
 use offhook_config::{Config, Origin, Target};
+use offhook_sip::flow::Transport;
 use offhook_sip::header::Event;
 use offhook_sip::message::{Request, Response, StatusCode};
 use offhook_sip::subscription::Limits;
@@ -15,8 +16,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::Rooms;
-use super::body::{CONTENT_TYPE, deleted, entity_of, full};
+use super::body::{CONTENT_TYPE, DATAGRAM, deleted, entity_of, full};
+use crate::call::identity;
 use crate::metrics::Metrics;
+use crate::office::user_of;
 use crate::registrar::{Authenticator, Directory};
 use crate::stack::{NewRequest, SipEvent, SipHandle};
 use crate::subscriptions::{About, Package, Subscriptions};
@@ -154,16 +157,17 @@ impl Task {
         let (rooms, config) = (&self.rooms, Arc::clone(&self.config.borrow()));
         let directory = &self.directory;
         let about = |request: &Request, _: &crate::keep::Extension| {
-            let user = request.uri.user_decoded().unwrap_or_default();
-            let named = || match config.route(Origin::Phone, &user, |n| directory.get(n).is_some())
-            {
+            // As a phone's INVITE to it is read.
+            let extension = |number: &str| directory.get(number).is_some();
+            let user = identity::dialled(&user_of(&request.uri), extension);
+            let named = || match config.route(Origin::Phone, &user, extension) {
                 Route::To(Target::Conference(name)) => Some(name),
                 _ => None,
             };
-            let asked_for = rooms.is_asked_for(&user).then(|| user.clone().into_owned());
+            let asked_for = rooms.is_asked_for(&user).then(|| user.clone());
             let room = asked_for.or_else(named).filter(|name| rooms.people(name).is_some());
             let topic = room.ok_or(StatusCode::NOT_FOUND)?.into();
-            Ok(About { topic, contact: user.as_ref().into() })
+            Ok(About { topic, contact: user.as_str().into() })
         };
         if let Some(id) = self.subscriptions.subscribe(new, about) {
             self.tell(id);
@@ -211,7 +215,11 @@ impl Task {
         let Some(subscription) = self.subscriptions.get(id) else { return };
         let (entity, version) = (entity_of(subscription.target()), subscription.told());
         let body = match self.rooms.people(subscription.topic()) {
-            Some(people) => full(&entity, version, &host_of(subscription.target()), &people),
+            Some(people) => {
+                let datagram = subscription.flow().transport == Transport::Udp;
+                let most = if datagram { DATAGRAM } else { usize::MAX };
+                full(&entity, version, &host_of(subscription.target()), &people, most)
+            }
             None => {
                 let body = deleted(&entity, version);
                 self.subscriptions.end(id);
