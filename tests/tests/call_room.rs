@@ -153,6 +153,23 @@ async fn whoever_is_left_alone_after_the_phone_has_gone_is_hung_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_comes_into_a_room_that_was_left_meanwhile_does_not_wait_for_ever() {
+    let scene = Scene::open().await;
+    let mut ann = scene.phone(101).dial(Dial::to("conference"));
+    let (_, number) = room(&ann.answered().await);
+    moment().await;
+    let mut cid = scene.phone(103).dial(Dial::to(&number));
+    cid.answered().await;
+    // He hears the tone before the room.
+    leave(&mut ann).await;
+    joined().await;
+    let entered = Instant::now();
+    cid.ended().await;
+    assert!(entered.elapsed() < Duration::from_secs(60), "{:?}", entered.elapsed());
+    scene.close().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_is_hung_up_who_has_company_in_time_or_whose_room_it_is() {
     let scene = Scene::open().await;
     let mut ann = scene.phone(101).dial(Dial::to("conference"));

@@ -240,7 +240,7 @@ impl Writer {
                 hurry.sleep(self.linger);
             }
             // Whoever hurried before this is in the batch, or finds the flag up at the next one.
-            hurry.0.store(false, Ordering::Release);
+            hurry.0.swap(false, Ordering::AcqRel);
             batch.extend(jobs.try_iter().take(MAX_BATCH - 1));
             full = batch.len() == MAX_BATCH;
             self.commit(&mut batch);

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use offhook_sma::action::{Action, Hangup, LegTag, Target};
+use offhook_sma::action::{Action, LegTag};
 use offhook_sma::event::{ActionData, Direction, EventType, Participant, Status};
 use offhook_sma::reply::Reply;
 use offhook_sma::session::{MAX_INVOCATIONS, Transaction};
@@ -201,19 +201,14 @@ impl Call {
         let Stage::Calling(before) = transfer.stage else { return };
         self.timeline.note(now, None, "an update from outside ends the ringing");
         self.restore(now, *before, Some(remaining));
-        let Some(gone) = self.tag_beside(remaining) else { return };
-        let Some(call_id) = self.transaction.participant(gone).map(|p| p.call_id.clone()) else {
-            return;
-        };
-        self.transaction.set_status(gone, Status::Disconnected);
+        // No HANGUP is told of the leg that has gone: it would take the place of what the update
+        // ordered. CallDetails say so.
+        if let Some(gone) = self.tag_beside(remaining) {
+            self.transaction.set_status(gone, Status::Disconnected);
+        }
         if self.listening.as_ref().is_some_and(|listening| listening.leg != remaining) {
             self.listening = None;
         }
-        // It was not told yet, since the phone was to come back.
-        let mut hangup = Hangup { target: Target::tag(gone), sip_response_code: 0 };
-        hangup.target.call_id = Some(call_id);
-        let data = ActionData::of(Action::Hangup(hangup));
-        self.tell(now, gone, EventType::Hangup, Some(data));
     }
 
     /// The phone that was rung again has answered, or the one that it forwards to: everything is as
@@ -237,8 +232,11 @@ impl Call {
         if let Some(listening) = self.listening.as_mut().filter(|known| known.leg != remaining) {
             listening.leg = id;
         }
-        self.record.destination = Some(label);
-        self.keep_record();
+        // A phone that had called is where the call came from.
+        if tag != LegTag::A {
+            self.record.destination = Some(label);
+            self.keep_record();
+        }
         match known {
             // The application was never told that it went.
             Some(call_id) => {

@@ -85,6 +85,9 @@ impl Call {
 
     /// A leg is the only one left in its room.
     pub(super) fn on_alone(&mut self, now: Instant, id: LegId, alone: Alone) {
+        if self.emergency {
+            return;
+        }
         let Some(label) = self.leg_ref(id).map(|leg| leg.label) else { return };
         self.timeline.note(now, Some(label), "is left alone in the conference");
         self.say_to(id, LEFT_ALONE);
@@ -120,7 +123,13 @@ impl Call {
 }
 
 async fn left_alone(leg: LegId, mut alone: Alone) -> Done {
-    if alone.begins().await { Done::Alone { leg, alone } } else { Done::Nothing }
+    while alone.begins().await {
+        // Who comes first, or after the last one left, is given time to be joined.
+        if alone.has_met() || tokio::time::timeout(ALONE, alone.ends()).await.is_err() {
+            return Done::Alone { leg, alone };
+        }
+    }
+    Done::Nothing
 }
 
 async fn stays_alone(leg: LegId, mut alone: Alone) -> Done {

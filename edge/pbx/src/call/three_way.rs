@@ -254,6 +254,11 @@ impl Call {
             // Its phone has put it through and is about to hang up.
             return None;
         }
+        let other = self.other(id).map(|other| other.id);
+        if other.into_iter().chain([id]).any(|id| self.only_passes(id)) {
+            // Nobody could mix it.
+            return None;
+        }
         let free = self.may_meet(id) && self.is_settled();
         Some(if free { OnHold::Party } else { OnHold::Busy })
     }

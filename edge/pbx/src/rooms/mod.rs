@@ -88,11 +88,11 @@ struct People {
 }
 
 impl People {
-    /// Whether this one is the only one left of those who met, and no host.
+    /// Whether this one is the only one, and no host.
     fn is_left_alone(&self, id: u64) -> bool {
         let host =
             |who: &Participant| who.extension.as_ref().is_some_and(|e| self.hosts.contains(e));
-        self.met && self.all.len() == 1 && self.all.get(&id).is_some_and(|who| !host(who))
+        self.all.len() == 1 && self.all.get(&id).is_some_and(|who| !host(who))
     }
 }
 
@@ -208,6 +208,11 @@ impl Alone {
         let id = self.id;
         let seen = |people: &People| people.is_left_alone(id) || !people.all.contains_key(&id);
         self.people.wait_for(seen).await.is_ok_and(|people| people.all.contains_key(&id))
+    }
+
+    /// Whether anybody was ever with anybody in this room; else he may be the first who comes.
+    pub(crate) fn has_met(&self) -> bool {
+        self.people.borrow().met
     }
 
     /// Waits until he is not any more.
