@@ -4,8 +4,7 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use offhook_sip::header::{HeaderName, Headers};
+use offhook_sip::header::HeaderName;
 use offhook_sip::message::{Method, Request, Response};
 use offhook_tests::sim::agent::Dial;
 use offhook_tests::sim::line::Line;
@@ -25,8 +24,7 @@ fn room(answer: &Response) -> String {
 async fn a_phone_brings_its_two_calls_into_a_room_of_its_own_and_leaves_it() {
     let scene = Scene::open().await;
     let (mut ann, mut bob) = connect(scene.phone(101), "102", scene.phone(102)).await;
-    ann.reinvite(Direction::SendOnly);
-    ann.offer_accepted().await;
+    ann.hold().await;
     let (mut other, mut cid) = connect(scene.phone(101), "103", scene.phone(103)).await;
     let mut focus = scene.phone(101).dial(Dial::to("conference"));
     let uri = room(&focus.answered().await);
@@ -85,20 +83,8 @@ async fn each_phone_that_asks_gets_a_room_of_its_own_and_others_come_by_its_addr
     scene.close().await;
 }
 
-fn press(line: &Line, keys: &str) {
-    for key in keys.chars() {
-        let body = Bytes::from(format!("Signal={key}\r\nDuration=160\r\n"));
-        line.send(Method::Info, Headers::new(), Some(("application/dtmf-relay", body)));
-    }
-}
-
 async fn moment() {
     sleep(Duration::from_secs(1)).await;
-}
-
-async fn hold(line: &mut Line) {
-    line.reinvite(Direction::SendOnly);
-    line.offer_accepted().await;
 }
 
 async fn all_hang_up(lines: &mut [&mut Line]) {
@@ -113,9 +99,9 @@ async fn all_hang_up(lines: &mut [&mut Line]) {
 async fn keys_bring_the_call_on_hold_and_the_one_that_talks_together() {
     let scene = Scene::open().await;
     let (mut ann, mut bob) = connect(scene.phone(101), "102", scene.phone(102)).await;
-    hold(&mut ann).await;
+    ann.hold().await;
     let (mut other, mut cid) = connect(scene.phone(101), "103", scene.phone(103)).await;
-    press(&other, "*3#");
+    other.press("*3#");
     // The line on which she held ends; she stays on the other one.
     ann.ended().await;
     sleep(Duration::from_secs(30)).await;
@@ -142,13 +128,13 @@ async fn a_pause_ends_the_keys_and_whoever_goes_first_ends_nobody_elses_call() {
     ann.answer();
     customer.answered().await;
     ann.confirmed().await;
-    hold(&mut ann).await;
+    ann.hold().await;
     let (mut bob, mut other) = connect(scene.phone(102), "101", scene.phone(101)).await;
     // Not the code.
-    press(&other, "*3#*441");
+    other.press("*3#*441");
     sleep(Duration::from_secs(10)).await;
     assert!(ann.still_up());
-    press(&other, "*44");
+    other.press("*44");
     ann.ended().await;
     bob.hang_up();
     bob.ended().await;
@@ -162,13 +148,13 @@ async fn a_pause_ends_the_keys_and_whoever_goes_first_ends_nobody_elses_call() {
 async fn without_a_call_that_this_phone_holds_the_keys_change_nothing() {
     let scene = Scene::open().await;
     let (mut ann, mut bob) = connect(scene.phone(101), "102", scene.phone(102)).await;
-    press(&ann, "*3#");
+    ann.press("*3#");
     let none = "a conference is not made: no other call is on hold";
     assert_eq!(times_noted(&scene, none).await, 1);
     // The other one holds this call, and not she.
-    hold(&mut bob).await;
+    bob.hold().await;
     let (mut other, mut cid) = connect(scene.phone(101), "103", scene.phone(103)).await;
-    press(&other, "*3#");
+    other.press("*3#");
     sleep(Duration::from_secs(10)).await;
     assert_eq!(times_noted(&scene, none).await, 2);
     for line in [&mut ann, &mut bob, &mut other, &mut cid] {
@@ -207,7 +193,7 @@ async fn of_several_calls_on_hold_the_one_held_last_comes() {
             party.answer();
             line.answered().await;
             party.confirmed().await;
-            hold(&mut line).await;
+            line.hold().await;
             moment().await;
             held.push((line, party));
         }
@@ -215,14 +201,14 @@ async fn of_several_calls_on_hold_the_one_held_last_comes() {
         line.reinvite(Direction::SendRecv);
         line.offer_accepted().await;
         moment().await;
-        hold(line).await;
+        line.hold().await;
         moment().await;
         let mut talking = scene.phone(101).dial(Dial::to("+15557770000"));
         let mut outside = scene.trunk.call().await;
         outside.answer();
         talking.answered().await;
         outside.confirmed().await;
-        press(&talking, "*3#");
+        talking.press("*3#");
         sleep(Duration::from_secs(30)).await;
         for (n, (line, party)) in held.iter_mut().enumerate() {
             assert_eq!((line.still_up(), party.still_up()), (n != last, true), "{n} {last}");
@@ -241,13 +227,13 @@ async fn of_several_calls_on_hold_the_one_held_last_comes() {
 async fn a_call_on_hold_that_is_being_put_through_is_busy() {
     let scene = Scene::open().await;
     let (mut ann, mut bob) = connect(scene.phone(101), "102", scene.phone(102)).await;
-    hold(&mut ann).await;
+    ann.hold().await;
     let (mut other, mut outside) = connect(scene.phone(101), "+15557770000", &scene.trunk).await;
     ann.refer("<sip:103@office.example>");
     let cid = scene.phone(103).call().await;
     cid.ring();
     moment().await;
-    press(&other, "*3#");
+    other.press("*3#");
     let text = "a conference is not made: the call on hold is busy";
     assert_eq!(times_noted(&scene, text).await, 1, "{:?}", notes(&scene).await);
     cid.reject(486);
@@ -265,11 +251,11 @@ async fn a_call_on_hold_that_is_being_put_through_is_busy() {
 async fn a_call_that_is_resumed_before_it_comes_stays_with_the_phone_which_is_told() {
     let scene = Scene::open().await;
     let (mut ann, mut bob) = connect(scene.phone(101), "102", scene.phone(102)).await;
-    hold(&mut ann).await;
+    ann.hold().await;
     let (mut other, mut cid) = connect(scene.phone(101), "103", scene.phone(103)).await;
-    press(&other, "*3");
+    other.press("*3");
     moment().await;
-    press(&other, "#");
+    other.press("#");
     // On its way when the key is.
     ann.reinvite(Direction::SendRecv);
     ann.offer_accepted().await;
@@ -287,9 +273,9 @@ async fn a_call_that_is_resumed_before_it_comes_stays_with_the_phone_which_is_to
 async fn no_code_leaves_the_keys_alone() {
     let scene = Scene::with("[conference]\ncode = \"none\"\n").await;
     let (mut ann, mut bob) = connect(scene.phone(101), "102", scene.phone(102)).await;
-    hold(&mut ann).await;
+    ann.hold().await;
     let (mut other, mut cid) = connect(scene.phone(101), "103", scene.phone(103)).await;
-    press(&other, "*3#");
+    other.press("*3#");
     sleep(Duration::from_secs(10)).await;
     assert!(ann.still_up() && bob.still_up());
     all_hang_up(&mut [&mut ann, &mut other]).await;
@@ -305,7 +291,7 @@ async fn put_through(scene: &Scene) -> (Line, Line) {
     ann.answer();
     customer.answered().await;
     ann.confirmed().await;
-    hold(&mut ann).await;
+    ann.hold().await;
     let (mut second, bob) = connect(scene.phone(101), "102", scene.phone(102)).await;
     ann.refer_to_call("102", &second).await;
     assert_eq!(ann.reported().await, 100);
@@ -323,15 +309,15 @@ async fn a_party_that_was_put_through_before_comes_along_whether_held_or_talking
         let (mut customer, mut bob) = put_through(&scene).await;
         let (mut gone, mut talking, mut cid);
         if held {
-            hold(&mut bob).await;
+            bob.hold().await;
             (talking, cid) = connect(scene.phone(102), "103", scene.phone(103)).await;
             gone = bob;
         } else {
             (gone, cid) = connect(scene.phone(102), "103", scene.phone(103)).await;
-            hold(&mut gone).await;
+            gone.hold().await;
             talking = bob;
         }
-        press(&talking, "*3#");
+        talking.press("*3#");
         gone.ended().await;
         sleep(Duration::from_secs(30)).await;
         assert!(customer.still_up() && cid.still_up() && talking.still_up(), "{held}");
@@ -348,17 +334,17 @@ async fn a_party_that_was_put_through_before_comes_along_whether_held_or_talking
 async fn a_fourth_comes_in_while_the_phone_holds_the_conference() {
     let scene = Scene::open().await;
     let (mut ann, mut bob) = connect(scene.phone(101), "102", scene.phone(102)).await;
-    hold(&mut ann).await;
+    ann.hold().await;
     let (mut second, mut cid) = connect(scene.phone(101), "103", scene.phone(103)).await;
-    press(&second, "*3#");
+    second.press("*3#");
     ann.ended().await;
-    hold(&mut second).await;
+    second.hold().await;
     let mut third = scene.phone(101).dial(Dial::to("+15557770000"));
     let mut outside = scene.trunk.call().await;
     outside.answer();
     third.answered().await;
     outside.confirmed().await;
-    press(&third, "*3#");
+    third.press("*3#");
     second.ended().await;
     sleep(Duration::from_secs(30)).await;
     for line in [&mut bob, &mut cid, &mut outside, &mut third] {
@@ -428,7 +414,7 @@ async fn who_is_in_a_room_is_told_to_those_who_subscribe_until_it_ends() {
     assert_eq!((version, users(&body)), (1, 2), "{body}");
     // Changes that follow each other closely are one NOTIFY (RFC 4575 §3.9).
     for _ in 0..3 {
-        press(&ann, "*");
+        ann.press("*");
         moment().await;
     }
     let (version, _, body) = told(&scene, 103).await;

@@ -5,18 +5,9 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use bytes::Bytes;
-use offhook_sip::header::Headers;
-use offhook_sip::message::Method;
 use offhook_tests::sim::agent::{AUDIO_PORT, Agent, AgentConfig, Dial};
-use offhook_tests::sim::line::Line;
 use offhook_tests::sim::scene::{OFFICE, Scene, at};
 use tokio::time::{Instant, sleep};
-
-fn press(line: &Line, digit: char) {
-    let body = Bytes::from(format!("Signal={digit}\r\nDuration=160\r\n"));
-    line.send(Method::Info, Headers::new(), Some(("application/dtmf-relay", body)));
-}
 
 #[tokio::test(start_paused = true)]
 async fn an_announcement_before_the_answer_is_heard_to_its_end() {
@@ -106,7 +97,7 @@ async fn of_phones_that_all_have_early_media_none_is_heard_until_it_is_alone() {
     }
     assert!(out.progressed(180).await.body.is_empty());
     // A digit for nobody: it changes nothing.
-    press(&out, '1');
+    out.press('1');
     sleep(Duration::from_secs(1)).await;
     lines[0].reject(486);
     lines[0].ended().await;
@@ -115,7 +106,7 @@ async fn of_phones_that_all_have_early_media_none_is_heard_until_it_is_alone() {
     lines[1].answer();
     out.answered().await;
     lines[1].confirmed().await;
-    press(&out, '2');
+    out.press('2');
     sleep(Duration::from_secs(1)).await;
     let refused = scene.net.messages("SIP/2.0 4");
     assert!(!refused.iter().any(|(.., m)| m.contains("INFO")), "{refused:?}");
@@ -136,7 +127,7 @@ async fn a_digit_pressed_during_an_announcement_reaches_who_makes_it() {
     let far = scene.trunk.call().await;
     far.progress(183, true);
     out.progressed(183).await;
-    press(&out, '7');
+    out.press('7');
     sleep(Duration::from_secs(1)).await;
     let mut packet = [0; 2048];
     let event = loop {

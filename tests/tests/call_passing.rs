@@ -6,8 +6,6 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;
 
 use bytes::Bytes;
-use offhook_sip::header::Headers;
-use offhook_sip::message::Method;
 use offhook_tests::sim::agent::{Agent, Describe, Dial};
 use offhook_tests::sim::line::Line;
 use offhook_tests::sim::media::{host, passes, phones, port_of, says, sdp, socket};
@@ -347,14 +345,14 @@ async fn a_codec_that_only_passes_comes_into_no_conference_and_the_call_goes_on(
     out.offer(sdp(host(21, 1), &(audio("18 0") + "a=sendonly\r\n")));
     out.offer_accepted().await;
     let (mut other, mut cid) = connect(&agents[0], "103", scene.phone(103)).await;
-    press(&other, "*3#");
+    other.press("*3#");
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert!(out.still_up() && back.still_up() && other.still_up() && cid.still_up());
     other.offer(sdp(host(21, 1), &(audio("0") + "a=sendonly\r\n")));
     other.offer_accepted().await;
     out.offer(sdp(host(21, 1), &audio("18 0")));
     out.offer_accepted().await;
-    press(&out, "*3#");
+    out.press("*3#");
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert!(out.still_up() && back.still_up() && other.still_up() && cid.still_up());
     for (from, port, to) in [(&a, to_a, &b), (&b, to_b, &a)] {
@@ -377,11 +375,4 @@ async fn a_codec_that_only_passes_comes_into_no_conference_and_the_call_goes_on(
 fn foreign_passes(from: &UdpSocket, port: u16, to: &UdpSocket) -> bool {
     let heard = |_| passes(from, port, to, &rtp(18, b"ten bytes!"));
     (0..500).map(heard).any(|heard| heard.get(12..) == Some(b"ten bytes!"))
-}
-
-fn press(line: &Line, keys: &str) {
-    for key in keys.chars() {
-        let body = Bytes::from(format!("Signal={key}\r\nDuration=160\r\n"));
-        line.send(Method::Info, Headers::new(), Some(("application/dtmf-relay", body)));
-    }
 }

@@ -6,7 +6,7 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use bytes::Bytes;
-use offhook_sip::header::{HeaderName, Headers};
+use offhook_sip::header::HeaderName;
 use offhook_sip::message::{Method, Request, Response};
 use offhook_tests::sim::agent::{Agent, Describe, Dial};
 use offhook_tests::sim::line::Line;
@@ -14,17 +14,9 @@ use offhook_tests::sim::media::{
     host, office_port, pcmu, phones, port_of, sdp, socket, square_wave,
 };
 use offhook_tests::sim::scene::{Scene, connect};
-use offhook_tests::sim::sdp::Direction;
 use tokio::time::{Instant, sleep};
 
 const PORT: u16 = 42_000;
-
-fn press(line: &Line, keys: &str) {
-    for key in keys.chars() {
-        let body = Bytes::from(format!("Signal={key}\r\nDuration=160\r\n"));
-        line.send(Method::Info, Headers::new(), Some(("application/dtmf-relay", body)));
-    }
-}
 
 async fn moment() {
     sleep(Duration::from_secs(1)).await;
@@ -46,10 +38,9 @@ async fn leave(line: &mut Line) {
 /// 101 brings 102, whom it holds, and 103 into a room: its line there, and theirs.
 async fn by_keys(scene: &Scene) -> (Line, Line, Line) {
     let (mut ann, bob) = connect(scene.phone(101), "102", scene.phone(102)).await;
-    ann.reinvite(Direction::SendOnly);
-    ann.offer_accepted().await;
+    ann.hold().await;
     let (other, cid) = connect(scene.phone(101), "103", scene.phone(103)).await;
-    press(&other, "*3#");
+    other.press("*3#");
     ann.ended().await;
     joined().await;
     (other, bob, cid)
@@ -110,7 +101,7 @@ async fn a_party_of_a_conference_whose_sound_is_lost_goes_alone() {
         ann.offer(sdp(host(31, 1), &format!("m=audio {PORT} RTP/AVP 0\r\na=sendonly\r\n")));
         ann.offer_accepted().await;
         let (mut other, mut cid, [to_ann, to_cid]) = talk(&agents[0], "103", &agents[2]).await;
-        press(&other, "*3#");
+        other.press("*3#");
         ann.ended().await;
         let speaks = if silent == "the phone" { (3, &to_cid) } else { (1, &to_ann) };
         let mut talkers = [Talker::new(2, &to_bob), Talker::new(speaks.0, speaks.1)];
@@ -245,14 +236,13 @@ async fn told(scene: &Scene, phone: u32) -> (u32, String, String) {
 async fn a_phone_that_did_not_want_to_be_known_is_not_named_where_it_brought_others() {
     let scene = Scene::open().await;
     let (mut ann, mut bob) = connect(scene.phone(101), "102", scene.phone(102)).await;
-    ann.reinvite(Direction::SendOnly);
-    ann.offer_accepted().await;
+    ann.hold().await;
     let mut other = scene.phone(101).dial(Dial::to("103").with("Privacy", "id"));
     let mut cid = scene.phone(103).call().await;
     cid.answer();
     other.answered().await;
     cid.confirmed().await;
-    press(&other, "*3#");
+    other.press("*3#");
     ann.ended().await;
     joined().await;
     let records = scene.office.keep.records();

@@ -4,23 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use offhook_pbx::event::CallEventKind;
 use offhook_pbx::keep::Supervising;
-use offhook_sip::header::Headers;
-use offhook_sip::message::Method;
 use offhook_tests::sim::agent::Dial;
-use offhook_tests::sim::line::Line;
 use offhook_tests::sim::scene::{Scene, connect};
 use offhook_tests::sim::sdp::Direction;
 use tokio::time::sleep;
 
 const RIGHT: &str = "[[supervisor]]\nextension = \"103\"\nof = [\"101\", \"102\"]\n";
-
-fn press(line: &Line, key: char) {
-    let body = Bytes::from(format!("Signal={key}\r\nDuration=160"));
-    line.send(Method::Info, Headers::new(), Some(("application/dtmf-relay", body)));
-}
 
 async fn moment() {
     sleep(Duration::from_secs(2)).await;
@@ -34,7 +25,7 @@ async fn a_supervisor_listens_whispers_and_barges_in_and_leaves_the_call_as_it_w
     cid.answered().await;
     moment().await;
     for key in ['5', '6', '9', '4'] {
-        press(&cid, key);
+        cid.press(key);
         moment().await;
     }
     cid.hang_up();
@@ -77,8 +68,7 @@ async fn the_end_of_the_call_ends_its_supervisors() {
 async fn a_call_on_hold_is_found_as_well() {
     let scene = Scene::with(RIGHT).await;
     let (mut ann, bob) = connect(scene.phone(101), "102", scene.phone(102)).await;
-    ann.reinvite(Direction::SendOnly);
-    ann.offer_accepted().await;
+    ann.hold().await;
     let mut cid = scene.phone(103).dial(Dial::to("*55102"));
     cid.answered().await;
     moment().await;
@@ -141,8 +131,8 @@ async fn a_right_to_listen_alone_is_no_right_to_speak() {
     let mut cid = scene.phone(103).dial(Dial::to("*55102"));
     cid.answered().await;
     moment().await;
-    press(&cid, '6');
-    press(&cid, '5');
+    cid.press('6');
+    cid.press('5');
     moment().await;
     cid.hang_up();
     cid.ended().await;

@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use offhook_media::codec::Codec;
 use offhook_media::dtmf::DigitSet;
 use offhook_media::engine::{Recording, SampleSink, StreamConfig};
@@ -15,8 +14,6 @@ use offhook_media::wav::{Format, to_bytes};
 use offhook_pbx::event::CallEventKind;
 use offhook_pbx::keep::{Extension, Extensions, Voicemail, Voicemails};
 use offhook_pbx::pin;
-use offhook_sip::header::Headers;
-use offhook_sip::message::Method;
 use offhook_tests::sim::agent::{Agent, AgentConfig, Dial};
 use offhook_tests::sim::line::Line;
 use offhook_tests::sim::media::{eventually, pcmu, square_wave};
@@ -145,11 +142,6 @@ impl Speaker {
     }
 }
 
-fn press(line: &Line, key: &str) {
-    let body = Bytes::from(format!("Signal={key}\r\nDuration=160"));
-    line.send(Method::Info, Headers::new(), Some(("application/dtmf-relay", body)));
-}
-
 #[tokio::test]
 async fn a_message_ends_by_the_hash_key_and_by_silence() {
     let scene = Scene::open("");
@@ -157,7 +149,7 @@ async fn a_message_ends_by_the_hash_key_and_by_silence() {
     // An event of RFC 4733 is the media's business and tested there; this key comes by INFO.
     let mut speaker = Speaker::call(&ann).await;
     speaker.speak(110).await;
-    press(&speaker.line, "#");
+    speaker.line.press("#");
     speaker.line.ended().await;
     eventually("the message is kept", async || scene.messages("102").await.len() == 1).await;
     eventually("it is told how", async || scene.recorded().as_deref() == Some("terminator")).await;
@@ -266,15 +258,15 @@ async fn from_outside_the_pin_opens_the_mailbox_and_nothing_else_does() {
     };
     prompts("vm-enter-mailbox").await;
     for key in ["1", "0", "2", "#"] {
-        press(&line, key);
+        line.press(key);
     }
     prompts("vm-enter-pin").await;
     for key in ["0", "0", "0", "0", "#"] {
-        press(&line, key);
+        line.press(key);
     }
     prompts("vm-wrong-pin").await;
     for key in ["4", "7", "1", "1", "#"] {
-        press(&line, key);
+        line.press(key);
     }
     prompts("vm-you-have 1 vm-new-message").await;
     // No digit of it stands in the journal.

@@ -199,6 +199,20 @@ impl Line {
         self.act(Act::Send(method, headers, body));
     }
 
+    /// Keys, one INFO for each.
+    pub fn press(&self, keys: impl Into<String>) {
+        for key in keys.into().chars() {
+            let body = Bytes::from(format!("Signal={key}\r\nDuration=160\r\n"));
+            self.send(Method::Info, Headers::new(), Some(("application/dtmf-relay", body)));
+        }
+    }
+
+    /// Puts the peer on hold.
+    pub async fn hold(&mut self) {
+        self.reinvite(Direction::SendOnly);
+        self.offer_accepted().await;
+    }
+
     /// From now on offers of the peer are refused.
     pub fn refuse_offers(&self, status: u16) {
         self.act(Act::Refuse(code(status)));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use offhook_pbx::cloud::{CloudError, CloudOrder};
 use tokio::time::sleep;
 
-use super::{BOBS, CONTACT, asked_of, customer_with, open, press, reported};
+use super::{BOBS, CONTACT, asked_of, customer_with, open, reported};
 
 #[tokio::test(start_paused = true)]
 async fn a_call_of_connect_goes_back_to_its_flow_with_attributes() {
@@ -67,7 +67,7 @@ async fn attributes_that_cannot_be_written_keep_the_caller_unless_they_need_not_
 async fn without_attributes_connect_is_only_hung_up_on() {
     let (scene, mut cloud) = open(BOBS).await;
     let (mut customer, mut bob) = customer_with(&scene, &CONTACT).await;
-    press(&bob, "*8#");
+    bob.press("*8#");
     customer.ended().await;
     bob.ended().await;
     assert!(cloud.try_recv().is_err());

@@ -3,7 +3,6 @@
 use offhook_pbx::cloud::CloudError;
 use offhook_tests::sim::agent::Dial;
 use offhook_tests::sim::scene::{OFFICE, connect};
-use offhook_tests::sim::sdp::Direction;
 use tokio::time::sleep;
 
 use super::{BOBS, asked_of, customer, open, reported, update};
@@ -14,8 +13,7 @@ async fn a_consultation_that_still_rings_is_given_up_and_the_cloud_moves_its_own
     // As it is dialled, with the digits of the dial plan or without.
     for (number, early) in [("+15557770000", 180), ("15557770000", 183)] {
         let (mut customer, mut bob) = customer(&scene).await;
-        bob.reinvite(Direction::SendOnly);
-        bob.offer_accepted().await;
+        bob.hold().await;
         let mut second = scene.phone(102).dial(Dial::to(number));
         let mut far = scene.trunk.call().await;
         far.progress(early, early == 183);

@@ -10,15 +10,10 @@ use offhook_tests::sim::sdp::{Direction, audio};
 use tokio::time::sleep;
 
 use super::{
-    AWAY, BOBS, CONTACT, asked_of, customer, customer_with, no_invite_went_out, open, press, update,
+    AWAY, BOBS, CONTACT, asked_of, customer, customer_with, no_invite_went_out, open, update,
 };
 
 const DIALLED: &str = "*8+15557770000";
-
-async fn hold(line: &mut Line) {
-    line.reinvite(Direction::SendOnly);
-    line.offer_accepted().await;
-}
 
 /// Dials, and waits until it is told what came of it.
 async fn told(phone: &Agent, number: &str) {
@@ -48,7 +43,7 @@ async fn the_code_dialled_in_a_new_call_moves_the_call_that_the_phone_holds() {
     let (scene, mut cloud) = open(BOBS).await;
     for (dialled, target) in [(DIALLED, "+15557770000"), ("*8", "connect")] {
         let (mut customer, mut bob) = customer(&scene).await;
-        hold(&mut bob).await;
+        bob.hold().await;
         let mut order = scene.phone(102).dial(Dial::to(dialled));
         // Until it is known what comes of it.
         order.progressed(180).await;
@@ -81,7 +76,7 @@ async fn who_dials_the_code_and_holds_nothing_is_told() {
     for phone in [102, 101] {
         told(scene.phone(phone), DIALLED).await;
         assert_eq!(outcome(&scene).await, "404 You hold no call.");
-        hold(&mut bob).await;
+        bob.hold().await;
     }
     assert!(cloud.try_recv().is_err());
     assert!(customer.still_up() && bob.still_up());
@@ -94,7 +89,7 @@ async fn who_dials_the_code_and_holds_nothing_is_told() {
 async fn a_held_call_that_the_cloud_does_not_take_stays_on_hold_and_the_new_call_says_why() {
     let (scene, mut cloud) = open(BOBS).await;
     let (mut customer, mut bob) = customer(&scene).await;
-    hold(&mut bob).await;
+    bob.hold().await;
     let gone = CloudError::Gone("NotFoundException".into());
     let refused = CloudError::Refused("ForbiddenException".into());
     for (error, says) in [
@@ -123,14 +118,14 @@ async fn a_held_call_that_the_cloud_does_not_take_stays_on_hold_and_the_new_call
 async fn of_several_held_calls_the_clouds_own_and_the_one_held_last_is_meant() {
     let (scene, mut cloud) = open(BOBS).await;
     let (mut first, mut a) = customer(&scene).await;
-    hold(&mut a).await;
+    a.hold().await;
     sleep(Duration::from_secs(5)).await;
     let (mut second, mut b) = customer_with(&scene, &CONTACT).await;
-    hold(&mut b).await;
+    b.hold().await;
     sleep(Duration::from_secs(5)).await;
     // Held after them, but none of the cloud's.
     let (mut own, mut ann) = connect(scene.phone(102), "101", scene.phone(101)).await;
-    hold(&mut own).await;
+    own.hold().await;
     told(scene.phone(102), "*8").await;
     second.ended().await;
     b.ended().await;
@@ -157,7 +152,7 @@ async fn of_several_held_calls_the_clouds_own_and_the_one_held_last_is_meant() {
     assert_eq!(outcome(&scene).await, "200 The call is put through.");
     own.ended().await;
     assert!(ann.still_up());
-    hold(&mut ann).await;
+    ann.hold().await;
     told(scene.phone(101), "*8").await;
     assert_eq!(outcome(&scene).await, "404 This call is not in the cloud");
     assert!(ann.still_up());
@@ -170,7 +165,7 @@ async fn of_several_held_calls_the_clouds_own_and_the_one_held_last_is_meant() {
 async fn who_gives_the_order_up_does_not_take_it_back() {
     let (scene, mut cloud) = open(BOBS).await;
     let (mut customer, mut bob) = customer(&scene).await;
-    hold(&mut bob).await;
+    bob.hold().await;
     let mut order = scene.phone(102).dial(Dial::to(DIALLED));
     let asked = asked_of(&mut cloud).await;
     order.hang_up();
@@ -192,7 +187,7 @@ async fn who_gives_the_order_up_does_not_take_it_back() {
 async fn a_call_that_is_moved_already_is_not_moved_once_more() {
     let (scene, mut cloud) = open(BOBS).await;
     let (mut customer, mut bob) = customer(&scene).await;
-    hold(&mut bob).await;
+    bob.hold().await;
     bob.refer(AWAY);
     let asked = asked_of(&mut cloud).await;
     told(scene.phone(102), DIALLED).await;
@@ -210,7 +205,7 @@ async fn a_call_that_is_moved_already_is_not_moved_once_more() {
 async fn a_call_that_another_phone_of_the_extension_holds_is_not_meant() {
     let (scene, mut cloud) = open(BOBS).await;
     let (mut customer, mut bob) = customer(&scene).await;
-    hold(&mut bob).await;
+    bob.hold().await;
     let phone = |address| {
         let config = AgentConfig::phone(address, "102", "secret-102", OFFICE);
         Agent::start(&scene.net, config)
@@ -246,14 +241,14 @@ fn behind_the_same_nat(scene: &Scene) -> Agent {
 async fn phones_of_one_extension_behind_one_nat_are_told_apart_by_their_contacts() {
     let (scene, mut cloud) = open(BOBS).await;
     let (mut customer, mut bob) = customer(&scene).await;
-    hold(&mut bob).await;
+    bob.hold().await;
     let other = behind_the_same_nat(&scene);
     told(&other, DIALLED).await;
     assert_eq!(outcome(&scene).await, "404 You hold no call.");
     assert!(customer.still_up() && bob.still_up() && cloud.try_recv().is_err());
     // Nor does it bring that call into a conference.
     let (mut line, mut cid) = connect(&other, "103", scene.phone(103)).await;
-    press(&line, "*3#");
+    line.press("*3#");
     sleep(Duration::from_secs(10)).await;
     assert!(customer.still_up() && bob.still_up() && line.still_up() && cid.still_up());
     line.hang_up();
@@ -268,7 +263,7 @@ async fn who_hangs_the_held_line_up_while_the_number_rings_still_hears_what_came
     let (scene, _cloud) = open(BOBS).await;
     for (status, says) in [(486, "486 The number is busy."), (480, "480 Nobody answers.")] {
         let (mut customer, mut bob) = customer(&scene).await;
-        hold(&mut bob).await;
+        bob.hold().await;
         let order = scene.phone(102).dial(Dial::to("*8103"));
         let cid = scene.phone(103).call().await;
         cid.ring();
@@ -288,16 +283,16 @@ async fn who_hangs_the_held_line_up_while_the_number_rings_still_hears_what_came
 async fn a_caller_who_was_put_through_to_the_phone_is_the_clouds_too() {
     let (scene, mut cloud) = open(BOBS).await;
     let (customer, mut bob) = customer(&scene).await;
-    hold(&mut bob).await;
+    bob.hold().await;
     let (mut asks, mut cid) = connect(scene.phone(102), "103", scene.phone(103)).await;
     bob.refer_to_call("103", &asks).await;
     asks.ended().await;
     bob.ended().await;
-    hold(&mut cid).await;
+    cid.hold().await;
     sleep(Duration::from_secs(5)).await;
     // Held after him, but none of the cloud's.
     let (mut own, mut ann) = connect(scene.phone(103), "101", scene.phone(101)).await;
-    hold(&mut own).await;
+    own.hold().await;
     let order = async { told(scene.phone(103), "*8").await };
     let answer = async {
         let asked = asked_of(&mut cloud).await;
@@ -320,7 +315,7 @@ async fn keys_that_lead_to_a_number_which_is_busy_are_answered_in_words() {
     let (scene, mut cloud) =
         open(&format!("sip_media_application_id = \"a-2\"\n{dnis}{BOBS}")).await;
     let (mut customer, mut bob) = customer_with(&scene, &[]).await;
-    press(&bob, "*815557770000#");
+    bob.press("*815557770000#");
     asked_of(&mut cloud).await.answer(Err(CloudError::NotThere));
     scene.trunk.call().await.reject(486);
     sleep(Duration::from_secs(5)).await;

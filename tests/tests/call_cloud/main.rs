@@ -3,17 +3,13 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use offhook_pbx::cloud::{CloudCall, CloudError, CloudOrder};
 use offhook_pbx::failure;
 use offhook_pbx::office::DialCall;
-use offhook_sip::header::Headers;
-use offhook_sip::message::Method;
 use offhook_tests::sim::agent::Dial;
 use offhook_tests::sim::cloud::{Asked, ScriptedCloud};
 use offhook_tests::sim::line::Line;
 use offhook_tests::sim::scene::{OFFICE, Scene, connect, text};
-use offhook_tests::sim::sdp::Direction;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep;
 
@@ -78,13 +74,6 @@ fn update(target: &str) -> CloudOrder {
     CloudOrder::Update { call, target: target.to_owned() }
 }
 
-fn press(line: &Line, keys: &str) {
-    for key in keys.chars() {
-        let body = Bytes::from(format!("Signal={key}\r\nDuration=160\r\n"));
-        line.send(Method::Info, Headers::new(), Some(("application/dtmf-relay", body)));
-    }
-}
-
 fn no_invite_went_out(scene: &Scene) -> bool {
     let invites = scene.net.messages("INVITE sip:");
     !invites.iter().any(|(from, _, m)| *from == OFFICE && m.contains("+15557770000"))
@@ -94,8 +83,7 @@ fn no_invite_went_out(scene: &Scene) -> bool {
 async fn a_transfer_to_a_number_outside_moves_the_callers_own_leg() {
     let (scene, mut cloud) = open(BOBS).await;
     let (mut customer, mut bob) = customer(&scene).await;
-    bob.reinvite(Direction::SendOnly);
-    bob.offer_accepted().await;
+    bob.hold().await;
     bob.refer(AWAY);
     assert_eq!(reported(&mut bob).await, "100 Trying");
     let asked = asked_of(&mut cloud).await;
@@ -234,10 +222,10 @@ async fn the_code_is_keys_in_a_call_too() {
     let (scene, mut cloud) = open(BOBS).await;
     let (mut customer, mut bob) = customer(&scene).await;
     // Keys that are none of the code, and one that is broken off.
-    press(&bob, "12*95#*8");
+    bob.press("12*95#*8");
     sleep(Duration::from_millis(100)).await;
-    press(&bob, "*8+");
-    press(&bob, "15557770000#");
+    bob.press("*8+");
+    bob.press("15557770000#");
     sleep(Duration::from_secs(1)).await;
     let asked = asked_of(&mut cloud).await;
     assert_eq!(asked.order, update("+15557770000"));
@@ -245,7 +233,7 @@ async fn the_code_is_keys_in_a_call_too() {
     sleep(Duration::from_secs(1)).await;
     assert!(customer.still_up() && bob.still_up());
     // Without an end, after a pause: back to Connect.
-    press(&bob, "*8");
+    bob.press("*8");
     let asked = asked_of(&mut cloud).await;
     assert_eq!(asked.order, update("connect"));
     asked.answer(Ok(()));
@@ -260,9 +248,9 @@ async fn the_code_is_keys_in_a_call_too() {
 async fn keys_mean_nothing_where_the_cloud_has_no_part() {
     let (scene, mut cloud) = open(BOBS).await;
     let (customer, mut bob) = customer_with(&scene, &[]).await;
-    press(&bob, "*815557770000#");
+    bob.press("*815557770000#");
     let (out, mut ann) = connect(scene.phone(103), "101", scene.phone(101)).await;
-    press(&ann, "*8");
+    ann.press("*8");
     sleep(Duration::from_secs(10)).await;
     assert!(cloud.try_recv().is_err());
     customer.hang_up();

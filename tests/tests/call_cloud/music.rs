@@ -76,8 +76,7 @@ async fn who_waits_for_the_cloud_hears_music_when_another_calls_phone_holds_him_
     let (mut customer, mut ann) = with_ann_in_another_call(&scene).await;
     sleep(Duration::from_millis(100)).await;
     assert_eq!(customer.music(), 0);
-    ann.reinvite(Direction::SendOnly);
-    ann.offer_accepted().await;
+    ann.hold().await;
     assert!(customer.music() > 10, "held");
 
     ann.refer(AWAY);

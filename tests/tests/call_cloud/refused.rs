@@ -12,8 +12,7 @@ use super::{AWAY, BOBS, asked_of, customer, no_invite_went_out, open, reported};
 async fn a_cloud_that_refuses_leaves_the_caller_with_the_desk_and_the_phone_says_why() {
     let (scene, mut cloud) = open(BOBS).await;
     let (mut customer, mut bob) = customer(&scene).await;
-    bob.reinvite(Direction::SendOnly);
-    bob.offer_accepted().await;
+    bob.hold().await;
     let gone = CloudError::Gone("NotFoundException".into());
     let refused = CloudError::Refused("ForbiddenException".into());
     let busy = CloudError::Unavailable("ThrottledClientException".into());

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep;
 
-use super::{AWAY, CLOUD, asked_of, customer, press, reported};
+use super::{AWAY, CLOUD, asked_of, customer, reported};
 
 fn bridge(number: &str) -> Value {
     json!({"Type": "CallAndBridge", "Parameters": {"CallTimeoutSeconds": "30",
@@ -198,7 +198,7 @@ async fn whoever_answers_in_the_place_of_the_phone_is_listened_to_and_is_where_t
     ann.answer();
     ann.confirmed().await;
     sleep(Duration::from_secs(1)).await;
-    press(&ann, "12#");
+    ann.press("12#");
     sleep(Duration::from_secs(5)).await;
     let events = script.events();
     let digits = |event: &&Value| event["ActionData"]["ReceivedDigits"].as_str() == Some("12#");

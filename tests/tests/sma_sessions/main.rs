@@ -4,13 +4,9 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use offhook_sip::header::Headers;
-use offhook_sip::message::Method;
 use offhook_sma::Rules;
 use offhook_sma::rules::NothingToDo;
 use offhook_tests::sim::agent::Dial;
-use offhook_tests::sim::line::Line;
 use offhook_tests::sim::scene::Scene;
 use offhook_tests::sim::scripted::{Answer, Scripted, actions};
 use serde_json::{Value, json};
@@ -37,11 +33,6 @@ fn bridge(number: &str) -> Value {
     json!({"Type": "CallAndBridge", "Parameters": {"CallTimeoutSeconds": "30",
         "CallerIdNumber": "+15550009999",
         "Endpoints": [{"BridgeEndpointType": "PSTN", "Uri": number}]}})
-}
-
-fn press(line: &Line, digit: char) {
-    let body = Bytes::from(format!("Signal={digit}\r\nDuration=160\r\n"));
-    line.send(Method::Info, Headers::new(), Some(("application/dtmf-relay", body)));
 }
 
 fn id(event: &Value) -> String {
@@ -269,7 +260,7 @@ async fn digits_are_reported_beside_what_runs() {
     out.answered().await;
     script.nth(2).await;
     for key in ['1', '1', '#'] {
-        press(&out, key);
+        out.press(key);
         sleep(Duration::from_millis(300)).await;
     }
     let event = script.nth(3).await;
@@ -280,7 +271,7 @@ async fn digits_are_reported_beside_what_runs() {
     assert_eq!(data["Parameters"]["FlushDigitsDurationInMilliseconds"], 10_000);
     // What does not fit goes to the application ten seconds after its first digit.
     let began = Instant::now();
-    press(&out, '7');
+    out.press('7');
     let event = script.nth(4).await;
     assert_eq!(event["ActionData"]["ReceivedDigits"], "7");
     assert_eq!(began.elapsed().as_secs(), 10);
