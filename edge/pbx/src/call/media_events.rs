@@ -144,7 +144,12 @@ impl Call {
         for (id, label) in silent {
             let detail = format!("leg {label}, {} s", most.as_secs());
             let failure = (failure::NO_MEDIA, detail.as_str());
+            let all = self.beside.is_none();
             self.leg_is_lost(now, id, failure, "no audio came for a long time");
+            if all {
+                // The call is over, for this reason.
+                break;
+            }
         }
     }
 

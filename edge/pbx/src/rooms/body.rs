@@ -11,8 +11,9 @@ use crate::call::identity;
 /// Its content type (RFC 4575 §3.4).
 pub(super) const CONTENT_TYPE: &str = "application/conference-info+xml";
 
-/// Octets of a document that goes into a datagram with its request.
-pub(super) const DATAGRAM: usize = 1_200;
+/// Octets of a document that goes into a datagram with its request, whose lines are some 450 more:
+/// both fit a packet of an Ethernet, where phones that are reached over UDP are.
+pub(super) const DATAGRAM: usize = 1_000;
 
 /// How much is said of those who are in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

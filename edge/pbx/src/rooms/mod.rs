@@ -26,6 +26,12 @@ pub(crate) fn room_of(call: &str) -> String {
     format!("{ROOM}{}", call.replace('-', ""))
 }
 
+/// Whether [`room_of`] made the name, and not an operator's `conference:conf-weekly`.
+fn is_of_a_call(name: &str) -> bool {
+    let call = name.strip_prefix(ROOM).unwrap_or_default();
+    call.len() == 32 && call.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
 /// The conferences that go on, by name: each as long as a call is in it.
 #[derive(Debug, Default)]
 pub struct Rooms {
@@ -53,7 +59,7 @@ impl Rooms {
     /// Whether this is the name of a room that a phone asked for, and somebody is in it.
     pub(crate) fn is_asked_for(&self, name: &str) -> bool {
         let rooms = self.table();
-        name.starts_with(ROOM) && rooms.get(name).is_some_and(|room| room.strong_count() > 0)
+        is_of_a_call(name) && rooms.get(name).is_some_and(|room| room.strong_count() > 0)
     }
 
     /// Who is in a room, in the order in which they came; `None`: there is no such room (any more).
@@ -134,7 +140,7 @@ impl Room {
 
     /// Whether a phone asked for it: it is reached by its name.
     pub(crate) fn is_asked_for(&self) -> bool {
-        self.name.starts_with(ROOM)
+        is_of_a_call(&self.name)
     }
 
     pub(crate) fn conference(&self) -> &Conference {

@@ -62,7 +62,7 @@ fn the_address_of_a_conference_is_named_without_parameters_and_its_end_is_said()
 fn a_long_list_goes_into_a_datagram_by_names_and_a_very_long_one_by_its_count() {
     let everybody: Vec<_> =
         (1..=40).map(|n| (n, Participant::known(&(200 + n).to_string(), Some("Ann")))).collect();
-    for (count, endpoints, users) in [(3, 3, 3), (5, 0, 5), (40, 0, 0)] {
+    for (count, endpoints, users) in [(3, 3, 3), (4, 0, 4), (40, 0, 0)] {
         let people = &everybody[..count];
         let xml = within(people, DATAGRAM);
         assert!(xml.len() <= DATAGRAM, "{}", xml.len());
@@ -74,5 +74,13 @@ fn a_long_list_goes_into_a_datagram_by_names_and_a_very_long_one_by_its_count() 
         let whole = text(people);
         assert_eq!(whole.matches("<endpoint ").count(), count);
         assert!(!whole.contains("partial"), "{whole}");
+    }
+}
+
+#[test]
+fn a_conference_of_the_operators_is_nobodys_own_whatever_it_is_called() {
+    assert!(super::is_of_a_call(&super::room_of("0d3f7c6e-5b1a-4f0e-9c2d-8a7b6c5d4e3f")));
+    for name in ["conf-weekly", "weekly", "conf-", ""] {
+        assert!(!super::is_of_a_call(name), "{name}");
     }
 }
