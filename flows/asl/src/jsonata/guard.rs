@@ -17,11 +17,21 @@ use jsonata_core::ast::{AstNode, BinaryOp, PathStep, Stage};
 use jsonata_core::value::with_stack;
 use std::collections::BTreeSet;
 
-/// `tree` with its guards, and the names of the variables and functions in it.
-pub(super) fn guarded(tree: AstNode) -> (AstNode, BTreeSet<String>) {
-    let mut guard = Guard { bound: vec![BTreeSet::new()], names: BTreeSet::new(), made: 0 };
+/// An expression that can be evaluated without harm.
+pub(super) struct Guarded {
+    pub(super) tree: AstNode,
+    /// The variables and functions in it.
+    pub(super) names: BTreeSet<String>,
+    /// An operator that JSONata has since 2.1. Step Functions evaluates 2.0.6.
+    pub(super) newer: Option<&'static str>,
+}
+
+/// `tree` with its guards.
+pub(super) fn guarded(tree: AstNode) -> Guarded {
+    let (bound, names) = (vec![BTreeSet::new()], BTreeSet::new());
+    let mut guard = Guard { bound, names, newer: None, made: 0 };
     let tree = guard.node(tree);
-    (tree, guard.names)
+    Guarded { tree, names: guard.names, newer: guard.newer }
 }
 
 /// The names of `$a.b.c`, if the tree is that and nothing else.
@@ -91,6 +101,7 @@ struct Guard {
     /// Names the expression itself binds, innermost block last: `$pad` may be the user's own.
     bound: Vec<BTreeSet<String>>,
     names: BTreeSet<String>,
+    newer: Option<&'static str>,
     /// How many variables the guards have made.
     made: usize,
 }
@@ -212,6 +223,11 @@ impl Guard {
     }
 
     fn binary(&mut self, op: BinaryOp, lhs: AstNode, rhs: AstNode) -> AstNode {
+        match op {
+            BinaryOp::Coalesce => self.newer = Some("??"),
+            BinaryOp::Default => self.newer = Some("?:"),
+            _ => {}
+        }
         let (lhs, rhs) = match op {
             BinaryOp::ColonEqual => {
                 // A function may call itself; anything else reads what was there before.

@@ -93,7 +93,14 @@ impl Expression {
             return Err(ExpressionError { message });
         }
         let plain = guard::plain_path(&tree);
-        let (tree, names) = guard::guarded(tree);
+        let guard::Guarded { tree, names, newer } = guard::guarded(tree);
+        if let Some(operator) = newer {
+            let message = format!(
+                "`{operator}` came with JSONata 2.1, and Step Functions evaluates 2.0.6: write \
+                 `$exists(a) ? a : b`"
+            );
+            return Err(ExpressionError { message });
+        }
         let needs = Arc::new(needs::Needs::of(&tree));
         Ok(Self { source: source.to_owned(), tree: Arc::new(tree), names, needs, plain })
     }

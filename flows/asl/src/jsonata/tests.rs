@@ -365,6 +365,20 @@ fn an_expression_has_no_document_around_it() {
 }
 
 #[test]
+fn operators_that_step_functions_does_not_have_yet_are_refused() {
+    for (source, operator) in [
+        ("$states.input.a ?? 1", "`??`"),
+        ("$states.input.a ?: 1", "`?:`"),
+        ("$map($states.input.xs, function($x) { $x.name ?? 'nobody' })", "`??`"),
+        ("{'a': $states.input.xs[b ?: c]}", "`?:`"),
+    ] {
+        let error = Expression::parse(source).unwrap_err();
+        assert!(error.message.starts_with(operator), "{source}: {error}");
+    }
+    assert!(Expression::parse("$states.input.a ? '??' : '?:'").is_ok());
+}
+
+#[test]
 fn an_expression_may_be_as_deep_as_on_aws() {
     for source in [
         format!("1{}", "+1".repeat(99)),
