@@ -7,6 +7,7 @@
 //! takes time (the application, the disk, a name to be resolved) is a future in `work`, and its
 //! outcome comes back as a [`Done`]. So a call that ends has nothing left: its futures go with it.
 //!
+//! * [`house`], [`news`]: what a call is made of, and what comes to it.
 //! * [`begin`], [`task`], [`ending`]: the life of a call. [`leg`], [`legs`]: one leg, its way and
 //!   its media. [`signalling`]: what sessions say; [`hold`] and [`info`]: changes and requests
 //!   within a dialog. [`media_events`]: what the media thread says.
@@ -44,6 +45,7 @@ mod held;
 mod hold;
 mod holder;
 mod homeward;
+mod house;
 pub(crate) mod identity;
 mod info;
 mod joining;
@@ -54,6 +56,7 @@ mod legs;
 mod media_events;
 mod meeting;
 mod music;
+mod news;
 mod origin;
 mod passing;
 mod place;
@@ -76,24 +79,22 @@ pub(crate) mod timeline;
 mod transfer;
 mod update;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use offhook_config::{Config, Supervising};
-use offhook_media::engine::{Engine, PortEvent};
-use offhook_media::recorder::Recorder;
+use offhook_config::Config;
+use offhook_media::engine::PortEvent;
 use offhook_sip::ids::Ids;
-use offhook_sip::session::{SessionConfig, SessionEvent};
+use offhook_sip::session::SessionEvent;
 use offhook_sma::action::{Action, LegTag};
 use offhook_sma::digits::Collector;
-use offhook_sma::event::{ActionData, EventType};
-use offhook_sma::reply::Reply;
+use offhook_sma::event::ActionData;
 use offhook_sma::rules::Rules;
 use offhook_sma::session::{Script, Transaction};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 use self::asking::Tell;
 pub(crate) use self::begin::hops_left;
@@ -102,39 +103,32 @@ use self::called_back::GivenBack;
 use self::code::Keys;
 use self::conference::Conferring;
 pub(crate) use self::created::Created;
-use self::held::{AskHeld, MoveHeld, Outcome};
+pub(crate) use self::house::{Begins, House, NewCall};
+pub use self::house::{Services, Settings};
 pub use self::identity::{Caller, Source};
-use self::joining::{Join, JoinRefused, Joined, Partner};
+use self::joining::Partner;
 use self::leg::{Leg, LegId};
 use self::leg_tape::LegTape;
+pub(crate) use self::news::Control;
+use self::news::Done;
 pub use self::origin::CloudOrigin;
 use self::passing::Passing;
-use self::record::Recorded;
-use self::record_file::Started;
 use self::runner::Running;
 use self::screens::Shown;
 pub use self::sounds::Sounds;
-use self::sounds::{Loaded, NotLoaded};
-use self::supervised::{NotWatched, Supervision, Watch};
-use self::supervising::With;
+use self::supervised::Supervision;
 pub use self::taping::TapeOrder;
-use self::taping::{Opened, Taped, Taping};
+use self::taping::Taping;
 pub(crate) use self::task::spawn;
-use self::three_way::{AskMeeting, Bring, Found};
 use self::timeline::Timeline;
-use self::transfer::{PutThrough, Transfer};
-use crate::app::{AppError, Application, Lamp};
-use crate::cloud::{Cloud, CloudError};
+use self::transfer::Transfer;
+use crate::app::Application;
 use crate::failure::Failure;
-use crate::keep::{CallRecord, Keep};
-use crate::metrics::Metrics;
-use crate::office::Phonebook;
+use crate::keep::CallRecord;
 use crate::office::registry::Entry;
 use crate::office::route::Router;
-use crate::rooms::{Alone, Rooms};
-use crate::screen::{Pop, Screens};
-use crate::stack::{NewRequest, Owner, SendFailure, SipHandle};
-use crate::trunk::CallSlot;
+use crate::screen::Pop;
+use crate::stack::Owner;
 
 /// Events that may wait for a call: retransmissions are absorbed below, so that a peer would have
 /// to try hard to fill it.
@@ -145,200 +139,6 @@ const MEDIA_EVENTS: usize = 32;
 const APP_QUEUE: usize = 32;
 /// A call whose legs are gone waits this long for what is left to be written.
 const CLOSING: Duration = Duration::from_secs(60);
-
-/// What every call uses of the house.
-pub struct Services {
-    /// Signalling.
-    pub sip: SipHandle,
-    /// Media.
-    pub engine: Engine,
-    /// Recordings.
-    pub recorder: Arc<Recorder>,
-    /// What is kept.
-    pub keep: Arc<dyn Keep>,
-    /// Phones and trunks.
-    pub phonebook: Arc<dyn Phonebook>,
-    /// Prompts and files.
-    pub sounds: Arc<Sounds>,
-    /// Message lamps.
-    pub lamp: Lamp,
-    /// Told when a recording waits to be stored.
-    pub outbox: Arc<Notify>,
-    /// Counters.
-    pub metrics: Arc<Metrics>,
-    /// Conferences that go on.
-    pub rooms: Arc<Rooms>,
-    /// Has the callers' own legs; `None`: nobody is asked.
-    pub cloud: Option<Arc<dyn Cloud>>,
-    /// Who wants to know what phones do.
-    pub screens: Arc<dyn Screens>,
-}
-
-/// A configuration and what is derived from it; a call keeps the one it began with.
-pub struct Settings {
-    /// The snapshot.
-    pub config: Arc<Config>,
-    /// For legs of phones: they may put calls through to each other (RFC 3891 in a REFER).
-    pub phones: Arc<SessionConfig>,
-    /// For legs over trunks without credentials.
-    pub trunks: Arc<SessionConfig>,
-    /// For legs over trunks with credentials.
-    pub challenged: Arc<SessionConfig>,
-}
-
-/// What a call takes from the office that starts it.
-pub(crate) struct House {
-    pub(crate) services: Arc<Services>,
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) router: Arc<Router>,
-    pub(crate) ids: Ids,
-}
-
-/// A call to be run.
-pub(crate) struct NewCall {
-    pub(crate) id: String,
-    pub(crate) caller: Caller,
-    /// Number dialled.
-    pub(crate) dialled: String,
-    /// Where the record says it went, unless somebody else answers.
-    pub(crate) destination: Option<String>,
-    pub(crate) app: Box<dyn Application>,
-    pub(crate) emergency: bool,
-    /// The user part of the conference's address, when the call is to one: its Contact
-    /// (RFC 4579 §5.1).
-    pub(crate) focus: Option<String>,
-    /// It orders a held call to be put through: to what this says, the code before it.
-    pub(crate) order: Option<String>,
-    /// Why the application refuses, when it does.
-    pub(crate) failure: Option<&'static Failure>,
-    pub(crate) begins: Begins,
-    /// Its place among the calls of the trunk it came over.
-    pub(crate) slot: Option<CallSlot>,
-}
-
-/// What begins a call.
-pub(crate) enum Begins {
-    /// Somebody calls.
-    Invite(Box<NewRequest>),
-    /// An application does.
-    Created(Box<Created>),
-}
-
-/// Orders from outside: from the operator, and from other calls of a phone that puts one through.
-#[derive(Debug)]
-pub(crate) enum Control {
-    /// Ends the call.
-    HangUp,
-    /// Records the conversation, or no longer.
-    Tape(TapeOrder),
-    /// `UpdateSipMediaApplicationCall`, with its arguments.
-    Update(BTreeMap<String, String>),
-    /// A phone that would bring its calls together asks whether it holds this one.
-    AskMeeting(Box<AskMeeting>),
-    /// That phone brings it into a room.
-    Bring(Box<Bring>),
-    /// Another call's party takes the place of a leg of ours.
-    Join(Box<Join>),
-    /// The phone at the other end, in another call, puts our party through.
-    PutThrough(Box<PutThrough>),
-    /// A new call of a phone asks whether it holds this one.
-    AskHeld(Box<AskHeld>),
-    /// That phone puts the call that it holds through.
-    MoveHeld(Box<MoveHeld>),
-    /// The other call did not take the party that we passed on to it.
-    NotJoined,
-    /// How the transfer that we asked the other call for goes: a SIP status.
-    Progress(u16),
-    /// A supervisor's call wants to listen to this one.
-    Watch(Box<Watch>),
-    /// That supervisor takes part differently from now on.
-    Supervises { control: mpsc::Sender<Control>, how: Supervising },
-}
-
-/// What a future of the call came to.
-enum Done {
-    App {
-        run: u64,
-        app: Box<dyn Application>,
-        told: EventType,
-        leg: LegTag,
-        reply: Result<Reply, AppError>,
-    },
-    Clips {
-        load: u64,
-        clips: Result<Loaded, NotLoaded>,
-    },
-    Flow {
-        attempt: Box<bridge::Attempt>,
-        flow: Result<offhook_sip::flow::Flow, SendFailure>,
-    },
-    Started {
-        run: u64,
-        started: Result<Started, String>,
-    },
-    Recorded {
-        run: u64,
-        recorded: Recorded,
-    },
-    TapeOpened {
-        run: u64,
-        opened: Result<Opened, String>,
-    },
-    Taped(Taped),
-    Joined {
-        run: u64,
-        joined: Result<Joined, JoinRefused>,
-    },
-    PartnerGone {
-        run: u64,
-    },
-    Music {
-        clips: Result<Loaded, NotLoaded>,
-    },
-    Notice {
-        clips: Result<Loaded, NotLoaded>,
-    },
-    Watching {
-        run: u64,
-        outcome: Result<Box<With>, NotWatched>,
-    },
-    WatchedGone {
-        run: u64,
-    },
-    SupervisorGone {
-        run: u64,
-    },
-    Cloud {
-        run: u64,
-        answer: Result<(), CloudError>,
-    },
-    AskingMusic {
-        clips: Result<Loaded, NotLoaded>,
-    },
-    Ordered(Outcome),
-    Found {
-        run: u64,
-        leg: LegId,
-        found: Option<Found>,
-    },
-    Brought {
-        leg: LegId,
-        outcome: Outcome,
-    },
-    /// A leg is the only one left in a room.
-    Alone {
-        leg: LegId,
-        alone: Alone,
-    },
-    StayedAlone {
-        leg: LegId,
-    },
-    Words {
-        leg: LegId,
-        clips: Result<Loaded, NotLoaded>,
-    },
-    Nothing,
-}
 
 /// How the call ended, as the first to end it had it.
 struct Ending {
