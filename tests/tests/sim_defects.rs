@@ -9,6 +9,7 @@ use offhook_sip::header::HeaderName;
 use offhook_sip::message::{Method, Request};
 use offhook_sip::session::{EndedBy, SessionEvent};
 use offhook_tests::sim::agent::{Agent, AgentConfig, Dial, Left};
+use offhook_tests::sim::line::Line;
 use offhook_tests::sim::net::{SimNet, Weather};
 use offhook_tests::sim::office::{self, Leftovers, SimOffice};
 use offhook_tests::sim::sdp::Direction;
@@ -69,6 +70,27 @@ impl Lab {
         Self { net, office, phones, edge }
     }
 
+    /// 101 calls 102, who answers.
+    async fn talk(&self) -> (Line, Line) {
+        let mut out = self.phones[0].dial(Dial::to("102"));
+        let mut back = self.phones[1].call().await;
+        back.answer();
+        out.answered().await;
+        back.confirmed().await;
+        (out, back)
+    }
+
+    /// A call to the group rings at every phone.
+    async fn all_ring(&self) -> Vec<Line> {
+        let mut lines = Vec::new();
+        for phone in &self.phones {
+            let line = phone.call().await;
+            line.ring();
+            lines.push(line);
+        }
+        lines
+    }
+
     async fn nothing_is_left(&self) {
         let left = self.office.settle().await;
         assert_eq!(left, Leftovers::default(), "{}", self.office.ladder(""));
@@ -88,11 +110,7 @@ fn text(request: &Request, name: &str) -> String {
 #[tokio::test(start_paused = true)]
 async fn a_hold_is_answered_recvonly_and_hangs_nobody_up() {
     let lab = Lab::with("").await;
-    let mut out = lab.phones[0].dial(Dial::to("102"));
-    let mut back = lab.phones[1].call().await;
-    back.answer();
-    out.answered().await;
-    back.confirmed().await;
+    let (mut out, mut back) = lab.talk().await;
     for line in [&mut out, &mut back] {
         for (offer, answer) in [
             (Direction::SendOnly, Direction::RecvOnly),
@@ -214,12 +232,7 @@ async fn the_original_number_is_believed_from_a_trunk_and_from_nobody_else() {
 async fn phones_that_did_not_win_hear_that_the_call_was_answered_elsewhere() {
     let lab = Lab::with("").await;
     let mut out = lab.edge.dial(Dial::to("+12125550600"));
-    let mut lines = Vec::new();
-    for phone in &lab.phones {
-        let line = phone.call().await;
-        line.ring();
-        lines.push(line);
-    }
+    let mut lines = lab.all_ring().await;
     out.progressed(180).await;
     lines[1].answer();
     out.answered().await;
@@ -233,12 +246,7 @@ async fn phones_that_did_not_win_hear_that_the_call_was_answered_elsewhere() {
     lines[1].ended().await;
     out.ended().await;
     let mut out = lab.edge.dial(Dial::to("+12125550600"));
-    let mut lines = Vec::new();
-    for phone in &lab.phones {
-        let line = phone.call().await;
-        line.ring();
-        lines.push(line);
-    }
+    let mut lines = lab.all_ring().await;
     out.progressed(180).await;
     out.hang_up();
     for line in &mut lines {
@@ -252,10 +260,7 @@ async fn phones_that_did_not_win_hear_that_the_call_was_answered_elsewhere() {
 #[tokio::test(start_paused = true)]
 async fn a_full_office_and_one_that_drains_say_when_to_come_again() {
     let lab = Lab::with("max_calls = 1").await;
-    let mut out = lab.phones[0].dial(Dial::to("102"));
-    let mut back = lab.phones[1].call().await;
-    back.answer();
-    out.answered().await;
+    let (mut out, mut back) = lab.talk().await;
     let mut second = lab.phones[2].dial(Dial::to("102"));
     let refusal = second.rejected().await;
     assert_eq!(refusal.status.code(), 503);
@@ -284,11 +289,7 @@ async fn a_full_office_and_one_that_drains_say_when_to_come_again() {
 #[tokio::test(start_paused = true)]
 async fn a_phone_that_vanishes_during_a_call_does_not_keep_it_for_ever() {
     let lab = Lab::with("session_expires = 90").await;
-    let mut out = lab.phones[0].dial(Dial::to("102"));
-    let mut back = lab.phones[1].call().await;
-    back.answer();
-    out.answered().await;
-    back.confirmed().await;
+    let (mut out, _back) = lab.talk().await;
     // Refreshed over and over while both are there (RFC 4028).
     tokio::time::sleep(Duration::from_secs(900)).await;
     assert_eq!(lab.office.calls.count(), 1);
@@ -331,11 +332,7 @@ async fn an_options_of_a_trunk_is_answered() {
 #[tokio::test(start_paused = true)]
 async fn a_refused_change_of_the_session_leaves_the_call_up() {
     let lab = Lab::with("").await;
-    let mut out = lab.phones[0].dial(Dial::to("102"));
-    let mut back = lab.phones[1].call().await;
-    back.answer();
-    out.answered().await;
-    back.confirmed().await;
+    let (mut out, mut back) = lab.talk().await;
     back.refuse_offers(488);
     out.reinvite(Direction::SendOnly);
     out.until(|event| match event {
@@ -354,11 +351,7 @@ async fn a_refused_change_of_the_session_leaves_the_call_up() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_comes_in_the_very_moment_of_the_end_is_answered() {
     let lab = Lab::with("").await;
-    let mut out = lab.phones[0].dial(Dial::to("102"));
-    let mut back = lab.phones[1].call().await;
-    back.answer();
-    out.answered().await;
-    back.confirmed().await;
+    let (mut out, _back) = lab.talk().await;
     // Now its phone is played by hand: it re-INVITEs just before it sees the BYE, and both that
     // and its answer to the BYE arrive at once.
     let phone = lab.phones[1].config.address;

@@ -23,6 +23,16 @@ fn secure<'a>(appliance: &Appliance, last: u8, user: &'a str, trusted: &'a str) 
     }
 }
 
+/// An office that listens for TLS, and what its phones have to trust.
+fn behind_tls() -> (Appliance, String, tempfile::TempDir) {
+    let net = Net::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let ca = Authority::new(folder.path(), "ca");
+    ca.issue(net.appliance());
+    let appliance = office(net, &ca.listen(net.appliance()), &["101", "102"]);
+    (appliance, ca.trusted(), folder)
+}
+
 fn protections(appliance: &Appliance) -> Vec<String> {
     let media = last_events(appliance, "media");
     media.iter().filter_map(|e| Some(e["protection"].as_str()?.to_owned())).collect()
@@ -30,12 +40,7 @@ fn protections(appliance: &Appliance) -> Vec<String> {
 
 #[test]
 fn a_phone_behind_tls_is_called_over_its_own_connection_and_speaks_srtp_to_a_plain_one() {
-    let net = Net::new();
-    let folder = tempfile::tempdir().expect("a folder");
-    let ca = Authority::new(folder.path(), "ca");
-    ca.issue(net.appliance());
-    let appliance = office(net, &ca.listen(net.appliance()), &["101", "102"]);
-    let trusted = ca.trusted();
+    let (appliance, trusted, _folder) = behind_tls();
     let mut desk = Baresip::registered(&secure(&appliance, 3, "101", &trusted).tone(1000));
     let mut plain = Baresip::registered(&Setup::of(&appliance, 4, "102"));
     plain.dial("101");
@@ -55,12 +60,7 @@ fn a_phone_behind_tls_is_called_over_its_own_connection_and_speaks_srtp_to_a_pla
 
 #[test]
 fn a_phone_behind_tls_calls_a_plain_one() {
-    let net = Net::new();
-    let folder = tempfile::tempdir().expect("a folder");
-    let ca = Authority::new(folder.path(), "ca");
-    ca.issue(net.appliance());
-    let appliance = office(net, &ca.listen(net.appliance()), &["101", "102"]);
-    let trusted = ca.trusted();
+    let (appliance, trusted, _folder) = behind_tls();
     let mut desk = Baresip::registered(&secure(&appliance, 3, "101", &trusted));
     let mut plain = Baresip::registered(
         &Setup::of(&appliance, 4, "102").tone(1000).account(";answermode=auto"),
@@ -105,12 +105,7 @@ fn a_renewed_certificate_is_shown_at_once_and_no_phone_is_dropped() {
 
 #[test]
 fn a_phone_behind_tls_that_speaks_plain_audio_is_called_so() {
-    let net = Net::new();
-    let folder = tempfile::tempdir().expect("a folder");
-    let ca = Authority::new(folder.path(), "ca");
-    ca.issue(net.appliance());
-    let appliance = office(net, &ca.listen(net.appliance()), &["101", "102"]);
-    let trusted = ca.trusted();
+    let (appliance, trusted, _folder) = behind_tls();
     let desk = secure(&appliance, 3, "101", &trusted).account(";answermode=auto");
     let mut desk = Baresip::registered(&desk);
     let mut plain = Baresip::registered(&Setup::of(&appliance, 4, "102"));
