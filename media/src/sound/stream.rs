@@ -7,6 +7,8 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
 
@@ -19,8 +21,8 @@ use crate::voice::Rate;
 /// Buffers of one stream, and samples at 8 kHz in each: 1.2 s in all, 58 kB.
 const BUFFERS: usize = 6;
 const CHUNK: usize = 1600;
-/// Streams that are read at a time.
-const MAX_STREAMS: usize = 512;
+/// Streams that are read at a time: 58 MB of buffers.
+const MAX_STREAMS: usize = 1024;
 /// How often the thread looks for buffers that came back.
 const ROUND: Duration = Duration::from_millis(10);
 
@@ -121,6 +123,8 @@ impl fmt::Debug for Stream {
 #[derive(Clone)]
 pub struct Streams {
     jobs: SyncSender<Job>,
+    /// Streams that are open.
+    open: Arc<AtomicUsize>,
 }
 
 impl fmt::Debug for Streams {
@@ -137,7 +141,7 @@ impl Streams {
     pub fn start() -> io::Result<Self> {
         let (jobs, come) = sync_channel(MAX_STREAMS);
         std::thread::Builder::new().name("sound-files".into()).spawn(move || run(&come))?;
-        Ok(Self { jobs })
+        Ok(Self { jobs, open: Arc::default() })
     }
 
     /// Opens a file and reads its first second. Blocks.
@@ -145,19 +149,38 @@ impl Streams {
     /// # Errors
     /// See [`ClipError`]. Too many streams at a time are one, too.
     pub fn open(&self, path: &Path) -> Result<Stream, ClipError> {
-        let (stream, mut job) = connect(path)?;
-        while job.feed()? == Fed::Sent {}
-        let refused = |_| ClipError::Io {
+        let refused = || ClipError::Io {
             name: path.display().to_string(),
             source: io::Error::other("too many long files are being played"),
         };
-        self.jobs.try_send(job).map_err(refused)?;
+        let place = Place::of(&self.open).ok_or_else(refused)?;
+        let (stream, mut job) = connect(path, place)?;
+        while job.feed()? == Fed::Sent {}
+        // There is room for each job that has a place.
+        self.jobs.try_send(job).map_err(|_| refused())?;
         Ok(stream)
     }
 }
 
+/// One of the streams that may be read at a time.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn of(open: &Arc<AtomicUsize>) -> Option<Self> {
+        let one_more = |open: usize| (open < MAX_STREAMS).then_some(open + 1);
+        open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        Some(Self(Arc::clone(open)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Both ends of a file that is opened.
-fn connect(path: &Path) -> Result<(Stream, Job), ClipError> {
+fn connect(path: &Path, place: Place) -> Result<(Stream, Job), ClipError> {
     let decoding = Decoding::open(path, 0)?;
     let wideband = decoding.is_wideband();
     let (full, chunks) = sync_channel(BUFFERS);
@@ -178,6 +201,7 @@ fn connect(path: &Path) -> Result<(Stream, Job), ClipError> {
         full,
         spare,
         orders,
+        _place: place,
     };
     Ok((stream, job))
 }
@@ -191,9 +215,8 @@ fn run(come: &Receiver<Job>) {
             come.recv_timeout(ROUND)
         };
         match new {
-            Ok(job) if jobs.len() < MAX_STREAMS => jobs.push(job),
-            // Dropped: its hearer meets the end after the first second.
-            Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+            Ok(job) => jobs.push(job),
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) if jobs.is_empty() => return,
             Err(RecvTimeoutError::Disconnected) => std::thread::sleep(ROUND),
         }
@@ -223,6 +246,7 @@ struct Job {
     full: SyncSender<Chunk>,
     spare: Receiver<Chunk>,
     orders: Receiver<(u32, u64)>,
+    _place: Place,
 }
 
 /// What became of a look at a job.
@@ -313,6 +337,10 @@ mod tests {
         (heard, false)
     }
 
+    fn place() -> Place {
+        Place::of(&Arc::default()).unwrap()
+    }
+
     fn file(samples: &[i16]) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("long.wav");
@@ -324,7 +352,7 @@ mod tests {
     fn a_file_is_heard_whole_again_without_a_gap_and_from_wherever_is_wanted() {
         let samples: Vec<i16> = (0..50_000).map(|n| (n % 30_011) as i16).collect();
         let (_folder, path) = file(&samples);
-        let (mut stream, mut job) = connect(&path).unwrap();
+        let (mut stream, mut job) = connect(&path, place()).unwrap();
         let mut feed = || assert_eq!(job.feed().unwrap(), Fed::Sent);
         let (heard, over) = hear(&mut stream, 0, 50_000, &mut feed);
         assert!(over && heard == samples);
@@ -362,9 +390,26 @@ mod tests {
     }
 
     #[test]
+    fn one_stream_too_many_is_refused_and_not_broken_off_until_another_one_ends() {
+        let samples: Vec<i16> = (0..20_000).map(|n| (n % 19_001) as i16).collect();
+        let (_folder, path) = file(&samples);
+        let streams = Streams::start().unwrap();
+        let mut all: Vec<Stream> = (0..MAX_STREAMS).map(|_| streams.open(&path).unwrap()).collect();
+        let error = streams.open(&path).unwrap_err();
+        assert!(error.to_string().contains("too many long files"), "{error}");
+        let (heard, over) = hear(&mut all[MAX_STREAMS - 1], 0, 20_000, std::thread::yield_now);
+        assert!(over && heard == samples);
+        all.pop();
+        while streams.open.load(Ordering::Relaxed) == MAX_STREAMS {
+            std::thread::yield_now();
+        }
+        all.push(streams.open(&path).unwrap());
+    }
+
+    #[test]
     fn a_stream_that_nobody_hears_any_more_is_closed() {
         let (_folder, path) = file(&[7; 20_000]);
-        let (stream, mut job) = connect(&path).unwrap();
+        let (stream, mut job) = connect(&path, place()).unwrap();
         while job.feed().unwrap() == Fed::Sent {}
         assert_eq!(job.feed().unwrap(), Fed::Full);
         drop(stream);
