@@ -18,9 +18,9 @@
 //!   [`meeting`]: what needs a service of AWS.
 //! * [`passing`]: what goes from leg to leg untouched.
 //! * [`transfer`]: a phone puts its call through (REFER): [`handover`] to a number, [`joining`] to
-//!   another call of its own, [`cloud`] to where the caller came from ([`homeward`], [`held`]), by
-//!   keys ([`code`]), [`called_back`] when that does not take him; [`reports`] and [`leaving`]: what
-//!   becomes of the phone.
+//!   another call of its own ([`consultation`]), [`cloud`] to where the caller came from ([`homeward`], [`held`],
+//!   [`consulted`]), by keys ([`code`]), [`called_back`] when that does not take him; [`reports`] and
+//!   [`leaving`]: what becomes of the phone.
 //! * [`conference`]: legs in a room; [`three_way`]: a phone brings two of its calls into one.
 //! * [`supervised`]: somebody listens to the call; [`supervising`]: the leg of who does.
 //! * [`identity`], [`best`], [`origin`], [`context`]: pure rules. [`screens`]: what a screen
@@ -36,6 +36,8 @@ mod called_back;
 mod cloud;
 mod code;
 mod conference;
+mod consultation;
+mod consulted;
 mod context;
 mod created;
 mod ending;
@@ -101,6 +103,7 @@ use self::bridge::Bridging;
 use self::called_back::GivenBack;
 use self::code::Keys;
 use self::conference::Conferring;
+use self::consulted::Consulted;
 pub(crate) use self::created::Created;
 use self::held::{AskHeld, MoveHeld, Outcome};
 pub use self::identity::{Caller, Source};
@@ -247,6 +250,9 @@ pub(crate) enum Control {
     MoveHeld(Box<MoveHeld>),
     /// The other call did not take the party that we passed on to it.
     NotJoined,
+    /// The cloud has taken the party that a phone puts through to this call, and calls anew whom it
+    /// has asked.
+    Freed { by: mpsc::Sender<Control> },
     /// How the transfer that we asked the other call for goes: a SIP status.
     Progress(u16),
     /// A supervisor's call wants to listen to this one.
@@ -312,7 +318,17 @@ enum Done {
         run: u64,
         answer: Result<(), CloudError>,
     },
-    AskingMusic {
+    WaitingMusic {
+        leg: LegId,
+        clips: Result<Loaded, NotLoaded>,
+    },
+    /// Nobody asks the cloud any more for whom a phone puts through to this call.
+    NotAwaited {
+        run: u64,
+    },
+    Parting {
+        run: u64,
+        leg: LegId,
         clips: Result<Loaded, NotLoaded>,
     },
     Ordered(Outcome),
@@ -418,6 +434,8 @@ pub(crate) struct Call {
     transfer: Option<Box<Transfer>>,
     /// A phone that has just got its caller back from the cloud.
     given_back: Option<Box<GivenBack>>,
+    /// Its phone puts a caller of the cloud's through to it.
+    consulted: Option<Box<Consulted>>,
     /// Keys that may become a code.
     code_keys: Option<Keys>,
     /// The phone's other calls are asked which it holds.
