@@ -163,7 +163,7 @@ impl Call {
             return;
         }
         self.timeline.note(now, None, "the cloud moves the caller");
-        self.report_with("The cloud moves the call");
+        self.report_with(Some("The cloud moves the call"));
         self.report(now, StatusCode::SESSION_PROGRESS);
     }
 
@@ -286,7 +286,7 @@ impl Call {
             let (remaining, extension) = (transfer.remaining, transfer.extension.clone());
             self.given_back = Some(Box::new(GivenBack::new(now, phone, remaining, extension)));
         }
-        self.report_with(words);
+        self.report_with(Some(words));
         self.transfer_failed(now, failure.sip_status);
     }
 

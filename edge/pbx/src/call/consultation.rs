@@ -70,18 +70,19 @@ impl Call {
         asks: Asks,
         instead: Option<Stays>,
     ) {
-        let answered = match (self.order_join(asks), instead) {
-            (Ok(answered), instead) => {
-                let run = self.run_id();
-                if let Some(transfer) = &mut self.transfer {
-                    transfer.stage = Stage::Joining { run, number, instead };
-                }
-                (run, answered)
+        let answered = match self.order_join(asks) {
+            Ok(answered) => answered,
+            Err(status) => {
+                return match instead {
+                    Some(why) => self.stays_with_desk(now, why),
+                    None => self.transfer_failed(now, status.code()),
+                };
             }
-            (Err(_), Some(why)) => return self.stays_with_desk(now, why),
-            (Err(status), None) => return self.transfer_failed(now, status.code()),
         };
-        let (run, answered) = answered;
+        let run = self.run_id();
+        if let Some(transfer) = &mut self.transfer {
+            transfer.stage = Stage::Joining { run, number, instead };
+        }
         self.work.push(Box::pin(async move {
             let joined = match tokio::time::timeout(ANSWER, answered).await {
                 Ok(Ok(joined)) => joined,

@@ -51,11 +51,10 @@ impl Consulted {
 }
 
 impl Call {
-    /// Whether a phone talks with somebody outside whom it has called itself.
-    pub(super) fn has_called_outside(&self, phone: LegId, other: LegId) -> bool {
-        let is = |id, part| self.leg_ref(id).filter(|leg| leg.part == part);
-        let outside = is(other, Part::Callee).is_some_and(|l| matches!(l.party, Party::Trunk(_)));
-        outside && is(phone, Part::Caller).is_some() && !self.emergency
+    /// Whether this leg's party is outside and was called from here: it can be called anew.
+    pub(super) fn was_called_outside(&self, id: LegId) -> bool {
+        let called = self.leg_ref(id).filter(|leg| leg.part == Part::Callee);
+        called.is_some_and(|leg| matches!(leg.party, Party::Trunk(_))) && !self.emergency
     }
 
     /// The other call of the phone will ask the cloud.

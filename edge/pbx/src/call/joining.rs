@@ -127,7 +127,7 @@ impl Call {
         let let_go = consulted.is_some_and(|known| known.is_let_go());
         let (replaced, remaining) = match self.place_for(&join, let_go) {
             Ok(Place::Here { replaced: Some(phone), remaining })
-                if join.asks == Asks::Move && self.has_called_outside(phone, remaining) =>
+                if join.asks == Asks::Move && self.was_called_outside(remaining) =>
             {
                 return self.await_cloud(now, join, phone);
             }
