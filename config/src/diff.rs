@@ -199,6 +199,8 @@ keys! {
         application "sip_media_application_id" Live,
         transfers "transfers" Live,
         code "code" Live,
+        attended "attended" Live,
+        attended_words "attended_words" Live,
         answer "answer_seconds" Live,
         bye "bye_seconds" Live,
         attributes "attributes" Live,

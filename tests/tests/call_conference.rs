@@ -9,7 +9,9 @@ use offhook_sip::message::{Method, Request, Response};
 use offhook_tests::sim::agent::Dial;
 use offhook_tests::sim::line::Line;
 use offhook_tests::sim::scene::{Scene, connect};
+use offhook_tests::sim::scripted::{Answer, Scripted, actions};
 use offhook_tests::sim::sdp::Direction;
+use serde_json::json;
 use tokio::time::sleep;
 
 /// The address of a conference, from the Contact that marks it as one.
@@ -286,7 +288,12 @@ async fn no_code_leaves_the_keys_alone() {
 
 /// 101 puts its two calls together; the customer and 102 talk, each in a call of its own.
 async fn put_through(scene: &Scene) -> (Line, Line) {
-    let mut customer = scene.trunk.dial(Dial::to("+15550001000"));
+    put_through_from(scene, "+15550001000").await
+}
+
+/// The same with a customer who calls that number.
+async fn put_through_from(scene: &Scene, number: &str) -> (Line, Line) {
+    let mut customer = scene.trunk.dial(Dial::to(number));
     let mut ann = scene.phone(101).call().await;
     ann.answer();
     customer.answered().await;
@@ -328,6 +335,37 @@ async fn a_party_that_was_put_through_before_comes_along_whether_held_or_talking
         all_hang_up(&mut [&mut customer, &mut cid]).await;
         scene.close().await;
     }
+}
+
+/// The call with the party is the one to say whether it comes.
+#[tokio::test(start_paused = true)]
+async fn a_party_whose_call_is_busy_does_not_come_and_everybody_stays_where_he_was() {
+    let bridge = json!({"Type": "CallAndBridge", "Parameters": {"CallTimeoutSeconds": "30",
+        "CallerIdNumber": "+15550009999",
+        "Endpoints": [{"BridgeEndpointType": "PSTN", "Uri": "101"}]}});
+    // It thinks about an update for ever.
+    let script = Scripted::new(vec![actions(json!([bridge])), Answer::Nothing, Answer::Never]);
+    let number = "[[number]]\nmatch = \"+15550001001\"\nto = \"flow:desk\"\n";
+    let scene = Scene::running(script.applications(), number).await;
+    let (mut customer, mut bob) = put_through_from(&scene, "+15550001001").await;
+    bob.hold().await;
+    let (mut talking, mut cid) = connect(scene.phone(102), "103", scene.phone(103)).await;
+    talking.hold().await;
+    bob.reinvite(Direction::SendRecv);
+    bob.offer_accepted().await;
+    let calls = &scene.office.calls;
+    let id = calls.calls()[0].id.clone();
+    calls.update_call_of("flow:desk", &id, Default::default()).unwrap();
+    moment().await;
+    bob.press("*3#");
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(times_noted(&scene, "is told: The call cannot be moved now").await, 1);
+    let all = [&mut customer, &mut bob, &mut talking, &mut cid];
+    assert!(all.into_iter().all(Line::still_up));
+    all_hang_up(&mut [&mut bob, &mut talking]).await;
+    customer.ended().await;
+    cid.ended().await;
+    scene.close().await;
 }
 
 #[tokio::test(start_paused = true)]

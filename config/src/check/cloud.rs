@@ -6,7 +6,7 @@ use super::cross::{Marks, named};
 use super::lists::e164;
 use super::section::{Found, Section};
 use super::sections::dialable;
-use crate::schema::{AttributeText, Cloud, Config, Fact};
+use crate::schema::{Attended, AttributeText, Cloud, Config, Fact};
 use crate::target::{Origin, Pattern};
 
 /// Characters of an attribute's text: Connect keeps 32 KiB of a contact's attributes in all.
@@ -35,6 +35,7 @@ pub(super) fn cloud(s: &Section<'_, '_>) -> Cloud {
         s.missing("voice_connector_arn", "\"arn:aws:chime:us-east-1:111122223333:vc/abcdefghij\"");
     }
     let code = dialable(s, "code").filter(|code| is_feature_code(s, code));
+    let attended = s.word("attended", &[("join", Attended::Join), ("move", Attended::Move)]);
     let cloud = Cloud {
         trunks,
         transaction_header,
@@ -42,6 +43,8 @@ pub(super) fn cloud(s: &Section<'_, '_>) -> Cloud {
         application,
         transfers: s.flag("transfers").unwrap_or(default.transfers),
         code: code.unwrap_or(default.code),
+        attended: attended.unwrap_or(default.attended),
+        attended_words: s.spoken_or_nothing("attended_words").unwrap_or(default.attended_words),
         answer: s.seconds("answer_seconds", 1..=30).unwrap_or(default.answer),
         bye: s.seconds("bye_seconds", 2..=120).unwrap_or(default.bye),
         attributes: attributes(s),

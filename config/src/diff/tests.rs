@@ -157,6 +157,8 @@ const OTHERWISE: &[(&str, &str, &str)] = &[
         "true\ntrunks = [\"t\"]\n[[trunk]]\nname = \"t\"\ntype = \"generic\"\nhost = \"127.0.0.3\"",
     ),
     ("cloud", "code", "\"*9\""),
+    ("cloud", "attended", "\"move\""),
+    ("cloud", "attended_words", "\"\""),
     ("cloud", "answer_seconds", "9"),
     ("cloud", "bye_seconds", "9"),
     ("cloud", "attributes", "{ desk = \"{extension}\" }"),

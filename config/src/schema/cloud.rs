@@ -7,6 +7,16 @@ use std::time::Duration;
 use super::Config;
 use crate::trunk::TrunkKind;
 
+/// What becomes of a caller whom a phone puts through to somebody outside who has answered it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Attended {
+    /// The office joins them, for as long as they talk.
+    #[default]
+    Join,
+    /// The cloud calls whoever was asked anew, and the office is out of it.
+    Move,
+}
+
 /// `[cloud]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cloud {
@@ -22,6 +32,10 @@ pub struct Cloud {
     pub transfers: bool,
     /// Dialled before a number that the cloud is to have the caller at; alone: Connect.
     pub code: String,
+    /// What an attended transfer to somebody outside does.
+    pub attended: Attended,
+    /// Spoken to whoever was asked, before that call ends for the cloud's; empty: nothing.
+    pub attended_words: String,
     /// How long AWS may take to answer.
     pub answer: Duration,
     /// How long after its answer our leg may still be up.
@@ -46,6 +60,8 @@ impl Default for Cloud {
             application: None,
             transfers: false,
             code: "*8".into(),
+            attended: Attended::Join,
+            attended_words: "The caller rings you now.".into(),
             answer: Duration::from_secs(5),
             bye: Duration::from_secs(20),
             attributes: BTreeMap::new(),

@@ -63,7 +63,7 @@ async fn a_cloud_that_refuses_instead_of_a_ringing_consultation_leaves_the_calle
 
 /// Whoever was asked is on the line, and is not to be rung anew.
 #[tokio::test(start_paused = true)]
-async fn a_consultation_that_was_answered_is_joined_here() {
+async fn a_consultation_that_was_answered_is_joined_here_unless_the_operator_wants_it_moved() {
     let (scene, mut cloud) = open(BOBS).await;
     let (mut customer, mut bob) = customer(&scene).await;
     let (mut second, mut far) = connect(scene.phone(102), "+15557770000", &scene.trunk).await;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use offhook_pbx::cloud::CloudError;
+use offhook_sip::message::Method;
+use offhook_tests::sim::agent::{Agent, AgentConfig, Dial};
 use offhook_tests::sim::line::Line;
 use offhook_tests::sim::scene::{OFFICE, Scene, TRUNK};
 use tokio::time::{Instant, sleep};
@@ -120,4 +122,79 @@ async fn a_cancel_that_comes_after_the_answer_takes_nobody_from_the_cloud() {
     assert_eq!(reported(&mut bob).await, "200 OK");
     bob.ended().await;
     scene.close().await;
+}
+
+/// How the dialog of the caller's leg is lost: nobody hung up, so nobody was moved.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Loss {
+    /// Our refresh is answered 481 (RFC 3261 §12.2.1.2).
+    Forgotten,
+    /// No refresh comes before the session is over (RFC 4028 §10).
+    Expired,
+}
+
+/// A customer of the cloud whose leg is to be lost that way soon.
+async fn to_be_lost(scene: &Scene, how: Loss) -> (Agent, Line, Line) {
+    let mut config = AgentConfig::carrier(TRUNK, "carrier", OFFICE);
+    config.session.allow.retain(|method| *method != Method::Update);
+    if how == Loss::Forgotten {
+        // It is we who refresh.
+        config.session.session_expires = None;
+    }
+    let agent = Agent::start(&scene.net, config);
+    let mut dial = Dial::to("+15550001002").from("+15550007777");
+    for (name, value) in TRANSACTION {
+        dial = dial.with(name, value);
+    }
+    let mut customer = agent.dial(dial);
+    let mut bob = scene.phone(102).call().await;
+    bob.answer();
+    customer.answered().await;
+    bob.confirmed().await;
+    sleep(Duration::from_secs(40)).await;
+    (agent, customer, bob)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dialog_that_is_lost_while_the_cloud_is_asked_has_moved_nobody() {
+    for taken in [false, true] {
+        for (how, failure) in
+            [(Loss::Forgotten, "trunk-unreachable"), (Loss::Expired, "session-expired")]
+        {
+            let more = "answer_seconds = 30\nbye_seconds = 100\n[sip]\nsession_expires = 90\n";
+            let (scene, mut cloud) = open(&format!("{more}{BOBS}")).await;
+            let (agent, customer, mut bob) = to_be_lost(&scene, how).await;
+            bob.refer(AWAY);
+            assert_eq!(reported(&mut bob).await, "100 Trying");
+            let mut asked = Some(asked_of(&mut cloud).await);
+            if let Some(asked) = asked.take_if(|_| taken) {
+                asked.answer(Ok(()));
+                assert_eq!(reported(&mut bob).await, "183 The cloud moves the call");
+            }
+            let lost = match how {
+                Loss::Forgotten => {
+                    customer.refuse_offers(481);
+                    Some((agent, customer))
+                }
+                // There is nobody who would refresh it.
+                Loss::Expired => {
+                    drop((agent, customer));
+                    None
+                }
+            };
+            assert_eq!(reported(&mut bob).await, "487 Request Terminated", "{how:?} {taken}");
+            bob.ended().await;
+            if let Some(asked) = asked {
+                asked.answer(Ok(()));
+            }
+            sleep(Duration::from_secs(120)).await;
+            drop(lost);
+            assert_eq!(scene.net.messages("INVITE sip:102").len(), 1, "nobody rings again");
+            let record = scene.close().await.remove(0);
+            assert_eq!(record.failure.as_deref(), Some(failure), "{how:?} {taken}");
+            assert_eq!(record.hung_up_by.as_deref(), Some("us"), "{how:?} {taken}");
+            assert_eq!(record.transfers[0].status, Some(487), "{how:?} {taken}");
+            assert_eq!(record.destination.as_deref(), Some("extension:102"), "{how:?} {taken}");
+        }
+    }
 }

@@ -13,11 +13,13 @@ use offhook_tests::sim::scene::{OFFICE, Scene, connect, text};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep;
 
+mod attended;
 mod beside;
 mod connect;
 mod consultation;
 mod dies;
 mod held;
+mod let_go;
 mod music;
 mod refused;
 mod updates;

@@ -12,14 +12,15 @@ use offhook_tests::sim::scene::{OFFICE, Scene, TRUNK, connect};
 use offhook_tests::sim::sdp::Direction;
 use tokio::time::sleep;
 
+use super::attended::{THERE, open_moving, refused};
 use super::{AWAY, BOBS, TRANSACTION, asked_of, open, reported};
 
-/// Where the customer listens.
-const EAR: (u8, u8) = (201, 9);
+/// Where the customer listens, in each test.
+const TEST: u8 = 201;
 const PORT: u16 = 40_000;
 
-fn description(_: Option<&Bytes>) -> Option<Bytes> {
-    Some(sdp(host(EAR.0, EAR.1), &format!("m=audio {PORT} RTP/AVP 0\r\n")))
+fn description<const EAR: u8>(_: Option<&Bytes>) -> Option<Bytes> {
+    Some(sdp(host(TEST, EAR), &format!("m=audio {PORT} RTP/AVP 0\r\n")))
 }
 
 /// A customer of the cloud with an ear, his line, and the port of ours that he hears.
@@ -33,6 +34,11 @@ struct Heard {
 impl Heard {
     /// Packets in which something sounds, of half a second.
     fn music(&self) -> usize {
+        self.music_from(self.from)
+    }
+
+    /// The same from another port of ours, for somebody else with the same ear.
+    fn music_from(&self, port: u16) -> usize {
         let mut packet = [0; 2_000];
         // What was on its way before is no answer.
         let quiet = Instant::now() + Duration::from_millis(300);
@@ -43,17 +49,18 @@ impl Heard {
         while Instant::now() < until {
             let Ok((length, from)) = self.ear.recv_from(&mut packet) else { continue };
             let loud = packet[12..length].iter().filter(|b| !matches!(**b, 0xff | 0x7f)).count();
-            heard += usize::from(from.port() == self.from && loud > 40);
+            heard += usize::from(from.port() == port && loud > 40);
         }
         heard
     }
 }
 
-/// He talks with 101, to whom 102 has put him through: 101 is in a call of its own.
-async fn with_ann_in_another_call(scene: &Scene) -> (Heard, Line) {
-    let ear = socket(host(EAR.0, EAR.1), PORT);
+/// He talks with 102.
+async fn with_bob<const EAR: u8>(scene: &Scene) -> (Heard, Line) {
+    let ear = socket(host(TEST, EAR), PORT);
     let config = AgentConfig::carrier(TRUNK, "carrier", OFFICE);
-    let agent = Agent::start(&scene.net, AgentConfig { describe: Some(description), ..config });
+    let agent =
+        Agent::start(&scene.net, AgentConfig { describe: Some(description::<EAR>), ..config });
     let mut dial = Dial::to("+15550001002").from("+15550007777");
     for (name, value) in TRANSACTION {
         dial = dial.with(name, value);
@@ -63,11 +70,17 @@ async fn with_ann_in_another_call(scene: &Scene) -> (Heard, Line) {
     bob.answer();
     let from = port_of(&line.answered().await.body, "audio");
     bob.confirmed().await;
+    (Heard { agent, line, ear, from }, bob)
+}
+
+/// And with 101, to whom 102 has put him through: 101 is in a call of its own.
+async fn with_ann_in_another_call(scene: &Scene) -> (Heard, Line) {
+    let (customer, mut bob) = with_bob::<9>(scene).await;
     let (mut second, ann) = connect(scene.phone(102), "101", scene.phone(101)).await;
     bob.refer_to_call("101", &second).await;
     bob.ended().await;
     second.ended().await;
-    (Heard { agent, line, ear, from }, ann)
+    (customer, ann)
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,4 +134,36 @@ async fn a_phone_that_hangs_up_when_its_caller_has_left_already_has_given_him_ba
     asked.answer(Ok(()));
     let records = scene.close().await;
     assert_eq!(records[0].destination.as_deref(), Some("cloud:+15557770000"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_asked_hears_music_when_the_phone_has_hung_up_and_the_caller_still_does() {
+    let (scene, mut cloud) = open_moving("answer_seconds = 30\n").await;
+    let (mut customer, mut bob) = with_bob::<10>(&scene).await;
+    bob.hold().await;
+    let mut second = scene.phone(102).dial(Dial::to(THERE));
+    let mut far = customer.agent.call().await;
+    let from = port_of(&far.invite.as_ref().unwrap().body, "audio");
+    far.answer();
+    second.answered().await;
+    far.confirmed().await;
+    bob.refer_to_call(THERE, &second).await;
+    let asked = asked_of(&mut cloud).await;
+    assert!(customer.music() > 10, "held while the cloud is asked");
+    assert_eq!(customer.music_from(from), 0, "they talk");
+    second.hang_up();
+    second.ended().await;
+    sleep(Duration::from_secs(1)).await;
+    assert!(customer.music_from(from) > 10, "nobody is there but the music");
+    assert!(customer.music() > 10, "held still");
+    asked.answer(refused());
+    bob.ended().await;
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!((customer.music(), customer.music_from(from)), (0, 0), "they talk with each other");
+    customer.line.hang_up();
+    far.ended().await;
+    customer.line.ended().await;
+    sleep(Duration::from_secs(64)).await;
+    assert_eq!(customer.agent.left().await.sessions, 0);
+    scene.close().await;
 }

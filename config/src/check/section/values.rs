@@ -36,7 +36,15 @@ impl Section<'_, '_> {
 
     /// A text that is spoken, as long as that of a `Speak`.
     pub(in crate::check) fn spoken(&self, key: &'static str) -> Option<String> {
-        let text = self.text(key)?;
+        self.speakable(key, self.text(key)?)
+    }
+
+    /// The same, where an empty one says nothing.
+    pub(in crate::check) fn spoken_or_nothing(&self, key: &'static str) -> Option<String> {
+        self.speakable(key, self.any_text(key)?)
+    }
+
+    fn speakable(&self, key: &'static str, text: Found<String>) -> Option<String> {
         let good = text.value.chars().count() <= MAX_SPOKEN;
         if !good {
             let message = format!("`{key}` must not be longer than {MAX_SPOKEN} characters");

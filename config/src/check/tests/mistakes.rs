@@ -76,6 +76,11 @@ fn each_single_mistake_is_named() {
         ("[cloud]\nvoice_connector_arn = \"x\"".into(), "2:23 `voice_connector_arn`: \"x\" is no ARN"),
         ("[cloud]\ncode = \"8\"".into(), "2:8 `code`: \"8\" must begin with `*`"),
         ("[cloud]\nbye_seconds = 0".into(), "2:15 `bye_seconds`"),
+        ("[cloud]\nattended = \"stay\"".into(), "2:12 `attended`"),
+        (
+            format!("[cloud]\nattended_words = \"{}\"", "x".repeat(2_000)),
+            "2:18 `attended_words` must not be longer than",
+        ),
         (
             "[cloud]\nattributes = { a = \"{digits}\" }".into(),
             "2:20 `attributes`: a: nothing is called {digits} / there are {extension}, {target}",

@@ -107,6 +107,7 @@ impl Call {
             bridging: None,
             transfer: None,
             given_back: None,
+            consulted: None,
             code_keys: None,
             meeting: None,
             beside: None,

@@ -18,6 +18,8 @@ use offhook_sma::action::AudioSource;
 use offhook_sma::speech::SpeechParameters;
 
 use super::called_back::{GivenBack, Phone};
+use super::consultation::Asks;
+use super::consulted::Consulted;
 use super::homeward::{Homeward, Way};
 use super::leg::{Leg, LegId};
 use super::sounds::{Loaded, NotLoaded};
@@ -28,6 +30,8 @@ use crate::failure::{self, Failure};
 
 /// Of what is played here: its end is told to nobody.
 const WORDS: u64 = u64::MAX;
+
+const NOT_THE_CLOUDS: &str = "it is no call of the cloud's";
 
 /// The cloud was asked to move the remaining party.
 pub(super) struct InCloud {
@@ -55,7 +59,7 @@ impl InCloud {
 }
 
 /// Why the caller stays.
-struct Stays {
+pub(super) struct Stays {
     failure: &'static Failure,
     /// For the phone's display, and spoken.
     words: &'static str,
@@ -151,6 +155,7 @@ impl Call {
 
     /// The cloud will have the caller: it hangs up here, or we do.
     fn taken(&mut self, now: Instant, releases: bool) {
+        self.free_consulted();
         let remaining = self.transfer.as_ref().map(|transfer| transfer.remaining);
         if let Some(leg) = remaining.filter(|_| releases).and_then(|id| self.leg(id)) {
             // What its flow does then is said there: "Resume flow after disconnect".
@@ -158,20 +163,26 @@ impl Call {
             return;
         }
         self.timeline.note(now, None, "the cloud moves the caller");
-        self.report_with("The cloud moves the call");
+        self.report_with(Some("The cloud moves the call"));
         self.report(now, StatusCode::SESSION_PROGRESS);
     }
 
     /// The pair of numbers is nobody's: the office calls, as ever.
     fn is_not_the_clouds(&mut self, now: Instant) {
+        let consulted = self.transfer.as_ref().is_some_and(|t| t.consultation.is_some());
         let Some(asked) = self.asked() else { return };
         let number = std::mem::take(&mut asked.number);
+        if consulted {
+            self.timeline.note(now, None, NOT_THE_CLOUDS);
+            self.quiet();
+            return self.ask_consultation(now, number, Asks::Join, None);
+        }
         if number.is_empty() {
             let words = "This call is not in the cloud";
             let failure = failure::CLOUD_CALL_GONE;
             return self.stays(now, Stays { failure, words, detail: words.to_owned() });
         }
-        self.timeline.note(now, None, "it is no call of the cloud's");
+        self.timeline.note(now, None, NOT_THE_CLOUDS);
         self.quiet();
         if let Some(transfer) = &mut self.transfer {
             transfer.stage = Stage::Asked;
@@ -203,6 +214,7 @@ impl Call {
     }
 
     fn moved(&mut self, now: Instant) {
+        self.free_consulted();
         let Some(asked) = self.asked() else { return };
         let destination = std::mem::take(&mut asked.destination);
         self.report(now, StatusCode::OK);
@@ -236,12 +248,26 @@ impl Call {
         self.stays(now, Stays { failure: failure::CLOUD_SILENT, words, detail });
     }
 
-    /// It comes to nothing: the caller is the desk's, which rings when its phone is gone.
+    /// It comes to nothing. A phone that has let go of one of the two calls that it puts together has
+    /// nothing to go back to: they are joined here.
     fn stays(&mut self, now: Instant, why: Stays) {
-        let Stays { failure, words, detail } = why;
-        self.timeline.failure(now, None, failure, Some(failure.sip_status), &detail);
+        let failure = why.failure;
+        self.timeline.failure(now, None, failure, Some(failure.sip_status), &why.detail);
         self.quiet();
+        let Some(transfer) = &self.transfer else { return };
+        if transfer.consultation.is_none() {
+            return self.stays_with_desk(now, why);
+        }
+        let asks = Asks::JoinLetGo { caller: transfer.by.is_gone() };
+        self.ask_consultation(now, String::new(), asks, Some(why));
+    }
+
+    /// The caller is the desk's, which rings when its phone is gone.
+    pub(super) fn stays_with_desk(&mut self, now: Instant, why: Stays) {
+        let Stays { failure, words, .. } = why;
         let Some(transfer) = &mut self.transfer else { return };
+        // Its phone talks there, or nobody does any more.
+        transfer.consultation = None;
         if transfer.by.is_gone() {
             transfer.stage = Stage::Asked;
             transfer.words = Some(words);
@@ -260,7 +286,7 @@ impl Call {
             let (remaining, extension) = (transfer.remaining, transfer.extension.clone());
             self.given_back = Some(Box::new(GivenBack::new(now, phone, remaining, extension)));
         }
-        self.report_with(words);
+        self.report_with(Some(words));
         self.transfer_failed(now, failure.sip_status);
     }
 
@@ -294,24 +320,40 @@ impl Call {
             Transferor::Leg { id, gone, .. } => *gone || self.holds(*id),
             Transferor::Call { held, gone, .. } => *gone || *held,
         };
-        if !waits {
-            return;
+        if waits {
+            self.play_while_waiting(now, transfer.remaining);
         }
-        let Some(source) = self.hold_music() else { return };
-        if let Some(clips) = self.services.sounds.at_hand(&source) {
-            return self.on_music_asked(now, Ok(clips));
-        }
-        let loading = self.services.sounds.load(source);
-        self.work.push(Box::pin(async move { Done::AskingMusic { clips: loading.await } }));
     }
 
-    pub(super) fn on_music_asked(&mut self, now: Instant, clips: Result<Loaded, NotLoaded>) {
-        let waits = self.transfer.as_ref().filter(|t| matches!(t.stage, Stage::Cloud(_)));
-        let Some(remaining) = waits.map(|transfer| transfer.remaining) else { return };
+    /// Music for a leg that waits for what the cloud says.
+    pub(super) fn play_while_waiting(&mut self, now: Instant, leg: LegId) {
+        let Some(source) = self.hold_music() else { return };
+        if let Some(clips) = self.services.sounds.at_hand(&source) {
+            return self.on_waiting_music(now, leg, Ok(clips));
+        }
+        let loading = self.services.sounds.load(source);
+        self.work.push(Box::pin(async move { Done::WaitingMusic { leg, clips: loading.await } }));
+    }
+
+    fn waits_for_cloud(&self, leg: LegId) -> bool {
+        let consulted = self.consulted.as_deref();
+        self.is_with_cloud() && self.transfer.as_ref().is_some_and(|t| t.remaining == leg)
+            || consulted.is_some_and(Consulted::is_let_go)
+    }
+
+    pub(super) fn on_waiting_music(
+        &mut self,
+        now: Instant,
+        leg: LegId,
+        clips: Result<Loaded, NotLoaded>,
+    ) {
+        if !self.waits_for_cloud(leg) {
+            return;
+        }
         match clips {
             Ok(clips) => {
                 let (parts, repeat) = (clips.parts, Repeat::Forever);
-                if let Some(port) = self.leg_ref(remaining).and_then(Leg::port) {
+                if let Some(port) = self.leg_ref(leg).and_then(Leg::port) {
                     port.play(Playback { parts, repeat, ..Playback::of(WORDS, Vec::new()) });
                 }
             }

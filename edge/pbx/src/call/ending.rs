@@ -59,7 +59,7 @@ impl Call {
             Part::Beside => return self.timeline.note(now, Some(label), "leaves the conference"),
             Part::Branch | Part::Gone => return,
         };
-        if by == EndedBy::Remote && self.rings_again(now, id, part) {
+        if by == EndedBy::Remote && (self.rings_again(now, id, part) || self.lets_go(now, id)) {
             return;
         }
         if by == EndedBy::Remote {

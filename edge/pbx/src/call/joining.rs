@@ -7,17 +7,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use offhook_media::engine::MediaPort;
-use offhook_sip::header::{HeaderName, Headers, NameAddr, Replaces};
+use offhook_sip::header::{HeaderName, Headers, NameAddr};
 use offhook_sip::message::StatusCode;
 use offhook_sma::action::LegTag;
 use offhook_sma::event::Status;
 use tokio::sync::{mpsc, oneshot};
 
+use super::consultation::Asks;
 use super::identity;
 use super::leg::{LegId, Part, Party, Way};
 use super::passing::Lent;
 use super::runner::Running;
-use super::transfer::{Stage, Transferor};
 use super::{Call, Control, Done};
 use crate::failure;
 
@@ -41,7 +41,7 @@ pub(super) struct Partner {
 /// Who a party is, for the display of the other one.
 #[derive(Debug, Clone)]
 pub(crate) struct Shown {
-    number: String,
+    pub(super) number: String,
     name: Option<String>,
     /// It does not want to be shown.
     hidden: bool,
@@ -50,38 +50,39 @@ pub(crate) struct Shown {
 /// Asks a call to put our party in the place of the phone that it has in common with us.
 #[derive(Debug)]
 pub(crate) struct Join {
+    pub(super) asks: Asks,
     /// The phone's dialog; `None`: the asked call is to take our party instead of its partner.
-    dialog: Option<Dialog>,
+    pub(super) dialog: Option<Dialog>,
     /// The phone's extension.
-    by: String,
-    port: Arc<MediaPort>,
-    beside: Vec<Lent>,
-    party: Party,
-    shown: Shown,
-    control: mpsc::Sender<Control>,
+    pub(super) by: String,
+    pub(super) port: Arc<MediaPort>,
+    pub(super) beside: Vec<Lent>,
+    pub(super) party: Party,
+    pub(super) shown: Shown,
+    pub(super) control: mpsc::Sender<Control>,
     /// The call that passed this on, in the place of `dialog`.
-    via: Option<mpsc::Sender<Control>>,
+    pub(super) via: Option<mpsc::Sender<Control>>,
     /// Somebody talks to an emergency service in it: no limit of either call ends it.
-    emergency: bool,
-    life: oneshot::Receiver<()>,
-    answer: oneshot::Sender<Result<Joined, JoinRefused>>,
+    pub(super) emergency: bool,
+    pub(super) life: oneshot::Receiver<()>,
+    pub(super) answer: oneshot::Sender<Result<Joined, JoinRefused>>,
 }
 
-#[derive(Debug)]
-struct Dialog {
-    call_id: Box<str>,
-    tags: [Box<str>; 2],
+#[derive(Debug, Clone)]
+pub(super) struct Dialog {
+    pub(super) call_id: Box<str>,
+    pub(super) tags: [Box<str>; 2],
 }
 
 /// The answer: who is there now.
 #[derive(Debug)]
 pub(crate) struct Joined {
-    port: Arc<MediaPort>,
-    party: Party,
-    shown: Shown,
-    control: mpsc::Sender<Control>,
-    emergency: bool,
-    life: oneshot::Receiver<()>,
+    pub(super) port: Arc<MediaPort>,
+    pub(super) party: Party,
+    pub(super) shown: Shown,
+    pub(super) control: mpsc::Sender<Control>,
+    pub(super) emergency: bool,
+    pub(super) life: oneshot::Receiver<()>,
 }
 
 /// Why not.
@@ -95,6 +96,21 @@ pub(crate) enum JoinRefused {
     Busy,
     /// Nobody has answered it: it was given up, the number can be called.
     NotTalking { dialled: String },
+    /// It talks with somebody outside, and waits for what the cloud says.
+    Talking { dialled: String },
+    /// The phone has both of its calls still.
+    Kept,
+}
+
+impl Join {
+    /// Refuses, and gives who asked and its life. `None`: it is gone.
+    pub(super) fn refuse_for(
+        self,
+        why: JoinRefused,
+    ) -> Option<(mpsc::Sender<Control>, oneshot::Receiver<()>)> {
+        self.answer.send(Err(why)).ok()?;
+        Some((self.control, self.life))
+    }
 }
 
 enum Place {
@@ -105,60 +121,16 @@ enum Place {
 }
 
 impl Call {
-    /// Asks the call that Replaces names.
-    pub(super) fn ask_to_join(&mut self, now: Instant, replaces: &Replaces, number: String) {
-        // RFC 3891 §3 has the tags as the one who is asked sees them. Phones that know only their
-        // own side of it write them the other way round.
-        let tags = [replaces.to_tag.clone(), replaces.from_tag.clone()];
-        let own = self.entry.control();
-        let found = tags.iter().find_map(|tag| self.entry.call_of(&replaces.call_id, tag));
-        let Some(other) = found.filter(|other| !other.same_channel(own)) else {
-            return self.transfer_failed(now, StatusCode::CALL_DOES_NOT_EXIST.code());
-        };
-        let own = own.clone();
-        let Some(transfer) = &self.transfer else { return };
-        let (remaining, by) = (transfer.remaining, transfer.extension.clone());
-        let leg = self.leg_ref(remaining);
-        let found = leg.and_then(|l| Some((l.media.as_ref()?.port.clone()?, l.party.clone())));
-        let Some((port, party)) = found else { return self.transfer_failed(now, 500) };
-        let (life, ends) = oneshot::channel();
-        let (answer, answered) = oneshot::channel();
-        let dialog = Some(Dialog { call_id: replaces.call_id.clone(), tags });
-        let shown = self.shown(remaining);
-        let (via, emergency) = (None, self.emergency);
-        let beside = self.lent(remaining);
-        let join = Join {
-            dialog,
-            by,
-            port,
-            beside,
-            party,
-            shown,
-            control: own,
-            via,
-            emergency,
-            life: ends,
-            answer,
-        };
-        if other.try_send(Control::Join(Box::new(join))).is_err() {
-            return self.transfer_failed(now, StatusCode::CALL_DOES_NOT_EXIST.code());
-        }
-        let run = self.run_id();
-        if let Some(transfer) = &mut self.transfer {
-            transfer.stage = Stage::Joining { run, number, life };
-        }
-        self.work.push(Box::pin(async move {
-            let joined = match tokio::time::timeout(ANSWER, answered).await {
-                Ok(Ok(joined)) => joined,
-                Ok(Err(_)) | Err(_) => Err(JoinRefused::Unknown),
-            };
-            Done::Joined { run, joined }
-        }));
-    }
-
     /// Another call asks.
     pub(super) fn on_join(&mut self, now: Instant, mut join: Join) {
-        let (replaced, remaining) = match self.place_for(&join) {
+        let consulted = self.consulted.take_if(|known| known.is_awaited_by(&join.control));
+        let let_go = consulted.is_some_and(|known| known.is_let_go());
+        let (replaced, remaining) = match self.place_for(&join, let_go) {
+            Ok(Place::Here { replaced: Some(phone), remaining })
+                if join.asks == Asks::Move && self.was_called_outside(remaining) =>
+            {
+                return self.await_cloud(now, join, phone);
+            }
             Ok(Place::Here { replaced, remaining }) => (replaced, remaining),
             Ok(Place::Elsewhere) => {
                 join.dialog = None;
@@ -203,18 +175,16 @@ impl Call {
         if join.answer.send(Ok(joined)).is_err() {
             // It gave up waiting: nothing was changed here.
             not_joined(join.via.as_ref());
+            if let_go {
+                return self.nobody_left(now);
+            }
             return self.music_for_hold();
         }
         if join.emergency {
             self.becomes_emergency();
         }
-        if let Some(leg) = replaced.and_then(|id| self.leg(id)) {
-            let tag = leg.tag();
-            leg.part = Part::Leaving;
-            leg.session.hangup(now, Headers::new());
-            if let Some(tag) = tag {
-                self.transaction.set_status(tag, Status::Disconnected);
-            }
+        if let Some(phone) = replaced {
+            self.leaves_its_place(now, phone);
         }
         self.let_hear(&port, &join.port);
         let ours = self.lent(remaining);
@@ -227,9 +197,28 @@ impl Call {
         self.music_for_hold();
     }
 
-    fn place_for(&self, join: &Join) -> Result<Place, JoinRefused> {
-        if self.transfer.is_some() {
+    /// Somebody else takes a phone's place in the call: its leg ends.
+    pub(super) fn leaves_its_place(&mut self, now: Instant, phone: LegId) {
+        let Some(leg) = self.leg(phone) else { return };
+        let Some(tag) = leg.tag() else { return };
+        leg.part = Part::Leaving;
+        leg.session.hangup(now, Headers::new());
+        self.transaction.set_status(tag, Status::Disconnected);
+    }
+
+    /// `let_go`: the phone has hung up here already.
+    fn place_for(&self, join: &Join, let_go: bool) -> Result<Place, JoinRefused> {
+        if self.transfer.is_some() || self.consulted.is_some() {
             return Err(JoinRefused::Busy);
+        }
+        if let_go {
+            let remaining =
+                self.legs.iter().find(|leg| leg.tag().is_some() && leg.port().is_some());
+            let remaining = remaining.ok_or(JoinRefused::Unknown)?.id;
+            return Ok(Place::Here { replaced: None, remaining });
+        }
+        if join.asks == (Asks::JoinLetGo { caller: false }) {
+            return Err(JoinRefused::Kept);
         }
         let Some(dialog) = &join.dialog else {
             let partner = self.partner.as_deref().zip(join.via.as_ref());
@@ -272,72 +261,13 @@ impl Call {
         }
     }
 
-    /// The other call's answer.
-    pub(super) fn on_joined(
-        &mut self,
-        now: Instant,
-        wanted: u64,
-        joined: Result<Joined, JoinRefused>,
-    ) {
-        let Some(transfer) = &mut self.transfer else { return };
-        let number = match &mut transfer.stage {
-            Stage::Joining { run, number, .. } if *run == wanted => std::mem::take(number),
-            _ => return,
-        };
-        let Joined { port, party, shown, control, emergency, life } = match joined {
-            Ok(joined) => joined,
-            Err(JoinRefused::NotTalking { dialled }) => {
-                transfer.stage = Stage::Asked;
-                if !self.is_settled() {
-                    // Something began while the other call was asked.
-                    return self.transfer_failed(now, 480);
-                }
-                let number = if dialled.is_empty() { number } else { dialled };
-                // That call is given up. The cloud moves its own leg there, where it has one.
-                if !self.ask_cloud(now, &number) {
-                    self.call_target(now, &number);
-                }
-                return;
-            }
-            Err(refused) => {
-                self.timeline.note(now, None, format!("its other call: {refused:?}"));
-                let status = match refused {
-                    JoinRefused::NotYours => 403,
-                    JoinRefused::Busy => 480,
-                    JoinRefused::Unknown | JoinRefused::NotTalking { .. } => 481,
-                };
-                return self.transfer_failed(now, status);
-            }
-        };
-        self.report(now, StatusCode::OK);
-        let Some(transfer) = self.transfer.take() else { return };
-        let Stage::Joining { life: ours, .. } = transfer.stage else { return };
-        if let Transferor::Leg { id, part, gone, .. } = transfer.by {
-            let tag = if part == Part::Caller { LegTag::A } else { LegTag::B };
-            self.transaction.set_status(tag, Status::Disconnected);
-            if !gone {
-                self.leave(now, id);
-            }
-        }
-        let text = format!("the call is put through to {}", shown.number);
-        self.timeline.note(now, None, text);
-        self.record.destination = Some(party.label());
-        if emergency {
-            self.becomes_emergency();
-        }
-        self.keep_record();
-        self.take_partner(control, port, party, life, ours);
-        self.tell_who(now, transfer.remaining, &shown);
-        self.music_for_hold();
-    }
-
     /// An emergency call is never ended by a limit of ours, whichever of the joined calls has it.
     pub(super) fn becomes_emergency(&mut self) {
         self.emergency = true;
         (self.ends_at, self.silence_check) = (None, None);
     }
 
-    fn take_partner(
+    pub(super) fn take_partner(
         &mut self,
         control: mpsc::Sender<Control>,
         port: Arc<MediaPort>,

@@ -52,6 +52,8 @@ impl Call {
     /// The remaining party is gone, or the whole call ends: the phone that asked is told and hung
     /// up.
     pub(super) fn end_transfer(&mut self, now: Instant) {
+        // What was said before is no reason.
+        self.report_with(None);
         self.report(now, StatusCode::REQUEST_TERMINATED);
         if let Some(Transferor::Leg { id, gone: false, .. }) = self.transfer.take().map(|t| t.by) {
             self.hang_up_leg(now, id);

@@ -158,6 +158,7 @@ impl Call {
     }
 
     pub(super) fn on_play_ended(&mut self, now: Instant, id: u64, by: PlayEnd) {
+        self.parting_said(now, id);
         match &mut self.running {
             Running::Playing { playback } if *playback == id => {
                 if self.script.running().is_none() {

@@ -19,9 +19,9 @@
 //!   [`meeting`]: what needs a service of AWS.
 //! * [`passing`]: what goes from leg to leg untouched.
 //! * [`transfer`]: a phone puts its call through (REFER): [`handover`] to a number, [`joining`] to
-//!   another call of its own, [`cloud`] to where the caller came from ([`homeward`], [`held`]), by
-//!   keys ([`code`]), [`called_back`] when that does not take him; [`reports`] and [`leaving`]: what
-//!   becomes of the phone.
+//!   another call of its own ([`consultation`]), [`cloud`] to where the caller came from ([`homeward`], [`held`],
+//!   [`consulted`]), by keys ([`code`]), [`called_back`] when that does not take him; [`reports`] and
+//!   [`leaving`]: what becomes of the phone.
 //! * [`conference`]: legs in a room; [`three_way`]: a phone brings two of its calls into one.
 //! * [`supervised`]: somebody listens to the call; [`supervising`]: the leg of who does.
 //! * [`identity`], [`best`], [`origin`], [`context`]: pure rules. [`screens`]: what a screen
@@ -37,6 +37,8 @@ mod called_back;
 mod cloud;
 mod code;
 mod conference;
+mod consultation;
+mod consulted;
 mod context;
 mod created;
 mod ending;
@@ -102,6 +104,7 @@ use self::bridge::Bridging;
 use self::called_back::GivenBack;
 use self::code::Keys;
 use self::conference::Conferring;
+use self::consulted::Consulted;
 pub(crate) use self::created::Created;
 pub(crate) use self::house::{Begins, House, NewCall};
 pub use self::house::{Services, Settings};
@@ -218,6 +221,8 @@ pub(crate) struct Call {
     transfer: Option<Box<Transfer>>,
     /// A phone that has just got its caller back from the cloud.
     given_back: Option<Box<GivenBack>>,
+    /// Its phone puts a caller of the cloud's through to it.
+    consulted: Option<Box<Consulted>>,
     /// Keys that may become a code.
     code_keys: Option<Keys>,
     /// The phone's other calls are asked which it holds.

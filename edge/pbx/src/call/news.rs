@@ -48,6 +48,9 @@ pub(crate) enum Control {
     MoveHeld(Box<MoveHeld>),
     /// The other call did not take the party that we passed on to it.
     NotJoined,
+    /// The cloud has taken the party that a phone puts through to this call, and calls anew whom it
+    /// has asked.
+    Freed { by: mpsc::Sender<Control> },
     /// How the transfer that we asked the other call for goes: a SIP status.
     Progress(u16),
     /// A supervisor's call wants to listen to this one.
@@ -113,7 +116,17 @@ pub(super) enum Done {
         run: u64,
         answer: Result<(), CloudError>,
     },
-    AskingMusic {
+    WaitingMusic {
+        leg: LegId,
+        clips: Result<Loaded, NotLoaded>,
+    },
+    /// Nobody asks the cloud any more for whom a phone puts through to this call.
+    NotAwaited {
+        run: u64,
+    },
+    Parting {
+        run: u64,
+        leg: LegId,
         clips: Result<Loaded, NotLoaded>,
     },
     Ordered(Outcome),

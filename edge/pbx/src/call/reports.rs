@@ -92,12 +92,12 @@ impl Call {
         }
     }
 
-    /// The next report is in these words.
-    pub(super) fn report_with(&mut self, words: &'static str) {
+    /// The next report is in these words; `None`: in those of its status.
+    pub(super) fn report_with(&mut self, words: Option<&'static str>) {
         let Some(transfer) = &mut self.transfer else { return };
-        transfer.words = Some(words);
+        transfer.words = words;
         if let Transferor::Leg { report: Some(report), .. } = &mut transfer.by {
-            report.words = Some(words);
+            report.words = words;
         }
     }
 

@@ -118,6 +118,7 @@ impl Call {
             self.first_action_by,
             self.cloud_deadline(),
             self.code_deadline(),
+            self.parting_deadline(),
         ];
         sessions.chain(others.into_iter().flatten()).min()
     }
@@ -145,6 +146,7 @@ impl Call {
         self.first_action_timeout(now);
         self.cloud_timeout(now);
         self.code_timeout(now);
+        self.parting_timeout(now);
     }
 
     pub(super) fn on_done(&mut self, now: Instant, done: Done) {
@@ -172,7 +174,9 @@ impl Call {
             Done::WatchedGone { run } => self.on_watched_gone(now, run),
             Done::SupervisorGone { run } => self.on_supervisor_gone(now, run),
             Done::Cloud { run, answer } => self.on_cloud(now, run, answer),
-            Done::AskingMusic { clips } => self.on_music_asked(now, clips),
+            Done::WaitingMusic { leg, clips } => self.on_waiting_music(now, leg, clips),
+            Done::NotAwaited { run } => self.on_not_awaited(now, run),
+            Done::Parting { run, leg, clips } => self.on_parting_words(now, run, leg, clips),
             Done::Ordered(outcome) => self.on_ordered(now, outcome),
             Done::Found { run, leg, found } => self.on_found(now, run, leg, found),
             Done::Brought { leg, outcome } => self.on_brought(now, leg, outcome),
@@ -195,6 +199,7 @@ impl Call {
             Control::AskHeld(ask) => self.on_ask_held(*ask),
             Control::MoveHeld(order) => self.on_move_held(now, *order),
             Control::NotJoined => self.music_for_hold(),
+            Control::Freed { by } => self.on_freed(now, &by),
             Control::Progress(status) => self.on_progress(now, status),
             Control::Watch(watch) => self.on_watch(now, *watch),
             Control::Supervises { control, how } => self.on_supervises(now, &control, how),

@@ -22,7 +22,8 @@ use offhook_sma::session::Transaction;
 use tokio::sync::{mpsc, oneshot};
 
 use super::asking::Tell;
-use super::cloud::InCloud;
+use super::cloud::{InCloud, Stays};
+use super::consultation::Consultation;
 use super::held::Outcome;
 use super::identity::{self, Caller};
 use super::joining::Partner;
@@ -56,6 +57,8 @@ pub(super) struct Transfer {
     pub(super) words: Option<&'static str>,
     /// It leads to a room in which the phone stays.
     pub(super) meets: Option<Box<Meets>>,
+    /// The other call of the phone that it leads to, until it is known what becomes of that.
+    pub(super) consultation: Option<Box<Consultation>>,
 }
 
 /// Who asked for it.
@@ -92,8 +95,13 @@ pub(super) enum Stage {
     Asked,
     /// The target's application runs the call.
     Calling(Box<Before>),
-    /// Another call was asked to take the party; dropped, the other call hears that we gave up.
-    Joining { run: u64, number: String, life: oneshot::Sender<()> },
+    /// Another call was asked to take the party.
+    Joining {
+        run: u64,
+        number: String,
+        /// The cloud did not take the party: why.
+        instead: Option<Stays>,
+    },
     /// The other call, which has the party, carries it out.
     Elsewhere,
     /// The cloud, which has the party's own leg, was asked to.
@@ -224,7 +232,7 @@ impl Call {
     /// Both parties talk, and the application has nothing on its mind.
     pub(super) fn is_settled(&self) -> bool {
         let quiet = self.app_queue.is_empty() && !self.awaiting_reply && self.app.is_some();
-        quiet && self.does_nothing()
+        quiet && self.does_nothing() && self.consulted.is_none()
     }
 
     /// Nothing runs or waits to be run, whatever the application thinks about.
@@ -315,8 +323,17 @@ fn answer_to(asked: &Result<(Refer, String), StatusCode>) -> (StatusCode, Header
 impl Transfer {
     pub(super) fn new(by: Transferor, remaining: LegId, extension: String) -> Self {
         let stage = Stage::Asked;
-        let (by_keys, orderer, words, meets) = (false, None, None, None);
-        Self { by, remaining, extension, stage, by_keys, orderer, words, meets }
+        Self {
+            by,
+            remaining,
+            extension,
+            stage,
+            by_keys: false,
+            orderer: None,
+            words: None,
+            meets: None,
+            consultation: None,
+        }
     }
 
     /// Tells the call of the phone that ordered it how it ended.
