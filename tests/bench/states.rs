@@ -86,7 +86,7 @@ fn run(machine: &Arc<Machine>, input: &Value, now: Timestamp) -> Outcome<u64> {
         role_arn: "arn:aws:iam::000000000000:role/r".to_owned(),
         machine_arn: "arn:aws:states:us-east-1:000000000000:stateMachine:m".to_owned(),
         machine_name: "m".to_owned(),
-        input: input.clone(),
+        input: input.clone().into(),
         seed: [1; 32],
         missing_activities: Vec::new(),
     };

@@ -40,7 +40,7 @@ fn change(name: &str, step: u64) -> ExecutionChange {
         status: if ended { ExecutionStatus::Succeeded } else { ExecutionStatus::Running },
         started: Timestamp::UNIX_EPOCH,
         stopped: ended.then_some(Timestamp::UNIX_EPOCH),
-        input: "{}".into(),
+        input: "{}".to_owned().into(),
         output: None,
         error: None,
         cause: None,

@@ -48,7 +48,7 @@ impl Call {
             role_arn: "r".to_owned(),
             machine_arn: "arn:aws:states:us-east-1:1:stateMachine:m".to_owned(),
             machine_name: "m".to_owned(),
-            input,
+            input: input.into(),
             seed: [1; 32],
             missing_activities: Vec::new(),
         };

@@ -78,6 +78,12 @@ impl std::fmt::Display for MachineRef {
     }
 }
 
+/// In hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+}
+
 /// Whether it may be the name of a machine or an execution (API reference, `StartExecution`:
 /// no white space, brackets, wildcards and special characters).
 pub fn is_name(name: &str) -> bool {

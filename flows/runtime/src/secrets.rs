@@ -5,10 +5,11 @@
 //! execution from then on. The execution itself goes on with it.
 
 use offhook_asl::history::{Details, Event, EventId};
+use offhook_asl::json::Text;
 use offhook_asl::machine::Machine;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Words that say it, alone or as a part of `askForPin`, `customer_pin`, `Check the PIN`.
 const WORDS: [&str; 8] =
@@ -31,11 +32,14 @@ fn is_word(word: &str, of: &[&str]) -> bool {
 
 /// Whether the name of a state, or its comment, says that its caller gives a secret.
 pub fn is_secret_state(text: &str) -> bool {
-    words(text).any(|word| is_word(word, &WORDS))
+    speaks_of_secrets(text) && words(text).any(|word| is_word(word, &WORDS))
 }
 
 /// Whether the name of a value says that it is a secret: `Pin`, `customerPinCode`; not `PinTries`.
 pub fn is_secret_name(text: &str) -> bool {
+    if !speaks_of_secrets(text) {
+        return false;
+    }
     let words: Vec<&str> = words(text).collect();
     match words.as_slice() {
         [.., before, last] if is_word(last, &TAILS) => is_word(before, &WORDS),
@@ -69,6 +73,7 @@ pub struct Secrets {
 impl Secrets {
     /// Learns from events, in their order.
     pub(crate) fn learn(&mut self, machine: &Machine, events: &[Event]) {
+        let mut seen = Seen::new();
         for event in events {
             let before = self.states.remove(&event.previous_event_id);
             let state = match &event.details {
@@ -79,7 +84,7 @@ impl Secrets {
                 let comment = machine.state_comment(state);
                 is_secret_state(state) || comment.is_some_and(is_secret_state)
             });
-            self.values.look(event, marked);
+            self.values.look(event, marked, &mut seen);
             if let Some(state) = state {
                 self.states.insert(event.id, state);
             }
@@ -92,6 +97,9 @@ impl Secrets {
     }
 }
 
+/// Values whose texts were looked at, for digits or not. They stay as long as their events.
+type Seen = HashSet<(usize, bool)>;
+
 /// Values to be masked.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Values(Vec<String>);
@@ -100,14 +108,20 @@ impl Values {
     /// All digits that callers gave in these events.
     pub fn digits_of<'a>(events: impl IntoIterator<Item = &'a Event>) -> Self {
         let mut values = Self::default();
-        events.into_iter().for_each(|event| values.look(event, true));
+        let mut seen = Seen::new();
+        events.into_iter().for_each(|event| values.look(event, true, &mut seen));
         values
     }
 
-    fn look(&mut self, event: &Event, digits: bool) {
-        let mut text = |text: &str| {
-            if (digits && text.contains(DIGITS)) || speaks_of_secrets(text) {
-                self.find(&serde_json::from_str(text).unwrap_or_default(), digits);
+    /// Looks at the texts of an event; not at one of a value whose text was `seen`.
+    fn look(&mut self, event: &Event, digits: bool, seen: &mut Seen) {
+        let mut text = |text: &Text| {
+            let new = text.address().is_none_or(|address| seen.insert((address, digits)));
+            if new
+                && ((digits && text.contains(DIGITS)) || speaks_of_secrets(text))
+                && let Some(value) = text.value()
+            {
+                self.find(&value, digits);
             }
         };
         match &event.details {
@@ -117,11 +131,12 @@ impl Values {
             Some(Details::ExecutionStarted(started)) => text(&started.input),
             Some(Details::StateExited(exited)) => {
                 text(&exited.output);
-                let variables = exited.assigned_variables.iter().flatten();
-                for (_, value) in variables.filter(|(name, _)| is_secret_name(name)) {
-                    // A variable's value is a JSON text.
-                    let inner = value.as_str().and_then(|text| serde_json::from_str(text).ok());
-                    self.add_value(&inner.unwrap_or_else(|| value.clone()));
+                let variables = exited.assigned_variables.iter().flat_map(|assigned| &assigned.0);
+                for (_, text) in variables.filter(|(name, _)| is_secret_name(name)) {
+                    match text.value() {
+                        Some(value) => self.add_value(&value),
+                        None => self.add(text),
+                    }
                 }
             }
             _ => {}

@@ -47,12 +47,21 @@ impl Reply {
     /// # Errors
     /// The first thing that is wrong, in AWS's words.
     pub fn parse(json: &[u8]) -> Result<Self, ReplyError> {
-        let mut value: Value = match serde_json::from_slice(json) {
-            Ok(Value::Null) => return Err(ReplyError::Blank),
-            Ok(value) => value,
-            Err(_) if json.iter().all(u8::is_ascii_whitespace) => return Err(ReplyError::Blank),
-            Err(e) => return Err(ReplyError::Unreadable(e.to_string())),
-        };
+        match serde_json::from_slice(json) {
+            Ok(value) => Self::read(value),
+            Err(_) if json.iter().all(u8::is_ascii_whitespace) => Err(ReplyError::Blank),
+            Err(e) => Err(ReplyError::Unreadable(e.to_string())),
+        }
+    }
+
+    /// Reads a reply that is a value already.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, in AWS's words.
+    pub fn read(mut value: Value) -> Result<Self, ReplyError> {
+        if value.is_null() {
+            return Err(ReplyError::Blank);
+        }
         if value.get("SchemaVersion").and_then(Value::as_str) != Some(crate::SCHEMA_VERSION) {
             return Err(ReplyError::SchemaVersion);
         }

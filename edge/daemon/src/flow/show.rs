@@ -44,7 +44,7 @@ pub(super) fn show(place: &Place, wanted: &Wanted<'_>, how: &How<'_>) -> Result<
     let taken = path(&events);
     let digits = if how.digits { Values::default() } else { Values::digits_of(&events) };
     let hidden = |text: Option<String>| text.map(|text| digits.mask_text(&text));
-    record.input = digits.mask_text(&record.input);
+    record.input = digits.mask_text(&record.input).into();
     record.output = hidden(record.output);
     record.cause = hidden(record.cause);
     if let Some(file) = how.svg {

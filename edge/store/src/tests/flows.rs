@@ -35,7 +35,7 @@ fn record(name: &str, started: i64) -> ExecutionRecord {
         status: ExecutionStatus::Running,
         started: at(started),
         stopped: None,
-        input: "{}".into(),
+        input: "{}".to_owned().into(),
         output: None,
         error: None,
         cause: None,

@@ -5,6 +5,7 @@ use super::record::after;
 use super::state::{Fault, Phase, StrandId};
 use crate::failure::Failure;
 use crate::history::{Details, Entered, EventType, Truncation};
+use crate::json::{Json, Text};
 use crate::jsonata::Expected;
 use crate::machine::Machine;
 use crate::machine::model::{Kind, Setting, State, Wait};
@@ -29,7 +30,7 @@ impl Execution {
         let before = strand.last;
         let details = Details::StateEntered(Entered {
             name: state.name.clone(),
-            input: strand.frame.input.to_string(),
+            input: Text::from(&strand.frame.input),
             input_details: Truncation::default(),
         });
         strand.frame.phase = Phase::Attempt;
@@ -63,8 +64,8 @@ impl Execution {
         let Some(sight) = self.sight(id, state, None) else { return Ok(()) };
         let input = sight.effective_input()?;
         let result = match (fixed, &state.arguments) {
-            (Some(fixed), _) => fixed.clone(),
-            (None, Some(arguments)) => sight.payload(arguments, &input, "Arguments")?,
+            (Some(fixed), _) => Json::from(fixed.clone()),
+            (None, Some(arguments)) => sight.payload(arguments, &input, "Arguments")?.into(),
             (None, None) => input,
         };
         self.leave(id, state, Some(result))
@@ -107,7 +108,7 @@ impl Execution {
         cause: Option<&Setting>,
     ) -> Result<Fault, Fault> {
         let Some(sight) = self.sight(id, state, None) else { return Ok(Fault::told(None, None)) };
-        let input = &sight.frame.input;
+        let input = &*sight.frame.input;
         let word = |setting: Option<&Setting>| -> Result<Option<String>, Fault> {
             let Some(setting) = setting else { return Ok(None) };
             match sight.setting(setting, input, Expected::String)? {

@@ -5,6 +5,7 @@ use super::exit::{Leaving, assign, evaluate_output};
 use super::sight::Sight;
 use super::state::{Fault, StrandId};
 use crate::failure::Failure;
+use crate::json::Json;
 use crate::jsonata::{Expected, JsonataTemplate};
 use crate::machine::model::{
     Is, Language, Operand, Operator, Order, Payload, Rule, Setting, State, StateId, Test,
@@ -57,7 +58,7 @@ impl Execution {
 fn leave(
     sight: &Sight<'_>,
     state: &State,
-    input: &Value,
+    input: &Json,
     (assigns, output): (Option<&Payload>, Option<&JsonataTemplate>),
     place: &str,
     next: StateId,
@@ -66,9 +67,9 @@ fn leave(
     let scope = sight.of(input, states.as_ref());
     let assigned = assign(assigns, &scope, &format!("{place}Assign"))?;
     let output = match state.language {
-        Language::JsonPath => state.output_path.apply(&scope, "OutputPath")?,
+        Language::JsonPath => state.output_path.apply(&scope, input, "OutputPath")?,
         Language::Jsonata => evaluate_output(output, &scope, &format!("{place}Output"))?
-            .unwrap_or_else(|| sight.frame.input.clone()),
+            .map_or_else(|| sight.frame.input.clone(), Json::from),
     };
     Ok(Leaving { output, assigned, next: Some(next) })
 }

@@ -1,5 +1,6 @@
 //! What an execution asks of its driver, and what the driver may answer.
 
+use crate::json::Json;
 use crate::machine::Resource;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -35,7 +36,7 @@ pub struct TaskCall {
     /// What to call.
     pub resource: Resource,
     /// The evaluated `Parameters` or `Arguments`.
-    pub arguments: Value,
+    pub arguments: Json,
     /// The token of `.waitForTaskToken`, `.sync` and activities.
     pub task_token: Option<String>,
     /// The region of the execution.

@@ -4,17 +4,17 @@ use super::Execution;
 use super::sight::Sight;
 use super::state::{Fault, Frame, StrandId};
 use crate::failure::{Failure, names};
-use crate::history::{Details, EventType, Exited, Truncation};
+use crate::history::{Assigned, Details, EventType, Exited, Truncation};
+use crate::json::{Json, Text, fits, is_shallow};
 use crate::jsonata::JsonataTemplate;
 use crate::limits;
 use crate::machine::model::{Language, Payload, State, StateId};
-use crate::scope::Variables;
-use crate::value::most_bytes;
+use crate::value::weight;
 use serde_json::{Map, Value};
 
 /// How a state is left.
 pub(super) struct Leaving {
-    pub(super) output: Value,
+    pub(super) output: Json,
     pub(super) assigned: Option<Map<String, Value>>,
     pub(super) next: Option<StateId>,
 }
@@ -29,8 +29,8 @@ impl Execution {
             let scope = sight.of(&input, states.as_ref());
             let assigned = assign(state.assign.as_ref(), &scope, "Assign")?;
             let output = match (state.language, &state.output) {
-                (Language::Jsonata, Some(output)) => output.evaluate(&scope, "Output")?,
-                _ => state.output_path.apply(&scope, "OutputPath")?,
+                (Language::Jsonata, Some(output)) => output.evaluate(&scope, "Output")?.into(),
+                _ => state.output_path.apply(&scope, &input, "OutputPath")?,
             };
             Leaving { output, assigned, next: state.next }
         };
@@ -42,11 +42,11 @@ impl Execution {
         &mut self,
         id: StrandId,
         state: &State,
-        result: Option<Value>,
+        result: Option<Json>,
     ) -> Result<(), Fault> {
         let leaving = {
             let Some(sight) = self.sight(id, state, self.own_token(id)) else { return Ok(()) };
-            let result = result.unwrap_or(Value::Null);
+            let result = result.unwrap_or_default();
             match state.language {
                 Language::JsonPath => leave_by_paths(&sight, state, result)?,
                 Language::Jsonata => leave_by_query(&sight, state, result)?,
@@ -62,13 +62,16 @@ impl Execution {
         state: &State,
         leaving: Leaving,
     ) -> Result<(), Fault> {
-        let text = bounded(&state.name, &leaving.output)?;
-        self.written += text.len();
+        // What was a payload already was looked at then.
+        if !self.strand(id).is_some_and(|strand| strand.frame.input.is(&leaving.output)) {
+            bounded(&state.name, &leaving.output)?;
+        }
+        self.written += weight(&leaving.output);
         let assigned = self.assign(id, leaving.assigned)?;
         let now = self.core.now;
         let details = Details::StateExited(Exited {
             name: state.name.clone(),
-            output: text,
+            output: Text::from(&leaving.output),
             output_details: Truncation::default(),
             assigned_variables_details: assigned.as_ref().map(|_| Truncation::default()),
             assigned_variables: assigned,
@@ -92,53 +95,38 @@ impl Execution {
         Ok(())
     }
 
-    /// Assigns, and gives the event's texts. All were evaluated before the first is assigned.
+    /// Assigns, and gives what the event tells. All were evaluated before the first is assigned.
     fn assign(
         &mut self,
         id: StrandId,
         assigned: Option<Map<String, Value>>,
-    ) -> Result<Option<Map<String, Value>>, Failure> {
+    ) -> Result<Option<Assigned>, Failure> {
         let Some(assigned) = assigned else { return Ok(None) };
         assigned.values().try_for_each(shallow)?;
-        let texts: Map<String, Value> = assigned
-            .iter()
-            .map(|(name, value)| (name.clone(), Value::String(value.to_string())))
-            .collect();
-        let bytes: usize = texts.values().filter_map(Value::as_str).map(str::len).sum();
         let Some(strand) = self.strand_mut(id) else { return Ok(None) };
-        if bytes > limits::PAYLOAD_BYTES || !holds(&strand.variables, bytes) {
+        let held = strand.variables.own().map(|(_, value)| value);
+        if !fits(assigned.values(), limits::PAYLOAD_BYTES)
+            || !fits(held.chain(assigned.values()), limits::VARIABLES_BYTES)
+        {
             return Err(Failure::new(
                 names::DATA_LIMIT_EXCEEDED,
                 "The size of the assigned variables exceeds the maximum number of bytes service limit.",
             ));
         }
+        let mut told = Vec::with_capacity(assigned.len());
         for (name, value) in assigned {
+            let value = Json::from(value);
+            told.push((name.clone(), Text::from(&value)));
             strand.variables.assign(name, value);
         }
-        Ok(Some(texts))
+        Ok(Some(Assigned(told)))
     }
 }
 
-/// Whether there is room for `more` bytes beside the variables that are there. They are written out
-/// only when it is a near thing.
-fn holds(variables: &Variables, more: usize) -> bool {
-    let room = limits::VARIABLES_BYTES.saturating_sub(more);
-    let most: usize = variables.own().map(|(_, value)| most_bytes(value)).sum();
-    if most <= room {
-        return more <= limits::VARIABLES_BYTES;
-    }
-    let held: usize = variables.own().map(|(_, value)| value.to_string().len()).sum();
-    held + more <= limits::VARIABLES_BYTES
-}
-
-/// The text of a payload, if it is neither too long nor too deep.
-pub(super) fn bounded(what: &str, value: &Value) -> Result<String, Failure> {
+/// Refuses a payload that is too long or too deep.
+pub(super) fn bounded(what: &str, value: &Value) -> Result<(), Failure> {
     shallow(value)?;
-    let text = value.to_string();
-    if text.len() <= limits::PAYLOAD_BYTES {
-        return Ok(text);
-    }
-    Err(too_long(what))
+    if fits(std::iter::once(value), limits::PAYLOAD_BYTES) { Ok(()) } else { Err(too_long(what)) }
 }
 
 /// AWS's words for a result that is too long.
@@ -154,20 +142,11 @@ pub(super) fn too_long(what: &str) -> Failure {
 
 /// Refuses what is nested so deep that a snapshot of it could not be read.
 pub(super) fn shallow(value: &Value) -> Result<(), Failure> {
-    if is_shallow(value, limits::PAYLOAD_DEPTH) {
+    if is_shallow(value) {
         return Ok(());
     }
     let cause = format!("A payload is nested more than {} deep.", limits::PAYLOAD_DEPTH);
     Err(Failure::runtime(cause))
-}
-
-fn is_shallow(value: &Value, left: usize) -> bool {
-    match value {
-        Value::Array(_) | Value::Object(_) if left == 0 => false,
-        Value::Array(items) => items.iter().all(|item| is_shallow(item, left - 1)),
-        Value::Object(members) => members.values().all(|member| is_shallow(member, left - 1)),
-        _ => true,
-    }
 }
 
 /// The variables an `Assign` gives.
@@ -182,18 +161,18 @@ pub(super) fn assign(
     }
 }
 
-fn leave_by_paths(sight: &Sight<'_>, state: &State, result: Value) -> Result<Leaving, Failure> {
+fn leave_by_paths(sight: &Sight<'_>, state: &State, result: Json) -> Result<Leaving, Failure> {
     let result = match &state.result_selector {
-        Some(selector) => selector.evaluate(&sight.of(&result, None))?,
+        Some(selector) => selector.evaluate(&sight.of(&result, None))?.into(),
         None => result,
     };
     let assigned = assign(state.assign.as_ref(), &sight.of(&result, None), "Assign")?;
     let merged = state.result_path.merge(&sight.frame.input, result)?;
-    let output = state.output_path.apply(&sight.of(&merged, None), "OutputPath")?;
+    let output = state.output_path.apply(&sight.of(&merged, None), &merged, "OutputPath")?;
     Ok(Leaving { output, assigned, next: state.next })
 }
 
-fn leave_by_query(sight: &Sight<'_>, state: &State, result: Value) -> Result<Leaving, Failure> {
+fn leave_by_query(sight: &Sight<'_>, state: &State, result: Json) -> Result<Leaving, Failure> {
     let extra: &[(&str, &Value)] = match state.kind.name() {
         "Pass" => &[],
         _ => &[("result", &result)],
@@ -201,8 +180,8 @@ fn leave_by_query(sight: &Sight<'_>, state: &State, result: Value) -> Result<Lea
     let states = sight.states(extra);
     let scope = sight.of(&sight.frame.input, states.as_ref());
     let assigned = assign(state.assign.as_ref(), &scope, "Assign")?;
-    let output = evaluate_output(state.output.as_ref(), &scope, "Output")?.unwrap_or(result);
-    Ok(Leaving { output, assigned, next: state.next })
+    let output = evaluate_output(state.output.as_ref(), &scope, "Output")?;
+    Ok(Leaving { output: output.map_or(result, Json::from), assigned, next: state.next })
 }
 
 /// `Output`, where there is one.

@@ -8,6 +8,7 @@ use super::record::after;
 use super::state::{Fault, Phase, ROOT, StrandId};
 use crate::failure::names;
 use crate::history::{Details, Evaluation, EventType, Fault as FaultDetails};
+use crate::json::Json;
 use crate::limits;
 use crate::machine::model::{Catcher, Kind, Language, Retrier, State};
 use serde_json::{Value, json};
@@ -153,7 +154,7 @@ impl Execution {
         catcher: &Catcher,
         fault: &Fault,
     ) -> Result<Leaving, Fault> {
-        let error = error_output(fault);
+        let error = Json::from(error_output(fault));
         let next = Some(catcher.next);
         let Some(sight) = self.sight(id, state, self.own_token(id)) else {
             return Ok(Leaving { output: error, assigned: None, next });
@@ -169,7 +170,7 @@ impl Execution {
         let scope = sight.of(&sight.frame.input, states.as_ref());
         let assigned = assign(catcher.assign.as_ref(), &scope, &place("Assign"))?;
         let output = evaluate_output(catcher.output.as_ref(), &scope, &place("Output"))?;
-        Ok(Leaving { output: output.unwrap_or_else(|| error.clone()), assigned, next })
+        Ok(Leaving { output: output.map_or(error, Json::from), assigned, next })
     }
 
     /// Nobody takes the failure here.

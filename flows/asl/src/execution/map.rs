@@ -99,7 +99,7 @@ impl Execution {
         bounded(&state.name, &input)?;
         let details = Details::MapIterationStarted(Iteration { name: state.name.clone(), index });
         let started = self.record(id, EventType::MapIterationStarted, last, Some(details));
-        if let Some(child) = self.branch(id, index, map.processor, started, input)
+        if let Some(child) = self.branch(id, index, map.processor, started, input.into())
             && let Some(child) = self.strand_mut(child)
         {
             child.item = Some(item);
@@ -174,6 +174,6 @@ impl Execution {
         }
         strand.frame.exit_from = Some(last);
         self.advance(id, EventType::MapStateSucceeded, None);
-        self.leave(id, state, Some(Value::Array(results)))
+        self.leave(id, state, Some(Value::Array(results).into()))
     }
 }

@@ -7,6 +7,7 @@ use super::state::{Call, Child, Distributed, Entry, Fault, Identity, MapRun, Pha
 use super::{Execution, ItemsCall, TaskEvent, TaskId, items};
 use crate::failure::Failure;
 use crate::history::{Details, EventId, EventType, Fault as FaultDetails};
+use crate::json::Json;
 use crate::machine::model::{Kind, Map, Reader, State};
 use crate::scope::Variables;
 use serde_json::{Value, json};
@@ -195,6 +196,7 @@ impl Execution {
         input: Value,
     ) -> Result<(), Failure> {
         bounded("ItemSelector", &input)?;
+        let input = Json::from(input);
         let name = self.core.entropy.uuid();
         let now = self.core.now;
         let Some(strand) = self.strand(id) else { return Ok(()) };
@@ -291,7 +293,7 @@ impl Execution {
         strand.frame.exit_from = Some(started);
         self.advance(id, EventType::MapRunSucceeded, None);
         self.advance(id, EventType::MapStateSucceeded, None);
-        self.leave(id, state, Some(output))
+        self.leave(id, state, Some(output.into()))
     }
 
     pub(super) fn run_failed(&mut self, id: StrandId, error: &str, cause: String) -> Fault {

@@ -39,6 +39,7 @@ pub use effect::*;
 pub use pace::Pace;
 
 use crate::history::{Details, Event, EventType, Fault as FaultDetails, Started, Truncation};
+use crate::json::{Json, Text};
 use crate::machine::Machine;
 use crate::scope::{Entropy, Variables};
 use jiff::Timestamp;
@@ -78,7 +79,7 @@ pub struct Start {
     /// The state machine's name.
     pub machine_name: String,
     /// The input.
-    pub input: Value,
+    pub input: Json,
     /// Random bytes that nobody can guess: task tokens are made of them.
     pub seed: [u8; 32],
     /// ARNs of activities that the definition names and that the host does not have: a Task that
@@ -166,14 +167,14 @@ impl Execution {
         };
         let mut execution = Self { machine, core, written: 0, pace };
         let details = Details::ExecutionStarted(Started {
-            input: execution.core.identity.input.to_string(),
+            input: Text::from(&execution.core.identity.input),
             input_details: Truncation::default(),
             role_arn: execution.core.identity.role_arn.clone(),
         });
         execution.record(ROOT, EventType::ExecutionStarted, 0, Some(details));
         let refused = exit::bounded("StartExecution", &execution.core.identity.input).err();
         if let Some(failure) = refused {
-            execution.core.identity.input = Value::Null;
+            execution.core.identity.input = Json::default();
             execution.fail_home(ROOT, Fault::told(Some(failure.error), Some(failure.cause)));
         }
         execution.run();
@@ -267,7 +268,7 @@ impl Execution {
 
     /// What it gave, once it has succeeded.
     pub fn output(&self) -> Option<&Value> {
-        self.core.output.as_ref()
+        self.core.output.as_deref()
     }
 
     /// The name of the error it ended with.

@@ -5,6 +5,7 @@ use super::exit::{bounded, too_long};
 use super::state::{Fault, Frame, Phase, Strand, StrandId};
 use crate::failure::Failure;
 use crate::history::{Details, EventId, EventType, Iteration};
+use crate::json::Json;
 use crate::limits;
 use crate::machine::model::{FlowId, Kind, State};
 use crate::value::weight;
@@ -35,13 +36,13 @@ impl Execution {
             let Some(sight) = self.sight(id, state, None) else { return Ok(()) };
             let input = sight.effective_input()?;
             match &state.arguments {
-                Some(arguments) => sight.payload(arguments, &input, "Arguments")?,
+                Some(arguments) => sight.payload(arguments, &input, "Arguments")?.into(),
                 None => input,
             }
         };
         self.room(branches.len())?;
-        let bytes = bounded(&state.name, &input)?.len();
-        held(&state.name, bytes.saturating_mul(branches.len()))?;
+        bounded(&state.name, &input)?;
+        held(&state.name, weight(&input).saturating_mul(branches.len()))?;
         let started = self.advance(id, EventType::ParallelStateStarted, None);
         let Some(strand) = self.strand_mut(id) else { return Ok(()) };
         strand.frame.phase = Phase::Parallel {
@@ -73,7 +74,7 @@ impl Execution {
         index: usize,
         flow: FlowId,
         last: EventId,
-        input: Value,
+        input: Json,
     ) -> Option<StrandId> {
         let outer = self.strand(parent)?;
         let start = self.machine.flow(flow).map_or(0, |flow| flow.start);
@@ -120,7 +121,7 @@ impl Execution {
         let results = std::mem::take(results).into_iter().flatten().collect();
         strand.frame.exit_from = Some(last);
         self.advance(id, EventType::ParallelStateSucceeded, None);
-        self.leave(id, state, Some(Value::Array(results)))
+        self.leave(id, state, Some(Value::Array(results).into()))
     }
 
     /// Ends a branch or an iteration that failed and what runs beside it, in the order of their

@@ -1,8 +1,9 @@
 //! What a state's expressions see.
 
-use super::Execution;
 use super::state::{Frame, Identity, Strand, StrandId};
+use super::{Execution, TaskId};
 use crate::failure::Failure;
+use crate::json::Json;
 use crate::jsonata::Expected;
 use crate::machine::model::{Kind, Language, Payload, Setting, State};
 use crate::path::Path;
@@ -21,20 +22,70 @@ pub(super) struct Sight<'a> {
     pub(super) context: Context<'a>,
 }
 
-/// The context object of a state; made when it is first looked at.
+/// The context object of a state. Its members are made when they are first looked at, each by
+/// itself.
 pub(super) struct Context<'a> {
     execution: &'a Execution,
     strand: &'a Strand,
     state: &'a State,
-    token: Option<String>,
+    token: Option<TaskId>,
     made: OnceCell<Value>,
+    members: [OnceCell<Option<Value>>; MEMBERS.len()],
 }
+
+/// Members of the context object, in AWS's order.
+const MEMBERS: [&str; 5] = ["Execution", "StateMachine", "State", "Map", "Task"];
 
 impl Document for Context<'_> {
     fn whole(&self) -> &Value {
-        let make = || self.execution.context(self.strand, self.state, self.token.as_deref());
-        self.made.get_or_init(make)
+        self.made.get_or_init(|| {
+            let there = |name: &&str| Some(((*name).to_owned(), self.member(name)?.clone()));
+            Value::Object(MEMBERS.iter().filter_map(there).collect())
+        })
     }
+
+    fn member(&self, name: &str) -> Option<&Value> {
+        let index = MEMBERS.iter().position(|member| *member == name)?;
+        self.members.get(index)?.get_or_init(|| self.make(name)).as_ref()
+    }
+}
+
+impl Context<'_> {
+    fn make(&self, name: &str) -> Option<Value> {
+        let identity = self.execution.identity(self.strand);
+        match name {
+            "Execution" => Some(execution_value(identity)),
+            "StateMachine" => {
+                Some(json!({ "Id": identity.machine_arn, "Name": identity.machine_name }))
+            }
+            "State" => Some(state_value(self.state, &self.strand.frame)),
+            "Map" => self.execution.item(self.strand).map(|item| json!({ "Item": item })),
+            _ => self.token.map(|id| json!({ "Token": self.execution.token(id) })),
+        }
+    }
+}
+
+fn execution_value(identity: &Identity) -> Value {
+    let mut about = json!({
+        "Id": identity.arn,
+        "Input": Value::clone(&identity.input),
+        "StartTime": time(identity.started),
+        "Name": identity.name,
+        "RoleArn": identity.role_arn,
+    });
+    // An Express execution cannot be redriven, and does not count it.
+    if identity.arn.split(':').nth(5) != Some("express") {
+        about["RedriveCount"] = 0.into();
+    }
+    about
+}
+
+fn state_value(state: &State, frame: &Frame) -> Value {
+    let mut about = json!({ "Name": state.name, "EnteredTime": time(frame.entered_at) });
+    if matches!(state.kind, Kind::Task(_) | Kind::Parallel { .. } | Kind::Map(_)) {
+        about["RetryCount"] = frame.retries.into();
+    }
+    about
 }
 
 impl fmt::Debug for Context<'_> {
@@ -72,6 +123,10 @@ impl Document for States<'_> {
             _ => self.extra.iter().find(|extra| extra.0 == name).map(|extra| extra.1),
         }
     }
+
+    fn inner(&self, name: &str) -> Option<&dyn Document> {
+        (name == "context").then_some(self.context)
+    }
 }
 
 impl Execution {
@@ -79,11 +134,11 @@ impl Execution {
         &'a self,
         id: StrandId,
         state: &'a State,
-        token: Option<String>,
+        token: Option<TaskId>,
     ) -> Option<Sight<'a>> {
         let strand = self.strand(id)?;
-        let made = OnceCell::new();
-        let context = Context { execution: self, strand, state, token, made };
+        let (made, members) = (OnceCell::new(), Default::default());
+        let context = Context { execution: self, strand, state, token, made, members };
         Some(Sight { execution: self, strand, frame: &strand.frame, state, context })
     }
 
@@ -91,37 +146,6 @@ impl Execution {
     pub(super) fn identity(&self, strand: &Strand) -> &Identity {
         let child = self.strand(strand.home).and_then(|home| home.child.as_ref());
         child.map_or(&self.core.identity, |child| &child.identity)
-    }
-
-    fn context(&self, strand: &Strand, state: &State, token: Option<&str>) -> Value {
-        let identity = self.identity(strand);
-        let frame = &strand.frame;
-        let mut about = json!({ "Name": state.name, "EnteredTime": time(frame.entered_at) });
-        if matches!(state.kind, Kind::Task(_) | Kind::Parallel { .. } | Kind::Map(_)) {
-            about["RetryCount"] = frame.retries.into();
-        }
-        let mut context = json!({
-            "Execution": {
-                "Id": identity.arn,
-                "Input": identity.input,
-                "StartTime": time(identity.started),
-                "Name": identity.name,
-                "RoleArn": identity.role_arn,
-            },
-            "StateMachine": { "Id": identity.machine_arn, "Name": identity.machine_name },
-            "State": about,
-        });
-        // An Express execution cannot be redriven, and does not count it.
-        if identity.arn.split(':').nth(5) != Some("express") {
-            context["Execution"]["RedriveCount"] = 0.into();
-        }
-        if let Some(item) = self.item(strand) {
-            context["Map"] = json!({ "Item": item });
-        }
-        if let Some(token) = token {
-            context["Task"] = json!({ "Token": token });
-        }
-        context
     }
 
     /// `Map.Item` of the nearest iteration around a strand, within its execution.
@@ -187,9 +211,9 @@ impl Sight<'_> {
     }
 
     /// The input after `InputPath`.
-    pub(super) fn effective_input(&self) -> Result<Value, Failure> {
-        let scope = self.of(&self.frame.input, None);
-        self.state.input_path.apply(&scope, "InputPath")
+    pub(super) fn effective_input(&self) -> Result<Json, Failure> {
+        let input = &self.frame.input;
+        self.state.input_path.apply(&self.of(input, None), input, "InputPath")
     }
 
     /// `payload` evaluated with `input` as `$`.

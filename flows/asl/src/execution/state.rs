@@ -2,6 +2,7 @@
 
 use super::{Effect, ItemsCall, ResultsCall, Status, TaskCall, TaskId};
 use crate::history::{Event, EventId};
+use crate::json::Json;
 use crate::machine::model::{FlowId, StateId};
 use crate::scope::{Entropy, Variables};
 use jiff::Timestamp;
@@ -20,7 +21,7 @@ pub(super) struct Core {
     pub(super) digest: String,
     pub(super) identity: Identity,
     pub(super) status: Status,
-    pub(super) output: Option<Value>,
+    pub(super) output: Option<Json>,
     pub(super) error: Option<String>,
     pub(super) cause: Option<String>,
     pub(super) strands: BTreeMap<StrandId, Strand>,
@@ -51,7 +52,7 @@ pub(super) struct Identity {
     pub(super) role_arn: String,
     pub(super) machine_arn: String,
     pub(super) machine_name: String,
-    pub(super) input: Value,
+    pub(super) input: Json,
     pub(super) started: Timestamp,
 }
 
@@ -90,7 +91,7 @@ pub(super) struct Item {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Frame {
     pub(super) state: StateId,
-    pub(super) input: Value,
+    pub(super) input: Json,
     pub(super) entered: EventId,
     pub(super) before_entered: EventId,
     pub(super) entered_at: Timestamp,
@@ -103,7 +104,7 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    pub(super) fn new(state: StateId, input: Value, now: Timestamp) -> Self {
+    pub(super) fn new(state: StateId, input: Json, now: Timestamp) -> Self {
         Self {
             state,
             input,
@@ -159,7 +160,7 @@ pub(super) struct TaskRun {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct MapRun {
     /// The effective input, which `ItemSelector` sees.
-    pub(super) input: Value,
+    pub(super) input: Json,
     pub(super) items: VecDeque<Entry>,
     pub(super) next_index: usize,
     pub(super) total_items: usize,

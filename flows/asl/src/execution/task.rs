@@ -11,6 +11,7 @@ use crate::history::{
     Details, EventType, Fault as FaultDetails, Output, Scheduled, TaskCredentials, TaskFault,
     TaskOutput, TaskResource, TaskScheduled, Truncation, Worker,
 };
+use crate::json::{Json, Text};
 use crate::limits;
 use crate::machine::model::{Kind, State, Task};
 use crate::machine::{Pattern, Resource};
@@ -25,14 +26,13 @@ impl Execution {
         }
         let number = TaskId(self.core.next_task);
         self.core.next_task += 1;
-        let token =
-            (task.resource.pattern() != Pattern::RequestResponse).then(|| self.token(number));
+        let token = (task.resource.pattern() != Pattern::RequestResponse).then_some(number);
         let asked = {
-            let Some(sight) = self.sight(id, state, token.clone()) else { return Ok(()) };
+            let Some(sight) = self.sight(id, state, token) else { return Ok(()) };
             ask(&sight, state, task)?
         };
-        let text = bounded(&state.name, &asked.arguments)?;
-        self.scheduled(id, task, &asked, text);
+        bounded(&state.name, &asked.arguments)?;
+        self.scheduled(id, task, &asked);
         let now = self.core.now;
         let (timeout, heartbeat) = (asked.timeout, asked.heartbeat);
         let call = Box::new(TaskCall {
@@ -40,7 +40,7 @@ impl Execution {
             state: state.name.clone(),
             resource: task.resource.clone(),
             arguments: asked.arguments,
-            task_token: token,
+            task_token: token.map(|number| self.token(number)),
             region: self.region(id),
             role_arn: asked.role_arn,
             timeout_seconds: timeout,
@@ -67,10 +67,11 @@ impl Execution {
         arn.split(':').nth(3).unwrap_or_default().to_owned()
     }
 
-    fn scheduled(&mut self, id: StrandId, task: &Task, asked: &Asked, text: String) {
+    fn scheduled(&mut self, id: StrandId, task: &Task, asked: &Asked) {
+        let text = Text::from(&asked.arguments);
         let task_credentials = asked.role_arn.clone().map(|role_arn| TaskCredentials { role_arn });
         let (timeout_in_seconds, heartbeat_in_seconds) = (asked.timeout, asked.heartbeat);
-        let plain = |input: String, heartbeat_in_seconds| Scheduled {
+        let plain = |input: Text, heartbeat_in_seconds| Scheduled {
             resource: task.resource.arn().to_owned(),
             input,
             input_details: Truncation::default(),
@@ -177,14 +178,14 @@ impl Execution {
                 let first = !std::mem::replace(&mut run.submitted, true);
                 self.started(id, &task.resource, None);
                 if first && task.resource.pattern().is_submitted() {
-                    self.submitted(id, &task.resource, &output);
+                    self.submitted(id, &task.resource, &output.into());
                 }
                 Ok(())
             }
             TaskEvent::Content { text } => {
-                self.task_succeeded(id, state, task, Value::String(text))
+                self.task_succeeded(id, state, task, Value::String(text).into())
             }
-            TaskEvent::Succeeded { output } => self.task_succeeded(id, state, task, output),
+            TaskEvent::Succeeded { output } => self.task_succeeded(id, state, task, output.into()),
             TaskEvent::Failed { error, cause } => {
                 let error = error.map(|text| cut(text, limits::ERROR_CHARS));
                 let cause = cause.map(|text| cut(text, limits::CAUSE_CHARS));
@@ -193,9 +194,9 @@ impl Execution {
         }
     }
 
-    fn submitted(&mut self, id: StrandId, resource: &Resource, output: &Value) {
+    fn submitted(&mut self, id: StrandId, resource: &Resource, output: &Json) {
         if let Resource::Service { .. } = resource {
-            let details = Details::TaskSubmitted(task_output(resource, output.to_string()));
+            let details = Details::TaskSubmitted(task_output(resource, output));
             self.advance(id, EventType::TaskSubmitted, Some(details));
         }
     }
@@ -214,30 +215,29 @@ impl Execution {
         id: StrandId,
         state: &State,
         task: &Task,
-        output: Value,
+        output: Json,
     ) -> Result<(), Fault> {
         self.close(id, &task.resource);
         let name = match &task.resource {
             resource @ Resource::Service { .. } => resource.resource_type(),
             resource => resource.arn(),
         };
-        let text = match bounded(name, &output) {
-            Ok(text) => text,
-            Err(failure) => {
-                let (error, cause) = (Some(failure.error), Some(failure.cause));
-                return Err(self.task_failed(id, task, error, cause));
-            }
-        };
-        let plain = |output| Output { output, output_details: Truncation::default() };
+        if let Err(failure) = bounded(name, &output) {
+            let (error, cause) = (Some(failure.error), Some(failure.cause));
+            return Err(self.task_failed(id, task, error, cause));
+        }
+        let plain =
+            |output| Output { output: Text::from(output), output_details: Truncation::default() };
         let (kind, details) = match &task.resource {
-            Resource::Lambda { .. } => {
-                (EventType::LambdaFunctionSucceeded, Details::LambdaFunctionSucceeded(plain(text)))
-            }
+            Resource::Lambda { .. } => (
+                EventType::LambdaFunctionSucceeded,
+                Details::LambdaFunctionSucceeded(plain(&output)),
+            ),
             Resource::Activity { .. } => {
-                (EventType::ActivitySucceeded, Details::ActivitySucceeded(plain(text)))
+                (EventType::ActivitySucceeded, Details::ActivitySucceeded(plain(&output)))
             }
             resource @ Resource::Service { .. } => {
-                (EventType::TaskSucceeded, Details::TaskSucceeded(task_output(resource, text)))
+                (EventType::TaskSucceeded, Details::TaskSucceeded(task_output(resource, &output)))
             }
         };
         self.advance(id, kind, Some(details));
@@ -300,13 +300,13 @@ impl Execution {
         Some(Fault { alias, of_task: true, ..Fault::told(error, None) })
     }
 
-    /// The token of the task a strand has or had in its present attempt.
-    pub(super) fn own_token(&self, id: StrandId) -> Option<String> {
+    /// The task that a strand has or had in its present attempt, if it was given a token.
+    pub(super) fn own_token(&self, id: StrandId) -> Option<TaskId> {
         let strand = self.strand(id)?;
         let Phase::Task(run) = &strand.frame.phase else { return None };
         let state = self.machine.state(strand.flow, strand.frame.state)?;
         let Kind::Task(task) = &state.kind else { return None };
-        (task.resource.pattern() != Pattern::RequestResponse).then(|| self.token(run.id))
+        (task.resource.pattern() != Pattern::RequestResponse).then_some(run.id)
     }
 
     /// Asks for the items of a Map, or to keep its results.
@@ -334,11 +334,11 @@ impl Execution {
     }
 }
 
-fn task_output(resource: &Resource, output: String) -> TaskOutput {
+fn task_output(resource: &Resource, output: &Json) -> TaskOutput {
     TaskOutput {
         resource_type: resource.resource_type().to_owned(),
         resource: resource.resource_name().to_owned(),
-        output,
+        output: Text::from(output),
         output_details: Truncation::default(),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::sight::Sight;
 use crate::failure::Failure;
+use crate::json::Json;
 use crate::jsonata::Expected;
 use crate::limits;
 use crate::machine::model::{Setting, State, Task};
@@ -9,7 +10,7 @@ use serde_json::Value;
 
 /// What the fields of a Task come to in one attempt.
 pub(super) struct Asked {
-    pub(super) arguments: Value,
+    pub(super) arguments: Json,
     pub(super) timeout: Option<u64>,
     pub(super) heartbeat: Option<u64>,
     pub(super) role_arn: Option<String>,
@@ -18,7 +19,7 @@ pub(super) struct Asked {
 pub(super) fn ask(sight: &Sight<'_>, state: &State, task: &Task) -> Result<Asked, Failure> {
     let input = sight.effective_input()?;
     let arguments = match &state.arguments {
-        Some(arguments) => sight.payload(arguments, &input, "Arguments")?,
+        Some(arguments) => sight.payload(arguments, &input, "Arguments")?.into(),
         None => input.clone(),
     };
     let role = match &task.credentials {

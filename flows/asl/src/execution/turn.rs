@@ -4,9 +4,9 @@ use super::state::{Call, Fault, Phase, ROOT, Strand, StrandId};
 use super::{Effect, Execution, Status, TaskId};
 use crate::failure::names;
 use crate::history::{Details, EventType, Fault as FaultDetails, Output, Truncation};
+use crate::json::{Json, Text};
 use crate::limits;
 use jiff::Timestamp;
-use serde_json::Value;
 
 /// When a strand has something to do by itself.
 pub(super) fn deadline(strand: &Strand) -> Option<Timestamp> {
@@ -138,12 +138,11 @@ impl Execution {
     }
 
     /// A strand has no next state.
-    pub(super) fn complete(&mut self, id: StrandId, output: Value) {
+    pub(super) fn complete(&mut self, id: StrandId, output: Json) {
         let Some(strand) = self.strand(id) else { return };
         let Some((parent, index)) = strand.parent else {
-            let text = output.to_string();
             let details = Details::ExecutionSucceeded(Output {
-                output: text,
+                output: Text::from(&output),
                 output_details: Truncation::default(),
             });
             self.end(Status::Succeeded, EventType::ExecutionSucceeded, details);
@@ -152,6 +151,7 @@ impl Execution {
         };
         let last = strand.last;
         self.core.strands.remove(&id);
+        let output = output.into_value();
         let outcome = match self.strand(parent).map(|strand| &strand.frame.phase) {
             Some(Phase::Parallel { .. }) => self.branch_succeeded(parent, index, output, last),
             Some(Phase::Map(_)) => self.iteration_succeeded(parent, index, output, last),

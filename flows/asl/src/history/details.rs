@@ -1,7 +1,9 @@
 //! The `…EventDetails` members.
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use crate::json::Text;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
 
 /// Whether a text was cut: `inputDetails`, `outputDetails`. Nothing is cut here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -81,7 +83,7 @@ pub enum Details {
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the names are AWS's and say it")]
 pub struct Started {
-    pub input: String,
+    pub input: Text,
     pub input_details: Truncation,
     pub role_arn: String,
 }
@@ -91,7 +93,7 @@ pub struct Started {
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the names are AWS's and say it")]
 pub struct Output {
-    pub output: String,
+    pub output: Text,
     pub output_details: Truncation,
 }
 
@@ -112,7 +114,7 @@ pub struct Fault {
 #[expect(missing_docs, reason = "the names are AWS's and say it")]
 pub struct Entered {
     pub name: String,
-    pub input: String,
+    pub input: Text,
     pub input_details: Truncation,
 }
 
@@ -122,12 +124,46 @@ pub struct Entered {
 #[expect(missing_docs, reason = "the names are AWS's and say it")]
 pub struct Exited {
     pub name: String,
-    pub output: String,
+    pub output: Text,
     pub output_details: Truncation,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub assigned_variables: Option<Map<String, Value>>,
+    pub assigned_variables: Option<Assigned>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assigned_variables_details: Option<Truncation>,
+}
+
+/// Variables and what they were given, in the order of their assignment. It is written as an object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assigned(pub Vec<(String, Text)>);
+
+impl Serialize for Assigned {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Assigned {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Members)
+    }
+}
+
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Assigned;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of texts")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Assigned, A::Error> {
+        let mut assigned = Vec::new();
+        while let Some(member) = members.next_entry()? {
+            assigned.push(member);
+        }
+        Ok(Assigned(assigned))
+    }
 }
 
 /// How many items a Map has; 0 where an `ItemReader` will find them.
@@ -163,7 +199,7 @@ pub struct TaskScheduled {
     pub resource_type: String,
     pub resource: String,
     pub region: String,
-    pub parameters: String,
+    pub parameters: Text,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_in_seconds: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -196,7 +232,7 @@ pub struct TaskResource {
 pub struct TaskOutput {
     pub resource_type: String,
     pub resource: String,
-    pub output: String,
+    pub output: Text,
     pub output_details: Truncation,
 }
 
@@ -219,7 +255,7 @@ pub struct TaskFault {
 #[expect(missing_docs, reason = "the names are AWS's and say it")]
 pub struct Scheduled {
     pub resource: String,
-    pub input: String,
+    pub input: Text,
     pub input_details: Truncation,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_in_seconds: Option<u64>,

@@ -27,13 +27,14 @@ pub use crate::template::TemplateProblem;
 pub use template::JsonataTemplate;
 
 use crate::failure::Failure;
-use crate::scope::Scope;
+use crate::scope::{Document, Scope};
 use crate::value::kind;
 use jsonata_core::ast::AstNode;
 use jsonata_core::evaluator::{Context, Evaluator, EvaluatorError, EvaluatorOptions};
 use jsonata_core::value::JValue;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -127,6 +128,15 @@ impl Expression {
     ///
     /// `States.QueryEvaluationError` when it fails or gives nothing.
     pub fn evaluate(&self, scope: &Scope<'_>, location: &str) -> Result<Value, Failure> {
+        self.evaluate_at(scope, &location)
+    }
+
+    /// The same, for a location that is written out when the expression fails.
+    fn evaluate_at(
+        &self,
+        scope: &Scope<'_>,
+        location: &dyn fmt::Display,
+    ) -> Result<Value, Failure> {
         if let Some(found) = self.plain.as_ref().and_then(|names| plain_value(names, scope)) {
             return Ok(found.clone());
         }
@@ -161,17 +171,17 @@ impl Expression {
             "returned an unexpected result type. Expected '{wanted}', but was '{kind}' for value: \
              {value}"
         );
-        Err(self.failure(&words, location))
+        Err(self.failure(&words, &location))
     }
 
     /// AWS's sentence.
-    fn failure(&self, words: &str, location: &str) -> Failure {
+    fn failure(&self, words: &str, location: &dyn fmt::Display) -> Failure {
         let source = &self.source;
         Failure::query(
             format!(
                 "The JSONata expression '{source}' specified for the field '{location}' {words}"
             ),
-            location,
+            &location.to_string(),
         )
     }
 
@@ -208,7 +218,10 @@ impl Expression {
         for name in &self.names {
             let value = match (name.as_str(), scope.states) {
                 ("states", Some(states)) => Some(self.needs.of_states(states)),
-                (name, _) => scope.variables.get(name).map(convert::to_jsonata),
+                (name, _) => {
+                    let value = scope.variables.get(name);
+                    value.map(|value| self.needs.of_variable(name, value))
+                }
             };
             if let Some(value) = value {
                 context.bind(name.clone(), value);
@@ -234,12 +247,22 @@ impl Expression {
 /// Follows names through objects; `None` where the evaluator has to say what happens.
 fn plain_value<'a>(names: &[String], scope: &Scope<'a>) -> Option<&'a Value> {
     let (first, rest) = names.split_first()?;
-    let (root, rest) = match (scope.states, rest.split_first()) {
-        (Some(states), Some((member, rest))) if first == "states" => (states.member(member)?, rest),
-        (Some(states), None) if first == "states" => (states.whole(), rest),
-        _ => (scope.variables.get(first)?, rest),
-    };
-    rest.iter().try_fold(root, |value, name| value.as_object()?.get(name))
+    match scope.states {
+        Some(states) if first == "states" => found(states, rest),
+        _ => member_of(scope.variables.get(first)?, rest),
+    }
+}
+
+fn found<'a>(document: &'a dyn Document, names: &[String]) -> Option<&'a Value> {
+    let Some((first, rest)) = names.split_first() else { return Some(document.whole()) };
+    match document.inner(first) {
+        Some(inner) => found(inner, rest),
+        None => member_of(document.member(first)?, rest),
+    }
+}
+
+fn member_of<'a>(root: &'a Value, names: &[String]) -> Option<&'a Value> {
+    names.iter().try_fold(root, |value, name| value.as_object()?.get(name))
 }
 
 /// The type a field wants of its expression.

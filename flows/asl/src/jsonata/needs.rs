@@ -1,4 +1,4 @@
-//! What an expression is to be given: the functions and the parts of `$states` that it names.
+//! What an expression is to be given: the functions and the parts of its variables that it names.
 //!
 //! An evaluation that is given all there is spends most of its time on getting it.
 
@@ -6,7 +6,8 @@ use super::convert;
 use crate::scope::Document;
 use jsonata_core::ast::{AstNode, PathStep, Stage};
 use jsonata_core::value::JValue;
-use std::collections::BTreeSet;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The name of the variable that stands for a state's documents.
 const STATES: &str = "states";
@@ -16,10 +17,18 @@ const STATES: &str = "states";
 pub(super) struct Needs {
     /// Functions that are called, and variables: a function may be handed on as one.
     names: BTreeSet<String>,
-    /// Members of `$states`.
-    members: BTreeSet<String>,
-    /// `$states` stands there by itself, or what is read of it is not written out.
-    all_of_states: bool,
+    /// What is read of each variable, `$states` among them.
+    parts: BTreeMap<String, Part>,
+    /// What is read is not written out.
+    all: bool,
+}
+
+/// What is read of a value.
+#[derive(Debug, Default)]
+struct Part {
+    /// It stands there by itself.
+    all: bool,
+    members: BTreeMap<String, Part>,
 }
 
 impl Needs {
@@ -36,8 +45,8 @@ impl Needs {
     fn look<'a>(&mut self, node: &'a AstNode, todo: &mut Vec<&'a AstNode>) {
         match node {
             AstNode::Variable(name) => {
-                self.all_of_states |= name == STATES;
                 self.names.insert(name.clone());
+                self.part(name).all = true;
             }
             AstNode::Function { name, args, .. } => {
                 self.names.insert(name.clone());
@@ -63,8 +72,8 @@ impl Needs {
                 todo.extend([&**condition, &**then_branch]);
                 todo.extend(else_branch.as_deref());
             }
-            // What is above may be `$states` itself.
-            AstNode::Parent(_) => self.all_of_states = true,
+            // What is above may be a variable itself.
+            AstNode::Parent(_) => self.all = true,
             AstNode::FunctionApplication(inner) => todo.push(inner),
             AstNode::Sort { input, terms } => {
                 todo.push(input);
@@ -96,10 +105,11 @@ impl Needs {
             }));
         }
         let rest = match steps {
-            [first, second, ..] if is_states(first) => match &second.node {
-                AstNode::Name(member) => {
-                    self.members.insert(member.clone());
-                    steps.get(1..).unwrap_or_default()
+            [first, rest @ ..] if is_bare(first) => match &first.node {
+                AstNode::Variable(name) => {
+                    self.names.insert(name.clone());
+                    self.part(name).follow(rest);
+                    rest
                 }
                 _ => steps,
             },
@@ -108,25 +118,80 @@ impl Needs {
         todo.extend(rest.iter().map(|step| &step.node));
     }
 
+    fn part(&mut self, variable: &str) -> &mut Part {
+        self.parts.entry(variable.to_owned()).or_default()
+    }
+
     /// Whether a function of this name can be reached.
     pub(super) fn names(&self, function: &str) -> bool {
         self.names.contains(function)
     }
 
+    /// A variable, with what is read of it.
+    pub(super) fn of_variable(&self, name: &str, value: &Value) -> JValue {
+        match self.parts.get(name) {
+            Some(part) if !self.all => part.of_value(value),
+            _ => convert::to_jsonata(value),
+        }
+    }
+
     /// `$states`, with what is read of it.
     pub(super) fn of_states(&self, states: &dyn Document) -> JValue {
-        if self.all_of_states {
-            return convert::to_jsonata(states.whole());
+        match self.parts.get(STATES) {
+            Some(part) if !self.all => part.of_document(states),
+            _ => convert::to_jsonata(states.whole()),
         }
-        let members = self.members.iter();
-        convert::object(members.filter_map(|name| Some((name.as_str(), states.member(name)?))))
     }
 }
 
-/// `$states`, and nothing done with it before the next step.
-fn is_states(step: &PathStep) -> bool {
-    matches!(&step.node, AstNode::Variable(name) if name == STATES)
-        && step.stages.is_empty()
+impl Part {
+    /// Takes what `steps` read: names, up to the first that does more than lead to a member.
+    fn follow(&mut self, steps: &[PathStep]) {
+        let mut part = self;
+        for step in steps {
+            let AstNode::Name(name) = &step.node else { break };
+            if step.focus.is_some() || step.index_var.is_some() || step.ancestor_label.is_some() {
+                break;
+            }
+            part = part.members.entry(name.clone()).or_default();
+            if !is_bare(step) {
+                break;
+            }
+        }
+        part.all = true;
+    }
+
+    fn of_document(&self, document: &dyn Document) -> JValue {
+        if self.all {
+            return convert::to_jsonata(document.whole());
+        }
+        let member = |(name, part): (&String, &Self)| {
+            let value = match document.inner(name) {
+                Some(inner) => part.of_document(inner),
+                None => part.of_value(document.member(name)?),
+            };
+            Some((name.clone(), value))
+        };
+        JValue::object(self.members.iter().filter_map(member).collect())
+    }
+
+    /// A path goes through the items of an array: they are given as they are.
+    fn of_value(&self, value: &Value) -> JValue {
+        match value {
+            Value::Object(members) if !self.all => {
+                let found = self.members.iter().filter_map(|(name, part)| {
+                    Some((name.clone(), part.of_value(members.get(name)?)))
+                });
+                JValue::object(found.collect())
+            }
+            _ => convert::to_jsonata(value),
+        }
+    }
+}
+
+/// A step that does nothing with what it leads to before the next one.
+fn is_bare(step: &PathStep) -> bool {
+    step.stages.is_empty()
         && step.focus.is_none()
         && step.index_var.is_none()
         && step.ancestor_label.is_none()

@@ -6,6 +6,7 @@ use crate::scope::Scope;
 use crate::template::TemplateProblem;
 use crate::value::{MOST_DEPTH, is_shallow};
 use serde_json::{Map, Value};
+use std::fmt;
 
 /// A parsed template.
 ///
@@ -69,7 +70,7 @@ impl JsonataTemplate {
     ///
     /// Of the first expression that fails: see [`Expression::evaluate`].
     pub fn evaluate(&self, scope: &Scope<'_>, location: &str) -> Result<Value, Failure> {
-        let value = self.root.evaluate(scope, location)?;
+        let value = self.root.evaluate(scope, Place::Field(location))?;
         if is_shallow(&value) {
             return Ok(value);
         }
@@ -92,20 +93,38 @@ impl JsonataTemplate {
     }
 }
 
+/// A place in a template: made into words only for an expression that fails.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Field(&'a str),
+    Member(&'a Place<'a>, &'a str),
+    Item(&'a Place<'a>, usize),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field(name) => f.write_str(name),
+            Self::Member(outer, name) => write!(f, "{outer}/{name}"),
+            Self::Item(outer, at) => write!(f, "{outer}[{at}]"),
+        }
+    }
+}
+
 impl Node {
-    fn evaluate(&self, scope: &Scope<'_>, place: &str) -> Result<Value, Failure> {
+    fn evaluate(&self, scope: &Scope<'_>, place: Place<'_>) -> Result<Value, Failure> {
         match self {
             Self::Literal(value) => Ok(value.clone()),
-            Self::Expression(expression) => expression.evaluate(scope, place),
+            Self::Expression(expression) => expression.evaluate_at(scope, &place),
             Self::Array(items) => items
                 .iter()
                 .enumerate()
-                .map(|(at, item)| item.evaluate(scope, &format!("{place}[{at}]")))
+                .map(|(at, item)| item.evaluate(scope, Place::Item(&place, at)))
                 .collect(),
             Self::Object(members) => {
-                let mut object = Map::new();
+                let mut object = Map::with_capacity(members.len());
                 for (name, node) in members {
-                    let value = node.evaluate(scope, &format!("{place}/{name}"))?;
+                    let value = node.evaluate(scope, Place::Member(&place, name))?;
                     object.insert(name.clone(), value);
                 }
                 Ok(Value::Object(object))

@@ -3,6 +3,7 @@
 use super::resource::Resource;
 use crate::failure::Failure;
 use crate::intrinsic::Intrinsic;
+use crate::json::Json;
 use crate::jsonata::{Expected, Expression, JsonataTemplate};
 use crate::path::{Path, ReferencePath};
 use crate::scope::Scope;
@@ -253,12 +254,17 @@ pub(crate) enum Selector {
 }
 
 impl Selector {
-    /// What is selected of `scope.input`.
-    pub(crate) fn apply(&self, scope: &Scope<'_>, field: &str) -> Result<Value, Failure> {
+    /// What is selected of `input`, which `scope` has as its own.
+    pub(crate) fn apply(
+        &self,
+        scope: &Scope<'_>,
+        input: &Json,
+        field: &str,
+    ) -> Result<Json, Failure> {
         match self {
-            Self::Whole => Ok(scope.input.clone()),
-            Self::Nothing => Ok(Value::Object(serde_json::Map::new())),
-            Self::Path(path) => path.evaluate(scope, field),
+            Self::Whole => Ok(input.clone()),
+            Self::Nothing => Ok(Value::Object(serde_json::Map::new()).into()),
+            Self::Path(path) => path.evaluate(scope, field).map(Json::from),
         }
     }
 }
@@ -275,14 +281,14 @@ pub(crate) enum ResultPath {
 
 impl ResultPath {
     /// The output of `input` and `result`.
-    pub(crate) fn merge(&self, input: &Value, result: Value) -> Result<Value, Failure> {
+    pub(crate) fn merge(&self, input: &Json, result: Json) -> Result<Json, Failure> {
         match self {
             Self::Whole => Ok(result),
             Self::Discard => Ok(input.clone()),
             Self::At(path) => {
-                let mut output = input.clone();
-                path.write(&mut output, result)?;
-                Ok(output)
+                let mut output = Value::clone(input);
+                path.write(&mut output, result.into_value())?;
+                Ok(output.into())
             }
         }
     }

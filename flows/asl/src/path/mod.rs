@@ -124,6 +124,15 @@ impl Path {
     }
 
     fn find(&self, scope: &Scope<'_>) -> Result<Value, Miss> {
+        // The members of the context object that are not looked at are not made. A filter may look at
+        // any.
+        let leads = |step: &Step| matches!(step, Step::Name(_) | Step::Index(_));
+        if let (Root::Context, [Step::Name(name), rest @ ..]) = (&self.root, self.steps.as_slice())
+            && rest.iter().all(leads)
+            && let Some(member) = scope.context.member(name)
+        {
+            return select::select(member, rest);
+        }
         select::select(self.document(scope).ok_or(Miss::NotFound)?, &self.steps)
     }
 

@@ -14,6 +14,11 @@ pub trait Document: Debug {
     fn member(&self, name: &str) -> Option<&Value> {
         self.whole().as_object()?.get(name)
     }
+
+    /// A member that is such a document itself.
+    fn inner(&self, _name: &str) -> Option<&dyn Document> {
+        None
+    }
 }
 
 impl Document for Value {

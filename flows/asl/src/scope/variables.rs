@@ -1,5 +1,6 @@
 //! The variables a state can read: its own scope's, then those of the scopes around it.
 
+use crate::json::Json;
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 /// Serialised it is a list of objects, the innermost scope first.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Variables {
-    own: Arc<BTreeMap<String, Arc<Value>>>,
+    own: Arc<BTreeMap<String, Json>>,
     outer: Option<Arc<Variables>>,
 }
 
@@ -43,8 +44,8 @@ impl Variables {
     }
 
     /// Assigns in this scope. Others that were cloned from it keep what they have.
-    pub fn assign(&mut self, name: impl Into<String>, value: Value) {
-        Arc::make_mut(&mut self.own).insert(name.into(), Arc::new(value));
+    pub fn assign(&mut self, name: impl Into<String>, value: impl Into<Json>) {
+        Arc::make_mut(&mut self.own).insert(name.into(), value.into());
     }
 
     /// Whether a scope around this one has `name`: assigning it here is an error to AWS.
@@ -53,8 +54,8 @@ impl Variables {
     }
 
     /// The variables of this scope alone, in order of their names.
-    pub fn own(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.own.iter().map(|(name, value)| (name.as_str(), value.as_ref()))
+    pub fn own(&self) -> impl Iterator<Item = (&str, &Value)> + Clone {
+        self.own.iter().map(|(name, value)| (name.as_str(), &**value))
     }
 
     /// Every visible variable, once, with the value that is seen.
@@ -89,7 +90,7 @@ impl<'de> Deserialize<'de> for Variables {
         let scopes: Vec<BTreeMap<String, Value>> = Deserialize::deserialize(deserializer)?;
         let mut outer = None;
         for values in scopes.into_iter().rev() {
-            let own = values.into_iter().map(|(name, value)| (name, Arc::new(value))).collect();
+            let own = values.into_iter().map(|(name, value)| (name, Json::from(value))).collect();
             outer = Some(Self { own: Arc::new(own), outer: outer.map(Arc::new) });
         }
         Ok(outer.unwrap_or_default())

@@ -124,7 +124,7 @@ impl<'a> Replay<'a> {
             role_arn: first["roleArn"].as_str().unwrap_or("sfn_role_arn").to_owned(),
             machine_arn: MACHINE.to_owned(),
             machine_name: "<ArnPart_0idx>".to_owned(),
-            input: resolve(&case.recorded["input"], &first["input"]),
+            input: resolve(&case.recorded["input"], &first["input"]).into(),
             seed: [7; 32],
             missing_activities: if gone { vec![ACTIVITY.to_owned()] } else { Vec::new() },
         };

@@ -72,7 +72,7 @@ pub fn path(events: &[Event]) -> Path {
                     from,
                     entered: event.timestamp,
                     left: None,
-                    input: entered.input.clone(),
+                    input: entered.input.to_string(),
                     output: None,
                     failures: Vec::new(),
                 });
@@ -83,7 +83,7 @@ pub fn path(events: &[Event]) -> Path {
                 let mut open = open.filter(|step| step.left.is_none());
                 if let Some(step) = open.find(|step| step.state == exited.name) {
                     step.left = Some(event.timestamp);
-                    step.output = Some(exited.output.clone());
+                    step.output = Some(exited.output.to_string());
                 }
             }
             _ => {}

@@ -269,11 +269,11 @@ impl FlowCall {
     /// The reply that a message is; after one that makes no sense, the next one's.
     async fn answer(&mut self, event: &InvocationEvent, mut next: Next) -> Reply {
         for _ in 0..NONSENSE {
-            let message = match next {
+            let mut message = match next {
                 Next::Message(message) => message,
                 Next::Ended(record) => return self.farewell(event, &record),
             };
-            let error = match read(&message.body) {
+            let error = match read(std::mem::take(&mut message.body)) {
                 Ok(reply) => return reply,
                 Err(error) => error,
             };
@@ -390,10 +390,10 @@ fn failure(error: &str, cause: &str) -> TokenEvent {
 }
 
 /// A message as a reply: an object, or text that is one as JSON.
-fn read(body: &Value) -> Result<Reply, ReplyError> {
+fn read(body: Value) -> Result<Reply, ReplyError> {
     let reply = match body {
         Value::String(text) => Reply::parse(text.as_bytes())?,
-        other => Reply::parse(other.to_string().as_bytes())?,
+        other => Reply::read(other)?,
     };
     reply.check(&Rules::default())?;
     Ok(reply)

@@ -370,7 +370,7 @@ fn target(call: &TaskCall) -> Target {
                 service: service.to_owned(),
                 action: action.clone(),
                 pattern: *pattern,
-                arguments: call.arguments.clone(),
+                arguments: Value::clone(&call.arguments),
             }
         }
         Resource::Lambda { arn } | Resource::Activity { arn } => Target {

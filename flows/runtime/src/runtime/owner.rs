@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use offhook_asl::execution::{Execution, Start, TaskId, TokenEvent};
+use offhook_asl::json::{Json, Text, fits};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -283,16 +284,17 @@ impl Owner {
                 format!("{arn}:{}", super::tokens::new_name())
             }
         };
-        let text = input.to_string();
+        let input = Json::from(input);
         if let Some(live) = self.by_arn.get(&arn).and_then(|key| self.live.get(key)) {
-            let same = live.record.status == ExecutionStatus::Running && live.record.input == text;
+            let same = live.record.status == ExecutionStatus::Running
+                && live.record.input == *input.text();
             let version = live.record.version;
             let started = Started { arn: arn.clone(), at: live.record.started, version };
             let answer = if same { Ok(started) } else { Err(StartError::AlreadyExists(arn)) };
             return drop(reply.send(answer));
         }
         let most = self.options.max_running;
-        let refusal = if text.len() > offhook_asl::limits::PAYLOAD_BYTES {
+        let refusal = if !fits(std::iter::once(&*input), offhook_asl::limits::PAYLOAD_BYTES) {
             Some(StartError::InvalidInput("the input is longer than 256 KiB".to_owned()))
         } else {
             (self.live.len() >= most).then_some(StartError::LimitExceeded(most))
@@ -302,6 +304,7 @@ impl Owner {
         }
         let now = self.now();
         let started = Started { arn: arn.clone(), at: now, version: chosen.version };
+        let text = Text::from(&input);
         let start = Start {
             arn: arn.clone(),
             name: name.clone(),

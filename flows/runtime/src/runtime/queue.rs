@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::tokens::Waiting;
+use crate::names::hex;
 use crate::services::ServiceError;
 
 /// `sqs:sendMessage` to a call's queue.
@@ -68,7 +69,7 @@ impl Queues {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        let digest: String = Md5::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = hex(&Md5::digest(&text));
         let message = QueueMessage { body, token, waiting, state: call.state.clone() };
         match sender.try_send(message) {
             Ok(()) => {

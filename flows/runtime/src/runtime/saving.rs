@@ -219,7 +219,7 @@ fn change(live: &Live, ended: bool) -> Result<ExecutionChange, serde_json::Error
     let mut record = live.record.clone();
     if !secrets.is_empty() {
         let masked = |text: Option<String>| text.map(|text| secrets.mask_text(&text));
-        record.input = secrets.mask_text(&record.input);
+        record.input = secrets.mask_text(&record.input).into();
         record.output = masked(record.output);
         record.error = masked(record.error);
         record.cause = masked(record.cause);

@@ -159,7 +159,7 @@ fn describe(record: &ExecutionRecord, sdk: bool) -> Value {
     let status = serde_json::to_value(record.status).unwrap_or(Value::Null);
     let mut about = json!({
         "ExecutionArn": record.arn,
-        "Input": record.input,
+        "Input": *record.input,
         "InputDetails": { "Included": true },
         "Name": record.name,
         "StartDate": time(record.started, sdk),

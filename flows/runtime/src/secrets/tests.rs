@@ -75,7 +75,7 @@ fn learned(machine: Machine, digits: &str) -> Values {
         role_arn: String::new(),
         machine_arn: "arn:aws:states:us-east-1:000000000000:stateMachine:m".into(),
         machine_name: "m".into(),
-        input: json!({}),
+        input: json!({}).into(),
         seed: [7; 32],
         missing_activities: Vec::new(),
     };

@@ -7,6 +7,7 @@ mod memory;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use offhook_asl::json::Text;
 use serde::{Deserialize, Serialize};
 
 pub use memory::MemoryStore;
@@ -138,7 +139,7 @@ pub struct ExecutionRecord {
     /// When it ended.
     pub stopped: Option<Timestamp>,
     /// Input, as JSON.
-    pub input: String,
+    pub input: Text,
     /// Output, as JSON, once it succeeded.
     pub output: Option<String>,
     /// Why it failed.

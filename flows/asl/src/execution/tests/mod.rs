@@ -33,7 +33,7 @@ pub(super) fn begin(input: Value) -> Start {
         role_arn: "arn:aws:iam::1:role/r".to_owned(),
         machine_arn: "arn:aws:states:us-east-1:1:stateMachine:m".to_owned(),
         machine_name: "m".to_owned(),
-        input,
+        input: input.into(),
         seed: [3; 32],
         missing_activities: Vec::new(),
     }

@@ -33,7 +33,7 @@ async fn without_a_pattern_the_parent_does_not_wait_for_its_child() {
     assert_eq!(output["SdkHttpMetadata"]["HttpStatusCode"], 200);
     let child = output["ExecutionArn"].as_str().unwrap();
     let child = runtime.describe_execution(child).await.unwrap();
-    assert_eq!((child.status, child.input.as_str()), (ExecutionStatus::Running, r#"{"a":1}"#));
+    assert_eq!((child.status, &*child.input), (ExecutionStatus::Running, r#"{"a":1}"#));
 }
 
 #[tokio::test(start_paused = true)]
