@@ -24,12 +24,12 @@ const MAX_PARTS: usize = 32;
 const MAX_SPEAK: usize = 1000;
 /// As AWS says it.
 const NO_ACCESS: &str = "Cannot access S3 bucket or audio file.";
-/// Files of more bytes are read while they play instead of being kept decoded: about a minute.
+/// Files of more bytes are read while they play, until they are decoded behind that: about a minute.
 const LONG_FILE: u64 = 1 << 20;
 
 /// Finds audio and keeps it decoded.
 pub struct Sounds {
-    cache: ClipCache,
+    cache: Arc<ClipCache>,
     /// `None`: the system refused the thread, and long files are decoded whole.
     streams: Option<Streams>,
     speech: Option<Speaker>,
@@ -113,7 +113,7 @@ impl Sounds {
             .inspect_err(|error| tracing::warn!(%error, "no thread to read long files"))
             .ok();
         Self {
-            cache: ClipCache::new(cache_bytes),
+            cache: Arc::new(ClipCache::new(cache_bytes)),
             streams,
             speech: None,
             folder,
@@ -259,7 +259,10 @@ impl Sounds {
         let long =
             std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() > LONG_FILE);
         match self.streams.as_ref().filter(|_| long) {
-            Some(streams) => streams.open(path).map(|stream| Part::Stream(Box::new(stream))),
+            Some(streams) => match self.cache.get_or_keep(path) {
+                Some(clip) => Ok(Part::Clip(clip)),
+                None => streams.open(path).map(|stream| Part::Stream(Box::new(stream))),
+            },
             None => self.cache.get(path).map(Part::Clip),
         }
         .map_err(|error| error.to_string())
