@@ -47,6 +47,7 @@ mod homeward;
 pub(crate) mod identity;
 mod info;
 mod joining;
+mod lately;
 mod leaving;
 pub(crate) mod leg;
 mod leg_tape;

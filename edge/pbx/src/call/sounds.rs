@@ -14,6 +14,7 @@ use offhook_sma::action::AudioSource;
 use offhook_sma::event::error_type;
 use offhook_sma::speech::SpeechParameters;
 
+use super::lately::Lately;
 use super::music::{hold_music, waiting_music};
 use crate::failure::{self, Failure};
 use crate::objects::{Objects, is_inside};
@@ -32,6 +33,8 @@ pub struct Sounds {
     cache: Arc<ClipCache>,
     /// `None`: the system refused the thread, and long files are decoded whole.
     streams: Option<Streams>,
+    /// Files that were asked for just now.
+    pub(super) lately: Lately,
     speech: Option<Speaker>,
     folder: Option<PathBuf>,
     /// Objects of buckets.
@@ -115,6 +118,7 @@ impl Sounds {
         Self {
             cache: Arc::new(ClipCache::new(cache_bytes)),
             streams,
+            lately: Lately::default(),
             speech: None,
             folder,
             objects: None,
