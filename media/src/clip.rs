@@ -29,6 +29,10 @@ pub struct Clip {
 }
 
 impl Clip {
+    /// Bytes in memory of a second, in all its forms: two for a sample at 8 kHz, four for those at
+    /// 16 kHz, one in each law.
+    pub(crate) const SECOND: usize = RATE as usize * 8;
+
     /// Wraps samples at 8 kHz.
     #[must_use]
     pub fn from_samples(samples: Vec<i16>) -> Self {

@@ -127,13 +127,21 @@ pub(crate) fn pin(pid: u32, cpu: usize) {
         .status();
 }
 
-/// The same for one thread of this process.
-pub(crate) fn pin_thread(name: &str, cpu: usize) {
-    if let Some(task) = crate::process::thread(name) {
-        let _ = Command::new("taskset")
-            .args(["-c", "-p", &cpu.to_string(), &task.to_string()])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-    }
+/// The same for one thread of this process, which may have been started just now: a thread has its name
+/// only when it runs.
+pub(crate) fn pin_thread(name: &str, cpu: usize) -> Outcome<()> {
+    let until = Instant::now() + Duration::from_secs(5);
+    let task = loop {
+        match crate::process::thread(name) {
+            Some(task) => break task,
+            None if Instant::now() < until => std::thread::sleep(Duration::from_millis(1)),
+            None => return Err(format!("no thread {name}").into()),
+        }
+    };
+    let _ = Command::new("taskset")
+        .args(["-c", "-p", &cpu.to_string(), &task.to_string()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    Ok(())
 }

@@ -83,7 +83,7 @@ impl Load {
     fn start(kernel_relay: bool) -> Outcome<Self> {
         enter(NAMES[1])?;
         let engine = Engine::start(EngineConfig { kernel_relay, ..EngineConfig::default() })?;
-        super::appliance::pin_thread("media-0", 1);
+        super::appliance::pin_thread("media-0", 1)?;
         let mut legs = Vec::new();
         for n in 0..CALLS {
             for (side, prefix) in [(NAMES[0], "10.92.1"), (NAMES[2], "10.92.2")] {

@@ -142,6 +142,12 @@ fn punctuality(
     vec![
         figure("prompts that were not heard whole", missing as f64, "", 0.0),
         figure("prompt begins after the answer, latest", at(&starts, 1.0), "ms", 30.0),
+        Figure::plain(
+            format!("prompt begins after the answer, p99, {count} calls"),
+            at(&starts, 0.99),
+            "ms",
+            None,
+        ),
         figure("prompt packets late on the 20 ms grid, p99.9, middle third", latest[1], "ms", 5.0),
         Figure::plain(
             format!("prompt packets late on the 20 ms grid, p99.9, worst third, {count} calls"),

@@ -6,17 +6,17 @@ use super::keys::SrtpKey;
 
 /// The session keys made of one master key.
 pub(super) enum Cipher {
-    Ctr(Ctr),
-    Gcm(Gcm),
+    Ctr(Box<Ctr>),
+    Gcm(Box<Gcm>),
 }
 
 impl Cipher {
-    /// `None` when the crypto provider refuses.
+    /// `None` for a key that is not as long as its suite says, which there is none of.
     pub(super) fn new(key: &SrtpKey) -> Option<Self> {
         if key.suite().is_aead() {
-            Gcm::new(key).map(Self::Gcm)
+            Gcm::new(key).map(Box::new).map(Self::Gcm)
         } else {
-            Ctr::new(key).map(Self::Ctr)
+            Ctr::new(key).map(Box::new).map(Self::Ctr)
         }
     }
 
@@ -39,7 +39,7 @@ impl Cipher {
 
     /// Encrypts `packet`, whose last [`Self::rtp_overhead`] bytes are room.
     #[inline]
-    pub(super) fn seal_rtp(&mut self, ssrc: u32, index: u64, packet: &mut [u8]) -> Option<()> {
+    pub(super) fn seal_rtp(&self, ssrc: u32, index: u64, packet: &mut [u8]) -> Option<()> {
         match self {
             Self::Ctr(ctr) => ctr.seal_rtp(ssrc, index, packet),
             Self::Gcm(gcm) => gcm.seal_rtp(ssrc, index, packet),
@@ -48,7 +48,7 @@ impl Cipher {
 
     /// Checks and decrypts; the plain packet's length. What fails is lost.
     #[inline]
-    pub(super) fn open_rtp(&mut self, ssrc: u32, index: u64, packet: &mut [u8]) -> Option<usize> {
+    pub(super) fn open_rtp(&self, ssrc: u32, index: u64, packet: &mut [u8]) -> Option<usize> {
         match self {
             Self::Ctr(ctr) => ctr.open_rtp(ssrc, index, packet),
             Self::Gcm(gcm) => gcm.open_rtp(ssrc, index, packet),
@@ -56,7 +56,7 @@ impl Cipher {
     }
 
     /// Encrypts a compound, whose last [`Self::rtcp_overhead`] bytes are room.
-    pub(super) fn seal_rtcp(&mut self, index: u32, packet: &mut [u8]) -> Option<()> {
+    pub(super) fn seal_rtcp(&self, index: u32, packet: &mut [u8]) -> Option<()> {
         match self {
             Self::Ctr(ctr) => ctr.seal_rtcp(index, packet),
             Self::Gcm(gcm) => gcm.seal_rtcp(index, packet),
@@ -64,7 +64,7 @@ impl Cipher {
     }
 
     /// Checks and decrypts; the plain compound's length and the index it has.
-    pub(super) fn open_rtcp(&mut self, ssrc: u32, packet: &mut [u8]) -> Option<(usize, u64)> {
+    pub(super) fn open_rtcp(&self, ssrc: u32, packet: &mut [u8]) -> Option<(usize, u64)> {
         match self {
             Self::Ctr(ctr) => ctr.open_rtcp(ssrc, packet),
             Self::Gcm(gcm) => gcm.open_rtcp(ssrc, packet),

@@ -1,17 +1,12 @@
 //! AES counter mode and HMAC-SHA1 on packets in place (RFC 3711 §3.1, §3.4, §4).
 
-use aes::Aes192;
-use aes::cipher::{BlockEncrypt as _, KeyInit as _};
-use rtc_srtp::crypto::{
-    CryptoError, HmacAlgorithm, Mac, RTCCrypto, StreamCipher, StreamCipherAlgorithm,
-    constant_time_eq, default_provider,
-};
+use rtc_srtp::crypto::constant_time_eq;
 
+use super::hmac::{HMAC_LEN, HmacSha1};
 use super::keys::{SALT_LEN, SrtpKey};
+use super::keystream::KeyStream;
 use crate::rtp;
 
-/// HMAC-SHA1 before it is cut, and its key.
-const HMAC_LEN: usize = 20;
 /// The tag of SRTCP, which has 80 bits in every suite (RFC 4568 §6.2.2).
 const RTCP_TAG: usize = 10;
 /// The E bit and the index behind an RTCP compound (RFC 3711 §3.4).
@@ -36,18 +31,17 @@ pub(super) struct Ctr {
 
 /// The part for RTP, or that for RTCP.
 struct Half {
-    stream: Box<dyn StreamCipher>,
-    auth: Box<dyn Mac>,
+    stream: KeyStream,
+    auth: HmacSha1,
     salt: [u8; SALT_LEN],
 }
 
 impl Ctr {
-    /// `None` when the crypto provider refuses.
+    /// `None` for a key that is not as long as its suite says.
     pub(super) fn new(key: &SrtpKey) -> Option<Self> {
-        let provider = default_provider().ok()?;
         Some(Self {
-            rtp: Half::derive(provider.crypto(), key, 0)?,
-            rtcp: Half::derive(provider.crypto(), key, 3)?,
+            rtp: Half::derive(key, 0)?,
+            rtcp: Half::derive(key, 3)?,
             rtp_tag: key.suite().tag_len(),
             mki: key.mki().into(),
         })
@@ -65,25 +59,25 @@ impl Ctr {
 
     /// Encrypts `packet`, whose last [`Self::rtp_overhead`] bytes are room.
     #[inline]
-    pub(super) fn seal_rtp(&mut self, ssrc: u32, index: u64, packet: &mut [u8]) -> Option<()> {
+    pub(super) fn seal_rtp(&self, ssrc: u32, index: u64, packet: &mut [u8]) -> Option<()> {
         let length = packet.len().checked_sub(self.rtp_overhead())?;
         let (body, room) = packet.split_at_mut_checked(length)?;
         let start = rtp::payload_start(body)?;
-        self.rtp.apply(ssrc, index, body.get_mut(start..)?)?;
-        let tag = self.rtp.tag(&[body, &rollover(index)])?;
+        self.rtp.apply(ssrc, index, body.get_mut(start..)?);
+        let tag = self.rtp.auth.sign(body, &rollover(index))?;
         put_tag(room, &self.mki, tag.get(..self.rtp_tag)?)
     }
 
     /// Checks and decrypts; the plain packet's length. What fails is left as it was.
     #[inline]
-    pub(super) fn open_rtp(&mut self, ssrc: u32, index: u64, packet: &mut [u8]) -> Option<usize> {
+    pub(super) fn open_rtp(&self, ssrc: u32, index: u64, packet: &mut [u8]) -> Option<usize> {
         for length in self.body_lens(packet, self.rtp_tag).into_iter().flatten() {
             let (body, rest) = packet.split_at_mut_checked(length)?;
             let Some(start) = rtp::payload_start(body) else { continue };
-            let tag = self.rtp.tag(&[body, &rollover(index)])?;
+            let tag = self.rtp.auth.sign(body, &rollover(index))?;
             let theirs = rest.get(rest.len().checked_sub(self.rtp_tag)?..)?;
             if constant_time_eq(tag.get(..self.rtp_tag)?, theirs) {
-                self.rtp.apply(ssrc, index, body.get_mut(start..)?)?;
+                self.rtp.apply(ssrc, index, body.get_mut(start..)?);
                 return Some(length);
             }
         }
@@ -91,29 +85,29 @@ impl Ctr {
     }
 
     /// Encrypts a compound, whose last [`Self::rtcp_overhead`] bytes are room.
-    pub(super) fn seal_rtcp(&mut self, index: u32, packet: &mut [u8]) -> Option<()> {
+    pub(super) fn seal_rtcp(&self, index: u32, packet: &mut [u8]) -> Option<()> {
         let length = packet.len().checked_sub(self.rtcp_overhead())?;
         let ssrc = u32::from_be_bytes(packet.get(4..8)?.try_into().ok()?);
-        self.rtcp.apply(ssrc, index.into(), packet.get_mut(RTCP_CLEAR..length)?)?;
+        self.rtcp.apply(ssrc, index.into(), packet.get_mut(RTCP_CLEAR..length)?);
         let (body, room) = packet.split_at_mut_checked(length + RTCP_TRAILER)?;
         body.get_mut(length..)?.copy_from_slice(&(index | ENCRYPTED).to_be_bytes());
-        let tag = self.rtcp.tag(&[body])?;
+        let tag = self.rtcp.auth.sign(body, &[])?;
         put_tag(room, &self.mki, tag.get(..RTCP_TAG)?)
     }
 
     /// Checks and decrypts; the plain compound's length and the index it has.
-    pub(super) fn open_rtcp(&mut self, ssrc: u32, packet: &mut [u8]) -> Option<(usize, u64)> {
+    pub(super) fn open_rtcp(&self, ssrc: u32, packet: &mut [u8]) -> Option<(usize, u64)> {
         for body in self.body_lens(packet, RTCP_TAG).into_iter().flatten() {
             let Some(length) = body.checked_sub(RTCP_TRAILER).filter(|l| *l >= RTCP_CLEAR) else {
                 continue;
             };
             let trailer = u32::from_be_bytes(packet.get(length..body)?.try_into().ok()?);
-            let tag = self.rtcp.tag(&[packet.get(..body)?])?;
+            let tag = self.rtcp.auth.sign(packet.get(..body)?, &[])?;
             let theirs = packet.get(packet.len().checked_sub(RTCP_TAG)?..)?;
             if constant_time_eq(tag.get(..RTCP_TAG)?, theirs) {
                 let index = u64::from(trailer & !ENCRYPTED);
                 if trailer & ENCRYPTED != 0 {
-                    self.rtcp.apply(ssrc, index, packet.get_mut(RTCP_CLEAR..length)?)?;
+                    self.rtcp.apply(ssrc, index, packet.get_mut(RTCP_CLEAR..length)?);
                 }
                 return Some((length, index));
             }
@@ -140,48 +134,17 @@ fn rollover(index: u64) -> [u8; 4] {
     ((index >> 16) as u32).to_be_bytes()
 }
 
-/// AES in counter mode with a key of any of the three lengths.
-fn stream_cipher(crypto: &dyn RTCCrypto, key: &[u8]) -> Option<Box<dyn StreamCipher>> {
-    let algorithm = match key.len() {
-        16 => StreamCipherAlgorithm::Aes128Ctr,
-        24 => return Some(Box::new(Ctr192(Aes192::new_from_slice(key).ok()?))),
-        _ => StreamCipherAlgorithm::Aes256Ctr,
-    };
-    crypto.new_stream_cipher(algorithm, key).ok()
-}
-
-/// The key length that the provider leaves out (RFC 6188 §2).
-struct Ctr192(Aes192);
-
-impl StreamCipher for Ctr192 {
-    fn apply_keystream(&mut self, iv: &[u8], data: &mut [u8]) -> Result<(), CryptoError> {
-        let wrong = CryptoError::InvalidNonceLength { expected: 16, actual: iv.len() };
-        let mut counter = u128::from_be_bytes(iv.try_into().map_err(|_| wrong)?);
-        for chunk in data.chunks_mut(16) {
-            let mut block = aes::Block::from(counter.to_be_bytes());
-            self.0.encrypt_block(&mut block);
-            chunk.iter_mut().zip(block).for_each(|(byte, key)| *byte ^= key);
-            counter = counter.wrapping_add(1);
-        }
-        Ok(())
-    }
-}
-
 /// Makes session keys of a master key (RFC 3711 §4.3.1 with a derivation rate of 0; RFC 7714 §11
 /// has the same for its shorter salts): the label meets the eighth byte of the salt.
-pub(super) fn derivation(
-    crypto: &dyn RTCCrypto,
-    key: &SrtpKey,
-    first_label: u8,
-) -> Option<impl FnMut(u8, &mut [u8]) -> Option<()> + use<>> {
+pub(super) fn derivation(key: &SrtpKey, first_label: u8) -> Option<impl Fn(u8, &mut [u8]) + use<>> {
     let (master, master_salt) = key.parts()?;
-    let mut source = stream_cipher(crypto, master)?;
+    let source = KeyStream::new(master)?;
     let mut salt = [0; 16];
     salt.iter_mut().zip(master_salt).for_each(|(to, from)| *to = *from);
     Some(move |label: u8, out: &mut [u8]| {
         let mut iv = salt;
         iv[7] ^= first_label + label;
-        source.apply_keystream(&iv, out).ok()
+        source.apply(u128::from_be_bytes(iv), out);
     })
 }
 
@@ -193,35 +156,24 @@ fn put_tag(room: &mut [u8], mki: &[u8], tag: &[u8]) -> Option<()> {
 }
 
 impl Half {
-    fn derive(crypto: &dyn RTCCrypto, key: &SrtpKey, first_label: u8) -> Option<Self> {
-        let mut make = derivation(crypto, key, first_label)?;
+    fn derive(key: &SrtpKey, first_label: u8) -> Option<Self> {
+        let make = derivation(key, first_label)?;
         let master = key.suite().key_len();
         let (mut session, mut auth, mut salt) = ([0; 32], [0; HMAC_LEN], [0; SALT_LEN]);
         let session = session.get_mut(..master)?;
-        make(ENCRYPTION, session)?;
-        make(AUTHENTICATION, &mut auth)?;
-        make(SALT, &mut salt)?;
-        Some(Self {
-            stream: stream_cipher(crypto, session)?,
-            auth: crypto.new_hmac(HmacAlgorithm::Sha1, &auth).ok()?,
-            salt,
-        })
+        make(ENCRYPTION, session);
+        make(AUTHENTICATION, &mut auth);
+        make(SALT, &mut salt);
+        Some(Self { stream: KeyStream::new(session)?, auth: HmacSha1::new(&auth), salt })
     }
 
     /// Encrypts or decrypts (RFC 3711 §4.1.1): the IV is the salt, with SSRC and index on it.
     #[inline]
-    fn apply(&mut self, ssrc: u32, index: u64, data: &mut [u8]) -> Option<()> {
+    fn apply(&self, ssrc: u32, index: u64, data: &mut [u8]) {
+        let mut salt = [0; 16];
+        salt.iter_mut().zip(self.salt).for_each(|(to, salt)| *to = salt);
         let mixed = (u128::from(ssrc) << 64) | (u128::from(index) << 16);
-        let mut iv = mixed.to_be_bytes();
-        iv.iter_mut().zip(self.salt).for_each(|(to, salt)| *to ^= salt);
-        self.stream.apply_keystream(&iv, data).ok()
-    }
-
-    #[inline]
-    fn tag(&mut self, parts: &[&[u8]]) -> Option<[u8; HMAC_LEN]> {
-        let mut tag = [0; HMAC_LEN];
-        self.auth.sign(parts, &mut tag).ok()?;
-        Some(tag)
+        self.stream.apply(mixed ^ u128::from_be_bytes(salt), data);
     }
 }
 
@@ -229,29 +181,19 @@ impl Half {
 mod tests {
     use super::*;
     use crate::srtp::SrtpSuite;
-
-    fn hex(text: &str) -> Vec<u8> {
-        (0..text.len())
-            .step_by(2)
-            .map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap())
-            .collect()
-    }
+    use crate::srtp::tests::hex;
 
     /// Holds session keys made of a master key against those of an RFC.
     fn assert_session_keys(suite: SrtpSuite, master: &str, cipher: &str, salt: &str, auth: &str) {
         let key = SrtpKey::new(suite, &hex(master)).unwrap();
-        let provider = default_provider().unwrap();
-        let mut half = Half::derive(provider.crypto(), &key, 0).unwrap();
+        let mut half = Half::derive(&key, 0).unwrap();
         assert_eq!(half.salt.to_vec(), hex(salt));
-        let mut other = provider.crypto().new_hmac(HmacAlgorithm::Sha1, &hex(auth)).unwrap();
-        let mut tag = [0; HMAC_LEN];
-        other.sign(&[b"packet"], &mut tag).unwrap();
-        assert_eq!(half.tag(&[b"packet"]), Some(tag));
-        let mut stream = stream_cipher(provider.crypto(), &hex(cipher)).unwrap();
+        let other = HmacSha1::new(&hex(auth).try_into().unwrap());
+        assert_eq!(half.auth.sign(b"packet", &[]), other.sign(b"packet", &[]));
         let (mut ours, mut theirs) = ([7; 40], [7; 40]);
         half.salt = [0; SALT_LEN];
-        half.apply(0, 0, &mut ours).unwrap();
-        stream.apply_keystream(&[0; 16], &mut theirs).unwrap();
+        half.apply(0, 0, &mut ours);
+        KeyStream::new(&hex(cipher)).unwrap().apply(0, &mut theirs);
         assert_eq!(ours, theirs);
     }
 
@@ -283,20 +225,5 @@ mod tests {
             "2372b82d639b6d8503a47adc0a6c",
             "355b10973cd95b9eacf4061c7e1a7151e7cfbfcb",
         );
-    }
-
-    #[test]
-    fn the_key_stream_of_192_bits_is_that_of_rfc_6188_7_3() {
-        let provider = default_provider().unwrap();
-        let key = hex("eab234764e517b2d3d160d587d8c86219740f65f99b6bcf7");
-        let mut stream = stream_cipher(provider.crypto(), &key).unwrap();
-        let mut keys = vec![0; 0xff02 * 16];
-        stream.apply_keystream(&hex("f0f1f2f3f4f5f6f7f8f9fafbfcfd0000"), &mut keys).unwrap();
-        let block = |n: usize| keys[n * 16..][..16].to_vec();
-        assert_eq!(block(0), hex("35096cba4610028dc1b57503804ce37c"));
-        assert_eq!(block(1), hex("5de986291dcce161d5165ec4568f5c9a"));
-        assert_eq!(block(0xfeff), hex("d108d1a31a00bad6367ec23eb044b415"));
-        assert_eq!(block(0xff01), hex("a5dab625811034e8cebdfeb6dc158dd3"));
-        assert!(stream.apply_keystream(&[0; 12], &mut keys).is_err());
     }
 }

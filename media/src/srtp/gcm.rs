@@ -1,6 +1,6 @@
 //! AES in Galois/counter mode on packets in place (RFC 7714): what browsers choose.
 
-use rtc_srtp::crypto::{AeadAlgorithm, AeadCipher, RTCCrypto, default_provider};
+use ring::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, Tag, UnboundKey};
 
 use super::ctr::{ENCRYPTED, ENCRYPTION, RTCP_CLEAR, RTCP_TRAILER, SALT, derivation};
 use super::keys::{GCM_SALT_LEN, SrtpKey};
@@ -18,17 +18,16 @@ pub(super) struct Gcm {
 
 /// The part for RTP, or that for RTCP.
 struct Half {
-    aead: Box<dyn AeadCipher>,
+    aead: LessSafeKey,
     salt: [u8; GCM_SALT_LEN],
 }
 
 impl Gcm {
-    /// `None` when the crypto provider refuses.
+    /// `None` for a key that is not as long as its suite says.
     pub(super) fn new(key: &SrtpKey) -> Option<Self> {
-        let provider = default_provider().ok()?;
         Some(Self {
-            rtp: Half::derive(provider.crypto(), key, 0)?,
-            rtcp: Half::derive(provider.crypto(), key, 3)?,
+            rtp: Half::derive(key, 0)?,
+            rtcp: Half::derive(key, 3)?,
             mki: key.mki().into(),
         })
     }
@@ -42,29 +41,27 @@ impl Gcm {
     }
 
     #[inline]
-    pub(super) fn seal_rtp(&mut self, ssrc: u32, index: u64, packet: &mut [u8]) -> Option<()> {
+    pub(super) fn seal_rtp(&self, ssrc: u32, index: u64, packet: &mut [u8]) -> Option<()> {
         let length = packet.len().checked_sub(self.rtp_overhead())?;
         let start = rtp::payload_start(packet.get(..length)?)?;
         let (body, room) = packet.split_at_mut_checked(length)?;
         let (head, payload) = body.split_at_mut_checked(start)?;
         let (tag, mki) = room.split_at_mut_checked(TAG)?;
         mki.copy_from_slice(&self.mki);
-        let nonce = self.rtp.nonce(ssrc, index);
-        self.rtp.aead.seal_in_place(&nonce, head, payload, tag).ok()
+        self.rtp.seal(ssrc, index, head, payload, tag)
     }
 
     #[inline]
-    pub(super) fn open_rtp(&mut self, ssrc: u32, index: u64, packet: &mut [u8]) -> Option<usize> {
+    pub(super) fn open_rtp(&self, ssrc: u32, index: u64, packet: &mut [u8]) -> Option<usize> {
         let length = self.without_mki(packet).checked_sub(TAG)?;
         let start = rtp::payload_start(packet.get(..length)?)?;
         let (body, rest) = packet.split_at_mut_checked(length)?;
         let (head, payload) = body.split_at_mut_checked(start)?;
-        let nonce = self.rtp.nonce(ssrc, index);
-        self.rtp.aead.open_in_place(&nonce, head, payload, rest.get(..TAG)?).ok()?;
+        self.rtp.open(ssrc, index, head, payload, rest.get(..TAG)?)?;
         Some(length)
     }
 
-    pub(super) fn seal_rtcp(&mut self, index: u32, packet: &mut [u8]) -> Option<()> {
+    pub(super) fn seal_rtcp(&self, index: u32, packet: &mut [u8]) -> Option<()> {
         let length = packet.len().checked_sub(self.rtcp_overhead())?;
         let ssrc = u32::from_be_bytes(packet.get(4..8)?.try_into().ok()?);
         let (body, room) = packet.split_at_mut_checked(length)?;
@@ -73,12 +70,10 @@ impl Gcm {
         let (trailer, mki) = rest.split_at_mut_checked(RTCP_TRAILER)?;
         mki.copy_from_slice(&self.mki);
         trailer.copy_from_slice(&(index | ENCRYPTED).to_be_bytes());
-        let nonce = self.rtcp.nonce(ssrc, index.into());
-        let known = associated(head, trailer)?;
-        self.rtcp.aead.seal_in_place(&nonce, &known, content, tag).ok()
+        self.rtcp.seal(ssrc, index.into(), &associated(head, trailer)?, content, tag)
     }
 
-    pub(super) fn open_rtcp(&mut self, ssrc: u32, packet: &mut [u8]) -> Option<(usize, u64)> {
+    pub(super) fn open_rtcp(&self, ssrc: u32, packet: &mut [u8]) -> Option<(usize, u64)> {
         let end = self.without_mki(packet).checked_sub(RTCP_TRAILER)?;
         let length = end.checked_sub(TAG)?;
         let (body, rest) = packet.split_at_mut_checked(length)?;
@@ -91,9 +86,7 @@ impl Gcm {
         if word & ENCRYPTED == 0 {
             return None;
         }
-        let nonce = self.rtcp.nonce(ssrc, index);
-        let known = associated(head, trailer)?;
-        self.rtcp.aead.open_in_place(&nonce, &known, content, tag).ok()?;
+        self.rtcp.open(ssrc, index, &associated(head, trailer)?, content, tag)?;
         Some((length, index))
     }
 
@@ -115,25 +108,56 @@ fn associated(head: &[u8], trailer: &[u8]) -> Option<[u8; RTCP_CLEAR + RTCP_TRAI
 }
 
 impl Half {
-    fn derive(crypto: &dyn RTCCrypto, key: &SrtpKey, first_label: u8) -> Option<Self> {
-        let mut make = derivation(crypto, key, first_label)?;
+    fn derive(key: &SrtpKey, first_label: u8) -> Option<Self> {
+        let make = derivation(key, first_label)?;
         let (mut session, mut salt) = ([0; 32], [0; GCM_SALT_LEN]);
         let session = session.get_mut(..key.suite().key_len())?;
-        make(ENCRYPTION, session)?;
-        make(SALT, &mut salt)?;
+        make(ENCRYPTION, session);
+        make(SALT, &mut salt);
         let algorithm = match session.len() {
-            16 => AeadAlgorithm::Aes128Gcm,
-            _ => AeadAlgorithm::Aes256Gcm,
+            16 => &AES_128_GCM,
+            _ => &AES_256_GCM,
         };
-        Some(Self { aead: crypto.new_aead(algorithm, session).ok()?, salt })
+        Some(Self { aead: LessSafeKey::new(UnboundKey::new(algorithm, session).ok()?), salt })
+    }
+
+    /// Encrypts `content`; `known` is only authenticated.
+    #[inline]
+    fn seal(
+        &self,
+        ssrc: u32,
+        index: u64,
+        known: &[u8],
+        content: &mut [u8],
+        tag: &mut [u8],
+    ) -> Option<()> {
+        let (nonce, known) = (self.nonce(ssrc, index), Aad::from(known));
+        let made = self.aead.seal_in_place_separate_tag(nonce, known, content).ok()?;
+        (tag.len() == TAG).then(|| tag.copy_from_slice(made.as_ref()))
+    }
+
+    /// Checks and decrypts `content`.
+    #[inline]
+    fn open(
+        &self,
+        ssrc: u32,
+        index: u64,
+        known: &[u8],
+        content: &mut [u8],
+        tag: &[u8],
+    ) -> Option<()> {
+        let (nonce, known, tag) =
+            (self.nonce(ssrc, index), Aad::from(known), Tag::try_from(tag).ok()?);
+        self.aead.open_in_place_separate_tag(nonce, known, tag, content, 0..).ok().map(|_| ())
     }
 
     /// RFC 7714 §8.1 and §9.1: two zero bytes, SSRC, and the index in 48 bits, on the salt.
     #[inline]
-    fn nonce(&self, ssrc: u32, index: u64) -> [u8; GCM_SALT_LEN] {
+    fn nonce(&self, ssrc: u32, index: u64) -> Nonce {
         let mixed = (u128::from(ssrc) << 48) | u128::from(index & 0xffff_ffff_ffff);
         let mut nonce = self.salt;
         nonce.iter_mut().zip(&mixed.to_be_bytes()[4..]).for_each(|(to, from)| *to ^= from);
-        nonce
+        // A sender counts, and a session refuses to use an index twice.
+        Nonce::assume_unique_for_key(nonce)
     }
 }

@@ -4,7 +4,9 @@
 mod cipher;
 mod ctr;
 mod gcm;
+mod hmac;
 mod keys;
+mod keystream;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -68,8 +70,8 @@ pub enum Unprotected {
 }
 
 impl SrtpSession {
-    /// A session with fresh counters. `None` when the crypto provider refuses, which it does not
-    /// for keys of the right length.
+    /// A session with fresh counters. `None` for keys that are not as long as their suites say, which
+    /// there are none of.
     pub fn new(keys: SrtpKeys) -> Option<Self> {
         Some(Self {
             tx: Cipher::new(&keys.tx)?,

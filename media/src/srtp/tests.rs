@@ -5,6 +5,10 @@ use rtc_srtp::protection_profile::ProtectionProfile;
 use super::*;
 use crate::rtp::Header;
 
+pub(super) fn hex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
+}
+
 fn pair(suite: SrtpSuite) -> (SrtpSession, SrtpSession) {
     let (ours, theirs) = (SrtpKey::generate(suite), SrtpKey::generate(suite));
     let us = SrtpKeys { tx: ours.clone(), rx: theirs.clone() };

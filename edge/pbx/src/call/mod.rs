@@ -51,6 +51,7 @@ mod house;
 pub(crate) mod identity;
 mod info;
 mod joining;
+mod lately;
 mod leaving;
 pub(crate) mod leg;
 mod leg_tape;

@@ -1,5 +1,6 @@
 //! Plays, collects digits, sends digits.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use offhook_media::dtmf::{Digit, DigitSet};
@@ -15,7 +16,7 @@ use offhook_sma::speech::Speak;
 use super::leg::LegId;
 use super::runner::{DIGIT_GAP, DigitsRun, Play, Running, digit_set, gone};
 use super::sounds::{self, Loaded, NotLoaded};
-use super::{Call, Done, Listening};
+use super::{Call, Done, Listening, lately};
 use crate::event::CallEventKind;
 
 /// A `,` among digits (AWS's half second).
@@ -46,13 +47,22 @@ impl Call {
         let load = self.run_id();
         let name = sounds::name_of(&source);
         self.timeline.add(now, None, CallEventKind::Prompt { name });
-        let at_hand = self.services.sounds.at_hand(&source);
+        let sounds = Arc::clone(&self.services.sounds);
+        let key = lately::key(&source);
+        let heard = || sounds.lately.get(now, key.as_deref()?);
+        let at_hand = sounds.at_hand(&source).or_else(heard);
         self.running = Running::Loading { load, then };
         if let Some(clips) = at_hand {
             return self.on_clips(now, load, Ok(clips));
         }
-        let loading = self.services.sounds.load(source);
-        self.work.push(Box::pin(async move { Done::Clips { load, clips: loading.await } }));
+        let loading = sounds.load(source);
+        self.work.push(Box::pin(async move {
+            let clips = loading.await;
+            if let (Some(key), Ok(loaded)) = (key, &clips) {
+                sounds.lately.note(now, key, loaded);
+            }
+            Done::Clips { load, clips }
+        }));
     }
 
     pub(super) fn on_clips(&mut self, now: Instant, wanted: u64, clips: Result<Loaded, NotLoaded>) {

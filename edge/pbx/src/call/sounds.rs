@@ -14,6 +14,7 @@ use offhook_sma::action::AudioSource;
 use offhook_sma::event::error_type;
 use offhook_sma::speech::SpeechParameters;
 
+use super::lately::Lately;
 use super::music::{hold_music, waiting_music};
 use crate::failure::{self, Failure};
 use crate::objects::{Objects, is_inside};
@@ -24,14 +25,16 @@ const MAX_PARTS: usize = 32;
 const MAX_SPEAK: usize = 1000;
 /// As AWS says it.
 const NO_ACCESS: &str = "Cannot access S3 bucket or audio file.";
-/// Files of more bytes are read while they play instead of being kept decoded: about a minute.
+/// Files of more bytes are read while they play, until they are decoded behind that: about a minute.
 const LONG_FILE: u64 = 1 << 20;
 
 /// Finds audio and keeps it decoded.
 pub struct Sounds {
-    cache: ClipCache,
+    cache: Arc<ClipCache>,
     /// `None`: the system refused the thread, and long files are decoded whole.
     streams: Option<Streams>,
+    /// Files that were asked for just now.
+    pub(super) lately: Lately,
     speech: Option<Speaker>,
     folder: Option<PathBuf>,
     /// Objects of buckets.
@@ -113,8 +116,9 @@ impl Sounds {
             .inspect_err(|error| tracing::warn!(%error, "no thread to read long files"))
             .ok();
         Self {
-            cache: ClipCache::new(cache_bytes),
+            cache: Arc::new(ClipCache::new(cache_bytes)),
             streams,
+            lately: Lately::default(),
             speech: None,
             folder,
             objects: None,
@@ -259,7 +263,10 @@ impl Sounds {
         let long =
             std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() > LONG_FILE);
         match self.streams.as_ref().filter(|_| long) {
-            Some(streams) => streams.open(path).map(|stream| Part::Stream(Box::new(stream))),
+            Some(streams) => match self.cache.get_or_keep(path) {
+                Some(clip) => Ok(Part::Clip(clip)),
+                None => streams.open(path).map(|stream| Part::Stream(Box::new(stream))),
+            },
             None => self.cache.get(path).map(Part::Clip),
         }
         .map_err(|error| error.to_string())
