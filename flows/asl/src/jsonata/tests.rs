@@ -1,5 +1,6 @@
 mod equivalence;
 mod hostile;
+mod parts;
 
 use super::*;
 use crate::scope::{Entropy, Variables};

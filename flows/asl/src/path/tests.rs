@@ -285,3 +285,19 @@ proptest! {
         prop_assert_eq!(found(&path, &root), json!("w"));
     }
 }
+
+#[test]
+fn the_context_object_is_its_own_root() {
+    for (path, expected) in [
+        ("$$.Task.Token", json!("t0")),
+        ("$$.Task", json!({"Token": "t0"})),
+        ("$$.Task.length()", json!(1)),
+        ("$$", json!({"Task": {"Token": "t0"}, "State": {"Name": "S"}})),
+        ("$$..Name", json!(["S"])),
+        ("$$.Task[?(@.Token == $.Task.Token)]", json!([{"Token": "t0"}])),
+    ] {
+        assert_eq!(found(path, &json!({})), expected, "{path}");
+    }
+    let failure = evaluate("$$.Task.Name", &json!({})).unwrap_err();
+    assert!(failure.cause.contains("State"), "the whole document is quoted: {}", failure.cause);
+}

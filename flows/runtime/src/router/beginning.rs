@@ -4,7 +4,7 @@ use offhook_sma::event::InvocationEvent;
 use serde_json::{Map, Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::closing::{Ask, Clerk, Next, ROOM, queue_url};
+use super::closing::{Ask, Clerk, Desk, Next, ROOM, queue_url};
 use super::{FlowError, Router, execution_name};
 use crate::names::MachineRef;
 use crate::runtime::{StartError, StartExecution};
@@ -49,7 +49,7 @@ impl Beginning {
     async fn run(self, transaction_id: String, event: Value) -> Result<Begun, StartError> {
         let runtime = self.router.runtime;
         let url = queue_url(runtime.place(), &transaction_id);
-        let messages = runtime.open_queue(&url, ROOM).await;
+        let mut messages = runtime.open_queue(&url, ROOM).await;
         let mut input = self.context;
         input.insert("QueueUrl".to_owned(), json!(url));
         input.insert("Event".to_owned(), event);
@@ -68,13 +68,18 @@ impl Beginning {
         };
         let (asker, asks) = mpsc::channel(4);
         let (listener, first) = oneshot::channel();
+        let mut desk = Desk::of(listener);
+        // Most workflows have spoken by now: the call's thread is woken once, by what begins it.
+        if let Ok(message) = messages.try_recv() {
+            desk.take_in(message);
+        }
         let clerk = Clerk {
             runtime,
             transaction_id,
             arn: started.arn.clone(),
             messages,
             asks,
-            listener: Some(listener),
+            desk,
             busy: self.busy,
             patience: self.router.patience,
             wake: self.router.wake,

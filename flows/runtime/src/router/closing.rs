@@ -45,8 +45,8 @@ pub(super) struct Clerk {
     pub(super) arn: String,
     pub(super) messages: mpsc::Receiver<QueueMessage>,
     pub(super) asks: mpsc::Receiver<Ask>,
-    /// Who waits for the first message from the beginning.
-    pub(super) listener: Option<oneshot::Sender<Next>>,
+    /// What came at once, if it was not handed out, and who waits for it.
+    pub(super) desk: Desk,
     /// Whether an event is being handled: then what comes is asked for anyway.
     pub(super) busy: watch::Receiver<bool>,
     pub(super) patience: Patience,
@@ -55,7 +55,7 @@ pub(super) struct Clerk {
 
 /// What came and was not fetched, and what was.
 #[derive(Default)]
-struct Desk {
+pub(super) struct Desk {
     waiting: VecDeque<QueueMessage>,
     given: VecDeque<String>,
     ended: Option<Box<ExecutionRecord>>,
@@ -65,6 +65,17 @@ struct Desk {
 }
 
 impl Desk {
+    /// Somebody waits for the first message.
+    pub(super) fn of(listener: oneshot::Sender<Next>) -> Self {
+        Self { listener: Some(listener), ..Self::default() }
+    }
+
+    /// Takes a message in, and hands it out if somebody listens.
+    pub(super) fn take_in(&mut self, message: QueueMessage) {
+        self.waiting.push_back(message);
+        self.hand_out();
+    }
+
     fn take(&mut self) -> Option<Next> {
         if let Some(message) = self.waiting.pop_front() {
             self.given.extend(message.token.clone());
@@ -101,7 +112,7 @@ impl Desk {
 
 impl Clerk {
     pub(super) async fn run(mut self) {
-        let mut desk = Desk { listener: self.listener.take(), ..Desk::default() };
+        let mut desk = std::mem::take(&mut self.desk);
         let mut quiet = false;
         let runtime = self.runtime.clone();
         let arn = self.arn.clone();
@@ -112,8 +123,7 @@ impl Clerk {
                 // What was sent before the end comes before the end.
                 biased;
                 Some(message) = self.messages.recv(), if desk.waiting.len() < ROOM => {
-                    desk.waiting.push_back(message);
-                    desk.hand_out();
+                    desk.take_in(message);
                     self.wake(&desk, quiet);
                 }
                 ask = self.asks.recv() => match ask {
