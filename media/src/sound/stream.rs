@@ -123,8 +123,9 @@ impl fmt::Debug for Stream {
 #[derive(Clone)]
 pub struct Streams {
     jobs: SyncSender<Job>,
-    /// Streams that are open.
+    /// Streams that are open, and may be.
     open: Arc<AtomicUsize>,
+    most: usize,
 }
 
 impl fmt::Debug for Streams {
@@ -139,9 +140,13 @@ impl Streams {
     /// # Errors
     /// When the system refuses one.
     pub fn start() -> io::Result<Self> {
-        let (jobs, come) = sync_channel(MAX_STREAMS);
+        Self::start_for(MAX_STREAMS)
+    }
+
+    fn start_for(most: usize) -> io::Result<Self> {
+        let (jobs, come) = sync_channel(most);
         std::thread::Builder::new().name("sound-files".into()).spawn(move || run(&come))?;
-        Ok(Self { jobs, open: Arc::default() })
+        Ok(Self { jobs, open: Arc::default(), most })
     }
 
     /// Opens a file and reads its first second. Blocks.
@@ -153,7 +158,7 @@ impl Streams {
             name: path.display().to_string(),
             source: io::Error::other("too many long files are being played"),
         };
-        let place = Place::of(&self.open).ok_or_else(refused)?;
+        let place = Place::of(&self.open, self.most).ok_or_else(refused)?;
         let (stream, mut job) = connect(path, place)?;
         while job.feed()? == Fed::Sent {}
         // There is room for each job that has a place.
@@ -166,8 +171,8 @@ impl Streams {
 struct Place(Arc<AtomicUsize>);
 
 impl Place {
-    fn of(open: &Arc<AtomicUsize>) -> Option<Self> {
-        let one_more = |open: usize| (open < MAX_STREAMS).then_some(open + 1);
+    fn of(open: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
+        let one_more = |open: usize| (open < most).then_some(open + 1);
         open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
         Some(Self(Arc::clone(open)))
     }
@@ -338,7 +343,7 @@ mod tests {
     }
 
     fn place() -> Place {
-        Place::of(&Arc::default()).unwrap()
+        Place::of(&Arc::default(), 1).unwrap()
     }
 
     fn file(samples: &[i16]) -> (tempfile::TempDir, PathBuf) {
@@ -393,14 +398,14 @@ mod tests {
     fn one_stream_too_many_is_refused_and_not_broken_off_until_another_one_ends() {
         let samples: Vec<i16> = (0..20_000).map(|n| (n % 19_001) as i16).collect();
         let (_folder, path) = file(&samples);
-        let streams = Streams::start().unwrap();
-        let mut all: Vec<Stream> = (0..MAX_STREAMS).map(|_| streams.open(&path).unwrap()).collect();
+        let streams = Streams::start_for(8).unwrap();
+        let mut all: Vec<Stream> = (0..8).map(|_| streams.open(&path).unwrap()).collect();
         let error = streams.open(&path).unwrap_err();
         assert!(error.to_string().contains("too many long files"), "{error}");
-        let (heard, over) = hear(&mut all[MAX_STREAMS - 1], 0, 20_000, std::thread::yield_now);
+        let (heard, over) = hear(&mut all[7], 0, 20_000, std::thread::yield_now);
         assert!(over && heard == samples);
         all.pop();
-        while streams.open.load(Ordering::Relaxed) == MAX_STREAMS {
+        while streams.open.load(Ordering::Relaxed) == 8 {
             std::thread::yield_now();
         }
         all.push(streams.open(&path).unwrap());

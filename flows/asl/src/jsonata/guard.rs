@@ -22,8 +22,8 @@ pub(super) struct Guarded {
     pub(super) tree: AstNode,
     /// The variables and functions in it.
     pub(super) names: BTreeSet<String>,
-    /// An operator that JSONata has since 2.1. Step Functions evaluates 2.0.6.
-    pub(super) newer: Option<&'static str>,
+    /// An operator that JSONata has since 2.1, and what says the same in the 2.0.6 of Step Functions.
+    pub(super) newer: Option<(&'static str, &'static str)>,
 }
 
 /// `tree` with its guards.
@@ -101,7 +101,7 @@ struct Guard {
     /// Names the expression itself binds, innermost block last: `$pad` may be the user's own.
     bound: Vec<BTreeSet<String>>,
     names: BTreeSet<String>,
-    newer: Option<&'static str>,
+    newer: Option<(&'static str, &'static str)>,
     /// How many variables the guards have made.
     made: usize,
 }
@@ -224,8 +224,8 @@ impl Guard {
 
     fn binary(&mut self, op: BinaryOp, lhs: AstNode, rhs: AstNode) -> AstNode {
         match op {
-            BinaryOp::Coalesce => self.newer = Some("??"),
-            BinaryOp::Default => self.newer = Some("?:"),
+            BinaryOp::Coalesce => self.newer = Some(("??", "$exists(a) ? a : b")),
+            BinaryOp::Default => self.newer = Some(("?:", "a ? a : b")),
             _ => {}
         }
         let (lhs, rhs) = match op {

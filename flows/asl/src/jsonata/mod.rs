@@ -95,10 +95,10 @@ impl Expression {
         }
         let plain = guard::plain_path(&tree);
         let guard::Guarded { tree, names, newer } = guard::guarded(tree);
-        if let Some(operator) = newer {
+        if let Some((operator, instead)) = newer {
             let message = format!(
                 "`{operator}` came with JSONata 2.1, and Step Functions evaluates 2.0.6: write \
-                 `$exists(a) ? a : b`"
+                 `{instead}`"
             );
             return Err(ExpressionError { message });
         }

@@ -367,14 +367,18 @@ fn an_expression_has_no_document_around_it() {
 
 #[test]
 fn operators_that_step_functions_does_not_have_yet_are_refused() {
-    for (source, operator) in [
-        ("$states.input.a ?? 1", "`??`"),
-        ("$states.input.a ?: 1", "`?:`"),
-        ("$map($states.input.xs, function($x) { $x.name ?? 'nobody' })", "`??`"),
-        ("{'a': $states.input.xs[b ?: c]}", "`?:`"),
+    for (source, operator, instead) in [
+        ("$states.input.a ?? 1", "`??`", "`$exists(a) ? a : b`"),
+        ("$states.input.a ?: 1", "`?:`", "`a ? a : b`"),
+        (
+            "$map($states.input.xs, function($x) { $x.name ?? 'nobody' })",
+            "`??`",
+            "`$exists(a) ? a : b`",
+        ),
+        ("{'a': $states.input.xs[b ?: c]}", "`?:`", "`a ? a : b`"),
     ] {
-        let error = Expression::parse(source).unwrap_err();
-        assert!(error.message.starts_with(operator), "{source}: {error}");
+        let message = Expression::parse(source).unwrap_err().message;
+        assert!(message.starts_with(operator) && message.ends_with(instead), "{message}");
     }
     assert!(Expression::parse("$states.input.a ? '??' : '?:'").is_ok());
 }
