@@ -74,6 +74,8 @@ pub(super) struct Leg {
     to_pass: Option<Digit>,
     /// A key that is down was for the playback alone.
     for_playback: bool,
+    /// The stream is encrypted; without `srtp` nothing of it goes in or out.
+    secured: bool,
     srtp: Option<Box<SrtpSession>>,
     player: Option<Box<Player>>,
     digits: Option<Box<Dialling>>,
@@ -175,6 +177,7 @@ impl Leg {
             inband: None,
             to_pass: None,
             for_playback: false,
+            secured: false,
             srtp: None,
             player: None,
             digits: None,
@@ -331,6 +334,7 @@ impl Leg {
     }
 
     fn set_keys(&mut self, stream: &StreamConfig, elsewhere: bool) {
+        self.secured = stream.srtp.is_some();
         let Some(keys) = &stream.srtp else {
             self.srtp = None;
             return;

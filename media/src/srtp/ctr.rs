@@ -21,29 +21,32 @@ const AUTHENTICATION: u8 = 1;
 pub(super) const SALT: u8 = 2;
 
 /// The session keys made of one master key.
+#[repr(C)]
 pub(super) struct Ctr {
-    rtp: Half,
-    rtcp: Half,
-    rtp_tag: usize,
     /// What stands before the tag of each packet (RFC 3711 §3.1); mostly nothing.
     mki: Box<[u8]>,
+    rtp_tag: usize,
+    rtp: Half,
+    rtcp: Box<Half>,
 }
 
-/// The part for RTP, or that for RTCP.
+/// The part for RTP, or that for RTCP. An expanded key has room for the longest one behind it: what a
+/// packet needs stands before it, side by side.
+#[repr(C)]
 struct Half {
-    stream: KeyStream,
-    auth: HmacSha1,
     salt: [u8; SALT_LEN],
+    auth: HmacSha1,
+    stream: KeyStream,
 }
 
 impl Ctr {
     /// `None` for a key that is not as long as its suite says.
     pub(super) fn new(key: &SrtpKey) -> Option<Self> {
         Some(Self {
-            rtp: Half::derive(key, 0)?,
-            rtcp: Half::derive(key, 3)?,
-            rtp_tag: key.suite().tag_len(),
             mki: key.mki().into(),
+            rtp_tag: key.suite().tag_len(),
+            rtp: Half::derive(key, 0)?,
+            rtcp: Box::new(Half::derive(key, 3)?),
         })
     }
 
@@ -164,7 +167,7 @@ impl Half {
         make(ENCRYPTION, session);
         make(AUTHENTICATION, &mut auth);
         make(SALT, &mut salt);
-        Some(Self { stream: KeyStream::new(session)?, auth: HmacSha1::new(&auth), salt })
+        Some(Self { salt, auth: HmacSha1::new(&auth), stream: KeyStream::new(session)? })
     }
 
     /// Encrypts or decrypts (RFC 3711 §4.1.1): the IV is the salt, with SSRC and index on it.

@@ -9,26 +9,28 @@ use crate::rtp;
 const TAG: usize = 16;
 
 /// The session keys made of one master key.
+#[repr(C)]
 pub(super) struct Gcm {
-    rtp: Half,
-    rtcp: Half,
     /// What ends each packet (RFC 7714 §8.2); mostly nothing.
     mki: Box<[u8]>,
+    rtp: Half,
+    rtcp: Box<Half>,
 }
 
 /// The part for RTP, or that for RTCP.
+#[repr(C)]
 struct Half {
-    aead: LessSafeKey,
     salt: [u8; GCM_SALT_LEN],
+    aead: LessSafeKey,
 }
 
 impl Gcm {
     /// `None` for a key that is not as long as its suite says.
     pub(super) fn new(key: &SrtpKey) -> Option<Self> {
         Some(Self {
-            rtp: Half::derive(key, 0)?,
-            rtcp: Half::derive(key, 3)?,
             mki: key.mki().into(),
+            rtp: Half::derive(key, 0)?,
+            rtcp: Box::new(Half::derive(key, 3)?),
         })
     }
 

@@ -37,17 +37,18 @@ const STRAGGLERS: u32 = 50;
 const LAST_RTCP_INDEX: u32 = 0x7fff_ffff;
 
 /// Protects and unprotects the packets of one leg.
+#[repr(C)]
 pub struct SrtpSession {
-    keys: SrtpKeys,
-    tx: Cipher,
     sent: Sources,
-    rtcp_sent: u32,
-    rx: Cipher,
-    heard: Sources,
-    /// What the peer used before, until it has changed.
-    former: Option<Box<Former>>,
+    tx: Cipher,
     failures_in_a_row: u32,
     failure_told: bool,
+    /// What the peer used before, until it has changed.
+    former: Option<Box<Former>>,
+    heard: Sources,
+    rx: Cipher,
+    rtcp_sent: u32,
+    keys: SrtpKeys,
 }
 
 /// A key that the peer may still use.
@@ -74,15 +75,15 @@ impl SrtpSession {
     /// there are none of.
     pub fn new(keys: SrtpKeys) -> Option<Self> {
         Some(Self {
-            tx: Cipher::new(&keys.tx)?,
             sent: Sources::default(),
-            rtcp_sent: 0,
-            rx: Cipher::new(&keys.rx)?,
-            heard: Sources::default(),
-            keys,
-            former: None,
+            tx: Cipher::new(&keys.tx)?,
             failures_in_a_row: 0,
             failure_told: false,
+            former: None,
+            heard: Sources::default(),
+            rx: Cipher::new(&keys.rx)?,
+            rtcp_sent: 0,
+            keys,
         })
     }
 
@@ -250,8 +251,11 @@ impl Former {
 
 /// The counters of the SSRCs that one key is used with. The one not heard for longest makes room.
 #[derive(Debug, Clone, Default)]
+#[repr(C)]
 struct Sources {
-    /// The one heard last is the last.
+    /// The one heard last: mostly the only one.
+    newest: Option<Source>,
+    /// Others; the one heard last of them is the last.
     live: Vec<Source>,
     /// Those that made room: what they sent stays refused (RFC 3711 §3.3.2).
     former: Vec<Source>,
@@ -270,12 +274,15 @@ impl Sources {
     /// What is known of a source; `None` when it must not be taken for a new one.
     #[inline]
     fn of(&self, ssrc: u32) -> Option<Source> {
-        let known = |source: &&Source| source.ssrc == ssrc;
-        // The one heard last is mostly the one asked for.
-        if let Some(source) = self.live.iter().rev().find(known) {
-            return Some(*source);
+        match self.newest {
+            Some(newest) if newest.ssrc == ssrc => Some(newest),
+            _ => self.other(ssrc),
         }
-        if let Some(source) = self.former.iter().find(known) {
+    }
+
+    fn other(&self, ssrc: u32) -> Option<Source> {
+        let known = |source: &&Source| source.ssrc == ssrc;
+        if let Some(source) = self.live.iter().chain(&self.former).find(known) {
             return Some(*source);
         }
         (self.former.len() < MAX_FORMER).then(|| Source { ssrc, ..Source::default() })
@@ -284,33 +291,39 @@ impl Sources {
     /// The place of a source that [`Self::of`] knew, and that was heard now.
     #[inline]
     fn entry(&mut self, ssrc: u32) -> &mut Source {
-        let last = self.live.len().saturating_sub(1);
-        match self.live.iter().rposition(|source| source.ssrc == ssrc) {
-            Some(at) if at == last => {}
-            Some(at) => self.live[at..].rotate_left(1),
-            None => self.admit(ssrc),
+        if self.newest.is_none_or(|newest| newest.ssrc != ssrc) {
+            self.make_newest(ssrc);
         }
-        let last = self.live.len().saturating_sub(1);
-        // Found or made just now.
-        &mut self.live[last]
+        self.newest.get_or_insert_default()
     }
 
-    fn admit(&mut self, ssrc: u32) {
-        let former = self.former.iter().position(|source| source.ssrc == ssrc);
-        let back = former.map(|at| self.former.swap_remove(at));
+    fn make_newest(&mut self, ssrc: u32) {
+        let known = |source: &Source| source.ssrc == ssrc;
+        let source = if let Some(at) = self.live.iter().rposition(known) {
+            self.live.remove(at)
+        } else if let Some(at) = self.former.iter().position(known) {
+            self.former.swap_remove(at)
+        } else {
+            Source { ssrc, ..Source::default() }
+        };
+        self.live.extend(self.newest.replace(source));
         if self.live.len() >= MAX_SOURCES {
             self.former.push(self.live.remove(0).parted());
         }
-        self.live.push(back.unwrap_or(Source { ssrc, ..Source::default() }));
     }
 
     /// A new key: nothing was seen of anybody, but how far they came may still count.
     fn rekeyed(&mut self) {
         self.former.clear();
-        for source in &mut self.live {
+        for source in self.live.iter_mut().chain(&mut self.newest) {
             let before = source.rtp.newest().or(source.before);
             *source = Source { ssrc: source.ssrc, before, ..Source::default() };
         }
+    }
+
+    #[cfg(test)]
+    fn count(&self) -> usize {
+        self.live.len() + usize::from(self.newest.is_some())
     }
 }
 

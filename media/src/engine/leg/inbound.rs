@@ -41,7 +41,7 @@ impl Leg {
             self.counters.dropped.bump();
             return None;
         }
-        let (secured, listening) = (stream.srtp.is_some(), stream.receive);
+        let (secured, listening) = (self.secured, stream.receive);
         let length =
             if secured { self.unprotect(now, from, buffer, length, false)? } else { length };
         let parsed = buffer.get(..length).and_then(rtp::parse);

@@ -107,7 +107,7 @@ impl Leg {
         };
         let at = header.write_before(buffer, &payload)?;
         self.out.count(payload.len());
-        if self.stream.as_ref().is_some_and(|s| s.srtp.is_some()) {
+        if self.secured {
             // Without a session nothing is sent: never plain on a secured leg.
             return self.srtp.as_mut()?.protect_rtp(buffer, at);
         }
