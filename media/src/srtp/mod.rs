@@ -36,7 +36,8 @@ const STRAGGLERS: u32 = 50;
 /// The last SRTCP index of a key (RFC 3711 §9.2).
 const LAST_RTCP_INDEX: u32 = 0x7fff_ffff;
 
-/// Protects and unprotects the packets of one leg.
+/// Protects and unprotects the packets of one leg. Its order is that in which a packet reads it: what
+/// lies side by side is fetched together.
 #[repr(C)]
 pub struct SrtpSession {
     sent: Sources,
