@@ -15,6 +15,9 @@ use tokio::time::sleep;
 use super::{BOBS, CONTACT, TRANSACTION, asked_of, customer_with, open, reported, update};
 
 pub(super) const THERE: &str = "+15557770000";
+/// Calls are found by their numbers.
+pub(super) const DNIS: &str =
+    "[dnis]\nour_numbers = [\"+15550007777\"]\nconnect_numbers = [\"+15550001002\"]\n";
 
 pub(super) async fn open_moving(more: &str) -> (Scene, UnboundedReceiver<Asked>) {
     open(&format!("attended = \"move\"\n{more}{BOBS}")).await
@@ -42,6 +45,18 @@ impl Asking {
         asking.bob.refer_to_call(THERE, &asking.second).await;
         assert_eq!(reported(&mut asking.bob).await, "100 Trying");
         asking
+    }
+
+    /// The same of 101, whom 102 has put that customer through to.
+    pub(super) async fn put_through_to(scene: &Scene) -> Self {
+        let (customer, mut bob) = super::customer(scene).await;
+        let (mut second, mut ann) = connect(scene.phone(102), "101", scene.phone(101)).await;
+        bob.refer_to_call("101", &second).await;
+        bob.ended().await;
+        second.ended().await;
+        ann.hold().await;
+        let (third, far) = connect(scene.phone(101), THERE, &scene.trunk).await;
+        Self { customer, bob: ann, second: third, far }
     }
 
     pub(super) fn all_up(&mut self) -> bool {
@@ -177,8 +192,7 @@ async fn a_cloud_that_takes_the_order_and_does_nothing_leaves_the_caller_with_th
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_is_nobodys_in_the_cloud_is_joined_here() {
-    let dnis = "[dnis]\nour_numbers = [\"+15550007777\"]\nconnect_numbers = [\"+15550001002\"]\n";
-    let (scene, mut cloud) = open_moving(dnis).await;
+    let (scene, mut cloud) = open_moving(DNIS).await;
     let asking = Asking::put_through(&scene, &[]).await;
     asked_of(&mut cloud).await.answer(Err(CloudError::NotThere));
     asking.are_joined().await;
@@ -239,31 +253,45 @@ async fn whom_a_transfer_to_the_number_would_not_send_to_the_cloud_is_joined_her
 
 #[tokio::test(start_paused = true)]
 async fn a_phone_whose_caller_was_put_through_to_it_moves_him_too() {
-    let (scene, mut cloud) = open_moving("").await;
-    let rounds = [(Ok(()), "183 Session Progress"), (refused(), "403 Forbidden")];
+    let (scene, mut cloud) = open_moving("bye_seconds = 30\n").await;
+    let rounds = [
+        (Ok(()), "183 The cloud moves the call"),
+        (refused(), "403 The cloud may not move the call"),
+    ];
     for (answer, says) in rounds {
         let taken = answer.is_ok();
-        let (mut customer, mut bob) = super::customer(&scene).await;
-        let (mut second, mut ann) = connect(scene.phone(102), "101", scene.phone(101)).await;
-        bob.refer_to_call("101", &second).await;
-        bob.ended().await;
-        second.ended().await;
-        ann.hold().await;
-        let (mut third, mut far) = connect(scene.phone(101), THERE, &scene.trunk).await;
-        ann.refer_to_call(THERE, &third).await;
+        let mut asking = Asking::put_through_to(&scene).await;
+        asking.bob.refer_to_call(THERE, &asking.second).await;
         let asked = asked_of(&mut cloud).await;
         assert_eq!(asked.order, update(THERE));
         asked.answer(answer);
-        assert_eq!(reported(&mut ann).await, "100 Trying");
-        assert_eq!(reported(&mut ann).await, says);
+        assert_eq!(reported(&mut asking.bob).await, "100 Trying");
+        assert_eq!(reported(&mut asking.bob).await, says);
         sleep(Duration::from_secs(10)).await;
-        assert!(customer.still_up() && ann.still_up());
-        assert_eq!((third.still_up(), far.still_up()), (!taken, !taken));
-        customer.hang_up();
-        ann.ended().await;
-        third.hang_up();
-        far.ended().await;
+        assert!(asking.customer.still_up() && asking.bob.still_up());
+        assert_eq!((asking.second.still_up(), asking.far.still_up()), (!taken, !taken));
+        asking.customer.hang_up();
+        if taken {
+            assert_eq!(reported(&mut asking.bob).await, "200 OK");
+        }
+        asking.bob.ended().await;
+        asking.second.hang_up();
+        asking.far.ended().await;
     }
+    // Words of what came before are not those of what comes then.
+    let mut asking = Asking::put_through_to(&scene).await;
+    asking.bob.refer_to_call(THERE, &asking.second).await;
+    asked_of(&mut cloud).await.answer(Ok(()));
+    for says in
+        ["100 Trying", "183 The cloud moves the call", "504 The cloud did not take the call"]
+    {
+        assert_eq!(reported(&mut asking.bob).await, says);
+    }
+    asking.bob.refer("<sip:999@office.example>");
+    assert_eq!(reported(&mut asking.bob).await, "100 Trying");
+    assert_eq!(reported(&mut asking.bob).await, "404 Not Found");
+    asking.customer.hang_up();
+    asking.bob.ended().await;
     scene.close().await;
 }
 

@@ -124,9 +124,9 @@ async fn a_cancel_that_comes_after_the_answer_takes_nobody_from_the_cloud() {
     scene.close().await;
 }
 
-/// How the dialog of the caller's leg is lost: nobody hung up, so nobody was moved.
+/// How a dialog is lost: nobody hung up, so nobody was moved.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Loss {
+pub(super) enum Loss {
     /// Our refresh is answered 481 (RFC 3261 §12.2.1.2).
     Forgotten,
     /// No refresh comes before the session is over (RFC 4028 §10).

@@ -7,10 +7,10 @@ use offhook_tests::sim::line::Line;
 use offhook_tests::sim::scene::Scene;
 use tokio::time::sleep;
 
-use super::attended::{Asking, open_moving, refused};
+use super::attended::{Asking, DNIS, THERE, open_moving, refused};
 use super::{TRANSACTION, asked_of, reported};
 
-async fn hang_up(line: &mut Line) {
+pub(super) async fn hang_up(line: &mut Line) {
     line.hang_up();
     line.ended().await;
     // Until the office knows it.
@@ -18,10 +18,10 @@ async fn hang_up(line: &mut Line) {
 }
 
 /// Which of its two calls the phone hangs up.
-const LETS_GO: [(bool, bool); 3] = [(true, false), (false, true), (true, true)];
+pub(super) const LETS_GO: [(bool, bool); 3] = [(true, false), (false, true), (true, true)];
 
 impl Asking {
-    async fn let_go(&mut self, (caller, asked): (bool, bool)) {
+    pub(super) async fn let_go(&mut self, (caller, asked): (bool, bool)) {
         if asked {
             hang_up(&mut self.second).await;
         }
@@ -98,20 +98,95 @@ async fn who_was_asked_may_hang_up_and_the_caller_is_the_clouds_or_stays() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_joined_with_the_caller_of_a_call_that_is_nobodys_in_the_cloud_is_too_after_that() {
+    let (scene, mut cloud) = open_moving(DNIS).await;
+    for which in LETS_GO {
+        let mut asking = Asking::put_through(&scene, &[]).await;
+        let asked = asked_of(&mut cloud).await;
+        asking.let_go(which).await;
+        asked.answer(Err(CloudError::NotThere));
+        if !which.0 {
+            assert_eq!(reported(&mut asking.bob).await, "200 OK");
+        }
+        asking.are_joined().await;
+    }
+    let records = scene.close().await;
+    assert!(records.iter().all(|record| record.transfers[0].status == Some(200)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_phone_that_has_hung_up_on_both_rings_again_when_the_other_has_hung_up_too() {
+    let (scene, mut cloud) = open_moving(DNIS).await;
+    let cases: [(&[_], _); 2] = [(&TRANSACTION, refused()), (&[], Err(CloudError::NotThere))];
+    for (headers, answer) in cases {
+        let mut asking = Asking::put_through(&scene, headers).await;
+        let asked = asked_of(&mut cloud).await;
+        asking.let_go((true, true)).await;
+        hang_up(&mut asking.far).await;
+        asked.answer(answer);
+        let mut back = scene.phone(102).call().await;
+        back.answer();
+        back.confirmed().await;
+        sleep(Duration::from_secs(5)).await;
+        assert!(asking.customer.still_up());
+        hang_up(&mut asking.customer).await;
+        back.ended().await;
+    }
+    // One that has kept the caller has him still.
+    let mut asking = Asking::put_through(&scene, &[]).await;
+    let asked = asked_of(&mut cloud).await;
+    asking.let_go((false, true)).await;
+    hang_up(&mut asking.far).await;
+    asked.answer(Err(CloudError::NotThere));
+    assert_eq!(reported(&mut asking.bob).await, "404 This call is not in the cloud");
+    sleep(Duration::from_secs(5)).await;
+    assert!(asking.customer.still_up() && asking.bob.still_up());
+    hang_up(&mut asking.customer).await;
+    asking.bob.ended().await;
+    scene.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_hang_up_in_the_same_moment_and_the_caller_stays() {
     let (scene, mut cloud) = open_moving("").await;
     let mut asking = Asking::put_through(&scene, &TRANSACTION).await;
     let asked = asked_of(&mut cloud).await;
-    asking.let_go((true, true)).await;
-    hang_up(&mut asking.far).await;
+    asking.far.hang_up();
+    asking.second.hang_up();
+    asking.far.ended().await;
+    asking.second.ended().await;
+    sleep(Duration::from_secs(1)).await;
     asked.answer(refused());
-    let mut back = scene.phone(102).call().await;
-    back.answer();
-    back.confirmed().await;
-    sleep(Duration::from_secs(5)).await;
-    assert!(asking.customer.still_up());
+    assert_eq!(reported(&mut asking.bob).await, "403 The cloud may not move the call");
     hang_up(&mut asking.customer).await;
-    back.ended().await;
+    asking.bob.ended().await;
+    scene.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_whose_caller_was_put_through_to_it_may_let_go_too() {
+    let (scene, mut cloud) = open_moving("").await;
+    for answer in [refused(), Ok(())] {
+        for which in LETS_GO {
+            let mut asking = Asking::put_through_to(&scene).await;
+            asking.bob.refer_to_call(THERE, &asking.second).await;
+            assert_eq!(reported(&mut asking.bob).await, "100 Trying");
+            let asked = asked_of(&mut cloud).await;
+            asking.let_go(which).await;
+            asked.answer(answer.clone());
+            if answer.is_err() {
+                if !which.0 {
+                    assert_eq!(reported(&mut asking.bob).await, "200 OK");
+                }
+                asking.are_joined().await;
+                continue;
+            }
+            asking.far.ended().await;
+            asking.second.ended().await;
+            hang_up(&mut asking.customer).await;
+            asking.bob.ended().await;
+        }
+    }
     scene.close().await;
 }
 

@@ -20,6 +20,7 @@ mod consultation;
 mod dies;
 mod held;
 mod let_go;
+mod lost;
 mod music;
 mod refused;
 mod updates;

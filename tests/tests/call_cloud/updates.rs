@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use offhook_pbx::cloud::CloudError;
 use offhook_tests::sim::cloud::{Asked, ScriptedCloud};
 use offhook_tests::sim::scene::Scene;
 use offhook_tests::sim::scripted::{Answer, Scripted, actions};
@@ -11,7 +10,8 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep;
 
-use super::{AWAY, CLOUD, asked_of, customer, reported};
+use super::attended::{Asking, refused};
+use super::{AWAY, CLOUD, TRANSACTION, asked_of, customer, reported};
 
 fn bridge(number: &str) -> Value {
     json!({"Type": "CallAndBridge", "Parameters": {"CallTimeoutSeconds": "30",
@@ -31,15 +31,19 @@ async fn flow(more: Vec<Answer>) -> (Scene, UnboundedReceiver<Asked>, Scripted) 
 }
 
 async fn flow_of(answers: Vec<Answer>) -> (Scene, UnboundedReceiver<Asked>, Scripted) {
+    flow_in("", answers).await
+}
+
+async fn flow_in(more: &str, answers: Vec<Answer>) -> (Scene, UnboundedReceiver<Asked>, Scripted) {
     let script = Scripted::new(answers);
     let (cloud, asked) = ScriptedCloud::new();
     let number = "[[number]]\nmatch = \"+15550001002\"\nto = \"flow:desk\"\n";
-    let config = format!("{CLOUD}{number}");
+    let config = format!("{CLOUD}{more}{number}");
     let scene = Scene::in_cloud_running(cloud, script.applications(), &config).await;
     (scene, asked, script)
 }
 
-/// Tells the flow of the only call there is.
+/// Tells the flow of the first call.
 fn update(scene: &Scene, n: u32) {
     let calls = &scene.office.calls;
     let id = calls.calls()[0].id.clone();
@@ -54,10 +58,6 @@ fn updates(script: &Scripted) -> Vec<String> {
         Some(event["ActionData"]["Parameters"]["Arguments"]["n"].as_str()?.to_owned())
     };
     events.iter().filter_map(text).collect()
-}
-
-fn refused() -> Result<(), CloudError> {
-    Err(CloudError::Refused("ForbiddenException".into()))
 }
 
 #[tokio::test(start_paused = true)]
@@ -80,6 +80,28 @@ async fn updates_wait_while_the_cloud_is_asked_and_are_told_in_order_when_it_ref
     customer.hang_up();
     bob.ended().await;
     scene.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_waits_until_it_is_known_whether_the_caller_is_joined_with_who_was_asked() {
+    let ends = actions(json!([hang_up("LEG-A")]));
+    let answers = vec![actions(json!([bridge("102")])), Answer::Nothing, ends];
+    let (scene, mut cloud, script) = flow_in("attended = \"move\"\n", answers).await;
+    let mut asking = Asking::put_through(&scene, &TRANSACTION).await;
+    let asked = asked_of(&mut cloud).await;
+    update(&scene, 1);
+    asking.let_go((false, true)).await;
+    assert_eq!(updates(&script), [""; 0]);
+    asked.answer(refused());
+    assert_eq!(reported(&mut asking.bob).await, "200 OK");
+    // The flow has the call still, and ends it.
+    asking.customer.ended().await;
+    asking.far.ended().await;
+    asking.bob.ended().await;
+    assert_eq!(updates(&script), ["1"]);
+    let records = scene.close().await;
+    assert_eq!(records[0].transfers[0].status, Some(200));
+    assert!(records.iter().all(|record| record.ended.is_some()));
 }
 
 #[tokio::test(start_paused = true)]

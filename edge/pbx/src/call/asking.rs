@@ -81,7 +81,7 @@ impl Call {
     }
 
     pub(super) fn run_app(&mut self) {
-        if self.app_queue.is_empty() || self.is_with_cloud() {
+        if self.app_queue.is_empty() || self.awaits_word_of_party() {
             return;
         }
         let Some(app) = self.app.take() else { return };

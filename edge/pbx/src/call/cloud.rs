@@ -107,10 +107,16 @@ impl Call {
         true
     }
 
-    /// Whether it is the cloud's to say what becomes of the remaining party. The application is told
-    /// of nothing until then: what it would do is for a party that may be gone.
-    pub(super) fn is_with_cloud(&self) -> bool {
+    fn is_with_cloud(&self) -> bool {
         self.transfer.as_ref().is_some_and(|t| matches!(t.stage, Stage::Cloud(_)))
+    }
+
+    /// Whether it is the cloud's to say what becomes of the remaining party, or that of another call
+    /// that may take it, which answers at once or is given up. The application is told of nothing
+    /// until then: what it would do is for a party that may be gone.
+    pub(super) fn awaits_word_of_party(&self) -> bool {
+        let stage = self.transfer.as_ref().map(|transfer| &transfer.stage);
+        matches!(stage, Some(Stage::Cloud(_) | Stage::Joining { .. }))
     }
 
     fn in_cloud(&mut self, asked: InCloud) {
@@ -172,15 +178,16 @@ impl Call {
         let consulted = self.transfer.as_ref().is_some_and(|t| t.consultation.is_some());
         let Some(asked) = self.asked() else { return };
         let number = std::mem::take(&mut asked.number);
+        let words = "This call is not in the cloud";
+        let why = Stays { failure: failure::CLOUD_CALL_GONE, words, detail: words.to_owned() };
         if consulted {
             self.timeline.note(now, None, NOT_THE_CLOUDS);
             self.quiet();
-            return self.ask_consultation(now, number, Asks::Join, None);
+            // Whoever was asked may have hung up.
+            return self.ask_consultation(now, number, Asks::Join, Some(why));
         }
         if number.is_empty() {
-            let words = "This call is not in the cloud";
-            let failure = failure::CLOUD_CALL_GONE;
-            return self.stays(now, Stays { failure, words, detail: words.to_owned() });
+            return self.stays(now, why);
         }
         self.timeline.note(now, None, NOT_THE_CLOUDS);
         self.quiet();

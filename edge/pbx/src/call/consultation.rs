@@ -23,7 +23,7 @@ use super::{Call, Control, Done};
 pub(super) struct Consultation {
     control: mpsc::Sender<Control>,
     dialog: Dialog,
-    /// Dropped, the other call hears that we gave up.
+    /// Sent, the other call hears that the cloud calls anew who was asked; dropped, that we gave up.
     life: Option<oneshot::Sender<()>>,
 }
 
@@ -125,7 +125,9 @@ impl Call {
         };
         let sent = consultation.control.try_send(Control::Join(Box::new(join)));
         sent.map_err(|_| gone)?;
-        // The one before is dropped now: the other call has the new order first.
+        // The life of the order before ends now, and not earlier: the other call is not to give up
+        // whoever waits there. All calls run on one thread, and look at their orders before the
+        // ends of such lives ([`super::task`]), so that it has the new one first.
         consultation.life = Some(life);
         Ok(answered)
     }
@@ -133,9 +135,9 @@ impl Call {
     /// The cloud has taken the order: whoever was asked is called anew.
     pub(super) fn free_consulted(&mut self) {
         let consultation = self.transfer.as_mut().and_then(|t| t.consultation.take());
-        if let Some(consultation) = consultation {
-            let by = self.entry.control().clone();
-            let _ = consultation.control.try_send(Control::Freed { by });
+        if let Some(life) = consultation.and_then(|consultation| consultation.life) {
+            // It may be over.
+            let _ = life.send(());
         }
     }
 
@@ -190,6 +192,9 @@ impl Call {
         let Some(transfer) = &mut self.transfer else { return };
         transfer.stage = Stage::Asked;
         if let Some(why) = instead {
+            if refused != JoinRefused::Kept {
+                self.timeline.note(now, None, format!("its other call: {refused:?}"));
+            }
             return self.stays_with_desk(now, why);
         }
         let (rings, dialled) = match refused {

@@ -65,37 +65,38 @@ impl Call {
         self.consulted = Some(Box::new(Consulted::Awaited { run, by, phone, let_go: false }));
         self.timeline.note(now, None, "the cloud is asked for whom the phone puts through to here");
         self.work.push(Box::pin(async move {
-            let _ = life.await;
-            Done::NotAwaited { run }
+            let freed = life.await.is_ok();
+            Done::NotAwaited { run, freed }
         }));
     }
 
     /// The phone has hung up: `true`, the other one waits for what the cloud says.
     pub(super) fn lets_go(&mut self, now: Instant, id: LegId) -> bool {
-        let Some(Consulted::Awaited { phone, let_go, .. }) = self.consulted.as_deref_mut() else {
-            return false;
-        };
-        if *phone != id {
-            return false;
+        let Some(other) = self.beside_phone(id) else { return false };
+        match self.consulted.as_deref_mut() {
+            Some(Consulted::Awaited { phone, let_go, .. }) if *phone == id => *let_go = true,
+            _ => return false,
         }
-        *let_go = true;
         self.timeline.note(now, None, "the phone has hung up: the other one waits for the cloud");
         self.transaction.set_status(LegTag::A, Status::Disconnected);
+        self.listening.take_if(|listening| listening.leg == id);
         self.music = None;
-        if let Some(other) = self.beside_phone(id) {
-            self.stop_play_of(other);
-            self.play_while_waiting(now, other);
-        }
+        self.stop_play_of(other);
+        self.play_while_waiting(now, other);
         true
     }
 
-    /// The other call has given up, or is over.
-    pub(super) fn on_not_awaited(&mut self, now: Instant, wanted: u64) {
+    /// The other call does not wait for the cloud any more: `freed`, it has taken the order; else
+    /// that call has given up, or is over.
+    pub(super) fn on_not_awaited(&mut self, now: Instant, wanted: u64, freed: bool) {
         let is =
             |c: &mut Box<Consulted>| matches!(**c, Consulted::Awaited { run, .. } if run == wanted);
         let Some(consulted) = self.consulted.take_if(is) else { return };
-        if consulted.is_let_go() {
-            self.nobody_left(now);
+        let let_go = consulted.is_let_go();
+        match *consulted {
+            Consulted::Awaited { phone, .. } if freed => self.on_freed(now, phone),
+            _ if let_go => self.nobody_left(now),
+            _ => {}
         }
     }
 
@@ -105,10 +106,8 @@ impl Call {
         self.hang_up_all(now, "nobody is left to talk to");
     }
 
-    /// The cloud has taken the order.
-    pub(super) fn on_freed(&mut self, now: Instant, by: &mpsc::Sender<Control>) {
-        let Some(consulted) = self.consulted.take_if(|c| c.is_awaited_by(by)) else { return };
-        let Consulted::Awaited { phone, .. } = *consulted else { return };
+    /// The cloud has taken the order: whoever was asked is to be free for its call.
+    fn on_freed(&mut self, now: Instant, phone: LegId) {
         self.timeline.note(now, None, FREED);
         self.ends("us", FREED);
         let other = self.beside_phone(phone);

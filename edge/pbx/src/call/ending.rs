@@ -2,6 +2,8 @@
 
 use std::time::{Instant, SystemTime};
 
+use offhook_media::codec::Codec;
+use offhook_media::engine::MediaPort;
 use offhook_sip::header::{HeaderName, HeaderValue, Headers};
 use offhook_sip::message::StatusCode;
 use offhook_sip::session::EndedBy;
@@ -40,16 +42,7 @@ impl Call {
         }
         let form = media.as_ref().and_then(LegMedia::form);
         if let Some(port) = media.and_then(|m| m.port) {
-            let c = port.counters();
-            let dropped = c.dropped + c.strangers + c.srtp_failures;
-            let (received, sent, lost) = (c.received, c.sent, c.lost);
-            let kind = CallEventKind::MediaSummary { received, sent, lost, dropped };
-            self.timeline.add(now, Some(label), kind);
-            let quality = form.and_then(|(codec, ptime)| quality::of_leg(&c, codec, ptime));
-            if let Some(kind) = quality {
-                self.entry.quality().note(&kind);
-                self.timeline.add(now, Some(label), kind);
-            }
+            self.sum_up_media(now, label, &port, form);
             self.keep_last_words(now, id, port);
         }
         let tag = match part {
@@ -79,6 +72,30 @@ impl Call {
         if tag == LegTag::A {
             self.stop_bridging(now, &[]);
         }
+        self.tell_of_end(now, tag, status);
+    }
+
+    /// What a leg heard and said, in numbers.
+    fn sum_up_media(
+        &mut self,
+        now: Instant,
+        label: char,
+        port: &MediaPort,
+        form: Option<(Codec, u16)>,
+    ) {
+        let c = port.counters();
+        let dropped = c.dropped + c.strangers + c.srtp_failures;
+        let (received, sent, lost) = (c.received, c.sent, c.lost);
+        let kind = CallEventKind::MediaSummary { received, sent, lost, dropped };
+        self.timeline.add(now, Some(label), kind);
+        if let Some(kind) = form.and_then(|(codec, ptime)| quality::of_leg(&c, codec, ptime)) {
+            self.entry.quality().note(&kind);
+            self.timeline.add(now, Some(label), kind);
+        }
+    }
+
+    /// Tells the application that a leg of its call is over.
+    fn tell_of_end(&mut self, now: Instant, tag: LegTag, status: Option<StatusCode>) {
         let recording = self.abandon_action(tag);
         let code = status.map_or(0, |s| u64::from(s.code()));
         let mut hangup = Hangup { target: Target::tag(tag), sip_response_code: code };

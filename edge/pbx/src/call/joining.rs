@@ -122,7 +122,7 @@ enum Place {
 
 impl Call {
     /// Another call asks.
-    pub(super) fn on_join(&mut self, now: Instant, mut join: Join) {
+    pub(super) fn on_join(&mut self, now: Instant, join: Join) {
         let consulted = self.consulted.take_if(|known| known.is_awaited_by(&join.control));
         let let_go = consulted.is_some_and(|known| known.is_let_go());
         let (replaced, remaining) = match self.place_for(&join, let_go) {
@@ -132,31 +132,8 @@ impl Call {
                 return self.await_cloud(now, join, phone);
             }
             Ok(Place::Here { replaced, remaining }) => (replaced, remaining),
-            Ok(Place::Elsewhere) => {
-                join.dialog = None;
-                join.via = Some(self.entry.control().clone());
-                self.stop_music();
-                let order = Control::Join(Box::new(join));
-                let partner = self.partner.as_ref();
-                let told = partner.is_some_and(|partner| partner.control.try_send(order).is_ok());
-                if !told {
-                    // The answer's sender is gone with the order.
-                    self.music_for_hold();
-                }
-                return;
-            }
-            Err(refused) => {
-                not_joined(join.via.as_ref());
-                let give_up = matches!(refused, JoinRefused::NotTalking { .. });
-                let _ = join.answer.send(Err(refused));
-                if give_up {
-                    if self.record.answered.is_none() {
-                        self.fail(now, failure::CANCELLED, None, "");
-                    }
-                    self.hang_up_all(now, "given up by the phone, which put another call through");
-                }
-                return;
-            }
+            Ok(Place::Elsewhere) => return self.pass_join_on(join),
+            Err(refused) => return self.refuse_join(now, join, refused),
         };
         let port = self.leg_ref(remaining).and_then(|l| l.media.as_ref()?.port.clone());
         let party = self.leg_ref(remaining).map(|leg| leg.party.clone());
@@ -195,6 +172,33 @@ impl Call {
         self.take_partner(join.control, join.port, join.party, join.life, life);
         self.tell_who(now, remaining, &join.shown);
         self.music_for_hold();
+    }
+
+    /// Asks the call that has the other party.
+    fn pass_join_on(&mut self, mut join: Join) {
+        join.dialog = None;
+        join.via = Some(self.entry.control().clone());
+        self.stop_music();
+        let order = Control::Join(Box::new(join));
+        let partner = self.partner.as_ref();
+        let told = partner.is_some_and(|partner| partner.control.try_send(order).is_ok());
+        if !told {
+            // The answer's sender is gone with the order.
+            self.music_for_hold();
+        }
+    }
+
+    /// Says no. A call that nobody has answered is given up.
+    fn refuse_join(&mut self, now: Instant, join: Join, why: JoinRefused) {
+        not_joined(join.via.as_ref());
+        let give_up = matches!(why, JoinRefused::NotTalking { .. });
+        let _ = join.answer.send(Err(why));
+        if give_up {
+            if self.record.answered.is_none() {
+                self.fail(now, failure::CANCELLED, None, "");
+            }
+            self.hang_up_all(now, "given up by the phone, which put another call through");
+        }
     }
 
     /// Somebody else takes a phone's place in the call: its leg ends.

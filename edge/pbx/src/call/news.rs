@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use offhook_config::Supervising;
+use offhook_sip::message::StatusCode;
 use offhook_sma::action::LegTag;
 use offhook_sma::event::EventType;
 use offhook_sma::reply::Reply;
@@ -48,15 +49,20 @@ pub(crate) enum Control {
     MoveHeld(Box<MoveHeld>),
     /// The other call did not take the party that we passed on to it.
     NotJoined,
-    /// The cloud has taken the party that a phone puts through to this call, and calls anew whom it
-    /// has asked.
-    Freed { by: mpsc::Sender<Control> },
-    /// How the transfer that we asked the other call for goes: a SIP status.
-    Progress(u16),
+    /// How the transfer that we asked the other call for goes.
+    Progress(Progress),
     /// A supervisor's call wants to listen to this one.
     Watch(Box<Watch>),
     /// That supervisor takes part differently from now on.
     Supervises { control: mpsc::Sender<Control>, how: Supervising },
+}
+
+/// How a transfer goes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Progress {
+    pub(super) status: StatusCode,
+    /// Where that says too little.
+    pub(super) words: Option<&'static str>,
 }
 
 /// What a future of the call came to.
@@ -123,6 +129,8 @@ pub(super) enum Done {
     /// Nobody asks the cloud any more for whom a phone puts through to this call.
     NotAwaited {
         run: u64,
+        /// It has taken the order, and calls anew whom the phone has asked.
+        freed: bool,
     },
     Parting {
         run: u64,

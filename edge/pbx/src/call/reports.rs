@@ -11,6 +11,7 @@ use offhook_sip::session::{InboundToken, RequestToken};
 use offhook_sip::subscription::{Notifier, SubscribeError};
 
 use super::leg::{Leg, LegId};
+use super::news::Progress;
 use super::transfer::{Stage, Transferor};
 use super::{Call, Control};
 
@@ -77,7 +78,8 @@ impl Call {
         transfer.tell_orderer(status);
         match &mut transfer.by {
             Transferor::Call { control, .. } => {
-                let _ = control.try_send(Control::Progress(status.code()));
+                let words = transfer.words.filter(|_| !status.is_success());
+                let _ = control.try_send(Control::Progress(Progress { status, words }));
             }
             Transferor::Leg { id, report: Some(report), gone: false, .. } => {
                 if status.is_success() {
@@ -207,9 +209,11 @@ impl Call {
     }
 
     /// The call that was asked to carry out our phone's transfer says how it goes.
-    pub(super) fn on_progress(&mut self, now: Instant, status: u16) {
-        let elsewhere = self.transfer.as_ref().is_some_and(|t| matches!(t.stage, Stage::Elsewhere));
-        let Some(status) = StatusCode::new(status).filter(|_| elsewhere) else { return };
+    pub(super) fn on_progress(&mut self, now: Instant, Progress { status, words }: Progress) {
+        if !self.transfer.as_ref().is_some_and(|t| matches!(t.stage, Stage::Elsewhere)) {
+            return;
+        }
+        self.report_with(words);
         self.report(now, status);
         if status.is_final() {
             let transfer = self.transfer.take();

@@ -175,7 +175,7 @@ impl Call {
             Done::SupervisorGone { run } => self.on_supervisor_gone(now, run),
             Done::Cloud { run, answer } => self.on_cloud(now, run, answer),
             Done::WaitingMusic { leg, clips } => self.on_waiting_music(now, leg, clips),
-            Done::NotAwaited { run } => self.on_not_awaited(now, run),
+            Done::NotAwaited { run, freed } => self.on_not_awaited(now, run, freed),
             Done::Parting { run, leg, clips } => self.on_parting_words(now, run, leg, clips),
             Done::Ordered(outcome) => self.on_ordered(now, outcome),
             Done::Found { run, leg, found } => self.on_found(now, run, leg, found),
@@ -199,8 +199,7 @@ impl Call {
             Control::AskHeld(ask) => self.on_ask_held(*ask),
             Control::MoveHeld(order) => self.on_move_held(now, *order),
             Control::NotJoined => self.music_for_hold(),
-            Control::Freed { by } => self.on_freed(now, &by),
-            Control::Progress(status) => self.on_progress(now, status),
+            Control::Progress(progress) => self.on_progress(now, progress),
             Control::Watch(watch) => self.on_watch(now, *watch),
             Control::Supervises { control, how } => self.on_supervises(now, &control, how),
         }

@@ -28,6 +28,7 @@ use super::held::Outcome;
 use super::identity::{self, Caller};
 use super::joining::Partner;
 use super::leg::{Leg, LegId, Part, Party};
+use super::news::Progress;
 use super::reports::Report;
 use super::runner::Running;
 use super::three_way::Meets;
@@ -249,7 +250,8 @@ impl Call {
         let theirs = self.partner.as_ref().is_some_and(|p| p.control.same_channel(&control));
         let free = theirs && self.transfer.is_none() && self.is_settled();
         let Some(remaining) = remaining.filter(|_| free) else {
-            let _ = control.try_send(Control::Progress(480));
+            let status = StatusCode::TEMPORARILY_UNAVAILABLE;
+            let _ = control.try_send(Control::Progress(Progress { status, words: None }));
             return;
         };
         self.transfer_ordered(now, None, &extension, &number, replaces.is_some());
