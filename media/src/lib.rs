@@ -34,6 +34,7 @@ pub mod sdp;
 pub mod sound;
 pub mod speech;
 pub mod srtp;
+pub mod stamp;
 pub mod tone;
 mod voice;
 pub mod wav;

@@ -15,6 +15,10 @@ pub trait Objects: Send + Sync {
         bucket: String,
         key: String,
     ) -> BoxFuture<'static, Result<Option<PathBuf>, String>>;
+
+    /// Where the file of an object is, or would be, in a bucket that is nothing but a folder of this
+    /// machine; `None`: the bucket is in an object store.
+    fn in_folder(&self, bucket: &str, key: &str) -> Option<PathBuf>;
 }
 
 /// Whether a name leads nowhere but downwards.

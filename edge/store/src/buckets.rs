@@ -93,6 +93,10 @@ impl Objects for Buckets {
             fetched.await.map_err(|why| why.to_string())?
         })
     }
+
+    fn in_folder(&self, bucket: &str, key: &str) -> Option<PathBuf> {
+        (!self.remote.contains_key(bucket)).then(|| (self.folder)(bucket).join(key))
+    }
 }
 
 impl Blobs for Buckets {

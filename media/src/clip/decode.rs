@@ -1,5 +1,9 @@
 //! Reading WAV, MP3, FLAC and Ogg Vorbis. Blocking and busy: for threads that may be both.
 
+mod source;
+#[cfg(test)]
+mod tests;
+
 use std::fs::File;
 use std::io::Cursor;
 use std::path::Path;
@@ -12,6 +16,7 @@ use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::units::Time;
 
+use self::source::{Failed, Source};
 use super::{Clip, RATE};
 use crate::resample::{Rates, ResampleError, Samples};
 
@@ -188,6 +193,7 @@ pub(crate) struct Decoding<'a> {
     skip: u64,
     broken: usize,
     scratch: Vec<f32>,
+    failed: Failed,
 }
 
 impl Decoding<'static> {
@@ -215,13 +221,16 @@ impl<'a> Decoding<'a> {
         extension: Option<&str>,
         limit: u32,
     ) -> Result<Self, ClipError> {
-        let unreadable = |error: &Error| match error {
+        let failed = Failed::default();
+        let unreadable = |error| match (failed.error(), error) {
+            (Some(source), _) => ClipError::Io { name: name.to_owned(), source },
             // The decoder meets the end while it looks for a header.
-            Error::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
+            (None, Error::IoError(e)) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
                 format_error(name, "the file ends too soon")
             }
-            error => format_error(name, &error.to_string()),
+            (None, error) => format_error(name, &error.to_string()),
         };
+        let source = Box::new(Source { of: source, failed: failed.clone() });
         let mut hint = Hint::new();
         if let Some(extension) = extension {
             hint.with_extension(extension);
@@ -229,7 +238,7 @@ impl<'a> Decoding<'a> {
         let stream = MediaSourceStream::new(source, Default::default());
         let format = symphonia::default::get_probe()
             .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
-            .map_err(|error| unreadable(&error))?;
+            .map_err(unreadable)?;
         let track = format
             .default_track(TrackType::Audio)
             .ok_or_else(|| format_error(name, "no audio track"))?;
@@ -242,7 +251,7 @@ impl<'a> Decoding<'a> {
         let rate = parameters.sample_rate.unwrap_or(0);
         let decoder = symphonia::default::get_codecs()
             .make_audio_decoder(parameters, &AudioDecoderOptions::default())
-            .map_err(|error| unreadable(&error))?;
+            .map_err(unreadable)?;
         Ok(Self {
             name: name.to_owned(),
             format,
@@ -256,6 +265,7 @@ impl<'a> Decoding<'a> {
             skip: 0,
             broken: 0,
             scratch: Vec::new(),
+            failed,
         })
     }
 
@@ -272,7 +282,7 @@ impl<'a> Decoding<'a> {
     }
 
     /// Decodes the next packet; `false` when there is none. A file that breaks off or has broken
-    /// packets gives what can be had.
+    /// packets gives what can be had; one that the system cannot read on is an error.
     ///
     /// # Errors
     /// See [`ClipError`].
@@ -282,13 +292,13 @@ impl<'a> Decoding<'a> {
         }
         let packet = match self.format.next_packet() {
             Ok(Some(packet)) => packet,
-            Ok(None) => return Ok(false),
+            Ok(None) => return self.end(),
             Err(Error::DecodeError(_)) => {
                 self.broken += 1;
                 return Ok(true);
             }
             // The end of a cut file, or a chained stream's second part: what came before is good.
-            Err(_) => return Ok(false),
+            Err(_) => return self.end(),
         };
         if packet.track_id != self.track_id {
             return Ok(true);
@@ -308,6 +318,12 @@ impl<'a> Decoding<'a> {
             }
             Err(_) => Ok(false),
         }
+    }
+
+    /// No more packets: that is an error only when the system could not read on.
+    fn end(&self) -> Result<bool, ClipError> {
+        let failed = |source| ClipError::Io { name: self.name.clone(), source };
+        self.failed.error().map_or(Ok(false), |source| Err(failed(source)))
     }
 
     /// Mixes to one channel and hands on to the resamplers.

@@ -92,6 +92,15 @@ mod tests {
                     "a5dab625811034e8cebdfeb6dc158dd3",
                 ],
             ),
+            (
+                "57f82fe3613fd170a85ec93c40b1f0922ec4cb0dc025b58272147cc438944a98",
+                [
+                    "92bdd28a93c3f52511c677d08b5515a4",
+                    "9da71b2378a854f67050756ded165bac",
+                    "cea518c90fd91ced9cbb18c078a54711",
+                    "6eb246913062a16891433e97dd01a57f",
+                ],
+            ),
         ] {
             let keys = stream(key, "f0f1f2f3f4f5f6f7f8f9fafbfcfd0000", 0xff02 * BLOCK);
             for (at, block) in [0, 1, 0xfeff, 0xff01].into_iter().zip(blocks) {
@@ -102,18 +111,18 @@ mod tests {
 
     #[test]
     fn any_length_gets_the_beginning_of_the_same_stream() {
-        for key in ["00", "0011", "001122334455"].map(|part| part.repeat(16 / (part.len() / 2))) {
-            let Some(cipher) = KeyStream::new(&hex(&key)) else {
-                assert!(![16, 24, 32].contains(&(key.len() / 2)));
-                continue;
-            };
+        for key in [16, 24, 32].map(|length: u8| (0..length).collect::<Vec<_>>()) {
+            let cipher = KeyStream::new(&key).unwrap();
             let mut whole = [0; 3 * BLOCKS * BLOCK + 5];
             cipher.apply(u128::MAX - 3, &mut whole);
             for length in 0..whole.len() {
                 let mut part = vec![0; length];
                 cipher.apply(u128::MAX - 3, &mut part);
-                assert_eq!(part, whole[..length], "{length}");
+                assert_eq!(part, whole[..length], "{length} with a key of {}", key.len());
             }
+        }
+        for length in [0, 15, 17, 23, 25, 33] {
+            assert!(KeyStream::new(&vec![0; length]).is_none());
         }
     }
 }

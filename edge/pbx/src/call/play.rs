@@ -16,7 +16,7 @@ use offhook_sma::speech::Speak;
 use super::leg::LegId;
 use super::runner::{DIGIT_GAP, DigitsRun, Play, Running, digit_set, gone};
 use super::sounds::{self, Loaded, NotLoaded};
-use super::{Call, Done, Listening, lately};
+use super::{Call, Done, Listening};
 use crate::event::CallEventKind;
 
 /// A `,` among digits (AWS's half second).
@@ -48,24 +48,19 @@ impl Call {
         let name = sounds::name_of(&source);
         self.timeline.add(now, None, CallEventKind::Prompt { name });
         let sounds = Arc::clone(&self.services.sounds);
-        let key = lately::key(&source);
-        let heard = || sounds.lately.get(now, key.as_deref()?);
-        let at_hand = sounds.at_hand(&source).or_else(heard);
+        let at_hand = sounds.at_hand(&source).or_else(|| sounds.lately(now, &source));
         self.running = Running::Loading { load, then };
         if let Some(clips) = at_hand {
             return self.on_clips(now, load, Ok(clips));
         }
         let loading = sounds.load(source);
-        self.work.push(Box::pin(async move {
-            let clips = loading.await;
-            if let (Some(key), Ok(loaded)) = (key, &clips) {
-                sounds.lately.note(now, key, loaded);
-            }
-            Done::Clips { load, clips }
-        }));
+        self.work.push(Box::pin(async move { Done::Clips { load, clips: loading.await } }));
     }
 
     pub(super) fn on_clips(&mut self, now: Instant, wanted: u64, clips: Result<Loaded, NotLoaded>) {
+        if let Ok(loaded) = &clips {
+            self.services.sounds.lately.note(now, loaded);
+        }
         if !matches!(&self.running, Running::Loading { load, .. } if *load == wanted) {
             return;
         }

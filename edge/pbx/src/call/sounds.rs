@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::future::{BoxFuture, try_join_all};
 use offhook_media::clip::Clip;
@@ -14,7 +15,7 @@ use offhook_sma::action::AudioSource;
 use offhook_sma::event::error_type;
 use offhook_sma::speech::SpeechParameters;
 
-use super::lately::Lately;
+use super::lately::{Lately, Looked};
 use super::music::{hold_music, waiting_music};
 use crate::failure::{self, Failure};
 use crate::objects::{Objects, is_inside};
@@ -27,6 +28,8 @@ const MAX_SPEAK: usize = 1000;
 const NO_ACCESS: &str = "Cannot access S3 bucket or audio file.";
 /// Files of more bytes are read while they play, until they are decoded behind that: about a minute.
 const LONG_FILE: u64 = 1 << 20;
+/// Of files that replace prompts.
+const ENDINGS: [&str; 4] = ["wav", "mp3", "flac", "ogg"];
 
 /// Finds audio and keeps it decoded.
 pub struct Sounds {
@@ -38,7 +41,7 @@ pub struct Sounds {
     speech: Option<Speaker>,
     folder: Option<PathBuf>,
     /// Objects of buckets.
-    objects: Option<Arc<dyn Objects>>,
+    pub(super) objects: Option<Arc<dyn Objects>>,
     beep: Arc<Clip>,
     ringback: Arc<Clip>,
     hold_music: Arc<Clip>,
@@ -56,6 +59,8 @@ struct Speaker {
 pub(crate) struct Loaded {
     pub(crate) parts: Vec<Part>,
     pub(crate) notes: Vec<String>,
+    /// How the files were found that it was read from, when nothing else decides what it is.
+    pub(super) looked: Option<Looked>,
 }
 
 /// Why there is none.
@@ -107,6 +112,11 @@ pub(crate) fn name_of(source: &AudioSource) -> String {
             names.collect::<Vec<_>>().join(" ")
         }
     }
+}
+
+/// The prompt that stands in for an object that is not in its bucket.
+pub(super) fn prompt_of(key: &str) -> &str {
+    Path::new(key).file_stem().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
 impl Sounds {
@@ -166,7 +176,7 @@ impl Sounds {
             }
             _ => return None,
         };
-        Some(Loaded { parts, notes: Vec::new() })
+        Some(Loaded { parts, ..Loaded::default() })
     }
 
     /// Reads files and has texts spoken, all at a time; ready when the first audio of each is there.
@@ -192,18 +202,20 @@ impl Sounds {
                     Ok(all)
                 })
             }
-            AudioSource::S3 { bucket_name, key } => Box::pin(async move {
-                let file = sounds.object(&bucket_name, &key).await;
-                let read = move || sounds.file_or_prompt(file, &bucket_name, &key);
-                let part = tokio::task::spawn_blocking(read).await;
-                let part = part.unwrap_or_else(|_| Err("the audio could not be decoded".into()))?;
-                Ok(Loaded { parts: vec![part], notes: Vec::new() })
-            }),
-            files => Box::pin(async move {
-                let read = tokio::task::spawn_blocking(move || sounds.read(&files)).await;
-                let parts =
-                    read.unwrap_or_else(|_| Err("the audio could not be decoded".into()))?;
-                Ok(Loaded { parts, notes: Vec::new() })
+            source => Box::pin(async move {
+                let object = match &source {
+                    AudioSource::S3 { bucket_name, key } => sounds.object(bucket_name, key).await,
+                    _ => Ok(None),
+                };
+                let now = tokio::time::Instant::now().into_std();
+                let read = move || {
+                    // The look comes first: what is written after it is seen by the next one.
+                    let looked = sounds.look(&source).filter(|looked| looked.fits(&object));
+                    let parts = sounds.read(&source, object, now)?;
+                    Ok(Loaded { parts, looked, ..Loaded::default() })
+                };
+                let read = tokio::task::spawn_blocking(read).await;
+                read.unwrap_or_else(|_| Err("the audio could not be decoded".to_owned().into()))
             }),
         }
     }
@@ -214,19 +226,26 @@ impl Sounds {
         let spoken = speaker.speech.say(&speaker.utterance(text)?).await?;
         let note = |why: &String| format!("spoken by {} instead: {why}", spoken.engine);
         let notes = spoken.instead.iter().map(note).collect();
-        Ok(Loaded { parts: vec![spoken.part()], notes })
+        Ok(Loaded { parts: vec![spoken.part()], notes, looked: None })
     }
 
-    /// Blocks while a file is read and decoded.
-    fn read(&self, source: &AudioSource) -> Result<Vec<Part>, String> {
+    /// Blocks while a file is read and decoded. `object`: the file of what is in a bucket.
+    fn read(
+        &self,
+        source: &AudioSource,
+        object: Result<Option<PathBuf>, String>,
+        now: Instant,
+    ) -> Result<Vec<Part>, String> {
         match source {
-            AudioSource::File { path } => self.file(Path::new(path)).map(|part| vec![part]),
+            AudioSource::File { path } => self.file(Path::new(path), now).map(|part| vec![part]),
             AudioSource::Builtin { name } => {
-                name.split_ascii_whitespace().take(MAX_PARTS).map(|n| self.prompt(n)).collect()
+                let names = name.split_ascii_whitespace().take(MAX_PARTS);
+                names.map(|name| self.prompt(name, now)).collect()
             }
-            AudioSource::S3 { .. } | AudioSource::Speech(_) | AudioSource::List { .. } => {
-                Ok(Vec::new())
+            AudioSource::S3 { bucket_name, key } => {
+                self.file_or_prompt(object, bucket_name, key, now).map(|part| vec![part])
             }
+            AudioSource::Speech(_) | AudioSource::List { .. } => Ok(Vec::new()),
         }
     }
 
@@ -249,21 +268,21 @@ impl Sounds {
         file: Result<Option<PathBuf>, String>,
         bucket: &str,
         key: &str,
+        now: Instant,
     ) -> Result<Part, String> {
         let why = match file {
-            Ok(Some(path)) if path.is_file() => return self.file(&path),
+            Ok(Some(path)) if path.is_file() => return self.file(&path, now),
             Ok(_) => format!("{NO_ACCESS} s3://{bucket}/{key} is not in its bucket"),
             Err(why) => why,
         };
-        let name = Path::new(key).file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-        self.prompt(name).map_err(|_| why)
+        self.prompt(prompt_of(key), now).map_err(|_| why)
     }
 
-    fn file(&self, path: &Path) -> Result<Part, String> {
+    fn file(&self, path: &Path, now: Instant) -> Result<Part, String> {
         let long =
             std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() > LONG_FILE);
         match self.streams.as_ref().filter(|_| long) {
-            Some(streams) => match self.cache.get_or_keep(path) {
+            Some(streams) => match self.cache.get_or_keep(path, now) {
                 Some(clip) => Ok(Part::Clip(clip)),
                 None => streams.open(path).map(|stream| Part::Stream(Box::new(stream))),
             },
@@ -272,20 +291,21 @@ impl Sounds {
         .map_err(|error| error.to_string())
     }
 
-    fn prompt(&self, name: &str) -> Result<Part, String> {
+    fn prompt(&self, name: &str, now: Instant) -> Result<Part, String> {
         // A name is one word of our own or of a workflow: it must not lead out of the folder.
         if !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
             return Err(format!("`{name}` is no prompt's name"));
         }
-        if let Some(folder) = &self.folder {
-            for ending in ["wav", "mp3", "flac", "ogg"] {
-                let path = folder.join(format!("{name}.{ending}"));
-                if path.exists() {
-                    return self.file(&path);
-                }
-            }
+        if let Some(path) = self.operators(name).find(|path| path.exists()) {
+            return self.file(&path, now);
         }
         self.builtin(name).map(Part::Clip).ok_or_else(|| format!("there is no prompt `{name}`"))
+    }
+
+    /// Where the operator's own prompt of this name may be.
+    pub(super) fn operators(&self, name: &str) -> impl Iterator<Item = PathBuf> {
+        let files = |folder| ENDINGS.map(|ending| Path::join(folder, format!("{name}.{ending}")));
+        self.folder.as_deref().map(files).into_iter().flatten()
     }
 
     fn builtin(&self, name: &str) -> Option<Arc<Clip>> {
