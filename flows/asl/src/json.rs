@@ -2,7 +2,8 @@
 //!
 //! > A state's input stands in up to three events, is what the state before it gave, and may be the
 //! > input of the execution: it is one value, and one text. What a caller waits for is the value; the
-//! > text is for the history, which is written down when nobody waits.
+//! > text is for the history, which is written down when nobody waits. The value may stay for a year
+//! > of waiting; the text goes with the events that were read.
 
 use crate::limits::PAYLOAD_DEPTH;
 use crate::value::most_bytes;
@@ -12,7 +13,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::ops::Deref;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 /// A shared value. Cheap to clone; in a snapshot it is the value itself.
 #[derive(Clone, Default)]
@@ -21,15 +22,27 @@ pub struct Json(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     value: Value,
-    text: OnceLock<String>,
+    /// The text, while somebody holds it.
+    text: Mutex<Weak<String>>,
+}
+
+impl Shared {
+    /// The text, if somebody holds it.
+    fn held(&self) -> Option<Arc<String>> {
+        self.text.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
+    }
+
+    fn text(&self) -> Arc<String> {
+        let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        text.upgrade().unwrap_or_else(|| {
+            let made = Arc::new(self.value.to_string());
+            *text = Arc::downgrade(&made);
+            made
+        })
+    }
 }
 
 impl Json {
-    /// Its text; made once.
-    pub fn text(&self) -> &str {
-        self.0.text.get_or_init(|| self.0.value.to_string())
-    }
-
     /// The value, copied if others hold it.
     pub fn into_value(self) -> Value {
         match Arc::try_unwrap(self.0) {
@@ -46,7 +59,7 @@ impl Json {
 
 impl From<Value> for Json {
     fn from(value: Value) -> Self {
-        Self(Arc::new(Shared { value, text: OnceLock::new() }))
+        Self(Arc::new(Shared { value, text: Mutex::default() }))
     }
 }
 
@@ -89,12 +102,15 @@ impl<'de> Deserialize<'de> for Json {
 }
 
 /// The text of a value, such as an event has it. Written down it is a string.
+///
+/// Who reads it makes the text, which all texts of that value share for as long as one that was read
+/// is there. Who only writes it down makes none.
 #[derive(Clone)]
 pub struct Text(Kind);
 
 #[derive(Clone)]
 enum Kind {
-    Of(Json),
+    Of(Json, OnceLock<Arc<String>>),
     /// Of an event that was read.
     Read(String),
 }
@@ -103,7 +119,7 @@ impl Text {
     /// The value; nothing if the text is not JSON.
     pub fn value(&self) -> Option<Cow<'_, Value>> {
         match &self.0 {
-            Kind::Of(json) => Some(Cow::Borrowed(json)),
+            Kind::Of(json, _) => Some(Cow::Borrowed(json)),
             Kind::Read(text) => serde_json::from_str(text).ok().map(Cow::Owned),
         }
     }
@@ -112,7 +128,7 @@ impl Text {
     /// there. Not every text has one.
     pub fn address(&self) -> Option<usize> {
         match &self.0 {
-            Kind::Of(json) => Some(Arc::as_ptr(&json.0).addr()),
+            Kind::Of(json, _) => Some(Arc::as_ptr(&json.0).addr()),
             Kind::Read(_) => None,
         }
     }
@@ -120,7 +136,7 @@ impl Text {
 
 impl From<&Json> for Text {
     fn from(json: &Json) -> Self {
-        Self(Kind::Of(json.clone()))
+        Self(Kind::Of(json.clone(), OnceLock::new()))
     }
 }
 
@@ -135,7 +151,7 @@ impl Deref for Text {
 
     fn deref(&self) -> &str {
         match &self.0 {
-            Kind::Of(json) => json.text(),
+            Kind::Of(json, text) => text.get_or_init(|| json.0.text()),
             Kind::Read(text) => text,
         }
     }
@@ -144,7 +160,7 @@ impl Deref for Text {
 impl PartialEq for Text {
     fn eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
-            (Kind::Of(one), Kind::Of(other)) if one.is(other) => true,
+            (Kind::Of(one, _), Kind::Of(other, _)) if one.is(other) => true,
             _ => **self == **other,
         }
     }
@@ -178,7 +194,13 @@ impl fmt::Display for Text {
 
 impl Serialize for Text {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self)
+        match &self.0 {
+            Kind::Of(json, _) => match json.0.held() {
+                Some(text) => serializer.serialize_str(&text),
+                None => serializer.collect_str(&json.0.value),
+            },
+            Kind::Read(text) => serializer.serialize_str(text),
+        }
     }
 }
 
@@ -245,6 +267,21 @@ mod tests {
         assert_eq!((&*read, &read), (r#"{"a":["\u0007",1.0]}"#, &text));
         assert_eq!(read.value().unwrap().into_owned(), value.clone().into_value());
         assert_eq!(serde_json::to_value(&value).unwrap(), *value);
+    }
+
+    #[test]
+    fn a_text_that_is_only_written_is_not_kept_and_one_that_is_read_goes_with_its_readers() {
+        let value = Json::from(json!({"a": "\u{1F600}\"\n\\", "b": [0.5, null]}));
+        let (one, other) = (Text::from(&value), Text::from(&value));
+        let written = serde_json::to_string(&one).unwrap();
+        assert!(value.0.held().is_none());
+        assert!(std::ptr::eq(&*one, &*other), "who reads it later reads the same");
+        assert_eq!(serde_json::to_string(&one).unwrap(), written);
+        assert_eq!(serde_json::from_str::<String>(&written).unwrap(), *one);
+        drop(one);
+        assert!(value.0.held().is_some());
+        drop(other);
+        assert!(value.0.held().is_none());
     }
 
     #[test]

@@ -12,6 +12,7 @@
 
 mod calls;
 
+use super::Newer;
 use super::host::guards;
 use jsonata_core::ast::{AstNode, BinaryOp, PathStep, Stage};
 use jsonata_core::value::with_stack;
@@ -22,8 +23,7 @@ pub(super) struct Guarded {
     pub(super) tree: AstNode,
     /// The variables and functions in it.
     pub(super) names: BTreeSet<String>,
-    /// An operator that JSONata has since 2.1, and what says the same in the 2.0.6 of Step Functions.
-    pub(super) newer: Option<(&'static str, &'static str)>,
+    pub(super) newer: Option<Newer>,
 }
 
 /// `tree` with its guards.
@@ -101,7 +101,7 @@ struct Guard {
     /// Names the expression itself binds, innermost block last: `$pad` may be the user's own.
     bound: Vec<BTreeSet<String>>,
     names: BTreeSet<String>,
-    newer: Option<(&'static str, &'static str)>,
+    newer: Option<Newer>,
     /// How many variables the guards have made.
     made: usize,
 }
@@ -223,11 +223,12 @@ impl Guard {
     }
 
     fn binary(&mut self, op: BinaryOp, lhs: AstNode, rhs: AstNode) -> AstNode {
-        match op {
-            BinaryOp::Coalesce => self.newer = Some(("??", "$exists(a) ? a : b")),
-            BinaryOp::Default => self.newer = Some(("?:", "a ? a : b")),
-            _ => {}
-        }
+        let newer = match op {
+            BinaryOp::Coalesce => Some(Newer { operator: "??", instead: "$exists(a) ? a : b" }),
+            BinaryOp::Default => Some(Newer { operator: "?:", instead: "a ? a : b" }),
+            _ => None,
+        };
+        self.newer = newer.or(self.newer);
         let (lhs, rhs) = match op {
             BinaryOp::ColonEqual => {
                 // A function may call itself; anything else reads what was there before.

@@ -59,6 +59,16 @@ pub struct Expression {
     needs: Arc<needs::Needs>,
     /// `$states.input.a.b`: read without the evaluator, so that numbers stay as they are.
     plain: Option<Vec<String>>,
+    newer: Option<Newer>,
+}
+
+/// An operator that JSONata has since 2.1, which the 2.0.6 of Step Functions does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Newer {
+    /// The operator.
+    pub operator: &'static str,
+    /// What says the same in 2.0.6.
+    pub instead: &'static str,
 }
 
 impl PartialEq for Expression {
@@ -95,20 +105,19 @@ impl Expression {
         }
         let plain = guard::plain_path(&tree);
         let guard::Guarded { tree, names, newer } = guard::guarded(tree);
-        if let Some((operator, instead)) = newer {
-            let message = format!(
-                "`{operator}` came with JSONata 2.1, and Step Functions evaluates 2.0.6: write \
-                 `{instead}`"
-            );
-            return Err(ExpressionError { message });
-        }
         let needs = Arc::new(needs::Needs::of(&tree));
-        Ok(Self { source: source.to_owned(), tree: Arc::new(tree), names, needs, plain })
+        Ok(Self { source: source.to_owned(), tree: Arc::new(tree), names, needs, plain, newer })
     }
 
     /// The text between `{%` and `%}`, without blanks around it.
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// An operator in it that Step Functions refuses. It is evaluated here all the same: whether it
+    /// may be there is for who takes the expression in.
+    pub fn newer(&self) -> Option<Newer> {
+        self.newer
     }
 
     /// The variables and functions it names, without the `$`: `states` among them.

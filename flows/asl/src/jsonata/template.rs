@@ -2,6 +2,7 @@
 
 use super::Expression;
 use crate::failure::Failure;
+use crate::machine::escape;
 use crate::scope::Scope;
 use crate::template::TemplateProblem;
 use crate::value::{MOST_DEPTH, is_shallow};
@@ -77,16 +78,23 @@ impl JsonataTemplate {
         Err(Failure::query(format!("The field '{location}' is nested too deep"), location))
     }
 
-    /// Every expression in it.
-    pub fn expressions(&self) -> Vec<&Expression> {
+    /// Every expression in it, with where it stands: a JSON pointer (RFC 6901) into the template.
+    pub fn expressions(&self) -> Vec<(String, &Expression)> {
         let mut expressions = Vec::new();
-        let mut todo = vec![&self.root];
-        while let Some(node) = todo.pop() {
+        let mut todo = vec![(String::new(), &self.root)];
+        while let Some((at, node)) = todo.pop() {
             match node {
                 Node::Literal(_) => {}
-                Node::Array(items) => todo.extend(items),
-                Node::Object(members) => todo.extend(members.iter().map(|(_, node)| node)),
-                Node::Expression(expression) => expressions.push(expression),
+                Node::Array(items) => {
+                    let place = |(index, item)| (format!("{at}/{index}"), item);
+                    todo.extend(items.iter().enumerate().map(place));
+                }
+                Node::Object(members) => {
+                    for (name, node) in members {
+                        todo.push((format!("{at}/{}", escape(name)), node));
+                    }
+                }
+                Node::Expression(expression) => expressions.push((at, expression)),
             }
         }
         expressions

@@ -14,16 +14,27 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Loaded {
     pub(super) problems: Vec<Problem>,
     pub(super) express: Vec<Problem>,
+    pub(super) refused_since: Vec<Problem>,
     pub(super) comment: Option<String>,
     pub(super) timeout_seconds: Option<u64>,
     pub(super) flows: Vec<Flow>,
 }
 
-pub(super) fn load(text: &str) -> Loaded {
+/// Whether a definition is taken in, or was.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Age {
+    New,
+    Published,
+}
+
+pub(super) fn load(text: &str, age: Age) -> Loaded {
     let mut loaded = Loaded::default();
     match parse(text) {
         Err(problem) => loaded.problems.push(*problem),
         Ok(document) => document_of(text, &document, &mut loaded),
+    }
+    if age == Age::New {
+        loaded.problems.append(&mut loaded.refused_since);
     }
     loaded.problems.sort_by_key(|problem| (problem.line, problem.column));
     loaded
@@ -66,7 +77,7 @@ fn document_of(text: &str, document: &Map<String, Value>, loaded: &mut Loaded) {
     let mut positions = Positions::of(text);
     let duplicates = std::mem::take(&mut positions.duplicates);
     let mut loader = Loader {
-        report: Report { positions, problems: Vec::new(), express: Vec::new() },
+        report: Report { positions, ..Report::default() },
         flows: vec![Flow::default()],
         names: BTreeMap::new(),
         variables: Vec::new(),
@@ -96,6 +107,7 @@ fn document_of(text: &str, document: &Map<String, Value>, loaded: &mut Loaded) {
     loaded.flows = loader.flows;
     loaded.problems = loader.report.problems;
     loaded.express = loader.report.express;
+    loaded.refused_since = loader.report.refused_since;
 }
 
 pub(super) struct Loader {

@@ -6,7 +6,7 @@ use super::model::{Language, Payload, ResultPath, Selector, Setting};
 use super::problem::Code;
 use super::reader::Object;
 use crate::intrinsic::Intrinsic;
-use crate::jsonata::{Expression, JsonataTemplate, TemplateProblem};
+use crate::jsonata::{Expression, JsonataTemplate, Newer, TemplateProblem};
 use crate::limits;
 use crate::path::{Path, PathError, ReferencePath, Root};
 use crate::template::Template;
@@ -123,6 +123,7 @@ impl Loader {
         match Expression::parse(inner.trim()) {
             Ok(expression) => {
                 self.assigned_nowhere(at, expression.variable(), "");
+                self.newer(at, &expression);
                 Some(Setting::Query { expression, field })
             }
             Err(error) => {
@@ -275,8 +276,12 @@ impl Loader {
         }
         match JsonataTemplate::parse(value) {
             Ok(template) => {
+                let expressions = template.expressions();
+                for (place, expression) in &expressions {
+                    self.newer(&format!("{}{place}", object.path(name)), expression);
+                }
                 let names: BTreeSet<&str> =
-                    template.expressions().into_iter().filter_map(Expression::variable).collect();
+                    expressions.iter().filter_map(|(_, one)| one.variable()).collect();
                 for variable in names {
                     self.assigned_nowhere(&object.path(name), Some(variable), "");
                 }
@@ -286,6 +291,21 @@ impl Loader {
                 self.bad_template(&object.path(name), Code::InvalidJsonata, problems);
                 None
             }
+        }
+    }
+
+    /// Tells of an operator that Step Functions does not have yet.
+    fn newer(&mut self, at: &str, expression: &Expression) {
+        if let Some(Newer { operator, instead }) = expression.newer() {
+            let message = format!(
+                "JSONata: `{operator}` came with JSONata 2.1, and Step Functions evaluates 2.0.6."
+            );
+            self.report.not_any_more(
+                at,
+                Code::InvalidJsonata,
+                message,
+                format!("write `{instead}`"),
+            );
         }
     }
 

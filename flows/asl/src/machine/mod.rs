@@ -23,6 +23,9 @@ mod tests;
 pub use problem::{Code, Problem, Severity};
 pub use resource::{Pattern, Resource};
 
+pub(crate) use source::escape;
+
+use load::Age;
 use model::{Flow, FlowId, Kind, State, StateId};
 use sha2::{Digest, Sha256};
 
@@ -43,7 +46,20 @@ impl Machine {
     ///
     /// Source: the States Language specification, and what `CreateStateMachine` refuses.
     pub fn load(text: &str) -> Result<Self, Vec<Problem>> {
-        let loaded = load::load(text);
+        Self::of(text, Age::New)
+    }
+
+    /// Reads a definition that was taken in before, maybe by an older release. What
+    /// [`Machine::load`] refuses only since then is no mistake of it: its executions go on.
+    ///
+    /// # Errors
+    /// As [`Machine::load`].
+    pub fn load_published(text: &str) -> Result<Self, Vec<Problem>> {
+        Self::of(text, Age::Published)
+    }
+
+    fn of(text: &str, age: Age) -> Result<Self, Vec<Problem>> {
+        let loaded = load::load(text, age);
         if loaded.problems.iter().any(|problem| problem.severity == Severity::Error) {
             return Err(loaded.problems);
         }
@@ -59,7 +75,7 @@ impl Machine {
 
     /// Everything wrong with a definition, as `ValidateStateMachineDefinition` would list it.
     pub fn validate(text: &str) -> Vec<Problem> {
-        load::load(text).problems
+        load::load(text, Age::New).problems
     }
 
     /// What probably was not meant, though it runs.

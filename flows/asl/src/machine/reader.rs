@@ -6,12 +6,14 @@ use super::source::{Positions, escape};
 use serde_json::{Map, Value};
 
 /// Collects problems and knows where things stand.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Report {
     pub(super) positions: Positions,
     pub(super) problems: Vec<Problem>,
     /// What an Express workflow cannot have.
     pub(super) express: Vec<Problem>,
+    /// What was not refused always.
+    pub(super) refused_since: Vec<Problem>,
 }
 
 impl Report {
@@ -21,6 +23,27 @@ impl Report {
         let (severity, code) = (Severity::Error, Code::SchemaValidationFailed);
         let (path, suggestion) = (at.to_owned(), None);
         self.express.push(Problem { severity, code, path, line, column, message, suggestion });
+    }
+
+    /// Notes a mistake that was not told always: definitions with it may be published and running.
+    pub(super) fn not_any_more(
+        &mut self,
+        at: &str,
+        code: Code,
+        message: String,
+        suggestion: String,
+    ) {
+        let (line, column) = self.positions.place(at);
+        let (severity, path, suggestion) = (Severity::Error, at.to_owned(), Some(suggestion));
+        self.refused_since.push(Problem {
+            severity,
+            code,
+            path,
+            line,
+            column,
+            message,
+            suggestion,
+        });
     }
 
     pub(super) fn error(&mut self, at: &str, code: Code, message: impl Into<String>) {

@@ -38,7 +38,7 @@ impl Positions {
 }
 
 /// `token` as a part of a JSON pointer (RFC 6901 section 3).
-pub(super) fn escape(token: &str) -> String {
+pub(crate) fn escape(token: &str) -> String {
     token.replace('~', "~0").replace('/', "~1")
 }
 

@@ -1,3 +1,5 @@
+mod queries;
+
 use super::*;
 use serde_json::{Value, json};
 

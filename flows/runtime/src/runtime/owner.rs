@@ -287,7 +287,7 @@ impl Owner {
         let input = Json::from(input);
         if let Some(live) = self.by_arn.get(&arn).and_then(|key| self.live.get(key)) {
             let same = live.record.status == ExecutionStatus::Running
-                && live.record.input == *input.text();
+                && live.record.input.clone() == Text::from(&input);
             let version = live.record.version;
             let started = Started { arn: arn.clone(), at: live.record.started, version };
             let answer = if same { Ok(started) } else { Err(StartError::AlreadyExists(arn)) };

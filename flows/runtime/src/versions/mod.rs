@@ -341,7 +341,7 @@ impl Versions {
         if let Some(machine) = self.loaded().get(&key) {
             return Ok(machine.clone());
         }
-        let machine = Machine::load(&version.definition).map_err(|problems| {
+        let machine = Machine::load_published(&version.definition).map_err(|problems| {
             let machine = format!("{}:{}", version.machine, version.version);
             StartError::Unreadable { machine, why: first(&problems) }
         })?;

@@ -200,3 +200,35 @@ async fn a_snapshot_that_knows_no_secrets_is_still_read() {
     let record = room.runtime().await.wait_for_end(&arn).await.unwrap();
     assert_eq!(record.status, ExecutionStatus::Succeeded);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_version_from_before_its_operator_was_refused_runs_on_and_is_started_anew() {
+    let room = Room::new();
+    let definition = json!({ "QueryLanguage": "JSONata", "StartAt": "W", "States": {
+        "W": { "Type": "Wait", "Seconds": "{% $states.input.s ?: 60 %}", "Next": "P" },
+        "P": { "Type": "Pass", "Output": "{% $states.input.name ?? 'nobody' %}", "End": true } } });
+    let text = definition.to_string();
+    let runtime = room.runtime().await;
+    let published = runtime.versions().publish("m", &text, MachineType::Standard, "").await;
+    assert!(matches!(published, Err(crate::versions::VersionError::InvalidDefinition(_))));
+    let stored = crate::store::PublishedVersion {
+        machine: "m".to_owned(),
+        version: 0,
+        kind: MachineType::Standard,
+        digest: offhook_asl::Machine::load_published(&text).unwrap().digest().to_owned(),
+        definition: text,
+        description: String::new(),
+        published: jiff::Timestamp::UNIX_EPOCH,
+    };
+    room.store.publish_version(stored).await.unwrap();
+    let before = runtime.start_execution(start("m", "x", json!({}))).await.unwrap();
+    settle().await;
+    drop(runtime);
+    settle().await;
+    let runtime = room.runtime().await;
+    let after = runtime.start_execution(start("m", "y", json!({ "name": "Ann" }))).await.unwrap();
+    for (started, output) in [(before, r#""nobody""#), (after, r#""Ann""#)] {
+        let record = runtime.wait_for_end(&started.arn).await.unwrap();
+        assert_eq!(record.output.as_deref(), Some(output));
+    }
+}
