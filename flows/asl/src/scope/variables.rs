@@ -58,6 +58,12 @@ impl Variables {
         self.own.iter().map(|(name, value)| (name.as_str(), &**value))
     }
 
+    /// Whether the text of one of this scope is in memory.
+    #[cfg(test)]
+    pub(crate) fn has_text(&self) -> bool {
+        self.own.values().any(Json::has_text)
+    }
+
     /// Every visible variable, once, with the value that is seen.
     pub fn visible(&self) -> BTreeMap<&str, &Value> {
         let mut seen = BTreeMap::new();

@@ -1,18 +1,15 @@
 //! Carries out what an execution asks for.
 
-use std::collections::{HashMap, VecDeque};
-
 use offhook_asl::execution::{Effect, ItemsCall, ResultsCall, TaskCall, TaskEvent, TaskId};
 use offhook_asl::machine::{Pattern, Resource};
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
 use tokio::task::JoinError;
 
 use super::files::{read_items, write_results};
 use super::live::{Key, Live, Open, What};
 use super::owner::Owner;
+use super::states;
 use super::tokens::Waiting;
-use super::{ActivityTask, states};
 use crate::services::{ExecutionInfo, Integration, Request, ServiceError};
 
 /// What came of a request.
@@ -20,16 +17,6 @@ pub(super) enum Answered {
     Task(Result<Value, ServiceError>),
     /// A file of items.
     Content(String),
-}
-
-/// Tasks that wait for workers, and workers that wait for tasks.
-#[derive(Default)]
-pub(super) struct Activities(HashMap<String, Activity>);
-
-#[derive(Default)]
-struct Activity {
-    tasks: VecDeque<(Key, TaskId)>,
-    workers: VecDeque<(Option<String>, oneshot::Sender<ActivityTask>)>,
 }
 
 impl Owner {
@@ -56,8 +43,7 @@ impl Owner {
                 let (arn, input) = (arn.clone(), call.arguments.to_string());
                 let what = What::Activity { arn: arn.clone(), input, taken: false };
                 self.insert(key, id, Open { token, what, submitted: false, request: None });
-                self.activities.0.entry(arn.clone()).or_default().tasks.push_back((key, id));
-                self.match_workers(&arn);
+                self.offer(&arn, key, id);
             }
             Resource::Service { service, action, pattern, .. }
                 if self.queues.takes(service, action, &call.arguments) =>
@@ -107,8 +93,7 @@ impl Owner {
         match open.map(|open| &open.what) {
             Some(What::Activity { arn, .. }) => {
                 let arn = arn.clone();
-                self.activities.0.entry(arn.clone()).or_default().tasks.push_back((key, id));
-                self.match_workers(&arn);
+                self.offer(&arn, key, id);
             }
             _ => {
                 self.waiting.push_back((key, id));
@@ -272,7 +257,7 @@ impl Owner {
     }
 
     /// Tells the execution; the caller touches it.
-    fn answer(&mut self, key: Key, id: TaskId, event: TaskEvent) {
+    pub(super) fn answer(&mut self, key: Key, id: TaskId, event: TaskEvent) {
         let now = self.now();
         let Some(live) = self.live.get_mut(&key) else { return };
         if !matches!(event, TaskEvent::Submitted { .. } | TaskEvent::Started { .. })
@@ -304,47 +289,6 @@ impl Owner {
             let call = call.clone();
             let parent = self.live.get(&key).map(|live| live.record.arn.clone());
             tokio::spawn(async move { states::stop_child(&runtime, &call, parent, id).await });
-        }
-    }
-
-    pub(super) fn take_activity(
-        &mut self,
-        arn: String,
-        worker: Option<String>,
-        reply: oneshot::Sender<ActivityTask>,
-    ) {
-        let activity = self.activities.0.entry(arn.clone()).or_default();
-        activity.workers.retain(|(_, worker)| !worker.is_closed());
-        activity.workers.push_back((worker, reply));
-        self.match_workers(&arn);
-    }
-
-    fn match_workers(&mut self, arn: &str) {
-        loop {
-            let Some(activity) = self.activities.0.get_mut(arn) else { return };
-            activity.workers.retain(|(_, worker)| !worker.is_closed());
-            if activity.workers.is_empty() {
-                break;
-            }
-            let Some((key, id)) = activity.tasks.pop_front() else { break };
-            let Some(live) = self.live.get_mut(&key) else { continue };
-            let Some(open) = live.open.get_mut(&id) else { continue };
-            let (What::Activity { input, taken, .. }, Some(token)) = (&mut open.what, &open.token)
-            else {
-                continue;
-            };
-            let Some((worker_name, worker)) = activity.workers.pop_front() else { break };
-            let input = serde_json::from_str(input).unwrap_or(Value::Null);
-            if worker.send(ActivityTask { token: token.clone(), input }).is_err() {
-                activity.tasks.push_front((key, id));
-                continue;
-            }
-            *taken = true;
-            self.answer(key, id, TaskEvent::Started { worker_name });
-            self.touch(key);
-        }
-        if self.activities.0.get(arn).is_some_and(|a| a.tasks.is_empty() && a.workers.is_empty()) {
-            self.activities.0.remove(arn);
         }
     }
 }

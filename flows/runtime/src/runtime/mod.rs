@@ -7,11 +7,13 @@
 //! were under way are made again (with the same [`crate::services::Request::idempotency`]), and
 //! executions that ran a call are told that it ended, because no call outlives the box.
 
+mod activities;
 mod commands;
 mod dispatch;
 mod error;
 mod files;
 mod live;
+mod mailbox;
 mod owner;
 mod queue;
 mod restore;

@@ -145,6 +145,28 @@ fn payloads_nested_too_deep_are_refused_before_a_snapshot_could_not_be_read() {
 }
 
 #[test]
+fn what_waits_holds_no_text_of_what_its_history_has_told() {
+    let hold = json!({ "Type": "Pass", "Assign": { "v.$": "$" }, "Next": "W" });
+    let wait = json!({ "Type": "Wait", "Seconds": 86_400, "End": true });
+    let mut bench = Bench::new(&states("P", &json!({ "P": hold, "W": wait })), json!({"a": "b"}));
+    let strand = |bench: &Bench| bench.execution.strand(ROOT).unwrap().clone();
+    let events = bench.execution.take_new_history();
+    let exited = events.iter().find_map(|event| match &event.details {
+        Some(Details::StateExited(exited)) => Some(exited),
+        _ => None,
+    });
+    // Who looks for secrets reads some; the others are written down only.
+    assert_eq!(exited.unwrap().output, r#"{"a":"b"}"#);
+    let told: Vec<String> = events.iter().map(|one| serde_json::to_string(one).unwrap()).collect();
+    assert_eq!(told.iter().filter(|one| one.contains(r#"{\"a\":\"b\"}"#)).count(), 4, "{told:#?}");
+    let waits = strand(&bench);
+    assert!(waits.frame.input.has_text() && !waits.variables.has_text());
+    drop(events);
+    assert!(!waits.frame.input.has_text());
+    assert_eq!(waits.variables.get("v"), Some(&json!({"a": "b"})));
+}
+
+#[test]
 fn loops_beside_each_other_share_the_turns() {
     let branch = |name: &str| {
         json!({ "StartAt": name, "States": {

@@ -1,6 +1,6 @@
 use super::*;
 
-/// What stands beside `EXPR` in `($house; $states.input; EXPR)` is read whole.
+/// What stands before `EXPR` in `($house; $states; EXPR)` is read whole.
 #[test]
 fn an_expression_gives_the_same_whether_it_is_given_all_of_a_variable_or_what_it_reads() {
     let house = json!({
@@ -21,38 +21,75 @@ fn an_expression_gives_the_same_whether_it_is_given_all_of_a_variable_or_what_it
         entropy: &entropy,
     };
     let evaluate = |source: &str| Expression::parse(source).unwrap().evaluate(&scope, "Output");
-    for expression in [
-        "@.owner.phones.home & @.owner.phones.work",
-        "@.rooms.name",
-        "@.rooms[name='hall'].doors",
-        "@.rooms[0].doors[-1] + 0",
-        "@.owner.*",
-        "@.owner.phones.($keys($))",
-        "@.owner.{'n': name, 'k': $keys(phones)}",
-        "@.rooms.doors.{'room': %.name, 'door': $}",
-        "@.rooms@$r.$r.name",
-        "@.**.name",
-        "$keys(@.owner)",
-        "$keys(@)",
-        "@.owner.name & $string($count($keys(@.owner)))",
-        "$exists(@.owner.address.street) or $exists(@.empty)",
-        "$type(@.empty) & $type(@.none) & $type(@.list)",
-        "@.rooms^(name).name",
-        "@.nothing.at.all",
-        "@.owner.name.first",
-        "$map(@.rooms, function($room) { $room.name })",
-        "($owner := @.owner; $owner.phones.home & '')",
-        "@ ~> |owner|{'name': 'Bob'}|",
-        "@.owner.name + 1",
+    for (expression, gives) in [
+        ("@.owner.phones.home & @.owner.phones.work", true),
+        ("@.rooms.name", true),
+        ("@.rooms[name='hall'].doors", true),
+        ("@.rooms[0].doors[-1] + 0", true),
+        ("@.owner.*", true),
+        ("@.owner.phones.($keys($))", true),
+        ("@.owner.{'n': name, 'k': $keys(phones)}", true),
+        ("@.rooms.doors.{'room': %.name, 'door': $}", true),
+        ("@.rooms@$r.$r.name", true),
+        ("@.rooms#$i.{'at': $i, 'name': name}", true),
+        ("@.**.name", true),
+        ("$keys(@.owner)", true),
+        ("$keys(@)", true),
+        ("$lookup(@, 'owner').name", true),
+        ("$lookup(@, 'nothing')", false),
+        ("$merge([@, {'more': @.empty}])", true),
+        ("$each(@, function($value, $name) { $name & $type($value) })", true),
+        ("$string(@)", true),
+        ("$string($states)", true),
+        ("@.owner.name & $string($count($keys(@.owner)))", true),
+        ("$exists(@.owner.address.street) or $exists(@.empty)", true),
+        ("$type(@.empty) & $type(@.none) & $type(@.list)", true),
+        ("@.rooms^(name).name", true),
+        ("@.nothing.at.all", false),
+        ("@.owner.name.first", false),
+        ("$map(@.rooms, function($room) { $room.name })", true),
+        ("$map(@.rooms, function($house) { $house.name })", true),
+        ("$map(@.rooms, function($states) { $states.name })", true),
+        ("($owner := @.owner; $owner.phones.home & '')", true),
+        ("(@.owner.name & ($house := {'a': 1}; $house.a) & $string(@))", true),
+        ("(@.owner.name & ($states := {'a': 1}; $states.a) & $string(@))", true),
+        ("($house := @.rooms[0]; $house.doors)", true),
+        ("@ ~> |owner|{'name': 'Bob'}|", true),
+        ("@.owner.name + 1", false),
     ] {
         for variable in ["$house", "$states.input"] {
-            let part = expression.replace('@', variable).replace("rooms$house$r", "rooms@$r");
-            let part = part.replace("rooms$states.input$r", "rooms@$r");
-            let whole = evaluate(&format!("({variable}; {part})"));
-            match evaluate(&part) {
-                Ok(value) => assert_eq!(Ok(value), whole, "{part}"),
-                Err(_) => assert!(whole.is_err(), "{part}"),
+            // `@` that binds is no place for a variable.
+            let part = expression.replace("@$r", "\u{1}").replace('@', variable);
+            let part = part.replace('\u{1}', "@$r");
+            let given = evaluate(&part);
+            assert_eq!(given.is_ok(), gives, "{part}: {given:?}");
+            match (given, evaluate(&format!("({variable}; $states; {part})"))) {
+                (Ok(given), whole) => assert_eq!(Ok(given), whole, "{part}"),
+                (Err(_), whole) => assert!(whole.is_err(), "{part}"),
             }
         }
     }
+}
+
+#[test]
+fn what_an_expression_is_given_of_its_documents_shows_nowhere() {
+    for source in [
+        "$states.input.a.b",
+        "$states.(input.a.b)",
+        "$states[0].input.a.b",
+        "($s := $states; $s.input.a.b)",
+        "$lookup($states, 'input').a.b",
+        "$states{'x': input.a.b}.x",
+        "$states.*.a.b",
+        "$states.input[a.b = 1].a.b",
+        "$map([1], function($n){ $states.input.a.b })",
+        "$states.context.State.Name = 'S' ? $states.input.a.b : 2",
+        "$states.**[b = 1].b",
+        "$states.input[%.context.State.Name = 'S'].a.b",
+        "$states.input.%.context.State.Name = 'S' ? 1",
+    ] {
+        assert_eq!(value(source), json!(1), "{source}");
+    }
+    assert_eq!(value("$keys($states)"), json!(["input", "context"]));
+    assert_eq!(value("$states.input ~> |$|{'n': 1}| ~> $type"), json!("object"));
 }

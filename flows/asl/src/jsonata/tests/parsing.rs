@@ -1,0 +1,58 @@
+use super::*;
+
+#[test]
+fn an_expression_has_no_document_around_it() {
+    for (source, meant) in [
+        ("foo.bar", "the field is `$states.input.foo`"),
+        ("$", "the input is `$states.input`"),
+        ("$$.a", "the input is `$states.input`"),
+        ("$x + ($sum(items))", "`$states.input.items`"),
+        ("{'a': [b]}", "`$states.input.b`"),
+        ("$x ? y : 1", "`$states.input.y`"),
+    ] {
+        let error = Expression::parse(source).expect_err(source);
+        assert!(error.message.contains(meant), "{source}: {error}");
+    }
+    for source in [
+        "$states.input.(a + $)",
+        "$list[$ > 1]",
+        "$map($list, function($v) { $v })",
+        "$states.input.items^(n)",
+        "$states.input.items{id: n}",
+        "$states.input ~> |$|{}|",
+        "$x := 5",
+    ] {
+        assert!(Expression::parse(source).is_ok(), "{source}");
+    }
+}
+
+#[test]
+fn an_operator_that_step_functions_does_not_have_yet_is_known_wherever_it_stands() {
+    for (source, operator) in [
+        ("$states.input.a ?? 1", "??"),
+        ("$states.input.a ?: 1", "?:"),
+        ("$map($states.input.xs, function($x) { $x.name ?? 'nobody' })", "??"),
+        ("{'a': $states.input.xs[b ?: c]}", "?:"),
+    ] {
+        let newer = Expression::parse(source).unwrap().newer();
+        assert_eq!(newer.map(|newer| newer.operator), Some(operator), "{source}");
+    }
+    let older = Expression::parse("$states.input.a ? '??' : '?:'").unwrap();
+    assert_eq!(older.newer(), None);
+}
+
+#[test]
+fn an_expression_may_be_as_deep_as_on_aws() {
+    for source in [
+        format!("1{}", "+1".repeat(99)),
+        format!("'x'{}", "&'x'".repeat(99)),
+        format!("{}1{}", "(".repeat(99), ")".repeat(99)),
+        format!("{}1{}", "[".repeat(99), "]".repeat(99)),
+        format!("$x{}", " ~> $string".repeat(99)),
+        format!("$x{}", " ~> $abs()".repeat(99)),
+        "($f := function($n) { $n = 0 ? 0 : 1 + $f($n - 1) }; $f(31))".to_owned(),
+        "($f := function($n) { $n = 0 ? '' : 'x' & $f($n - 1) }; $f(31))".to_owned(),
+    ] {
+        value(&source);
+    }
+}
