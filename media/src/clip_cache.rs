@@ -104,6 +104,41 @@ impl ClipCache {
         }
     }
 
+    /// As [`Self::get`], for a file that can also be read while it plays: `None` when it would take
+    /// more than a quarter of the cache, however small the file is.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn get_fitting(&self, path: &Path) -> Result<Option<Arc<Clip>>, ClipError> {
+        let stamp = Stamp::of(path)
+            .map_err(|source| ClipError::Io { name: path.display().to_string(), source })?;
+        if let Some(clip) = self.kept(path, stamp) {
+            return Ok(Some(clip));
+        }
+        let known = lock(&self.known).get(path);
+        if matches!(known, Some((of, Known::Never)) if of == stamp) {
+            return Ok(None);
+        }
+        match decode_with(path, self.fitting()) {
+            Ok(clip) => {
+                let long = clip.memory() > self.bytes / SHORT_SHARE;
+                Ok(Some(self.put(path, stamp, clip, long)))
+            }
+            Err(ClipError::TooLong { .. }) => {
+                self.know(path, stamp, Known::Never);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What a file may have that is to take no more than its share.
+    fn fitting(&self) -> Limits {
+        let most = self.bytes / SHARE / Clip::SECOND;
+        let seconds = u32::try_from(most).unwrap_or(u32::MAX).min(self.limits.seconds);
+        Limits { seconds, ..self.limits }
+    }
+
     /// The clip of this file when it is here. If not, it is decoded on a thread of its own, behind
     /// those who hear it in another way meanwhile: when it is asked for a second time, one file at a
     /// time, and none that would take more than a quarter of the cache. One that had to make room is
@@ -153,9 +188,7 @@ impl ClipCache {
 
     /// Decodes a file that fits.
     fn keep(&self, path: &Path, stamp: Stamp, now: Instant) {
-        let most = self.bytes / SHARE / Clip::SECOND;
-        let seconds = u32::try_from(most).unwrap_or(u32::MAX).min(self.limits.seconds);
-        let error = match decode_with(path, Limits { seconds, ..self.limits }) {
+        let error = match decode_with(path, self.fitting()) {
             Ok(clip) => return drop(self.put(path, stamp, clip, true)),
             Err(error) => error,
         };
@@ -175,7 +208,8 @@ impl ClipCache {
     }
 
     fn put(&self, path: &Path, stamp: Stamp, clip: Clip, long: bool) -> Arc<Clip> {
-        if long {
+        let fits = clip.memory() <= self.bytes - self.bytes / 2;
+        if long && fits {
             // Not left to the thread of the call that hears it next. Room is counted for all forms.
             for law in [Law::Mu, Law::A] {
                 clip.encoded(law);

@@ -180,3 +180,19 @@ fn a_missing_file_is_an_error_that_names_it() {
     let error = ClipCache::new(1).get(Path::new("/nowhere/x.wav")).unwrap_err();
     assert!(error.to_string().contains("/nowhere/x.wav"));
 }
+
+#[test]
+fn a_small_file_that_plays_for_long_is_not_decoded_for_each_who_hears_it() {
+    let (_folder, [fits, longer]) = files([30_000, 60_000]);
+    let cache = cache();
+    let kept = cache.get_fitting(&fits).unwrap().unwrap();
+    assert!(Arc::ptr_eq(&kept, &cache.get_fitting(&fits).unwrap().unwrap()));
+    assert!(cache.get_fitting(&longer).unwrap().is_none());
+    // Remembered: a look at what is known needs no decoding.
+    let known = lock(&cache.known).get(&longer);
+    assert!(matches!(known, Some((_, Known::Never))), "{known:?}");
+    assert!(cache.get_fitting(&longer).unwrap().is_none());
+    write(&longer, 30_000);
+    assert!(cache.get_fitting(&longer).unwrap().is_some());
+    assert!(cache.get_fitting(Path::new("/nowhere/x.wav")).is_err());
+}

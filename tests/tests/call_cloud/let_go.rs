@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use offhook_pbx::cloud::CloudError;
+use offhook_pbx::event::CallEventKind;
 use offhook_tests::sim::line::Line;
 use offhook_tests::sim::scene::Scene;
 use tokio::time::sleep;
@@ -143,6 +144,14 @@ async fn a_phone_that_has_hung_up_on_both_rings_again_when_the_other_has_hung_up
     assert!(asking.customer.still_up() && asking.bob.still_up());
     hang_up(&mut asking.customer).await;
     asking.bob.ended().await;
+    let records = scene.office.keep.records();
+    let last = &records.iter().rfind(|record| record.to == "+15550001002").unwrap().id;
+    let failures =
+        scene.office.keep.timeline(last).into_iter().filter_map(|event| match event.kind {
+            CallEventKind::Failure { code, .. } => Some(code),
+            _ => None,
+        });
+    assert_eq!(failures.collect::<Vec<_>>(), ["cloud-call-gone"]);
     scene.close().await;
 }
 

@@ -65,6 +65,15 @@ pub(super) struct Stays {
     words: &'static str,
     /// For the timeline.
     detail: String,
+    /// It has it.
+    noted: bool,
+}
+
+impl Stays {
+    /// Whether the timeline has it.
+    pub(super) fn noted(&self) -> bool {
+        self.noted
+    }
 }
 
 impl Call {
@@ -82,7 +91,7 @@ impl Call {
             Homeward::NotOurs => return false,
             Homeward::Refused { failure, words, detail } => {
                 let detail = detail.unwrap_or(words).to_owned();
-                self.stays(now, Stays { failure, words, detail });
+                self.stays(now, Stays { failure, words, detail, noted: false });
                 return true;
             }
             Homeward::Cloud(homeward) => *homeward,
@@ -179,7 +188,8 @@ impl Call {
         let Some(asked) = self.asked() else { return };
         let number = std::mem::take(&mut asked.number);
         let words = "This call is not in the cloud";
-        let why = Stays { failure: failure::CLOUD_CALL_GONE, words, detail: words.to_owned() };
+        let (failure, detail) = (failure::CLOUD_CALL_GONE, words.to_owned());
+        let why = Stays { failure, words, detail, noted: false };
         if consulted {
             self.timeline.note(now, None, NOT_THE_CLOUDS);
             self.quiet();
@@ -252,14 +262,14 @@ impl Call {
         let seconds = self.config().cloud.bye.as_secs();
         let detail = format!("the caller is still here after {seconds} s");
         let words = "The cloud did not take the call";
-        self.stays(now, Stays { failure: failure::CLOUD_SILENT, words, detail });
+        let failure = failure::CLOUD_SILENT;
+        self.stays(now, Stays { failure, words, detail, noted: false });
     }
 
     /// It comes to nothing. A phone that has let go of one of the two calls that it puts together has
     /// nothing to go back to: they are joined here.
-    fn stays(&mut self, now: Instant, why: Stays) {
-        let failure = why.failure;
-        self.timeline.failure(now, None, failure, Some(failure.sip_status), &why.detail);
+    fn stays(&mut self, now: Instant, mut why: Stays) {
+        self.note_why(now, &mut why);
         self.quiet();
         let Some(transfer) = &self.transfer else { return };
         if transfer.consultation.is_none() {
@@ -269,8 +279,16 @@ impl Call {
         self.ask_consultation(now, String::new(), asks, Some(why));
     }
 
+    fn note_why(&mut self, now: Instant, why: &mut Stays) {
+        if !std::mem::replace(&mut why.noted, true) {
+            let failure = why.failure;
+            self.timeline.failure(now, None, failure, Some(failure.sip_status), &why.detail);
+        }
+    }
+
     /// The caller is the desk's, which rings when its phone is gone.
-    pub(super) fn stays_with_desk(&mut self, now: Instant, why: Stays) {
+    pub(super) fn stays_with_desk(&mut self, now: Instant, mut why: Stays) {
+        self.note_why(now, &mut why);
         let Stays { failure, words, .. } = why;
         let Some(transfer) = &mut self.transfer else { return };
         // Its phone talks there, or nobody does any more.
@@ -396,5 +414,5 @@ fn why(error: &CloudError, attributes: bool) -> Stays {
         CloudError::Refused(_) => (failure::CLOUD_REFUSED, "The cloud may not move the call"),
         CloudError::Unavailable(_) => (failure::CLOUD_UNREACHABLE, "The cloud does not answer"),
     };
-    Stays { failure, words, detail }
+    Stays { failure, words, detail, noted: false }
 }

@@ -191,7 +191,11 @@ impl Call {
     ) {
         let Some(transfer) = &mut self.transfer else { return };
         transfer.stage = Stage::Asked;
-        if let Some(why) = instead {
+        // Nothing has failed yet: what the other call says is why.
+        let says_why = matches!(refused, JoinRefused::Busy | JoinRefused::NotYours)
+            && instead.as_ref().is_some_and(|why| !why.noted())
+            && !transfer.by.is_gone();
+        if let Some(why) = instead.filter(|_| !says_why) {
             if refused != JoinRefused::Kept {
                 self.timeline.note(now, None, format!("its other call: {refused:?}"));
             }

@@ -281,14 +281,19 @@ impl Sounds {
     fn file(&self, path: &Path, now: Instant) -> Result<Part, String> {
         let long =
             std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() > LONG_FILE);
-        match self.streams.as_ref().filter(|_| long) {
-            Some(streams) => match self.cache.get_or_keep(path, now) {
-                Some(clip) => Ok(Part::Clip(clip)),
-                None => streams.open(path).map(|stream| Part::Stream(Box::new(stream))),
-            },
-            None => self.cache.get(path).map(Part::Clip),
+        let error = |error: offhook_media::clip::ClipError| error.to_string();
+        let Some(streams) = &self.streams else {
+            return self.cache.get(path).map(Part::Clip).map_err(error);
+        };
+        let clip = if long {
+            self.cache.get_or_keep(path, now)
+        } else {
+            self.cache.get_fitting(path).map_err(error)?
+        };
+        match clip {
+            Some(clip) => Ok(Part::Clip(clip)),
+            None => streams.open(path).map(|stream| Part::Stream(Box::new(stream))).map_err(error),
         }
-        .map_err(|error| error.to_string())
     }
 
     fn prompt(&self, name: &str, now: Instant) -> Result<Part, String> {
