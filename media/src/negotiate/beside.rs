@@ -115,8 +115,13 @@ impl Beside {
 #[must_use]
 pub fn besides(sdp: &[u8]) -> Vec<(usize, Beside)> {
     let Ok(session) = SessionDescription::parse(sdp) else { return Vec::new() };
+    of_session(&session).collect()
+}
+
+/// The same of one that was read.
+pub(super) fn of_session(session: &SessionDescription) -> impl Iterator<Item = (usize, Beside)> {
     let streams = session.media.iter().enumerate();
-    streams.filter_map(|(place, media)| Some((place, Beside::read(&session, media)?))).collect()
+    streams.filter_map(|(place, media)| Some((place, Beside::read(session, media)?)))
 }
 
 /// Whether a description has a stream of audio with a port.

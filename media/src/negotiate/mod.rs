@@ -214,7 +214,10 @@ pub fn first_codec(sdp: &[u8]) -> Option<Codec> {
 /// The codecs of a description that can only be passed on, each with its format parameters.
 #[must_use]
 pub fn passed_codecs(sdp: &[u8]) -> Vec<(Codec, Option<String>)> {
-    let Ok(session) = SessionDescription::parse(sdp) else { return Vec::new() };
+    SessionDescription::parse(sdp).map_or_else(|_| Vec::new(), |session| passed(&session))
+}
+
+fn passed(session: &SessionDescription) -> Vec<(Codec, Option<String>)> {
     let audio = session.media.iter().find(|m| m.kind.eq_ignore_ascii_case("audio") && m.port != 0);
     let Some(audio) = audio else { return Vec::new() };
     let passed = remote::codecs(audio).into_iter().filter(|(codec, _)| !codec.is_understood());
@@ -343,6 +346,24 @@ impl Negotiator {
         self.offered = None;
         self.keep(ours, &agreed);
         Ok((text, agreed))
+    }
+
+    /// Whether an offer can be answered: by what this side has, and where `pass_on` says so, by
+    /// codecs and streams that somebody else may take.
+    ///
+    /// # Errors
+    /// As for [`Self::answer`].
+    pub fn check_offer(mut self, offer: &[u8], pass_on: bool) -> Result<(), NegotiateError> {
+        let offer = SessionDescription::parse(offer)?;
+        let mut beside = Vec::new();
+        if pass_on {
+            self.local.codecs.extend(passed(&offer).into_iter().map(|(codec, _)| codec));
+            // Any port will do: it is told to nobody.
+            let any = |(at, said)| (at, Through { said, port: 9 });
+            beside.extend(beside::of_session(&offer).map(any));
+        }
+        let asked = answer::Asked { offer: &offer, wish: Direction::SendRecv, beside: &beside };
+        answer::answer(&self.local, None, None, &asked).map(|_| ())
     }
 
     /// Reads the answer to our last offer. May be called again for the same offer (a 183, then a 200).

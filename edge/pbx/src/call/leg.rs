@@ -9,8 +9,7 @@ use offhook_config::{Codec as ConfigCodec, Config, Srtp};
 use offhook_media::codec::Codec;
 use offhook_media::engine::{MediaPort, StreamConfig};
 use offhook_media::negotiate::{
-    Agreed, Local, NegotiateError, Negotiator, SrtpPolicy, Through, besides, has_audio,
-    passed_codecs, wants_webrtc,
+    Agreed, Local, NegotiateError, Negotiator, SrtpPolicy, has_audio, wants_webrtc,
 };
 use offhook_media::sdp::Direction;
 use offhook_media::webrtc;
@@ -326,15 +325,8 @@ pub(crate) fn check_offer(
     dry.speaks_from(peer);
     dry.negotiator.local_mut().webrtc = webrtc.filter(|_| wants_webrtc(offer));
     dry.negotiator.local_mut().dtls = Some(dtls);
-    let mut beside = Vec::new();
-    if config.media.pass_through {
-        let passed = passed_codecs(offer).into_iter().map(|(codec, _)| codec);
-        dry.negotiator.local_mut().codecs.extend(passed);
-        // Whether anybody takes it, whoever is called says.
-        let any = |(at, said)| (at, Through { said, port: 9 });
-        beside.extend(besides(offer).into_iter().map(any));
-    }
-    dry.negotiator.answer_with(offer, Direction::SendRecv, &beside).map(|_| ())
+    // Whether anybody takes what can only be passed on, whoever is called says.
+    dry.negotiator.check_offer(offer, config.media.pass_through)
 }
 
 pub(super) fn codecs(config: &Config) -> Vec<Codec> {
