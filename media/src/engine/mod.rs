@@ -15,6 +15,7 @@ mod sender;
 mod shared;
 mod tape;
 mod timer;
+mod wakes;
 mod worker;
 
 use std::io;
@@ -36,6 +37,7 @@ pub use api::*;
 pub use conference::Conference;
 pub use media_port::MediaPort;
 pub use pipe::{Carried, PipeConfig};
+pub use wakes::{Wakes, gather};
 
 pub(crate) use self::counters::Counters;
 pub use crate::kernel::KernelRelay;
@@ -402,8 +404,8 @@ fn unspecified(like: SocketAddr) -> IpAddr {
 }
 
 fn bind(addr: SocketAddr, dscp: u8) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_nonblocking(true)?;
+    let domain = Domain::for_address(addr);
+    let socket = Socket::new(domain, Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
     let tos = u32::from(dscp & 0x3f) << 2;
     // A container may forbid marking; calls work without.
     let _ = if addr.is_ipv4() { socket.set_tos_v4(tos) } else { socket.set_tclass_v6(tos) };

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use offhook_media::engine::PortEvent;
+use offhook_media::engine::{self, PortEvent};
 use offhook_sip::message::StatusCode;
 use tokio::sync::mpsc;
 
@@ -49,7 +49,12 @@ async fn run(
 ) {
     call.begin(now());
     loop {
-        call.settle(now());
+        let ((), wakes) = engine::gather(|| call.settle(now()));
+        if !wakes.is_empty() {
+            // What is said to phones goes out first: a media thread that is woken would have the core.
+            tokio::task::yield_now().await;
+            drop(wakes);
+        }
         if call.is_closed(now()) {
             break;
         }

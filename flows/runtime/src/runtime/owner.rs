@@ -81,6 +81,7 @@ impl Owner {
     /// > so that no workflow keeps a caller of another one waiting. Executions are written down when
     /// > there is nothing else to do, or too many wait for it.
     pub(super) async fn run(mut self, mut mailbox: mpsc::Receiver<Command>) {
+        let mut told = false;
         loop {
             let next = self.run_due();
             let overdue = next.is_some_and(|at| at <= self.now());
@@ -103,6 +104,7 @@ impl Owner {
                 command = mailbox.recv() => match command {
                     Some(command) => {
                         self.commands(command, &mut mailbox);
+                        told = true;
                     }
                     None => break,
                 },
@@ -116,6 +118,11 @@ impl Owner {
                 }
                 Some((key, saved)) = self.saves.next() => self.saved(key, saved),
                 () = wait => {
+                    // A call's thread may have been woken by what its workflow says. Where both have
+                    // one core, it would wait there until this one sleeps.
+                    if std::mem::take(&mut told) && !self.to_keep.is_empty() {
+                        std::thread::yield_now();
+                    }
                     self.keep_next();
                 }
             }

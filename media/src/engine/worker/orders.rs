@@ -13,6 +13,7 @@ use super::super::api::{
 };
 use super::super::conference::MixId;
 use super::super::pipe::{Pipe, PipeConfig};
+use super::super::wakes;
 use super::mixes::MixOrder;
 use super::port::Line;
 use super::{Port, Worker};
@@ -72,8 +73,7 @@ impl Remote {
     pub(in crate::engine) fn send(&self, command: Command) -> bool {
         let lives = self.commands.send(command).is_ok();
         if lives {
-            // Fails only when the counter is at its limit: then the thread is being woken anyway.
-            let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+            wakes::wake(&self.wake);
         }
         lives
     }
