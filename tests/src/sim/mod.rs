@@ -7,6 +7,7 @@
 //! * [`agent`]: a user agent of a few hundred lines on the sans-IO cores; [`mod@line`] is one call of
 //!   it, to be played like a script. [`sdp`]: the little it knows of media.
 //! * [`mod@cloud`]: the cloud, which says what it was asked. [`keep`]: what is kept, in maps.
+//!   [`screens`]: what is shown beside phones.
 //!   [`office`]: the whole signalling side of the appliance on that network, and what is left of it
 //!   afterwards. [`scene`]: the usual office. [`conference`]: its conferences, as phones see them.
 //!
@@ -22,6 +23,7 @@ pub mod media;
 pub mod net;
 pub mod office;
 pub mod scene;
+pub mod screens;
 pub mod scripted;
 pub mod sdp;
 pub mod wire;
