@@ -48,7 +48,8 @@ impl Digit {
     }
 
     /// Every digit of `text`; `None` when any character is no DTMF key.
-    pub fn parse_all(text: &str) -> Option<Vec<Self>> {
+    #[cfg(test)]
+    pub(crate) fn parse_all(text: &str) -> Option<Vec<Self>> {
         text.chars().map(Self::from_char).collect()
     }
 }

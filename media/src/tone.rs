@@ -77,16 +77,6 @@ pub fn busy(region: Region) -> Clip {
     }
 }
 
-/// One cycle of the congestion tone ("fast busy"); to be repeated.
-#[must_use]
-pub fn congestion(region: Region) -> Clip {
-    match region {
-        Region::NorthAmerica => cadence(&[480.0, 620.0], &[(250, 250)]),
-        Region::Europe => cadence(&[425.0], &[(250, 250)]),
-        Region::Uk => cadence(&[400.0], &[(400, 350), (225, 525)]),
-    }
-}
-
 /// Tone and silence in turn, both in milliseconds.
 fn cadence(hertz: &[f64], pattern: &[(u64, u64)]) -> Clip {
     let mut all = Vec::new();
@@ -124,8 +114,6 @@ mod tests {
             (ringback(Region::Uk), 3.0),
             (busy(Region::NorthAmerica), 1.0),
             (busy(Region::Uk), 0.75),
-            (congestion(Region::Europe), 0.5),
-            (congestion(Region::Uk), 1.5),
         ] {
             assert_eq!(clip.duration().as_secs_f64(), seconds);
             assert!(clip.samples().iter().any(|s| s.unsigned_abs() > 3000));

@@ -24,6 +24,7 @@ mod plot;
 mod postgres;
 mod process;
 mod prompts;
+mod register;
 mod relay;
 mod rtp;
 mod signalling;

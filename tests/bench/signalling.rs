@@ -24,7 +24,7 @@ pub(crate) fn start_up(offhook: &Path, folder: &Path, size: &Size) -> Outcome<Fi
 
 pub(crate) fn registrations(appliance: &Appliance, size: &Size) -> Outcome<Vec<Figure>> {
     let (cpu, memory) = (cpu_seconds(appliance.pid()), pss_kb(appliance.pid()));
-    let outcome = sip::register(SERVER.parse()?, PHONES.parse()?, size.users, 100.0)?;
+    let outcome = register::register(SERVER.parse()?, PHONES.parse()?, size.users, 100.0)?;
     all_went(outcome, size.users, "registrations")?;
     std::thread::sleep(Duration::from_secs(1));
     let cpu = (cpu_seconds(appliance.pid()) - cpu) * 1000.0 / outcome.ok as f64;

@@ -158,7 +158,7 @@ impl Stage {
             endpoints: BTreeMap::new(),
         };
         let aws = Aws::new(config, Trust::system()?, Environment::of(HashMap::new()))?;
-        if sip::register(SERVER.parse()?, PHONES.parse()?, 1, 10.0)?.ok != 1 {
+        if register::register(SERVER.parse()?, PHONES.parse()?, 1, 10.0)?.ok != 1 {
             return Err("the desk did not register".into());
         }
         Ok(Self {

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use offhook_chime::sigv4::{self, Received};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::web::{Asked, Says, Web};
@@ -94,15 +94,7 @@ fn answer(inner: &Mutex<Inner>, asked: &Asked) -> Says {
         Says::json(status, &json!({"Message": message, "Type": "User"}))
             .with("x-amzn-errortype", kind)
     };
-    let received = Received {
-        method: &asked.method,
-        path: &asked.path,
-        query: &asked.query,
-        headers: &asked.headers,
-        body: &asked.body,
-    };
-    let secret = |id: &str| (id == KEY).then(|| SECRET.to_owned());
-    if let Err(error) = sigv4::verify(received, "lambda", jiff::Timestamp::now(), secret) {
+    if let Err(error) = asked.signed("lambda", Timestamp::now(), (KEY, SECRET)) {
         return refused(403, error.name(), &error.to_string());
     }
     let Some(name) = asked

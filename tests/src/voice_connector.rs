@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use offhook_chime::sigv4::{self, Received};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::web::{Asked, Says, Web};
@@ -79,15 +79,7 @@ fn answer(connector: &mut Connector, asked: &Asked) -> Says {
         "/" => "sts",
         _ => "chime",
     };
-    let received = Received {
-        method: &asked.method,
-        path: &asked.path,
-        query: &asked.query,
-        headers: &asked.headers,
-        body: &asked.body,
-    };
-    let secret = |id: &str| (id == KEY).then(|| SECRET.to_owned());
-    if let Err(error) = sigv4::verify(received, service, jiff::Timestamp::now(), secret) {
+    if let Err(error) = asked.signed(service, Timestamp::now(), (KEY, SECRET)) {
         return refused(403, error.name(), &error.to_string());
     }
     match service {

@@ -13,6 +13,8 @@ use hyper::header::HeaderMap;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
+use offhook_chime::sigv4::{self, AuthError, Received, Verified};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
@@ -36,6 +38,28 @@ impl Asked {
     /// A header as text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Whose signature (SigV4) it bears for a service of AWS's at a time, when these are the only
+    /// credentials.
+    ///
+    /// # Errors
+    /// What AWS would refuse it with.
+    pub fn signed(
+        &self,
+        service: &str,
+        now: Timestamp,
+        (key, secret): (&str, &str),
+    ) -> Result<Verified, AuthError> {
+        let received = Received {
+            method: &self.method,
+            path: &self.path,
+            query: &self.query,
+            headers: &self.headers,
+            body: &self.body,
+        };
+        let secret = |id: &str| (id == key).then(|| secret.to_owned());
+        sigv4::verify(received, service, now, secret)
     }
 
     /// The body as JSON.

@@ -4,6 +4,8 @@
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use offhook_media::rtp;
 use offhook_media::srtp::{SrtpKey, SrtpKeys, SrtpSession, SrtpSuite, Unprotected};
@@ -103,7 +105,8 @@ fn secure(key: &str) -> Bytes {
 fn session(own: &str, answer: &[u8]) -> SrtpSession {
     let text = String::from_utf8_lossy(answer).into_owned();
     let theirs = text.split("inline:").nth(1).unwrap().split(['\r', '|']).next().unwrap();
-    let key = |text: &str| SrtpKey::from_base64(SrtpSuite::AesCm128HmacSha1_80, text).unwrap();
+    let suite = SrtpSuite::AesCm128HmacSha1_80;
+    let key = |text: &str| SrtpKey::new(suite, &BASE64.decode(text.trim()).unwrap()).unwrap();
     SrtpSession::new(SrtpKeys { tx: key(own), rx: key(theirs) }).unwrap()
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use offhook_sip::header::HeaderName;
-use offhook_sip::message::{Method, Request, Response};
 use offhook_tests::sim::agent::{Agent, Describe, Dial};
+use offhook_tests::sim::conference::{address_of, number_of, subscribe, told};
 use offhook_tests::sim::line::Line;
 use offhook_tests::sim::media::{
     host, office_port, pcmu, phones, port_of, sdp, socket, square_wave,
@@ -44,14 +44,6 @@ async fn by_keys(scene: &Scene) -> (Line, Line, Line) {
     ann.ended().await;
     joined().await;
     (other, bob, cid)
-}
-
-/// The address of a conference that answered, and its user part.
-fn room(answer: &Response) -> (String, String) {
-    let contact = answer.headers.text(&HeaderName::Contact).unwrap().into_owned();
-    let uri = contact.trim_start_matches('<').split('>').next().unwrap().to_owned();
-    let user = uri.trim_start_matches("sip:").split('@').next().unwrap().to_owned();
-    (uri, user)
 }
 
 /// Somebody who sends sound.
@@ -147,9 +139,10 @@ async fn whoever_is_left_alone_after_the_phone_has_gone_is_hung_up() {
 async fn whoever_comes_into_a_room_that_was_left_meanwhile_does_not_wait_for_ever() {
     let scene = Scene::open().await;
     let mut ann = scene.phone(101).dial(Dial::to("conference"));
-    let (_, number) = room(&ann.answered().await);
+    let uri = address_of(&ann.answered().await);
+    let number = number_of(&uri);
     moment().await;
-    let mut cid = scene.phone(103).dial(Dial::to(&number));
+    let mut cid = scene.phone(103).dial(Dial::to(number));
     cid.answered().await;
     // He hears the tone before the room.
     leave(&mut ann).await;
@@ -164,21 +157,22 @@ async fn whoever_comes_into_a_room_that_was_left_meanwhile_does_not_wait_for_eve
 async fn nobody_is_hung_up_who_has_company_in_time_or_whose_room_it_is() {
     let scene = Scene::open().await;
     let mut ann = scene.phone(101).dial(Dial::to("conference"));
-    let (_, number) = room(&ann.answered().await);
+    let uri = address_of(&ann.answered().await);
+    let number = number_of(&uri);
     moment().await;
-    let mut cid = scene.phone(103).dial(Dial::to(&number));
+    let mut cid = scene.phone(103).dial(Dial::to(number));
     cid.answered().await;
     joined().await;
     // The room is hers: she waits as long as she likes.
     leave(&mut cid).await;
     sleep(Duration::from_secs(600)).await;
     assert!(ann.still_up());
-    let mut cid = scene.phone(103).dial(Dial::to(&number));
+    let mut cid = scene.phone(103).dial(Dial::to(number));
     cid.answered().await;
     joined().await;
     leave(&mut ann).await;
     sleep(Duration::from_secs(5)).await;
-    let mut bob = scene.phone(102).dial(Dial::to(&number));
+    let mut bob = scene.phone(102).dial(Dial::to(number));
     bob.answered().await;
     joined().await;
     sleep(Duration::from_secs(600)).await;
@@ -186,50 +180,6 @@ async fn nobody_is_hung_up_who_has_company_in_time_or_whose_room_it_is() {
     leave(&mut cid).await;
     bob.ended().await;
     scene.close().await;
-}
-
-/// SUBSCRIBE to a conference's address by a phone; `dialog`: the answer to the one before.
-async fn subscribe(
-    scene: &Scene,
-    phone: u32,
-    uri: &str,
-    (expires, dialog): (u32, Option<&Response>),
-) -> Response {
-    let agent = scene.phone(phone);
-    let of = |name: HeaderName| dialog.unwrap().headers.text(&name).unwrap().into_owned();
-    let mut request = Request::new(Method::Subscribe, uri.parse().unwrap())
-        .with(HeaderName::Event, "conference")
-        .with(HeaderName::Expires, expires.to_string())
-        .with(HeaderName::Contact, format!("<{}>", agent.contact()));
-    if dialog.is_some() {
-        for name in [HeaderName::From, HeaderName::To, HeaderName::CallId] {
-            request = request.with(name.clone(), of(name));
-        }
-    } else {
-        request = request
-            .with(HeaderName::From, format!("<sip:{phone}@office.example>"))
-            .with(HeaderName::To, format!("<{uri}>"));
-    }
-    agent.request(request).await.unwrap()
-}
-
-/// The next NOTIFY of a phone: version, state of the subscription, and the document.
-async fn told(scene: &Scene, phone: u32) -> (u32, String, String) {
-    for _ in 0..1_000 {
-        let seen = scene.phone(phone).request_seen();
-        let Ok(request) = tokio::time::timeout(Duration::from_millis(20), seen).await else {
-            std::thread::sleep(Duration::from_millis(5));
-            continue;
-        };
-        if request.method != Method::Notify {
-            continue;
-        }
-        let of = |name: HeaderName| request.headers.text(&name).unwrap().into_owned();
-        let body = String::from_utf8(request.body.to_vec()).unwrap();
-        let version = body.split("version=\"").nth(2).unwrap().split('"').next().unwrap();
-        return (version.parse().unwrap(), of(HeaderName::SubscriptionState), body);
-    }
-    panic!("{}", scene.net.ladder(""));
 }
 
 #[tokio::test(start_paused = true)]
@@ -265,10 +215,11 @@ async fn a_phone_that_did_not_want_to_be_known_is_not_named_where_it_brought_oth
 async fn a_subscription_is_refreshed_and_ended_by_whose_it_is() {
     let scene = Scene::open().await;
     let mut ann = scene.phone(101).dial(Dial::to("conference"));
-    let (uri, number) = room(&ann.answered().await);
+    let uri = address_of(&ann.answered().await);
+    let number = number_of(&uri);
     moment().await;
     // Read as the number of an INVITE is.
-    let with_context = uri.replace(&number, &format!("{number};phone-context=office"));
+    let with_context = uri.replace(number, &format!("{number};phone-context=office"));
     let answer = subscribe(&scene, 103, &with_context, (600, None)).await;
     assert_eq!(answer.status.code(), 200);
     assert_eq!(told(&scene, 103).await.0, 0);

@@ -7,7 +7,7 @@ use offhook_pbx::office::{CreateCall, CreateError};
 use offhook_tests::sim::agent::{Agent, AgentConfig, Dial};
 use offhook_tests::sim::office::Leftovers;
 use offhook_tests::sim::scene::{OFFICE, Scene, at, text};
-use offhook_tests::sim::scripted::{Answer, Scripted, actions};
+use offhook_tests::sim::scripted::{Answer, Scripted, actions, hang_up};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -21,20 +21,16 @@ fn create(to: &str) -> CreateCall {
     }
 }
 
-fn hang_up() -> Value {
-    json!({"Type": "Hangup", "Parameters": {"ParticipantTag": "LEG-A"}})
-}
-
 #[tokio::test(start_paused = true)]
 async fn an_application_calls_and_hears_how_it_goes() {
     for to in ["+15557770000", "102"] {
         let script = Scripted::new(vec![
             // Actions are ignored here, attributes are not.
-            Answer::Json(json!({"SchemaVersion": "1.0", "Actions": [hang_up()],
+            Answer::Json(json!({"SchemaVersion": "1.0", "Actions": [hang_up("LEG-A")],
                 "TransactionAttributes": {"meeting": "m-1"}})),
-            actions(json!([hang_up()])),
+            actions(json!([hang_up("LEG-A")])),
             actions(json!([{"Type": "Pause", "Parameters": {"DurationInMilliseconds": 2000}}])),
-            actions(json!([hang_up()])),
+            actions(json!([hang_up("LEG-A")])),
         ]);
         let scene = Scene::running(script.applications(), "").await;
         let id = scene.office.calls.create_call(create(to)).await.unwrap();
@@ -128,7 +124,8 @@ async fn a_call_is_ended_by_the_operator_before_anybody_answers() {
 
 #[tokio::test(start_paused = true)]
 async fn an_update_takes_back_a_call_that_still_rings() {
-    let script = Scripted::new(vec![Answer::Nothing, Answer::Nothing, actions(json!([hang_up()]))]);
+    let script =
+        Scripted::new(vec![Answer::Nothing, Answer::Nothing, actions(json!([hang_up("LEG-A")]))]);
     let scene = Scene::running(script.applications(), "").await;
     let id = scene.office.calls.create_call(create("102")).await.unwrap();
     let mut line = scene.phone(102).call().await;
@@ -179,7 +176,7 @@ async fn a_meeting_is_joined_through_a_voice_connector() {
     );
     let join = json!({"Type": "JoinChimeMeeting", "Parameters": {"JoinToken": "a=b;c",
         "MeetingId": "m-1"}});
-    let script = Scripted::new(vec![actions(json!([join])), actions(json!([hang_up()]))]);
+    let script = Scripted::new(vec![actions(json!([join])), actions(json!([hang_up("LEG-A")]))]);
     let scene = Scene::running(script.applications(), &connector).await;
     let meeting = Agent::start(&scene.net, AgentConfig::carrier(at(8), "chime", OFFICE));
     let mut out = scene.phone(101).dial(Dial::to("600"));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use offhook_tests::sim::agent::{AUDIO_PORT, Dial};
 use offhook_tests::sim::line::Line;
 use offhook_tests::sim::scene::Scene;
-use offhook_tests::sim::scripted::{Answer, Scripted, actions};
+use offhook_tests::sim::scripted::{Answer, Scripted, actions, hang_up};
 use serde_json::{Value, json};
 
 const NUMBER: &str = "[[number]]\nmatch = \"600\"\nto = \"flow:main\"\n";
@@ -17,10 +17,6 @@ fn record() -> Value {
     json!({"Type": "RecordAudio", "Parameters": {"DurationInSeconds": "60",
         "RecordingTerminators": ["#"],
         "RecordingDestination": {"Type": "S3", "BucketName": "voicemails", "Prefix": "new/"}}})
-}
-
-fn hang_up() -> Value {
-    json!({"Type": "Hangup", "Parameters": {"ParticipantTag": "LEG-A"}})
 }
 
 /// An office whose caller is being recorded.
@@ -50,7 +46,7 @@ fn file(folder: &Path, event: &Value) -> std::path::PathBuf {
 
 #[tokio::test]
 async fn a_caller_who_hangs_up_leaves_the_recording_and_it_is_told_before_the_hangup() {
-    let script = Scripted::new(vec![actions(json!([record(), hang_up()]))]);
+    let script = Scripted::new(vec![actions(json!([record(), hang_up("LEG-A")]))]);
     let folder = tempfile::tempdir().unwrap();
     let (scene, mut out) = recorded(&script, folder.path()).await;
     out.hang_up();
@@ -69,7 +65,7 @@ async fn a_caller_who_hangs_up_leaves_the_recording_and_it_is_told_before_the_ha
 async fn an_update_ends_a_recording_and_keeps_what_was_said() {
     let script = Scripted::new(vec![
         actions(json!([record()])),
-        actions(json!([hang_up()])),
+        actions(json!([hang_up("LEG-A")])),
         Answer::Nothing,
     ]);
     let folder = tempfile::tempdir().unwrap();

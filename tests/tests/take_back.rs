@@ -1,14 +1,11 @@
 //! The real daemon asked by an SQS queue (moto's) to move a call that an AWS Lambda function runs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use offhook_chime::credentials::{Environment, Source};
 use offhook_chime::sdk::Sdk;
-use offhook_chime::sigv4::Credentials;
-use offhook_chime::{Aws, AwsConfig, Trust};
 use offhook_tests::appliance::Appliance;
+use offhook_tests::cloud::table;
 use offhook_tests::lambda::{KEY, LambdaServer, SECRET};
 use offhook_tests::moto::Moto;
 use offhook_tests::net::{Net, eventually};
@@ -27,15 +24,9 @@ struct Queue {
 
 impl Queue {
     fn make(moto: &Moto) -> Self {
-        let config = AwsConfig {
-            region: "us-east-1".to_owned(),
-            credentials: Source::Fixed(Credentials::new(KEY, SECRET)),
-            endpoint: Some(moto.url()),
-            endpoints: BTreeMap::new(),
-        };
-        let aws = Aws::new(config, Trust::system().unwrap(), Environment::of(HashMap::new()));
+        let sdk = table::sdk(&moto.url());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let mut queue = Self { sdk: Sdk::new(aws.unwrap()), url: String::new(), runtime };
+        let mut queue = Self { sdk, url: String::new(), runtime };
         let made = queue.ask("createQueue", &json!({"QueueName": "take-back"}));
         queue.url = made["QueueUrl"].as_str().unwrap().to_owned();
         queue

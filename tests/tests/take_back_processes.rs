@@ -107,11 +107,6 @@ fn between(dice: &mut StdRng, least: u64, most: u64) -> Duration {
     Duration::from_millis(dice.random_range(least..=most))
 }
 
-/// Waits, no longer than the line lasts; whether it still does.
-async fn wait(line: &mut Line, time: Duration) -> bool {
-    tokio::time::timeout(time, line.ended()).await.is_err()
-}
-
 async fn caller(world: Arc<World>, n: usize, mut dice: StdRng) {
     let number = format!("+1206556{n:04}");
     world.note(&number, |_| {});
@@ -125,7 +120,7 @@ async fn caller(world: Arc<World>, n: usize, mut dice: StdRng) {
     let end = match patience {
         None => line.ended().await,
         Some(patience) => {
-            if wait(&mut line, patience).await {
+            if line.lasts(patience).await {
                 line.hang_up();
             }
             line.ended().await
@@ -138,19 +133,19 @@ async fn caller(world: Arc<World>, n: usize, mut dice: StdRng) {
 async fn contact(world: Arc<World>, line: Line, mut dice: StdRng) {
     let mut contact = Contact::of(line);
     contact.line.ring();
-    wait(&mut contact.line, between(&mut dice, 0, 200)).await;
+    contact.line.lasts(between(&mut dice, 0, 200)).await;
     if dice.random_range(0..20) == 0 {
         return contact.line.reject(486);
     }
     contact.line.answer();
-    if !wait(&mut contact.line, between(&mut dice, 0, 300)).await {
+    if !contact.line.lasts(between(&mut dice, 0, 300)).await {
         return;
     }
     let told = world.ask(&mut contact, "GetData").await;
     if let Some(number) = told["original_calling_number"].as_str() {
         world.note(number, |fate| fate.connect = true);
     }
-    wait(&mut contact.line, between(&mut dice, 0, 500)).await;
+    contact.line.lasts(between(&mut dice, 0, 500)).await;
     match dice.random_range(0..8) {
         0 => contact.line.hang_up(),
         1 => {
@@ -161,7 +156,7 @@ async fn contact(world: Arc<World>, line: Line, mut dice: StdRng) {
         n => {
             world.ask(&mut contact, "TransferCall").await;
             let patience = if n < 5 { 20 } else { 2_000 };
-            wait(&mut contact.line, between(&mut dice, 0, patience)).await;
+            contact.line.lasts(between(&mut dice, 0, patience)).await;
             contact.line.hang_up();
         }
     }
@@ -174,7 +169,7 @@ async fn desk(world: Arc<World>, mut line: Line, mut dice: StdRng) {
     let number = number.unwrap_or_default().to_owned();
     assert!(world.book().contains_key(&number), "the desk is shown who calls: {from}");
     line.ring();
-    wait(&mut line, between(&mut dice, 0, 500)).await;
+    line.lasts(between(&mut dice, 0, 500)).await;
     match dice.random_range(0..10) {
         0 => return line.reject(486),
         1 => {
@@ -183,7 +178,7 @@ async fn desk(world: Arc<World>, mut line: Line, mut dice: StdRng) {
         }
         _ => line.answer(),
     }
-    wait(&mut line, between(&mut dice, 0, 1_000)).await;
+    line.lasts(between(&mut dice, 0, 1_000)).await;
     if line.log().iter().any(|said| said == "Confirmed") {
         world.note(&number, |fate| fate.desk = true);
     }

@@ -2,19 +2,16 @@
 //! call: what Connect's function does is done by its own code.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use offhook_chime::credentials::{Environment, Source};
 use offhook_chime::dnis::{DynamoDbConfig, DynamoDbPool};
 use offhook_chime::sdk::Sdk;
-use offhook_chime::sigv4::Credentials;
 use offhook_chime::take_back::{Switch, SwitchRules, Way};
-use offhook_chime::{Aws, AwsConfig, Trust};
 use offhook_tests::appliance::Appliance;
 use offhook_tests::baresip::PASSWORD;
 use offhook_tests::boto3::Client;
+use offhook_tests::cloud::table;
 use offhook_tests::lambda::{KEY, SECRET};
 use offhook_tests::moto::Moto;
 use offhook_tests::net::{Net, eventually};
@@ -44,14 +41,7 @@ struct Cloud {
 
 impl Cloud {
     fn make(moto: &Moto) -> Self {
-        let config = AwsConfig {
-            region: "us-east-1".to_owned(),
-            credentials: Source::Fixed(Credentials::new(KEY, SECRET)),
-            endpoint: Some(moto.url()),
-            endpoints: BTreeMap::new(),
-        };
-        let aws = Aws::new(config, Trust::system().unwrap(), Environment::of(HashMap::new()));
-        let sdk = Sdk::new(aws.unwrap());
+        let sdk = table::sdk(&moto.url());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let pool = DynamoDbPool::new(sdk.clone(), DynamoDbConfig::new("pairs"));
         let rules = SwitchRules {

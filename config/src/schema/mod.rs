@@ -190,10 +190,4 @@ impl Config {
     pub fn extension(&self, number: &str) -> Option<&Extension> {
         self.extensions.iter().find(|e| e.number == number)
     }
-
-    /// Whether an address may be banned: not in `bans.never` and no trunk's peer.
-    pub fn bannable(&self, source: IpAddr) -> bool {
-        !self.bans.never.iter().any(|n| n.contains(source))
-            && self.trunks_of(source).next().is_none()
-    }
 }

@@ -101,24 +101,11 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
         cloud: parts.cloud,
         screens: Arc::new(screens),
     };
-    let (registrar, subscriptions) = (parts.registrar, mwi.clone());
     let office = Office::spawn(office::Parts {
         config: parts.config,
         services: Arc::new(services),
         requests: parts.requests,
-        elsewhere: Box::new(move |new| match new.request.method {
-            Method::Register => {
-                registrar.handle(new);
-                None
-            }
-            Method::Subscribe => {
-                if let Some(new) = rosters.handle(new) {
-                    subscriptions.handle(new);
-                }
-                None
-            }
-            _ => Some(new),
-        }),
+        elsewhere: elsewhere(parts.registrar, rosters, mwi.clone()),
         pins: parts.applications.pins(),
         applications: Some(parts.applications),
         ids: Ids::from_os(),
@@ -131,6 +118,23 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
         }
     });
     Ok((office, mwi))
+}
+
+/// Who takes requests outside of calls.
+fn elsewhere(registrar: Registrar, rosters: Rosters, mwi: Mwi) -> office::Elsewhere {
+    Box::new(move |new| match new.request.method {
+        Method::Register => {
+            registrar.handle(new);
+            None
+        }
+        Method::Subscribe => {
+            if let Some(new) = rosters.handle(new) {
+                mwi.handle(new);
+            }
+            None
+        }
+        _ => Some(new),
+    })
 }
 
 /// Prompts, files, and what speaks.

@@ -11,8 +11,6 @@ use serde::{Deserialize, Serialize};
 pub mod names {
     /// An intrinsic function was refused its arguments.
     pub const INTRINSIC_FAILURE: &str = "States.IntrinsicFailure";
-    /// A payload template's path found nothing (the specification's name for it).
-    pub const PARAMETER_PATH_FAILURE: &str = "States.ParameterPathFailure";
     /// A result cannot be put where `ResultPath` says.
     pub const RESULT_PATH_MATCH_FAILURE: &str = "States.ResultPathMatchFailure";
     /// What Step Functions raises for a path that finds nothing. `States.ALL` does not catch it.

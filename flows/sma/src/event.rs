@@ -239,9 +239,6 @@ pub mod error_type {
     pub const SYSTEM_EXCEPTION: &str = "SystemException";
     pub const CALL_NOT_ANSWERED: &str = "CallNotAnswered";
     pub const INVALID_DIGITS_RECEIVED: &str = "InvalidDigitsReceived";
-    pub const ACCESS_DENIED: &str = "AccessDenied";
-    pub const RESOURCE_NOT_FOUND: &str = "ResourceNotFound";
-    pub const RESOURCE_ACCESS_DENIED: &str = "ResourceAccessDenied";
 }
 
 /// `CallDetails`. Examples of the documentation leave much of it out.

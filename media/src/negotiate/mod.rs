@@ -10,6 +10,7 @@ mod beside;
 mod dtls;
 mod error;
 mod local;
+mod ours;
 mod print;
 mod remote;
 mod sdes;
@@ -26,21 +27,12 @@ use std::net::SocketAddr;
 
 use crate::codec::Codec;
 use crate::engine::{StreamConfig, TelephoneEvent};
-use crate::rtcp::Wishes;
 use crate::sdp::{Direction, SessionDescription};
 use crate::srtp::{SrtpKey, SrtpKeys};
-use beside::OurBeside;
 use dtls::OurDtls;
+use ours::{COMFORT_NOISE_PT, Ours, Profile, Refused, Slot, TELEPHONE_EVENT_PT, WIDE_EVENT_PT};
 use remote::Remote;
-use sdes::CryptoLine;
 use webrtc::OurRtc;
-
-/// The payload types we propose for telephone events: 101 is what nearly everybody uses, and beside
-/// Opus one with its clock (RFC 4733 §2.1 wants one clock in a stream).
-const TELEPHONE_EVENT_PT: u8 = 101;
-const WIDE_EVENT_PT: u8 = 102;
-/// Comfort noise has a static number (RFC 3389 §4).
-const COMFORT_NOISE_PT: u8 = 13;
 
 /// What both sides agreed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,151 +45,6 @@ pub struct Agreed {
     pub remote_hold: bool,
     /// Streams beside the audio that are passed on.
     pub beside: Vec<BesideAgreed>,
-}
-
-/// Transport of a stream that carries RTP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Profile {
-    /// `S`: SRTP is a must.
-    secure: bool,
-    /// `F`: RTCP feedback (RFC 4585); allowed, not used by us.
-    feedback: bool,
-    /// Keys from DTLS (RFC 5764), after ICE.
-    dtls: bool,
-}
-
-impl Profile {
-    /// `RTP/AVP`.
-    const PLAIN: Self = Self { secure: false, feedback: false, dtls: false };
-
-    fn named(proto: &str) -> Option<Self> {
-        let (secure, feedback, dtls) = match proto.to_ascii_uppercase().as_str() {
-            "RTP/AVP" => (false, false, false),
-            "RTP/AVPF" => (false, true, false),
-            "RTP/SAVP" => (true, false, false),
-            "RTP/SAVPF" => (true, true, false),
-            "UDP/TLS/RTP/SAVP" => (true, false, true),
-            "UDP/TLS/RTP/SAVPF" => (true, true, true),
-            _ => return None,
-        };
-        Some(Self { secure, feedback, dtls })
-    }
-
-    const fn name(self) -> &'static str {
-        match (self.secure, self.feedback, self.dtls) {
-            (_, false, true) => "UDP/TLS/RTP/SAVP",
-            (_, true, true) => "UDP/TLS/RTP/SAVPF",
-            (false, false, _) => "RTP/AVP",
-            (false, true, _) => "RTP/AVPF",
-            (true, false, _) => "RTP/SAVP",
-            (true, true, _) => "RTP/SAVPF",
-        }
-    }
-}
-
-/// A refused stream, which keeps its place in every later description (RFC 3264 §8).
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Refused {
-    kind: String,
-    proto: String,
-    formats: Vec<String>,
-    /// A browser looks for its name (RFC 9143 §7.3).
-    mid: Option<String>,
-}
-
-/// A place in the list of streams.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Slot {
-    /// Ours.
-    Audio,
-    /// Passed on.
-    Beside(Box<OurBeside>),
-    Refused(Refused),
-}
-
-/// One side's view of the session: what we say in our description.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Ours {
-    slots: Vec<Slot>,
-    profile: Profile,
-    /// Codecs with their payload types, the preferred first.
-    codecs: Vec<(Codec, u8)>,
-    /// Telephone events at 8000 Hz.
-    telephone_event: Option<u8>,
-    /// Telephone events at Opus's clock.
-    wide_event: Option<u8>,
-    comfort_noise: bool,
-    /// Empty: RTP in clear.
-    crypto: Vec<CryptoLine>,
-    /// ICE and DTLS, on a port that has them.
-    webrtc: Option<OurRtc>,
-    /// DTLS alone.
-    dtls: Option<OurDtls>,
-    /// RTCP on the port of RTP, where keys are not of DTLS.
-    rtcp_mux: bool,
-    ptime_ms: u16,
-    /// Extended reports (RFC 3611) the peer asked for.
-    rtcp_xr: Wishes,
-    direction: Direction,
-    /// The peer stopped the stream with port 0, or it makes room for another one.
-    stopped: bool,
-}
-
-impl Ours {
-    /// A first offer.
-    fn first(local: &Local, direction: Direction) -> Self {
-        let webrtc = local.webrtc.as_ref().map(OurRtc::offered);
-        let beside_sdes = local.dtls_beside_sdes && local.offers_srtp();
-        let alone = local.dtls.as_ref().filter(|_| local.offer_dtls || beside_sdes);
-        let alone = alone.filter(|_| webrtc.is_none()).map(OurDtls::offered);
-        let dtls = webrtc.is_some() || (alone.is_some() && local.offer_dtls);
-        let secure = dtls || local.offers_srtp();
-        let opus = local.codecs.contains(&Codec::Opus);
-        let mut ours = Self {
-            slots: vec![Slot::Audio],
-            profile: Profile { secure, feedback: dtls, dtls },
-            codecs: Vec::new(),
-            telephone_event: Some(TELEPHONE_EVENT_PT),
-            wide_event: opus.then_some(WIDE_EVENT_PT),
-            comfort_noise: local.comfort_noise,
-            crypto: if secure && !dtls { sdes::fresh_lines() } else { Vec::new() },
-            webrtc,
-            dtls: alone,
-            rtcp_mux: false,
-            ptime_ms: local.ptime_ms,
-            // Asked for by few, and understood by fewer when they are asked: only answered.
-            rtcp_xr: Wishes::default(),
-            direction,
-            stopped: false,
-        };
-        ours.add_codecs(&local.codecs);
-        ours
-    }
-
-    /// Adds those that are not there, each with a number of its own.
-    fn add_codecs(&mut self, codecs: &[Codec]) {
-        for codec in codecs {
-            if self.codecs.iter().all(|(known, _)| known != codec) {
-                let usual = codec.payload_type();
-                let free = if codec.is_static() {
-                    self.is_free(usual).then_some(usual)
-                } else {
-                    self.free(usual)
-                };
-                self.codecs.extend(free.map(|pt| (*codec, pt)));
-            }
-        }
-    }
-
-    fn is_free(&self, pt: u8) -> bool {
-        let events = [self.telephone_event, self.wide_event];
-        !events.contains(&Some(pt)) && self.codecs.iter().all(|(_, used)| *used != pt)
-    }
-
-    /// A dynamic payload type that means nothing yet, `wanted` if possible.
-    fn free(&self, wanted: u8) -> Option<u8> {
-        (wanted..128).chain(96..wanted).find(|pt| self.is_free(*pt))
-    }
 }
 
 /// The codec that a description names first among those we know: what to prefer on the other leg,

@@ -24,15 +24,6 @@ impl FileKind {
             Self::OggOpus => "ogg",
         }
     }
-
-    /// As web servers and object stores name it.
-    #[must_use]
-    pub const fn media_type(self) -> &'static str {
-        match self {
-            Self::Wav(_) => "audio/wav",
-            Self::OggOpus => "audio/ogg",
-        }
-    }
 }
 
 impl From<Format> for FileKind {

@@ -112,7 +112,7 @@ impl fmt::Display for SrtpSuite {
 /// Why a key is unusable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SrtpKeyError {
-    /// Not base64, or not as long as the suite wants.
+    /// Not as long as the suite wants.
     #[error("the key has {got} bytes, the suite wants {want}")]
     Length {
         /// Bytes of key and salt found.
@@ -120,9 +120,6 @@ pub enum SrtpKeyError {
         /// Bytes of key and salt wanted.
         want: usize,
     },
-    /// The `inline:` text is not base64.
-    #[error("the key is not base64")]
-    Base64,
 }
 
 /// Master key and salt of one direction. Its bytes cannot be printed.
@@ -151,15 +148,6 @@ impl SrtpKey {
         let mut bytes = vec![0; suite.key_len() + suite.salt_len()];
         rand::RngCore::fill_bytes(&mut rand::rng(), &mut bytes);
         Self { suite, key_and_salt: bytes.into(), mki: Box::default() }
-    }
-
-    /// The key in the base64 text after `inline:`, lifetime and MKI already cut off.
-    ///
-    /// # Errors
-    /// When the text is no base64 or has the wrong length.
-    pub fn from_base64(suite: SrtpSuite, text: &str) -> Result<Self, SrtpKeyError> {
-        let bytes = BASE64.decode(text.trim()).map_err(|_| SrtpKeyError::Base64)?;
-        Self::new(suite, &bytes)
     }
 
     /// The base64 text for `inline:`. A secret: for the SDP only.

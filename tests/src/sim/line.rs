@@ -361,6 +361,11 @@ impl Line {
         self.end.clone().unwrap_or_else(|| panic!("the agent is gone: {:?}", self.log))
     }
 
+    /// Waits, no longer than the call lasts; whether it still does.
+    pub async fn lasts(&mut self, time: Duration) -> bool {
+        tokio::time::timeout(time, self.ended()).await.is_err()
+    }
+
     /// Whether the call is answered and has not ended, as far as the events that were taken say.
     pub fn is_up(&self) -> bool {
         self.answered.is_some() && self.end.is_none()

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use offhook_config::{Config, ExtensionCredentials};
@@ -22,7 +22,6 @@ use offhook_pbx::resolve::{
     Resolver,
 };
 use offhook_pbx::rooms::{RosterParts, Rosters};
-use offhook_pbx::screen::{Moment, Pop, Screens};
 use offhook_pbx::stack::{self, SipHandle, Stack, StackConfig};
 use offhook_pbx::transport::advertise::{Addresses, ListenAddress};
 use offhook_pbx::transport::wire::Wire;
@@ -35,6 +34,7 @@ use tokio::sync::watch;
 
 use super::keep::MemoryKeep;
 use super::net::SimNet;
+use super::screens::Pops;
 use super::wire::SimWire;
 
 /// What is left of an appliance. All zero when every call has ended and every timer has run out.
@@ -371,32 +371,6 @@ fn account(config: &Config, extension: &offhook_config::Extension) -> Option<Ext
         do_not_disturb: extension.do_not_disturb,
         greeting: None,
     })
-}
-
-/// Keeps what screens are told.
-#[derive(Clone, Debug, Default)]
-pub struct Pops(Arc<Mutex<Vec<Pop>>>);
-
-impl Pops {
-    /// All of it so far, as `moment extension`, and whether an end was that of a conversation.
-    pub fn words(&self) -> Vec<String> {
-        let word = |pop: &Pop| {
-            let talked = if pop.answered && pop.moment == Moment::Ended { " talked" } else { "" };
-            format!("{} {}{talked}", pop.moment.as_str(), pop.extension)
-        };
-        self.all().iter().map(word).collect()
-    }
-
-    /// All of it so far.
-    pub fn all(&self) -> Vec<Pop> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl Screens for Pops {
-    fn show(&self, _: &Arc<Config>, pop: Pop) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(pop);
-    }
 }
 
 fn services(

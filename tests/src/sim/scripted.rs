@@ -31,6 +31,18 @@ pub fn actions(list: Value) -> Answer {
     Answer::Json(json!({"SchemaVersion": "1.0", "Actions": list}))
 }
 
+/// `CallAndBridge` to a number of the telephone network or the office's.
+pub fn bridge(number: &str) -> Value {
+    json!({"Type": "CallAndBridge", "Parameters": {"CallTimeoutSeconds": "30",
+        "CallerIdNumber": "+15550009999",
+        "Endpoints": [{"BridgeEndpointType": "PSTN", "Uri": number}]}})
+}
+
+/// `Hangup` of a leg.
+pub fn hang_up(leg: &str) -> Value {
+    json!({"Type": "Hangup", "Parameters": {"SipResponseCode": "0", "ParticipantTag": leg}})
+}
+
 /// Every `flow:NAME` is the same script, begun anew by each call. When it has come to its end, its
 /// last answer is given again if it is to be, else [`Answer::Nothing`].
 #[derive(Debug, Clone)]

@@ -259,6 +259,39 @@ async fn phones_of_one_extension_behind_one_nat_are_told_apart_by_their_contacts
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_two_phones_behind_one_address_each_means_the_call_that_it_holds_itself() {
+    let (scene, mut cloud) = open(BOBS).await;
+    let beside = |port| {
+        let mut address = at(12);
+        address.set_port(port);
+        let config = AgentConfig::phone(address, "102", "secret-102", OFFICE);
+        // Behind that NAT they call themselves the same, too.
+        Agent::start(&scene.net, AgentConfig { contact: Some(at(40)), ..config })
+    };
+    let (one, other) = (beside(5071), beside(5072));
+    let (mut first, mut ann) = connect(&one, "101", scene.phone(101)).await;
+    first.hold().await;
+    sleep(Duration::from_secs(5)).await;
+    // Held after it.
+    let (mut second, mut cid) = connect(&other, "103", scene.phone(103)).await;
+    second.hold().await;
+    let far = async {
+        let far = scene.trunk.call().await;
+        far.answer();
+        far
+    };
+    let ((), mut far) = tokio::join!(told(&one, DIALLED), far);
+    assert_eq!(outcome(&scene).await, "200 The call is put through.");
+    first.ended().await;
+    assert!(ann.still_up() && second.still_up() && cid.still_up() && cloud.try_recv().is_err());
+    ann.hang_up();
+    far.ended().await;
+    second.hang_up();
+    cid.ended().await;
+    scene.close().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_hangs_the_held_line_up_while_the_number_rings_still_hears_what_came_of_it() {
     let (scene, _cloud) = open(BOBS).await;
     for (status, says) in [(486, "486 The number is busy."), (480, "480 Nobody answers.")] {

@@ -1,9 +1,12 @@
 //! What the caller hears while the cloud is asked, in real packets.
 
 use std::net::UdpSocket;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use offhook_config::HoldMusic;
+use offhook_media::wav::{Format, to_bytes};
 use offhook_pbx::cloud::CloudError;
 use offhook_tests::sim::agent::{Agent, AgentConfig, Dial};
 use offhook_tests::sim::line::Line;
@@ -114,6 +117,36 @@ async fn who_waits_for_the_cloud_hears_music_when_another_calls_phone_holds_him_
     asked.answer(Ok(()));
     sleep(Duration::from_secs(1)).await;
     assert!(customer.music() > 10, "until the cloud has him");
+    customer.line.hang_up();
+    customer.line.ended().await;
+    sleep(Duration::from_secs(64)).await;
+    assert_eq!(customer.agent.left().await.sessions, 0);
+    scene.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn music_that_is_shorter_than_the_wait_begins_again() {
+    let (scene, mut cloud) = open(&format!("answer_seconds = 30\n{BOBS}")).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("short.wav");
+    // A tenth of a second.
+    let samples: Vec<i16> = (0..800).map(|n| if n % 16 < 8 { 8_000 } else { -8_000 }).collect();
+    std::fs::write(&path, to_bytes(Format::Pcm16, &samples)).unwrap();
+    let mut config = (**scene.office.config.borrow()).clone();
+    config.media.hold_music = HoldMusic::Files(vec![path]);
+    scene.office.config.send(Arc::new(config)).unwrap();
+
+    let (mut customer, mut bob) = with_bob::<11>(&scene).await;
+    bob.hold().await;
+    sleep(Duration::from_millis(100)).await;
+    assert!(customer.music() > 10, "on hold");
+    bob.refer(AWAY);
+    let asked = asked_of(&mut cloud).await;
+    bob.hang_up();
+    bob.ended().await;
+    sleep(Duration::from_secs(1)).await;
+    assert!(customer.music() > 10, "while the cloud is asked");
+    asked.answer(Ok(()));
     customer.line.hang_up();
     customer.line.ended().await;
     sleep(Duration::from_secs(64)).await;

@@ -5,23 +5,13 @@ use std::time::Duration;
 
 use offhook_tests::sim::cloud::{Asked, ScriptedCloud};
 use offhook_tests::sim::scene::Scene;
-use offhook_tests::sim::scripted::{Answer, Scripted, actions};
+use offhook_tests::sim::scripted::{Answer, Scripted, actions, bridge, hang_up};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep;
 
 use super::attended::{Asking, refused};
 use super::{AWAY, CLOUD, TRANSACTION, asked_of, customer, reported};
-
-fn bridge(number: &str) -> Value {
-    json!({"Type": "CallAndBridge", "Parameters": {"CallTimeoutSeconds": "30",
-        "CallerIdNumber": "+15550009999",
-        "Endpoints": [{"BridgeEndpointType": "PSTN", "Uri": number}]}})
-}
-
-fn hang_up(leg: &str) -> Value {
-    json!({"Type": "Hangup", "Parameters": {"SipResponseCode": "0", "ParticipantTag": leg}})
-}
 
 /// A flow that bridges its callers to 102, and answers these to what it is told then.
 async fn flow(more: Vec<Answer>) -> (Scene, UnboundedReceiver<Asked>, Scripted) {

@@ -4,8 +4,6 @@
 
 use std::time::Duration;
 
-use offhook_sip::header::HeaderName;
-use offhook_sip::message::Response;
 use offhook_tests::sim::agent::Dial;
 use offhook_tests::sim::line::Line;
 use offhook_tests::sim::scene::{Scene, connect};
@@ -15,18 +13,6 @@ mod keys;
 mod rooms;
 mod stays;
 mod subscriptions;
-
-/// The address of a conference, from the Contact that marks it as one.
-fn room(answer: &Response) -> String {
-    let contact = answer.headers.text(&HeaderName::Contact).unwrap().into_owned();
-    let (uri, mark) = contact.trim_start_matches('<').split_once('>').unwrap();
-    assert_eq!(mark, ";isfocus", "{contact}");
-    uri.to_owned()
-}
-
-fn number_of(uri: &str) -> &str {
-    uri.trim_start_matches("sip:").split('@').next().unwrap()
-}
 
 /// 101 holds 102 and talks with 103: its line and the other's, of either call.
 async fn two_calls(scene: &Scene) -> ((Line, Line), (Line, Line)) {

@@ -3,17 +3,18 @@
 use std::time::Duration;
 
 use offhook_tests::sim::agent::Dial;
+use offhook_tests::sim::conference::{address_of, number_of};
 use offhook_tests::sim::scene::Scene;
 use tokio::time::sleep;
 
-use super::{number_of, room, two_calls};
+use super::two_calls;
 
 #[tokio::test(start_paused = true)]
 async fn a_phone_brings_its_two_calls_into_a_room_of_its_own_and_leaves_it() {
     let scene = Scene::open().await;
     let ((mut ann, mut bob), (mut other, mut cid)) = two_calls(&scene).await;
     let mut focus = scene.phone(101).dial(Dial::to("conference"));
-    let uri = room(&focus.answered().await);
+    let uri = address_of(&focus.answered().await);
     sleep(Duration::from_secs(1)).await;
     for line in [&mut ann, &mut other] {
         line.refer(&format!("<{uri}>"));
@@ -49,14 +50,14 @@ async fn each_phone_that_asks_gets_a_room_of_its_own_and_others_come_by_its_addr
     let mut lines = Vec::new();
     for phone in [101, 102] {
         let mut line = scene.phone(phone).dial(Dial::to("meet"));
-        rooms.push(room(&line.answered().await));
+        rooms.push(address_of(&line.answered().await));
         lines.push(line);
     }
     assert_ne!(rooms[0], rooms[1]);
     sleep(Duration::from_secs(1)).await;
     let number = number_of(&rooms[0]);
     let mut third = scene.phone(103).dial(Dial::to(number));
-    assert_eq!(room(&third.answered().await), rooms[0]);
+    assert_eq!(address_of(&third.answered().await), rooms[0]);
     // Nobody outside comes in by it, and it asks for none.
     for number in [number, "meet"] {
         let mut stranger = scene.trunk.dial(Dial::to(number));

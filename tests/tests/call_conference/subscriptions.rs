@@ -5,45 +5,14 @@ use std::time::Duration;
 use offhook_sip::header::HeaderName;
 use offhook_sip::message::{Method, Request, Response};
 use offhook_tests::sim::agent::Dial;
+use offhook_tests::sim::conference::{address_of, number_of, subscribe, told};
 use offhook_tests::sim::scene::Scene;
 use tokio::time::sleep;
 
-use super::{all_hang_up, moment, number_of, room};
+use super::{all_hang_up, moment};
 
-/// SUBSCRIBE to a conference's address by a phone; the answer.
-async fn subscribe(scene: &Scene, phone: u32, uri: &str) -> Response {
-    let agent = scene.phone(phone);
-    let own = format!("<sip:{phone}@office.example>");
-    let request = Request::new(Method::Subscribe, uri.parse().unwrap())
-        .with(HeaderName::From, own)
-        .with(HeaderName::To, format!("<{uri}>"))
-        .with(HeaderName::Event, "conference")
-        .with(HeaderName::Expires, "600")
-        .with(HeaderName::Contact, format!("<{}>", agent.contact()));
-    agent.request(request).await.unwrap()
-}
-
-/// The next NOTIFY of a phone: version, state of the subscription, and the document.
-async fn told(scene: &Scene, phone: u32) -> (u32, String, String) {
-    for _ in 0..1_000 {
-        // Media threads play tones in real time, which no paused clock waits for.
-        let seen = scene.phone(phone).request_seen();
-        let Ok(request) = tokio::time::timeout(Duration::from_millis(20), seen).await else {
-            std::thread::sleep(Duration::from_millis(5));
-            continue;
-        };
-        if request.method != Method::Notify {
-            continue;
-        }
-        let of = |name: HeaderName| request.headers.text(&name).unwrap().into_owned();
-        assert_eq!(of(HeaderName::Event), "conference");
-        assert_eq!(of(HeaderName::ContentType), "application/conference-info+xml");
-        let body = String::from_utf8(request.body.to_vec()).unwrap();
-        let version = body.split("version=\"").nth(2).unwrap().split('"').next().unwrap();
-        return (version.parse().unwrap(), of(HeaderName::SubscriptionState), body);
-    }
-    panic!("{}", scene.net.ladder(""));
-}
+/// For ten minutes, and none before it.
+const FRESH: (u32, Option<&Response>) = (600, None);
 
 fn users(body: &str) -> usize {
     body.matches("<user ").count()
@@ -53,9 +22,9 @@ fn users(body: &str) -> usize {
 async fn who_is_in_a_room_is_told_to_those_who_subscribe_until_it_ends() {
     let scene = Scene::open().await;
     let mut ann = scene.phone(101).dial(Dial::to("conference"));
-    let uri = room(&ann.answered().await);
+    let uri = address_of(&ann.answered().await);
     moment().await;
-    let answer = subscribe(&scene, 103, &uri).await;
+    let answer = subscribe(&scene, 103, &uri, FRESH).await;
     assert_eq!(answer.status.code(), 200);
     let (version, state, body) = told(&scene, 103).await;
     assert_eq!((version, users(&body)), (0, 1), "{body}");
@@ -83,7 +52,7 @@ async fn who_is_in_a_room_is_told_to_those_who_subscribe_until_it_ends() {
     assert_eq!((version, users(&body)), (4, 0), "{body}");
     assert_eq!(state, "terminated;reason=noresource");
     assert!(body.contains("state=\"deleted\""), "{body}");
-    assert_eq!(subscribe(&scene, 103, &uri).await.status.code(), 404);
+    assert_eq!(subscribe(&scene, 103, &uri, FRESH).await.status.code(), 404);
     scene.close().await;
 }
 
@@ -92,12 +61,12 @@ async fn a_conference_with_a_number_is_asked_for_by_it_and_nobody_outside_asks()
     let rule = "[[number]]\nmatch = \"800\"\nto = \"conference:weekly\"\n";
     let scene = Scene::with(rule).await;
     let uri = "sip:800@office.example";
-    assert_eq!(subscribe(&scene, 101, uri).await.status.code(), 404);
+    assert_eq!(subscribe(&scene, 101, uri, FRESH).await.status.code(), 404);
     let mut ann = scene.phone(101).dial(Dial::to("800"));
     ann.answered().await;
     // Media threads play the tone in real time, which no paused clock waits for.
     for _ in 0..1_000 {
-        if subscribe(&scene, 102, uri).await.status.code() == 200 {
+        if subscribe(&scene, 102, uri, FRESH).await.status.code() == 200 {
             break;
         }
         std::thread::sleep(Duration::from_millis(5));
@@ -107,10 +76,10 @@ async fn a_conference_with_a_number_is_asked_for_by_it_and_nobody_outside_asks()
         .with(HeaderName::Event, "conference")
         .with(HeaderName::Contact, "<sip:x@127.2.0.9>");
     assert_ne!(scene.trunk.request(stranger).await.unwrap().status.code(), 200);
-    assert_eq!(subscribe(&scene, 101, "sip:102@office.example").await.status.code(), 404);
+    assert_eq!(subscribe(&scene, 101, "sip:102@office.example", FRESH).await.status.code(), 404);
     // A phone that subscribes again and again has its last ones.
     for _ in 0..6 {
-        assert_eq!(subscribe(&scene, 101, uri).await.status.code(), 200);
+        assert_eq!(subscribe(&scene, 101, uri, FRESH).await.status.code(), 200);
         assert_eq!(told(&scene, 101).await.0, 0);
     }
     assert_eq!(scene.office.left().subscriptions, 5);

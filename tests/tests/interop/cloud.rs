@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use offhook_chime::sigv4::{self, Received};
+use jiff::Timestamp;
 use offhook_tests::appliance::Appliance;
 use offhook_tests::baresip::{Baresip, PASSWORD, Setup};
 use offhook_tests::net::Net;
@@ -58,15 +58,7 @@ impl Cloud {
 
 fn signed(asked: &Asked) -> Result<(), String> {
     let service = if asked.path.starts_with("/contact/") { "connect" } else { "chime" };
-    let received = Received {
-        method: &asked.method,
-        path: &asked.path,
-        query: &asked.query,
-        headers: &asked.headers,
-        body: &asked.body,
-    };
-    let secret = |id: &str| (id == KEY).then(|| SECRET.to_owned());
-    let verified = sigv4::verify(received, service, jiff::Timestamp::now(), secret);
+    let verified = asked.signed(service, Timestamp::now(), (KEY, SECRET));
     verified.map(drop).map_err(|error| error.to_string())
 }
 

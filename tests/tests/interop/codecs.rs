@@ -1,63 +1,35 @@
 //! Phones that speak differently, and digits.
 
-use std::time::Duration;
-
 use offhook_tests::baresip::{Baresip, Setup};
 use offhook_tests::net::Net;
 use offhook_tests::scenario::Scenario;
 use offhook_tests::sipp::Sipp;
 use offhook_tests::tone::assert_tone;
 
-use crate::{last_events, line, office};
-
-/// Lets phones with these accounts talk for three seconds; both must hear the other's tone.
-fn assert_understand_each_other(caller: &str, callee: &str) -> Vec<serde_json::Value> {
-    let appliance = office(Net::new(), "", &["101", "102"]);
-    let auto = format!("{callee};answermode=auto");
-    let mut one = Baresip::registered(&Setup::of(&appliance, 3, "101").account(caller));
-    let mut two = Baresip::registered(&Setup::of(&appliance, 4, "102").tone(1000).account(&auto));
-    one.dial("102");
-    one.expect("CALL_ESTABLISHED");
-    two.expect("CALL_ESTABLISHED");
-    std::thread::sleep(Duration::from_secs(3));
-    one.command("hangup", "");
-    two.expect("CALL_CLOSED");
-    appliance.assert_nothing_left();
-    assert_tone(&one.heard()[0], 1000.0, 1.5);
-    assert_tone(&two.heard()[0], 440.0, 1.5);
-    last_events(&appliance, "media")
-}
+use crate::{codecs_of, line, office, talking, understood};
 
 #[test]
 fn a_phone_with_pcmu_only_talks_to_one_with_pcma_only() {
-    let media =
-        assert_understand_each_other(";audio_codecs=pcmu/8000/1", ";audio_codecs=pcma/8000/1");
-    let codecs: Vec<_> = media.iter().filter_map(|e| e["codec"].as_str()).collect();
-    assert!(codecs.contains(&"PCMU") && codecs.contains(&"PCMA"), "{codecs:?}");
+    let accounts = [";audio_codecs=pcmu/8000/1", ";audio_codecs=pcma/8000/1"];
+    let codecs = codecs_of(&understood("", "", accounts));
+    assert!(codecs.iter().any(|c| c == "PCMU") && codecs.iter().any(|c| c == "PCMA"), "{codecs:?}");
 }
 
 #[test]
 fn packets_of_30_ms_reach_a_phone_with_20_ms() {
-    assert_understand_each_other(";ptime=30", ";ptime=20");
+    understood("", "", [";ptime=30", ";ptime=20"]);
 }
 
 #[test]
 fn packets_of_30_ms_and_another_codec() {
-    assert_understand_each_other(
-        ";ptime=30;audio_codecs=pcma/8000/1",
-        ";ptime=20;audio_codecs=pcmu/8000/1",
-    );
+    let accounts = [";ptime=30;audio_codecs=pcma/8000/1", ";ptime=20;audio_codecs=pcmu/8000/1"];
+    understood("", "", accounts);
 }
 
 #[test]
 fn digits_go_from_phone_to_phone() {
     let appliance = office(Net::new(), "", &["101", "102"]);
-    let mut caller = Baresip::registered(&Setup::of(&appliance, 3, "101"));
-    let mut callee =
-        Baresip::registered(&Setup::of(&appliance, 4, "102").account(";answermode=auto"));
-    caller.dial("102");
-    caller.expect("CALL_ESTABLISHED");
-    callee.expect("CALL_ESTABLISHED");
+    let (mut caller, mut callee) = talking(&appliance);
     caller.command("sndcode", "159#");
     for digit in ["1", "5", "9", "#"] {
         assert_eq!(callee.expect("CALL_DTMF_START")["param"], digit);

@@ -8,13 +8,7 @@ use offhook_tests::net::{Net, eventually};
 use offhook_tests::scenario::Scenario;
 use offhook_tests::sipp::{Sipp, header};
 
-use crate::office;
-
-fn contacts(appliance: &Appliance, number: &str) -> usize {
-    let phones = appliance.json(&["phone", "list"]);
-    let phone = phones.as_array().expect("a list").iter().find(|p| p["number"] == number);
-    phone.map_or(0, |p| p["contacts"].as_array().map_or(0, Vec::len))
-}
+use crate::{contacts, office};
 
 /// The Contacts of the 200 to a REGISTER with these header lines.
 fn register(appliance: &Appliance, lines: &str) -> Vec<String> {

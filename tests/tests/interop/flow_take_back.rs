@@ -15,7 +15,7 @@ use offhook_tests::python;
 use offhook_tests::tone::assert_tone;
 use serde_json::{Value, json};
 
-use crate::{last_ladder, office};
+use crate::{last_ladder, office, trunk};
 
 const ENTRY: &str = "+15550100199";
 const OURS: &str = "+15550100111";
@@ -39,16 +39,9 @@ impl Stage {
         runtime.block_on(table::make(&aws));
         let net = Net::new();
         let api = SocketAddr::from((net.appliance(), 9481));
-        let trunk = |name: &str, last: u8, more: &str| {
-            let ip = net.ip(last);
-            format!(
-                "[[trunk]]\nname = \"{name}\"\ntype = \"generic\"\nhost = \"{ip}:5060\"\n\
-                 transport = \"udp\"\npeers = [\"{ip}/32\"]\noptions_seconds = 0\n{more}"
-            )
-        };
-        let config = trunk("vc", 2, "outbound = false\n")
-            + &trunk("other", 4, "outbound = false\n")
-            + &trunk("carrier", 5, &format!("caller_id = \"{OURS}\"\n"))
+        let config = trunk(net, "vc", 2, "outbound = false\n")
+            + &trunk(net, "other", 4, "outbound = false\n")
+            + &trunk(net, "carrier", 5, &format!("caller_id = \"{OURS}\"\n"))
             + &format!(
                 "[[number]]\nmatch = \"{ENTRY}\"\nfrom = \"trunks\"\nto = \"flow:take-back\"\n\
                  [aws]\nendpoint = \"{url}\"\naccess_key = \"{}\"\nsecret_key = \"{}\"\n\

@@ -48,19 +48,28 @@ mod webhook;
 use std::time::Duration;
 
 use offhook_tests::appliance::Appliance;
-use offhook_tests::baresip::PASSWORD;
+use offhook_tests::baresip::{Baresip, PASSWORD, Setup};
 use offhook_tests::net::{Net, eventually};
+use offhook_tests::tone::assert_tone;
 use serde_json::Value;
 
-/// A carrier known by its address, whose number +15550100100 leads to `target`.
-fn line(net: Net, target: &str) -> String {
+/// A carrier known by its address in the test's network, with more keys.
+fn trunk(net: Net, name: &str, last: u8, more: &str) -> String {
+    let ip = net.ip(last);
     format!(
-        "[[trunk]]\nname = \"line\"\ntype = \"generic\"\nhost = \"{ip}:5060\"\n\
-         transport = \"udp\"\npeers = [\"{ip}/32\"]\noptions_seconds = 0\n\
-         caller_id = \"+15550100100\"\n\
-         [[number]]\nmatch = \"+15550100100\"\nfrom = \"trunks\"\nto = \"{target}\"\n",
-        ip = net.trunk()
+        "[[trunk]]\nname = \"{name}\"\ntype = \"generic\"\nhost = \"{ip}:5060\"\n\
+         transport = \"udp\"\npeers = [\"{ip}/32\"]\noptions_seconds = 0\n{more}"
     )
+}
+
+/// Such a carrier, whose number +15550100100 leads to `target`.
+fn line(net: Net, target: &str) -> String {
+    let number = "+15550100100";
+    let more = format!(
+        "caller_id = \"{number}\"\n\
+         [[number]]\nmatch = \"{number}\"\nfrom = \"trunks\"\nto = \"{target}\"\n"
+    );
+    trunk(net, "line", 2, &more)
 }
 
 /// An appliance with this configuration and these phones, running.
@@ -97,4 +106,49 @@ fn last_events(appliance: &Appliance, kind: &str) -> Vec<Value> {
     let shown = appliance.json(&["calls", "show", call["id"].as_str().expect("an id")]);
     let timeline = shown["timeline"].as_array().expect("a timeline").iter();
     timeline.filter(|e| e["event"] == kind).cloned().collect()
+}
+
+/// How many contacts a phone has registered.
+fn contacts(appliance: &Appliance, number: &str) -> usize {
+    let phones = appliance.json(&["phone", "list"]);
+    let phone = phones.as_array().expect("a list").iter().find(|p| p["number"] == number);
+    phone.map_or(0, |p| p["contacts"].as_array().map_or(0, Vec::len))
+}
+
+/// 101 has called 102, who answers by itself.
+fn talking(appliance: &Appliance) -> (Baresip, Baresip) {
+    let mut caller = Baresip::registered(&Setup::of(appliance, 3, "101"));
+    let auto = Setup::of(appliance, 4, "102").account(";answermode=auto");
+    let mut callee = Baresip::registered(&auto);
+    caller.dial("102");
+    caller.expect("CALL_ESTABLISHED");
+    callee.expect("CALL_ESTABLISHED");
+    (caller, callee)
+}
+
+/// Lets 101 and 102 with these accounts and modules of baresip talk for three seconds; both must
+/// hear the other's tone. Gives the appliance, on which nothing is left of it.
+fn understood(config: &str, modules: &str, [caller, callee]: [&str; 2]) -> Appliance {
+    let appliance = office(Net::new(), config, &["101", "102"]);
+    let auto = format!("{callee};answermode=auto");
+    let one = Setup::of(&appliance, 3, "101").account(caller);
+    let two = Setup::of(&appliance, 4, "102").tone(1000).account(&auto);
+    let mut one = Baresip::registered(&Setup { config: modules, ..one });
+    let mut two = Baresip::registered(&Setup { config: modules, ..two });
+    one.dial("102");
+    one.expect("CALL_ESTABLISHED");
+    two.expect("CALL_ESTABLISHED");
+    std::thread::sleep(Duration::from_secs(3));
+    one.command("hangup", "");
+    two.expect("CALL_CLOSED");
+    appliance.assert_nothing_left();
+    assert_tone(&one.heard()[0], 1000.0, 1.5);
+    assert_tone(&two.heard()[0], 440.0, 1.5);
+    appliance
+}
+
+/// The codecs that the newest call's timeline names.
+fn codecs_of(appliance: &Appliance) -> Vec<String> {
+    let media = last_events(appliance, "media");
+    media.iter().filter_map(|e| Some(e["codec"].as_str()?.to_owned())).collect()
 }

@@ -2,18 +2,10 @@
 
 use std::time::Duration;
 
-use offhook_tests::appliance::Appliance;
 use offhook_tests::baresip::{Baresip, PASSWORD, Setup};
 use offhook_tests::net::{Net, eventually};
-use offhook_tests::tone::assert_tone;
 
-use crate::{last_call, office};
-
-fn contacts(appliance: &Appliance, number: &str) -> usize {
-    let phones = appliance.json(&["phone", "list"]);
-    let phone = phones.as_array().expect("a list").iter().find(|p| p["number"] == number);
-    phone.map_or(0, |p| p["contacts"].as_array().map_or(0, Vec::len))
-}
+use crate::{contacts, last_call, office, talking, understood};
 
 #[test]
 fn a_phone_registers_over_udp_and_is_there_after_kill_9() {
@@ -91,20 +83,7 @@ fn a_phone_that_was_removed_is_not_rung_any_more() {
 
 #[test]
 fn two_phones_talk_and_hear_each_other() {
-    let appliance = office(Net::new(), "", &["101", "102"]);
-    let mut caller = Baresip::registered(&Setup::of(&appliance, 3, "101"));
-    let mut callee = Baresip::registered(
-        &Setup::of(&appliance, 4, "102").tone(1000).account(";answermode=auto"),
-    );
-    caller.dial("102");
-    caller.expect("CALL_ESTABLISHED");
-    callee.expect("CALL_ESTABLISHED");
-    std::thread::sleep(Duration::from_secs(3));
-    caller.command("hangup", "");
-    callee.expect("CALL_CLOSED");
-    appliance.assert_nothing_left();
-    assert_tone(&caller.heard()[0], 1000.0, 1.5);
-    assert_tone(&callee.heard()[0], 440.0, 1.5);
+    let appliance = understood("", "", ["", ""]);
     let call = last_call(&appliance);
     assert_eq!(call["disposition"], "answered");
     assert_eq!(call["hung_up_by"], "caller");
@@ -113,12 +92,7 @@ fn two_phones_talk_and_hear_each_other() {
 #[test]
 fn the_called_one_may_hang_up_first() {
     let appliance = office(Net::new(), "", &["101", "102"]);
-    let mut caller = Baresip::registered(&Setup::of(&appliance, 3, "101"));
-    let mut callee =
-        Baresip::registered(&Setup::of(&appliance, 4, "102").account(";answermode=auto"));
-    caller.dial("102");
-    caller.expect("CALL_ESTABLISHED");
-    callee.expect("CALL_ESTABLISHED");
+    let (mut caller, mut callee) = talking(&appliance);
     callee.command("hangup", "");
     caller.expect("CALL_CLOSED");
     appliance.assert_nothing_left();
@@ -144,12 +118,7 @@ fn a_caller_who_hangs_up_while_it_rings_stops_the_ringing() {
 #[test]
 fn the_operator_ends_a_call() {
     let appliance = office(Net::new(), "", &["101", "102"]);
-    let mut caller = Baresip::registered(&Setup::of(&appliance, 3, "101"));
-    let mut callee =
-        Baresip::registered(&Setup::of(&appliance, 4, "102").account(";answermode=auto"));
-    caller.dial("102");
-    caller.expect("CALL_ESTABLISHED");
-    callee.expect("CALL_ESTABLISHED");
+    let (mut caller, mut callee) = talking(&appliance);
     let id = appliance.json(&["status"])["calls"][0]["id"].as_str().expect("an id").to_owned();
     assert!(!appliance.try_cli(&["calls", "hangup", "no/call"], "").status.success());
     assert!(!appliance.try_cli(&["calls", "hangup", "nobody"], "").status.success());

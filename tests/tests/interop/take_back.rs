@@ -16,7 +16,7 @@ use offhook_tests::sipp::Sipp;
 use offhook_tests::tone::assert_tone;
 use serde_json::{Value, json};
 
-use crate::{ended_call, last_ladder, office};
+use crate::{ended_call, last_ladder, office, trunk};
 
 const ENTRY: &str = "+15550100100";
 const OURS: &str = "+15550100111";
@@ -200,15 +200,8 @@ impl Stage {
     fn new(net: Net, slow: Duration) -> Self {
         let api = SocketAddr::from((net.appliance(), 9481));
         let server = LambdaServer::start((net.ip(6), 0).into());
-        let trunk = |name: &str, last: u8, more: &str| {
-            let ip = net.ip(last);
-            format!(
-                "[[trunk]]\nname = \"{name}\"\ntype = \"generic\"\nhost = \"{ip}:5060\"\n\
-                 transport = \"udp\"\npeers = [\"{ip}/32\"]\noptions_seconds = 0\n{more}"
-            )
-        };
-        let config = trunk("vc", 2, "outbound = false\n")
-            + &trunk("carrier", 5, &format!("caller_id = \"{OURS}\"\n"))
+        let config = trunk(net, "vc", 2, "outbound = false\n")
+            + &trunk(net, "carrier", 5, &format!("caller_id = \"{OURS}\"\n"))
             + &format!(
                 "[[number]]\nmatch = \"{ENTRY}\"\nfrom = \"trunks\"\nto = \"lambda:sma\"\n\
                  [[number]]\nmatch = \"{DESK}\"\nfrom = \"trunks\"\nto = \"extension:101\"\n\

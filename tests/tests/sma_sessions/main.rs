@@ -8,7 +8,7 @@ use offhook_sma::Rules;
 use offhook_sma::rules::NothingToDo;
 use offhook_tests::sim::agent::Dial;
 use offhook_tests::sim::scene::Scene;
-use offhook_tests::sim::scripted::{Answer, Scripted, actions};
+use offhook_tests::sim::scripted::{Answer, Scripted, actions, bridge, hang_up};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -23,16 +23,6 @@ async fn scene(script: &Scripted) -> Scene {
 
 fn pause(ms: u32) -> Value {
     json!({"Type": "Pause", "Parameters": {"DurationInMilliseconds": ms.to_string()}})
-}
-
-fn hang_up(leg: &str) -> Value {
-    json!({"Type": "Hangup", "Parameters": {"SipResponseCode": "0", "ParticipantTag": leg}})
-}
-
-fn bridge(number: &str) -> Value {
-    json!({"Type": "CallAndBridge", "Parameters": {"CallTimeoutSeconds": "30",
-        "CallerIdNumber": "+15550009999",
-        "Endpoints": [{"BridgeEndpointType": "PSTN", "Uri": number}]}})
 }
 
 fn id(event: &Value) -> String {

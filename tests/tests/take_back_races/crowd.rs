@@ -218,16 +218,11 @@ async fn update(stage: &Stage, call: &str, target: &Value) {
     let _ = tokio::time::timeout(Duration::from_secs(5), asking).await;
 }
 
-/// Waits, no longer than the line lasts; whether it still does.
-async fn wait(line: &mut Line, time: Duration) -> bool {
-    tokio::time::timeout(time, line.ended()).await.is_err()
-}
-
 async fn contact(world: Arc<World>, line: Line, mut dice: StdRng) {
     let stage = &world.stage;
     let mut contact = Contact::of(line);
     contact.line.ring();
-    if !wait(&mut contact.line, between(&mut dice, 0, 6_000)).await {
+    if !contact.line.lasts(between(&mut dice, 0, 6_000)).await {
         return;
     }
     match dice.random_range(0..20) {
@@ -235,7 +230,7 @@ async fn contact(world: Arc<World>, line: Line, mut dice: StdRng) {
         1 => drop(contact.line.ended().await),
         _ => contact.line.answer(),
     }
-    if !wait(&mut contact.line, between(&mut dice, 0, 10_000)).await {
+    if !contact.line.lasts(between(&mut dice, 0, 10_000)).await {
         return;
     }
     let number = contact.who(&stage.flow).await;
@@ -247,7 +242,7 @@ async fn contact(world: Arc<World>, line: Line, mut dice: StdRng) {
     match dice.random_range(0..10) {
         // It talks, and hangs up.
         0 => {
-            wait(&mut contact.line, between(&mut dice, 0, 60_000)).await;
+            contact.line.lasts(between(&mut dice, 0, 60_000)).await;
             contact.line.hang_up();
         }
         // It hangs up first.
@@ -271,15 +266,15 @@ async fn contact(world: Arc<World>, line: Line, mut dice: StdRng) {
                 if contact.transfer(&stage.flow, &target).await != "unavailable" {
                     break;
                 }
-                wait(&mut contact.line, Duration::from_secs(3)).await;
+                contact.line.lasts(Duration::from_secs(3)).await;
             }
             let patience = if n < 6 { 30 } else { 5_000 };
-            wait(&mut contact.line, between(&mut dice, 0, patience)).await;
+            contact.line.lasts(between(&mut dice, 0, patience)).await;
             contact.line.hang_up();
         }
     }
     // Whoever has not gone by now goes.
-    wait(&mut contact.line, between(&mut dice, 0, 30_000)).await;
+    contact.line.lasts(between(&mut dice, 0, 30_000)).await;
     contact.line.hang_up();
     contact.line.ended().await;
 }
@@ -303,7 +298,7 @@ async fn desk(world: Arc<World>, mut line: Line, mut dice: StdRng) {
     let number = number.unwrap_or_default().to_owned();
     world.book.is_there(&number, "the desk", Duration::from_secs(1));
     line.ring();
-    if !wait(&mut line, between(&mut dice, 0, 5_000)).await {
+    if !line.lasts(between(&mut dice, 0, 5_000)).await {
         return;
     }
     match dice.random_range(0..20) {
@@ -316,12 +311,12 @@ async fn desk(world: Arc<World>, mut line: Line, mut dice: StdRng) {
         }
         _ => line.answer(),
     }
-    wait(&mut line, Duration::from_millis(100)).await;
+    line.lasts(Duration::from_millis(100)).await;
     if line.log().iter().any(|said| said == "Confirmed") {
         world.book.is_there(&number, "the desk that answered", LATE);
         world.book.note(&number, |fate| fate.desk = true);
     }
-    if !wait(&mut line, between(&mut dice, 0, 40_000)).await {
+    if !line.lasts(between(&mut dice, 0, 40_000)).await {
         return;
     }
     let records = world.stage.holder().keep.records();
@@ -337,7 +332,7 @@ async fn desk(world: Arc<World>, mut line: Line, mut dice: StdRng) {
         }
         _ => {}
     }
-    wait(&mut line, between(&mut dice, 0, 20_000)).await;
+    line.lasts(between(&mut dice, 0, 20_000)).await;
     line.hang_up();
     line.ended().await;
 }

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use offhook_chime::sigv4::{self, Received};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::web::{Asked, Says, Web};
@@ -47,15 +47,7 @@ fn refused(status: u16, kind: &str, message: &str) -> Says {
 }
 
 fn answer(asked: &Asked, calls: &[String], log: &Mutex<Vec<Accepted>>) -> Says {
-    let received = Received {
-        method: &asked.method,
-        path: &asked.path,
-        query: &asked.query,
-        headers: &asked.headers,
-        body: &asked.body,
-    };
-    let secret = |key: &str| (key == KEY).then(|| SECRET.to_owned());
-    if let Err(error) = sigv4::verify(received, "chime", jiff::Timestamp::now(), secret) {
+    if let Err(error) = asked.signed("chime", Timestamp::now(), (KEY, SECRET)) {
         return refused(403, error.name(), &error.to_string());
     }
     let parts: Vec<&str> = asked.path.split('/').collect();

@@ -1,8 +1,8 @@
 use std::sync::{Arc, Mutex};
 
+use jiff::Timestamp;
 use offhook_chime::TaskError;
 use offhook_chime::sdk::Sdk;
-use offhook_chime::sigv4::{self, Received};
 use serde_json::{Value, json};
 
 use crate::lambda_server::{KEY, LambdaServer, SECRET};
@@ -26,15 +26,7 @@ async fn exchange(
     let sdk = Sdk::new(aws(&web.url(), KEY, SECRET));
     let outcome = sdk.call(service, action, &parameters).await;
     let asked = seen.lock().unwrap().take().unwrap_or_else(|| panic!("{outcome:?}"));
-    let received = Received {
-        method: &asked.method,
-        path: &asked.path,
-        query: &asked.query,
-        headers: &asked.headers,
-        body: &asked.body,
-    };
-    let secret = |_: &str| Some(SECRET.to_owned());
-    let verified = sigv4::verify(received, signed_for, jiff::Timestamp::now(), secret).unwrap();
+    let verified = asked.signed(signed_for, Timestamp::now(), (KEY, SECRET)).unwrap();
     assert_eq!(verified.region, "eu-central-1");
     (asked, outcome)
 }
@@ -246,16 +238,8 @@ async fn a_machine_whose_clock_is_wrong_goes_by_that_of_aws() {
         let log = Arc::clone(&dates);
         let web = Web::start(move |asked| {
             log.lock().unwrap().push(asked.header("x-amz-date").unwrap().to_owned());
-            let now = jiff::Timestamp::now() + ahead;
-            let received = Received {
-                method: &asked.method,
-                path: &asked.path,
-                query: &asked.query,
-                headers: &asked.headers,
-                body: &asked.body,
-            };
-            let secret = |_: &str| Some(SECRET.to_owned());
-            let says = match sigv4::verify(received, "dynamodb", now, secret) {
+            let now = Timestamp::now() + ahead;
+            let says = match asked.signed("dynamodb", now, (KEY, SECRET)) {
                 Ok(_) => Says::json(200, &json!({})),
                 Err(error) => Says::json(400, &json!({"__type": error.name()})),
             };
@@ -268,7 +252,7 @@ async fn a_machine_whose_clock_is_wrong_goes_by_that_of_aws() {
         assert_eq!(ask().await.unwrap(), json!({}));
         assert_eq!(ask().await.unwrap(), json!({}));
         assert_eq!(dates.lock().unwrap().len(), 3);
-        let apart = sdk.now("dynamodb").duration_since(jiff::Timestamp::now() + ahead);
+        let apart = sdk.now("dynamodb").duration_since(Timestamp::now() + ahead);
         assert!(apart.abs() < jiff::SignedDuration::from_secs(3), "{apart}");
     }
 }

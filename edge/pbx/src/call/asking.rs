@@ -132,15 +132,8 @@ impl Call {
             Ok(reply) => reply,
             Err(error) => return self.no_reply(now, told, leg, &error),
         };
-        let actions = reply.actions.as_deref().unwrap_or_default();
-        let silent = actions.is_empty();
-        let actions = actions.iter().map(|a| a.name().to_owned()).collect();
-        let event = CallEventKind::Application {
-            name: self.app_name.to_owned(),
-            told: told.as_str().to_owned(),
-            actions,
-        };
-        self.timeline.add(now, None, event);
+        self.note_reply(now, told, &reply);
+        let silent = reply.actions.as_deref().is_none_or(<[Action]>::is_empty);
         self.transaction.keep_attributes(&reply, &self.rules);
         if told == EventType::NewOutboundCall {
             return self.place_created(now);
@@ -173,6 +166,16 @@ impl Call {
             EventType::NewInboundCall if silent => self.nothing_to_do(now),
             _ => {}
         }
+    }
+
+    fn note_reply(&mut self, now: Instant, told: EventType, reply: &Reply) {
+        let actions = reply.actions.as_deref().unwrap_or_default();
+        let event = CallEventKind::Application {
+            name: self.app_name.to_owned(),
+            told: told.as_str().to_owned(),
+            actions: actions.iter().map(|a| a.name().to_owned()).collect(),
+        };
+        self.timeline.add(now, None, event);
     }
 
     /// The application did not answer, or not with sense.

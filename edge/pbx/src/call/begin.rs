@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 use futures_util::stream::FuturesUnordered;
 use offhook_config::{Aws, Config};
 use offhook_media::engine::PortEvent;
-use offhook_sip::flow::Transport;
+use offhook_sip::flow::{Flow, Transport};
 use offhook_sip::header::{HeaderName, Headers};
 use offhook_sip::message::{Request, Response, StatusCode};
 use offhook_sip::session::{Session, SessionConfig, TRICKLE_ICE};
@@ -23,7 +23,7 @@ use super::origin::CloudOrigin;
 use super::runner::{self, Running};
 use super::task::now;
 use super::timeline::{self, Timeline};
-use super::{Begins, Call, House, NewCall, epoch_ms, guid};
+use super::{Begins, Call, House, NewCall, Settings, epoch_ms, guid};
 use crate::event::CallEventKind;
 use crate::keep::CallRecord;
 use crate::office::application_id;
@@ -180,6 +180,26 @@ impl Call {
     }
 }
 
+/// How the dialog of such a caller is kept; `focus`: it is with a conference.
+fn session_config(
+    settings: &Settings,
+    source: &Source,
+    flow: &Flow,
+    focus: bool,
+) -> Arc<SessionConfig> {
+    let usual = match source {
+        Source::Phone(_) => &settings.phones,
+        Source::Trunk(_) | Source::Application(_) => &settings.trunks,
+    };
+    let browser = flow.transport == Transport::Wss;
+    if !focus && !browser {
+        return Arc::clone(usual);
+    }
+    let mut own = SessionConfig { is_focus: focus, ..(**usual).clone() };
+    own.supported.extend(browser.then(|| TRICKLE_ICE.into()));
+    Arc::new(own)
+}
+
 /// The caller's leg, and the timeline that begins with it.
 struct First {
     leg: Leg,
@@ -200,18 +220,7 @@ impl First {
         let House { services, settings, ids, .. } = house;
         let NewRequest { tx, request, flow } = invite;
         let contact = Uri::Sip(services.sip.contact_uri(flow, focus));
-        let config = match &caller.source {
-            Source::Phone(_) => Arc::clone(&settings.phones),
-            Source::Trunk(_) | Source::Application(_) => Arc::clone(&settings.trunks),
-        };
-        let browser = flow.transport == Transport::Wss;
-        let config = if focus.is_some() || browser {
-            let mut own = SessionConfig { is_focus: focus.is_some(), ..(*config).clone() };
-            own.supported.extend(browser.then(|| TRICKLE_ICE.into()));
-            Arc::new(own)
-        } else {
-            config
-        };
+        let config = session_config(settings, &caller.source, flow, focus.is_some());
         let session =
             Session::incoming(now, config, ids, request, *tx, contact).map_err(Box::new)?;
         let (party, way) = match &caller.source {

@@ -238,6 +238,16 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_leads_out_of_its_bucket_is_not_looked_at() {
+        let (folder, sounds) = sounds();
+        write(&folder.path().join("prompts/greeting.wav"), &[1000; 160]);
+        let ways = [("local", "../prompts/greeting.wav"), ("local/..", "prompts/greeting.wav")];
+        for (bucket, key) in ways {
+            assert_eq!(sounds.look(&object(bucket, key)).unwrap().file, None, "{bucket} {key}");
+        }
+    }
+
+    #[test]
     fn what_is_no_clip_or_has_something_to_be_told_is_asked_for_again() {
         let ((folder, sounds), now) = (sounds(), Instant::now());
         write(&folder.path().join("local/a.wav"), &[1000; 160]);

@@ -45,7 +45,7 @@ use crate::scope::{Entropy, Variables};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
-use state::{Core, Fault, Frame, Identity, Phase, ROOT, Strand};
+use state::{Core, Fault, Frame, Identity, ROOT, Strand};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -301,12 +301,6 @@ impl Execution {
         std::mem::take(&mut self.core.events)
     }
 
-    /// The tasks that were asked for and have not been answered: what a driver that was restarted
-    /// has to look after.
-    pub fn open_tasks(&self) -> impl Iterator<Item = OpenTask<'_>> {
-        self.core.tasks.iter().filter_map(|(id, strand)| self.open_task(*id, *strand))
-    }
-
     /// Asks again for a task that a driver was given and had no answer to when it was restarted.
     /// False if its service has answered already, or if it is not open.
     pub fn repeat(&mut self, id: TaskId) -> bool {
@@ -317,27 +311,6 @@ impl Execution {
         }
         true
     }
-
-    fn open_task(&self, id: TaskId, strand: u64) -> Option<OpenTask<'_>> {
-        let strand = self.core.strands.get(&strand)?;
-        let state = self.machine.state(strand.flow, strand.frame.state)?;
-        let submitted = matches!(&strand.frame.phase, Phase::Task(run) if run.submitted);
-        let token = self.token(id);
-        Some(OpenTask { id, state: &state.name, submitted, token })
-    }
-}
-
-/// A task that has not been answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenTask<'a> {
-    /// Which task.
-    pub id: TaskId,
-    /// The state's name.
-    pub state: &'a str,
-    /// Whether the service has answered and only the result is waited for.
-    pub submitted: bool,
-    /// The token it has, if it was given one.
-    pub token: String,
 }
 
 /// Writes a snapshot, which [`Snapshot`] reads.

@@ -74,7 +74,8 @@ impl Machine {
     }
 
     /// Everything wrong with a definition, as `ValidateStateMachineDefinition` would list it.
-    pub fn validate(text: &str) -> Vec<Problem> {
+    #[cfg(test)]
+    fn validate(text: &str) -> Vec<Problem> {
         load::load(text, Age::New).problems
     }
 
@@ -132,11 +133,6 @@ impl Machine {
     pub fn state_comment(&self, name: &str) -> Option<&str> {
         let mut states = self.flows.iter().flat_map(|flow| &flow.states);
         states.find(|state| state.name == name)?.comment.as_deref()
-    }
-
-    /// How many states it has, nested ones included.
-    pub fn state_count(&self) -> usize {
-        self.flows.iter().map(|flow| flow.states.len()).sum()
     }
 
     pub(crate) fn flow(&self, flow: FlowId) -> Option<&Flow> {

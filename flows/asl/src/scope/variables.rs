@@ -48,11 +48,6 @@ impl Variables {
         Arc::make_mut(&mut self.own).insert(name.into(), value.into());
     }
 
-    /// Whether a scope around this one has `name`: assigning it here is an error to AWS.
-    pub fn is_outer(&self, name: &str) -> bool {
-        self.outer.as_ref().is_some_and(|outer| outer.get(name).is_some())
-    }
-
     /// The variables of this scope alone, in order of their names.
     pub fn own(&self) -> impl Iterator<Item = (&str, &Value)> + Clone {
         self.own.iter().map(|(name, value)| (name.as_str(), &**value))
@@ -62,19 +57,6 @@ impl Variables {
     #[cfg(test)]
     pub(crate) fn has_text(&self) -> bool {
         self.own.values().any(Json::has_text)
-    }
-
-    /// Every visible variable, once, with the value that is seen.
-    pub fn visible(&self) -> BTreeMap<&str, &Value> {
-        let mut seen = BTreeMap::new();
-        let mut scope = Some(self);
-        while let Some(one) = scope {
-            for (name, value) in one.own() {
-                seen.entry(name).or_insert(value);
-            }
-            scope = one.outer.as_deref();
-        }
-        seen
     }
 }
 

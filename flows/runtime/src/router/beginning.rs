@@ -81,7 +81,6 @@ impl Beginning {
             asks,
             desk,
             busy: self.busy,
-            patience: self.router.patience,
             wake: self.router.wake,
         };
         tokio::spawn(clerk.run());

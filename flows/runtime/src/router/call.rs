@@ -15,7 +15,7 @@ use super::apology::{apologise, hang_up};
 use super::beginning::Beginning;
 use super::closing::{Ask, Next};
 use super::event::{Meaning, legs, meaning, nobody_is_there, wait_token};
-use super::{CALL_ENDED, FlowError, HANGUP, Router};
+use super::{CALL_ENDED, FlowError, HANGUP, REPLY, Router};
 use crate::names::MachineRef;
 use crate::runtime::QueueMessage;
 use crate::store::{ExecutionRecord, ExecutionStatus};
@@ -98,12 +98,12 @@ impl FlowCall {
     /// There is no execution. Whatever becomes of one that there is, the answer is a reply.
     pub async fn handle(&mut self, event: InvocationEvent) -> Result<Reply, FlowError> {
         let _busy = Busy::new(&self.busy);
-        self.until = Instant::now() + self.router.patience.reply;
+        self.until = Instant::now() + REPLY;
         let meaning = meaning(&event);
         match (&meaning, &self.clerk) {
             (Meaning::Begin, None) => {
                 let begun = tokio::time::timeout_at(self.until, self.begin(&event)).await;
-                begun.unwrap_or(Err(FlowError::TooSlow(self.router.patience.reply.as_secs())))?;
+                begun.unwrap_or(Err(FlowError::TooSlow(REPLY.as_secs())))?;
             }
             (Meaning::Informational, _) | (Meaning::Hangup(_) | Meaning::Gone, None) => {
                 return Ok(Reply::nothing());
@@ -241,7 +241,7 @@ impl FlowCall {
                 Reply::nothing()
             }
             Err(_) => {
-                let seconds = self.router.patience.reply.as_secs();
+                let seconds = REPLY.as_secs();
                 self.say_sorry(event, &format!("the workflow said nothing for {seconds} s"))
             }
         }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use offhook_asl::execution::TokenEvent;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{CALL_ENDED, HANGUP, Patience, Wake, execution_name};
+use super::{AFTER_CALL, CALL_ENDED, HANGUP, Wake, execution_name};
 use crate::names::Place;
 use crate::runtime::{QueueMessage, Runtime};
 use crate::store::ExecutionRecord;
@@ -49,7 +49,6 @@ pub(super) struct Clerk {
     pub(super) desk: Desk,
     /// Whether an event is being handled: then what comes is asked for anyway.
     pub(super) busy: watch::Receiver<bool>,
-    pub(super) patience: Patience,
     pub(super) wake: Option<Wake>,
 }
 
@@ -157,9 +156,9 @@ impl Clerk {
         for token in desk.given.drain(..).chain(desk.waiting.drain(..).filter_map(|m| m.token)) {
             hang_up(&self.runtime, &token).await;
         }
-        let Self { runtime, transaction_id, arn, messages, patience, .. } = self;
+        let Self { runtime, transaction_id, arn, messages, .. } = self;
         if desk.ended.is_none() {
-            see_off_with(&runtime, &arn, messages, patience).await;
+            see_off_with(&runtime, &arn, messages).await;
         }
         runtime.close_queue(&queue_url(runtime.place(), &transaction_id)).await;
     }
@@ -196,20 +195,15 @@ pub(crate) async fn see_off(
     arn: String,
     messages: mpsc::Receiver<QueueMessage>,
 ) {
-    see_off_with(&runtime, &arn, messages, Patience::default()).await;
+    see_off_with(&runtime, &arn, messages).await;
     runtime.close_queue(&queue_url(runtime.place(), &transaction_id)).await;
 }
 
 /// Tells an execution that its call is over each time it asks something of it, until it ends; one
 /// that does not is stopped.
-async fn see_off_with(
-    runtime: &Runtime,
-    arn: &str,
-    mut messages: mpsc::Receiver<QueueMessage>,
-    patience: Patience,
-) {
+async fn see_off_with(runtime: &Runtime, arn: &str, mut messages: mpsc::Receiver<QueueMessage>) {
     let end = runtime.wait_for_end(arn);
-    let over = tokio::time::sleep(patience.after_call);
+    let over = tokio::time::sleep(AFTER_CALL);
     tokio::pin!(end, over);
     for _ in 0..REFUSALS {
         tokio::select! {

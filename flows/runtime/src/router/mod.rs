@@ -54,41 +54,23 @@ pub enum FlowError {
 /// with the argument [`WAKE_ARGUMENT`]. Given the transaction id.
 pub type Wake = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// How long things may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
-    /// For the workflow to answer an event. AWS hangs up after 20 seconds, and so does the call
-    /// itself: this is shorter, so that the answer is the router's.
-    pub reply: Duration,
-    /// For an execution to end after its call has.
-    pub after_call: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self { reply: Duration::from_secs(18), after_call: Duration::from_secs(300) }
-    }
-}
+/// For the workflow to answer an event. AWS hangs up after 20 seconds, and so does the call itself:
+/// this is shorter, so that the answer is the router's.
+const REPLY: Duration = Duration::from_secs(18);
+/// For an execution to end after its call has.
+const AFTER_CALL: Duration = Duration::from_secs(300);
 
 /// Makes the router's end of calls.
 #[derive(Clone)]
 pub struct Router {
     runtime: Runtime,
-    patience: Patience,
     wake: Option<Wake>,
 }
 
 impl Router {
     /// Executions run in `runtime`.
     pub fn new(runtime: Runtime) -> Self {
-        Self { runtime, patience: Patience::default(), wake: None }
-    }
-
-    /// With other times.
-    #[must_use]
-    pub fn with_patience(mut self, patience: Patience) -> Self {
-        self.patience = patience;
-        self
+        Self { runtime, wake: None }
     }
 
     /// What a workflow says between events is fetched by a call update. Without it such a message

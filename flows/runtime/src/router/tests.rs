@@ -59,7 +59,7 @@ async fn a_call_that_is_gone_while_its_workflow_starts_leaves_no_execution_behin
         drop(call);
         settle().await;
         started += runtime.running().await;
-        tokio::time::sleep(Patience::default().after_call * 2).await;
+        tokio::time::sleep(AFTER_CALL * 2).await;
         settle().await;
         assert_eq!(runtime.running().await, 0, "given up after {steps} steps");
     }

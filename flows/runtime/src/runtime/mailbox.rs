@@ -50,6 +50,38 @@ impl Owner {
         }
     }
 
+    fn arn_of(&self, chosen: &Chosen, name: &str) -> String {
+        let arn = self.options.place.execution(&chosen.name, name);
+        match chosen.kind {
+            MachineType::Standard => arn,
+            // Names of Express executions may come again.
+            MachineType::Express => {
+                let arn = arn.replacen(":execution:", ":express:", 1);
+                format!("{arn}:{}", super::tokens::new_name())
+            }
+        }
+    }
+
+    /// What is answered when nothing is started: it runs already, or may not.
+    fn without_start(&self, arn: &str, input: &Json) -> Option<Result<Started, StartError>> {
+        if let Some(live) = self.by_arn.get(arn).and_then(|key| self.live.get(key)) {
+            let same = live.record.status == ExecutionStatus::Running
+                && live.record.input.clone() == Text::from(input);
+            let (arn, version) = (arn.to_owned(), live.record.version);
+            return Some(if same {
+                Ok(Started { arn, at: live.record.started, version })
+            } else {
+                Err(StartError::AlreadyExists(arn))
+            });
+        }
+        let most = self.options.max_running;
+        if !fits(std::iter::once(&**input), offhook_asl::limits::PAYLOAD_BYTES) {
+            let words = "the input is longer than 256 KiB".to_owned();
+            return Some(Err(StartError::InvalidInput(words)));
+        }
+        (self.live.len() >= most).then_some(Err(StartError::LimitExceeded(most)))
+    }
+
     fn start(
         &mut self,
         chosen: Chosen,
@@ -58,34 +90,12 @@ impl Owner {
         origin: Origin,
         reply: oneshot::Sender<Result<Started, StartError>>,
     ) {
-        let place = &self.options.place;
-        let arn = match chosen.kind {
-            MachineType::Standard => place.execution(&chosen.name, &name),
-            // Names of Express executions may come again.
-            MachineType::Express => {
-                let arn =
-                    place.execution(&chosen.name, &name).replacen(":execution:", ":express:", 1);
-                format!("{arn}:{}", super::tokens::new_name())
-            }
-        };
+        let arn = self.arn_of(&chosen, &name);
         let input = Json::from(input);
-        if let Some(live) = self.by_arn.get(&arn).and_then(|key| self.live.get(key)) {
-            let same = live.record.status == ExecutionStatus::Running
-                && live.record.input.clone() == Text::from(&input);
-            let version = live.record.version;
-            let started = Started { arn: arn.clone(), at: live.record.started, version };
-            let answer = if same { Ok(started) } else { Err(StartError::AlreadyExists(arn)) };
+        if let Some(answer) = self.without_start(&arn, &input) {
             return drop(reply.send(answer));
         }
-        let most = self.options.max_running;
-        let refusal = if !fits(std::iter::once(&*input), offhook_asl::limits::PAYLOAD_BYTES) {
-            Some(StartError::InvalidInput("the input is longer than 256 KiB".to_owned()))
-        } else {
-            (self.live.len() >= most).then_some(StartError::LimitExceeded(most))
-        };
-        if let Some(refusal) = refusal {
-            return drop(reply.send(Err(refusal)));
-        }
+        let place = &self.options.place;
         let now = self.now();
         let started = Started { arn: arn.clone(), at: now, version: chosen.version };
         let text = Text::from(&input);

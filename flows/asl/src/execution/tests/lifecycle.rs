@@ -100,7 +100,7 @@ fn a_waiting_callback_is_small_and_survives_being_written_down() {
     assert!(text.len() < 10_000, "{} bytes", text.len());
     bench.execution = restored(&bench);
     let token = bench.calls[0].task_token.clone().unwrap();
-    let open: Vec<TaskId> = bench.execution.open_tasks().map(|task| task.id).collect();
+    let open: Vec<TaskId> = bench.execution.core.tasks.keys().copied().collect();
     assert_eq!(open, [bench.calls[0].id]);
     let event = TokenEvent::Success { output: json!("done") };
     bench.execution.handle_token(&token, event, bench.now).unwrap();
@@ -318,7 +318,7 @@ proptest! {
         }
         execution.stop(None, None, now);
         prop_assert!(execution.status() != Status::Running);
-        prop_assert!(execution.open_tasks().next().is_none());
+        prop_assert!(execution.core.tasks.is_empty());
     }
 
     /// No text makes the loader panic.
@@ -342,7 +342,7 @@ fn step(execution: &mut Execution, answer: u8) {
             first = first.or(Some(call.id));
         }
     }
-    let open = execution.open_tasks().next().map(|task| task.id);
+    let open = execution.core.tasks.keys().next().copied();
     let now = execution.next_deadline().unwrap_or(execution.core.now);
     let (error, cause) = (Some("A".to_owned()), None);
     match (first.or(open), answer) {

@@ -174,7 +174,7 @@ fn tolerated_failures_are_told_among_the_results_and_too_many_fail_the_run() {
         let bench = run(&more);
         assert_eq!(bench.execution.error(), Some("States.ExceedToleratedFailureThreshold"));
         assert!(bench.types().ends_with(&[MapRunFailed, MapStateFailed, ExecutionFailed]));
-        assert!(bench.execution.open_tasks().next().is_none());
+        assert!(bench.execution.core.tasks.is_empty());
     }
 }
 
