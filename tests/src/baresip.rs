@@ -254,16 +254,19 @@ fn tail(path: &Path) -> String {
     text.lines().filter(|l| !l.contains("(bit/s)")).collect::<Vec<_>>().join("\n")
 }
 
+/// `mwi` stands first: a millisecond after it is loaded it subscribes once more for whoever has
+/// subscribed, and never ends when somebody has. On a slow machine a phone was registered by then.
 fn config(setup: &Setup<'_>, folder: &Path, wav: &Path) -> String {
     let ip = setup.ip;
     format!(
         "poll_method epoll\nsip_listen {ip}:5060\nnet_interface {ip}\ncall_local_timeout 120\n\
          call_max_calls 4\naudio_player aubridge,sink\naudio_source aufile,{wav}\n\
          audio_alert aubridge,alert\nausrc_srate 8000\nauplay_srate 8000\naudio_buffer 20-160\n\
-         jitter_buffer_delay 1-2\nmodule_path /usr/lib/baresip/modules\nmodule g711.so\n\
+         jitter_buffer_delay 1-2\nmodule_path /usr/lib/baresip/modules\n\
+         module mwi.so\nmodule g711.so\n\
          module aufile.so\nmodule aubridge.so\nmodule sndfile.so\nmodule srtp.so\n\
          module_tmp uuid.so\nmodule_tmp account.so\nmodule_app ctrl_tcp.so\n\
-         module_app menu.so\nmodule_app mwi.so\nctrl_tcp_listen {ip}:4444\nsnd_path {heard}\n\
+         module_app menu.so\nctrl_tcp_listen {ip}:4444\nsnd_path {heard}\n\
          rtp_ports 40000-49999\n{more}\n",
         more = setup.config,
         wav = wav.display(),
