@@ -45,8 +45,6 @@ mod trunks;
 mod voicemail;
 mod webhook;
 
-use std::time::Duration;
-
 use offhook_tests::appliance::Appliance;
 use offhook_tests::baresip::PASSWORD;
 use offhook_tests::net::{Net, eventually};
@@ -80,7 +78,7 @@ fn last_call(appliance: &Appliance) -> Value {
 
 /// The same when it has ended.
 fn ended_call(appliance: &Appliance) -> Value {
-    eventually("the call's end", Duration::from_secs(10), || {
+    eventually("the call's end", || {
         Some(last_call(appliance)).filter(|call| !call["ended_ms"].is_null())
     })
 }

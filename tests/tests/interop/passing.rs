@@ -1,7 +1,5 @@
 //! What two phones have and we have not: their own codec, and video.
 
-use std::time::Duration;
-
 use offhook_tests::appliance::Appliance;
 use offhook_tests::baresip::{Baresip, Setup};
 use offhook_tests::net::Net;
@@ -22,7 +20,8 @@ fn talk(config: &str, modules: &str, accounts: [&str; 2]) -> Appliance {
     one.dial("102");
     one.expect("CALL_ESTABLISHED");
     two.expect("CALL_ESTABLISHED");
-    std::thread::sleep(Duration::from_secs(3));
+    one.hears(1000.0, 1.5);
+    two.hears(440.0, 1.5);
     one.command("hangup", "");
     two.expect("CALL_CLOSED");
     appliance.assert_nothing_left();
