@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use offhook_sip::header::HeaderName;
 use offhook_sip::message::{Method, Request, Response};
+use offhook_tests::net::PATIENCE;
 use offhook_tests::sim::agent::Dial;
+use offhook_tests::sim::media::eventually;
 use offhook_tests::sim::scene::Scene;
 use tokio::time::sleep;
 
@@ -25,11 +27,12 @@ async fn subscribe(scene: &Scene, phone: u32, uri: &str) -> Response {
 
 /// The next NOTIFY of a phone: version, state of the subscription, and the document.
 async fn told(scene: &Scene, phone: u32) -> (u32, String, String) {
-    for _ in 0..1_000 {
+    let end = std::time::Instant::now() + PATIENCE;
+    while std::time::Instant::now() < end {
         // Media threads play tones in real time, which no paused clock waits for.
         let seen = scene.phone(phone).request_seen();
         let Ok(request) = tokio::time::timeout(Duration::from_millis(20), seen).await else {
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(20));
             continue;
         };
         if request.method != Method::Notify {
@@ -95,13 +98,10 @@ async fn a_conference_with_a_number_is_asked_for_by_it_and_nobody_outside_asks()
     assert_eq!(subscribe(&scene, 101, uri).await.status.code(), 404);
     let mut ann = scene.phone(101).dial(Dial::to("800"));
     ann.answered().await;
-    // Media threads play the tone in real time, which no paused clock waits for.
-    for _ in 0..1_000 {
-        if subscribe(&scene, 102, uri).await.status.code() == 200 {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    eventually("the room is there", async || {
+        subscribe(&scene, 102, uri).await.status.code() == 200
+    })
+    .await;
     assert_eq!(told(&scene, 102).await.0, 0);
     let stranger = Request::new(Method::Subscribe, uri.parse().unwrap())
         .with(HeaderName::Event, "conference")
