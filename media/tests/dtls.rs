@@ -15,7 +15,7 @@ use offhook_media::sdp::Direction;
 use offhook_media::webrtc::WebRtcError;
 use tokio::sync::mpsc;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A leg with DTLS, and a plain one that it is bridged with, whose peer is a socket of the test's.
 struct Side {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use offhook_media::engine::{Carried, Engine, EngineConfig, MediaPort, PipeConfig};
 use tokio::sync::mpsc;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Side {
     socket: UdpSocket,

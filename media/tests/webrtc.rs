@@ -16,7 +16,7 @@ use offhook_media::sdp::Direction;
 use offhook_media::webrtc::{Identity, WebRtcError};
 use tokio::sync::mpsc;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn engine(threads: usize) -> Engine {
     let webrtc = Some((Ipv4Addr::LOCALHOST, 0).into());

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::net::{Net, eventually};
+use crate::net::{Net, PATIENCE, eventually};
 
 /// Path of the `offhook` program, built once when it is not there or not fresh.
 pub fn program() -> &'static Path {
@@ -71,7 +71,7 @@ impl Appliance {
         Self { net, folder, child: None }
     }
 
-    /// Starts the daemon and waits until it answers OPTIONS.
+    /// Starts the daemon and waits until it is ready and answers OPTIONS.
     pub fn launch(&mut self) {
         self.launch_with(&[]);
     }
@@ -83,6 +83,7 @@ impl Appliance {
             .append(true)
             .open(self.log_path())
             .expect("a log file");
+        let before = log.metadata().map_or(0, |metadata| metadata.len() as usize);
         let child = Command::new(program())
             .args(["serve", "--config"])
             .arg(self.config_path())
@@ -93,7 +94,20 @@ impl Appliance {
             .spawn()
             .expect("the daemon starts");
         self.child = Some(child);
+        // It answers calls before its doors for programs are open.
+        eventually("the daemon is ready", || {
+            self.assert_it_runs();
+            let log = fs::read(self.log_path()).ok()?;
+            let new = String::from_utf8_lossy(log.get(before..)?).into_owned();
+            new.lines().any(|line| line.contains(" ready version=")).then_some(())
+        });
         self.wait_until_it_answers();
+    }
+
+    fn assert_it_runs(&mut self) {
+        if let Some(status) = self.child.as_mut().and_then(|c| c.try_wait().ok().flatten()) {
+            panic!("the daemon ended with {status}:\n{}", self.log());
+        }
     }
 
     fn wait_until_it_answers(&mut self) {
@@ -101,10 +115,8 @@ impl Appliance {
         socket.set_read_timeout(Some(Duration::from_millis(200))).expect("timeout");
         let to = self.sip();
         let me = socket.local_addr().expect("address");
-        eventually("the daemon answers OPTIONS", Duration::from_secs(20), || {
-            if let Some(status) = self.child.as_mut().and_then(|c| c.try_wait().ok().flatten()) {
-                panic!("the daemon ended with {status}:\n{}", self.log());
-            }
+        eventually("the daemon answers OPTIONS", || {
+            self.assert_it_runs();
             let tag = std::process::id();
             let request = format!(
                 "OPTIONS sip:{to} SIP/2.0\r\nVia: SIP/2.0/UDP {me};branch=z9hG4bK-{tag}-{n};rport\r\n\
@@ -227,7 +239,7 @@ impl Appliance {
     /// Fails unless the running daemon counts nothing left of calls: no call, task, dialog (but
     /// those of lamps) or RTP port. Waits for what is still ending.
     pub fn assert_nothing_left(&self) {
-        let limit = Instant::now() + Duration::from_secs(15);
+        let limit = Instant::now() + PATIENCE;
         loop {
             let left = self.json(&["status"])["left"].clone();
             let count = |key: &str| left[key].as_u64().unwrap_or(u64::MAX);

@@ -12,7 +12,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::appliance::Appliance;
-use crate::net::eventually;
+use crate::net::{PATIENCE, eventually};
+use crate::tone::{read_growing, seconds_of_sound, seconds_of_tone};
 
 /// How a phone is set up.
 #[derive(Debug, Clone)]
@@ -118,9 +119,8 @@ impl Baresip {
             .stderr(log)
             .spawn()
             .expect("baresip is installed (make test does it)");
-        let control = eventually("baresip's control port", Duration::from_secs(10), || {
-            TcpStream::connect((setup.ip, 4444)).ok()
-        });
+        let control =
+            eventually("baresip's control port", || TcpStream::connect((setup.ip, 4444)).ok());
         control.set_read_timeout(Some(Duration::from_millis(50))).expect("timeout");
         Self {
             folder,
@@ -143,7 +143,7 @@ impl Baresip {
     /// Waits until it has printed this. What happens at once after the start (registration, the
     /// first state of the lamp) may come before the control port listens to events.
     pub fn wait_for(&self, text: &str) {
-        let limit = Instant::now() + Duration::from_secs(20);
+        let limit = Instant::now() + PATIENCE;
         while !self.log().contains(text) {
             assert!(Instant::now() < limit, "no {text:?} in\n{}", self.tail());
             std::thread::sleep(Duration::from_millis(25));
@@ -170,7 +170,7 @@ impl Baresip {
 
     /// Waits for an event of this type and gives it back. A later call looks at later events only.
     pub fn expect(&mut self, kind: &str) -> Value {
-        self.expect_within(kind, Duration::from_secs(20))
+        self.expect_within(kind, PATIENCE)
     }
 
     /// The same, with another patience.
@@ -231,6 +231,23 @@ impl Baresip {
         files
     }
 
+    /// Waits until it has heard this tone for so many seconds of its newest call.
+    pub fn hears(&self, frequency: f64, seconds: f64) {
+        let what = format!("{seconds} s of {frequency} Hz are heard");
+        eventually(&what, || {
+            let (samples, rate) = read_growing(self.heard().last()?)?;
+            (seconds_of_tone(&samples, rate, frequency) >= seconds).then_some(())
+        });
+    }
+
+    /// Waits until it has heard anything at all for so many seconds of its newest call.
+    pub fn hears_sound(&self, seconds: f64) {
+        eventually(&format!("{seconds} s of sound are heard"), || {
+            let (samples, rate) = read_growing(self.heard().last()?)?;
+            (seconds_of_sound(&samples, rate) >= seconds).then_some(())
+        });
+    }
+
     /// What it printed; SIP messages are among it with [`Setup::trace`] only.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.folder.path().join("log")).unwrap_or_default())
@@ -254,16 +271,19 @@ fn tail(path: &Path) -> String {
     text.lines().filter(|l| !l.contains("(bit/s)")).collect::<Vec<_>>().join("\n")
 }
 
+/// `mwi` stands first: a millisecond after it is loaded it subscribes once more for whoever has
+/// subscribed, and never ends when somebody has. On a slow machine a phone was registered by then.
 fn config(setup: &Setup<'_>, folder: &Path, wav: &Path) -> String {
     let ip = setup.ip;
     format!(
         "poll_method epoll\nsip_listen {ip}:5060\nnet_interface {ip}\ncall_local_timeout 120\n\
          call_max_calls 4\naudio_player aubridge,sink\naudio_source aufile,{wav}\n\
          audio_alert aubridge,alert\nausrc_srate 8000\nauplay_srate 8000\naudio_buffer 20-160\n\
-         jitter_buffer_delay 1-2\nmodule_path /usr/lib/baresip/modules\nmodule g711.so\n\
+         jitter_buffer_delay 1-2\nmodule_path /usr/lib/baresip/modules\n\
+         module mwi.so\nmodule g711.so\n\
          module aufile.so\nmodule aubridge.so\nmodule sndfile.so\nmodule srtp.so\n\
          module_tmp uuid.so\nmodule_tmp account.so\nmodule_app ctrl_tcp.so\n\
-         module_app menu.so\nmodule_app mwi.so\nctrl_tcp_listen {ip}:4444\nsnd_path {heard}\n\
+         module_app menu.so\nctrl_tcp_listen {ip}:4444\nsnd_path {heard}\n\
          rtp_ports 40000-49999\n{more}\n",
         more = setup.config,
         wav = wav.display(),

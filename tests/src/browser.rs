@@ -19,7 +19,7 @@ use crate::baresip::PASSWORD;
 use crate::npm;
 
 /// How long anything may take: the start of a browser on a busy machine is the longest.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 /// How long a page's question for a command stays open.
 const HELD: Duration = Duration::from_secs(2);
 

@@ -50,8 +50,17 @@ impl Default for Net {
     }
 }
 
-/// Waits until `done` gives a value; fails the test with `what` after `limit`.
-pub fn eventually<T>(what: &str, limit: Duration, mut done: impl FnMut() -> Option<T>) -> T {
+/// How long a test waits for what another program does in a moment, on the slowest machine: it is
+/// waited for as long as it takes, and no longer.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until `done` gives a value; fails the test with `what` after [`PATIENCE`].
+pub fn eventually<T>(what: &str, done: impl FnMut() -> Option<T>) -> T {
+    eventually_within(PATIENCE, what, done)
+}
+
+/// The same for what takes its time by itself.
+pub fn eventually_within<T>(limit: Duration, what: &str, mut done: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + limit;
     loop {
         if let Some(value) = done() {

@@ -4,7 +4,6 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -71,9 +70,7 @@ impl S3Server {
             .spawn()
             .expect("the S3 server starts");
         self.child = Some(child);
-        eventually("the S3 server listens", Duration::from_secs(10), || {
-            TcpStream::connect(self.address).ok()
-        });
+        eventually("the S3 server listens", || TcpStream::connect(self.address).ok());
     }
 
     /// `kill -9`.

@@ -4,7 +4,6 @@ use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -20,21 +19,22 @@ pub struct Sipp {
 
 impl Sipp {
     /// Starts `scenario` (XML text) on `local`, towards `remote`, for one call unless `extra` says
-    /// otherwise (`-m 10`, `-s 700`, `-key x y`, …).
+    /// otherwise (`-m 10`, `-s 700`, `-key x y`, …). It can be called then.
     pub fn start(
         scenario: &str,
         local: (impl Into<IpAddr>, u16),
         remote: SocketAddr,
         extra: &[&str],
     ) -> Self {
-        let (ip, port) = (local.0.into().to_string(), local.1.to_string());
+        let local = SocketAddr::from((local.0.into(), local.1));
+        let (ip, port) = (local.ip().to_string(), local.port().to_string());
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("scenario.xml"), scenario).expect("file");
         let log = fs::File::create(folder.path().join("log")).expect("file");
         let mut command = Command::new("sipp");
         command
             .arg(remote.to_string())
-            .args(["-sf", "scenario.xml", "-nostdin", "-timeout", "60s", "-timeout_error"])
+            .args(["-sf", "scenario.xml", "-nostdin", "-timeout", "180s", "-timeout_error"])
             .args([
                 "-trace_err",
                 "-error_file",
@@ -55,7 +55,12 @@ impl Sipp {
             .stderr(log)
             .spawn()
             .expect("sipp is installed (make test does it)");
-        Self { folder, child }
+        let mut this = Self { folder, child };
+        eventually("sipp has its port, or is at its end", || {
+            let ended = matches!(this.child.try_wait(), Ok(Some(_)));
+            (ended || is_taken(local)).then_some(())
+        });
+        this
     }
 
     /// Waits for the end of the scenario and fails unless every call went as written.
@@ -84,7 +89,7 @@ impl Sipp {
 
     /// Waits until a message that holds this text was sent or received.
     pub fn wait_for(&self, text: &str) {
-        eventually(text, Duration::from_secs(20), || self.messages().contains(text).then_some(()));
+        eventually(text, || self.messages().contains(text).then_some(()));
     }
 
     /// The messages sent and received so far.
@@ -96,6 +101,25 @@ impl Sipp {
         let path: PathBuf = self.folder.path().join(name);
         String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()
     }
+}
+
+/// Whether any socket has this address: it is in the kernel's lists.
+fn is_taken(address: SocketAddr) -> bool {
+    // In words of 32 bits, each in the order of this machine.
+    let words: String = match address.ip() {
+        IpAddr::V4(ip) => format!("{:08X}", u32::from_ne_bytes(ip.octets())),
+        IpAddr::V6(ip) => {
+            let words = ip.octets();
+            let words = words.chunks_exact(4).map(|w| [w[0], w[1], w[2], w[3]]);
+            words.map(|word| format!("{:08X}", u32::from_ne_bytes(word))).collect()
+        }
+    };
+    let place = format!("{words}:{:04X}", address.port());
+    ["udp", "tcp", "udp6", "tcp6"].iter().any(|kind| {
+        let list = fs::read_to_string(format!("/proc/net/{kind}")).unwrap_or_default();
+        // Its number, and its own address.
+        list.lines().any(|line| line.split_whitespace().nth(1) == Some(&place))
+    })
 }
 
 /// The received ones of sipp's message log.

@@ -9,10 +9,25 @@ pub fn read_wav(path: &Path) -> (Vec<i16>, u32) {
     (channels.into_iter().next().expect("a channel"), rate)
 }
 
+/// What is there of a mono WAV file that is still being written: its header promises nothing yet.
+pub fn read_growing(path: &Path) -> Option<(Vec<i16>, u32)> {
+    let mut bytes = std::fs::read(path).ok()?;
+    // "data" and the length of what follows.
+    let at = bytes.windows(4).position(|word| word == b"data")? + 4;
+    let length = u32::try_from(bytes.len().checked_sub(at + 4)?).ok()?;
+    bytes[at..at + 4].copy_from_slice(&length.to_le_bytes());
+    let (channels, rate) = channels(path, &bytes);
+    Some((channels.into_iter().next()?, rate))
+}
+
 /// Samples of each channel of a 16-bit PCM or µ-law WAV file and its sample rate, in hertz. Reads
 /// only what the header promises, as any player would.
 pub fn read_channels(path: &Path) -> (Vec<Vec<i16>>, u32) {
     let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    channels(path, &bytes)
+}
+
+fn channels(path: &Path, bytes: &[u8]) -> (Vec<Vec<i16>>, u32) {
     assert!(bytes.len() >= 12 && &bytes[..4] == b"RIFF" && &bytes[8..12] == b"WAVE", "no WAV");
     let (mut at, mut format, mut channels, mut rate) = (12, 0u16, 1u16, 8000u32);
     while at + 8 <= bytes.len() {

@@ -5,6 +5,7 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
+use offhook_tests::net::PATIENCE;
 use offhook_tests::sim::agent::{AUDIO_PORT, Agent, AgentConfig, Dial};
 use offhook_tests::sim::scene::{OFFICE, Scene, at};
 use tokio::time::{Instant, sleep};
@@ -121,7 +122,7 @@ async fn of_phones_that_all_have_early_media_none_is_heard_until_it_is_alone() {
 async fn a_digit_pressed_during_an_announcement_reaches_who_makes_it() {
     // Where every phone and trunk of these tests says that its audio goes.
     let ear = UdpSocket::bind(("127.9.9.9", AUDIO_PORT)).unwrap();
-    ear.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    ear.set_read_timeout(Some(PATIENCE)).unwrap();
     let scene = Scene::open().await;
     let mut out = scene.phone(101).dial(Dial::to("+15557770000"));
     let far = scene.trunk.call().await;

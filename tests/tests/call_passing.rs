@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use offhook_tests::sim::agent::{Agent, Describe, Dial};
 use offhook_tests::sim::line::Line;
-use offhook_tests::sim::media::{host, passes, phones, port_of, says, sdp, socket};
+use offhook_tests::sim::media::{eventually, host, passes, phones, port_of, says, sdp, socket};
 use offhook_tests::sim::office::Leftovers;
 use offhook_tests::sim::scene::{OFFICE, Scene, connect};
 
@@ -298,13 +298,7 @@ async fn a_supervisor_of_a_codec_that_only_passes_hears_why_and_the_call_goes_on
     let mut cid = scene.phone(103).dial(Dial::to("*55102"));
     cid.answered().await;
     // An engine of speech is a process of its own, which no paused clock waits for.
-    for _ in 0..1_000 {
-        if !cid.still_up() {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually("it is hung up", async || !cid.still_up()).await;
     cid.ended().await;
     assert!(out.still_up() && back.still_up());
     let refused = scene.office.keep.records();

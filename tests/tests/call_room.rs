@@ -11,7 +11,7 @@ use offhook_tests::sim::agent::{Agent, Describe, Dial};
 use offhook_tests::sim::conference::{address_of, number_of, subscribe, told};
 use offhook_tests::sim::line::Line;
 use offhook_tests::sim::media::{
-    host, office_port, pcmu, phones, port_of, sdp, socket, square_wave,
+    eventually, host, office_port, pcmu, phones, port_of, sdp, socket, square_wave,
 };
 use offhook_tests::sim::scene::{Scene, connect};
 use tokio::time::{Instant, sleep};
@@ -22,12 +22,21 @@ async fn moment() {
     sleep(Duration::from_secs(1)).await;
 }
 
-/// Media threads play the tone before a room in real time, which no paused clock waits for.
-async fn joined() {
-    for _ in 0..100 {
-        std::thread::sleep(Duration::from_millis(10));
-        sleep(Duration::from_millis(10)).await;
-    }
+/// Waits until so many are in a room, as a phone is told that asks once: media threads play the tone
+/// before it in real time, which no paused clock waits for.
+async fn joined(scene: &Scene, uri: &str, members: usize) {
+    eventually("all are in the room", async || {
+        let answer = subscribe(scene, 103, uri, (0, None)).await;
+        answer.status.code() == 200 && told(scene, 103).await.2.matches("<user ").count() == members
+    })
+    .await;
+}
+
+/// The address of the room into which 101 brought its call with 103.
+fn room_of_keys(scene: &Scene) -> String {
+    let records = scene.office.keep.records();
+    let id = &records.iter().find(|record| record.to == "103").unwrap().id;
+    format!("sip:conf-{}@office.example", id.replace('-', ""))
 }
 
 async fn leave(line: &mut Line) {
@@ -42,7 +51,7 @@ async fn by_keys(scene: &Scene) -> (Line, Line, Line) {
     let (other, cid) = connect(scene.phone(101), "103", scene.phone(103)).await;
     other.press("*3#");
     ann.ended().await;
-    joined().await;
+    joined(scene, &room_of_keys(scene), 3).await;
     (other, bob, cid)
 }
 
@@ -99,8 +108,7 @@ async fn a_party_of_a_conference_whose_sound_is_lost_goes_alone() {
         let mut talkers = [Talker::new(2, &to_bob), Talker::new(speaks.0, speaks.1)];
         for _ in 0..40 {
             talkers.iter_mut().for_each(Talker::talk);
-            // Media threads count in real time.
-            std::thread::sleep(Duration::from_millis(10));
+            scene.office.media_catches_up();
             sleep(Duration::from_secs(4)).await;
         }
         let up = [bob.still_up(), other.still_up(), cid.still_up()];
@@ -146,7 +154,7 @@ async fn whoever_comes_into_a_room_that_was_left_meanwhile_does_not_wait_for_eve
     cid.answered().await;
     // He hears the tone before the room.
     leave(&mut ann).await;
-    joined().await;
+    joined(&scene, &uri, 1).await;
     let entered = Instant::now();
     cid.ended().await;
     assert!(entered.elapsed() < Duration::from_secs(60), "{:?}", entered.elapsed());
@@ -162,19 +170,19 @@ async fn nobody_is_hung_up_who_has_company_in_time_or_whose_room_it_is() {
     moment().await;
     let mut cid = scene.phone(103).dial(Dial::to(number));
     cid.answered().await;
-    joined().await;
+    joined(&scene, &uri, 2).await;
     // The room is hers: she waits as long as she likes.
     leave(&mut cid).await;
     sleep(Duration::from_secs(600)).await;
     assert!(ann.still_up());
     let mut cid = scene.phone(103).dial(Dial::to(number));
     cid.answered().await;
-    joined().await;
+    joined(&scene, &uri, 2).await;
     leave(&mut ann).await;
     sleep(Duration::from_secs(5)).await;
     let mut bob = scene.phone(102).dial(Dial::to(number));
     bob.answered().await;
-    joined().await;
+    joined(&scene, &uri, 2).await;
     sleep(Duration::from_secs(600)).await;
     assert!(bob.still_up() && cid.still_up());
     leave(&mut cid).await;
@@ -194,10 +202,8 @@ async fn a_phone_that_did_not_want_to_be_known_is_not_named_where_it_brought_oth
     cid.confirmed().await;
     other.press("*3#");
     ann.ended().await;
-    joined().await;
-    let records = scene.office.keep.records();
-    let id = &records.iter().find(|record| record.to == "103").unwrap().id;
-    let uri = format!("sip:conf-{}@office.example", id.replace('-', ""));
+    let uri = room_of_keys(&scene);
+    joined(&scene, &uri, 3).await;
     assert_eq!(subscribe(&scene, 102, &uri, (600, None)).await.status.code(), 200);
     let (_, _, body) = told(&scene, 102).await;
     assert_eq!(body.matches("<user ").count(), 3, "{body}");

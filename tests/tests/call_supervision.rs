@@ -7,6 +7,7 @@ use std::time::Duration;
 use offhook_pbx::event::CallEventKind;
 use offhook_pbx::keep::Supervising;
 use offhook_tests::sim::agent::Dial;
+use offhook_tests::sim::media::eventually;
 use offhook_tests::sim::scene::{Scene, connect};
 use offhook_tests::sim::sdp::Direction;
 use tokio::time::sleep;
@@ -109,13 +110,7 @@ async fn a_supervisor_of_nothing_is_told_so_and_hung_up() {
     let mut cid = scene.phone(103).dial(Dial::to("*55101"));
     cid.answered().await;
     // An engine of speech is a process of its own, which no paused clock waits for.
-    for _ in 0..1_000 {
-        if !cid.still_up() {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-        sleep(Duration::from_millis(20)).await;
-    }
+    eventually("it is hung up", async || !cid.still_up()).await;
     assert!(cid.ended().await.answered.is_some());
     out.hang_up();
     out.ended().await;

@@ -119,7 +119,7 @@ fn the_journal_at_its_most_talkative_tells_no_secret_and_no_whole_number() {
     let mut secrets =
         vec![PASSWORD, WRONG, TRUNK_PASSWORD, md5.as_hex(), sha256.as_hex(), "inline:"];
     secrets.extend(&keys);
-    let log = eventually("the call's end is in the journal", Duration::from_secs(5), || {
+    let log = eventually("the call's end is in the journal", || {
         let log = appliance.log();
         log.contains("call ended").then_some(log)
     });
@@ -141,7 +141,7 @@ fn the_journal_at_its_most_talkative_tells_no_secret_and_no_whole_number() {
 fn the_operator_can_ask_for_whole_numbers() {
     let appliance = office("log_numbers = \"full\"");
     secure_call(&appliance);
-    eventually("the whole number is in the journal", Duration::from_secs(5), || {
+    eventually("the whole number is in the journal", || {
         appliance.log().contains("+15550100999").then_some(())
     });
 }

@@ -3,10 +3,11 @@
 
 use std::net::UdpSocket;
 use std::path::Path;
-use std::time::Duration;
 
+use offhook_tests::net::PATIENCE;
 use offhook_tests::sim::agent::{AUDIO_PORT, Dial};
 use offhook_tests::sim::line::Line;
+use offhook_tests::sim::media::eventually;
 use offhook_tests::sim::scene::Scene;
 use offhook_tests::sim::scripted::{Answer, Scripted, actions, hang_up};
 use serde_json::{Value, json};
@@ -26,13 +27,11 @@ async fn recorded(script: &Scripted, folder: &Path) -> (Scene, Line) {
     let mut out = scene.phone(101).dial(Dial::to("600"));
     out.answered().await;
     let bucket = folder.join("buckets/voicemails/new");
-    for _ in 0..1000 {
-        if std::fs::read_dir(&bucket).is_ok_and(|mut files| files.next().is_some()) {
-            return (scene, out);
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("nothing is recorded: {:?}", script.told());
+    eventually("it is recorded", async || {
+        std::fs::read_dir(&bucket).is_ok_and(|mut files| files.next().is_some())
+    })
+    .await;
+    (scene, out)
 }
 
 /// The file that an event names.
@@ -86,7 +85,7 @@ async fn an_update_ends_a_recording_and_keeps_what_was_said() {
 async fn digits_are_sent_as_telephone_events() {
     // Where every phone of these tests says that its audio goes.
     let ear = UdpSocket::bind(("127.9.9.9", AUDIO_PORT)).unwrap();
-    ear.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    ear.set_read_timeout(Some(PATIENCE)).unwrap();
     let send = json!({"Type": "SendDigits", "Parameters": {"Digits": "5,#",
         "ToneDurationInMilliseconds": 100, "ParticipantTag": "LEG-A"}});
     let script = Scripted::new(vec![actions(json!([send]))]);

@@ -1,8 +1,6 @@
 //! The real daemon asked by an SQS queue (moto's) to move a call that an AWS Lambda function runs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::time::Duration;
-
 use offhook_chime::sdk::Sdk;
 use offhook_tests::appliance::Appliance;
 use offhook_tests::cloud::table;
@@ -84,26 +82,25 @@ fn an_office_without_an_open_port_is_asked_by_a_queue_to_move_a_call() {
     );
     // A call that is not here is nobody's: its message does not stay.
     queue.update("23fe0cf1-fc36-4bdc-976d-3520c0a3ac86");
-    let patience = Duration::from_secs(30);
-    eventually("the journal says what was thrown away", patience, || {
+    eventually("the journal says what was thrown away", || {
         appliance.log().contains("an update of the queue is thrown away").then_some(())
     });
     assert!(queue.is_empty());
 
     // Other than SQS, moto gives a message only when the wait of whoever asked before is over: 20 s.
     let trunk = Sipp::start(CONNECT_CALL, (net.trunk(), 5060), appliance.sip(), &["-d", "28000"]);
-    let call = eventually("the function has the call", patience, || {
+    let call = eventually("the function has the call", || {
         let event = lambda.invoked("ivr").into_iter().next()?;
         Some(event["CallDetails"]["TransactionId"].as_str()?.to_owned())
     });
     queue.update(&call);
-    let told = eventually("the function is told of the update", patience, || {
+    let told = eventually("the function is told of the update", || {
         let update = |event: &Value| event["InvocationEventType"] == "CALL_UPDATE_REQUESTED";
         lambda.invoked("ivr").into_iter().find(update)
     });
     let arguments = &told["ActionData"]["Parameters"]["Arguments"];
     assert_eq!(*arguments, json!({"TransferTarget": "101"}));
-    eventually("the message is gone", patience, || queue.is_empty().then_some(()));
+    eventually("the message is gone", || queue.is_empty().then_some(()));
     trunk.finish();
     appliance.assert_nothing_left();
 }

@@ -30,7 +30,6 @@ const CONTACT: &str = "7d1b0f4e-0000-4000-8000-000000000001";
 const SCREEN_SECRET: &str = "secret-of-the-screens";
 /// How long the caller stays, in milliseconds: longer than it takes to have him taken back.
 const CALLS: u32 = 15_000;
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The table, and Connect's function beside it.
 struct Cloud {
@@ -182,7 +181,7 @@ fn connects_function_asks_by_the_table_and_the_desk_phone_has_the_caller() {
         screen.configuration()
     );
     let appliance = office(net, &more);
-    eventually("the pair is in the table", PATIENCE, || (cloud.rows().len() == 1).then_some(()));
+    eventually("the pair is in the table", || (cloud.rows().len() == 1).then_some(()));
     let (at, sip) = ((net.phone(), 5060), appliance.sip());
     Sipp::register(at, sip, "101", PASSWORD);
     let desk =
@@ -227,7 +226,7 @@ fn connects_function_asks_by_the_table_and_the_desk_phone_has_the_caller() {
     assert!(appliance.cli(&["calls", "show", id]).contains(CONTACT));
 
     // The program beside the phone was told of each moment, in order and signed.
-    let told = eventually("three moments are told", PATIENCE, || {
+    let told = eventually("three moments are told", || {
         let told = screen.told();
         (told.len() == 3).then_some(told)
     });
@@ -242,7 +241,7 @@ fn connects_function_asks_by_the_table_and_the_desk_phone_has_the_caller() {
         assert_eq!(moment["attributes"]["X-Reason"], "a human");
     }
     assert_eq!(told[2]["answered"], true);
-    eventually("the pair is free", PATIENCE, || {
+    eventually("the pair is free", || {
         let row = cloud.rows().remove(0);
         let free = row["in_use"]["S"] == "false" && row["update_request"].is_null();
         free.then_some(())

@@ -6,6 +6,7 @@ use offhook_sip::header::HeaderName;
 use offhook_sip::message::{Method, Request, Response};
 
 use super::scene::Scene;
+use crate::net::PATIENCE;
 
 /// The address of a conference, from the Contact that marks it as one.
 ///
@@ -58,11 +59,12 @@ pub async fn subscribe(
 /// # Panics
 /// When none comes, or it is not as RFC 4575 wants it.
 pub async fn told(scene: &Scene, phone: u32) -> (u32, String, String) {
-    for _ in 0..1_000 {
+    let end = std::time::Instant::now() + PATIENCE;
+    while std::time::Instant::now() < end {
         // Media threads play tones in real time, which no paused clock waits for.
         let seen = scene.phone(phone).request_seen();
         let Ok(request) = tokio::time::timeout(Duration::from_millis(20), seen).await else {
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(20));
             continue;
         };
         if request.method != Method::Notify {

@@ -49,6 +49,11 @@ impl MemoryKeep {
         self.timeline(call).into_iter().filter_map(note).collect()
     }
 
+    /// Whether a message for this mailbox has begun and not ended.
+    pub fn is_taking_a_message(&self, mailbox: &str) -> bool {
+        self.tables().begun.iter().any(|message| message.mailbox == mailbox)
+    }
+
     /// Bindings as they are now.
     pub fn bindings(&self) -> Vec<Binding> {
         self.tables().bindings.values().cloned().collect()

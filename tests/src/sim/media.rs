@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use crate::net::PATIENCE;
+
 use super::agent::{Agent, AgentConfig, Describe};
 use super::scene::{OFFICE, Scene, at};
 
@@ -39,18 +41,22 @@ pub fn square_wave(high: u8, low: u8) -> impl Iterator<Item = u8> {
     (0..160).map(move |i| if i / 8 % 2 == 0 { high } else { low })
 }
 
-/// Looks again and again, for ten seconds.
+/// Between two looks at what media threads do.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Looks again and again, for [`PATIENCE`]. Media threads work in real time, which no paused clock
+/// waits for: meanwhile it goes on no faster than a real one.
 ///
 /// # Panics
 /// When it never holds.
 pub async fn eventually(what: &str, mut check: impl AsyncFnMut() -> bool) {
-    for _ in 0..400 {
-        if check().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
+    let end = Instant::now() + PATIENCE;
+    while !check().await {
+        assert!(Instant::now() < end, "never: {what}");
+        let look = Instant::now();
+        tokio::time::sleep(LOOK).await;
+        std::thread::sleep(LOOK.saturating_sub(look.elapsed()));
     }
-    panic!("never: {what}");
 }
 
 /// The port of a stream in a description.
@@ -85,7 +91,7 @@ pub fn office_port(port: u16) -> SocketAddr {
 /// # Panics
 /// When nothing arrives.
 pub fn passes(from: &UdpSocket, to: u16, hearer: &UdpSocket, bytes: &[u8]) -> Vec<u8> {
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + PATIENCE;
     let mut found = [0; 2000];
     while Instant::now() < end {
         from.send_to(bytes, office_port(to)).expect("sent");

@@ -36,6 +36,7 @@ use super::keep::MemoryKeep;
 use super::net::SimNet;
 use super::screens::Pops;
 use super::wire::SimWire;
+use crate::net::PATIENCE;
 
 /// What is left of an appliance. All zero when every call has ended and every timer has run out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -285,13 +286,28 @@ impl SimOffice {
         self.trunks.set(&[]);
         tokio::time::sleep(Duration::from_secs(65)).await;
         // Media threads close their sockets in real time.
-        for _ in 0..200 {
-            if self.engine.open_ports() == 0 {
-                break;
-            }
+        let end = std::time::Instant::now() + PATIENCE;
+        while self.engine.open_ports() > 0 && std::time::Instant::now() < end {
             std::thread::sleep(Duration::from_millis(5));
         }
         Leftovers { trunk_calls, ..self.left() }
+    }
+
+    /// Waits, in real time and while the paused clock stands still, until the media threads have taken
+    /// one more packet from each socket to which any were sent before.
+    ///
+    /// # Panics
+    /// When they have ended.
+    pub fn media_catches_up(&self) {
+        // Some sockets are looked at by a thread's own clock only. An answer to this question comes
+        // after what was due by then.
+        std::thread::sleep(Duration::from_millis(25));
+        let engine = self.engine.clone();
+        let asking = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            runtime.expect("a runtime").block_on(engine.is_well())
+        });
+        assert!(asking.join().expect("an answer"), "the media threads have ended");
     }
 
     /// The last datagrams with a text in them, for a failed test.

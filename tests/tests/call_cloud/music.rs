@@ -8,6 +8,7 @@ use bytes::Bytes;
 use offhook_config::HoldMusic;
 use offhook_media::wav::{Format, to_bytes};
 use offhook_pbx::cloud::CloudError;
+use offhook_tests::net::PATIENCE;
 use offhook_tests::sim::agent::{Agent, AgentConfig, Dial};
 use offhook_tests::sim::line::Line;
 use offhook_tests::sim::media::{host, port_of, sdp, socket};
@@ -35,21 +36,35 @@ struct Heard {
 }
 
 impl Heard {
-    /// Packets in which something sounds, of half a second.
-    fn music(&self) -> usize {
-        self.music_from(self.from)
+    /// Fails unless music comes from this port of ours.
+    fn hears_music_from(&self, port: u16, why: &str) {
+        // What was on its way before is no answer.
+        self.loud_packets(port, Duration::from_millis(300), usize::MAX);
+        let heard = self.loud_packets(port, PATIENCE, 11);
+        assert!(heard > 10, "{why}: {heard} packets");
     }
 
-    /// The same from another port of ours, for somebody else with the same ear.
-    fn music_from(&self, port: u16) -> usize {
-        let mut packet = [0; 2_000];
-        // What was on its way before is no answer.
-        let quiet = Instant::now() + Duration::from_millis(300);
-        while Instant::now() < quiet {
-            let _ = self.ear.recv(&mut packet);
+    /// Fails unless nothing sounds any more that comes from this port of ours.
+    fn hears_nothing_from(&self, port: u16, why: &str) {
+        let end = Instant::now() + PATIENCE;
+        self.loud_packets(port, Duration::from_millis(300), usize::MAX);
+        while self.loud_packets(port, Duration::from_millis(500), usize::MAX) > 0 {
+            assert!(Instant::now() < end, "{why}");
         }
-        let (until, mut heard) = (Instant::now() + Duration::from_millis(500), 0);
-        while Instant::now() < until {
+    }
+
+    fn hears_music(&self, why: &str) {
+        self.hears_music_from(self.from, why);
+    }
+
+    fn hears_nothing(&self, why: &str) {
+        self.hears_nothing_from(self.from, why);
+    }
+
+    /// How many packets in which something sounds come in this time, and no more than these.
+    fn loud_packets(&self, port: u16, time: Duration, most: usize) -> usize {
+        let (until, mut packet, mut heard) = (Instant::now() + time, [0; 2_000], 0);
+        while heard < most && Instant::now() < until {
             let Ok((length, from)) = self.ear.recv_from(&mut packet) else { continue };
             let loud = packet[12..length].iter().filter(|b| !matches!(**b, 0xff | 0x7f)).count();
             heard += usize::from(from.port() == port && loud > 40);
@@ -91,32 +106,32 @@ async fn who_waits_for_the_cloud_hears_music_when_another_calls_phone_holds_him_
     let (scene, mut cloud) = open(&format!("answer_seconds = 30\n{BOBS}")).await;
     let (mut customer, mut ann) = with_ann_in_another_call(&scene).await;
     sleep(Duration::from_millis(100)).await;
-    assert_eq!(customer.music(), 0);
+    customer.hears_nothing("they talk");
     ann.hold().await;
-    assert!(customer.music() > 10, "held");
+    customer.hears_music("held");
 
     ann.refer(AWAY);
     let asked = asked_of(&mut cloud).await;
-    assert!(customer.music() > 10, "held while the cloud is asked");
+    customer.hears_music("held while the cloud is asked");
     asked.answer(Err(CloudError::Refused("ForbiddenException".into())));
     assert_eq!(reported(&mut ann).await, "100 Trying");
     assert!(reported(&mut ann).await.starts_with("403"));
     sleep(Duration::from_millis(100)).await;
-    assert!(customer.music() > 10, "held still");
+    customer.hears_music("held still");
     ann.reinvite(Direction::SendRecv);
     ann.offer_accepted().await;
-    assert_eq!(customer.music(), 0, "they talk again");
+    customer.hears_nothing("they talk again");
 
     ann.refer(AWAY);
     let asked = asked_of(&mut cloud).await;
-    assert_eq!(customer.music(), 0, "they talk while the cloud is asked");
+    customer.hears_nothing("they talk while the cloud is asked");
     ann.hang_up();
     ann.ended().await;
     sleep(Duration::from_secs(1)).await;
-    assert!(customer.music() > 10, "nobody is there but the music");
+    customer.hears_music("nobody is there but the music");
     asked.answer(Ok(()));
     sleep(Duration::from_secs(1)).await;
-    assert!(customer.music() > 10, "until the cloud has him");
+    customer.hears_music("until the cloud has him");
     customer.line.hang_up();
     customer.line.ended().await;
     sleep(Duration::from_secs(64)).await;
@@ -139,13 +154,13 @@ async fn music_that_is_shorter_than_the_wait_begins_again() {
     let (mut customer, mut bob) = with_bob::<11>(&scene).await;
     bob.hold().await;
     sleep(Duration::from_millis(100)).await;
-    assert!(customer.music() > 10, "on hold");
+    customer.hears_music("on hold");
     bob.refer(AWAY);
     let asked = asked_of(&mut cloud).await;
     bob.hang_up();
     bob.ended().await;
     sleep(Duration::from_secs(1)).await;
-    assert!(customer.music() > 10, "while the cloud is asked");
+    customer.hears_music("while the cloud is asked");
     asked.answer(Ok(()));
     customer.line.hang_up();
     customer.line.ended().await;
@@ -182,17 +197,19 @@ async fn who_was_asked_hears_music_when_the_phone_has_hung_up_and_the_caller_sti
     far.confirmed().await;
     bob.refer_to_call(THERE, &second).await;
     let asked = asked_of(&mut cloud).await;
-    assert!(customer.music() > 10, "held while the cloud is asked");
-    assert_eq!(customer.music_from(from), 0, "they talk");
+    customer.hears_music("held while the cloud is asked");
+    customer.hears_nothing_from(from, "they talk");
     second.hang_up();
     second.ended().await;
     sleep(Duration::from_secs(1)).await;
-    assert!(customer.music_from(from) > 10, "nobody is there but the music");
-    assert!(customer.music() > 10, "held still");
+    customer.hears_music_from(from, "nobody is there but the music");
+    customer.hears_music("held still");
     asked.answer(refused());
     bob.ended().await;
     sleep(Duration::from_secs(1)).await;
-    assert_eq!((customer.music(), customer.music_from(from)), (0, 0), "they talk with each other");
+    for port in [customer.from, from] {
+        customer.hears_nothing_from(port, "they talk with each other");
+    }
     customer.line.hang_up();
     far.ended().await;
     customer.line.ended().await;

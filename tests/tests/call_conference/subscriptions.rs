@@ -6,6 +6,7 @@ use offhook_sip::header::HeaderName;
 use offhook_sip::message::{Method, Request, Response};
 use offhook_tests::sim::agent::Dial;
 use offhook_tests::sim::conference::{address_of, number_of, subscribe, told};
+use offhook_tests::sim::media::eventually;
 use offhook_tests::sim::scene::Scene;
 use tokio::time::sleep;
 
@@ -64,13 +65,10 @@ async fn a_conference_with_a_number_is_asked_for_by_it_and_nobody_outside_asks()
     assert_eq!(subscribe(&scene, 101, uri, FRESH).await.status.code(), 404);
     let mut ann = scene.phone(101).dial(Dial::to("800"));
     ann.answered().await;
-    // Media threads play the tone in real time, which no paused clock waits for.
-    for _ in 0..1_000 {
-        if subscribe(&scene, 102, uri, FRESH).await.status.code() == 200 {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    eventually("the room is there", async || {
+        subscribe(&scene, 102, uri, FRESH).await.status.code() == 200
+    })
+    .await;
     assert_eq!(told(&scene, 102).await.0, 0);
     let stranger = Request::new(Method::Subscribe, uri.parse().unwrap())
         .with(HeaderName::Event, "conference")

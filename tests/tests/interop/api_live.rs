@@ -77,7 +77,7 @@ fn boto3_rings_a_desk_phone_and_directs_the_call_while_it_goes_on() {
     assert!(ringing["peeruri"].as_str().unwrap_or("").contains("+15550100100"), "{ringing}");
     desk.command("accept", "");
     desk.expect("CALL_ESTABLISHED");
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    desk.hears(600.0, 1.0);
     let update = |application: &str, arguments: &Value| {
         json!(["update_sip_media_application_call", {"SipMediaApplicationId": application,
             "TransactionId": transaction, "Arguments": arguments}])
@@ -95,7 +95,7 @@ fn boto3_rings_a_desk_phone_and_directs_the_call_while_it_goes_on() {
     let told = json!({"status": 202,
         "answer": {"SipMediaApplicationCall": {"TransactionId": transaction}}});
     assert_eq!(answers[3], told);
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    desk.hears(900.0, 1.0);
     assert_not_found(&api.update("lambda:music", "23fe0cf1-fc36-4bdc-976d-3520c0a3ac86", &high));
     assert_eq!(api.update("lambda:music", transaction, &json!({}))["status"], 202);
     desk.expect("CALL_CLOSED");

@@ -1,7 +1,5 @@
 //! Pages in Chromium with JsSIP and SIP.js as telephones (RFC 7118, WebRTC).
 
-use std::time::Duration;
-
 use offhook_tests::appliance::Appliance;
 use offhook_tests::baresip::{Baresip, Setup};
 use offhook_tests::browser::{Browser, Library, Page};
@@ -148,7 +146,7 @@ fn a_page_that_goes_away_is_not_called_any_more_and_its_call_ends() {
     let Scene { appliance, browser, mut desk, .. } = scene;
     drop(browser);
     // RFC 7675 §5.1: consent to send holds for thirty seconds.
-    eventually("the call ends", Duration::from_secs(60), || {
+    eventually("the call ends", || {
         (appliance.json(&["status"])["left"]["calls"] == 0).then_some(())
     });
     desk.expect("CALL_CLOSED");

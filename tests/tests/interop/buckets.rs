@@ -79,7 +79,7 @@ fn recorded(appliance: &Appliance) -> Baresip {
     let mut phone = Baresip::registered(&Setup::of(appliance, 3, "101"));
     phone.dial("800");
     phone.expect("CALL_ESTABLISHED");
-    eventually("it records", Duration::from_secs(20), || {
+    eventually("it records", || {
         let shown = appliance.cli(&["calls", "show", last_call(appliance)["id"].as_str()?]);
         shown.contains("RecordAudio").then_some(())
     });
@@ -87,7 +87,7 @@ fn recorded(appliance: &Appliance) -> Baresip {
 }
 
 fn stored(appliance: &Appliance) -> PathBuf {
-    eventually("the recording is stored", Duration::from_secs(60), || {
+    eventually("the recording is stored", || {
         let list = appliance.json(&["recordings", "list"]);
         list[0]["stored"].as_str().map(PathBuf::from)
     })
@@ -117,7 +117,8 @@ fn a_workflow_plays_and_records_in_an_object_store() {
     write_tone(&prompts.join("beep.wav"), 1000, 2);
     let appliance = appliance(net, &server.bucket_config("media"));
     let mut phone = recorded(&appliance);
-    std::thread::sleep(Duration::from_secs(5));
+    phone.hears(1000.0, 1.6);
+    std::thread::sleep(Duration::from_secs(4));
     phone.command("sndcode", "#");
     phone.expect("CALL_CLOSED");
     let location = stored(&appliance);
@@ -128,7 +129,7 @@ fn a_workflow_plays_and_records_in_an_object_store() {
     assert!(seconds_of_tone(&heard, rate, 440.0) > 1.5, "and what was said");
     let note = std::fs::read_to_string(server.bucket().join("notes/last.json")).expect("a note");
     assert!(note.contains("said/"), "{note}");
-    eventually("nothing of it is here", Duration::from_secs(5), || {
+    eventually("nothing of it is here", || {
         let left = super::voicemail::wav_files(&appliance.data().join("outbox"));
         left.is_empty().then_some(())
     });
@@ -142,7 +143,7 @@ fn a_recording_into_a_store_survives_the_end_of_the_appliance_and_of_the_store()
     let mut server = server;
     let mut appliance = appliance(net, &server.bucket_config("media"));
     let phone = recorded(&appliance);
-    std::thread::sleep(Duration::from_secs(6));
+    std::thread::sleep(Duration::from_secs(8));
     appliance.kill();
     drop(phone);
     appliance.launch();
@@ -159,7 +160,7 @@ fn a_recording_into_a_store_survives_the_end_of_the_appliance_and_of_the_store()
 fn a_recording_into_a_folder_survives_the_end_of_the_appliance() {
     let mut appliance = appliance(Net::new(), "");
     let phone = recorded(&appliance);
-    std::thread::sleep(Duration::from_secs(6));
+    std::thread::sleep(Duration::from_secs(8));
     appliance.kill();
     drop(phone);
     appliance.launch();

@@ -54,10 +54,11 @@ fn a_caller_changes_codec_and_address_within_the_call() {
     let second = "m=audio [media_port] RTP/AVP 8\na=rtpmap:8 PCMA/8000";
     let scenario = Scenario::new("+15550100999", "+15550100100").invite("", first);
     let scenario = scenario.answered().ack().wait(1000).reinvite(second).answered().ack();
-    let scenario = scenario.wait(3000).bye();
+    let scenario = scenario.expect_bye();
     let caller = Sipp::start(&scenario.xml(), (net.trunk(), 5060), appliance.sip(), &["-rtp_echo"]);
     desk.expect("CALL_ESTABLISHED");
-    desk.expect("CALL_CLOSED");
+    desk.hears(1000.0, 1.5);
+    desk.command("hangup", "");
     let messages = caller.received();
     let answers: Vec<_> = messages.iter().filter(|m| m.contains("m=audio")).collect();
     let last = answers.last().expect("an answer");

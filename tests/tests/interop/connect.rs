@@ -1,7 +1,5 @@
 //! The main job with Debian's user agents: sipp is the Voice Connector, baresip the desk phone.
 
-use std::time::Duration;
-
 use offhook_tests::appliance::Appliance;
 use offhook_tests::baresip::{Baresip, PASSWORD, Setup};
 use offhook_tests::net::{Net, eventually};
@@ -40,7 +38,7 @@ fn a_transferred_connect_call_rings_the_desk_with_the_callers_own_number() {
         CONNECT_CALL,
         (net.trunk(), 5060),
         appliance.sip(),
-        &["-rtp_echo", "-d", "4000"],
+        &["-rtp_echo", "-d", "6000"],
     );
     let ringing = desk.expect("CALL_INCOMING");
     let shown = ringing["peeruri"].as_str().unwrap_or("");
@@ -93,7 +91,7 @@ fn a_recording_survives_kill_9_with_what_was_said_so_far() {
     std::fs::write(&speech, ulaw_tone(700.0, 20)).expect("file");
     let scenario = LEAVE_MESSAGE.replace("message.ul", &speech.display().to_string());
     let _trunk = Sipp::start(&scenario, (net.trunk(), 5060), appliance.sip(), &["-d", "30000"]);
-    let file = eventually("three seconds are on the disk", Duration::from_secs(25), || {
+    let file = eventually("three seconds are on the disk", || {
         let files = wav_files(&appliance.data());
         let file = files.first()?;
         let (samples, rate) =

@@ -1,7 +1,5 @@
 //! A workflow asks a web server of the office's with the keys of a connection.
 
-use std::time::Duration;
-
 use offhook_tests::baresip::{Baresip, Setup};
 use offhook_tests::net::{Net, eventually};
 use offhook_tests::web::{Says, Web};
@@ -58,7 +56,7 @@ fn a_workflow_asks_a_web_server_with_a_token_of_its_connection() {
     appliance.cli(&["flow", "publish", "--name", "ask", file.to_str().expect("a path")]);
     let mut phone = Baresip::registered(&Setup::of(&appliance, 3, "101"));
     phone.dial("800");
-    let shown = eventually("the workflow has asked", Duration::from_secs(20), || {
+    let shown = eventually("the workflow has asked", || {
         // Before its first event there is none to be shown.
         let shown = appliance.try_cli(&["flow", "show", "--json"], "").stdout;
         let shown: serde_json::Value = serde_json::from_slice(&shown).ok()?;

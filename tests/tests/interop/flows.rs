@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use offhook_tests::appliance::Appliance;
 use offhook_tests::baresip::{Baresip, Setup};
-use offhook_tests::net::{Net, eventually};
+use offhook_tests::net::{Net, eventually, eventually_within};
 use offhook_tests::scenario::{SDP, Scenario};
 use offhook_tests::sipp::{Sipp, first, header};
-use offhook_tests::tone::{read_wav, seconds_of_sound, seconds_of_tone};
+use offhook_tests::tone::{read_growing, read_wav, seconds_of_sound, seconds_of_tone};
 use serde_json::Value;
 
+use crate::voicemail::wav_files;
 use crate::{last_ladder, line, office};
 
 /// Longer than any prompt, and than a scheduled minute.
@@ -29,14 +30,14 @@ fn entered(shown: &Value) -> Vec<&str> {
 
 /// Waits until the newest execution is in this state.
 fn in_state(appliance: &Appliance, state: &str) {
-    eventually(&format!("the state {state}"), PATIENCE, || {
+    eventually_within(PATIENCE, &format!("the state {state}"), || {
         (entered(&execution(appliance)).last() == Some(&state)).then_some(())
     });
 }
 
 /// Waits until the newest execution has ended, and tells how.
 fn ended(appliance: &Appliance) -> Value {
-    eventually("the end of the execution", PATIENCE, || {
+    eventually_within(PATIENCE, "the end of the execution", || {
         let shown = execution(appliance);
         (shown["execution"]["status"] != "RUNNING").then_some(shown)
     })
@@ -179,7 +180,12 @@ fn a_business_number_takes_a_message_when_it_is_closed_and_plays_it_to_the_owner
     caller.dial("800");
     caller.expect("CALL_ESTABLISHED");
     in_state(&appliance, "Take a message");
-    std::thread::sleep(Duration::from_secs(5));
+    // It is asked for in words first.
+    eventually("three seconds of a message are on the disk", || {
+        let file = wav_files(&appliance.data()).pop()?;
+        let (said, rate) = read_growing(&file)?;
+        (seconds_of_tone(&said, rate, 440.0) > 3.0).then_some(())
+    });
     // No key: the caller hangs up, and the message is there all the same.
     caller.command("hangup", "");
     caller.expect("CALL_CLOSED");

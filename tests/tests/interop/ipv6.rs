@@ -43,12 +43,13 @@ fn calls(transport: [&str; 2]) {
     let desk = Setup::of(&appliance, 4, "102").tone(1000).account(";answermode=auto");
     let mut desk = Baresip::registered(&desk);
     let scenario = Scenario::new("101", "102").invite_as("101", PASSWORD, "", SDP);
-    let scenario = scenario.answered().ack().wait(3000).bye();
+    let scenario = scenario.answered().ack().expect_bye();
     let options = [&transport[..], &["-rtp_echo"]].concat();
     let caller = sipp(&scenario, port(net, 1), at, &options);
     desk.expect("CALL_ESTABLISHED");
+    desk.hears(1000.0, 1.5);
+    desk.command("hangup", "");
     let messages = caller.finish();
-    desk.expect("CALL_CLOSED");
     appliance.assert_nothing_left();
     // Its own voice, there and back.
     assert_tone(&desk.heard()[0], 1000.0, 1.5);
@@ -82,7 +83,7 @@ fn is_called(transport: [&str; 2]) {
     let mut caller = Baresip::registered(&Setup::of(&appliance, 3, "102"));
     caller.dial("101");
     caller.expect("CALL_ESTABLISHED");
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    caller.hears(440.0, 1.5);
     caller.command("hangup", "");
     phone.finish();
     appliance.assert_nothing_left();

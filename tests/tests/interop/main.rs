@@ -45,8 +45,6 @@ mod trunks;
 mod voicemail;
 mod webhook;
 
-use std::time::Duration;
-
 use offhook_tests::appliance::Appliance;
 use offhook_tests::baresip::{Baresip, PASSWORD, Setup};
 use offhook_tests::net::{Net, eventually};
@@ -89,7 +87,7 @@ fn last_call(appliance: &Appliance) -> Value {
 
 /// The same when it has ended.
 fn ended_call(appliance: &Appliance) -> Value {
-    eventually("the call's end", Duration::from_secs(10), || {
+    eventually("the call's end", || {
         Some(last_call(appliance)).filter(|call| !call["ended_ms"].is_null())
     })
 }
@@ -126,8 +124,8 @@ fn talking(appliance: &Appliance) -> (Baresip, Baresip) {
     (caller, callee)
 }
 
-/// Lets 101 and 102 with these accounts and modules of baresip talk for three seconds; both must
-/// hear the other's tone. Gives the appliance, on which nothing is left of it.
+/// Lets 101 and 102 with these accounts and modules of baresip talk until both have heard the other's
+/// tone. Gives the appliance, on which nothing is left of it.
 fn understood(config: &str, modules: &str, [caller, callee]: [&str; 2]) -> Appliance {
     let appliance = office(Net::new(), config, &["101", "102"]);
     let auto = format!("{callee};answermode=auto");
@@ -138,7 +136,8 @@ fn understood(config: &str, modules: &str, [caller, callee]: [&str; 2]) -> Appli
     one.dial("102");
     one.expect("CALL_ESTABLISHED");
     two.expect("CALL_ESTABLISHED");
-    std::thread::sleep(Duration::from_secs(3));
+    one.hears(1000.0, 1.5);
+    two.hears(440.0, 1.5);
     one.command("hangup", "");
     two.expect("CALL_CLOSED");
     appliance.assert_nothing_left();

@@ -4,7 +4,6 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::time::Duration;
 
 use offhook_tests::appliance::{Appliance, program};
 use offhook_tests::baresip::{Baresip, Setup};
@@ -175,8 +174,6 @@ fn a_second_appliance_on_the_same_port_says_what_to_do() {
     let said = text(&output.stderr);
     assert!(said.contains("5060") && said.contains("ss -lnp"), "{said}");
     drop(first);
-    eventually("the port is free", Duration::from_secs(5), || {
-        TcpListener::bind((net.appliance(), 5060)).ok()
-    });
+    eventually("the port is free", || TcpListener::bind((net.appliance(), 5060)).ok());
     second.launch();
 }

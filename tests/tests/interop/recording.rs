@@ -36,6 +36,12 @@ impl Talk {
         Self { caller, callee }
     }
 
+    /// Each has heard the other for so many seconds.
+    fn goes_on(&self, seconds: f64) {
+        self.caller.hears(TONES[1], seconds);
+        self.callee.hears(TONES[0], seconds);
+    }
+
     fn end(mut self) {
         self.caller.command("hangup", "");
         self.callee.expect("CALL_CLOSED");
@@ -48,7 +54,7 @@ fn seconds(n: u64) {
 
 /// Where the newest recording is, when it is there.
 fn stored(appliance: &Appliance) -> PathBuf {
-    eventually("the recording is stored", Duration::from_secs(40), || {
+    eventually("the recording is stored", || {
         let list = appliance.json(&["recordings", "list"]);
         list[0]["stored"].as_str().map(PathBuf::from)
     })
@@ -60,9 +66,7 @@ fn outbox(appliance: &Appliance) -> usize {
 
 /// The list tells first that a recording is stored; its event and the end of its file follow.
 fn emptied(appliance: &Appliance) {
-    eventually("the outbox is empty", Duration::from_secs(5), || {
-        (outbox(appliance) == 0).then_some(())
-    });
+    eventually("the outbox is empty", || (outbox(appliance) == 0).then_some(()));
 }
 
 /// Both sides of a recording, whatever its format.
@@ -96,14 +100,14 @@ fn assert_sides(file: &Path, at_least: f64) {
 fn assert_recorded(config: &str, caller: &str, callee: &str) {
     let appliance = office(Net::new(), config, &["101", "102"]);
     let talk = Talk::begin(&appliance, caller, callee);
-    seconds(3);
+    talk.goes_on(2.5);
     talk.end();
     let file = stored(&appliance);
     assert_sides(&file, 2.0);
     appliance.assert_nothing_left();
     emptied(&appliance);
     let place = format!("the recording is in {}", file.display());
-    let ladder = eventually(&place, Duration::from_secs(5), || {
+    let ladder = eventually(&place, || {
         Some(last_ladder(&appliance)).filter(|ladder| ladder.contains(&place))
     });
     assert!(ladder.contains("the call is being recorded"), "{ladder}");
@@ -175,7 +179,7 @@ fn a_recording_reaches_an_object_store_that_was_dead_for_a_while_and_so_was_the_
     let mut appliance = office(net, &server.config(), &["101", "102"]);
     server.start();
     let talk = Talk::begin(&appliance, "", "");
-    seconds(2);
+    talk.goes_on(2.0);
     talk.end();
     let location = stored(&appliance);
     assert!(location.to_string_lossy().starts_with("s3://recordings/2"), "{location:?}");
@@ -183,9 +187,9 @@ fn a_recording_reaches_an_object_store_that_was_dead_for_a_while_and_so_was_the_
 
     server.kill();
     let talk = Talk::begin(&appliance, "", "");
-    seconds(2);
+    talk.goes_on(2.0);
     talk.end();
-    eventually("it is told", Duration::from_secs(40), || {
+    eventually("it is told", || {
         let status = appliance.cli(&["status"]);
         status.contains("1 of 1 recordings could not be stored yet").then_some(())
     });
@@ -201,7 +205,7 @@ fn a_recording_reaches_an_object_store_that_was_dead_for_a_while_and_so_was_the_
     assert_eq!(arrived.len(), 2);
     assert_sides(&arrived[1], 1.0);
     emptied(&appliance);
-    let told = eventually("it is told", Duration::from_secs(5), || {
+    let told = eventually("it is told", || {
         Some(last_events(&appliance, "stored")).filter(|events| !events.is_empty())
     });
     assert_eq!(told.len(), 1, "{told:?}");
@@ -221,7 +225,7 @@ fn a_call_that_the_appliance_did_not_survive_is_recorded_until_then() {
         let config = format!("[recording]\ncalls = \"always\"\nformat = \"{format}\"\n");
         let mut appliance = office(Net::new(), &config, &["101", "102"]);
         let talk = Talk::begin(&appliance, "", "");
-        seconds(5);
+        talk.goes_on(5.0);
         appliance.kill();
         drop(talk);
         appliance.launch();

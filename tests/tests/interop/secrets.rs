@@ -1,8 +1,6 @@
 //! What must not be left behind: keys and password of a phone behind TLS with SRTP, and the PIN that
 //! a caller gives to a workflow.
 
-use std::time::Duration;
-
 use offhook_tests::appliance::Appliance;
 use offhook_tests::baresip::{Baresip, PASSWORD, Setup};
 use offhook_tests::net::{Net, eventually};
@@ -79,7 +77,7 @@ fn the_pin_that_opens_the_owner_s_menu_stands_nowhere() {
     owner.command("dial", &format!("sip:+15550100100@{}", appliance.sip()));
     owner.expect("CALL_ESTABLISHED");
     let reached = |state: &str| {
-        eventually(state, Duration::from_secs(60), || {
+        eventually(state, || {
             let shown = appliance.try_cli(&["flow", "show", "--json"], "").stdout;
             String::from_utf8_lossy(&shown).contains(&format!("\"name\":\"{state}\"")).then_some(())
         });

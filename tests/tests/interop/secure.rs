@@ -1,7 +1,5 @@
 //! TLS and SRTP.
 
-use std::time::Duration;
-
 use offhook_tests::appliance::Appliance;
 use offhook_tests::baresip::{Baresip, Setup};
 use offhook_tests::net::Net;
@@ -46,7 +44,8 @@ fn a_phone_behind_tls_is_called_over_its_own_connection_and_speaks_srtp_to_a_pla
     plain.dial("101");
     plain.expect("CALL_ESTABLISHED");
     desk.expect("CALL_ESTABLISHED");
-    std::thread::sleep(Duration::from_secs(3));
+    plain.hears(1000.0, 1.5);
+    desk.hears(440.0, 1.5);
     plain.command("hangup", "");
     desk.expect("CALL_CLOSED");
     appliance.assert_nothing_left();
@@ -68,7 +67,8 @@ fn a_phone_behind_tls_calls_a_plain_one() {
     desk.dial("102");
     desk.expect("CALL_ESTABLISHED");
     plain.expect("CALL_ESTABLISHED");
-    std::thread::sleep(Duration::from_secs(3));
+    plain.hears(440.0, 1.5);
+    desk.hears(1000.0, 1.5);
     plain.command("hangup", "");
     desk.expect("CALL_CLOSED");
     appliance.assert_nothing_left();
@@ -89,7 +89,7 @@ fn a_renewed_certificate_is_shown_at_once_and_no_phone_is_dropped() {
     let new = Authority::new(folder.path(), "new");
     new.issue(net.appliance());
     appliance.signal("HUP");
-    offhook_tests::net::eventually("reloaded", Duration::from_secs(10), || {
+    offhook_tests::net::eventually("reloaded", || {
         appliance.log().contains("configuration reloaded").then_some(())
     });
     let trusted = new.trusted();
@@ -179,7 +179,7 @@ fn a_connect_call_over_tls_with_sdes_shows_the_callers_own_number() {
     let desk = secure(&ours, 3, "101", &trusted).tone(1000).account(";mediaenc=srtp-mand");
     let mut desk = Baresip::registered(&desk);
     let customer = Scenario::new("+12065550123", "+15550100100").invite("", SDP);
-    let customer = customer.answered().ack().wait(4000).bye();
+    let customer = customer.answered().ack().wait(8000).bye();
     let caller = Sipp::start(&customer.xml(), (far_net.trunk(), 5060), far.sip(), &["-rtp_echo"]);
     let ringing = desk.expect("CALL_INCOMING");
     let shown = ringing["peeruri"].as_str().unwrap_or("");

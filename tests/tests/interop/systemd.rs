@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use offhook_tests::appliance::Appliance;
 use offhook_tests::baresip::{Baresip, PASSWORD, Setup};
-use offhook_tests::net::Net;
+use offhook_tests::net::{Net, PATIENCE};
 use offhook_tests::scenario::{SDP, Scenario};
 use offhook_tests::sipp::Sipp;
 
@@ -30,7 +30,7 @@ impl Manager {
 
     /// Waits for a datagram that holds this line; gives it back and forgets those before.
     fn expect(&mut self, line: &str) -> String {
-        let limit = Instant::now() + Duration::from_secs(10);
+        let limit = Instant::now() + PATIENCE;
         loop {
             if let Some(at) = self.told.iter().position(|t| t.lines().any(|l| l == line)) {
                 return self.told.drain(..=at).next_back().expect("it is there");

@@ -289,7 +289,8 @@ fn the_functions_of_aws_s_sample_take_a_call_back_from_connect_and_hand_it_to_th
     assert_eq!(ours, OURS, "Connect sees the number that tells which call it is");
     assert_eq!(stage.table.in_use(), 1);
     assert_eq!(stage.invoke(&ours, "GetData"), Ok(json!({"original_calling_number": CALLER})));
-    std::thread::sleep(Duration::from_secs(2));
+    caller.hears(600.0, 1.0);
+    connect.hears(440.0, 1.0);
     stage.invoke(&ours, "TransferCall").unwrap();
     // The flow disconnects at once, as in the sample; the appliance is faster, or not.
     connect.command("hangup", "");
@@ -300,7 +301,8 @@ fn the_functions_of_aws_s_sample_take_a_call_back_from_connect_and_hand_it_to_th
     connect.expect("CALL_CLOSED");
     desk.command("accept", "");
     desk.expect("CALL_ESTABLISHED");
-    std::thread::sleep(Duration::from_secs(4));
+    caller.hears(1000.0, 2.0);
+    desk.hears(440.0, 2.0);
     caller.command("hangup", "");
     desk.expect("CALL_CLOSED");
     stage.appliance.assert_nothing_left();
@@ -349,10 +351,10 @@ fn connect_may_hang_up_while_the_application_still_thinks_about_the_transfer() {
     desk.expect("CALL_INCOMING");
     desk.command("accept", "");
     desk.expect("CALL_ESTABLISHED");
-    std::thread::sleep(Duration::from_secs(3));
+    caller.hears(1000.0, 1.5);
     desk.command("hangup", "");
     // The sample ignores it. Whoever is left hangs up.
-    eventually("the desk's end is told", Duration::from_secs(10), || {
+    eventually("the desk's end is told", || {
         (stage.told().last()? == "HANGUP Hangup LEG-B" && stage.told().len() > 5).then_some(())
     });
     caller.command("hangup", "");
@@ -401,6 +403,7 @@ fn a_caller_for_whom_the_function_has_no_number_left_is_told_480_and_the_others_
     assert_eq!(call["failure"], "application-failed", "{call}");
     let ladder = last_ladder(&stage.appliance);
     assert!(ladder.contains("No available items found"), "{ladder}");
+    connect.hears(440.0, 8.0);
     caller.command("hangup", "");
     connect.expect("CALL_CLOSED");
     stage.appliance.assert_nothing_left();

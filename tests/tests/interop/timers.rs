@@ -29,12 +29,7 @@ fn a_caller_who_stops_refreshing_is_hung_up() {
     let promise = "Supported: timer\nSession-Expires: 90;refresher=uac";
     let scenario = Scenario::new("+15550100999", "+15550100100").invite(promise, SDP);
     let scenario = scenario.answered().ack().expect_bye();
-    let caller = Sipp::start(
-        &scenario.xml(),
-        (net.trunk(), 5060),
-        appliance.sip(),
-        &["-rtp_echo", "-timeout", "100s"],
-    );
+    let caller = Sipp::start(&scenario.xml(), (net.trunk(), 5060), appliance.sip(), &["-rtp_echo"]);
     desk.expect("CALL_ESTABLISHED");
     let messages = caller.received();
     let agreed = header(first(&messages, "SIP/2.0 200"), "Session-Expires").unwrap_or("");

@@ -1,7 +1,5 @@
 //! Phones put calls through, as real ones do it.
 
-use std::time::Duration;
-
 use offhook_tests::baresip::{Baresip, PASSWORD, Setup};
 use offhook_tests::net::Net;
 use offhook_tests::sipp::Sipp;
@@ -25,7 +23,7 @@ fn a_phone_puts_its_caller_through_and_they_hear_each_other() {
     desk.command("transfer", &format!("sip:102@{}", appliance.sip()));
     other.expect("CALL_ESTABLISHED");
     desk.expect("CALL_CLOSED");
-    std::thread::sleep(Duration::from_secs(3));
+    caller.hears(1000.0, 1.6);
     assert!(!caller.saw("CALL_CLOSED"));
     other.command("hangup", "");
     caller.expect("CALL_CLOSED");
@@ -65,7 +63,8 @@ fn a_caller_hears_music_while_the_phone_asks_another_and_then_that_one() {
     let reports: Vec<&str> =
         messages.iter().filter_map(|m| m.lines().find(|l| l.starts_with("SIP/2.0 "))).collect();
     assert!(reports.contains(&"SIP/2.0 100 Trying") && reports.contains(&"SIP/2.0 200 OK"));
-    std::thread::sleep(Duration::from_secs(2));
+    caller.hears(1000.0, 1.6);
+    other.hears(440.0, 1.6);
     assert!(!caller.saw("CALL_CLOSED") && !other.saw("CALL_CLOSED"));
     caller.command("hangup", "");
     other.expect("CALL_CLOSED");

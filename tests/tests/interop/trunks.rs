@@ -1,7 +1,6 @@
 //! Calls to the outside, with sipp as the carrier.
 
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
 use offhook_tests::appliance::Appliance;
 use offhook_tests::baresip::{Baresip, PASSWORD, Setup};
@@ -266,7 +265,7 @@ fn a_carrier_that_wants_registration_is_registered_with() {
     let mut appliance = Appliance::prepare(net, &trunk("carrier", net.trunk(), 1, more));
     let carrier = Sipp::start(&scenario, (net.trunk(), 5060), appliance.sip(), &[]);
     appliance.launch();
-    eventually("the trunk is registered", Duration::from_secs(15), || {
+    eventually("the trunk is registered", || {
         let status = appliance.json(&["status"]);
         (status["trunks"][0]["registered"] == true).then_some(())
     });
@@ -284,7 +283,7 @@ fn a_trunk_that_answers_options_is_up_and_one_that_does_not_is_down() {
     let _living = Sipp::start(&answers.xml(), (net.ip(2), 5060), appliance.sip(), &["-m", "9"]);
     let _dead = std::net::UdpSocket::bind((net.ip(8), 5060)).expect("a socket");
     appliance.launch();
-    eventually("one is up, one is down", Duration::from_secs(20), || {
+    eventually("one is up, one is down", || {
         let status = appliance.json(&["status"]);
         let up = |name: &str| {
             let trunks = status["trunks"].as_array().expect("a list");

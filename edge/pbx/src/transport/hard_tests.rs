@@ -27,8 +27,9 @@ use crate::stack::lab::Names;
 use crate::stack::{Owner, Parts, SipEvent, Stack, StackConfig};
 use crate::trunk::Peers;
 
+/// Limits that are soon reached, and by nobody who speaks at once on a slow machine.
 fn hasty() -> Limits {
-    let soon = Duration::from_millis(50);
+    let soon = Duration::from_secs(2);
     Limits { handshake: soon, patience: soon, ..Limits::default() }
 }
 

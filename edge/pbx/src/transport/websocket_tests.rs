@@ -151,7 +151,7 @@ async fn a_message_that_is_too_long_closes_the_connection() {
 
 #[tokio::test]
 async fn a_connection_that_says_nothing_of_sip_is_closed() {
-    let limits = Limits { patience: std::time::Duration::from_millis(200), ..Limits::default() };
+    let limits = Limits { patience: std::time::Duration::from_secs(2), ..Limits::default() };
     let mut lab = lab(|folder| NetConfig { limits, ..open_to(folder, &[]) });
     let mut socket = lab.ask(|_| {}).await.unwrap();
     socket.send(Message::text("\r\n\r\n")).await.unwrap();

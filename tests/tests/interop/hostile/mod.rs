@@ -107,7 +107,7 @@ fn refused(appliance: &Appliance, n: usize, port: u16) -> Sipp {
 
 /// The record and the ladder of the one call to a number.
 fn call_to(appliance: &Appliance, n: usize) -> (Value, String) {
-    let call = eventually("the call's end", Duration::from_secs(10), || {
+    let call = eventually("the call's end", || {
         let calls = appliance.json(&["calls", "list"]);
         let mut calls = calls.as_array().expect("calls").iter();
         calls.find(|call| call["to"] == number(n) && !call["ended_ms"].is_null()).cloned()
@@ -314,7 +314,7 @@ fn a_workflow_that_runs_in_circles_is_ended_and_disturbs_nobody() {
     caller.command("hangup", "");
     caller.expect("CALL_CLOSED");
     let call = call_to(&appliance, 1).0["id"].as_str().expect("an id").to_owned();
-    eventually("the end of the execution", Duration::from_secs(10), || {
+    eventually("the end of the execution", || {
         let shown = appliance.json(&["flow", "show", "--call", &call]);
         (shown["execution"]["status"] != "RUNNING").then_some(())
     });
@@ -332,9 +332,7 @@ fn a_number_whose_workflow_is_not_published_is_told_beforehand_and_ends_with_480
     let net = Net::new();
     let appliance = office(net, &numbers(net, &["flow:none", "flow:there@live"]), &["101"]);
     let warned = format!("{} leads to flow:none, which is not published", number(0));
-    eventually("a warning", Duration::from_secs(10), || {
-        appliance.log().contains(&warned).then_some(())
-    });
+    eventually("a warning", || appliance.log().contains(&warned).then_some(()));
     publish(&appliance, "there", &workflow(&[over()]));
     let check = || {
         let file = appliance.config_path();
