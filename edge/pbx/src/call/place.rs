@@ -15,6 +15,7 @@ use offhook_sma::action::LegTag;
 
 use super::best::Outcome;
 use super::bridge::{Again, Attempt, Branch, Diverted, Protection, SILENCE};
+use super::carriers::Carriers;
 use super::identity::{self, Caller, Identity, Source};
 use super::leg::{Leg, LegId, LegMedia, Part, Party, Way, media_address};
 use super::{Call, context, guid};
@@ -276,6 +277,7 @@ impl Call {
             session,
             way: placed.way,
             media: Some(media),
+            carriers: Carriers::default(),
             answered: false,
             confirmed: false,
             digest: placed.digest,
