@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::appliance::{Appliance, addresses, all_went};
 use super::figures::Figure;
 use super::process::{cpu_seconds, pss_kb};
-use super::{Outcome, PCMU, PHONES, SERVER, Size, sip};
+use super::{Outcome, PCMU, PHONES, SERVER, Size, register, sip};
 
 pub(crate) fn start_up(offhook: &Path, folder: &Path, size: &Size) -> Outcome<Figure> {
     let mut times = Vec::new();

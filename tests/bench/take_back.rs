@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::appliance::Appliance;
 use super::figures::Figure;
-use super::{CALLEE, CALLEE_MEDIA, CALLER, CALLER_MEDIA, Outcome, PCMU, PHONES, SERVER, sip};
+use super::{CALLEE, CALLEE_MEDIA, CALLER, CALLER_MEDIA, Outcome, PCMU, PHONES, SERVER, register};
 
 const ENTRY: &str = "+15550100199";
 const CONFIG: &str = r#"

@@ -289,6 +289,9 @@ async fn nobody_puts_through_what_is_not_theirs() {
     first.refer("<sip:102@office.example;method=BYE>");
     sleep(Duration::from_secs(2)).await;
     assert!(scene.net.messages("SIP/2.0 501").iter().any(|(.., m)| m.contains("REFER")));
+    first.refer("<https://office.example/102>");
+    sleep(Duration::from_secs(2)).await;
+    assert!(scene.net.messages("SIP/2.0 416").iter().any(|(.., m)| m.contains("REFER")));
     first.hang_up();
     theirs.hang_up();
     customer.ended().await;

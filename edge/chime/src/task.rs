@@ -9,12 +9,14 @@ pub struct TaskError {
     pub error: String,
     /// In words, or as JSON where AWS gives JSON.
     pub cause: String,
+    /// The HTTP status of a service that refused.
+    pub status: Option<u16>,
 }
 
 impl TaskError {
     /// With a name and words.
     pub(crate) fn new(error: impl Into<String>, cause: impl Into<String>) -> Self {
-        Self { error: error.into(), cause: cause.into() }
+        Self { error: error.into(), cause: cause.into(), status: None }
     }
 
     /// The task is written wrongly: nothing catches it but its own name.

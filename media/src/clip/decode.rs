@@ -1,5 +1,8 @@
 //! Reading WAV, MP3, FLAC and Ogg Vorbis. Blocking and busy: for threads that may be both.
 
+mod riff;
+#[cfg(test)]
+mod riff_tests;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -231,6 +234,7 @@ impl<'a> Decoding<'a> {
             (None, error) => format_error(name, &error.to_string()),
         };
         let source = Box::new(Source { of: source, failed: failed.clone() });
+        let source = riff::readable(source).map_err(|error| unreadable(error.into()))?;
         let mut hint = Hint::new();
         if let Some(extension) = extension {
             hint.with_extension(extension);

@@ -91,6 +91,12 @@ impl EventSender {
         digits.len().min(room)
     }
 
+    /// The key that is down, or goes down next.
+    pub fn digit(&self) -> Option<Digit> {
+        let next = || self.queue.front().map(|pending| pending.digit);
+        self.active.map(|active| active.pending.digit).or_else(next)
+    }
+
     /// When [`Self::poll`] has something to do.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.next

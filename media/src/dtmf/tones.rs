@@ -116,6 +116,11 @@ impl Keypad {
         digits.len().min(room)
     }
 
+    /// The key that is down, or the last one until the silence behind it is over.
+    pub fn digit(&self) -> Option<Digit> {
+        self.queue.front().map(|key| key.digit)
+    }
+
     /// Whether all was heard, the silence behind the last key too.
     pub fn is_idle(&self) -> bool {
         self.next.is_none()

@@ -259,6 +259,11 @@ pub struct PortEvent {
 /// What happened on a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PortEventKind {
+    /// The peer pressed a key. That counts when it is told as [`Self::Digit`].
+    KeyDown {
+        /// Which key.
+        digit: Digit,
+    },
     /// The peer pressed and released a key; once per press. When the key stopped a playback or a
     /// recording, that was told earlier, at the press.
     Digit {

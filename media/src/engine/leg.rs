@@ -100,6 +100,8 @@ pub(super) struct Leg {
     key: Option<KeySpan>,
     /// Timestamp of the peer's last packet of audio.
     newest: Option<u32>,
+    /// A key of the far leg that we pressed already: its sender, its timestamp, its code.
+    pressed_before: Option<(u32, u32, u8)>,
     /// The last event passed on between audio of ours: its sender, its timestamp, and ours.
     passed_on: Option<(u32, u32, u32)>,
     runs: u32,
@@ -192,6 +194,7 @@ impl Leg {
             mouth: None,
             key: None,
             newest: None,
+            pressed_before: None,
             passed_on: None,
             runs: 0,
             last_received: now,

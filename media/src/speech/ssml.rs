@@ -2,7 +2,8 @@
 //! grows.
 //!
 //! > A document is read into plain pieces and written anew. What reaches an engine was made here;
-//! > an entity, a processing instruction or a declaration never does.
+//! > an entity, a processing instruction or a declaration never does. The declaration that a file of
+//! > XML begins with says nothing that is spoken, and is passed over.
 
 use std::fmt::Write as _;
 
@@ -15,7 +16,7 @@ const MAX_VALUE: usize = 200;
 /// What Amazon Polly documents for its standard voices, and the attributes of each. `audio` is not
 /// among them: it would have the engine open files.
 const ELEMENTS: &[(&str, &[&str])] = &[
-    ("speak", &["version", "xml:lang", "xmlns"]),
+    ("speak", &["version", "xml:lang", "xmlns", "xmlns:xsi", "xsi:schemaLocation"]),
     ("break", &["strength", "time"]),
     ("emphasis", &["level"]),
     ("lang", &["xml:lang"]),
@@ -55,9 +56,26 @@ use SsmlError::Broken;
 /// # Errors
 /// See [`SsmlError`].
 pub fn rewrite(text: &str, amazon: bool) -> Result<String, SsmlError> {
-    let mut reader = Reader { rest: text.trim(), out: String::new(), open: Vec::new(), amazon };
+    let mut reader =
+        Reader { rest: without_prolog(text)?, out: String::new(), open: Vec::new(), amazon };
     reader.run()?;
     Ok(reader.out)
+}
+
+/// The root element, without what may stand before it (XML 1.0 §2.8): a byte order mark, the XML
+/// declaration, comments.
+fn without_prolog(text: &str) -> Result<&str, SsmlError> {
+    let mut text = text.trim_start_matches('\u{feff}').trim();
+    let after = |text: &'_ str, end: &str| text.find(end).map(|at| at + end.len());
+    if text.strip_prefix("<?xml").is_some_and(|more| more.starts_with(char::is_whitespace)) {
+        let end = after(text, "?>").ok_or(Broken("the XML declaration does not end"))?;
+        text = text.get(end..).unwrap_or_default().trim_start();
+    }
+    while text.starts_with("<!--") {
+        let end = after(text, "-->").ok_or(Broken("a comment does not end"))?;
+        text = text.get(end..).unwrap_or_default().trim_start();
+    }
+    Ok(text)
 }
 
 struct Reader<'a> {
@@ -78,6 +96,10 @@ impl<'a> Reader<'a> {
             if self.rest.starts_with("<!--") {
                 let end = self.rest.find("-->").ok_or(Broken("a comment does not end"))?;
                 self.rest = self.rest.get(end + 3..).unwrap_or_default();
+            } else if let Some(text) = self.rest.strip_prefix("<![CDATA[") {
+                let (text, rest) = text.split_once("]]>").ok_or(Broken("CDATA does not end"))?;
+                escape(text, &mut self.out);
+                self.rest = rest;
             } else if self.rest.starts_with("<!") || self.rest.starts_with("<?") {
                 return Err(Broken("declarations and instructions are not taken"));
             } else {
@@ -285,6 +307,33 @@ mod tests {
         ] {
             let error = rewrite(text, true).unwrap_err().to_string();
             assert!(error.contains(words), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_document_with_a_prolog_is_spoken_as_the_element_in_it() {
+        // The form of Amazon Polly's developer guide, "Synthesizing an SSML-enhanced document".
+        let speak = "<speak version=\"1.1\" xmlns=\"http://www.w3.org/2001/10/synthesis\" \
+                     xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" \
+                     xsi:schemaLocation=\"http://www.w3.org/2001/10/synthesis synthesis.xsd\" \
+                     xml:lang=\"en-US\">Good morning</speak>";
+        let document = format!("\u{feff}<?xml version=\"1.0\"?>\n<!-- spoken -->\n{speak}\n");
+        assert_eq!(rewrite(&document, true).unwrap(), speak);
+        assert_eq!(
+            rewrite("<speak>a<![CDATA[ R&D <b> ]]>c</speak>", true).unwrap(),
+            "<speak>a R&amp;D &lt;b&gt; c</speak>"
+        );
+        for broken in [
+            "<?xml version=\"1.0\"",
+            "<?xml version=\"1.0\"?>",
+            "<?php x?><speak>a</speak>",
+            "<?xml-stylesheet x?><speak>a</speak>",
+            "<!-- a <speak>b</speak>",
+            "<?xml version=\"1.0\"?><!DOCTYPE x><speak>a</speak>",
+            "<speak><?xml version=\"1.0\"?>a</speak>",
+            "<speak><![CDATA[a</speak>",
+        ] {
+            assert!(rewrite(broken, true).is_err(), "{broken}");
         }
     }
 

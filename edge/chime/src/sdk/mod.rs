@@ -131,7 +131,8 @@ pub(crate) fn failed(prefix: &str, error: AwsError) -> TaskError {
             // Those of the SDK for Java, which Step Functions is built on, all end so.
             let end = if code.ends_with("Exception") { "" } else { "Exception" };
             let cause = format!("{message} (Service: {prefix}, Status Code: {status})");
-            TaskError::new(format!("{prefix}.{code}{end}"), cause)
+            let refused = TaskError::new(format!("{prefix}.{code}{end}"), cause);
+            TaskError { status: Some(status), ..refused }
         }
         AwsError::Http { error: HttpError::TooLarge(_), .. } => too_large(),
         AwsError::Unsendable(words) => TaskError::runtime(words),

@@ -11,12 +11,14 @@ use serde_json::{Map, Value};
 
 use super::carried::{APPLICATION, Carried, TRANSACTION, is_id, is_label};
 use super::deliver::{Deliver, Refusal, Update};
-use super::target::Target;
+use super::target::{Target, bare_number, is_separator};
 
 /// Arguments of one update (the API's own limit).
 const MOST_ARGUMENTS: usize = 20;
 /// Octets of one text in an answer: all of it has to fit 32 kB.
 const MOST_TEXT: usize = 1_024;
+/// Digits of a number of the telephone network; extensions have fewer.
+const SHORTEST: usize = 7;
 /// Parameters that are not passed on to the target.
 const OWN: [&str; 10] = [
     APPLICATION,
@@ -246,9 +248,9 @@ impl<'a> Ask<'a> {
 
     /// Those of the update: whereto, and what else the flow and Connect say of the call.
     fn arguments(&self, usual: Option<&Target>, header: &str) -> Option<BTreeMap<String, String>> {
-        let named = self.parameter("TransferTarget").map(|number| Target {
-            number: number.to_owned(),
-            arn: self.parameter("TransferTargetArn").map(str::to_owned),
+        let named = self.parameter("TransferTarget").map(|number| {
+            let arn = self.parameter("TransferTargetArn").map(str::to_owned);
+            dialled(Target::named(number, arn), self.country_code)
         });
         let target = named.or_else(|| usual.cloned())?;
         let mut arguments = BTreeMap::from([
@@ -278,10 +280,20 @@ impl<'a> Ask<'a> {
     }
 }
 
+/// A target whose number is dialled has its country code; an extension, and what the other end of a
+/// Voice Connector gets, is as it is written.
+fn dialled(target: Target, country_code: &str) -> Target {
+    let digits = target.number.bytes().filter(u8::is_ascii_digit).count();
+    let written = |c: char| c.is_ascii_digit() || is_separator(c);
+    let number = (target.arn.is_none() && digits >= SHORTEST && target.number.chars().all(written))
+        .then(|| e164(&target.number, country_code))
+        .flatten();
+    Target { number: number.unwrap_or(target.number), ..target }
+}
+
 /// A number as carriers show it, in E.164. `None`: it has no digits (anonymous).
 fn e164(text: &str, country_code: &str) -> Option<String> {
-    let text = text.trim();
-    let text = text.strip_prefix("tel:").unwrap_or(text);
+    let text = bare_number(text);
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     if digits.is_empty() || digits.len() > 18 {
         return None;
@@ -302,7 +314,23 @@ fn e164(text: &str, country_code: &str) -> Option<String> {
 
 #[cfg(test)]
 mod number_tests {
-    use super::e164;
+    use super::{Target, dialled, e164};
+
+    #[test]
+    fn a_number_that_is_to_be_dialled_gets_its_country_code_and_an_extension_none() {
+        for (text, arn, wanted) in [
+            ("(855) 555-0111", None, "+18555550111"),
+            ("18555550111", None, "+18555550111"),
+            ("+448555550111", None, "+448555550111"),
+            ("101", None, "101"),
+            ("front-desk", None, "front-desk"),
+            ("connect", None, "connect"),
+            ("8555550111", Some("arn:aws:chime:us-east-1:1:vc/a"), "8555550111"),
+        ] {
+            let target = Target::named(text, arn.map(str::to_owned));
+            assert_eq!(dialled(target, "1").number, wanted, "{text}");
+        }
+    }
 
     #[test]
     fn numbers_are_compared_in_e164_however_the_carrier_writes_them() {
@@ -312,6 +340,9 @@ mod number_tests {
             ("8005550100", "1", Some("+18005550100")),
             ("(800) 555-0100", "1", Some("+18005550100")),
             ("tel:+1-800-555-0100", "1", Some("+18005550100")),
+            ("TEL:+4930123456", "49", Some("+4930123456")),
+            ("\"Ann\" <sip:+18005550100@192.0.2.1:5060;user=phone>", "1", Some("+18005550100")),
+            ("sip:8005550100@192.0.2.1", "1", Some("+18005550100")),
             ("004930123456", "49", Some("+4930123456")),
             ("030 123456", "49", Some("+4930123456")),
             ("anonymous", "1", None),

@@ -62,7 +62,7 @@ pub struct DeliverError {
 impl DeliverError {
     /// Of a service's refusal.
     pub(super) fn of(error: &TaskError) -> Self {
-        Self { refusal: refusal(&error.error), words: error.to_string() }
+        Self { refusal: refusal(error), words: error.to_string() }
     }
 }
 
@@ -204,28 +204,54 @@ async fn leave(pool: &DynamoDbPool, update: &Update, note: &str) -> Result<(), D
     }
 }
 
-/// By the name of an error, whose prefix is the service's.
-fn refusal(error: &str) -> Refusal {
+/// By the name of an error, whose prefix is the service's, and by its status.
+fn refusal(error: &TaskError) -> Refusal {
+    // Told with 400 by some services.
     let passing = [
         "SdkClientException",
         "ThrottledClientException",
         "ThrottlingException",
         "TooManyRequestsException",
-        "ServiceFailureException",
-        "ServiceUnavailableException",
-        "InternalFailureException",
-        "InternalErrorException",
         "RequestThrottledException",
+        "KmsThrottledException",
     ];
-    match error.split_once('.').map_or(error, |(_, name)| name) {
+    let name = error.error.split_once('.').map_or(error.error.as_str(), |(_, name)| name);
+    match (name, error.status) {
         // Of Chime and of Connect.
-        "NotFoundException" | "ResourceNotFoundException" => Refusal::Ended,
-        name if passing.contains(&name)
-            || name.starts_with("Http5")
-            || name.starts_with("Http429") =>
-        {
-            Refusal::Unavailable
-        }
+        ("NotFoundException" | "ResourceNotFoundException", _) => Refusal::Ended,
+        (name, _) if passing.contains(&name) => Refusal::Unavailable,
+        // Each service has names of its own for what goes wrong in it.
+        (_, Some(408 | 429 | 500..)) => Refusal::Unavailable,
         _ => Refusal::Refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::AwsError;
+
+    #[test]
+    fn what_is_told_with_5xx_is_tried_again_whatever_its_name() {
+        for (status, code, wanted) in [
+            (429, "ThrottledClientException", Refusal::Unavailable),
+            (400, "ThrottlingException", Refusal::Unavailable),
+            // Chime, Connect, SQS; a load balancer.
+            (500, "ServiceFailureException", Refusal::Unavailable),
+            (500, "InternalServiceException", Refusal::Unavailable),
+            (503, "ServiceUnavailable", Refusal::Unavailable),
+            (500, "InternalServerError", Refusal::Unavailable),
+            (502, "Http502", Refusal::Unavailable),
+            (404, "NotFoundException", Refusal::Ended),
+            (404, "ResourceNotFoundException", Refusal::Ended),
+            (400, "BadRequestException", Refusal::Refused),
+            (403, "ForbiddenException", Refusal::Refused),
+            (401, "UnauthorizedClientException", Refusal::Refused),
+        ] {
+            let (service, message) = ("connect".to_owned(), "no".to_owned());
+            let refused = AwsError::Refused { service, status, code: code.to_owned(), message };
+            let told = DeliverError::of(&crate::sdk::failed("Connect", refused));
+            assert_eq!(told.refusal, wanted, "{status} {code}");
+        }
     }
 }

@@ -113,7 +113,7 @@ impl Settings {
             return Err(problem("VOICE_CONNECTOR_ARN", format!("{arn:?} is no ARN")));
         }
         let number = self.environment.get("VOICE_CONNECTOR_PHONE_NUMBER");
-        Ok(number.map(|number| Target { number, arn }))
+        Ok(number.map(|number| Target::named(&number, arn)))
     }
 
     /// `WAIT_MUSIC_BUCKET` and `WAIT_MUSIC_KEY`: an object of about five seconds.

@@ -91,7 +91,7 @@ impl Move<'_> {
         let arguments = self.view.arguments();
         let of = |name: &str| arguments.get(name).filter(|text| !text.is_empty()).cloned();
         let target = match of("TransferTarget") {
-            Some(number) => Target { number, arn: of("TransferTargetArn") },
+            Some(number) => Target::named(&number, of("TransferTargetArn")),
             None => match &self.rules.default_target {
                 Some(target) => target.clone(),
                 None => return Err("the update names no TransferTarget".to_owned()),

@@ -17,6 +17,7 @@ use offhook_sma::event::{CallDetails, Direction, EventType, Participant};
 use offhook_sma::session::{Script, Transaction};
 use tokio::sync::mpsc;
 
+use super::carriers::Carriers;
 use super::identity::{self, Caller, Source};
 use super::leg::{self, Leg, LegId, Part, Party, Way};
 use super::origin::CloudOrigin;
@@ -248,6 +249,7 @@ impl First {
             call_id: guid(ids),
             way,
             media: None,
+            carriers: Carriers::default(),
             answered: false,
             confirmed: false,
             digest: None,

@@ -8,7 +8,7 @@ use offhook_sip::header::{HeaderName, Headers, NameAddr};
 use offhook_sip::message::Request;
 use offhook_sip::uri::{Host, HostPort, SipUri, Uri, escape_user};
 
-use super::origin::CloudOrigin;
+use super::origin::{CloudOrigin, unquoted};
 
 /// Where Amazon Connect and our own trunks put the number of who really calls.
 pub(crate) const ORIGINAL_CALLER: &str = "X-Original-Calling-Number";
@@ -76,6 +76,7 @@ impl Caller {
         let user = user.map_or_else(|| ANONYMOUS.to_owned(), |u| number_of(&u));
         let private = wants_privacy(&request.headers) || user.eq_ignore_ascii_case(ANONYMOUS);
         let trusted = matches!(source, Source::Trunk(_));
+        let private = private || (trusted && is_original_withheld(&request.headers));
         let (number, name) = match &source {
             Source::Phone(number) => (number.clone(), known_name.map(str::to_owned).or(said)),
             Source::Trunk(_) | Source::Application(_) => (user, said),
@@ -157,21 +158,31 @@ fn wants_privacy(headers: &Headers) -> bool {
 /// The value may be a number, a URI, or a name and an address; whatever else is no number. A Voice
 /// Connector may bring a number in quotes (captured trace of AWS's sample).
 pub(super) fn original_caller(headers: &Headers) -> Option<String> {
-    let value = headers.text(&HeaderName::Other(ORIGINAL_CALLER.into()))?;
-    let value = value.trim();
-    let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
-    let value = quoted.unwrap_or(value);
-    let addr: Option<NameAddr> = value.parse().ok();
-    let user = addr.as_ref().and_then(|a| match &a.uri {
-        Uri::Other(_) => None,
-        uri => uri.user_decoded(),
-    });
-    let number = number_of(user.as_deref().unwrap_or(value));
+    let number = said_original(headers)?;
     let digits = number.strip_prefix('+').unwrap_or(&number);
     let fits = !digits.is_empty()
         && number.len() <= MAX_NUMBER
         && digits.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'#'));
     fits.then_some(number)
+}
+
+/// Whether who really calls did not say it (`anonymous`, as AWS has it): the number in From is then
+/// one of those that calls are passed on with, and nobody's who calls.
+pub(super) fn is_original_withheld(headers: &Headers) -> bool {
+    let words = ["anonymous", "restricted", "private", "unavailable", "unknown"];
+    let said = said_original(headers);
+    said.is_some_and(|said| words.iter().any(|word| said.eq_ignore_ascii_case(word)))
+}
+
+fn said_original(headers: &Headers) -> Option<String> {
+    let value = headers.text(&HeaderName::Other(ORIGINAL_CALLER.into()))?;
+    let value = unquoted(&value);
+    let addr: Option<NameAddr> = value.parse().ok();
+    let user = addr.as_ref().and_then(|a| match &a.uri {
+        Uri::Other(_) => None,
+        uri => uri.user_decoded(),
+    });
+    Some(number_of(user.as_deref().unwrap_or(value)))
 }
 
 /// Whether a number or name from a phone may be dialled: bounded, and nothing in it that a terminal

@@ -46,6 +46,7 @@ impl Call {
             let _ = leg.session.respond(now, token, status, &Headers::new(), None);
         }
         if let Some(digit) = digit
+            && self.leg(id).is_none_or(|leg| leg.carriers.informed(now, digit))
             && !self.control_by_key(id, digit)
         {
             self.pass_digit(id, digit);

@@ -20,6 +20,7 @@ use offhook_sip::session::{RequestToken, Session};
 use offhook_sip::uri::{Host, Uri};
 use offhook_sma::action::LegTag;
 
+use super::carriers::Carriers;
 use super::passing::Pipe;
 use crate::office::registry::Listed;
 use crate::stack::{DialogGuard, MediaAddress, Target};
@@ -100,6 +101,7 @@ pub(crate) struct Leg {
     pub(crate) session: Session,
     pub(crate) way: Way,
     pub(crate) media: Option<LegMedia>,
+    pub(crate) carriers: Carriers,
     /// Its 2xx went out or came in.
     pub(crate) answered: bool,
     /// A 2xx of ours was acknowledged, or we acknowledged theirs.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use offhook_media::engine::{PlayEnd, PortEvent, PortEventKind};
 
 use super::Call;
-use super::leg::{LegId, Part};
+use super::leg::{Leg, LegId, Part};
 use super::runner::Running;
 use crate::failure::{self, Failure};
 
@@ -15,7 +15,14 @@ impl Call {
         let leg = owner.map(|leg| (leg.id, leg.label));
         let PortEvent { kind, .. } = event;
         match kind {
+            PortEventKind::KeyDown { digit } => {
+                if let Some(leg) = leg.and_then(|(id, _)| self.leg(id)) {
+                    leg.carriers.pressed(now, digit);
+                }
+            }
             PortEventKind::Digit { digit, .. } => {
+                let new = |leg: &mut Leg| leg.carriers.released(now, digit);
+                let leg = leg.filter(|(id, _)| self.leg(*id).is_some_and(new));
                 if let Some((leg, _)) = leg {
                     self.pass_key_in_room(leg, digit);
                     self.on_digit(now, leg, digit);

@@ -34,6 +34,7 @@ mod begin;
 pub(crate) mod best;
 pub(crate) mod bridge;
 mod called_back;
+mod carriers;
 mod cloud;
 mod code;
 mod conference;

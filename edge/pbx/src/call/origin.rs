@@ -96,8 +96,16 @@ impl CloudOrigin {
 
 fn text(headers: &Headers, name: &str, most: usize) -> Option<String> {
     let value = headers.text(&HeaderName::parse(name.as_bytes())?)?;
-    let value = value.trim();
+    let value = unquoted(&value);
     (!value.is_empty() && value.len() <= most).then(|| value.to_owned())
+}
+
+/// A value without the quotes that a Voice Connector puts around some (captured trace of AWS's
+/// sample).
+pub(super) fn unquoted(value: &str) -> &str {
+    let value = value.trim();
+    let inside = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+    inside.map_or(value, str::trim)
 }
 
 /// What may stand in the path of a request to AWS: nothing that would lead it elsewhere.
@@ -129,6 +137,24 @@ mod tests {
     }
 
     #[test]
+    fn a_voice_connector_may_have_put_values_in_quotes() {
+        let arn = "\"arn:aws:connect:us-west-2:111122223333:instance/i-1\"";
+        let lines = [
+            ("X-Transaction-id", "\"t-1\""),
+            ("X-Sip-media-application-id", " \"a-1\" "),
+            (CONTACT, "\"c-1\""),
+            (SOURCE_ARN, arn),
+        ];
+        let origin = CloudOrigin::of(&headers(&lines), &Cloud::default()).unwrap();
+        assert_eq!(origin.transaction_id.as_deref(), Some("t-1"));
+        assert_eq!(origin.sip_media_application_id.as_deref(), Some("a-1"));
+        assert_eq!(
+            (origin.contact_id.as_deref(), origin.instance_id()),
+            (Some("c-1"), Some("i-1"))
+        );
+    }
+
+    #[test]
     fn the_names_of_the_headers_are_the_operators() {
         let names = Cloud { transaction_header: "X-Tx".into(), ..Cloud::default() };
         let of = |name| CloudOrigin::of(&headers(&[(name, "t-1")]), &names);
@@ -157,7 +183,18 @@ mod tests {
 
     #[test]
     fn what_is_no_id_is_no_id() {
-        for value in ["", "../x", "a b", "a/b", "a?b", &"a".repeat(MOST_ID + 1)] {
+        for value in [
+            "",
+            "../x",
+            "a b",
+            "a/b",
+            "a?b",
+            "\"",
+            "\"\"",
+            "\"a",
+            "\"a\"b\"",
+            &"a".repeat(MOST_ID + 1),
+        ] {
             let lines = [("X-Transaction-Id", value), (CONTACT, value)];
             assert_eq!(CloudOrigin::of(&headers(&lines), &Cloud::default()), None, "{value}");
         }

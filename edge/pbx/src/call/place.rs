@@ -15,6 +15,7 @@ use offhook_sma::action::LegTag;
 
 use super::best::Outcome;
 use super::bridge::{Again, Attempt, Branch, Diverted, Protection, SILENCE};
+use super::carriers::Carriers;
 use super::identity::{self, Caller, Identity, Source};
 use super::leg::{Leg, LegId, LegMedia, Part, Party, Way, media_address};
 use super::{Call, context, guid};
@@ -137,9 +138,14 @@ impl Call {
     /// Connector would have carried to us.
     pub(super) fn shown_caller(&self) -> Caller {
         let asked = self.bridging.as_ref().and_then(|b| b.caller_id.clone());
-        let original = self.bridging.as_ref().and_then(|b| identity::original_caller(&b.headers));
-        if original.is_some() {
-            return Caller { original, ..self.caller.clone() };
+        if let Some(headers) = self.bridging.as_ref().map(|b| &b.headers) {
+            let original = identity::original_caller(headers);
+            if original.is_some() {
+                return Caller { original, ..self.caller.clone() };
+            }
+            if identity::is_original_withheld(headers) {
+                return Caller { original, private: true, ..self.caller.clone() };
+            }
         }
         match asked.filter(|number| *number != self.caller.number) {
             Some(number) => {
@@ -276,6 +282,7 @@ impl Call {
             session,
             way: placed.way,
             media: Some(media),
+            carriers: Carriers::default(),
             answered: false,
             confirmed: false,
             digest: placed.digest,

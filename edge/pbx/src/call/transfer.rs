@@ -17,6 +17,7 @@ use offhook_sip::header::{HeaderName, Headers, Replaces};
 use offhook_sip::message::{Request, StatusCode};
 use offhook_sip::refer::{self, Refer};
 use offhook_sip::session::InboundToken;
+use offhook_sip::uri::Uri;
 use offhook_sma::action::LegTag;
 use offhook_sma::session::Transaction;
 use tokio::sync::{mpsc, oneshot};
@@ -217,6 +218,10 @@ impl Call {
         // A trunk that could refer our calls could make us dial.
         let Party::Phone(extension) = &leg.party else { return Err(StatusCode::FORBIDDEN) };
         let refer = Refer::of(request).map_err(refer::ReferError::status)?;
+        if matches!(refer.target.uri, Uri::Other(_)) {
+            // RFC 3261 §21.4.14: neither sip nor tel.
+            return Err(StatusCode::UNSUPPORTED_URI_SCHEME);
+        }
         if !identity::is_plain(&user_of(&refer.target.uri)) {
             return Err(StatusCode::BAD_REQUEST);
         }

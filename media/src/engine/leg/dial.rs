@@ -18,7 +18,37 @@ pub(super) enum Dialling {
     Tones(Keypad),
 }
 
+impl Dialling {
+    /// The key that is down, or goes down next.
+    fn digit(&self) -> Option<Digit> {
+        match self {
+            Self::Events(sender) => sender.digit(),
+            Self::Tones(keypad) => keypad.digit(),
+        }
+    }
+}
+
 impl Leg {
+    /// Whether we press this key now: told of it otherwise, we are ahead of the far leg's media.
+    pub(super) fn dials(&self, key: Digit) -> bool {
+        self.digits.as_ref().is_some_and(|dialling| dialling.digit() == Some(key))
+    }
+
+    /// A packet of the far leg comes while we press keys. One that is a part of the key that we press
+    /// is not taken for another when it outlasts ours.
+    pub(super) fn talks_over(&mut self, media: &Media, buffer: &Buffer) {
+        let Some((ssrc, timestamp, code)) = key_of(media, buffer) else { return };
+        if Digit::from_event(code).is_some_and(|key| self.dials(key)) {
+            self.pressed_before = Some((ssrc, timestamp, code));
+        }
+    }
+
+    /// Whether it is a part of that key.
+    #[inline]
+    pub(super) fn was_pressed(&self, media: &Media, buffer: &Buffer) -> bool {
+        self.pressed_before.is_some() && self.pressed_before == key_of(media, buffer)
+    }
+
     pub(in crate::engine) fn send_digits(
         &mut self,
         now: Instant,
@@ -114,6 +144,12 @@ impl Leg {
         };
         self.seal(place, media.marker, events.send_pt, buffer, range)
     }
+}
+
+/// Sender, timestamp and code of the key that this is a part of.
+fn key_of(media: &Media, buffer: &Buffer) -> Option<(u32, u32, u8)> {
+    let code = buffer.get(media.payload.start).filter(|_| media.is_event())?;
+    Some((media.ssrc, media.timestamp, *code))
 }
 
 /// What came of [`Leg::dial`].

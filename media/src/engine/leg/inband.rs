@@ -143,7 +143,7 @@ impl Leg {
     pub(in crate::engine) fn take_over(&mut self, now: Instant, key: Digit) -> bool {
         let takes = self.stream.as_ref().is_some_and(|s| s.send && s.telephone_event.is_some())
             && self.player.is_none();
-        if takes {
+        if takes && !self.dials(key) {
             self.send_digits(now, &[key], PASSED, PASSED / 2);
             self.attention = true;
         }

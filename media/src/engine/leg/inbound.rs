@@ -174,6 +174,7 @@ impl Leg {
     pub(super) fn on_key(&mut self, now: Instant, event: KeyEvent) {
         match event {
             KeyEvent::Pressed(digit, timestamp) => {
+                self.tell(PortEventKind::KeyDown { digit });
                 let control = self.player.as_ref().and_then(|player| player.key(digit));
                 self.for_playback = control.is_some();
                 if let Some(control) = control {

@@ -27,10 +27,15 @@ impl Leg {
         }
         let stream = self.stream.as_deref()?;
         if !stream.send || self.player.is_some() || self.digits.is_some() {
+            self.talks_over(media, buffer);
             return None;
         }
         let (codec, send_pt) = (stream.codec, stream.send_pt);
         let source = Source::Relay(media.ssrc);
+        if self.was_pressed(media, buffer) {
+            self.out.withhold(source, media.sequence);
+            return None;
+        }
         let (mut timestamp, mut payload) = (media.timestamp, media.payload.clone());
         let payload_type = match media.kind {
             Kind::Audio(_)

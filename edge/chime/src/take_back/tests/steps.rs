@@ -25,6 +25,20 @@ fn the_desk_moves_the_caller_on_and_hands_him_back() {
 }
 
 #[test]
+fn a_target_is_called_however_its_number_is_written() {
+    for written in [" +12065550177 ", "+1 (206) 555-0177", "tel:+1-206-555-0177"] {
+        let pool = Memory::of(1);
+        let mut call = Service::at_connect(&pool, rules(), "t1");
+        expect(
+            &call.update(json!({"Transfer": "true", "TransferTarget": written})),
+            ["hang up leg-b1"],
+        );
+        let called = shown(&call.other_hangs_up()).unwrap().concat();
+        assert!(called.contains("call PSTN +12065550177 "), "{written}: {called}");
+    }
+}
+
+#[test]
 fn an_update_that_makes_no_sense_leaves_the_caller_where_he_is() {
     let pool = Memory::of(1);
     for arguments in [

@@ -202,6 +202,7 @@ fn a_missing_permission_is_no_problem_but_named() {
     let denied = offhook_chime::TaskError {
         error: "ChimeSdkVoice.AccessDeniedException".to_owned(),
         cause: "not authorized".to_owned(),
+        status: Some(403),
     };
     trunk(&mut facts).numbers = Some(Err(denied));
     let found = the_one(&config("", "udp"), &facts);

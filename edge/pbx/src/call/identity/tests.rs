@@ -121,6 +121,15 @@ fn who_wants_to_stay_unknown_is_shown_to_nobody() {
     let asserted = id.headers.text(&HeaderName::PAssertedIdentity).unwrap();
     assert_eq!(asserted, "<sip:+15559990000@192.0.2.1>");
     assert!(!trunk_caller("Privacy: none\r\n").private);
+    // Whose call it was did not say so: our own number, which came with it, is not the caller's.
+    for withheld in ["anonymous", "\"Anonymous\" <sip:anonymous@anonymous.invalid>", "Restricted"] {
+        let caller = trunk_caller(&format!("X-Original-Calling-Number: {withheld}\r\n"));
+        assert_eq!((caller.number.as_str(), caller.shown()), ("+15550001111", "anonymous"));
+        let id = toward_phone(&caller, caller.shown_name(), &host());
+        assert!(!format!("{:?}", id.from).contains("1111"), "{}", id.from);
+    }
+    let claim = invite("X-Original-Calling-Number: anonymous\r\n");
+    assert!(!Caller::of(&claim, Source::Phone("102".into()), None).private);
     // Connect said whose call it is; that number is meant for the phone.
     let handed_back = trunk_caller("Privacy: id\r\nX-Original-Calling-Number: +15551234567\r\n");
     assert_eq!(handed_back.shown(), "+15551234567");

@@ -14,7 +14,8 @@ fn a_key_is_told_once_when_released() {
     }
     let digit = Digit::from_char('7').unwrap();
     let told = PortEventKind::Digit { digit, duration: ms(100) };
-    assert_eq!(a.heard(), [PortEventKind::FirstPacket { from: a.peer }, told]);
+    let first = PortEventKind::FirstPacket { from: a.peer };
+    assert_eq!(a.heard(), [first, PortEventKind::KeyDown { digit }, told]);
     assert!(!a.leg.wants_ticks());
 }
 
@@ -75,7 +76,8 @@ fn a_key_that_controls_a_prompt_is_told_to_nobody_else() {
         |made: &[(RtpView, Vec<u8>)]| made.iter().all(|(_, p)| p.iter().all(|&b| b == 0xff));
     assert!(paused.len() == 5 && quiet(&paused));
     a.receive(&key(101, 2, 5, true));
-    assert_eq!(a.heard(), [PortEventKind::FirstPacket { from: a.peer }]);
+    let first = PortEventKind::FirstPacket { from: a.peer };
+    assert_eq!(a.heard(), [first, PortEventKind::KeyDown { digit: five }]);
     // Another key does what it did.
     a.leg.keys = EventReceiver::default();
     a.receive(&key(101, 300, 1, true));
@@ -119,6 +121,31 @@ fn digits_are_sent_with_the_peers_payload_type_and_told_when_done() {
     assert_eq!(made[7].0.timestamp.wrapping_sub(made[0].0.timestamp), 1280);
     assert_eq!(a.heard(), [PortEventKind::DigitsSent]);
     assert!(!a.leg.wants_ticks());
+}
+
+#[test]
+fn a_key_that_we_press_is_not_pressed_again_by_what_the_far_leg_says_of_it() {
+    for wide in [false, true] {
+        let (mut a, mut b) = ends();
+        if wide {
+            b.change(|s| (s.codec, s.send_pt, s.recv_pt) = (Codec::G722, 9, 9));
+        }
+        let at = |a: &mut Bench, b: &mut Bench, n: u16, code| {
+            let passed = a.through(b, &key(101, n, code, false));
+            a.now += ms(20);
+            passed.is_some()
+        };
+        let seven = Digit::from_char('7').unwrap();
+        b.leg.send_digits(b.now, &[seven], ms(60), ms(60));
+        let mut pressed = 0;
+        for n in 0..20 {
+            assert!(!at(&mut a, &mut b, n, 7), "packet {n}");
+            pressed += b.made(ms(20)).iter().filter(|(view, _)| view.payload_type == 101).count();
+        }
+        assert_eq!(pressed, 5);
+        // Another key is another one, and so is the same one pressed anew.
+        assert!(at(&mut a, &mut b, 21, 8));
+    }
 }
 
 #[test]
