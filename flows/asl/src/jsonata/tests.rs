@@ -2,6 +2,7 @@ mod equivalence;
 mod hostile;
 mod parsing;
 mod parts;
+mod regexes;
 
 use super::*;
 use crate::scope::{Entropy, Variables};

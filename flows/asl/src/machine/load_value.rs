@@ -120,6 +120,12 @@ impl Loader {
             }
             return None;
         };
+        if text != text.trim() {
+            let message =
+                "An expression begins with `{%` and ends with `%}`, with no blanks around.";
+            let suggestion = Some(format!("write \"{}\"", text.trim()));
+            self.report.not_any_more(at, Code::InvalidJsonata, message.to_owned(), suggestion);
+        }
         match Expression::parse(inner.trim()) {
             Ok(expression) => {
                 self.assigned_nowhere(at, expression.variable(), "");
@@ -294,7 +300,8 @@ impl Loader {
         }
     }
 
-    /// Tells of an operator that Step Functions does not have yet.
+    /// Tells of an operator that Step Functions does not have yet, and of a regular expression that
+    /// is none.
     fn newer(&mut self, at: &str, expression: &Expression) {
         if let Some(Newer { operator, instead }) = expression.newer() {
             let message = format!(
@@ -304,8 +311,12 @@ impl Loader {
                 at,
                 Code::InvalidJsonata,
                 message,
-                format!("write `{instead}`"),
+                Some(format!("write `{instead}`")),
             );
+        }
+        if let Some(wrong) = expression.bad_regex() {
+            let message = format!("JSONata: {wrong}");
+            self.report.not_any_more(at, Code::InvalidJsonata, message, None);
         }
     }
 

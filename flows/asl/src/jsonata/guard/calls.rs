@@ -37,11 +37,11 @@ fn measured(guard: &str, arg: AstNode) -> AstNode {
     if is_constant && is_bound { call(guard, arg) } else { wrapped(guard, arg) }
 }
 
-fn function(name: &str, args: Vec<AstNode>) -> AstNode {
+pub(super) fn function(name: &str, args: Vec<AstNode>) -> AstNode {
     AstNode::Function { name: name.to_owned(), args, is_builtin: true }
 }
 
-fn assign(name: &str, value: AstNode) -> AstNode {
+pub(super) fn assign(name: &str, value: AstNode) -> AstNode {
     AstNode::Binary {
         op: BinaryOp::ColonEqual,
         lhs: Box::new(AstNode::Variable(name.to_owned())),
@@ -49,13 +49,13 @@ fn assign(name: &str, value: AstNode) -> AstNode {
     }
 }
 
-fn lambda(params: Vec<String>, body: AstNode) -> AstNode {
+pub(super) fn lambda(params: Vec<String>, body: AstNode) -> AstNode {
     AstNode::Lambda { params, body: Box::new(body), signature: None, thunk: false }
 }
 
 impl Guard {
     /// A name no expression can write.
-    fn fresh(&mut self) -> String {
+    pub(super) fn fresh(&mut self) -> String {
         self.made += 1;
         format!("guard:{}", self.made)
     }
@@ -88,7 +88,14 @@ impl Guard {
         mut args: Vec<AstNode>,
         is_builtin: bool,
     ) -> AstNode {
-        let guard = guarded(&name).filter(|_| is_builtin && !self.is_bound(&name));
+        let is_language = is_builtin && !self.is_bound(&name);
+        let of_texts = matches!(name.as_str(), "contains" | "split");
+        if is_language && of_texts && args.iter().take(2).any(|arg| self.may_match(arg)) {
+            let is_part = args.iter().any(|arg| matches!(arg, AstNode::Placeholder));
+            self.names.insert(name.clone());
+            return if is_part { self.partial(name, args) } else { self.matching(&name, args) };
+        }
+        let guard = guarded(&name).filter(|_| is_language);
         let Some((guard, _)) = guard else {
             self.names.insert(name.clone());
             return AstNode::Function { name, args, is_builtin };
@@ -204,7 +211,7 @@ impl Guard {
         let lhs = self.node(lhs);
         match rhs {
             AstNode::Function { name, args, is_builtin: true }
-                if guarded(&name).is_some()
+                if (guarded(&name).is_some() || name == "contains")
                     && !self.is_bound(&name)
                     && !args.iter().any(|arg| matches!(arg, AstNode::Placeholder)) =>
             {
