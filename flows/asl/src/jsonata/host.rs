@@ -85,6 +85,8 @@ pub(super) mod guards {
     pub(in super::super) const DISTINCT: &str = "guard:distinct";
     /// A date picture, if its widths are sane; of a number the whole part.
     pub(in super::super) const PICTURE: &str = "guard:picture";
+    /// A number, rounded half to even, as `$formatBase` does before it writes one.
+    pub(in super::super) const WHOLE: &str = "guard:whole";
     /// `(into, part)`: the part, if it fits between the characters or items of `into`.
     pub(in super::super) const FIT: &str = "guard:fit";
     /// Whether a name is a variable's.
@@ -267,6 +269,12 @@ fn install_guards(evaluator: &mut Host<'_>, world: &Rc<World>) -> Result<()> {
             },
             Some(_) => Ok(value),
         }
+    })?;
+    evaluator.register_fn(guards::WHOLE, |arguments: &[JValue]| {
+        Ok(match at(arguments, 0) {
+            JValue::Number(number) => JValue::Number(number.round_ties_even()),
+            other => other,
+        })
     })?;
     let of = Rc::clone(world);
     evaluator.register_fn(guards::FIT, move |arguments: &[JValue]| {

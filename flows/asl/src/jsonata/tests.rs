@@ -176,6 +176,19 @@ fn step_functions_own_functions() {
 }
 
 #[test]
+fn a_number_is_rounded_half_to_even_before_it_is_written_in_another_base() {
+    for (source, expected) in [
+        ("$formatBase(254.5, 10)", json!("254")),
+        ("$formatBase(255.5, 16)", json!("100")),
+        ("$formatBase(-2.5)", json!("-2")),
+        ("$map([1.5, 2.5], $formatBase(?, 2))", json!(["10", "10"])),
+        ("2.5 ~> $formatBase(2)", json!("10")),
+    ] {
+        assert_eq!(value(source), expected, "{source}");
+    }
+}
+
+#[test]
 fn the_clock_is_the_scopes() {
     for (source, expected) in [
         ("$now()", json!("2025-03-21T12:00:00.500Z")),

@@ -159,7 +159,9 @@ impl Loader {
         if self.variables.iter().any(|scope| scope.contains(name)) {
             return;
         }
-        let near = self.variables.iter().flatten().map(String::as_str);
+        // In JSONata there is one more, which nobody assigns.
+        let states = meant.is_empty().then_some("states");
+        let near = self.variables.iter().flatten().map(String::as_str).chain(states);
         let suggestion = match (super::fields::nearest(name, near), meant) {
             (Some(near), _) => Some(format!("did you mean '${near}'?")),
             (None, "") => None,
@@ -170,8 +172,9 @@ impl Loader {
     }
 
     pub(super) fn bad_path(&mut self, at: &str, code: Code, text: &str, error: &PathError) {
-        let message = format!("'{text}': {error}.");
-        self.report.error_with(at, code, message, error.suggestion.clone());
+        let message = format!("'{text}': {} (at character {}).", error.message, error.position + 1);
+        let suggestion = error.suggestion.as_ref().map(|meant| format!("did you mean `{meant}`?"));
+        self.report.error_with(at, code, message, suggestion);
     }
 
     pub(super) fn selector(&mut self, object: &Object<'_>, name: &str) -> Selector {

@@ -6,7 +6,7 @@ use jsonata_core::ast::{AstNode, BinaryOp};
 
 /// The built-ins that can build or walk without bound: name, guard of the arguments, and how many
 /// arguments one takes when it is handed on as a value.
-const GUARDED: [(&str, &str, usize); 16] = [
+const GUARDED: [(&str, &str, usize); 17] = [
     ("string", guards::BUILD, 1),
     ("join", guards::BUILD, 2),
     ("replace", guards::BUILD, 4),
@@ -23,6 +23,7 @@ const GUARDED: [(&str, &str, usize); 16] = [
     ("fromMillis", guards::PICTURE, 3),
     ("toMillis", guards::PICTURE, 2),
     ("now", guards::PICTURE, 2),
+    ("formatBase", guards::WHOLE, 2),
 ];
 
 fn guarded(name: &str) -> Option<(&'static str, usize)> {
@@ -33,7 +34,7 @@ fn guarded(name: &str) -> Option<(&'static str, usize)> {
 fn measured(guard: &str, arg: AstNode) -> AstNode {
     let is_constant =
         matches!(arg, AstNode::Number(_) | AstNode::String(_) | AstNode::Unary { .. });
-    let is_bound = matches!(guard, guards::WIDTH | guards::PICTURE);
+    let is_bound = matches!(guard, guards::WIDTH | guards::PICTURE | guards::WHOLE);
     if is_constant && is_bound { call(guard, arg) } else { wrapped(guard, arg) }
 }
 
