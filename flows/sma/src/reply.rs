@@ -69,13 +69,8 @@ impl Reply {
             if actions.len() > MAX_ACTIONS {
                 return Err(ReplyError::TooManyActions);
             }
-            for action in actions {
-                let name = action.get("Type").and_then(Value::as_str).unwrap_or_default();
-                if !KNOWN_ACTIONS.contains(&name) {
-                    return Err(ReplyError::UnsupportedAction(name.to_owned()));
-                }
-                // A parameter that is null was not given.
-                drop_nulls(action);
+            for (action, number) in actions.iter_mut().zip(1..) {
+                complete(action, number)?;
             }
         }
         serde_json::from_value(value).map_err(|e| ReplyError::Unreadable(e.to_string()))
@@ -98,6 +93,27 @@ impl Reply {
             _ => Err(ReplyError::AttributesTooLong),
         }
     }
+}
+
+/// An action as it is read: a parameter that is null was not given, and `Parameters` need not be.
+fn complete(action: &mut Value, number: usize) -> Result<(), ReplyError> {
+    let Value::Object(members) = action else {
+        return Err(ReplyError::Unreadable(format!("Action {number} is not an object.")));
+    };
+    match members.get("Type") {
+        Some(Value::String(name)) if KNOWN_ACTIONS.contains(&name.as_str()) => {}
+        Some(Value::String(name)) => return Err(ReplyError::UnsupportedAction(name.clone())),
+        Some(_) => {
+            return Err(ReplyError::Unreadable(format!(
+                "The Type of action {number} is not text."
+            )));
+        }
+        None => return Err(ReplyError::Unreadable(format!("Action {number} has no Type."))),
+    }
+    members.values_mut().for_each(drop_nulls);
+    members.retain(|_, value| !value.is_null());
+    members.entry("Parameters").or_insert_with(|| Value::Object(Map::new()));
+    Ok(())
 }
 
 fn drop_nulls(value: &mut Value) {

@@ -162,3 +162,30 @@ fn listening_reports_what_fits_and_flushes_the_rest() {
     assert_eq!(c.expired(now + Duration::from_secs(1)), Verdict::Waiting);
     assert_eq!(c.expired(now + Duration::from_secs(5)), Verdict::Accepted("9".into()));
 }
+
+#[test]
+fn an_item_of_the_list_that_is_no_action_is_told_by_its_number() {
+    for (item, wanted) in [
+        (r#""Hangup""#, "Error while reading actions list. Action 2 is not an object."),
+        ("null", "Error while reading actions list. Action 2 is not an object."),
+        ("{}", "Error while reading actions list. Action 2 has no Type."),
+        (r#"{"Type": 5}"#, "Error while reading actions list. The Type of action 2 is not text."),
+    ] {
+        let list = format!(r#"[{{"Type": "Hangup"}}, {item}]"#);
+        let text = format!(r#"{{"SchemaVersion": "1.0", "Actions": {list}}}"#);
+        assert_eq!(Reply::parse(text.as_bytes()).unwrap_err().to_string(), wanted);
+    }
+}
+
+#[test]
+fn an_action_without_parameters_is_one_whose_parameters_are_not_given() {
+    for parameters in ["", r#", "Parameters": null"#, r#", "Parameters": {}"#] {
+        let list =
+            format!(r#"[{{"Type": "Hangup"{parameters}}}, {{"Type": "Speak"{parameters}}}]"#);
+        let text = format!(r#"{{"SchemaVersion": "1.0", "Actions": {list}}}"#);
+        let actions = Reply::parse(text.as_bytes()).unwrap().actions.unwrap();
+        assert!(matches!(actions[0], Action::Hangup(_)), "{actions:?}");
+        let told = actions[1].check("+15551230000").unwrap_err();
+        assert_eq!(told.message, "Text is a required parameter.");
+    }
+}

@@ -105,7 +105,10 @@ fn line(file: &Path, problem: &Problem) -> String {
         Severity::Error => "error",
         Severity::Warning => "warning",
     };
-    let mut text = format!("{place}: {kind}: {} ({})", problem.message, problem.path);
+    let mut text = format!("{place}: {kind}: {}", problem.message);
+    if !problem.path.is_empty() {
+        text.push_str(&format!(" ({})", problem.path));
+    }
     if let Some(suggestion) = &problem.suggestion {
         text.push_str(&format!("\n    {suggestion}"));
     }

@@ -11,6 +11,7 @@
 //! > value (`$map(xs, $pad)`, which becomes `$map(xs, function($a,$b,$c){$pad($a,$b,$c)})`).
 
 mod calls;
+mod matchers;
 
 use super::Newer;
 use super::host::guards;
@@ -24,14 +25,17 @@ pub(super) struct Guarded {
     /// The variables and functions in it.
     pub(super) names: BTreeSet<String>,
     pub(super) newer: Option<Newer>,
+    /// What is wrong with a regular expression in it.
+    pub(super) bad_regex: Option<String>,
 }
 
 /// `tree` with its guards.
 pub(super) fn guarded(tree: AstNode) -> Guarded {
     let (bound, names) = (vec![BTreeSet::new()], BTreeSet::new());
-    let mut guard = Guard { bound, names, newer: None, made: 0 };
+    let mut guard = Guard { bound, names, newer: None, bad_regex: None, made: 0 };
     let tree = guard.node(tree);
-    Guarded { tree, names: guard.names, newer: guard.newer }
+    let Guard { names, newer, bad_regex, .. } = guard;
+    Guarded { tree, names, newer, bad_regex }
 }
 
 /// The names of `$a.b.c`, if the tree is that and nothing else.
@@ -102,6 +106,7 @@ struct Guard {
     bound: Vec<BTreeSet<String>>,
     names: BTreeSet<String>,
     newer: Option<Newer>,
+    bad_regex: Option<String>,
     /// How many variables the guards have made.
     made: usize,
 }
@@ -218,6 +223,7 @@ impl Guard {
                 update: self.boxed(*update),
                 delete: delete.map(|fields| self.boxed(*fields)),
             },
+            AstNode::Regex { pattern, flags } => self.regex(pattern, flags),
             other => other,
         }
     }

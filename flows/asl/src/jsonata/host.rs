@@ -2,6 +2,7 @@
 
 use super::limits::{self, MEMORY};
 use super::needs::Needs;
+use super::regex::matching::{self, Patterns};
 use super::trace::Notes;
 use crate::digest;
 use crate::scope::{Entropy, Scope};
@@ -22,6 +23,7 @@ pub(super) struct World {
     /// The variables that are bound.
     assigned: BTreeSet<String>,
     pub(super) notes: RefCell<Notes>,
+    patterns: Patterns,
 }
 
 impl World {
@@ -33,6 +35,7 @@ impl World {
             built: Cell::new(0),
             assigned,
             notes: RefCell::default(),
+            patterns: Patterns::default(),
         }
     }
 
@@ -82,12 +85,22 @@ pub(super) mod guards {
     pub(in super::super) const DISTINCT: &str = "guard:distinct";
     /// A date picture, if its widths are sane; of a number the whole part.
     pub(in super::super) const PICTURE: &str = "guard:picture";
+    /// A number, rounded half to even, as `$formatBase` does before it writes one.
+    pub(in super::super) const WHOLE: &str = "guard:whole";
     /// `(into, part)`: the part, if it fits between the characters or items of `into`.
     pub(in super::super) const FIT: &str = "guard:fit";
     /// Whether a name is a variable's.
     pub(in super::super) const IS_ASSIGNED: &str = "guard:assigned";
     /// Whether it is a function.
     pub(in super::super) const IS_FUNCTION: &str = "guard:function";
+    /// `(pattern, flags, text, from, is first)`: see [`super::Patterns::search`].
+    pub(in super::super) const SEARCH: &str = "guard:search";
+    /// `(object, name)`: a member.
+    pub(in super::super) const PART: &str = "guard:part";
+    /// `(text, found)`: whether a matcher found something.
+    pub(in super::super) const HAS: &str = "guard:has";
+    /// `(text, matches, limit)`: what is between matches.
+    pub(in super::super) const CUT: &str = "guard:cut";
 }
 
 /// The names of the functions that take notes: see [`super::trace`].
@@ -257,6 +270,12 @@ fn install_guards(evaluator: &mut Host<'_>, world: &Rc<World>) -> Result<()> {
             Some(_) => Ok(value),
         }
     })?;
+    evaluator.register_fn(guards::WHOLE, |arguments: &[JValue]| {
+        Ok(match at(arguments, 0) {
+            JValue::Number(number) => JValue::Number(number.round_ties_even()),
+            other => other,
+        })
+    })?;
     let of = Rc::clone(world);
     evaluator.register_fn(guards::FIT, move |arguments: &[JValue]| {
         let places = match at(arguments, 0) {
@@ -278,6 +297,12 @@ fn install_guards(evaluator: &mut Host<'_>, world: &Rc<World>) -> Result<()> {
         let assigned = at(arguments, 0).as_str().is_some_and(|name| of.assigned.contains(name));
         Ok(JValue::from(assigned))
     })?;
+    let of = Rc::clone(world);
+    evaluator
+        .register_fn(guards::SEARCH, move |arguments: &[JValue]| of.patterns.search(arguments))?;
+    evaluator.register_fn(guards::PART, matching::part)?;
+    evaluator.register_fn(guards::HAS, matching::has)?;
+    evaluator.register_fn(guards::CUT, matching::cut)?;
     evaluator.register_fn(guards::IS_FUNCTION, |arguments: &[JValue]| {
         Ok(JValue::from(at(arguments, 0).is_function()))
     })

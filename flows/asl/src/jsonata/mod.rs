@@ -17,6 +17,7 @@ mod guard;
 mod host;
 mod limits;
 mod needs;
+mod regex;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -60,6 +61,7 @@ pub struct Expression {
     /// `$states.input.a.b`: read without the evaluator, so that numbers stay as they are.
     plain: Option<Vec<String>>,
     newer: Option<Newer>,
+    bad_regex: Option<String>,
 }
 
 /// An operator that JSONata has since 2.1, which the 2.0.6 of Step Functions does not.
@@ -90,7 +92,8 @@ impl Expression {
             let message = format!("the expression is longer than {} bytes", limits::MOST_SOURCE);
             return Err(ExpressionError { message });
         }
-        let tree = catch_unwind(AssertUnwindSafe(|| jsonata_core::parser::parse(source)))
+        let readable = regex::literals::escaped(source);
+        let tree = catch_unwind(AssertUnwindSafe(|| jsonata_core::parser::parse(&readable)))
             .map_err(|_| "the expression cannot be parsed".to_owned())
             .and_then(|parsed| parsed.map_err(|error| error.to_string()))
             .map_err(|message| ExpressionError { message })?;
@@ -104,9 +107,10 @@ impl Expression {
             return Err(ExpressionError { message });
         }
         let plain = guard::plain_path(&tree);
-        let guard::Guarded { tree, names, newer } = guard::guarded(tree);
+        let guard::Guarded { tree, names, newer, bad_regex } = guard::guarded(tree);
         let needs = Arc::new(needs::Needs::of(&tree));
-        Ok(Self { source: source.to_owned(), tree: Arc::new(tree), names, needs, plain, newer })
+        let (source, tree) = (source.to_owned(), Arc::new(tree));
+        Ok(Self { source, tree, names, needs, plain, newer, bad_regex })
     }
 
     /// The text between `{%` and `%}`, without blanks around it.
@@ -118,6 +122,12 @@ impl Expression {
     /// may be there is for who takes the expression in.
     pub fn newer(&self) -> Option<Newer> {
         self.newer
+    }
+
+    /// What is wrong with a regular expression in it, in one sentence. It fails when it is reached,
+    /// or is read as it was meant here before.
+    pub fn bad_regex(&self) -> Option<&str> {
+        self.bad_regex.as_deref()
     }
 
     /// The variables and functions it names, without the `$`: `states` among them.

@@ -2,6 +2,7 @@ mod equivalence;
 mod hostile;
 mod parsing;
 mod parts;
+mod regexes;
 
 use super::*;
 use crate::scope::{Entropy, Variables};
@@ -172,6 +173,19 @@ fn step_functions_own_functions() {
     assert!(evaluate("$hash('abc', 'md5')").is_err());
     assert!(evaluate("$parse('{')").is_err());
     assert!(evaluate("$partition([1], 'x')").unwrap_err().cause.contains("T0410"));
+}
+
+#[test]
+fn a_number_is_rounded_half_to_even_before_it_is_written_in_another_base() {
+    for (source, expected) in [
+        ("$formatBase(254.5, 10)", json!("254")),
+        ("$formatBase(255.5, 16)", json!("100")),
+        ("$formatBase(-2.5)", json!("-2")),
+        ("$map([1.5, 2.5], $formatBase(?, 2))", json!(["10", "10"])),
+        ("2.5 ~> $formatBase(2)", json!("10")),
+    ] {
+        assert_eq!(value(source), expected, "{source}");
+    }
 }
 
 #[test]

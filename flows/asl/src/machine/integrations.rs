@@ -4,6 +4,7 @@
 
 use super::fields::nearest;
 use super::resource::{Pattern, Resource};
+use super::sdk::{ALIASES, SERVICES};
 
 /// A service with its actions, and the patterns besides request and response.
 struct Known {
@@ -60,6 +61,8 @@ const OTHERS: [&str; 13] = [
 pub(super) enum Doubt {
     /// AWS has no such integration.
     Wrong(String, Option<String>),
+    /// The same, which was not told always.
+    WrongNow(String, Option<String>),
     /// None that we know of.
     Unknown(String, Option<String>),
 }
@@ -71,10 +74,11 @@ fn meant(name: Option<&str>) -> Option<String> {
 /// Looks a resource up.
 pub(super) fn doubt(resource: &Resource) -> Option<Doubt> {
     let Resource::Service { service, action, pattern, .. } = resource else { return None };
-    if service.starts_with("aws-sdk:") {
+    if let Some(service) = service.strip_prefix("aws-sdk:") {
         let message = format!("An aws-sdk integration has no {} pattern.", words(*pattern));
         let synchronous = matches!(pattern, Pattern::Sync | Pattern::Sync2);
-        return synchronous.then_some(Doubt::Wrong(message, None));
+        let wrong = synchronous.then_some(Doubt::Wrong(message, None));
+        return wrong.or_else(|| sdk_doubt(service, action));
     }
     let Some(known) = KNOWN.iter().find(|known| known.service == service) else {
         if OTHERS.contains(&service.as_str()) {
@@ -97,6 +101,35 @@ pub(super) fn doubt(resource: &Resource) -> Option<Doubt> {
         return Some(Doubt::Wrong(message, None));
     }
     None
+}
+
+/// Of `arn:aws:states:::aws-sdk:service:action`: services are in lower case, actions in camel case.
+fn sdk_doubt(service: &str, action: &str) -> Option<Doubt> {
+    let lower = service.to_lowercase();
+    if service != lower {
+        let message =
+            format!("'{service}' is not a service of aws-sdk: their names are lower case.");
+        return Some(Doubt::WrongNow(message, meant(Some(&lower))));
+    }
+    let mut chars = action.chars();
+    let first = chars.next().filter(char::is_ascii_uppercase);
+    if let Some(first) = first {
+        let camel = format!("{}{}", first.to_ascii_lowercase(), chars.as_str());
+        let message = format!("'{action}' is not an action of aws-sdk: theirs are in camel case.");
+        return Some(Doubt::WrongNow(message, meant(Some(&camel))));
+    }
+    if let Some((_, actions)) = SERVICES.iter().find(|known| known.0 == service) {
+        let message = format!("aws-sdk:{service} has no action '{action}' that is known here.");
+        let near = nearest(action, actions.iter().copied());
+        let is_known = actions.contains(&action);
+        return (!is_known).then(|| Doubt::Unknown(message, meant(near)));
+    }
+    let is_near = |name: &str| name.len() > 3 && strsim::damerau_levenshtein(service, name) == 1;
+    let near = SERVICES.iter().map(|known| known.0).find(|name| is_near(name));
+    let alias = ALIASES.iter().find(|alias| alias.0 == service).map(|alias| alias.1);
+    let near = near.or(alias)?;
+    let message = format!("'{service}' is not a service of aws-sdk that is known here.");
+    Some(Doubt::Unknown(message, meant(Some(near))))
 }
 
 fn words(pattern: Pattern) -> &'static str {

@@ -61,6 +61,10 @@ fn parse(text: &str) -> Result<Map<String, Value>, Box<Problem>> {
         ));
     }
     let invalid = Code::InvalidJsonDescription;
+    if text.starts_with('\u{feff}') {
+        let message = "The text begins with a byte order mark, and JSON does not: save it as UTF-8 without one.";
+        return Err(refuse(invalid, 1, 1, message.to_owned()));
+    }
     match serde_json::from_str(text) {
         Ok(Value::Object(document)) => Ok(document),
         Ok(_) => Err(refuse(invalid, 1, 1, "The definition must be a JSON object.".to_owned())),

@@ -240,6 +240,9 @@ impl Loader {
             Some(Doubt::Wrong(message, suggestion)) => {
                 self.report.error_with(&at, Code::InvalidResource, message, suggestion);
             }
+            Some(Doubt::WrongNow(message, suggestion)) => {
+                self.report.not_any_more(&at, Code::InvalidResource, message, suggestion);
+            }
             Some(Doubt::Unknown(message, suggestion)) => {
                 self.report.warn_with(&at, Code::Suspicious, message, suggestion);
             }

@@ -120,6 +120,12 @@ impl Loader {
             }
             return None;
         };
+        if text != text.trim() {
+            let message =
+                "An expression begins with `{%` and ends with `%}`, with no blanks around.";
+            let suggestion = Some(format!("write \"{}\"", text.trim()));
+            self.report.not_any_more(at, Code::InvalidJsonata, message.to_owned(), suggestion);
+        }
         match Expression::parse(inner.trim()) {
             Ok(expression) => {
                 self.assigned_nowhere(at, expression.variable(), "");
@@ -153,7 +159,9 @@ impl Loader {
         if self.variables.iter().any(|scope| scope.contains(name)) {
             return;
         }
-        let near = self.variables.iter().flatten().map(String::as_str);
+        // In JSONata there is one more, which nobody assigns.
+        let states = meant.is_empty().then_some("states");
+        let near = self.variables.iter().flatten().map(String::as_str).chain(states);
         let suggestion = match (super::fields::nearest(name, near), meant) {
             (Some(near), _) => Some(format!("did you mean '${near}'?")),
             (None, "") => None,
@@ -164,8 +172,9 @@ impl Loader {
     }
 
     pub(super) fn bad_path(&mut self, at: &str, code: Code, text: &str, error: &PathError) {
-        let message = format!("'{text}': {error}.");
-        self.report.error_with(at, code, message, error.suggestion.clone());
+        let message = format!("'{text}': {} (at character {}).", error.message, error.position + 1);
+        let suggestion = error.suggestion.as_ref().map(|meant| format!("did you mean `{meant}`?"));
+        self.report.error_with(at, code, message, suggestion);
     }
 
     pub(super) fn selector(&mut self, object: &Object<'_>, name: &str) -> Selector {
@@ -294,7 +303,8 @@ impl Loader {
         }
     }
 
-    /// Tells of an operator that Step Functions does not have yet.
+    /// Tells of an operator that Step Functions does not have yet, and of a regular expression that
+    /// is none.
     fn newer(&mut self, at: &str, expression: &Expression) {
         if let Some(Newer { operator, instead }) = expression.newer() {
             let message = format!(
@@ -304,8 +314,12 @@ impl Loader {
                 at,
                 Code::InvalidJsonata,
                 message,
-                format!("write `{instead}`"),
+                Some(format!("write `{instead}`")),
             );
+        }
+        if let Some(wrong) = expression.bad_regex() {
+            let message = format!("JSONata: {wrong}");
+            self.report.not_any_more(at, Code::InvalidJsonata, message, None);
         }
     }
 

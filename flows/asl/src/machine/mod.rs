@@ -16,6 +16,7 @@ pub(crate) mod model;
 mod problem;
 mod reader;
 mod resource;
+mod sdk;
 mod source;
 #[cfg(test)]
 mod tests;

@@ -31,10 +31,10 @@ impl Report {
         at: &str,
         code: Code,
         message: String,
-        suggestion: String,
+        suggestion: Option<String>,
     ) {
         let (line, column) = self.positions.place(at);
-        let (severity, path, suggestion) = (Severity::Error, at.to_owned(), Some(suggestion));
+        let (severity, path) = (Severity::Error, at.to_owned());
         self.refused_since.push(Problem {
             severity,
             code,

@@ -6,7 +6,7 @@ use jsonata_core::ast::{AstNode, BinaryOp};
 
 /// The built-ins that can build or walk without bound: name, guard of the arguments, and how many
 /// arguments one takes when it is handed on as a value.
-const GUARDED: [(&str, &str, usize); 16] = [
+const GUARDED: [(&str, &str, usize); 17] = [
     ("string", guards::BUILD, 1),
     ("join", guards::BUILD, 2),
     ("replace", guards::BUILD, 4),
@@ -23,6 +23,7 @@ const GUARDED: [(&str, &str, usize); 16] = [
     ("fromMillis", guards::PICTURE, 3),
     ("toMillis", guards::PICTURE, 2),
     ("now", guards::PICTURE, 2),
+    ("formatBase", guards::WHOLE, 2),
 ];
 
 fn guarded(name: &str) -> Option<(&'static str, usize)> {
@@ -33,15 +34,15 @@ fn guarded(name: &str) -> Option<(&'static str, usize)> {
 fn measured(guard: &str, arg: AstNode) -> AstNode {
     let is_constant =
         matches!(arg, AstNode::Number(_) | AstNode::String(_) | AstNode::Unary { .. });
-    let is_bound = matches!(guard, guards::WIDTH | guards::PICTURE);
+    let is_bound = matches!(guard, guards::WIDTH | guards::PICTURE | guards::WHOLE);
     if is_constant && is_bound { call(guard, arg) } else { wrapped(guard, arg) }
 }
 
-fn function(name: &str, args: Vec<AstNode>) -> AstNode {
+pub(super) fn function(name: &str, args: Vec<AstNode>) -> AstNode {
     AstNode::Function { name: name.to_owned(), args, is_builtin: true }
 }
 
-fn assign(name: &str, value: AstNode) -> AstNode {
+pub(super) fn assign(name: &str, value: AstNode) -> AstNode {
     AstNode::Binary {
         op: BinaryOp::ColonEqual,
         lhs: Box::new(AstNode::Variable(name.to_owned())),
@@ -49,13 +50,13 @@ fn assign(name: &str, value: AstNode) -> AstNode {
     }
 }
 
-fn lambda(params: Vec<String>, body: AstNode) -> AstNode {
+pub(super) fn lambda(params: Vec<String>, body: AstNode) -> AstNode {
     AstNode::Lambda { params, body: Box::new(body), signature: None, thunk: false }
 }
 
 impl Guard {
     /// A name no expression can write.
-    fn fresh(&mut self) -> String {
+    pub(super) fn fresh(&mut self) -> String {
         self.made += 1;
         format!("guard:{}", self.made)
     }
@@ -88,7 +89,14 @@ impl Guard {
         mut args: Vec<AstNode>,
         is_builtin: bool,
     ) -> AstNode {
-        let guard = guarded(&name).filter(|_| is_builtin && !self.is_bound(&name));
+        let is_language = is_builtin && !self.is_bound(&name);
+        let of_texts = matches!(name.as_str(), "contains" | "split");
+        if is_language && of_texts && args.iter().take(2).any(|arg| self.may_match(arg)) {
+            let is_part = args.iter().any(|arg| matches!(arg, AstNode::Placeholder));
+            self.names.insert(name.clone());
+            return if is_part { self.partial(name, args) } else { self.matching(&name, args) };
+        }
+        let guard = guarded(&name).filter(|_| is_language);
         let Some((guard, _)) = guard else {
             self.names.insert(name.clone());
             return AstNode::Function { name, args, is_builtin };
@@ -204,7 +212,7 @@ impl Guard {
         let lhs = self.node(lhs);
         match rhs {
             AstNode::Function { name, args, is_builtin: true }
-                if guarded(&name).is_some()
+                if (guarded(&name).is_some() || name == "contains")
                     && !self.is_bound(&name)
                     && !args.iter().any(|arg| matches!(arg, AstNode::Placeholder)) =>
             {

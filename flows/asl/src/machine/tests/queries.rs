@@ -46,3 +46,29 @@ fn a_definition_that_was_taken_in_with_such_an_operator_still_loads() {
     let broken = text.replace("?? 'none'", "+");
     assert_eq!(Machine::load_published(&broken).unwrap_err().len(), 2);
 }
+
+#[test]
+fn a_regular_expression_that_is_none_and_blanks_around_an_expression_are_told_and_published_ones_go_on()
+ {
+    let definition = json!({ "QueryLanguage": "JSONata", "StartAt": "C", "States": {
+        "C": {
+            "Type": "Choice",
+            "Choices": [{ "Condition": " {% true %}", "Next": "P" }],
+            "Default": "P",
+        },
+        "P": { "Type": "Pass", "Output": { "a": ["{% $match('x', /(x/) %}"] }, "Next": "W" },
+        "W": { "Type": "Wait", "Seconds": "{% $contains('x', /x/g) ? 1 : 2 %} ", "End": true },
+    } });
+    let text = serde_json::to_string_pretty(&definition).unwrap();
+    let problems = Machine::load(&text).unwrap_err();
+    let told = |path: &str, wanted: &str| {
+        problems.iter().any(|one| one.path == path && one.message.contains(wanted))
+    };
+    assert!(told("/States/C/Choices/0/Condition", "no blanks around"), "{problems:?}");
+    assert!(told("/States/P/Output/a/0", "/(x/ is no regular expression"), "{problems:?}");
+    assert!(told("/States/W/Seconds", "no blanks around"), "{problems:?}");
+    assert!(told("/States/W/Seconds", "the flags are `i` and `m`"), "{problems:?}");
+    let suggestions: Vec<_> = problems.iter().filter_map(|one| one.suggestion.as_deref()).collect();
+    assert!(suggestions.contains(&"write \"{% true %}\""), "{suggestions:?}");
+    assert!(Machine::load_published(&text).is_ok());
+}

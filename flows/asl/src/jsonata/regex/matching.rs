@@ -1,0 +1,146 @@
+//! Searching with look-around and back-references, and what JSONata makes of what is found.
+
+use super::{MOST_SEARCHED, compiled};
+use crate::jsonata::host::{Result, at, error, mismatch};
+use crate::jsonata::limits;
+use jsonata_core::value::JValue;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// The expressions of one evaluation, each compiled once.
+#[derive(Debug, Default)]
+pub(in super::super) struct Patterns {
+    compiled: RefCell<BTreeMap<(String, String), Rc<fancy_regex::Regex>>>,
+}
+
+impl Patterns {
+    fn get(&self, pattern: &str, flags: &str) -> Result<Rc<fancy_regex::Regex>> {
+        let key = (pattern.to_owned(), flags.to_owned());
+        if let Some(known) = self.compiled.borrow().get(&key) {
+            return Ok(Rc::clone(known));
+        }
+        let made = Rc::new(compiled(pattern, flags).map_err(error)?);
+        self.compiled.borrow_mut().insert(key, Rc::clone(&made));
+        Ok(made)
+    }
+
+    /// `(pattern, flags, text, from, is first)`: the first match at or after `from`, counted in
+    /// UTF-16's units, without its `next`; nothing if there is none. As JSONata's `evaluateRegex`,
+    /// a match after the first must not be empty, and there is none once the text is over.
+    pub(in super::super) fn search(&self, arguments: &[JValue]) -> Result {
+        let (pattern, flags, text) = (at(arguments, 0), at(arguments, 1), at(arguments, 2));
+        let (JValue::String(pattern), JValue::String(flags), JValue::String(text)) =
+            (pattern, flags, text)
+        else {
+            return Ok(JValue::Undefined);
+        };
+        if text.len() > MOST_SEARCHED {
+            return Err(error(limits::MEMORY));
+        }
+        let from = at(arguments, 3).as_f64().unwrap_or(0.0) as usize;
+        let is_first = matches!(at(arguments, 4), JValue::Bool(true));
+        let start = byte_of(&text, from);
+        if !is_first && start >= text.len() {
+            return Ok(JValue::Undefined);
+        }
+        let found = self.get(&pattern, &flags)?.captures_from_pos(&*text, start);
+        let found = found.map_err(|wrong| error(format!("Regular expression: {wrong}")))?;
+        let Some((captures, whole)) = found.and_then(|found| {
+            let whole = found.get(0)?;
+            Some((groups(&found), (whole.start(), whole.end())))
+        }) else {
+            return Ok(JValue::Undefined);
+        };
+        let (start, end) = whole;
+        if !is_first && start == end {
+            return Err(error("D1004: Regular expression matches zero length string"));
+        }
+        let members = [
+            ("match", JValue::string(&text[start..end])),
+            ("start", JValue::from(units(&text[..start]))),
+            ("end", JValue::from(units(&text[..end]))),
+            ("groups", JValue::array(captures)),
+        ];
+        let members = members.into_iter().map(|(name, value)| (name.to_owned(), value));
+        Ok(JValue::object(members.collect()))
+    }
+}
+
+fn groups(found: &fancy_regex::Captures<'_, str>) -> Vec<JValue> {
+    let group = |group: Option<fancy_regex::Match<'_>>| {
+        group.map_or(JValue::Undefined, |group| JValue::string(group.as_str()))
+    };
+    found.iter().skip(1).map(group).collect()
+}
+
+/// How many units of UTF-16 a text has.
+fn units(text: &str) -> i64 {
+    i64::try_from(text.encode_utf16().count()).unwrap_or(i64::MAX)
+}
+
+/// Where the unit `unit` of UTF-16 begins.
+fn byte_of(text: &str, unit: usize) -> usize {
+    let mut passed = 0;
+    for (at, char) in text.char_indices() {
+        if passed >= unit {
+            return at;
+        }
+        passed += char.len_utf16();
+    }
+    text.len()
+}
+
+/// `(object, name)`: a member as it is, without the rules of paths.
+pub(in super::super) fn part(arguments: &[JValue]) -> Result {
+    let name = at(arguments, 1);
+    Ok(match (at(arguments, 0), name.as_str()) {
+        (JValue::Object(members), Some(name)) => {
+            members.get(name).cloned().unwrap_or(JValue::Undefined)
+        }
+        _ => JValue::Undefined,
+    })
+}
+
+/// `(text, found)`: whether a matcher found something in it. For `$contains`.
+pub(in super::super) fn has(arguments: &[JValue]) -> Result {
+    match at(arguments, 0) {
+        JValue::Undefined => Ok(JValue::Undefined),
+        JValue::String(_) => Ok(JValue::from(!at(arguments, 1).is_undefined())),
+        _ => Err(mismatch(1, "contains")),
+    }
+}
+
+/// `(text, matches, limit)`: what is between the matches of `$match`. For `$split`.
+pub(in super::super) fn cut(arguments: &[JValue]) -> Result {
+    let JValue::String(text) = at(arguments, 0) else { return Ok(JValue::Undefined) };
+    let most = match at(arguments, 2) {
+        JValue::Undefined => usize::MAX,
+        JValue::Number(limit) if limit < 0.0 => {
+            let message = "D3020: Third argument of split function must be a positive number";
+            return Err(error(message));
+        }
+        JValue::Number(limit) => limit.floor() as usize,
+        _ => return Err(mismatch(3, "split")),
+    };
+    let matches = match at(arguments, 1) {
+        JValue::Undefined => Vec::new(),
+        JValue::Array(matches) => matches.into_vec(),
+        one => vec![one],
+    };
+    let (mut parts, mut from) = (Vec::new(), 0);
+    for found in &matches {
+        let JValue::Object(found) = found else { continue };
+        let index = found.get("index").and_then(JValue::as_f64).unwrap_or(0.0) as usize;
+        let length = found.get("match").and_then(JValue::as_str).map_or(0, str::len);
+        let start = byte_of(&text, index).max(from);
+        parts.push(JValue::string(&text[from..start]));
+        from = start.saturating_add(length).min(text.len());
+        while !text.is_char_boundary(from) {
+            from += 1;
+        }
+    }
+    parts.push(JValue::string(&text[from..]));
+    parts.truncate(most);
+    Ok(JValue::array(parts))
+}

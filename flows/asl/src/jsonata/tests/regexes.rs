@@ -1,0 +1,149 @@
+use super::*;
+
+fn check(cases: &[(&str, Value)]) {
+    for (source, expected) in cases {
+        assert_eq!(value(source), *expected, "{source}");
+    }
+}
+
+#[test]
+fn a_regular_expression_looks_around_and_back() {
+    check(&[
+        (r"$contains('abc', /^(?!.*b)/)", json!(false)),
+        (r"$contains('acc', /^(?!.*b)/)", json!(true)),
+        (r"$match('10 USD 20 EUR', /\d+(?= EUR)/).match", json!("20")),
+        (r"$match('abcabd', /ab(?!c)./).index", json!(3)),
+        (r"$replace('a1b2', /(?<=a)1/, 'X')", json!("aXb2")),
+        (r"$replace('aabbcc', /(.)\1/, '<$1>')", json!("<a><b><c>")),
+        (r"$replace('aXbX', /X(?=b)/, function($m) { $m.match & '!' })", json!("aX!bX")),
+        (r"$split('a1b22c', /\d(?=\d)/)", json!(["a1b", "2c"])),
+        (r"$split('a1b22c', /\d(?=\d)/, 1)", json!(["a1b"])),
+        (r"$split('abc', /\d(?=\d)/)", json!(["abc"])),
+        (r"$split('abc', /b(?=c)/, 0)", json!([])),
+        (r"$match('AbC', /b(?=c)/i).match", json!("b")),
+        (r"$match('x\ny', /^y(?!z)/m).index", json!(2)),
+        (r"$replace('1234567', /\B(?=(?:\d{3})+$)\d/, ',$0')", json!("1,234,567")),
+        (r"$contains('é1', /\b1(?!2)/)", json!(true)),
+    ]);
+}
+
+#[test]
+fn such_a_regular_expression_is_a_function_as_any_other() {
+    check(&[
+        (r"('abc' ~> /b(?=c)/).start", json!(1)),
+        (r"/b(?=c)/('abcbc').next().start", json!(3)),
+        (r"$exists(/b(?=c)/('abc').next().next)", json!(false)),
+        (r"($re := /b(?=c)/; $contains('abc', $re))", json!(true)),
+        (
+            r"($re := /b(?=c)/; [$match('abc', $re).index, $split('abc', $re)])",
+            json!([1, "a", "c"]),
+        ),
+        (r"$filter(['+1555', '+44'], function($x) { $contains($x, /^\+(?!1)/) })", json!("+44")),
+        (r"$filter(['+1555', '+44'], $contains(?, /^\+(?!1)/))", json!("+44")),
+        (r"$filter(['+1555', '+44'], /^\+(?!1)/)", json!("+44")),
+        (r"'abc' ~> $contains(/b(?=c)/)", json!(true)),
+        (r"['abc', 'abd'].$contains(/b(?=c)/)", json!([true, false])),
+        (r"['abc', 'abd'].$split(/b(?=c)/)", json!(["a", "c", "abd"])),
+        (r"$exists($contains($states.input.missing, /b(?=c)/))", json!(false)),
+        (r"($contains := function($a, $b) { 'mine' }; $contains('abc', /b(?=c)/))", json!("mine")),
+    ]);
+}
+
+#[test]
+fn a_function_that_finds_is_taken_for_a_regular_expression() {
+    let second = "function($s) { {'match': 'b', 'start': 1, 'end': 2, 'groups': [],
+        'next': function() { () }} }";
+    check(&[
+        (&format!("$contains('abc', {second})"), json!(true)),
+        ("$contains('abc', function($s) { () })", json!(false)),
+        (&format!("$split('abc', {second})"), json!(["a", "c"])),
+        (&format!("($f := {second}; $split('abc', $f))"), json!(["a", "c"])),
+        ("($part := ','; $split('a,b', $part))", json!(["a", "b"])),
+        (
+            "($part := /,/; [$split('a,b', $part), $contains('a,b', $part)])",
+            json!(["a", "b", true]),
+        ),
+    ]);
+}
+
+#[test]
+fn positions_are_counted_as_in_javascript_and_groups_without_a_part_are_null() {
+    check(&[
+        (r"$match('😀ab', /a(?=b)/).index", json!(2)),
+        (r"/a(?=b)/('😀ab').end", json!(3)),
+        (r"$split('😀,é;x', /,(?=é)|;/)", json!(["😀", "é", "x"])),
+        (r"$match('bc', /(?:(a)|(b))(?=c)/).groups", json!([null, "b"])),
+        (r"$match('bc', /b(?=c)/).groups", json!([])),
+        (r"$replace('bc', /(?:(a)|(b))(?=c)/, '[$1$2]')", json!("[b]c")),
+    ]);
+}
+
+#[test]
+fn a_slash_within_brackets_does_not_end_a_regular_expression() {
+    check(&[
+        (r"$match('https://a.b/c', /^https?:\/\/[^/]+/).match", json!("https://a.b")),
+        (r"$replace('1/2', /(1/2)/, 'x')", json!("x")),
+        (r"$split('a/b\\c', /[/\\]/)", json!(["a", "b", "c"])),
+        (r"$replace('(x)', /[(]/, '') ~> $replace(/[)]/, '')", json!("x")),
+        (r"4 / 2 / 2", json!(1)),
+        (r"(4) / 2 & '/[/'", json!("2/[/")),
+        (r"/* [/ */ $contains('/', /[/]/)", json!(true)),
+        (r"[8][0] / 2 in [/[/]/('/').start, 4]", json!(true)),
+        (r"{'a/b': 6}.`a/b` / 2", json!(3)),
+        (r"$contains('a]/', /[\]/]/)", json!(true)),
+    ]);
+}
+
+#[test]
+fn a_regular_expression_is_read_as_javascript_reads_it() {
+    check(&[
+        (r"$contains('٣', /\d/)", json!(false)),
+        (r"$replace('héllo wörld', /\W+/, '_')", json!("h_llo_w_rld")),
+        (r"$contains('é', /[\w]/)", json!(false)),
+        (r"$replace('a-1', /[^\d]/, '')", json!("1")),
+        (r"$contains('a é', /\bé/)", json!(false)),
+        (r"$contains('a&&b', /[&&]/)", json!(true)),
+        (r"$contains('~', /[~~a]/)", json!(true)),
+        (r"$match('a--b', /[--]+/).match", json!("--")),
+        (r"$match('[x]', /[[x]+/).match", json!("[x")),
+        (r"$contains('x', /[^]/)", json!(true)),
+        (r"$contains('x', /[]/)", json!(false)),
+        (r"$contains('a{,3}', /a{,3}/)", json!(true)),
+        (r"$contains('{a}', /^{a}$/)", json!(true)),
+        (r"$match('aaaa', /a{2,3}/).match", json!("aaa")),
+        (r"$contains('<b>', /\<b\>/)", json!(true)),
+        (r"$contains('\u0000', /^\0$/)", json!(true)),
+        (r"$contains('\r', /./)", json!(false)),
+        (r"$contains('\u0001', /^\cA$/)", json!(true)),
+        (r"$contains('A😀', /^\u0041\ud83d\ude00$/)", json!(true)),
+        (r"$contains('A', /\ud83d/)", json!(false)),
+        (r"$contains('\b', /[\b]/)", json!(true)),
+        (r"$contains('a_b', /a\_b/)", json!(true)),
+    ]);
+}
+
+#[test]
+fn what_is_no_regular_expression_is_known_before_it_is_reached() {
+    for (source, wrong) in [
+        ("$contains('x', /a(/)", "/a(/ is no regular expression"),
+        ("false ? $contains('x', /*c*/ /[z-a]/)", "/[z-a]/ is no regular expression"),
+        ("$contains('x', /x/g)", "the flags are `i` and `m`, not `g`"),
+        ("$contains('x', /x/ii)", "not `i`"),
+        ("$contains('x', //)", "S0301"),
+    ] {
+        let expression = Expression::parse(source).unwrap_or_else(|e| panic!("{source}: {e}"));
+        let told = expression.bad_regex().unwrap_or_default();
+        assert!(told.contains(wrong) && !told.contains('\n'), "{source}: {told}");
+    }
+    let fine = Expression::parse("$contains('x', /(a)(?!b)|[/]/im)").unwrap();
+    assert_eq!(fine.bad_regex(), None);
+}
+
+#[test]
+fn a_match_of_nothing_after_the_first_fails_and_a_search_without_end_is_given_up() {
+    assert!(cause("$split('abC', /(?=[A-Z]|$)/)").contains("D1004"));
+    assert_eq!(value("$contains('abc', /(?=b)/)"), json!(true));
+    let endless = r"$contains($pad('', 40, 'a'), /^(a*)*\1\1c/)";
+    assert!(cause(endless).contains("Regular expression"), "{}", cause(endless));
+    assert!(cause("$contains($pad('', 70000, 'a'), /a(?=b)/)").contains("memory"));
+}
