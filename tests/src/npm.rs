@@ -68,8 +68,9 @@ fn fetch(folder: &Path, name: &str, version: &str, hash: &str) {
     let work = tempfile::tempdir_in(folder).expect("a folder");
     let archive = work.path().join("package.tgz");
     let url = format!("https://registry.npmjs.org/{name}/-/{name}-{version}.tgz");
-    let curl = ["--silent", "--show-error", "--fail", "--retry", "3", "--output"];
-    let got = Command::new("curl").args(curl).arg(&archive).arg(&url).status();
+    let again = ["--retry", "5", "--retry-all-errors"];
+    let curl = ["--silent", "--show-error", "--fail", "--output"];
+    let got = Command::new("curl").args(again).args(curl).arg(&archive).arg(&url).status();
     assert!(got.expect("curl is installed (make test does it)").success(), "{url}");
     let bytes = fs::read(&archive).expect("the archive");
     assert_eq!(BASE64.encode(Sha512::digest(&bytes)), hash, "{url} is not what it was");
