@@ -121,7 +121,7 @@ async fn a_key_that_comes_as_an_event_and_by_info_is_one_key() {
     phone.talk(&hearer);
     // Before the event: what the peer hears first was made here.
     out.press('8');
-    sleep(Duration::from_millis(1)).await;
+    sleep(Duration::from_millis(200)).await;
     let mut packet = [0; 2000];
     hearer.recv(&mut packet).unwrap();
     phone.note(&packet);
