@@ -206,5 +206,5 @@ fn an_expression_for_digits_may_look_around_and_back() {
         let wanted = if fits { Verdict::Accepted(digits.into()) } else { Verdict::Refused };
         assert_eq!(verdict, wanted, "{regex} {digits}");
     }
-    assert!(Collector::for_prompt(&prompt(1, 1, Some("(?=")).is_err());
+    assert!(Collector::for_prompt(&prompt(1, 1, Some("(?="))).is_err());
 }
