@@ -189,3 +189,22 @@ fn an_action_without_parameters_is_one_whose_parameters_are_not_given() {
         assert_eq!(told.message, "Text is a required parameter.");
     }
 }
+
+#[test]
+fn an_expression_for_digits_may_look_around_and_back() {
+    let now = Instant::now();
+    for (regex, digits, fits) in [
+        (r"^(?!911)\d{3}$", "911", false),
+        (r"^(?!911)\d{3}$", "912", true),
+        (r"^(\d)\1\1$", "555", true),
+        (r"^(\d)\1\1$", "556", false),
+        (r"^(?:(\d*)*\1)*x$", "777", false),
+    ] {
+        let mut collector = Collector::for_prompt(&prompt(3, 3, Some(regex))).unwrap();
+        collector.start(now, Duration::from_secs(4));
+        let verdict = digits.chars().map(|digit| collector.digit(now, digit)).last().unwrap();
+        let wanted = if fits { Verdict::Accepted(digits.into()) } else { Verdict::Refused };
+        assert_eq!(verdict, wanted, "{regex} {digits}");
+    }
+    assert!(Collector::for_prompt(&prompt(1, 1, Some("(?="))).is_err());
+}

@@ -17,6 +17,8 @@ use jsonata_core::functions::string::build_regex;
 const MOST_STEPS: usize = 250_000;
 /// Bytes of a text that is searched with steps: what all of them cost is a part of a second.
 const MOST_SEARCHED: usize = 64 * 1024;
+/// Steps in the program of one that looks around.
+const MOST_INSTRUCTIONS: usize = 64 * 1024;
 /// Bytes of a compiled expression.
 const MOST_COMPILED: usize = 10 * 1024 * 1024;
 
@@ -62,6 +64,7 @@ fn compiled(pattern: &str, flags: &str) -> Result<fancy_regex::Regex, String> {
         .multi_line(flags.contains('m'))
         .backtrack_limit(MOST_STEPS)
         .delegate_size_limit(MOST_COMPILED)
+        .max_prog_size(MOST_INSTRUCTIONS)
         .build()
         .map_err(|wrong| wrong.to_string().replace('\n', " ").trim_end_matches('.').to_owned())
 }
