@@ -74,8 +74,10 @@ fn what_is_larger_than_its_room_passes_through() {
     let (_folder, [short, huge]) = files([100, 1000]);
     let cache = ClipCache::new(2 * 8 * 800 - 1);
     cache.get(&short).unwrap();
-    assert_eq!(cache.get(&huge).unwrap().samples().len(), 1000);
+    let passes = cache.get(&huge).unwrap();
+    assert_eq!(passes.samples().len(), 1000);
     assert_eq!(cache.len(), 1);
+    assert!(passes.encoded_already(Law::Mu).is_none(), "nothing is made beforehand for nobody");
 }
 
 #[test]
@@ -90,6 +92,25 @@ fn long_clips_make_room_for_each_other_and_never_push_a_short_one_out() {
     cache.get(&a).unwrap();
     assert!(Arc::ptr_eq(&kept, &cache.get(&prompt).unwrap()));
     assert_eq!(cache.bytes(), (8000 + 32_000 + 30_000) * 8);
+    cache.get_fitting(&b).unwrap().unwrap();
+    assert!(Arc::ptr_eq(&kept, &cache.get(&prompt).unwrap()));
+    assert_eq!(cache.bytes(), (8000 + 30_000 + 31_000) * 8);
+}
+
+#[test]
+fn one_file_is_decoded_behind_its_hearers_at_a_time() {
+    let (_folder, [path]) = files([30_000]);
+    let (cache, now) = (cache(), Instant::now());
+    // As if another one were being decoded.
+    cache.keeping.store(true, Ordering::Release);
+    for _ in 0..3 {
+        assert!(cache.get_or_keep(&path, now).is_none());
+    }
+    let known = lock(&cache.known).get(&path);
+    assert!(matches!(known, Some((_, Known::Once))), "{known:?}");
+    cache.keeping.store(false, Ordering::Release);
+    assert!(ask(&cache, &path, now).is_none());
+    assert!(ask(&cache, &path, now).is_some());
 }
 
 #[test]

@@ -225,6 +225,9 @@ mod tests {
         write(&folder.path().join("remote/a.wav"), &[1000; 160]);
         read(&sounds, now, &object("remote", "a.wav")).await;
         assert_eq!(heard(&sounds, now, &object("remote", "a.wav")), None);
+        // Also for what is not there yet, and has a prompt in its stead.
+        read(&sounds, now, &object("remote", "beep.wav")).await;
+        assert_eq!(heard(&sounds, now, &object("remote", "beep.wav")), None);
     }
 
     #[test]

@@ -80,6 +80,10 @@ fn one_stream_too_many_is_refused_and_not_broken_off_until_another_one_ends() {
     let samples: Vec<i16> = (0..20_000).map(|n| (n % 19_001) as i16).collect();
     let (_folder, path) = file(&samples);
     let streams = Streams::start_for(8).unwrap();
+    for _ in 0..9 {
+        let error = streams.open(Path::new("/nowhere/x.wav")).unwrap_err();
+        assert!(!error.to_string().contains("too many"), "it takes nobody's place: {error}");
+    }
     let mut all: Vec<Stream> = (0..8).map(|_| streams.open(&path).unwrap()).collect();
     let error = streams.open(&path).unwrap_err();
     assert!(error.to_string().contains("too many long files"), "{error}");

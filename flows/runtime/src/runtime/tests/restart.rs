@@ -79,6 +79,8 @@ async fn an_execution_whose_call_died_with_the_box_is_told_and_ends() {
     call.handle(serde_json::from_value(event).unwrap()).await.unwrap();
     let arn = call.execution_arn().unwrap().to_owned();
     assert!(arn.ends_with(&execution_name("t1")));
+    // A call hears of it before it is kept.
+    settle().await;
     // As if the machine lost power: nothing more happens in this runtime.
     let copy = room.store.unfinished_executions().await.unwrap();
     assert_eq!(copy.len(), 1);
