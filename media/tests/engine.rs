@@ -224,10 +224,12 @@ fn what_the_peer_says_is_recorded_until_the_key() {
     a.event();
     a.say_at(0, 1160, &loud);
     a.say_at(101, 1320, &[11, 10, 0, 160]);
+    let digit = Digit::from_char('#').unwrap();
+    assert_eq!(a.event(), PortEventKind::KeyDown { digit });
     let PortEventKind::RecordEnded { id, by, duration, speech } = a.event() else {
         panic!("not ended")
     };
-    assert_eq!((id, by), (8, RecordEnd::Terminator(Digit::from_char('#').unwrap())));
+    assert_eq!((id, by), (8, RecordEnd::Terminator(digit)));
     assert_eq!((duration, speech), (Duration::from_millis(40), Duration::from_millis(40)));
     let tape = tape.0.lock().unwrap();
     assert_eq!((tape.0.len(), tape.1), (320, 1));

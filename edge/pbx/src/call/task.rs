@@ -50,11 +50,6 @@ async fn run(
     call.begin(now());
     loop {
         let ((), wakes) = engine::gather(|| call.settle(now()));
-        if !wakes.is_empty() {
-            // What is said to phones goes out first: a media thread that is woken would have the core.
-            tokio::task::yield_now().await;
-            drop(wakes);
-        }
         if call.is_closed(now()) {
             break;
         }
@@ -70,7 +65,10 @@ async fn run(
             Some(done) = call.work.next(), if !call.work.is_empty() => call.on_done(now(), done),
             Some(event) = media.recv() => call.on_media(now(), event),
             Some(event) = mail.recv() => call.on_sip(now(), event),
+            // What was said to phones is on its way now: a media thread that is woken may take the core.
+            () = tokio::task::yield_now(), if !wakes.is_empty() => {}
         }
+        drop(wakes);
     }
     // What came in the very moment of the end is answered too: an INVITE left without a final
     // response would keep its transaction for ever (RFC 3261 §17.2.1 knows no timer there).
