@@ -1,8 +1,8 @@
 //! Searching with look-around and back-references, and what JSONata makes of what is found.
 
-use super::{MOST_SEARCHED, compiled};
+use super::metered::Metered;
+use super::{Looking, MOST_SEARCHED};
 use crate::jsonata::host::{Result, at, error, mismatch};
-use crate::jsonata::limits;
 use jsonata_core::value::JValue;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,16 +11,16 @@ use std::rc::Rc;
 /// The expressions of one evaluation, each compiled once.
 #[derive(Debug, Default)]
 pub(in super::super) struct Patterns {
-    compiled: RefCell<BTreeMap<(String, String), Rc<fancy_regex::Regex>>>,
+    compiled: RefCell<BTreeMap<(String, String), Rc<Looking>>>,
 }
 
 impl Patterns {
-    fn get(&self, pattern: &str, flags: &str) -> Result<Rc<fancy_regex::Regex>> {
+    fn get(&self, pattern: &str, flags: &str) -> Result<Rc<Looking>> {
         let key = (pattern.to_owned(), flags.to_owned());
         if let Some(known) = self.compiled.borrow().get(&key) {
             return Ok(Rc::clone(known));
         }
-        let made = Rc::new(compiled(pattern, flags).map_err(error)?);
+        let made = Rc::new(Looking::compiled(pattern, flags).map_err(error)?);
         self.compiled.borrow_mut().insert(key, Rc::clone(&made));
         Ok(made)
     }
@@ -36,7 +36,11 @@ impl Patterns {
             return Ok(JValue::Undefined);
         };
         if text.len() > MOST_SEARCHED {
-            return Err(error(limits::MEMORY));
+            return Err(error(format!(
+                "Regular expression: one that looks around searches {MOST_SEARCHED} bytes at most, \
+                 and the text has {}",
+                text.len()
+            )));
         }
         let from = at(arguments, 3).as_f64().unwrap_or(0.0) as usize;
         let is_first = matches!(at(arguments, 4), JValue::Bool(true));
@@ -44,11 +48,12 @@ impl Patterns {
         if !is_first && start >= text.len() {
             return Ok(JValue::Undefined);
         }
-        let found = self.get(&pattern, &flags)?.captures_from_pos(&*text, start);
-        let found = found.map_err(|wrong| error(format!("Regular expression: {wrong}")))?;
+        let looking = self.get(&pattern, &flags)?;
+        let metered = looking.metered(&text);
+        let found = metered.search(&looking.regex, start).map_err(error)?;
         let Some((captures, whole)) = found.and_then(|found| {
             let whole = found.get(0)?;
-            Some((groups(&found), (whole.start(), whole.end())))
+            Some((groups(&text, &found), (whole.start, whole.end)))
         }) else {
             return Ok(JValue::Undefined);
         };
@@ -67,9 +72,10 @@ impl Patterns {
     }
 }
 
-fn groups(found: &fancy_regex::Captures<'_, str>) -> Vec<JValue> {
-    let group = |group: Option<fancy_regex::Match<'_>>| {
-        group.map_or(JValue::Undefined, |group| JValue::string(group.as_str()))
+fn groups(text: &str, found: &fancy_regex::Captures<'_, Metered<'_>>) -> Vec<JValue> {
+    let group = |group: Option<std::ops::Range<usize>>| {
+        let group = group.and_then(|group| text.get(group));
+        group.map_or(JValue::Undefined, JValue::string)
     };
     found.iter().skip(1).map(group).collect()
 }
