@@ -98,7 +98,7 @@ impl Input for Metered<'_> {
         i.saturating_sub(before.map_or(1, char::len_utf8))
     }
 
-    fn make_match<'m>(&'m self, start: usize, end: usize) -> Range<usize> {
+    fn make_match(&self, start: usize, end: usize) -> Range<usize> {
         start..end
     }
 
