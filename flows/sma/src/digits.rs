@@ -1,9 +1,12 @@
 //! Collecting digits: the rules of `PlayAudioAndGetDigits` and `ReceiveDigits`, without a clock.
 
+mod expression;
+
 use std::time::{Duration, Instant};
 
 use crate::action::{PlayAudioAndGetDigits, ReceiveDigits};
 use crate::event::{ActionError, error_type};
+use expression::Expression;
 
 /// What came of a digit or of time passing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,36 +172,8 @@ fn invalid(text: &str) -> ActionError {
     ActionError::new(error_type::INVALID_ACTION_PARAMETER, text)
 }
 
-/// `InputDigitsRegex`.
-#[derive(Debug)]
-enum Expression {
-    Plain(regex_lite::Regex),
-    /// With look-around or back-references, as `^(?!911)\d{3}$`.
-    Looking(Box<fancy_regex::Regex>),
-}
-
-impl Expression {
-    fn is_match(&self, digits: &str) -> bool {
-        match self {
-            Self::Plain(regex) => regex.is_match(digits),
-            // One that goes back too often does not fit.
-            Self::Looking(regex) => regex.is_match(digits).unwrap_or(false),
-        }
-    }
-}
-
 fn expression(text: &str) -> Result<Expression, ActionError> {
-    // Bounded: an expression comes from outside, and its program is kept for the whole call.
-    if let Ok(regex) = regex_lite::RegexBuilder::new(text).size_limit(64 * 1024).build() {
-        return Ok(Expression::Plain(regex));
-    }
-    fancy_regex::RegexBuilder::new(text)
-        .delegate_size_limit(256 * 1024)
-        .max_prog_size(4 * 1024)
-        .backtrack_limit(10_000)
-        .build()
-        .map(|regex| Expression::Looking(Box::new(regex)))
-        .map_err(|_| invalid("The InputDigitsRegex parameter is invalid."))
+    Expression::new(text).ok_or_else(|| invalid("The InputDigitsRegex parameter is invalid."))
 }
 
 /// The digits named by a list such as `["1", "#"]`.

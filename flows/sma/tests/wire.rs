@@ -208,3 +208,29 @@ fn an_expression_for_digits_may_look_around_and_back() {
     }
     assert!(Collector::for_prompt(&prompt(1, 1, Some("(?="))).is_err());
 }
+
+#[test]
+fn an_expression_for_digits_is_of_a_size() {
+    let refused = |regex: &str| Collector::for_prompt(&prompt(1, 1, Some(regex))).is_err();
+    // Too large without looking around, and no syntax of the first engine.
+    for regex in [r"^(?:\d{500}){500}$", r"^[(?=]{100000}$", r"^(?>1)$", r"^(?:1(?#=))$"] {
+        assert!(refused(regex), "{regex}");
+    }
+    let long = |length: usize| format!("^(?!911)(?:{})$", "1".repeat(length - 13));
+    assert!(!refused(&long(512)));
+    assert!(refused(&long(513)));
+    // Work without going back.
+    for regex in [
+        r"^(?:(?=)){1000000000}$",
+        r"^(?:(?:(?=1)){100}){100}$",
+        r"^(?=1)1{99999999999999999999999}$",
+        r"^(?=(?:(?=(?:(?=\d*).)*).)*)",
+    ] {
+        assert!(refused(regex), "{regex}");
+    }
+    for regex in
+        [r"^(?!911)(?=\d*5)(?:\d{3}){4}(?:\d{20}|1{128})[]})]?$", r"^(\d)\1{2,}[{]?(?<=5)$"]
+    {
+        assert!(!refused(regex), "{regex}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::limits::{self, MEMORY};
 use super::needs::Needs;
-use super::regex::matching::{self, Patterns};
+use super::regex::matching;
 use super::trace::Notes;
 use crate::digest;
 use crate::scope::{Entropy, Scope};
@@ -23,7 +23,6 @@ pub(super) struct World {
     /// The variables that are bound.
     assigned: BTreeSet<String>,
     pub(super) notes: RefCell<Notes>,
-    patterns: Patterns,
 }
 
 impl World {
@@ -35,7 +34,6 @@ impl World {
             built: Cell::new(0),
             assigned,
             notes: RefCell::default(),
-            patterns: Patterns::default(),
         }
     }
 
@@ -93,7 +91,7 @@ pub(super) mod guards {
     pub(in super::super) const IS_ASSIGNED: &str = "guard:assigned";
     /// Whether it is a function.
     pub(in super::super) const IS_FUNCTION: &str = "guard:function";
-    /// `(pattern, flags, text, from, is first)`: see [`super::Patterns::search`].
+    /// `(pattern, flags, text, from, is first)`: see [`super::matching::search`].
     pub(in super::super) const SEARCH: &str = "guard:search";
     /// `(object, name)`: a member.
     pub(in super::super) const PART: &str = "guard:part";
@@ -297,9 +295,7 @@ fn install_guards(evaluator: &mut Host<'_>, world: &Rc<World>) -> Result<()> {
         let assigned = at(arguments, 0).as_str().is_some_and(|name| of.assigned.contains(name));
         Ok(JValue::from(assigned))
     })?;
-    let of = Rc::clone(world);
-    evaluator
-        .register_fn(guards::SEARCH, move |arguments: &[JValue]| of.patterns.search(arguments))?;
+    evaluator.register_fn(guards::SEARCH, matching::search)?;
     evaluator.register_fn(guards::PART, matching::part)?;
     evaluator.register_fn(guards::HAS, matching::has)?;
     evaluator.register_fn(guards::CUT, matching::cut)?;

@@ -67,8 +67,8 @@ impl Guard {
             return AstNode::Variable(name);
         }
         self.names.insert(name.clone());
-        match guarded(&name) {
-            Some((_, count)) if !self.is_bound(&name) => {
+        match guarded(&name).map(|(_, count)| count).or((name == "contains").then_some(2)) {
+            Some(count) if !self.is_bound(&name) => {
                 let params: Vec<String> = (0..count).map(|_| self.fresh()).collect();
                 let args = params.iter().cloned().map(AstNode::Variable).collect();
                 let body = self.function(name.clone(), args, true);

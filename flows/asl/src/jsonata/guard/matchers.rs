@@ -5,7 +5,7 @@
 //! in `$match` and `$replace`; `$contains` and `$split` are written with what it can do.
 
 use super::calls::{assign, function, lambda};
-use super::{Guard, call};
+use super::{Guard, call, wrapped};
 use crate::jsonata::host::guards;
 use crate::jsonata::regex::{self, Reading};
 use jsonata_core::ast::AstNode;
@@ -68,14 +68,21 @@ impl Guard {
         match node {
             AstNode::Lambda { .. } => true,
             AstNode::Variable(name) => self.is_bound(name) || name.starts_with("guard:"),
+            AstNode::Conditional { then_branch, else_branch, .. } => {
+                let other = else_branch.as_deref();
+                self.may_match(then_branch) || other.is_some_and(|other| self.may_match(other))
+            }
+            AstNode::Block(nodes) => nodes.last().is_some_and(|last| self.may_match(last)),
             _ => false,
         }
     }
 
-    /// `$contains(text, matcher)` and `$split(text, matcher, limit)`.
+    /// `$contains(text, matcher)` and `$split(text, matcher, limit)`. What is split or matched is
+    /// measured as in a call with a text for a separator.
     pub(super) fn matching(&mut self, name: &str, mut args: Vec<AstNode>) -> AstNode {
         // With the text left out it is the context.
-        if args.first().is_some_and(|first| matches!(first, AstNode::Lambda { .. })) {
+        let is_context = args.first().is_some_and(|first| matches!(first, AstNode::Lambda { .. }));
+        if is_context || args.len() == 1 {
             args.insert(0, AstNode::Variable(String::new()));
         }
         let kept: Vec<String> = args.iter().map(|_| self.fresh()).collect();
@@ -84,14 +91,16 @@ impl Guard {
         let by_function = if name == "contains" {
             function(guards::HAS, vec![used(text), function(matcher, vec![used(text)])])
         } else {
-            let matches = function("match", vec![used(text), used(matcher)]);
+            let matched = call(guards::MATCH, used(text));
+            let matches = function("match", vec![matched, used(matcher)]);
             let limit = kept.get(2).map(|limit| used(limit));
             function(guards::CUT, [used(text), matches].into_iter().chain(limit).collect())
         };
         let by_text = function(name, all());
         let is_function = call(guards::IS_FUNCTION, used(matcher));
+        let kept_as = |arg| if name == "split" { wrapped(guards::SPLIT, arg) } else { arg };
         let mut block: Vec<AstNode> =
-            kept.iter().zip(args).map(|(name, arg)| assign(name, arg)).collect();
+            kept.iter().zip(args).map(|(name, arg)| assign(name, kept_as(arg))).collect();
         block.push(either(is_function, by_function, Some(by_text)));
         AstNode::Block(block)
     }

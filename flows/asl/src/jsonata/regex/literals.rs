@@ -5,7 +5,8 @@
 
 use std::borrow::Cow;
 
-/// `source`, with the slashes escaped that do not end a regular expression.
+/// `source`, with the slashes escaped that do not end a regular expression, and with brackets around
+/// a field `in`, `and` or `or` that is divided.
 pub(in super::super) fn escaped(source: &str) -> Cow<'_, str> {
     if !source.contains('/') {
         return Cow::Borrowed(source);
@@ -48,14 +49,25 @@ impl Scan<'_> {
             }
             (first, _) if is_of_word(first) => {
                 let end = self.rest.find(|char| !is_of_word(char)).unwrap_or(self.rest.len());
-                let is_operator = matches!(&self.rest[..end], "and" | "or" | "in");
-                self.take(end);
+                // Where an operand comes, and after a `.`, these are names of fields.
+                let is_keyword = matches!(&self.rest[..end], "and" | "or" | "in");
+                let is_operator = is_keyword && self.before == Before::Value;
+                let next = self.rest[end..].trim_start();
+                let divides = next.starts_with('/') && !next.starts_with("/*");
+                if is_keyword && !is_operator && divides {
+                    // The parser takes the slash after such a name for a regular expression's.
+                    self.written.push('(');
+                    self.take(end);
+                    self.written.push(')');
+                } else {
+                    self.take(end);
+                }
                 self.before = if is_operator { Before::Operator } else { Before::Value };
             }
             (first, _) => {
                 self.take(first.len_utf8());
                 if !first.is_whitespace() {
-                    let opens = "([{,;:=<>+-&?".contains(first);
+                    let opens = "([{,;:=<>+-&?.".contains(first);
                     self.before = if opens { Before::Operator } else { Before::Value };
                 }
             }

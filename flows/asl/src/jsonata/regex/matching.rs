@@ -1,75 +1,92 @@
 //! Searching with look-around and back-references, and what JSONata makes of what is found.
 
-use super::{MOST_SEARCHED, compiled};
+use super::metered::Metered;
+use super::{Looking, MOST_LOOKING, MOST_SEARCHED};
 use crate::jsonata::host::{Result, at, error, mismatch};
-use crate::jsonata::limits;
 use jsonata_core::value::JValue;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// The expressions of one evaluation, each compiled once.
+/// Expressions that were searched with, each compiled once for all evaluations of a thread.
 #[derive(Debug, Default)]
-pub(in super::super) struct Patterns {
-    compiled: RefCell<BTreeMap<(String, String), Rc<fancy_regex::Regex>>>,
+struct Patterns {
+    compiled: BTreeMap<(String, String), Rc<Looking>>,
+    /// Bytes of their patterns.
+    length: usize,
+}
+
+thread_local! {
+    static PATTERNS: RefCell<Patterns> = RefCell::default();
 }
 
 impl Patterns {
-    fn get(&self, pattern: &str, flags: &str) -> Result<Rc<fancy_regex::Regex>> {
+    fn get(&mut self, pattern: &str, flags: &str) -> Result<Rc<Looking>> {
         let key = (pattern.to_owned(), flags.to_owned());
-        if let Some(known) = self.compiled.borrow().get(&key) {
+        if let Some(known) = self.compiled.get(&key) {
             return Ok(Rc::clone(known));
         }
-        let made = Rc::new(compiled(pattern, flags).map_err(error)?);
-        self.compiled.borrow_mut().insert(key, Rc::clone(&made));
+        let made = Rc::new(Looking::compiled(pattern, flags).map_err(error)?);
+        // What is kept is no more than one expression may be, which is a hundred short ones.
+        if self.length + pattern.len() > MOST_LOOKING {
+            *self = Self::default();
+        }
+        self.length += pattern.len();
+        self.compiled.insert(key, Rc::clone(&made));
         Ok(made)
-    }
-
-    /// `(pattern, flags, text, from, is first)`: the first match at or after `from`, counted in
-    /// UTF-16's units, without its `next`; nothing if there is none. As JSONata's `evaluateRegex`,
-    /// a match after the first must not be empty, and there is none once the text is over.
-    pub(in super::super) fn search(&self, arguments: &[JValue]) -> Result {
-        let (pattern, flags, text) = (at(arguments, 0), at(arguments, 1), at(arguments, 2));
-        let (JValue::String(pattern), JValue::String(flags), JValue::String(text)) =
-            (pattern, flags, text)
-        else {
-            return Ok(JValue::Undefined);
-        };
-        if text.len() > MOST_SEARCHED {
-            return Err(error(limits::MEMORY));
-        }
-        let from = at(arguments, 3).as_f64().unwrap_or(0.0) as usize;
-        let is_first = matches!(at(arguments, 4), JValue::Bool(true));
-        let start = byte_of(&text, from);
-        if !is_first && start >= text.len() {
-            return Ok(JValue::Undefined);
-        }
-        let found = self.get(&pattern, &flags)?.captures_from_pos(&*text, start);
-        let found = found.map_err(|wrong| error(format!("Regular expression: {wrong}")))?;
-        let Some((captures, whole)) = found.and_then(|found| {
-            let whole = found.get(0)?;
-            Some((groups(&found), (whole.start(), whole.end())))
-        }) else {
-            return Ok(JValue::Undefined);
-        };
-        let (start, end) = whole;
-        if !is_first && start == end {
-            return Err(error("D1004: Regular expression matches zero length string"));
-        }
-        let members = [
-            ("match", JValue::string(&text[start..end])),
-            ("start", JValue::from(units(&text[..start]))),
-            ("end", JValue::from(units(&text[..end]))),
-            ("groups", JValue::array(captures)),
-        ];
-        let members = members.into_iter().map(|(name, value)| (name.to_owned(), value));
-        Ok(JValue::object(members.collect()))
     }
 }
 
-fn groups(found: &fancy_regex::Captures<'_, str>) -> Vec<JValue> {
-    let group = |group: Option<fancy_regex::Match<'_>>| {
-        group.map_or(JValue::Undefined, |group| JValue::string(group.as_str()))
+/// `(pattern, flags, text, from, is first)`: the first match at or after `from`, counted in
+/// UTF-16's units, without its `next`; nothing if there is none. As JSONata's `evaluateRegex`,
+/// a match after the first must not be empty, and there is none once the text is over.
+pub(in super::super) fn search(arguments: &[JValue]) -> Result {
+    let (pattern, flags, text) = (at(arguments, 0), at(arguments, 1), at(arguments, 2));
+    let (JValue::String(pattern), JValue::String(flags), JValue::String(text)) =
+        (pattern, flags, text)
+    else {
+        return Ok(JValue::Undefined);
+    };
+    if text.len() > MOST_SEARCHED {
+        return Err(error(format!(
+            "Regular expression: one that looks around searches {MOST_SEARCHED} bytes at most, \
+                 and the text has {}",
+            text.len()
+        )));
+    }
+    let from = at(arguments, 3).as_f64().unwrap_or(0.0) as usize;
+    let is_first = matches!(at(arguments, 4), JValue::Bool(true));
+    let start = byte_of(&text, from);
+    if !is_first && start >= text.len() {
+        return Ok(JValue::Undefined);
+    }
+    let looking = PATTERNS.with_borrow_mut(|known| known.get(&pattern, &flags))?;
+    let metered = looking.metered(&text);
+    let found = metered.search(&looking.regex, start).map_err(error)?;
+    let Some((captures, whole)) = found.and_then(|found| {
+        let whole = found.get(0)?;
+        Some((groups(&text, &found), (whole.start, whole.end)))
+    }) else {
+        return Ok(JValue::Undefined);
+    };
+    let (start, end) = whole;
+    if !is_first && start == end {
+        return Err(error("D1004: Regular expression matches zero length string"));
+    }
+    let members = [
+        ("match", JValue::string(&text[start..end])),
+        ("start", JValue::from(units(&text[..start]))),
+        ("end", JValue::from(units(&text[..end]))),
+        ("groups", JValue::array(captures)),
+    ];
+    let members = members.into_iter().map(|(name, value)| (name.to_owned(), value));
+    Ok(JValue::object(members.collect()))
+}
+
+fn groups(text: &str, found: &fancy_regex::Captures<'_, Metered<'_>>) -> Vec<JValue> {
+    let group = |group: Option<std::ops::Range<usize>>| {
+        let group = group.and_then(|group| text.get(group));
+        group.map_or(JValue::Undefined, JValue::string)
     };
     found.iter().skip(1).map(group).collect()
 }
@@ -143,4 +160,23 @@ pub(in super::super) fn cut(arguments: &[JValue]) -> Result {
     parts.push(JValue::string(&text[from..]));
     parts.truncate(most);
     Ok(JValue::array(parts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expression_is_compiled_once_and_not_kept_without_end() {
+        let mut patterns = Patterns::default();
+        let first = patterns.get("a(?=b)", "").unwrap();
+        assert!(Rc::ptr_eq(&first, &patterns.get("a(?=b)", "").unwrap()));
+        assert!(!Rc::ptr_eq(&first, &patterns.get("a(?=b)", "i").unwrap()));
+        for length in 1000..1020 {
+            patterns.get(&format!("{}(?=b)", "a".repeat(length)), "").unwrap();
+            let kept: usize = patterns.compiled.keys().map(|(pattern, _)| pattern.len()).sum();
+            assert!(kept == patterns.length && kept <= MOST_LOOKING, "{kept}");
+        }
+        assert!(!Rc::ptr_eq(&first, &patterns.get("a(?=b)", "").unwrap()));
+    }
 }

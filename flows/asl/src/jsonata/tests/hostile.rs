@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 /// Expressions that would take all the memory, the stack or the time of a careless evaluator.
-const HOSTILE: [&str; 49] = [
+const HOSTILE: [&str; 57] = [
     "$pad('x', 300000000)",
     "$pad('x', -3e8)",
     "$map([300000000], function($n) { $pad('x', $n) })",
@@ -36,6 +36,14 @@ const HOSTILE: [&str; 49] = [
     "($s := $pad('x', 1000000, 'x'); $replace($s, /x/, function() { $s }))",
     "($s := $pad('x', 1000000, 'x'); $f := function() { $s }; $replace($s, /x/, $f))",
     "$split($pad('x', 6000000), '')",
+    "($s := $pad('x', 6000000); $count($split($s, '')))",
+    "($s := $pad('x', 6000000); $s ~> $split('') ~> $count())",
+    "($s := $pad('x', 6000000); $f := $split(?, ''); $count($f($s)))",
+    "($s := $pad('x', 6000000); $f := $split; $count($f($s, '')))",
+    "($f := function($s, $by) { $count($split($s, $by)) }; $f($pad('x', 1500000), ','))",
+    "($s := $pad('x', 1500000); $count($s.$split(' ')))",
+    "($r := /x /; $count($split($pad('x', 300000), $r)))",
+    "($r := /x(?= )/; $f := $split; $count($f($pad('x', 300000), $r)))",
     "$match($pad('x', 6000000), /x/)",
     "$map([1..800000], function() { $map([1..800000], function() { 1 }) })",
     "$reduce([1..800000], function($a, $b) { [$a, $b] })",

@@ -46,6 +46,12 @@ fn such_a_regular_expression_is_a_function_as_any_other() {
         (r"['abc', 'abd'].$split(/b(?=c)/)", json!(["a", "c", "abd"])),
         (r"$exists($contains($states.input.missing, /b(?=c)/))", json!(false)),
         (r"($contains := function($a, $b) { 'mine' }; $contains('abc', /b(?=c)/))", json!("mine")),
+        (r"($c := false; $contains('abc', $c ? /x(?=b)/ : /b(?=c)/))", json!(true)),
+        (r"$split('abc', ($c := 1; /b(?=c)/))", json!(["a", "c"])),
+        (r"($re := /b(?=c)/; ['abc', 'abd'].$contains($re))", json!([true, false])),
+        (r"($re := /b(?=c)/; ['abc', 'abd'].$split($re))", json!(["a", "c", "abd"])),
+        (r"($has := $contains; $has('abc', /b(?=c)/))", json!(true)),
+        (r"($has := $contains; [$has('abc', 'b'), $has('abc', 'x')])", json!([true, false])),
     ]);
 }
 
@@ -91,6 +97,9 @@ fn a_slash_within_brackets_does_not_end_a_regular_expression() {
         (r"[8][0] / 2 in [/[/]/('/').start, 4]", json!(true)),
         (r"{'a/b': 6}.`a/b` / 2", json!(3)),
         (r"$contains('a]/', /[\]/]/)", json!(true)),
+        (r"{'in': 8}.in / (4/2) / 2", json!(2)),
+        (r"{'or': 8, 'a': {'and': 2}}.(or / (a . and / 1) / 2)", json!(2)),
+        (r"2 in [1] or /[/]/('/').start = 0", json!(true)),
     ]);
 }
 
@@ -130,6 +139,12 @@ fn what_is_no_regular_expression_is_known_before_it_is_reached() {
         ("$contains('x', /x/g)", "the flags are `i` and `m`, not `g`"),
         ("$contains('x', /x/ii)", "not `i`"),
         ("$contains('x', //)", "S0301"),
+        ("$contains('x', /(?:(?:x{1000}){1000}){1000}/)", "/ is no regular expression"),
+        ("$contains('x', /(?>x)/)", "/(?>x)/ is no regular expression"),
+        ("$contains('x', /(?=x)(?:(?=)){1000000000}/)", "repeats its parts more than"),
+        ("$contains('x', /(?=x)(?:(?:(?=)){999}){999}/)", "repeats its parts more than"),
+        ("$contains('x', /(?=x)(?:(?=)){99999999999999999999999}/)", "no regular expression"),
+        (&format!("$contains('x', /(?={})/)", "x".repeat(5000)), "has 4096 bytes at most"),
     ] {
         let expression = Expression::parse(source).unwrap_or_else(|e| panic!("{source}: {e}"));
         let told = expression.bad_regex().unwrap_or_default();
@@ -145,5 +160,8 @@ fn a_match_of_nothing_after_the_first_fails_and_a_search_without_end_is_given_up
     assert_eq!(value("$contains('abc', /(?=b)/)"), json!(true));
     let endless = r"$contains($pad('', 40, 'a'), /^(a*)*\1\1c/)";
     assert!(cause(endless).contains("Regular expression"), "{}", cause(endless));
-    assert!(cause("$contains($pad('', 70000, 'a'), /a(?=b)/)").contains("memory"));
+    let long = cause("$contains($pad('', 70000, 'a'), /a(?=b)/)");
+    assert!(long.contains("searches 65536 bytes at most, and the text has 70000"), "{long}");
+    let slow = cause(r"$contains($pad('', 65000, 'a'), /(?=.*\d|.*a)(?=.*a)x/)");
+    assert!(slow.contains("too many steps in a text of 65000 bytes"), "{slow}");
 }
