@@ -47,6 +47,7 @@ impl Cloud {
             application: None,
             target: None,
             country_code: "1".to_owned(),
+            extension_digits: 6,
             transaction_header: "X-Transaction-Id".to_owned(),
             deadline: Duration::from_secs(7),
         };

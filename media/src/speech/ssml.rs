@@ -13,6 +13,9 @@ const MAX_DEPTH: usize = 24;
 const MAX_ATTRIBUTES: usize = 8;
 const MAX_VALUE: usize = 200;
 
+/// Longest pause of a `break`, in milliseconds (Amazon Polly developer guide, "Adding a pause").
+const MAX_PAUSE: f64 = 10_000.0;
+
 /// What Amazon Polly documents for its standard voices, and the attributes of each. `audio` is not
 /// among them: it would have the engine open files.
 const ELEMENTS: &[(&str, &[&str])] = &[
@@ -50,8 +53,8 @@ pub enum SsmlError {
 
 use SsmlError::Broken;
 
-/// Reads a document; gives it back written anew. `amazon`: whether elements of Amazon's own go in,
-/// or only what they enclose.
+/// Reads a document; gives it back written anew. `amazon`: it is for Amazon Polly. Else of elements
+/// of Amazon's own only what they enclose goes in, and a pause is held to Polly's maximum.
 ///
 /// # Errors
 /// See [`SsmlError`].
@@ -154,7 +157,7 @@ impl<'a> Reader<'a> {
             return Err(Broken("it must be one <speak> element"));
         }
         let mut written = format!("<{name}");
-        read_attributes(name, known, attributes, &mut written)?;
+        read_attributes(name, known, attributes, self.amazon, &mut written)?;
         if !alone {
             if self.open.len() >= MAX_DEPTH {
                 return Err(Broken("elements lie too deep in each other"));
@@ -192,6 +195,7 @@ fn read_attributes(
     element: &str,
     known: &[&str],
     mut rest: &str,
+    amazon: bool,
     out: &mut String,
 ) -> Result<(), SsmlError> {
     let mut seen: Vec<&str> = Vec::new();
@@ -214,11 +218,29 @@ fn read_attributes(
             return Err(Broken("an attribute stands twice or is too long"));
         }
         seen.push(name);
-        let _ = write!(out, " {name}=\"");
-        escape(&unescape(value)?, out);
-        out.push('"');
         rest = after;
+        let mut value = unescape(value)?;
+        if !amazon && (element, name) == ("break", "time") {
+            // What is no time is the usual pause.
+            let Some(pause) = milliseconds(&value) else { continue };
+            value = format!("{:.0}ms", pause.min(MAX_PAUSE));
+        }
+        let _ = write!(out, " {name}=\"");
+        escape(&value, out);
+        out.push('"');
     }
+}
+
+/// A duration of seconds (`1.5s`) or milliseconds (`500ms`), which is no less than none.
+fn milliseconds(time: &str) -> Option<f64> {
+    let time = time.trim();
+    let (number, unit) = match time.strip_suffix("ms") {
+        Some(number) => (number, 1.0),
+        None => (time.strip_suffix('s')?, 1000.0),
+    };
+    let plain = number.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'+'));
+    let number: f64 = number.parse().ok().filter(|_| plain)?;
+    Some(number * unit)
 }
 
 fn shortened(name: &str) -> String {
@@ -308,6 +330,28 @@ mod tests {
             let error = rewrite(text, true).unwrap_err().to_string();
             assert!(error.contains(words), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_pause_of_the_local_engine_is_no_longer_than_pollys_longest() {
+        for (time, wanted) in [
+            ("99999999999s", " time=\"10000ms\""),
+            ("10001ms", " time=\"10000ms\""),
+            ("10s", " time=\"10000ms\""),
+            ("1.5s", " time=\"1500ms\""),
+            ("+250ms", " time=\"250ms\""),
+            ("&#57;9s", " time=\"10000ms\""),
+            ("99999999999", ""),
+            ("infs", ""),
+            ("-5s", ""),
+            ("s", ""),
+        ] {
+            let text = format!("<speak>a<break time=\"{time}\"/>b</speak>");
+            let local = format!("<speak>a<break{wanted}/>b</speak>");
+            assert_eq!(rewrite(&text, false).unwrap(), local, "{time}");
+        }
+        let long = "<speak>a<break time=\"11s\"/>b</speak>";
+        assert_eq!(rewrite(long, true).unwrap(), long, "Polly itself says what it thinks of it");
     }
 
     #[test]

@@ -244,6 +244,9 @@ fn the_local_engine_speaks_text_and_ssml_and_no_shell_sees_them() {
     let short = ssml("<speak>one two</speak>").len();
     let long = ssml("<speak>one <break time=\"2s\"/> two</speak>").len();
     assert!(long > short + 22_050, "a break is silence: {short} {long}");
+    let longest = ssml("<speak>one <break time=\"99999999999s\"/> two</speak>").len();
+    let seconds = (longest - short) / 22_050;
+    assert!((8..=11).contains(&seconds), "at most ten seconds: {seconds}");
 }
 
 #[test]

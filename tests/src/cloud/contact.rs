@@ -105,6 +105,7 @@ impl Flow {
             application: Some(APPLICATION.to_owned()),
             target: None,
             country_code: "1".to_owned(),
+            extension_digits: 6,
             transaction_header: "X-Transaction-Id".to_owned(),
             deadline: Duration::from_millis(2_500),
         };

@@ -17,8 +17,6 @@ use super::target::{Target, bare_number, is_separator};
 const MOST_ARGUMENTS: usize = 20;
 /// Octets of one text in an answer: all of it has to fit 32 kB.
 const MOST_TEXT: usize = 1_024;
-/// Digits of a number of the telephone network; extensions have fewer.
-const SHORTEST: usize = 7;
 /// Parameters that are not passed on to the target.
 const OWN: [&str; 10] = [
     APPLICATION,
@@ -47,6 +45,9 @@ pub struct SwitchRules {
     pub target: Option<Target>,
     /// Numbers without one get this country code.
     pub country_code: String,
+    /// Most digits of an extension (1 to 32); a target with more of them is a number of the telephone
+    /// network.
+    pub extension_digits: usize,
     /// The header (a parameter of the block, or an attribute of the contact) that says which
     /// transaction it is, where the way to Connect keeps headers.
     pub transaction_header: String,
@@ -88,13 +89,13 @@ impl<P: DnisPool, D: Deliver> Switch<P, D> {
     }
 
     async fn work(&self, event: &Value) -> Told {
-        let ask = Ask::read(event, &self.rules.country_code);
+        let ask = Ask::read(event, &self.rules);
         if !matches!(ask.purpose, "GetData" | "TransferCall") {
             let words = "the parameter Purpose must be GetData or TransferCall";
             return told("refused", [("message", words)]);
         }
         // An update by the table needs a row.
-        let carried = ask.carried(&self.rules.transaction_header);
+        let carried = ask.carried();
         if let Some(carried) = carried.filter(|_| !self.deliver.needs_a_lease()) {
             return self.with_transaction(&ask, carried).await;
         }
@@ -150,9 +151,7 @@ impl<P: DnisPool, D: Deliver> Switch<P, D> {
             let words = "nobody says which SIP media application the call belongs to";
             return told("refused", [("message", words)]);
         };
-        let Some(arguments) =
-            ask.arguments(self.rules.target.as_ref(), &self.rules.transaction_header)
-        else {
+        let Some(arguments) = ask.arguments() else {
             return told("refused", [("message", "there is no TransferTarget")]);
         };
         let transaction = lease.owner.clone();
@@ -178,13 +177,13 @@ impl<P: DnisPool, D: Deliver> Switch<P, D> {
 struct Ask<'a> {
     event: &'a Value,
     purpose: &'a str,
-    country_code: &'a str,
+    rules: &'a SwitchRules,
 }
 
 impl<'a> Ask<'a> {
-    fn read(event: &'a Value, country_code: &'a str) -> Self {
+    fn read(event: &'a Value, rules: &'a SwitchRules) -> Self {
         let purpose = event.pointer("/Details/Parameters/Purpose").and_then(Value::as_str);
-        Self { event, purpose: purpose.unwrap_or_default(), country_code }
+        Self { event, purpose: purpose.unwrap_or_default(), rules }
     }
 
     fn parameter(&self, name: &str) -> Option<&'a str> {
@@ -202,8 +201,10 @@ impl<'a> Ask<'a> {
     }
 
     /// The transaction that came along. One that cannot be an id is as if it were not there.
-    fn carried(&self, header: &str) -> Option<Carried> {
-        if let Some(id) = self.said(header).map(str::trim).filter(|id| is_id(id)) {
+    fn carried(&self) -> Option<Carried> {
+        if let Some(id) =
+            self.said(&self.rules.transaction_header).map(str::trim).filter(|id| is_id(id))
+        {
             let application = self.said(APPLICATION).filter(|id| is_label(id));
             return Some(Carried {
                 transaction: id.to_owned(),
@@ -233,7 +234,7 @@ impl<'a> Ask<'a> {
     fn lookup(&self) -> Option<Lookup> {
         let number = |name: &str, path: &str| {
             let given = self.parameter(name).or_else(|| self.contact(path))?;
-            e164(given, self.country_code)
+            e164(given, &self.rules.country_code)
         };
         let pair = Pair {
             our_number: number("CallingNumber", "/CustomerEndpoint/Address")?,
@@ -247,12 +248,12 @@ impl<'a> Ask<'a> {
     }
 
     /// Those of the update: whereto, and what else the flow and Connect say of the call.
-    fn arguments(&self, usual: Option<&Target>, header: &str) -> Option<BTreeMap<String, String>> {
+    fn arguments(&self) -> Option<BTreeMap<String, String>> {
         let named = self.parameter("TransferTarget").map(|number| {
             let arn = self.parameter("TransferTargetArn").map(str::to_owned);
-            dialled(Target::named(number, arn), self.country_code)
+            dialled(Target::named(number, arn), self.rules)
         });
-        let target = named.or_else(|| usual.cloned())?;
+        let target = named.or_else(|| self.rules.target.clone())?;
         let mut arguments = BTreeMap::from([
             ("Transfer".to_owned(), "true".to_owned()),
             ("TransferTarget".to_owned(), target.number),
@@ -271,7 +272,8 @@ impl<'a> Ask<'a> {
             let Some(value) = value.as_str().filter(|value| !value.is_empty()) else { continue };
             let carries =
                 USER_TO_USER.contains(&name.as_str()) && Carried::of_user_to_user(value).is_some();
-            let own = OWN.contains(&name.as_str()) || *name == header || carries;
+            let own =
+                OWN.contains(&name.as_str()) || *name == self.rules.transaction_header || carries;
             if !own && arguments.len() < MOST_ARGUMENTS {
                 arguments.insert(name.clone(), value.to_owned());
             }
@@ -282,12 +284,13 @@ impl<'a> Ask<'a> {
 
 /// A target whose number is dialled has its country code; an extension, and what the other end of a
 /// Voice Connector gets, is as it is written.
-fn dialled(target: Target, country_code: &str) -> Target {
+fn dialled(target: Target, rules: &SwitchRules) -> Target {
     let digits = target.number.bytes().filter(u8::is_ascii_digit).count();
     let written = |c: char| c.is_ascii_digit() || is_separator(c);
-    let number = (target.arn.is_none() && digits >= SHORTEST && target.number.chars().all(written))
-        .then(|| e164(&target.number, country_code))
-        .flatten();
+    let is_number = target.arn.is_none()
+        && digits > rules.extension_digits
+        && target.number.chars().all(written);
+    let number = is_number.then(|| e164(&target.number, &rules.country_code)).flatten();
     Target { number: number.unwrap_or(target.number), ..target }
 }
 
@@ -314,7 +317,18 @@ fn e164(text: &str, country_code: &str) -> Option<String> {
 
 #[cfg(test)]
 mod number_tests {
-    use super::{Target, dialled, e164};
+    use super::{Duration, SwitchRules, Target, dialled, e164};
+
+    fn rules(extension_digits: usize) -> SwitchRules {
+        SwitchRules {
+            application: None,
+            target: None,
+            country_code: "1".to_owned(),
+            extension_digits,
+            transaction_header: String::new(),
+            deadline: Duration::from_secs(1),
+        }
+    }
 
     #[test]
     fn a_number_that_is_to_be_dialled_gets_its_country_code_and_an_extension_none() {
@@ -328,8 +342,17 @@ mod number_tests {
             ("8555550111", Some("arn:aws:chime:us-east-1:1:vc/a"), "8555550111"),
         ] {
             let target = Target::named(text, arn.map(str::to_owned));
-            assert_eq!(dialled(target, "1").number, wanted, "{text}");
+            assert_eq!(dialled(target, &rules(6)).number, wanted, "{text}");
         }
+    }
+
+    #[test]
+    fn an_extension_of_many_digits_stays_one_where_the_rules_say_that_there_are_such() {
+        let of = |text, digits| dialled(Target::named(text, None), &rules(digits)).number;
+        assert_eq!(of("5550111", 7), "5550111");
+        assert_eq!(of("5550111", 6), "+15550111");
+        assert_eq!(of("8555550111", 7), "+18555550111");
+        assert_eq!(of("8555550111", 32), "8555550111");
     }
 
     #[test]

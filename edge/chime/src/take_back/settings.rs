@@ -218,11 +218,13 @@ impl Settings {
         if !digits || !(1..=3).contains(&country_code.len()) {
             return Err(problem("COUNTRY_CODE", format!("{country_code:?} is no country code")));
         }
+        let extension_digits = self.number("EXTENSION_DIGITS", 6, 1..=32)?;
         let deadline = self.number("DEADLINE_MILLISECONDS", 2_500, 200..=7_500)?;
         Ok(SwitchRules {
             application: self.environment.get("SIP_MEDIA_APPLICATION_ID"),
             target: self.target()?,
             country_code,
+            extension_digits: usize::try_from(extension_digits).unwrap_or(usize::MAX),
             transaction_header: self.header("TRANSACTION_HEADER", TRANSACTION)?,
             deadline: Duration::from_millis(deadline),
         })

@@ -174,6 +174,25 @@ pub(super) fn is_original_withheld(headers: &Headers) -> bool {
     said.is_some_and(|said| words.iter().any(|word| said.eq_ignore_ascii_case(word)))
 }
 
+/// Who is shown to phones: the caller, or the number that the application asked for; before both the
+/// original caller's, when the application says it in the header that a Voice Connector would have
+/// carried to us. `headers`: the application's.
+pub(super) fn shown_as(caller: &Caller, asked: Option<&str>, headers: Option<&Headers>) -> Caller {
+    let original = headers.and_then(original_caller);
+    if original.is_some() {
+        return Caller { original, ..caller.clone() };
+    }
+    let private = headers.is_some_and(is_original_withheld);
+    match asked.filter(|number| *number != caller.number) {
+        Some(number) => {
+            let number = number.to_owned();
+            Caller { number, name: None, original, private, ..caller.clone() }
+        }
+        None if private => Caller { original, private, ..caller.clone() },
+        None => caller.clone(),
+    }
+}
+
 fn said_original(headers: &Headers) -> Option<String> {
     let value = headers.text(&HeaderName::Other(ORIGINAL_CALLER.into()))?;
     let value = unquoted(&value);

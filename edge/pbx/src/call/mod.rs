@@ -138,8 +138,9 @@ use crate::stack::Owner;
 /// Events that may wait for a call: retransmissions are absorbed below, so that a peer would have
 /// to try hard to fill it.
 const MAILBOX: usize = 64;
-/// Media events that may wait.
-const MEDIA_EVENTS: usize = 32;
+/// Media events that may wait. A key is two of them, and a leg may press many at once: the end of what
+/// is played is not to be lost behind them.
+const MEDIA_EVENTS: usize = 64;
 /// Events that may wait for a slow application.
 const APP_QUEUE: usize = 32;
 /// A call whose legs are gone waits this long for what is left to be written.

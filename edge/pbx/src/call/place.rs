@@ -133,26 +133,11 @@ impl Call {
         self.place(now, placed)
     }
 
-    /// Who is shown to phones: the caller, or the number that the application asked for; before
-    /// both the original caller's, when the application says it in the header that a Voice
-    /// Connector would have carried to us.
+    /// Who is shown to phones: see [`identity::shown_as`].
     pub(super) fn shown_caller(&self) -> Caller {
-        let asked = self.bridging.as_ref().and_then(|b| b.caller_id.clone());
-        if let Some(headers) = self.bridging.as_ref().map(|b| &b.headers) {
-            let original = identity::original_caller(headers);
-            if original.is_some() {
-                return Caller { original, ..self.caller.clone() };
-            }
-            if identity::is_original_withheld(headers) {
-                return Caller { original, private: true, ..self.caller.clone() };
-            }
-        }
-        match asked.filter(|number| *number != self.caller.number) {
-            Some(number) => {
-                Caller { number, name: None, original: None, private: false, ..self.caller.clone() }
-            }
-            None => self.caller.clone(),
-        }
+        let bridging = self.bridging.as_ref();
+        let asked = bridging.and_then(|b| b.caller_id.as_deref());
+        identity::shown_as(&self.caller, asked, bridging.map(|b| &b.headers))
     }
 
     /// Sends an INVITE.

@@ -13,6 +13,10 @@ use symphonia::core::io::MediaSource;
 const MOST_CHUNKS: usize = 64;
 /// Octets of `fmt `; the extensible form has 40.
 const MOST_FORMAT: u64 = 64;
+/// A length that stands in `ds64` (EBU Tech 3306), or that a writer to a pipe did not know.
+const ELSEWHERE: u32 = u32::MAX;
+/// Octets of `ds64` up to the length of `data`, its second one.
+const LENGTHS: u64 = 16;
 /// Samples that a header can announce: `RIFF`'s length has 32 bits.
 const MOST_DATA: u64 = 0xffff_ff00;
 
@@ -59,14 +63,16 @@ impl Form {
         if !(large || &[a, b, c, d] == b"RIFF") || &kind != b"WAVE" {
             return Ok(None);
         }
-        let mut form = Self { odd: large || [l0, l1, l2, l3] == [0; 4], ..Self::default() };
-        let (mut at, mut data) = (12, false);
+        let whole = u32::from_le_bytes([l0, l1, l2, l3]);
+        let unknown = matches!(whole, 0 | ELSEWHERE);
+        let mut form = Self { odd: large || whole == 0, ..Self::default() };
+        let (mut at, mut data, mut long) = (12, false, None);
         for _ in 0..MOST_CHUNKS {
             let mut chunk = [0; 8];
             source.seek(SeekFrom::Start(at))?;
             source.read_exact(&mut chunk)?;
             let [n0, n1, n2, n3, length @ ..] = chunk;
-            let length = u64::from(u32::from_le_bytes(length));
+            let mut length = u64::from(u32::from_le_bytes(length));
             let (from, left) = (at + 8, end.saturating_sub(at + 8));
             match &[n0, n1, n2, n3] {
                 b"fmt " if length <= MOST_FORMAT => {
@@ -74,11 +80,24 @@ impl Form {
                     form.format.resize(usize::try_from(length).unwrap_or(0), 0);
                     source.read_exact(&mut form.format)?;
                 }
+                b"ds64" if large && length >= LENGTHS => {
+                    let mut lengths = [0; LENGTHS as usize];
+                    source.read_exact(&mut lengths)?;
+                    let [.., d0, d1, d2, d3, d4, d5, d6, d7] = lengths;
+                    let told = u64::from_le_bytes([d0, d1, d2, d3, d4, d5, d6, d7]);
+                    // A writer to a pipe leaves zeros here.
+                    long = Some(told).filter(|told| *told > 0);
+                }
                 b"data" if !data => {
                     data = true;
-                    form.odd |= length == 0 && left > 0;
+                    if large && length == u64::from(ELSEWHERE) {
+                        length = long.unwrap_or(left);
+                    } else if length == 0 && unknown {
+                        form.odd = true;
+                        length = left;
+                    }
                     form.from = from;
-                    form.length = if length == 0 { left } else { length.min(left) };
+                    form.length = length.min(left);
                 }
                 // Who made it, and when: nothing that is heard.
                 b"LIST" if !data => form.odd = true,
@@ -89,7 +108,7 @@ impl Form {
                 return Ok(Some(form));
             }
             // Chunks begin at even places.
-            at = from + length + length % 2;
+            at = from.saturating_add(length).saturating_add(length % 2);
         }
         Ok(None)
     }

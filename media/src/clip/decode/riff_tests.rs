@@ -90,6 +90,49 @@ fn a_wav_file_that_is_written_oddly_is_played_all_the_same() {
     }
 }
 
+/// `ds64` of EBU Tech 3306: the lengths of the file and of `data`, how many samples, no table.
+fn ds64(data: u64) -> Vec<u8> {
+    let body = [&(data + 80).to_le_bytes()[..], &data.to_le_bytes(), &8000u64.to_le_bytes()];
+    chunk(b"ds64", &[&body.concat()[..], &[0; 4]].concat(), None)
+}
+
+#[test]
+fn notes_behind_the_samples_of_a_long_wav_file_are_not_played() {
+    let pcm = pcm();
+    let notes =
+        [chunk(b"bext", &[0x55; 602], None), chunk(b"LIST", b"INFOISFT\x04\0\0\0Lavf", None)];
+    let length = u64::try_from(pcm.len()).unwrap();
+    for magic in [b"RF64", b"BW64"] {
+        let chunks = [
+            &[ds64(length), chunk(b"fmt ", &format(1, 16), None)][..],
+            &[chunk(b"data", &pcm, Some(u32::MAX))],
+            &notes,
+        ];
+        let clip = decode_bytes("a.wav", file(magic, Some(u32::MAX), &chunks.concat())).unwrap();
+        assert_eq!(clip.samples().len(), 8000);
+    }
+    // One that says more than there is: what is there.
+    for told in [length * 2, u64::MAX - 80] {
+        let chunks = [
+            ds64(told),
+            chunk(b"fmt ", &format(1, 16), None),
+            chunk(b"data", &pcm, Some(u32::MAX)),
+        ];
+        let clip = decode_bytes("a.wav", file(b"RF64", Some(u32::MAX), &chunks)).unwrap();
+        assert_eq!(clip.samples().len(), 8000);
+    }
+}
+
+#[test]
+fn a_wav_file_of_a_known_length_whose_samples_are_none_is_not_its_notes() {
+    let plain = || chunk(b"fmt ", &format(1, 16), None);
+    let chunks = [plain(), chunk(b"data", &[], None), chunk(b"bext", &[0x55; 602], None)];
+    let length = |bytes| decode_bytes("a.wav", bytes).map_or(0, |clip| clip.samples().len());
+    assert_eq!(length(riff(&chunks)), 0);
+    let piped = |whole| file(b"RIFF", Some(whole), &[plain(), chunk(b"data", &pcm(), Some(0))]);
+    assert_eq!([0, u32::MAX].map(|whole| length(piped(whole))), [8000, 8000]);
+}
+
 #[test]
 fn a_wav_file_that_makes_no_sense_is_refused_with_words_and_no_panic() {
     let whole = riff(&[

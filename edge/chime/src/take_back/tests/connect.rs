@@ -36,6 +36,7 @@ fn rules() -> SwitchRules {
         application: None,
         target: Some(office()),
         country_code: "1".to_owned(),
+        extension_digits: 6,
         transaction_header: "X-Transaction-Id".to_owned(),
         deadline: Duration::from_millis(2_500),
     }

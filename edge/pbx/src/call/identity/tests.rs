@@ -135,6 +135,27 @@ fn who_wants_to_stay_unknown_is_shown_to_nobody() {
     assert_eq!(handed_back.shown(), "+15551234567");
 }
 
+#[test]
+fn a_number_that_an_application_asks_for_stands_for_who_is_withheld_too() {
+    let caller = trunk_caller("");
+    let headers = |original| {
+        let mut headers = Headers::new();
+        headers.push(HeaderName::Other(ORIGINAL_CALLER.into()), original);
+        headers
+    };
+    let withheld = headers("anonymous");
+    let shown = shown_as(&caller, Some("+15550142000"), Some(&withheld));
+    assert_eq!((shown.number.as_str(), shown.shown()), ("+15550142000", "anonymous"));
+    assert_eq!(shown.name, None);
+    let shown = shown_as(&caller, None, Some(&withheld));
+    assert_eq!((shown.number.as_str(), shown.shown()), ("+15550001111", "anonymous"));
+    let said = shown_as(&caller, Some("+15550142000"), Some(&headers("+15551234567")));
+    assert_eq!(said.shown(), "+15551234567");
+    let asked = shown_as(&caller, Some("+15550142000"), Some(&Headers::new()));
+    assert_eq!((asked.shown(), asked.private), ("+15550142000", false));
+    assert_eq!(shown_as(&caller, None, None), caller);
+}
+
 fn test_trunk() -> Trunk {
     let text = "[[trunk]]\nname = \"vc\"\ntype = \"voice_connector\"\nregion = \"us-east-1\"\n\
          host = \"abcdefghijklmnopqrstuv.voiceconnector.chime.aws\"\ncaller_id = \"+15559990000\"\n";
