@@ -162,7 +162,7 @@ fn digits_travel_and_are_told_once() {
         a.say_at(101, 90_000, &[11, flags, d0, d1]);
     }
     let digit = Digit::from_char('#').unwrap();
-    assert_eq!(a.event(), PortEventKind::KeyDown { digit, press: 1 });
+    assert_eq!(a.event(), PortEventKind::KeyDown { digit });
     assert_eq!(a.event(), PortEventKind::Digit { digit, duration: Duration::from_millis(60) });
     let (payload_type, payload, _) = b.hear().unwrap();
     assert_eq!((payload_type, payload[0]), (96, 11));

@@ -3,14 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::net::UdpSocket;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use offhook_tests::sim::agent::{Describe, Dial};
-use offhook_tests::sim::media::{eventually, host, office_port, phones, port_of, sdp, socket};
+use offhook_tests::sim::media::{host, office_port, phones, port_of, sdp, socket};
 use offhook_tests::sim::office::Leftovers;
 use offhook_tests::sim::scene::Scene;
-use offhook_tests::sim::scripted::{Scripted, actions};
-use serde_json::json;
 use tokio::time::sleep;
 
 const PORT: u16 = 41_100;
@@ -33,10 +31,6 @@ struct Phone {
 }
 
 impl Phone {
-    fn new(socket: UdpSocket, to: u16) -> Self {
-        Self { socket, to, sequence: 1, timestamp: 90_000, pressed: 0, heard: Vec::new() }
-    }
-
     fn say(&mut self, payload_type: u8, timestamp: u32, payload: &[u8]) {
         self.sequence += 1;
         let mut packet = vec![0x80, payload_type];
@@ -102,7 +96,8 @@ async fn a_key_that_comes_as_an_event_and_by_info_is_one_key() {
     back.confirmed().await;
     let hearer = socket(host(30, 2), PORT);
     let socket = socket(host(30, 1), PORT);
-    let mut phone = Phone::new(socket, to);
+    let (timestamp, pressed, heard) = (90_000, 0, Vec::new());
+    let mut phone = Phone { socket, to, sequence: 1, timestamp, pressed, heard };
     phone.talk(&hearer);
 
     // While it is down, twice, as fast as a person can.
@@ -146,60 +141,5 @@ async fn a_key_that_comes_as_an_event_and_by_info_is_one_key() {
     assert_eq!(scene.office.settle().await, Leftovers::default());
     let timeline = format!("{:?}", scene.office.keep.timeline(&scene.record().id));
     assert_eq!(timeline.matches("kind: Digit").count(), 4, "{timeline}");
-    scene.close().await;
-}
-
-/// Recordings, each of which `#` ends, one after the other.
-#[tokio::test]
-async fn a_terminator_by_info_ends_one_recording_and_its_event_not_the_next() {
-    const MOST: usize = 20;
-    let record = json!({"Type": "RecordAudio", "Parameters": {"DurationInSeconds": "600",
-        "RecordingTerminators": ["#"],
-        "RecordingDestination": {"Type": "S3", "BucketName": "notes", "Prefix": "new/"}}});
-    let script = Scripted::new((0..MOST).map(|_| actions(json!([record]))).collect());
-    let folder = tempfile::tempdir().unwrap();
-    let data = format!("data_dir = \"{}\"\n", folder.path().display());
-    let number = "[[number]]\nmatch = \"600\"\nto = \"flow:main\"\n";
-    let scene = Scene::in_folder(script.applications(), &data, number).await;
-    let describe: [Describe; 1] = [|_| Some(audio(30, 3))];
-    let agents = phones(&scene, describe).await;
-    let mut out = agents[0].dial(Dial::to("600"));
-    let to = port_of(&out.answered().await.body, "audio");
-    let mut phone = Phone::new(socket(host(30, 3), PORT), to);
-    let bucket = folder.path().join("buckets/notes/new");
-    let begun = || std::fs::read_dir(&bucket).map_or(0, Iterator::count);
-    let digits = || {
-        let timeline = format!("{:?}", scene.office.keep.timeline(&scene.record().id));
-        timeline.matches("kind: Digit").count()
-    };
-    eventually("it records", async || begun() == 1).await;
-    // Within the time in which the event is taken for the same press, however slow the machine is.
-    let soon = async |recordings: usize| {
-        let pressed = Instant::now();
-        out.press('#');
-        eventually("the next one begins", async || begun() == recordings + 1).await;
-        pressed.elapsed() < Duration::from_secs(1)
-    };
-    let mut recordings = 1;
-    while !soon(recordings).await {
-        recordings += 1;
-        assert!(recordings < MOST - 3, "no turn was quick enough");
-    }
-    recordings += 1;
-    phone.key_down(11);
-    phone.key_up(11);
-    // What the port tells, it tells in order.
-    let before = digits();
-    phone.key_down(5);
-    phone.key_up(5);
-    eventually("the next key is told", async || digits() == before + 1).await;
-    assert_eq!(begun(), recordings);
-    // One that came by no INFO ends it.
-    phone.key_down(11);
-    phone.key_up(11);
-    eventually("the one after that begins", async || begun() == recordings + 1).await;
-    out.hang_up();
-    out.ended().await;
-    tokio::time::pause();
     scene.close().await;
 }

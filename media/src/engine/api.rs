@@ -263,8 +263,6 @@ pub enum PortEventKind {
     KeyDown {
         /// Which key.
         digit: Digit,
-        /// The how manieth of this port (wrapping).
-        press: u32,
     },
     /// The peer pressed and released a key; once per press. When the key stopped a playback or a
     /// recording, that was told earlier, at the press.

@@ -4,7 +4,6 @@ mod dial;
 mod inband;
 mod inbound;
 mod kernel;
-mod known;
 mod outbound;
 mod piece;
 mod report;
@@ -19,7 +18,6 @@ use tokio::sync::mpsc;
 
 use self::dial::Dialling;
 use self::inband::Tones;
-use self::known::Known;
 pub(super) use self::piece::Piece;
 use self::report::Reporter;
 pub(super) use self::voice::Speaks;
@@ -68,8 +66,6 @@ pub(super) struct Leg {
     /// Since when nothing of the peer's could be decrypted.
     failing_since: Option<Instant>,
     keys: EventReceiver,
-    /// Keys that are told by these, and have come another way before.
-    known: Known,
     /// Keys of the far leg, as tones and in our clock.
     tones: ToneMaker,
     converter: Converter,
@@ -178,7 +174,6 @@ impl Leg {
             sender: Sender::default(),
             failing_since: None,
             keys: EventReceiver::default(),
-            known: Known::default(),
             tones: ToneMaker::default(),
             converter: Converter::default(),
             inband: None,

@@ -134,13 +134,6 @@ impl MediaPort {
         self.order(Order::SendDigits(digits.to_vec(), tone, gap));
     }
 
-    /// A key of the peer's came another way (SIP INFO), and what it is to do was done: when it comes as
-    /// an event or a tone within `time` it is told of, and ends, controls and moves nothing.
-    /// `heard`: of the last [`super::PortEventKind::KeyDown`] of this port, 0 before there was one.
-    pub fn knows_key(&self, digit: Digit, time: Duration, heard: u32) {
-        self.order(Order::KnowsKey(digit, time, heard));
-    }
-
     /// What was counted so far, in the kernel too.
     pub fn counters(&self) -> PortCounters {
         if self.counters.in_kernel.get() != 0

@@ -7,7 +7,6 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use offhook_media::dtmf::Digit;
-use offhook_media::engine::{MediaPort, PortId};
 
 /// How long after a key the same one that came the other way is that press. An INFO may be lost
 /// once or twice (RFC 3261 §17.1.2.2), and be sent when the key goes up.
@@ -21,8 +20,6 @@ pub(crate) struct Carriers {
     lone: VecDeque<Lone>,
     /// The last key of the media, and whether it is one that had come by INFO.
     down: Option<(Digit, bool)>,
-    /// The number of the last press of the media that came to us, and of which port.
-    heard: Option<(PortId, u32)>,
 }
 
 #[derive(Debug)]
@@ -34,18 +31,6 @@ struct Lone {
 }
 
 impl Carriers {
-    /// A port tells that a key goes down.
-    pub(super) fn key_down(&mut self, now: Instant, digit: Digit, (port, press): (PortId, u32)) {
-        self.heard = Some((port, press));
-        self.pressed(now, digit);
-    }
-
-    /// Tells the port of a new key that came by INFO: its media does not do again what we do.
-    pub(super) fn announce(&self, digit: Digit, port: &MediaPort) {
-        let heard = self.heard.filter(|(of, _)| *of == port.id());
-        port.knows_key(digit, SAME, heard.map_or(0, |(_, press)| press));
-    }
-
     /// A key of the media goes down.
     pub(super) fn pressed(&mut self, now: Instant, digit: Digit) {
         let known = self.met(now, digit, false);

@@ -45,23 +45,14 @@ impl Call {
         if let Some(leg) = self.leg(id) {
             let _ = leg.session.respond(now, token, status, &Headers::new(), None);
         }
-        if let Some(digit) = digit.filter(|digit| self.is_new_key(now, id, *digit))
+        if let Some(digit) = digit
+            && self.leg(id).is_none_or(|leg| leg.carriers.informed(now, digit))
             && !self.control_by_key(id, digit)
         {
             self.pass_digit(id, digit);
             self.stop_by_key(id, digit);
             self.on_digit(now, id, digit);
         }
-    }
-
-    /// Whether a key by INFO has not come within the media; that is told of it then.
-    fn is_new_key(&mut self, now: Instant, id: LegId, digit: Digit) -> bool {
-        let Some(leg) = self.leg(id) else { return true };
-        let new = leg.carriers.informed(now, digit);
-        if let Some(port) = leg.port().filter(|_| new) {
-            leg.carriers.announce(digit, port);
-        }
-        new
     }
 
     /// Candidates are asked where ours is the side that asks. A browser asks us, and we learn of its

@@ -13,11 +13,11 @@ impl Call {
     pub(super) fn on_media(&mut self, now: Instant, event: PortEvent) {
         let owner = self.legs.iter().find(|l| l.port().is_some_and(|p| p.id() == event.port));
         let leg = owner.map(|leg| (leg.id, leg.label));
-        let PortEvent { kind, port } = event;
+        let PortEvent { kind, .. } = event;
         match kind {
-            PortEventKind::KeyDown { digit, press } => {
+            PortEventKind::KeyDown { digit } => {
                 if let Some(leg) = leg.and_then(|(id, _)| self.leg(id)) {
-                    leg.carriers.key_down(now, digit, (port, press));
+                    leg.carriers.pressed(now, digit);
                 }
             }
             PortEventKind::Digit { digit, .. } => {

@@ -49,17 +49,6 @@ impl Leg {
         self.pressed_before.is_some() && self.pressed_before == key_of(media, buffer)
     }
 
-    /// See [`super::super::MediaPort::knows_key`].
-    pub(in crate::engine) fn knows_key(
-        &mut self,
-        now: Instant,
-        digit: Digit,
-        time: Duration,
-        heard: u32,
-    ) {
-        self.known.expect(now, digit, time, heard);
-    }
-
     pub(in crate::engine) fn send_digits(
         &mut self,
         now: Instant,

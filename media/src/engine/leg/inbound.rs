@@ -174,20 +174,17 @@ impl Leg {
     pub(super) fn on_key(&mut self, now: Instant, event: KeyEvent) {
         match event {
             KeyEvent::Pressed(digit, timestamp) => {
-                let (press, known) = self.known.pressed(now, digit);
-                self.tell(PortEventKind::KeyDown { digit, press });
-                let player = self.player.as_ref().filter(|_| !known);
-                let control = player.and_then(|player| player.key(digit));
+                self.tell(PortEventKind::KeyDown { digit });
+                let control = self.player.as_ref().and_then(|player| player.key(digit));
                 self.for_playback = control.is_some();
                 if let Some(control) = control {
                     self.control_play(now, control);
-                } else if player.is_some_and(|p| p.stop_on.contains(digit)) {
+                } else if self.player.as_ref().is_some_and(|p| p.stop_on.contains(digit)) {
                     self.end_play(PlayEnd::Digit(digit));
                 }
                 let clock = self.stream.as_ref().map_or(CLOCK, |s| s.codec.clock_rate());
                 self.key = Some(KeySpan::pressed(digit, timestamp, self.newest, clock));
-                let recorder = self.recorder.as_ref().filter(|_| !known);
-                let end = recorder.and_then(|r| r.pressed(digit));
+                let end = self.recorder.as_ref().and_then(|r| r.pressed(digit));
                 if let Some(by) = end {
                     self.end_record(now, by);
                 }

@@ -36,7 +36,6 @@ pub(in crate::engine) enum Order {
     StopTape(u64),
     Focus(Option<Box<Focus>>),
     SendDigits(Vec<Digit>, Duration, Duration),
-    KnowsKey(Digit, Duration, u32),
     /// With the other port, which this thread has or expects.
     Bridge(PortId),
     Unbridge,
@@ -192,7 +191,6 @@ impl Worker {
             Order::Tape(id, to) => port.leg.add_tape(id, to),
             Order::StopTape(id) => port.leg.end_tape(now, id),
             Order::Focus(focus) => port.leg.set_focus(focus),
-            Order::KnowsKey(digit, time, heard) => port.leg.knows_key(now, digit, time, heard),
             Order::SendDigits(digits, tone, gap) => port.leg.send_digits(now, &digits, tone, gap),
             Order::Bridge(_)
             | Order::Unbridge

@@ -15,7 +15,7 @@ fn a_key_is_told_once_when_released() {
     let digit = Digit::from_char('7').unwrap();
     let told = PortEventKind::Digit { digit, duration: ms(100) };
     let first = PortEventKind::FirstPacket { from: a.peer };
-    assert_eq!(a.heard(), [first, PortEventKind::KeyDown { digit, press: 1 }, told]);
+    assert_eq!(a.heard(), [first, PortEventKind::KeyDown { digit }, told]);
     assert!(!a.leg.wants_ticks());
 }
 
@@ -77,7 +77,7 @@ fn a_key_that_controls_a_prompt_is_told_to_nobody_else() {
     assert!(paused.len() == 5 && quiet(&paused));
     a.receive(&key(101, 2, 5, true));
     let first = PortEventKind::FirstPacket { from: a.peer };
-    assert_eq!(a.heard(), [first, PortEventKind::KeyDown { digit: five, press: 1 }]);
+    assert_eq!(a.heard(), [first, PortEventKind::KeyDown { digit: five }]);
     // Another key does what it did.
     a.leg.keys = EventReceiver::default();
     a.receive(&key(101, 300, 1, true));
@@ -86,101 +86,6 @@ fn a_key_that_controls_a_prompt_is_told_to_nobody_else() {
     let told = |e: &PortEventKind| matches!(e, PortEventKind::Digit { digit, .. } if *digit == one);
     let heard = a.heard();
     assert!(heard.iter().any(ended) && heard.iter().any(told), "{heard:?}");
-}
-
-/// A key of an event that begins at `sequence`, in the two packets of its press and its release.
-fn press(a: &mut Bench, sequence: u16, code: u8) {
-    a.leg.keys = EventReceiver::default();
-    a.receive(&key(101, sequence, code, false));
-    a.receive(&key(101, sequence + 1, code, true));
-}
-
-#[test]
-fn a_control_key_that_came_by_info_moves_the_prompt_once_and_the_next_press_again() {
-    let (mut a, _) = ends();
-    let clip = Arc::new(Clip::from_samples(vec![1000; 80_000]));
-    let six = Digit::from_char('6').unwrap();
-    let controls = vec![(six, Control::Seek(2_000))];
-    a.leg.play(a.now, Playback { controls, ..Playback::of(5, vec![clip]) });
-    a.made(ms(100));
-    // By INFO: the call controls, and says that it knows the key.
-    a.leg.knows_key(a.now, six, ms(2_000), 0);
-    a.leg.control_play(a.now, Control::Seek(2_000));
-    press(&mut a, 1, 6);
-    a.made(ms(100));
-    a.leg.end_play(PlayEnd::Stopped);
-    let heard = a.heard();
-    let at = |e: &PortEventKind| match e {
-        PortEventKind::PlayEnded { position, .. } => Some(*position),
-        _ => None,
-    };
-    assert_eq!(heard.iter().find_map(at), Some(ms(2_200)), "{heard:?}");
-    // The call tells by these that it is the key it has.
-    let told = [
-        PortEventKind::KeyDown { digit: six, press: 1 },
-        PortEventKind::Digit { digit: six, duration: ms(100) },
-    ];
-    assert!(told.iter().all(|told| heard.contains(told)), "{heard:?}");
-
-    let clip = Arc::new(Clip::from_samples(vec![1000; 80_000]));
-    let controls = vec![(six, Control::Seek(2_000))];
-    a.leg.play(a.now, Playback { controls, ..Playback::of(6, vec![clip]) });
-    a.made(ms(100));
-    press(&mut a, 300, 6);
-    a.made(ms(100));
-    a.leg.end_play(PlayEnd::Stopped);
-    assert_eq!(a.heard().iter().find_map(at), Some(ms(2_200)));
-}
-
-#[test]
-fn the_prompt_that_a_key_by_info_began_is_not_stopped_by_its_event() {
-    let (mut a, _) = ends();
-    let clip = || vec![Arc::new(Clip::from_samples(vec![1000; 80_000]))];
-    let one = Digit::from_char('1').unwrap();
-    let of = |id| Playback { stop_on: DigitSet::ALL, ..Playback::of(id, clip()) };
-    let stopped = |heard: Vec<PortEventKind>| {
-        let by = |e: &PortEventKind| matches!(e, PortEventKind::PlayEnded { by: PlayEnd::Digit(d), .. } if *d == one);
-        heard.iter().any(by)
-    };
-    a.leg.play(a.now, of(5));
-    a.made(ms(100));
-    a.leg.knows_key(a.now, one, ms(2_000), 0);
-    a.leg.end_play(PlayEnd::Stopped);
-    a.leg.play(a.now, of(6));
-    a.made(ms(40));
-    press(&mut a, 1, 1);
-    assert_eq!(a.made(ms(100)).len(), 5);
-    assert!(!stopped(a.heard()));
-    // Two of them by INFO are two of them as events, and a third is a new one.
-    a.leg.knows_key(a.now, one, ms(2_000), 1);
-    a.leg.knows_key(a.now, one, ms(2_000), 1);
-    press(&mut a, 100, 1);
-    press(&mut a, 200, 1);
-    assert!(!stopped(a.heard()));
-    press(&mut a, 300, 1);
-    assert!(stopped(a.heard()));
-}
-
-#[test]
-fn a_known_key_that_does_not_come_in_time_or_has_come_before_is_a_new_one_when_it_comes() {
-    for (crossed, late) in [(false, true), (true, false)] {
-        let (mut a, _) = ends();
-        let one = Digit::from_char('1').unwrap();
-        if crossed {
-            // The call has not heard of this press when it tells of the INFO.
-            press(&mut a, 1, 1);
-        }
-        a.leg.knows_key(a.now, one, ms(2_000), 0);
-        if late {
-            a.now += ms(2_001);
-        }
-        let clip = vec![Arc::new(Clip::from_samples(vec![1000; 80_000]))];
-        a.leg.play(a.now, Playback { stop_on: DigitSet::ALL, ..Playback::of(5, clip) });
-        a.made(ms(40));
-        press(&mut a, 100, 1);
-        let by = |e: &PortEventKind| matches!(e, PortEventKind::PlayEnded { by: PlayEnd::Digit(d), .. } if *d == one);
-        assert!(a.heard().iter().any(by), "crossed {crossed}, late {late}");
-    }
 }
 
 #[test]

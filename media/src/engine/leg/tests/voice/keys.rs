@@ -102,31 +102,3 @@ fn tones_of_a_wideband_peer_without_events_are_told_and_not_recorded() {
         assert!(said >= 94, "{form}: {said} of 100");
     }
 }
-
-#[test]
-fn a_terminator_that_came_by_info_does_not_end_the_recording_that_it_began() {
-    let mut a = Phone::new("192.0.2.1:4000", Codec::Pcmu, 20, 440.0);
-    let hash = Digit::from_char('#').unwrap();
-    let record = |a: &mut Phone, id| {
-        let (to, terminators) = (Box::new(Tape::default()), DigitSet::of("#"));
-        let now = a.bench.now;
-        a.bench.leg.record(now, Recording { id, to, max: None, silence: None, terminators });
-    };
-    let ended = |a: &mut Phone, id: u64| {
-        let is = |kind: &PortEventKind| matches!(kind, PortEventKind::RecordEnded { id: of, .. } if *of == id);
-        a.bench.heard().iter().any(is)
-    };
-    let press = |a: &mut Phone, sequence| {
-        a.bench.leg.keys = EventReceiver::default();
-        a.bench.receive(&key(101, sequence, 11, true));
-    };
-    record(&mut a, 5);
-    a.bench.leg.knows_key(a.bench.now, hash, ms(2_000), 0);
-    a.bench.leg.end_record(a.bench.now, RecordEnd::Stopped);
-    assert!(ended(&mut a, 5));
-    record(&mut a, 6);
-    press(&mut a, 1);
-    assert!(!ended(&mut a, 6));
-    press(&mut a, 200);
-    assert!(ended(&mut a, 6));
-}
