@@ -58,6 +58,8 @@ async fn silence_ends_a_call_as_its_own_configuration_says_and_never_one_on_hold
 
     // On hold silence is what is to be expected; after it the time begins anew.
     let (mut out, mut back) = connect(scene.phone(101), "102", scene.phone(102)).await;
+    // So long that silence is counted already.
+    sleep(Duration::from_secs(40)).await;
     out.reinvite(Direction::SendOnly);
     out.offer_accepted().await;
     sleep(Duration::from_secs(300)).await;

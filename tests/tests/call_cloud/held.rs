@@ -208,7 +208,8 @@ async fn a_call_that_another_phone_of_the_extension_holds_is_not_meant() {
     bob.hold().await;
     let phone = |address| {
         let config = AgentConfig::phone(address, "102", "secret-102", OFFICE);
-        Agent::start(&scene.net, config)
+        // As it happens, both have the same address in their own networks.
+        Agent::start(&scene.net, AgentConfig { contact: Some(at(12)), ..config })
     };
     let elsewhere = phone(at(30));
     told(&elsewhere, DIALLED).await;
@@ -292,6 +293,43 @@ async fn of_two_phones_behind_one_address_each_means_the_call_that_it_holds_itse
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_other_extension_of_a_device_holds_is_not_meant() {
+    let (scene, _cloud) = open(BOBS).await;
+    // 102 on the device of 101.
+    let mut beside = at(11);
+    beside.set_port(5071);
+    let config = AgentConfig::phone(beside, "102", "secret-102", OFFICE);
+    let other = Agent::start(&scene.net, AgentConfig { contact: Some(at(11)), ..config });
+    let (mut line, mut ann) = connect(&other, "101", scene.phone(101)).await;
+    ann.hold().await;
+    told(&other, "*8103").await;
+    assert_eq!(outcome(&scene).await, "404 You hold no call.");
+    assert!(line.still_up() && ann.still_up());
+    line.hang_up();
+    ann.ended().await;
+    scene.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_call_that_the_other_party_puts_through_cannot_be_moved_meanwhile() {
+    let (scene, _cloud) = open(BOBS).await;
+    let (mut ann, mut bob) = connect(scene.phone(101), "102", scene.phone(102)).await;
+    ann.hold().await;
+    bob.refer("<sip:103@office.example>");
+    let cid = scene.phone(103).call().await;
+    cid.ring();
+    told(scene.phone(101), "*8102").await;
+    assert_eq!(outcome(&scene).await, "480 The call cannot be moved now. Please try again.");
+    assert!(ann.still_up());
+    cid.reject(486);
+    sleep(Duration::from_secs(1)).await;
+    assert!(ann.still_up() && bob.still_up());
+    ann.hang_up();
+    bob.ended().await;
+    scene.close().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_hangs_the_held_line_up_while_the_number_rings_still_hears_what_came_of_it() {
     let (scene, _cloud) = open(BOBS).await;
     for (status, says) in [(486, "486 The number is busy."), (480, "480 Nobody answers.")] {
@@ -309,6 +347,29 @@ async fn who_hangs_the_held_line_up_while_the_number_rings_still_hears_what_came
         customer.hang_up();
         customer.ended().await;
     }
+    scene.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_hangs_the_held_line_up_while_the_cloud_is_asked_hears_why_and_has_the_caller_again() {
+    let (scene, mut cloud) = open(BOBS).await;
+    let (mut customer, mut bob) = customer(&scene).await;
+    bob.hold().await;
+    let order = scene.phone(102).dial(Dial::to(DIALLED));
+    let asked = asked_of(&mut cloud).await;
+    bob.hang_up();
+    bob.ended().await;
+    asked.answer(Err(CloudError::Refused("ForbiddenException".into())));
+    let mut back = scene.phone(102).call().await;
+    back.ring();
+    // While it rings.
+    hear(order).await;
+    assert_eq!(outcome(&scene).await, "403 The cloud may not move the call");
+    back.answer();
+    back.confirmed().await;
+    assert!(customer.still_up());
+    customer.hang_up();
+    back.ended().await;
     scene.close().await;
 }
 

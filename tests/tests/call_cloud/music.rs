@@ -155,12 +155,15 @@ async fn music_that_is_shorter_than_the_wait_begins_again() {
     bob.hold().await;
     sleep(Duration::from_millis(100)).await;
     customer.hears_music("on hold");
+    bob.reinvite(Direction::SendRecv);
+    bob.offer_accepted().await;
     bob.refer(AWAY);
     let asked = asked_of(&mut cloud).await;
+    customer.hears_nothing("they talk while the cloud is asked");
     bob.hang_up();
     bob.ended().await;
     sleep(Duration::from_secs(1)).await;
-    customer.hears_music("while the cloud is asked");
+    customer.hears_music("nobody is there but the music");
     asked.answer(Ok(()));
     customer.line.hang_up();
     customer.line.ended().await;
