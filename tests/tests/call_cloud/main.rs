@@ -24,6 +24,7 @@ mod lost;
 mod music;
 mod refused;
 mod updates;
+mod whose;
 
 const CLOUD: &str = "[cloud]\ntransfers = true\ntrunks = [\"carrier\"]\n";
 const AWAY: &str = "<sip:+15557770000@office.example>";
