@@ -6,8 +6,7 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use offhook_tests::sim::agent::{Describe, Dial};
-use offhook_tests::sim::media::{host, office_port, phones, port_of, sdp, socket};
-use offhook_tests::sim::office::Leftovers;
+use offhook_tests::sim::media::{host, office_port, over, phones, port_of, sdp, socket};
 use offhook_tests::sim::scene::Scene;
 use tokio::time::sleep;
 
@@ -132,14 +131,6 @@ async fn a_key_that_comes_as_an_event_and_by_info_is_one_key() {
     let heard: Vec<u8> = phone.heard.iter().map(|(_, key)| *key).collect();
     assert_eq!(heard, [6, 6, 7, 8]);
 
-    out.hang_up();
-    back.ended().await;
-    out.ended().await;
-    for agent in &agents {
-        agent.register(0).await;
-    }
-    assert_eq!(scene.office.settle().await, Leftovers::default());
-    let timeline = format!("{:?}", scene.office.keep.timeline(&scene.record().id));
+    let timeline = over(scene, agents, out, back).await;
     assert_eq!(timeline.matches("kind: Digit").count(), 4, "{timeline}");
-    scene.close().await;
 }

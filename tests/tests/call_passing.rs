@@ -6,9 +6,10 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;
 
 use bytes::Bytes;
-use offhook_tests::sim::agent::{Agent, Describe, Dial};
-use offhook_tests::sim::line::Line;
-use offhook_tests::sim::media::{eventually, host, passes, phones, port_of, says, sdp, socket};
+use offhook_tests::sim::agent::{Describe, Dial};
+use offhook_tests::sim::media::{
+    eventually, host, over, passes, phones, port_of, says, sdp, socket,
+};
 use offhook_tests::sim::office::Leftovers;
 use offhook_tests::sim::scene::{OFFICE, Scene, connect};
 
@@ -37,20 +38,6 @@ fn video() -> String {
 /// An RTP packet with this payload type and payload.
 fn rtp(payload_type: u8, payload: &[u8]) -> Vec<u8> {
     [&[0x80, payload_type, 0, 1, 0, 0, 0, 160, 0, 0, 0, 7][..], payload].concat()
-}
-
-/// Ends the call; its timeline.
-async fn over(scene: Scene, agents: [Agent; 2], mut out: Line, mut back: Line) -> String {
-    out.hang_up();
-    back.ended().await;
-    out.ended().await;
-    for agent in &agents {
-        agent.register(0).await;
-    }
-    assert_eq!(scene.office.settle().await, Leftovers::default());
-    let timeline = format!("{:?}", scene.office.keep.timeline(&scene.record().id));
-    scene.close().await;
-    timeline
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,6 +9,8 @@ use bytes::Bytes;
 use crate::net::PATIENCE;
 
 use super::agent::{Agent, AgentConfig, Describe};
+use super::line::Line;
+use super::office::Leftovers;
 use super::scene::{OFFICE, Scene, at};
 
 /// Where the media of a phone is, in each test of a program: (test, phone).
@@ -118,4 +120,21 @@ pub async fn phones<const N: usize>(scene: &Scene, describe: [Describe; N]) -> [
         agents.push(agent);
     }
     agents.try_into().expect("as many")
+}
+
+/// Ends the call of two phones, which were [`phones`]; its timeline.
+///
+/// # Panics
+/// When something is left of it.
+pub async fn over(scene: Scene, agents: [Agent; 2], mut out: Line, mut back: Line) -> String {
+    out.hang_up();
+    back.ended().await;
+    out.ended().await;
+    for agent in &agents {
+        agent.register(0).await;
+    }
+    assert_eq!(scene.office.settle().await, Leftovers::default());
+    let timeline = format!("{:?}", scene.office.keep.timeline(&scene.record().id));
+    scene.close().await;
+    timeline
 }

@@ -53,6 +53,14 @@ impl Heard {
         }
     }
 
+    /// He hangs up, and nothing is left of him.
+    async fn leaves(mut self) {
+        self.line.hang_up();
+        self.line.ended().await;
+        sleep(Duration::from_secs(64)).await;
+        assert_eq!(self.agent.left().await.sessions, 0);
+    }
+
     fn hears_music(&self, why: &str) {
         self.hears_music_from(self.from, why);
     }
@@ -104,7 +112,7 @@ async fn with_ann_in_another_call(scene: &Scene) -> (Heard, Line) {
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_the_cloud_hears_music_when_another_calls_phone_holds_him_or_is_gone() {
     let (scene, mut cloud) = open(&format!("answer_seconds = 30\n{BOBS}")).await;
-    let (mut customer, mut ann) = with_ann_in_another_call(&scene).await;
+    let (customer, mut ann) = with_ann_in_another_call(&scene).await;
     sleep(Duration::from_millis(100)).await;
     customer.hears_nothing("they talk");
     ann.hold().await;
@@ -132,10 +140,7 @@ async fn who_waits_for_the_cloud_hears_music_when_another_calls_phone_holds_him_
     asked.answer(Ok(()));
     sleep(Duration::from_secs(1)).await;
     customer.hears_music("until the cloud has him");
-    customer.line.hang_up();
-    customer.line.ended().await;
-    sleep(Duration::from_secs(64)).await;
-    assert_eq!(customer.agent.left().await.sessions, 0);
+    customer.leaves().await;
     scene.close().await;
 }
 
@@ -151,7 +156,7 @@ async fn music_that_is_shorter_than_the_wait_begins_again() {
     config.media.hold_music = HoldMusic::Files(vec![path]);
     scene.office.config.send(Arc::new(config)).unwrap();
 
-    let (mut customer, mut bob) = with_bob::<11>(&scene).await;
+    let (customer, mut bob) = with_bob::<11>(&scene).await;
     bob.hold().await;
     sleep(Duration::from_millis(100)).await;
     customer.hears_music("on hold");
@@ -165,10 +170,7 @@ async fn music_that_is_shorter_than_the_wait_begins_again() {
     sleep(Duration::from_secs(1)).await;
     customer.hears_music("nobody is there but the music");
     asked.answer(Ok(()));
-    customer.line.hang_up();
-    customer.line.ended().await;
-    sleep(Duration::from_secs(64)).await;
-    assert_eq!(customer.agent.left().await.sessions, 0);
+    customer.leaves().await;
     scene.close().await;
 }
 

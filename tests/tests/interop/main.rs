@@ -136,14 +136,22 @@ fn understood(config: &str, modules: &str, [caller, callee]: [&str; 2]) -> Appli
     one.dial("102");
     one.expect("CALL_ESTABLISHED");
     two.expect("CALL_ESTABLISHED");
-    one.hears(1000.0, 1.5);
-    two.hears(440.0, 1.5);
-    one.command("hangup", "");
-    two.expect("CALL_CLOSED");
-    appliance.assert_nothing_left();
-    assert_tone(&one.heard()[0], 1000.0, 1.5);
-    assert_tone(&two.heard()[0], 440.0, 1.5);
+    understand(&appliance, [(&mut one, 1000.0), (&mut two, 440.0)], 1.5);
     appliance
+}
+
+/// Lets two phones talk until each has heard its tone for so many seconds. The first one hangs up;
+/// nothing is left of the call.
+fn understand(appliance: &Appliance, phones: [(&mut Baresip, f64); 2], seconds: f64) {
+    for (phone, tone) in &phones {
+        phone.hears(*tone, seconds);
+    }
+    phones[0].0.command("hangup", "");
+    phones[1].0.expect("CALL_CLOSED");
+    appliance.assert_nothing_left();
+    for (phone, tone) in &phones {
+        assert_tone(&phone.heard()[0], *tone, seconds);
+    }
 }
 
 /// The codecs that the newest call's timeline names.

@@ -8,7 +8,7 @@ use offhook_tests::sipp::Sipp;
 use offhook_tests::tone::assert_tone;
 
 use crate::pki::Authority;
-use crate::{last_call, last_events, line, office};
+use crate::{last_call, last_events, line, office, understand};
 
 /// A phone behind TLS whose audio must be encrypted.
 fn secure<'a>(appliance: &Appliance, last: u8, user: &'a str, trusted: &'a str) -> Setup<'a> {
@@ -44,13 +44,7 @@ fn a_phone_behind_tls_is_called_over_its_own_connection_and_speaks_srtp_to_a_pla
     plain.dial("101");
     plain.expect("CALL_ESTABLISHED");
     desk.expect("CALL_ESTABLISHED");
-    plain.hears(1000.0, 1.5);
-    desk.hears(440.0, 1.5);
-    plain.command("hangup", "");
-    desk.expect("CALL_CLOSED");
-    appliance.assert_nothing_left();
-    assert_tone(&plain.heard()[0], 1000.0, 1.5);
-    assert_tone(&desk.heard()[0], 440.0, 1.5);
+    understand(&appliance, [(&mut plain, 1000.0), (&mut desk, 440.0)], 1.5);
     let protections = protections(&appliance);
     let has = |start: &str| protections.iter().any(|p| p.starts_with(start));
     assert!(has("RTP/SAVP") && has("RTP/AVP"), "{protections:?}");
@@ -67,13 +61,7 @@ fn a_phone_behind_tls_calls_a_plain_one() {
     desk.dial("102");
     desk.expect("CALL_ESTABLISHED");
     plain.expect("CALL_ESTABLISHED");
-    plain.hears(440.0, 1.5);
-    desk.hears(1000.0, 1.5);
-    plain.command("hangup", "");
-    desk.expect("CALL_CLOSED");
-    appliance.assert_nothing_left();
-    assert_tone(&plain.heard()[0], 440.0, 1.5);
-    assert_tone(&desk.heard()[0], 1000.0, 1.5);
+    understand(&appliance, [(&mut plain, 440.0), (&mut desk, 1000.0)], 1.5);
 }
 
 #[test]

@@ -11,11 +11,11 @@ use offhook_tests::baresip::{Baresip, Setup};
 use offhook_tests::net::{Net, eventually};
 use offhook_tests::scenario::{SDP, Scenario};
 use offhook_tests::sipp::Sipp;
-use offhook_tests::tone::{assert_tone, read_wav, seconds_of_sound};
+use offhook_tests::tone::{read_wav, seconds_of_sound};
 use serde_json::{Value, json};
 
 use crate::pki::Authority;
-use crate::{ended_call, last_call, last_ladder, line, office};
+use crate::{ended_call, last_call, last_ladder, line, office, understand};
 
 const SECRET: &str = "a secret of sixteen characters, or more";
 
@@ -94,13 +94,7 @@ fn a_web_server_asks_the_caller_for_digits_and_rings_a_desk_with_them() {
     // The first attempt with the digits is not answered in five seconds; the second one is.
     desk.expect("CALL_ESTABLISHED");
     assert!(desk.log().contains("X-Customer: 4711"), "{}", desk.log());
-    caller.hears(1000.0, 2.0);
-    desk.hears(440.0, 2.0);
-    caller.command("hangup", "");
-    desk.expect("CALL_CLOSED");
-    appliance.assert_nothing_left();
-    assert_tone(&caller.heard()[0], 1000.0, 2.0);
-    assert_tone(&desk.heard()[0], 440.0, 2.0);
+    understand(&appliance, [(&mut caller, 1000.0), (&mut desk, 440.0)], 2.0);
     let log = eventually("the late answer", || {
         let log = receiver.log();
         log.iter().any(|line| line[1] == log[1][1] && line[2] == 1 && line[3] == 200).then_some(log)
