@@ -65,8 +65,12 @@ fn roles_may_do_what_the_functions_do_and_no_more() {
 fn filled(template: &Value, parameters: &[(&str, &str)], value: &Value) -> Option<String> {
     let parameter = |name: &str| {
         let given = parameters.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
-        let usual = || template["Parameters"][name]["Default"].as_str();
-        given.or_else(usual).map(str::to_owned)
+        let usual = || match &template["Parameters"][name]["Default"] {
+            Value::Null => None,
+            Value::String(text) => Some(text.clone()),
+            other => Some(other.to_string()),
+        };
+        given.map(str::to_owned).or_else(usual)
     };
     if let Some(name) = value["Ref"].as_str() {
         let other = || (name != "AWS::NoValue").then(|| format!("a-{name}"));
@@ -78,17 +82,24 @@ fn filled(template: &Value, parameters: &[(&str, &str)], value: &Value) -> Optio
     let [condition, then, otherwise] = value["Fn::If"].as_array().unwrap().as_slice() else {
         panic!("{value}");
     };
-    let given = &template["Conditions"][condition.as_str().unwrap()]["Fn::Not"][0]["Fn::Equals"];
-    assert_eq!(given[1], "", "{condition}");
-    let is_given = !parameter(given[0]["Ref"].as_str().unwrap()).unwrap().is_empty();
-    filled(template, parameters, if is_given { then } else { otherwise })
+    let equals = |condition: &Value| {
+        let [of, wanted] = condition["Fn::Equals"].as_array().unwrap().as_slice() else {
+            panic!("{condition}");
+        };
+        parameter(of["Ref"].as_str().unwrap()).as_deref() == wanted.as_str()
+    };
+    let holds = match &template["Conditions"][condition.as_str().unwrap()] {
+        Value::Object(not) if not.contains_key("Fn::Not") => !equals(&not["Fn::Not"][0]),
+        condition => equals(condition),
+    };
+    filled(template, parameters, if holds { then } else { otherwise })
 }
 
-/// The settings of `sma-function` as the template makes them.
-fn settings(parameters: &[(&str, &str)]) -> Settings {
+/// The settings of a function as the template makes them.
+fn settings(function: &str, parameters: &[(&str, &str)]) -> Settings {
     let template = read(TEMPLATE);
     let variables =
-        template["Resources"]["SmaFunction"]["Properties"]["Environment"]["Variables"].clone();
+        template["Resources"][function]["Properties"]["Environment"]["Variables"].clone();
     let variables: HashMap<String, String> = variables
         .as_object()
         .unwrap()
@@ -102,7 +113,7 @@ fn settings(parameters: &[(&str, &str)]) -> Settings {
 fn the_template_sets_what_the_function_understands() {
     let office = ("OfficeNumber", "+18555550111");
     let usual = Rules::default();
-    let rules = settings(&[office]).rules().unwrap();
+    let rules = settings("SmaFunction", &[office]).rules().unwrap();
     assert_eq!(rules.transaction_header, usual.transaction_header);
     assert_eq!(rules.application_header, usual.application_header);
     assert_eq!((rules.direct, rules.exhausted.music), (None, None));
@@ -112,7 +123,7 @@ fn the_template_sets_what_the_function_understands() {
     let music = [("WaitMusicBucket", "sounds"), ("WaitMusicKey", "wait.wav")];
     let headers = [("TransactionHeader", "X-Tx"), ("ApplicationHeader", "-")];
     let all = [&[office][..], &connect, &music, &headers].concat();
-    let rules = settings(&all).rules().unwrap();
+    let rules = settings("SmaFunction", &all).rules().unwrap();
     assert_eq!((&*rules.transaction_header, &*rules.application_header), ("X-Tx", ""));
     let music = AudioSource::S3 { bucket_name: "sounds".into(), key: "wait.wav".into() };
     assert_eq!(rules.exhausted.music, Some(music));
@@ -120,8 +131,15 @@ fn the_template_sets_what_the_function_understands() {
     assert_eq!(direct.pass, Pass::Header("X-Tx".into()));
     assert_eq!(direct.target, Target { number: "+12065550100".into(), arn: Some(arn.into()) });
     let by_user_to_user = [&all[..], &[("PassTransaction", "user-to-user")]].concat();
-    let direct = settings(&by_user_to_user).rules().unwrap().direct.unwrap();
+    let direct = settings("SmaFunction", &by_user_to_user).rules().unwrap().direct.unwrap();
     assert_eq!(direct.pass, Pass::UserToUser);
+
+    let of = |parameters: &[(&str, &str)]| {
+        let rules = settings("ConnectFunction", &[&[office], parameters].concat()).switch_rules();
+        rules.map(|rules| (rules.country_code, rules.extension_digits)).unwrap()
+    };
+    assert_eq!(of(&[]), ("1".to_owned(), 6));
+    assert_eq!(of(&[("CountryCode", "49"), ("ExtensionDigits", "8")]), ("49".to_owned(), 8));
 }
 
 #[test]
