@@ -65,6 +65,8 @@ pub(crate) fn first_actions(offhook: &Path, folder: &Path, size: &Size) -> Outco
 struct Measured {
     /// In the appliance, from the INVITE to the actions of the application.
     actions: Vec<f64>,
+    /// From the event in the appliance to the 200 at the caller.
+    wire: Vec<f64>,
     /// At the caller, from the INVITE to its 200.
     answers: Vec<f64>,
     /// CPU for a call.
@@ -82,15 +84,18 @@ fn shown(way: &Way, ours: &Measured, floor: &Measured) -> Vec<Figure> {
     let name = way.name;
     let mut figures = Vec::new();
     for (percent, goal) in [(50.0, GOALS.0), (99.0, GOALS.1)] {
-        let label = format!("flows: event to first action, p{percent}, {name}");
+        let label = format!("flows: INVITE to the actions, p{percent}, {name}");
         let action = at(&ours.actions, percent);
         figures.push(Figure::plain(label, action, "ms", Some(goal)));
         // The sample rings its owner in office hours: then its 200 is another phone's.
         if name == SAMPLE.name {
             continue;
         }
+        let label = format!("flows: event to first action on the wire, p{percent}, {name}");
+        figures.push(Figure::plain(label, at(&ours.wire, percent), "ms", Some(goal)));
         let label = format!("flows: INVITE to 200 at the caller, p{percent}, {name}");
-        figures.push(Figure::plain(label, at(&ours.answers, percent), "ms", Some(goal)));
+        let base = ("a built-in target", at(&floor.answers, percent));
+        figures.push(Figure::beside(label, at(&ours.answers, percent), "ms", base, None));
     }
     let label = format!("flows: CPU per call with its workflow, {name}");
     figures.push(Figure::beside(label, ours.cpu, "ms", ("a built-in target", floor.cpu), None));
@@ -128,19 +133,44 @@ fn measure(offhook: &Path, folder: &Path, size: &Size, way: &Way) -> Outcome<Mea
     std::thread::sleep(Duration::from_secs(3));
     let cpu = (cpu_seconds(appliance.pid()) - cpu) * 1e3 / size.flow_calls as f64;
     let delayed = (delayed_seconds(appliance.pid()) - delayed) * 1e3 / size.flow_calls as f64;
-    let mut actions = of_timelines(&folder.join("data/offhook.db"), begin, way.application)?;
-    if actions.len() < size.flow_calls {
-        return Err(format!("only {} timelines have actions", actions.len()).into());
+    let timelines = of_timelines(&folder.join("data/offhook.db"), begin, way.application)?;
+    if timelines.len() < size.flow_calls {
+        return Err(format!("only {} timelines have actions", timelines.len()).into());
     }
-    let mut answers: Vec<f64> = calls.waits.iter().map(|wait| wait.as_secs_f64() * 1e3).collect();
-    actions.sort_by(f64::total_cmp);
-    answers.sort_by(f64::total_cmp);
-    Ok(Measured { actions, answers, cpu, delayed })
+    // One socket sent the INVITEs and one thread took them: the order is the same on both sides.
+    let wire = |(wait, timeline): (&sip::Wait, &Timeline)| {
+        let arrived = wait.begun + wait.took;
+        let arrived = arrived.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        arrived.as_secs_f64() * 1e3 - timeline.event
+    };
+    Ok(Measured {
+        actions: sorted(timelines.iter().map(|timeline| timeline.actions - timeline.invite)),
+        wire: sorted(calls.waits.values().zip(&timelines).map(wire)),
+        answers: sorted(calls.waits.values().map(|wait| wait.took.as_secs_f64() * 1e3)),
+        cpu,
+        delayed,
+    })
 }
 
-/// Milliseconds from the INVITE to the first actions, as the calls' timelines say.
-fn of_timelines(database: &Path, since: SystemTime, application: &str) -> Outcome<Vec<f64>> {
-    let since = since.duration_since(SystemTime::UNIX_EPOCH)?.as_nanos() as f64;
+fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+/// What a call's timeline says, in milliseconds since 1970.
+struct Timeline {
+    /// The INVITE was read.
+    invite: f64,
+    /// Its event was ready for the application.
+    event: f64,
+    /// The first actions came back.
+    actions: f64,
+}
+
+/// Timelines of calls that begin after that, in the order of their INVITEs.
+fn of_timelines(database: &Path, since: SystemTime, application: &str) -> Outcome<Vec<Timeline>> {
+    let since = since.duration_since(SystemTime::UNIX_EPOCH)?.as_secs_f64() * 1e3;
     let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let mut statement = connection.prepare("SELECT call, json FROM events ORDER BY call, seq")?;
     let mut rows = statement.query([])?;
@@ -153,15 +183,18 @@ fn of_timelines(database: &Path, since: SystemTime, application: &str) -> Outcom
     let acts = |kind: &Value| {
         kind["name"] == application && kind["actions"].as_array().is_some_and(|a| !a.is_empty())
     };
-    // Times are nanoseconds since 1970.
-    let first = |events: &[Value], so: &dyn Fn(&Value) -> bool| {
-        events.iter().find(|event| so(&event["kind"]))?["at"].as_f64()
+    let timeline = |events: &Vec<Value>| {
+        let first = |so: &dyn Fn(&Value) -> bool| events.iter().find(|event| so(&event["kind"]));
+        // Times are nanoseconds since 1970.
+        let at = |event: &Value| Some(event["at"].as_f64()? / 1e6);
+        let invite = at(first(&invite)?).filter(|at| *at >= since)?;
+        let answer = first(&acts)?;
+        let (actions, took) = (at(answer)?, answer["kind"]["took_us"].as_f64()? / 1e3);
+        Some(Timeline { invite, event: actions - took, actions })
     };
-    let took = |events: &Vec<Value>| {
-        let came = first(events, &invite).filter(|at| *at >= since)?;
-        Some((first(events, &acts)? - came) / 1e6)
-    };
-    Ok(calls.values().filter_map(took).collect())
+    let mut found: Vec<Timeline> = calls.values().filter_map(timeline).collect();
+    found.sort_by(|a, b| a.invite.total_cmp(&b.invite));
+    Ok(found)
 }
 
 /// AWS's sample, where the data of the project's owner is beside the shared bench.

@@ -1,10 +1,10 @@
 //! The load of calls from one trunk to another. Plain text and one socket a side; what matters is
 //! what the appliance spends.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Reads one header of a message, by its long name in lower case.
 fn header<'a>(text: &'a str, name: &str) -> Option<&'a str> {
@@ -60,17 +60,26 @@ pub(crate) struct Calls {
     events: bool,
     /// The codec of the callee's answer.
     answer: (u8, &'static str),
-    /// From each INVITE to its 200.
-    pub(crate) waits: Vec<Duration>,
+    /// Of each call that was answered, by its number.
+    pub(crate) waits: BTreeMap<usize, Wait>,
     /// The last status line that refused something.
     pub(crate) refusal: String,
     /// Look at the sockets all the time: what waits are measured by.
     attentive: bool,
 }
 
+/// How long a caller waited for the 200.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wait {
+    /// When the INVITE went out.
+    pub(crate) begun: SystemTime,
+    /// From then to the 200.
+    pub(crate) took: Duration,
+}
+
 #[derive(Debug, Default)]
 struct Leg {
-    begun: Option<Instant>,
+    begun: Option<(Instant, SystemTime)>,
     answered: Option<Instant>,
     to: String,
     target: String,
@@ -102,7 +111,7 @@ impl Calls {
             number: None,
             events: true,
             answer: PCMU,
-            waits: Vec::new(),
+            waits: BTreeMap::new(),
             refusal: String::new(),
             attentive: false,
         })
@@ -225,7 +234,7 @@ impl Calls {
              Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        self.legs.insert(n, Leg { begun: Some(Instant::now()), ..Leg::default() });
+        self.legs.insert(n, Leg { begun: Some((Instant::now(), SystemTime::now())), ..Leg::default() });
         self.caller.send_to(text.as_bytes(), server).map(drop)
     }
 
@@ -287,9 +296,9 @@ impl Calls {
         if cseq.ends_with("INVITE") {
             let now = Instant::now();
             if leg.answered.is_none()
-                && let Some(begun) = leg.begun
+                && let Some((sent, begun)) = leg.begun
             {
-                self.waits.push(now - begun);
+                self.waits.insert(n, Wait { begun, took: now - sent });
             }
             leg.answered.get_or_insert(now);
             leg.caller_media = media_address(text);

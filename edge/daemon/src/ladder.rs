@@ -97,11 +97,17 @@ fn arrow(column: usize, legs: usize, direction: Direction, label: &str) -> Strin
 fn words(kind: &CallEventKind) -> String {
     match kind {
         CallEventKind::Leg { party } => format!("leg for {party}"),
-        CallEventKind::Application { name, told, actions } if actions.is_empty() => {
-            format!("{name} told {told}")
-        }
-        CallEventKind::Application { name, told, actions } => {
-            format!("{name} told {told}, asks for {}", actions.join(", "))
+        CallEventKind::Application { name, told, actions, took_us } => {
+            let mut text = format!("{name} told {told}");
+            if !actions.is_empty() {
+                let _ = write!(text, ", asks for {}", actions.join(", "));
+            }
+            // A Lambda or a webhook that is slow is what a caller waits for.
+            match took_us.map(|us| us / 1000) {
+                None | Some(0) => {}
+                Some(ms) => _ = write!(text, " after {ms} ms"),
+            }
+            text
         }
         CallEventKind::Media { codec, direction, protection, remote } => {
             format!("media {codec} {direction} {protection} with {remote}")
@@ -238,6 +244,18 @@ mod tests {
             "quality: heard good (MOS 4.4: 0.0 % lost, jitter 3 ms); sent no reports of how it \
              heard us"
         );
+    }
+
+    #[test]
+    fn it_is_said_how_long_an_application_took_where_somebody_could_notice() {
+        let kind = |took_us| {
+            let actions = vec!["PlayAudio".to_owned(), "Hangup".to_owned()];
+            let (name, told) = ("lambda".to_owned(), "NEW_INBOUND_CALL".to_owned());
+            words(&CallEventKind::Application { name, told, actions, took_us })
+        };
+        let at_once = "lambda told NEW_INBOUND_CALL, asks for PlayAudio, Hangup";
+        assert_eq!((kind(None), kind(Some(999))), (at_once.to_owned(), at_once.to_owned()));
+        assert_eq!(kind(Some(812_400)), format!("{at_once} after 812 ms"));
     }
 
     #[test]

@@ -59,6 +59,9 @@ pub enum CallEventKind {
         told: String,
         /// Action types it answered with.
         actions: Vec<String>,
+        /// Microseconds from the event to its answer; absent in calls of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        took_us: Option<u64>,
     },
     /// Media of a leg was agreed.
     Media {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use offhook_config::Target;
@@ -18,6 +19,8 @@ use super::line::PATIENCE;
 pub enum Answer {
     /// JSON, read as that of a Lambda is. `null` is none at all.
     Json(Value),
+    /// The same after a while.
+    Late(Duration, Value),
     /// Goes on with what runs.
     Nothing,
     /// Never.
@@ -153,6 +156,10 @@ impl Application for Run {
         Box::pin(async move {
             match answer.unwrap_or(Answer::Nothing) {
                 Answer::Json(json) => Ok(Reply::parse(json.to_string().as_bytes())?),
+                Answer::Late(pause, json) => {
+                    tokio::time::sleep(pause).await;
+                    Ok(Reply::parse(json.to_string().as_bytes())?)
+                }
                 Answer::Nothing => Ok(Reply::nothing()),
                 Answer::Never => std::future::pending().await,
                 Answer::Fails => Err(AppError::Failed("as the test wants it".to_owned())),

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use offhook_pbx::event::CallEventKind;
 use offhook_sma::Rules;
 use offhook_sma::rules::NothingToDo;
 use offhook_tests::sim::agent::Dial;
@@ -74,6 +75,24 @@ async fn a_handler_that_never_answers_costs_twenty_seconds_and_the_call() {
     assert_eq!(out.rejected().await.status.code(), 480);
     assert_eq!(began.elapsed().as_secs(), 20);
     office.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_timeline_says_how_long_an_application_thought() {
+    let reject = json!({"SchemaVersion": "1.0", "Actions": [hang_up("LEG-A")]});
+    let script = Scripted::new(vec![Answer::Late(Duration::from_millis(800), reject)]);
+    let office = scene(&script).await;
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    out.rejected().await;
+    let id = id(&script.nth(1).await);
+    let keep = office.office.keep.clone();
+    office.close().await;
+    let took = keep.timeline(&id).into_iter().filter_map(|event| match event.kind {
+        CallEventKind::Application { told, took_us, .. } => Some((told, took_us? / 1000)),
+        _ => None,
+    });
+    let expected = [("NEW_INBOUND_CALL".to_owned(), 800), ("HANGUP".to_owned(), 0)];
+    assert_eq!(took.collect::<Vec<_>>(), expected);
 }
 
 #[tokio::test(start_paused = true)]

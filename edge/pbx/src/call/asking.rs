@@ -1,6 +1,6 @@
 //! Asks the application and carries its reply to the script.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use offhook_sip::message::StatusCode;
 use offhook_sma::action::{Action, LegTag};
@@ -24,6 +24,17 @@ pub(super) struct Tell {
     data: Option<ActionData>,
     /// Of `INVALID_LAMBDA_RESPONSE`.
     error: Option<(&'static str, String)>,
+}
+
+/// What came of asking an application.
+pub(super) struct Answer {
+    /// It comes back with it.
+    pub(super) app: Box<dyn Application>,
+    pub(super) told: EventType,
+    pub(super) leg: LegTag,
+    pub(super) reply: Result<Reply, AppError>,
+    /// From the event to this.
+    pub(super) took: Duration,
 }
 
 impl Tell {
@@ -101,20 +112,16 @@ impl Call {
     ) {
         let longest = Policy::default().deadline;
         self.work.push(Box::pin(async move {
+            let asked = tokio::time::Instant::now();
             let reply = tokio::time::timeout(longest, app.handle(event)).await;
             let reply = reply.unwrap_or(Err(AppError::TimedOut));
-            Done::App { run, app, told, leg, reply }
+            let answer = Answer { app, told, leg, reply, took: asked.elapsed() };
+            Done::App { run, answer }
         }));
     }
 
-    pub(super) fn on_reply(
-        &mut self,
-        now: Instant,
-        mut app: Box<dyn Application>,
-        told: EventType,
-        leg: LegTag,
-        reply: Result<Reply, AppError>,
-    ) {
+    pub(super) fn on_reply(&mut self, now: Instant, answer: Answer) {
+        let Answer { mut app, told, leg, reply, took } = answer;
         self.app_name = app.name();
         for note in app.take_notes() {
             self.timeline.note(now, None, note);
@@ -132,7 +139,7 @@ impl Call {
             Ok(reply) => reply,
             Err(error) => return self.no_reply(now, told, leg, &error),
         };
-        self.note_reply(now, told, &reply);
+        self.note_reply(now, told, &reply, took);
         let silent = reply.actions.as_deref().is_none_or(<[Action]>::is_empty);
         self.transaction.keep_attributes(&reply, &self.rules);
         if told == EventType::NewOutboundCall {
@@ -168,12 +175,13 @@ impl Call {
         }
     }
 
-    fn note_reply(&mut self, now: Instant, told: EventType, reply: &Reply) {
+    fn note_reply(&mut self, now: Instant, told: EventType, reply: &Reply, took: Duration) {
         let actions = reply.actions.as_deref().unwrap_or_default();
         let event = CallEventKind::Application {
             name: self.app_name.to_owned(),
             told: told.as_str().to_owned(),
             actions: actions.iter().map(|a| a.name().to_owned()).collect(),
+            took_us: u64::try_from(took.as_micros()).ok(),
         };
         self.timeline.add(now, None, event);
     }

@@ -8,15 +8,13 @@ use std::time::{Duration, Instant};
 
 use offhook_sma::action::{Action, LegTag};
 use offhook_sma::event::{ActionData, Direction, EventType, Participant, Status};
-use offhook_sma::reply::Reply;
 use offhook_sma::session::{MAX_INVOCATIONS, Transaction};
 
-use super::asking::Tell;
+use super::asking::{Answer, Tell};
 use super::leg::{Leg, LegId, Part};
 use super::transfer::{Before, Stage, Transfer, Transferor};
 use super::update::NOT_TOLD;
 use super::{APP_QUEUE, Call, epoch_ms};
-use crate::app::{AppError, Application};
 
 /// A phone that hangs up within this after it was told that the caller stays did not know it yet,
 /// or hangs up by itself whatever it is told.
@@ -165,32 +163,26 @@ impl Call {
     }
 
     /// It has answered.
-    pub(super) fn on_reply_before(
-        &mut self,
-        now: Instant,
-        app: Box<dyn Application>,
-        (told, leg): (EventType, LegTag),
-        reply: Result<Reply, AppError>,
-    ) {
+    pub(super) fn on_reply_before(&mut self, now: Instant, answer: Answer) {
         let rules = self.rules;
         let Some(before) = self.called_back() else { return };
-        let acts = reply.as_ref().is_ok_and(|reply| {
+        let (told, leg) = (answer.told, answer.leg);
+        let acts = answer.reply.as_ref().is_ok_and(|reply| {
             let some = reply.actions.as_deref().is_some_and(|list: &[Action]| !list.is_empty());
             some && reply.check(&rules).is_ok() && before.transaction.acts_on(told, leg, &rules)
         });
         if acts {
             self.caller_goes_elsewhere(now);
-            return self.on_reply(now, app, told, leg, reply);
+            return self.on_reply(now, answer);
         }
-        match &reply {
+        before.app = Some(answer.app);
+        match &answer.reply {
             Ok(reply) => before.transaction.keep_attributes(reply, &rules),
             Err(error) => {
                 let text = format!("{} was told in vain: {error}", told.as_str());
-                before.app = Some(app);
                 return self.timeline.note(now, None, text);
             }
         }
-        before.app = Some(app);
         self.timeline.note(now, None, format!("{} changes nothing", told.as_str()));
     }
 

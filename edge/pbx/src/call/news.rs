@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 
 use offhook_config::Supervising;
 use offhook_sip::message::StatusCode;
-use offhook_sma::action::LegTag;
-use offhook_sma::event::EventType;
-use offhook_sma::reply::Reply;
 use tokio::sync::mpsc;
 
+use super::asking::Answer;
 use super::bridge;
 use super::held::{AskHeld, MoveHeld, Outcome};
 use super::joining::{Join, JoinRefused, Joined};
@@ -21,7 +19,6 @@ use super::supervising::With;
 use super::taping::{Opened, TapeOrder, Taped};
 use super::three_way::{AskMeeting, Bring, Found};
 use super::transfer::PutThrough;
-use crate::app::{AppError, Application};
 use crate::cloud::CloudError;
 use crate::rooms::Alone;
 use crate::stack::SendFailure;
@@ -69,10 +66,7 @@ pub(crate) struct Progress {
 pub(super) enum Done {
     App {
         run: u64,
-        app: Box<dyn Application>,
-        told: EventType,
-        leg: LegTag,
-        reply: Result<Reply, AppError>,
+        answer: Answer,
     },
     Clips {
         load: u64,

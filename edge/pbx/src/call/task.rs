@@ -154,11 +154,11 @@ impl Call {
 
     pub(super) fn on_done(&mut self, now: Instant, done: Done) {
         match done {
-            Done::App { run, app, told, leg, reply } if self.is_from_before(run) => {
-                self.on_reply_before(now, app, (told, leg), reply);
+            Done::App { run, answer } if self.is_from_before(run) => {
+                self.on_reply_before(now, answer);
             }
             Done::App { run, .. } if run != self.app_run => {}
-            Done::App { app, told, leg, reply, .. } => self.on_reply(now, app, told, leg, reply),
+            Done::App { answer, .. } => self.on_reply(now, answer),
             Done::Clips { load, clips } => self.on_clips(now, load, clips),
             Done::Flow { attempt, flow } => self.on_flow(now, *attempt, flow),
             Done::Started { run, started } => self.on_recording_started(now, run, started),
