@@ -234,7 +234,8 @@ impl Calls {
              Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        self.legs.insert(n, Leg { begun: Some((Instant::now(), SystemTime::now())), ..Leg::default() });
+        self.legs
+            .insert(n, Leg { begun: Some((Instant::now(), SystemTime::now())), ..Leg::default() });
         self.caller.send_to(text.as_bytes(), server).map(drop)
     }
 

@@ -45,6 +45,11 @@ impl Clock {
         }
     }
 
+    /// Whether it is the machine's.
+    pub(crate) fn is_real(&self) -> bool {
+        matches!(self.0, Kind::System)
+    }
+
     /// Waits until it shows `time`, or a while less: look at the clock again afterwards.
     pub async fn sleep_towards(&self, time: Option<Timestamp>) {
         let Some(time) = time else { return std::future::pending().await };

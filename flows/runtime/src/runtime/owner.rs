@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -10,6 +11,7 @@ use jiff::Timestamp;
 use offhook_asl::execution::TaskId;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::activities::Activities;
 use super::dispatch::Answered;
@@ -23,6 +25,9 @@ use crate::store::{ExecutionStatus, Saved, StoreError};
 
 /// Executions that are looked at before others have their turn.
 const TURN: usize = 64;
+/// For so long nothing is written down after a command. A call's thread may have been woken by what
+/// its workflow says: where both have one core, it would wait there until this one sleeps.
+const MAKES_WAY: Duration = Duration::from_millis(1);
 
 pub(super) type SaveDone = (Key, Result<Saved, StoreError>);
 
@@ -81,7 +86,7 @@ impl Owner {
     /// > so that no workflow keeps a caller of another one waiting. Executions are written down when
     /// > there is nothing else to do, or too many wait for it.
     pub(super) async fn run(mut self, mut mailbox: mpsc::Receiver<Command>) {
-        let mut told = false;
+        let mut makes_way: Option<Instant> = None;
         loop {
             let next = self.run_due();
             let overdue = next.is_some_and(|at| at <= self.now());
@@ -92,19 +97,22 @@ impl Owner {
             while self.to_keep.is_due() && self.keep_next() {}
             self.to_keep.let_pass();
             let clock = self.options.clock;
-            let busy = overdue || !self.to_keep.is_empty();
+            let keeps = !self.to_keep.is_empty();
+            makes_way = makes_way.filter(|_| keeps);
             let wait = async {
-                if busy {
-                    tokio::task::yield_now().await;
-                } else {
-                    clock.sleep_towards(next).await;
+                match makes_way {
+                    Some(until) if !overdue => tokio::time::sleep_until(until).await,
+                    _ if keeps || overdue => tokio::task::yield_now().await,
+                    _ => clock.sleep_towards(next).await,
                 }
             };
             tokio::select! {
                 command = mailbox.recv() => match command {
                     Some(command) => {
                         self.commands(command, &mut mailbox);
-                        told = true;
+                        if clock.is_real() {
+                            makes_way.get_or_insert_with(|| Instant::now() + MAKES_WAY);
+                        }
                     }
                     None => break,
                 },
@@ -118,11 +126,7 @@ impl Owner {
                 }
                 Some((key, saved)) = self.saves.next() => self.saved(key, saved),
                 () = wait => {
-                    // A call's thread may have been woken by what its workflow says. Where both have
-                    // one core, it would wait there until this one sleeps.
-                    if std::mem::take(&mut told) && !self.to_keep.is_empty() {
-                        std::thread::yield_now();
-                    }
+                    makes_way = None;
                     self.keep_next();
                 }
             }
