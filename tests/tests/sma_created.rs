@@ -96,6 +96,43 @@ async fn nobody_answers_a_call_of_an_application() {
     }
 }
 
+/// AWS's call forwarding and on-demand recording answer `RINGING` with `()`, which is `[]`.
+#[tokio::test(start_paused = true)]
+async fn what_answers_the_first_events_of_an_outgoing_call_is_ignored_whatever_it_is() {
+    let many: serde_json::Map<_, _> = (0..101).map(|n| (n.to_string(), json!(""))).collect();
+    for (first, also_told) in [
+        (json!([]), None),
+        (json!("text"), None),
+        (json!({"SchemaVersion": "1.0", "Actions": [{"Type": "Dance"}]}), None),
+        (
+            json!({"SchemaVersion": "1.0", "TransactionAttributes": many}),
+            Some("INVALID_LAMBDA_RESPONSE"),
+        ),
+    ] {
+        let mut answers = vec![Answer::Json(first)];
+        answers.extend(also_told.map(|_| Answer::Nothing));
+        answers.extend([Answer::Json(json!([])), actions(json!([hang_up("LEG-A")]))]);
+        let script = Scripted::new(answers);
+        let scene = Scene::running(script.applications(), "").await;
+        scene.office.calls.create_call(create("+15557770000")).await.unwrap();
+        let mut line = scene.trunk.call().await;
+        let told_before = 2 + usize::from(also_told.is_some());
+        if also_told.is_some() {
+            script.nth(2).await;
+        }
+        line.ring();
+        script.nth(told_before).await;
+        sleep(Duration::from_secs(3)).await;
+        line.answer();
+        line.confirmed().await;
+        line.ended().await;
+        scene.close().await;
+        let told = script.told();
+        assert_eq!(told[told_before..], ["CALL_ANSWERED", "HANGUP Hangup"], "{told:?}");
+        assert_eq!(also_told, also_told.and_then(|_| told[1].split(' ').next()));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_call_that_its_application_does_not_know_what_to_do_with_is_not_made() {
     let script = Scripted::new(vec![Answer::Fails]);

@@ -103,7 +103,7 @@ impl Call {
             last_words: None,
             order: new.order,
             creating,
-            listening: None,
+            listening: Vec::new(),
             leg_tapes: Vec::new(),
             bridging: None,
             transfer: None,
