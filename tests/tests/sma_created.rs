@@ -64,6 +64,7 @@ async fn an_application_calls_and_hears_how_it_goes() {
         let events = script.events();
         assert_eq!(events[0]["ActionData"]["Parameters"]["Arguments"], json!({"MeetingId": "m-1"}));
         for (n, status) in [(0, Value::Null), (1, Value::Null), (2, json!("Connected"))] {
+            assert_eq!(events[n]["CallDetails"]["SipRuleId"], Value::Null);
             let leg = &events[n]["CallDetails"]["Participants"][0];
             assert_eq!((&leg["Direction"], &leg["To"]), (&json!("Outbound"), &json!(to)));
             assert_eq!(leg["CallId"], events[0]["CallDetails"]["Participants"][0]["CallId"]);

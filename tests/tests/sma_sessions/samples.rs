@@ -46,6 +46,25 @@ async fn the_digits_of_both_legs_are_listened_to_at_once() {
     office.close().await;
 }
 
+/// AWS names the SIP rule in every event of a call that came in, and of none that was asked for.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_came_in_names_the_rule_of_the_number_that_was_called() {
+    let mut rules = Vec::new();
+    for number in ["600", "600", "601"] {
+        let script = Scripted::new(vec![actions(json!([hang_up("LEG-A")]))]);
+        let numbers = format!("{NUMBER}[[number]]\nmatch = \"601\"\nto = \"flow:main\"\n");
+        let office = Scene::running(script.applications(), &numbers).await;
+        let mut out = office.phone(101).dial(Dial::to(number));
+        out.rejected().await;
+        office.close().await;
+        let rule = |event: &Value| event["CallDetails"]["SipRuleId"].as_str().unwrap().to_owned();
+        let told: Vec<_> = script.events().iter().map(rule).collect();
+        assert!(told.len() == 2 && told[0] == told[1] && told[0].len() == 36, "{told:?}");
+        rules.extend(told.into_iter().next());
+    }
+    assert!(rules[0] == rules[1] && rules[1] != rules[2], "{rules:?}");
+}
+
 /// The PSTN audio workshop, lex-ivr and sma-bridging name a leg by nothing at all.
 #[tokio::test(start_paused = true)]
 async fn an_empty_leg_is_the_one_of_the_event() {
