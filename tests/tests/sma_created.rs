@@ -64,6 +64,7 @@ async fn an_application_calls_and_hears_how_it_goes() {
         let events = script.events();
         assert_eq!(events[0]["ActionData"]["Parameters"]["Arguments"], json!({"MeetingId": "m-1"}));
         for (n, status) in [(0, Value::Null), (1, Value::Null), (2, json!("Connected"))] {
+            assert_eq!(events[n]["CallDetails"]["SipRuleId"], Value::Null);
             let leg = &events[n]["CallDetails"]["Participants"][0];
             assert_eq!((&leg["Direction"], &leg["To"]), (&json!("Outbound"), &json!(to)));
             assert_eq!(leg["CallId"], events[0]["CallDetails"]["Participants"][0]["CallId"]);
@@ -93,6 +94,43 @@ async fn nobody_answers_a_call_of_an_application() {
         assert_eq!(last["ActionData"]["Parameters"]["SipResponseCode"], code);
         assert_eq!(last["CallDetails"]["Participants"][0]["Status"], "Disconnected");
         scene.close().await;
+    }
+}
+
+/// AWS's call forwarding and on-demand recording answer `RINGING` with `()`, which is `[]`.
+#[tokio::test(start_paused = true)]
+async fn what_answers_the_first_events_of_an_outgoing_call_is_ignored_whatever_it_is() {
+    let many: serde_json::Map<_, _> = (0..101).map(|n| (n.to_string(), json!(""))).collect();
+    for (first, also_told) in [
+        (json!([]), None),
+        (json!("text"), None),
+        (json!({"SchemaVersion": "1.0", "Actions": [{"Type": "Dance"}]}), None),
+        (
+            json!({"SchemaVersion": "1.0", "TransactionAttributes": many}),
+            Some("INVALID_LAMBDA_RESPONSE"),
+        ),
+    ] {
+        let mut answers = vec![Answer::Json(first)];
+        answers.extend(also_told.map(|_| Answer::Nothing));
+        answers.extend([Answer::Json(json!([])), actions(json!([hang_up("LEG-A")]))]);
+        let script = Scripted::new(answers);
+        let scene = Scene::running(script.applications(), "").await;
+        scene.office.calls.create_call(create("+15557770000")).await.unwrap();
+        let mut line = scene.trunk.call().await;
+        let told_before = 2 + usize::from(also_told.is_some());
+        if also_told.is_some() {
+            script.nth(2).await;
+        }
+        line.ring();
+        script.nth(told_before).await;
+        sleep(Duration::from_secs(3)).await;
+        line.answer();
+        line.confirmed().await;
+        line.ended().await;
+        scene.close().await;
+        let told = script.told();
+        assert_eq!(told[told_before..], ["CALL_ANSWERED", "HANGUP Hangup"], "{told:?}");
+        assert_eq!(also_told, also_told.and_then(|_| told[1].split(' ').next()));
     }
 }
 

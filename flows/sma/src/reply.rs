@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::action::kinds::settle;
 use crate::action::{Action, KNOWN_ACTIONS};
 use crate::rules::{InvalidReply, Rules};
 
@@ -47,6 +48,8 @@ impl Reply {
     /// # Errors
     /// The first thing that is wrong, in AWS's words.
     pub fn parse(json: &[u8]) -> Result<Self, ReplyError> {
+        // A byte order mark, which webhooks of Windows and PHP begin with (RFC 8259 §8.1).
+        let json = json.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(json);
         match serde_json::from_slice(json) {
             Ok(value) => Self::read(value),
             Err(_) if json.iter().all(u8::is_ascii_whitespace) => Err(ReplyError::Blank),
@@ -62,9 +65,7 @@ impl Reply {
         if value.is_null() {
             return Err(ReplyError::Blank);
         }
-        if value.get("SchemaVersion").and_then(Value::as_str) != Some(crate::SCHEMA_VERSION) {
-            return Err(ReplyError::SchemaVersion);
-        }
+        has_version(&mut value)?;
         if let Some(Value::Array(actions)) = value.get_mut("Actions") {
             if actions.len() > MAX_ACTIONS {
                 return Err(ReplyError::TooManyActions);
@@ -95,6 +96,39 @@ impl Reply {
     }
 }
 
+/// Whether it says that it is a reply, and if not, what it seems to be instead.
+fn has_version(value: &mut Value) -> Result<(), ReplyError> {
+    let unreadable = |text: &str| Err(ReplyError::Unreadable(text.to_owned()));
+    let members = match value {
+        Value::Object(members) => members,
+        Value::String(_) => {
+            return unreadable(
+                "The response is text: return the object itself, without JSON.stringify or json.dumps.",
+            );
+        }
+        Value::Array(_) => return unreadable("The response is a list and not an object."),
+        _ => return unreadable("The response is not an object."),
+    };
+    match members.get("SchemaVersion") {
+        Some(Value::String(version)) if version == crate::SCHEMA_VERSION => return Ok(()),
+        Some(version) if version.as_f64() == Some(1.0) => {
+            members.insert("SchemaVersion".to_owned(), crate::SCHEMA_VERSION.into());
+            return Ok(());
+        }
+        Some(_) => return Err(ReplyError::SchemaVersion),
+        None => {}
+    }
+    if members.contains_key("statusCode") {
+        return unreadable(
+            "The response is one for API Gateway: return what stands in its body, as an object.",
+        );
+    }
+    match members.keys().find(|key| key.eq_ignore_ascii_case("SchemaVersion")) {
+        Some(key) => unreadable(&format!("\"{key}\" is written \"SchemaVersion\".")),
+        None => Err(ReplyError::SchemaVersion),
+    }
+}
+
 /// An action as it is read: a parameter that is null was not given, and `Parameters` need not be.
 fn complete(action: &mut Value, number: usize) -> Result<(), ReplyError> {
     let Value::Object(members) = action else {
@@ -110,9 +144,18 @@ fn complete(action: &mut Value, number: usize) -> Result<(), ReplyError> {
         }
         None => return Err(ReplyError::Unreadable(format!("Action {number} has no Type."))),
     }
-    members.values_mut().for_each(drop_nulls);
-    members.retain(|_, value| !value.is_null());
-    members.entry("Parameters").or_insert_with(|| Value::Object(Map::new()));
+    match members.get_mut("Parameters") {
+        Some(Value::Object(parameters)) => {
+            parameters.values_mut().for_each(drop_nulls);
+            settle(parameters);
+        }
+        // PHP writes an empty object like this.
+        Some(Value::Array(list)) if !list.is_empty() => {}
+        Some(Value::Array(_) | Value::Null) | None => {
+            members.insert("Parameters".to_owned(), Value::Object(Map::new()));
+        }
+        Some(_) => {}
+    }
     Ok(())
 }
 

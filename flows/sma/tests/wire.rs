@@ -234,3 +234,85 @@ fn an_expression_for_digits_is_of_a_size() {
         assert!(!refused(regex), "{regex}");
     }
 }
+
+/// AWS's samples, which run there: sma-bridging (`CallId`), the PSTN audio workshop and lex-ivr
+/// (`ParticipantTag`), voice-focus (`Enable`), and numbers that come from a table.
+#[test]
+fn parameters_are_read_as_awss_own_samples_write_them() {
+    let reply = json!({"SchemaVersion": "1.0", "Actions": [
+        {"Type": "Speak", "Parameters": {"Text": "Hello", "CallId": "", "VoiceId": "Joanna"}},
+        {"Type": "Hangup", "Parameters": {"SipResponseCode": "0", "ParticipantTag": ""}},
+        {"Type": "Hangup", "Parameters": {"SipResponseCode": "", "CallId": "c-1", "ParticipantTag": ""}},
+        {"Type": "VoiceFocus", "Parameters": {"CallId": "c-1", "Enable": "True"}},
+        {"Type": "VoiceFocus", "Parameters": {"CallId": "c-1", "Enable": "false"}},
+        {"Type": "SpeakAndGetDigits", "Parameters": {"SpeechParameters": {"Text": 42, "Engine": null},
+          "TerminatorDigits": "#", "MinNumberOfDigits": "", "MaxNumberOfDigits": "4",
+          "Repeat": 9999, "RepeatDurationInMilliseconds": 99_999_999}},
+        {"Type": "PlayAudio", "Parameters": {"PlaybackTerminators": [1, "#"],
+          "AudioSource": {"Type": "S3", "BucketName": "b", "Key": "k.wav"}}},
+        {"Type": "SendDigits", "Parameters": {"Digits": 4711}},
+        {"Type": "CallAndBridge", "Parameters": {"CallerIdNumber": 12_065_550_123_u64,
+          "Endpoints": [{"BridgeEndpointType": "PSTN", "Uri": 12_065_550_124_u64, "Arn": ""}],
+          "SipHeaders": {"X-Order": 7, "X-Vip": true, "X-Empty": ""}}},
+        {"Type": "Hangup", "Parameters": []}]});
+    let actions = Reply::parse(reply.to_string().as_bytes()).unwrap().actions.unwrap();
+    for action in &actions {
+        action.check("+12065550100").unwrap();
+        assert_eq!(action.target().participant_tag, None, "{action:?}");
+    }
+    let given =
+        |n: usize, key: &str| serde_json::to_value(&actions[n]).unwrap()["Parameters"][key].clone();
+    assert_eq!((given(0, "CallId"), given(2, "CallId")), (json!(null), json!("c-1")));
+    assert_eq!((given(3, "Enable"), given(4, "Enable")), (json!(true), json!(false)));
+    assert_eq!(given(5, "SpeechParameters"), json!({"Text": "42"}));
+    assert_eq!(
+        (given(5, "TerminatorDigits"), given(5, "MinNumberOfDigits")),
+        (json!(["#"]), json!(0))
+    );
+    assert_eq!(given(6, "PlaybackTerminators"), json!(["1", "#"]));
+    assert_eq!(given(7, "Digits"), "4711");
+    assert_eq!(given(8, "SipHeaders"), json!({"X-Order": "7", "X-Vip": "true", "X-Empty": ""}));
+}
+
+#[test]
+fn what_cannot_be_meant_fails_its_action_as_before() {
+    for (kind, parameters, words) in [
+        ("VoiceFocus", json!({"Enable": "yes"}), "The Enable parameter is invalid."),
+        ("VoiceFocus", json!({"Enable": ""}), "Enable is a required parameter."),
+        ("PlayAudio", json!({"AudioSource": ""}), "Audio Source parameter value is invalid."),
+        (
+            "Hangup",
+            json!({"ParticipantTag": "LEG-C"}),
+            "CallId or ParticipantTag parameter for action is invalid",
+        ),
+        ("SendDigits", json!({"Digits": {}}), "The Digits parameter is invalid."),
+        (
+            "Pause",
+            json!({"DurationInMilliseconds": ""}),
+            "DurationInMilliseconds is a required parameter.",
+        ),
+    ] {
+        let reply =
+            json!({"SchemaVersion": "1.0", "Actions": [{"Type": kind, "Parameters": parameters}]});
+        let actions = Reply::parse(reply.to_string().as_bytes()).unwrap().actions.unwrap();
+        assert_eq!(actions[0].check("+12065550100").unwrap_err().message, words);
+    }
+}
+
+#[test]
+fn a_reply_in_the_wrong_clothes_is_told_what_it_seems_to_be() {
+    let reading = "Error while reading actions list.";
+    for (text, wanted) in [
+        (r#""{\"SchemaVersion\":\"1.0\"}""#, "The response is text: return the object itself"),
+        ("[]", "The response is a list and not an object."),
+        ("true", "The response is not an object."),
+        (r#"{"statusCode": 200, "body": "{}"}"#, "The response is one for API Gateway"),
+        (r#"{"schemaVersion": "1.0"}"#, "\"schemaVersion\" is written \"SchemaVersion\"."),
+    ] {
+        let told = Reply::parse(text.as_bytes()).unwrap_err().to_string();
+        assert!(told.starts_with(&format!("{reading} {wanted}")), "{told}");
+    }
+    for good in ["\u{feff}{\"SchemaVersion\": \"1.0\"}", r#"{"SchemaVersion": 1.0}"#] {
+        assert_eq!(Reply::parse(good.as_bytes()), Ok(Reply::nothing()));
+    }
+}

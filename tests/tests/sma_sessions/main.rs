@@ -13,6 +13,7 @@ use offhook_tests::sim::scripted::{Answer, Scripted, actions, bridge, hang_up};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+mod samples;
 mod updates;
 
 /// A number for the application.

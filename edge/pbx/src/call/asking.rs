@@ -137,6 +137,13 @@ impl Call {
         });
         let reply = match checked {
             Ok(reply) => reply,
+            // Its answer is ignored, whatever it is: AWS's call forwarding says `()` to RINGING.
+            Err(AppError::Invalid(error))
+                if !self.rules.takes_actions(told) && error.error_type(&self.rules).is_none() =>
+            {
+                self.timeline.note(now, None, format!("{} was ignored: {error}", told.as_str()));
+                Reply::nothing()
+            }
             Err(error) => return self.no_reply(now, told, leg, &error),
         };
         self.note_reply(now, told, &reply, took);
@@ -199,6 +206,10 @@ impl Call {
             && self.transaction.invocations() < MAX_INVOCATIONS
         {
             self.timeline.note(now, None, text.clone());
+            if told == EventType::NewOutboundCall {
+                // Whatever is wrong with the answer to it: the call is placed.
+                self.place_created(now);
+            }
             self.awaiting_reply = true;
             let kind_of = EventType::InvalidLambdaResponse;
             let tell = Tell { kind: kind_of, leg, data: None, error: Some((kind, text)) };

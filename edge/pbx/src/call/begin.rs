@@ -103,7 +103,7 @@ impl Call {
             last_words: None,
             order: new.order,
             creating,
-            listening: None,
+            listening: Vec::new(),
             leg_tapes: Vec::new(),
             bridging: None,
             transfer: None,
@@ -312,7 +312,9 @@ pub(super) fn details(aws: &Aws, id: String, label: &str, participant: Participa
         transaction_attributes: None,
         aws_account_id: aws.account.clone(),
         aws_region: aws.region.clone(),
-        sip_rule_id: None,
+        // Of the trigger `ToPhoneNumber`: one rule for each number, whose value it is.
+        sip_rule_id: (participant.direction == Direction::Inbound)
+            .then(|| application_id(&format!("rule:{}", participant.to))),
         sip_media_application_id: application_id(label),
         participants: vec![participant],
         other: Default::default(),

@@ -198,9 +198,7 @@ impl Call {
         if let Some(gone) = self.tag_beside(remaining) {
             self.transaction.set_status(gone, Status::Disconnected);
         }
-        if self.listening.as_ref().is_some_and(|listening| listening.leg != remaining) {
-            self.listening = None;
-        }
+        self.listening.retain(|listening| listening.leg == remaining);
     }
 
     /// The phone that was rung again has answered, or the one that it forwards to: everything is as
@@ -221,7 +219,8 @@ impl Call {
         leg.part = if tag == LegTag::A { Part::Caller } else { Part::Callee };
         (leg.answered, leg.confirmed) = (true, true);
         let label = leg.party.label();
-        if let Some(listening) = self.listening.as_mut().filter(|known| known.leg != remaining) {
+        let mut listening = self.listening.iter_mut();
+        if let Some(listening) = listening.find(|known| known.leg != remaining) {
             listening.leg = id;
         }
         // A phone that had called is where the call came from.

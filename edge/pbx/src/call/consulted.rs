@@ -79,7 +79,7 @@ impl Call {
         }
         self.timeline.note(now, None, "the phone has hung up: the other one waits for the cloud");
         self.transaction.set_status(LegTag::A, Status::Disconnected);
-        self.listening.take_if(|listening| listening.leg == id);
+        self.listening.retain(|listening| listening.leg != id);
         self.music = None;
         self.stop_play_of(other);
         self.play_while_waiting(now, other);

@@ -63,9 +63,7 @@ impl Call {
         }
         self.note_ending(now, tag, answered, trunk, by);
         self.transaction.set_status(tag, Status::Disconnected);
-        if self.listening.as_ref().is_some_and(|listening| listening.leg == id) {
-            self.listening = None;
-        }
+        self.listening.retain(|listening| listening.leg != id);
         if !self.left_for_cloud(now, id, by) {
             self.end_transfer(now);
         }

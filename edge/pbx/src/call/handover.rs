@@ -71,7 +71,7 @@ impl Call {
             transaction: std::mem::replace(&mut self.transaction, transaction),
             caller: std::mem::replace(&mut self.caller, caller),
             invoked_for: std::mem::replace(&mut self.invoked_for, LegTag::A),
-            listening: self.listening.take(),
+            listening: std::mem::take(&mut self.listening),
             partner: self.partner.take(),
             part,
             destination: plan.destination,

@@ -217,7 +217,8 @@ pub(crate) struct Call {
     order: Option<String>,
     /// What the application began this call with, until somebody answers.
     creating: Option<Box<Created>>,
-    listening: Option<Box<Listening>>,
+    /// One for each leg at the most.
+    listening: Vec<Listening>,
     leg_tapes: Vec<LegTape>,
     bridging: Option<Box<Bridging>>,
     /// A phone puts the call through.

@@ -223,11 +223,10 @@ impl Call {
         self.confer_by_key(leg, digit);
         self.supervise_by_key(now, leg, digit);
         self.code_by_key(now, leg, digit);
-        if let Some(listening) = &mut self.listening
-            && listening.leg == leg
-        {
+        let mut listening = self.listening.iter_mut().enumerate();
+        if let Some((at, listening)) = listening.find(|(_, listening)| listening.leg == leg) {
             let verdict = listening.collector.digit(now, key);
-            self.heard(now, verdict);
+            self.heard(now, at, verdict);
         }
     }
 
@@ -275,7 +274,9 @@ impl Call {
             Ok(collector) => {
                 let action = self.script.running().cloned();
                 let Some(action) = action else { return };
-                self.listening = Some(Box::new(Listening { leg, action, collector }));
+                // Each leg has its own: AWS's Voice Focus sample listens to both.
+                self.listening.retain(|listening| listening.leg != leg);
+                self.listening.push(Listening { leg, action, collector });
                 self.action_done(now, |data| data.received_digits = Some(String::new()));
             }
             Err(error) => self.action_failed(now, &error),
@@ -283,15 +284,16 @@ impl Call {
     }
 
     pub(super) fn listen_timeout(&mut self, now: Instant) {
-        if let Some(listening) = &mut self.listening {
+        for at in 0..self.listening.len() {
+            let Some(listening) = self.listening.get_mut(at) else { return };
             let verdict = listening.collector.expired(now);
-            self.heard(now, verdict);
+            self.heard(now, at, verdict);
         }
     }
 
-    pub(super) fn heard(&mut self, now: Instant, verdict: Verdict) {
+    fn heard(&mut self, now: Instant, at: usize, verdict: Verdict) {
         let Verdict::Accepted(digits) = verdict else { return };
-        let Some(listening) = &self.listening else { return };
+        let Some(listening) = self.listening.get(at) else { return };
         let tag = self.leg_ref(listening.leg).and_then(super::leg::Leg::tag).unwrap_or(LegTag::A);
         let mut data = ActionData::of(listening.action.clone());
         data.received_digits = Some(digits);

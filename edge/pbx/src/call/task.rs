@@ -106,7 +106,7 @@ impl Call {
     /// When [`Call::on_time`] is due.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let sessions = self.legs.iter().filter_map(|leg| leg.session.poll_timeout());
-        let listening = self.listening.as_ref().and_then(|l| l.collector.deadline());
+        let listening = self.listening.iter().filter_map(|l| l.collector.deadline()).min();
         let bridging = self.bridging.as_ref().map(|b| b.due());
         let others = [
             self.action_deadline,

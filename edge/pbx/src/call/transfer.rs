@@ -117,7 +117,7 @@ pub(super) struct Before {
     pub(super) transaction: Transaction,
     pub(super) caller: Caller,
     pub(super) invoked_for: LegTag,
-    pub(super) listening: Option<Box<Listening>>,
+    pub(super) listening: Vec<Listening>,
     pub(super) partner: Option<Box<Partner>>,
     pub(super) part: Part,
     pub(super) destination: Option<String>,

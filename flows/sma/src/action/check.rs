@@ -207,8 +207,8 @@ fn digits(action: &PlayAudioAndGetDigits) -> Result<(), ActionError> {
         audio(failure)?;
     }
     keys(&action.terminator_digits, "TerminatorDigits")?;
-    // AWS's business-number sample asks with 0, which is one attempt.
-    within(action.repeat, 0..=100, "The Repeat parameter is invalid.")?;
+    // No most is documented. AWS's widget demo asks 9,999 times for one key, its business-number
+    // sample 0 times, which is one attempt.
     if action.in_between_digits_duration_in_milliseconds == Some(0) {
         return Err(invalid("The InBetweenDigitsDurationInMilliseconds parameter is invalid."));
     }

@@ -5,6 +5,7 @@ use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::kinds::{Kind, kind};
 use super::{AudioSource, Endpoint, KNOWN_ACTIONS, LegTag, RecordingDestination, Target};
 use crate::event::{ActionError, error_type};
 
@@ -121,30 +122,24 @@ fn fits(key: &str, value: &Value) -> bool {
         T::deserialize(value).is_ok()
     }
     match key {
-        "CallId" | "InputDigitsRegex" | "CallerIdNumber" | "Text" | "Digits" | "JoinToken"
-        | "MeetingId" | "Operation" | "BotAliasArn" | "LocaleId" | "Engine" | "LanguageCode"
-        | "TextType" | "VoiceId" | "Conference" => value.is_string(),
         "ParticipantTag" => reads::<LegTag>(value),
         "AudioSource" | "FailureAudioSource" | "RingbackTone" => reads::<AudioSource>(value),
         "RecordingDestination" => reads::<RecordingDestination>(value),
         "Endpoints" => reads::<Vec<Endpoint>>(value),
-        "PlaybackTerminators" | "TerminatorDigits" | "RecordingTerminators" | "AttendeeList" => {
-            reads::<Vec<String>>(value)
-        }
         "Track" => reads::<super::Track>(value),
         "Destination" => reads::<super::CallRecordingDestination>(value),
         "SpeechParameters" | "FailureSpeechParameters" => {
             reads::<crate::speech::SpeechParameters>(value)
         }
-        "SipHeaders" => reads::<std::collections::BTreeMap<String, String>>(value),
         "Configuration" => value.is_object(),
-        "Enable" => value.is_boolean(),
-        "Repeat" | "CallTimeoutSeconds" | "SipResponseCode" | "MinNumberOfDigits"
-        | "MaxNumberOfDigits" | "SilenceThreshold" => crate::lenient::number(value).is_ok(),
-        key if key.ends_with("InMilliseconds") || key.ends_with("InSeconds") => {
-            crate::lenient::number(value).is_ok()
-        }
-        _ => true,
+        key => match kind(key) {
+            Kind::Name | Kind::Text => value.is_string(),
+            Kind::Number => crate::lenient::number(value).is_ok(),
+            Kind::Flag => value.is_boolean(),
+            Kind::Texts => reads::<Vec<String>>(value),
+            Kind::Headers => reads::<std::collections::BTreeMap<String, String>>(value),
+            Kind::Nested | Kind::Other => true,
+        },
     }
 }
 

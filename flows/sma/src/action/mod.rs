@@ -3,6 +3,7 @@
 mod bot;
 mod bridge;
 mod check;
+pub(crate) mod kinds;
 mod malformed;
 mod meeting;
 mod recording;

@@ -1,0 +1,82 @@
+//! What AWS's own samples ask for, as they write it.
+
+use super::*;
+
+fn listen(leg: &str) -> Value {
+    json!({"Type": "ReceiveDigits", "Parameters": {"ParticipantTag": leg,
+        "InputDigitsRegex": "[0189]$", "InBetweenDigitsDurationInMilliseconds": 1000,
+        "FlushDigitsDurationInMilliseconds": 10000}})
+}
+
+/// amazon-chime-sdk-pstn-audio-voice-focus: either party turns the noise suppression on and off.
+#[tokio::test(start_paused = true)]
+async fn the_digits_of_both_legs_are_listened_to_at_once() {
+    let script = Scripted::new(vec![
+        actions(json!([bridge("+15557770000")])),
+        actions(json!([listen("LEG-A"), listen("LEG-B")])),
+    ]);
+    let office = scene(&script).await;
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    let mut far = office.trunk.call().await;
+    far.answer();
+    out.answered().await;
+    far.confirmed().await;
+    script.nth(3).await;
+    for (n, leg, key) in [(4, "LEG-A", '0'), (5, "LEG-B", '9'), (6, "LEG-A", '1')] {
+        if leg == "LEG-A" {
+            out.press(key)
+        } else {
+            far.press(key)
+        }
+        let event = script.nth(n).await;
+        assert_eq!(event["InvocationEventType"], "DIGITS_RECEIVED");
+        let data = &event["ActionData"];
+        assert_eq!(data["Parameters"]["ParticipantTag"], leg);
+        assert_eq!(data["ReceivedDigits"], key.to_string());
+    }
+    // Keys of both within a second are not mixed.
+    out.press('0');
+    far.press('8');
+    let both = [script.nth(7).await, script.nth(8).await];
+    let mut digits = both.map(|event| event["ActionData"]["ReceivedDigits"].clone().to_string());
+    digits.sort();
+    assert_eq!(digits, ["\"0\"", "\"8\""]);
+    out.hang_up();
+    far.ended().await;
+    office.close().await;
+}
+
+/// AWS names the SIP rule in every event of a call that came in, and of none that was asked for.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_came_in_names_the_rule_of_the_number_that_was_called() {
+    let mut rules = Vec::new();
+    for number in ["600", "600", "601"] {
+        let script = Scripted::new(vec![actions(json!([hang_up("LEG-A")]))]);
+        let numbers = format!("{NUMBER}[[number]]\nmatch = \"601\"\nto = \"flow:main\"\n");
+        let office = Scene::running(script.applications(), &numbers).await;
+        let mut out = office.phone(101).dial(Dial::to(number));
+        out.rejected().await;
+        office.close().await;
+        let rule = |event: &Value| event["CallDetails"]["SipRuleId"].as_str().unwrap().to_owned();
+        let told: Vec<_> = script.events().iter().map(rule).collect();
+        assert!(told.len() == 2 && told[0] == told[1] && told[0].len() == 36, "{told:?}");
+        rules.extend(told.into_iter().next());
+    }
+    assert!(rules[0] == rules[1] && rules[1] != rules[2], "{rules:?}");
+}
+
+/// The PSTN audio workshop, lex-ivr and sma-bridging name a leg by nothing at all.
+#[tokio::test(start_paused = true)]
+async fn an_empty_leg_is_the_one_of_the_event() {
+    let script = Scripted::new(vec![actions(json!([
+        {"Type": "Pause", "Parameters": {"DurationInMilliseconds": "1000", "CallId": ""}},
+        {"Type": "Hangup", "Parameters": {"SipResponseCode": "0", "ParticipantTag": ""}},
+    ]))]);
+    let office = scene(&script).await;
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    out.answered().await;
+    out.ended().await;
+    office.close().await;
+    assert_eq!(script.told(), ["NEW_INBOUND_CALL", "HANGUP Hangup"]);
+    assert_eq!(script.events()[1]["ActionData"]["Parameters"]["ParticipantTag"], "LEG-A");
+}
