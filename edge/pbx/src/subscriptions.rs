@@ -8,7 +8,7 @@ mod telling;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use offhook_sip::dialog::Dialog;
+use offhook_sip::dialog::{Dialog, wants_sips};
 use offhook_sip::flow::Flow;
 use offhook_sip::header::{HeaderName, Headers};
 use offhook_sip::ids::Ids;
@@ -212,7 +212,7 @@ impl Subscriptions {
         let mut response = Response::to_request(request, StatusCode::OK, None);
         response.ensure_to_tag(&tag);
         notifier.fill_response(&mut response);
-        self.add_contact(&mut response.headers, flow, &about.contact);
+        self.add_contact(&mut response.headers, flow, &about.contact, wants_sips(request));
         let until = notifier.poll_timeout().map(Instant::from_std);
         self.expiry.extend(until.map(|at| (at, id)));
         self.by_topic.entry(about.topic.clone()).or_default().push(id);
@@ -303,7 +303,7 @@ impl Subscriptions {
             self.expiry.remove(&(at, id));
         }
         self.expiry.extend(after.map(|at| (at, id)));
-        self.add_contact(&mut response.headers, &flow, &contact);
+        self.add_contact(&mut response.headers, &flow, &contact, wants_sips(request));
         self.answer(tx, response);
         Some(id)
     }
@@ -339,8 +339,8 @@ impl Subscriptions {
         self.metrics.subscriptions.dec();
     }
 
-    pub(crate) fn add_contact(&self, headers: &mut Headers, flow: &Flow, user: &str) {
-        let uri = self.sip.contact_uri(flow, Some(user));
+    pub(crate) fn add_contact(&self, headers: &mut Headers, flow: &Flow, user: &str, sips: bool) {
+        let uri = self.sip.contact_uri(flow, Some(user), sips);
         headers.set(HeaderName::Contact, format!("<{}>", Uri::Sip(uri)));
     }
 

@@ -8,6 +8,14 @@ use crate::message::{Method, Request, Response};
 use crate::session::wire;
 use crate::uri::Uri;
 
+/// Whether the Contact of who answers this request must be a SIPS URI (RFC 3261 §12.1.1): the
+/// Request-URI is one, or the top Record-Route, or the Contact where nothing stands between.
+pub fn wants_sips(request: &Request) -> bool {
+    let nearest = wire::record_routes(&request.headers).into_iter().next().map(|hop| hop.uri);
+    let nearest = nearest.or_else(|| wire::contact(&request.headers));
+    request.uri.is_sips() || nearest.is_some_and(|uri| uri.is_sips())
+}
+
 /// What names a dialog: Call-ID and the two tags (RFC 3261 §12). A tag is empty when an
 /// RFC 2543 peer sent none.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -212,6 +212,11 @@ impl Uri {
         }
     }
 
+    /// Whether it is a `sips:` URI.
+    pub fn is_sips(&self) -> bool {
+        matches!(self, Self::Sip(uri) if uri.secure)
+    }
+
     /// The scheme as written, or in lower case for those we know.
     pub fn scheme(&self) -> &str {
         match self {

@@ -23,6 +23,7 @@ mod groups;
 mod hold;
 mod hostile;
 mod ipv6;
+mod linphone;
 mod mailbox;
 mod operator;
 mod passing;

@@ -7,6 +7,7 @@ use std::time::{Instant, SystemTime};
 use futures_util::stream::FuturesUnordered;
 use offhook_config::{Aws, Config};
 use offhook_media::engine::PortEvent;
+use offhook_sip::dialog::wants_sips;
 use offhook_sip::flow::{Flow, Transport};
 use offhook_sip::header::{HeaderName, Headers};
 use offhook_sip::message::{Request, Response, StatusCode};
@@ -220,7 +221,7 @@ impl First {
     ) -> Result<Self, Box<Response>> {
         let House { services, settings, ids, .. } = house;
         let NewRequest { tx, request, flow } = invite;
-        let contact = Uri::Sip(services.sip.contact_uri(flow, focus));
+        let contact = Uri::Sip(services.sip.contact_uri(flow, focus, wants_sips(request)));
         let config = session_config(settings, &caller.source, flow, focus.is_some());
         let session =
             Session::incoming(now, config, ids, request, *tx, contact).map_err(Box::new)?;

@@ -178,7 +178,7 @@ impl Call {
             request_uri: placed.uri.clone(),
             from: placed.identity.from.clone(),
             to: placed.to.clone(),
-            contact: Uri::Sip(self.services.sip.contact_uri(&placed.flow, None)),
+            contact: Uri::Sip(self.services.sip.contact_uri(&placed.flow, None, placed.is_sips())),
             call_id: None,
             route: placed.route.clone(),
             headers: self.invite_headers(&placed),
@@ -300,6 +300,13 @@ impl Call {
         agreed.or_else(|| {
             caller.session.remote_sdp().and_then(|sdp| offhook_media::negotiate::first_codec(sdp))
         })
+    }
+}
+
+impl Placed {
+    /// RFC 3261 §8.1.1.8: whom a SIPS URI asks for is told a SIPS URI to come back to.
+    fn is_sips(&self) -> bool {
+        self.uri.is_sips() || self.route.first().is_some_and(|hop| hop.uri.is_sips())
     }
 }
 

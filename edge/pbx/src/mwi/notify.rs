@@ -36,7 +36,8 @@ impl Task {
     fn unsolicited(&mut self, mailbox: &str, contact: Contact, counts: MessageCounts) {
         let Contact { uri, target, route, flow, .. } = contact;
         let mut request = Request::new(Method::Notify, uri.clone());
-        let account = Uri::Sip(self.sip.contact_uri(&flow, Some(mailbox)));
+        let sips = request.uri.is_sips();
+        let account = Uri::Sip(self.sip.contact_uri(&flow, Some(mailbox), sips));
         let ids = &mut self.subscriptions.ids;
         let from = NameAddr::new(account.clone()).with_tag(&ids.tag());
         let headers = &mut request.headers;
@@ -51,7 +52,7 @@ impl Task {
         headers.push(HeaderName::Event, PACKAGE);
         headers.push(HeaderName::SubscriptionState, "terminated;reason=noresource");
         headers.push(HeaderName::ContentType, CONTENT_TYPE);
-        self.subscriptions.add_contact(headers, &flow, CONTACT);
+        self.subscriptions.add_contact(headers, &flow, CONTACT, sips);
         request.body = summary(&account.to_string(), counts);
         self.subscriptions.send_unsolicited(request, target);
     }

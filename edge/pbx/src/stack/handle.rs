@@ -288,9 +288,10 @@ impl SipHandle {
         self.addresses.sent_by(flow)
     }
 
-    /// A whole Contact URI for this flow, with the `transport` parameter where it is not UDP.
-    pub fn contact_uri(&self, flow: &Flow, user: Option<&str>) -> SipUri {
-        self.addresses.contact_uri(flow, user)
+    /// A whole Contact URI for this flow, with the `transport` parameter where it is not UDP;
+    /// `sips`: the dialog wants a SIPS URI of us ([`offhook_sip::dialog::wants_sips`]).
+    pub fn contact_uri(&self, flow: &Flow, user: Option<&str>, sips: bool) -> SipUri {
+        self.addresses.contact_uri(flow, user, sips)
     }
 
     /// Whether a flow's connection still lives; datagram flows always do.

@@ -31,7 +31,8 @@ impl Subscriptions {
         };
         let finished = subscription.notifier.is_finished();
         let contact = subscription.about.contact.clone();
-        self.add_contact(&mut request.headers, &flow, &contact);
+        let sips = request.uri.is_sips();
+        self.add_contact(&mut request.headers, &flow, &contact, sips);
         request.headers.set(HeaderName::UserAgent, self.package.server.as_str());
         self.last += 1;
         if finished {

@@ -131,14 +131,16 @@ impl Addresses {
         }
     }
 
-    /// A Contact URI for a flow.
-    pub fn contact_uri(&self, flow: &Flow, user: Option<&str>) -> SipUri {
+    /// A Contact URI for a flow, a SIPS URI when it is to be one.
+    pub fn contact_uri(&self, flow: &Flow, user: Option<&str>, sips: bool) -> SipUri {
         let mut params = Params::default();
-        if flow.transport != Transport::Udp {
+        // RFC 3261 §26.2.2: "transport=tls" is deprecated, and a SIPS URI says it already.
+        let said = sips && flow.transport == Transport::Tls;
+        if flow.transport != Transport::Udp && !said {
             params.set("transport", Some(flow.transport.param_name()));
         }
         SipUri {
-            secure: false,
+            secure: sips,
             user: user.map(Into::into),
             host_port: self.sent_by(flow),
             params,

@@ -127,3 +127,20 @@ fn a_peer_of_rfc_2543_without_tags_still_gets_a_dialog() {
     assert_eq!(bye.to_tag(), None);
     assert_eq!(&*dialog.id().remote_tag, "");
 }
+
+#[test]
+fn a_sips_uri_in_the_request_the_top_route_or_the_contact_wants_one_in_return() {
+    let contact = |uri: &str| {
+        let mut request = invite("");
+        request.headers.set(HeaderName::Contact, format!("<{uri}>"));
+        request
+    };
+    assert!(!wants_sips(&invite("")));
+    assert!(wants_sips(&contact("sips:alice@10.0.0.1")));
+    assert!(!wants_sips(&contact("sip:alice@10.0.0.1;transport=tls")));
+    assert!(wants_sips(&invite("Record-Route: <sips:p2;lr>\nRecord-Route: <sip:p1;lr>\n")));
+    assert!(!wants_sips(&invite("Record-Route: <sip:p2;lr>\nRecord-Route: <sips:p1;lr>\n")));
+    let mut asked = invite("");
+    asked.uri = "sips:bob@biloxi".parse().unwrap();
+    assert!(wants_sips(&asked));
+}
