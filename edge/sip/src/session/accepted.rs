@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use super::state::{Accepted, Open, Phase, Retransmit, Tick};
 use super::{EndedBy, Session, SessionEvent, wire};
-use crate::header::Headers;
+use crate::flow::Transport;
+use crate::header::{Headers, Via};
 use crate::message::{Request, Response, StatusCode};
 use crate::transaction::ServerTx;
 
@@ -68,7 +69,8 @@ impl Session {
         if !ours {
             return;
         }
-        let Some(index) = self.accepted.iter().position(|a| a.cseq == cseq.seq) else { return };
+        let exact = self.accepted.iter().position(|a| a.cseq == cseq.seq);
+        let Some(index) = exact.or_else(|| self.misnumbered(ack)) else { return };
         let accepted = self.accepted.remove(index);
         if self.phase == Phase::Over {
             self.send_late_bye(now);
@@ -96,5 +98,17 @@ impl Session {
             self.emit(SessionEvent::Confirmed);
         }
         self.start_deferred(now);
+    }
+
+    /// Which 2xx an ACK is for that has the number of none: RFC 3261 §13.2.2.4 demands that of the
+    /// INVITE, but JsSIP 3.10.9 to 3.13.5 write the first INVITE's under each re-INVITE, or one by
+    /// chance, and their calls would end half a minute after a hold. A WebSocket loses nothing and
+    /// keeps the order, so an ACK that comes while one re-INVITE waits for it is that one's, or at
+    /// worst one of the first INVITE's that crossed a repeated 2xx, and the 2xx came through anyhow.
+    fn misnumbered(&self, ack: &Request) -> Option<usize> {
+        let via = ack.headers.typed::<Via>().ok().flatten()?;
+        let [accepted] = &self.accepted[..] else { return None };
+        (via.transport == Transport::Wss.into() && !accepted.initial && !accepted.offered)
+            .then_some(0)
     }
 }

@@ -87,6 +87,32 @@ fn a_re_invite_right_after_the_answer_waits_for_the_ack() {
     assert_eq!(short(&drain(&mut bob)), ["!Confirmed", "INVITE"]);
 }
 
+/// JsSIP 3.10.9 to 3.13.5 give the ACK for the 2xx to a re-INVITE the number of another INVITE.
+#[test]
+fn the_ack_of_a_browsers_re_invite_counts_whatever_its_number_and_that_of_no_other() {
+    for (via, counts) in [("WSS", true), ("UDP", false)] {
+        let (mut bob, now) = live_callee();
+        let hold = in_dialog(&bob, "INVITE", 11, &[], Some(HOLD));
+        bob.handle_request(now, ServerTx(2), &hold);
+        let token = offer_token(&drain(&mut bob));
+        bob.answer_offer(now, token, body(ANSWER)).unwrap();
+        drain(&mut bob);
+        let mut ack = in_dialog(&bob, "ACK", 10, &[], None);
+        let hop = format!("SIP/2.0/{via} a.invalid;branch=z9hG4bKa");
+        ack.headers.set(HeaderName::Via, hop.as_str());
+        bob.handle_ack(now, &ack);
+        assert_eq!(bob.poll_timeout().is_none(), counts, "{via}");
+    }
+    // The first answer of a call waits for its own: nothing else can have been acknowledged.
+    let (mut bob, now) = incoming(plain_config(), &bobs_invite(&[], Some(OFFER)));
+    bob.accept(now, sdp(ANSWER), none()).unwrap();
+    drain(&mut bob);
+    let mut ack = in_dialog(&bob, "ACK", 9, &[], None);
+    ack.headers.set(HeaderName::Via, "SIP/2.0/WSS a.invalid;branch=z9hG4bKa");
+    bob.handle_ack(now, &ack);
+    assert!(drain(&mut bob).is_empty());
+}
+
 #[test]
 fn a_second_invite_before_our_final_response_gets_500_with_retry_after() {
     let (mut bob, now) = incoming(plain_config(), &bobs_invite(&[], Some(OFFER)));
