@@ -1,7 +1,8 @@
-//! `$encodeUrl`, `$decodeUrl`, `$decodeUrlComponent` and `$base64decode`: as the reference
+//! `$encodeUrl`, `$encodeUrlComponent`, `$decodeUrl`, `$decodeUrlComponent` and `$base64decode`: as the reference
 //! implementation (JSONata 2.0.6) has them, or AWS where it differs.
 
-use super::host::{Host, Result, at, error, mismatch};
+use super::host::{Result, error, mismatch};
+use super::own::OfOne;
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
@@ -19,28 +20,28 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Gives `evaluator` the functions.
-pub(super) fn install(evaluator: &mut Host<'_>) -> Result<()> {
-    for name in ["decodeUrl", "decodeUrlComponent"] {
-        let decode = move |arguments: &[JValue]| decode_url(name, arguments);
-        evaluator.register_fn_override(name, decode)?;
-    }
-    evaluator.register_fn_override("encodeUrl", encode_url)?;
-    evaluator.register_fn_override("base64decode", base64_decode)
-}
+/// The functions by their names.
+pub(super) const FUNCTIONS: [(&str, OfOne); 5] = [
+    ("encodeUrl", |value| encode("encodeUrl", SEPARATORS, value)),
+    ("encodeUrlComponent", |value| encode("encodeUrlComponent", &[], value)),
+    ("decodeUrl", |value| decode_url("decodeUrl", value)),
+    ("decodeUrlComponent", |value| decode_url("decodeUrlComponent", value)),
+    ("base64decode", base64_decode),
+];
 
-fn encode_url(arguments: &[JValue]) -> Result {
-    let text = match at(arguments, 0) {
+/// What `encodeURI` and `encodeURIComponent` leave as it is: letters, digits, a few marks, and
+/// `kept`.
+fn encode(name: &str, kept: &[u8], value: &JValue) -> Result {
+    let text = match value {
         JValue::Undefined => return Ok(JValue::Undefined),
         JValue::String(text) => text,
-        _ => return Err(mismatch(1, "encodeUrl")),
+        _ => return Err(mismatch(1, name)),
     };
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
-        let kept = byte.is_ascii_alphanumeric()
-            || SEPARATORS.contains(&byte)
-            || b"-_.!~*'()".contains(&byte);
-        if kept {
+        let is_kept =
+            byte.is_ascii_alphanumeric() || kept.contains(&byte) || b"-_.!~*'()".contains(&byte);
+        if is_kept {
             encoded.push(char::from(byte));
         } else {
             encoded.push_str(&format!("%{byte:02X}"));
@@ -52,15 +53,15 @@ fn encode_url(arguments: &[JValue]) -> Result {
 /// `$decodeUrl(text)` leaves the escapes of what separates the parts of a URL, and refuses what is
 /// no text when it is decoded (JSONata 2.0.6, D3140). `$decodeUrlComponent` is Java's on AWS: `+` is
 /// a blank, and bytes that are no text become U+FFFD (measured).
-fn decode_url(name: &str, arguments: &[JValue]) -> Result {
-    let text = match at(arguments, 0) {
+fn decode_url(name: &str, value: &JValue) -> Result {
+    let text = match value {
         JValue::Undefined => return Ok(JValue::Undefined),
         JValue::String(text) => text,
         _ => return Err(mismatch(1, name)),
     };
     let whole = name == "decodeUrl";
     let malformed = || {
-        let shown = Value::from(&*text);
+        let shown = Value::from(&**text);
         error(format!("D3140: Malformed URL passed to ${name}(): {shown}"))
     };
     let mut bytes = Vec::with_capacity(text.len());
@@ -91,8 +92,8 @@ fn decode_url(name: &str, arguments: &[JValue]) -> Result {
 
 /// As Java decodes: the padding may be missing, as it is in a JSON Web Token; what is no digit is
 /// refused (measured on AWS).
-fn base64_decode(arguments: &[JValue]) -> Result {
-    let text = match at(arguments, 0) {
+fn base64_decode(value: &JValue) -> Result {
+    let text = match value {
         JValue::Undefined => return Ok(JValue::Undefined),
         JValue::String(text) => text,
         _ => return Err(mismatch(1, "base64decode")),

@@ -83,6 +83,8 @@ pub(super) mod guards {
     pub(in super::super) const DISTINCT: &str = "guard:distinct";
     /// A date picture, if its widths are sane; of a number the whole part.
     pub(in super::super) const PICTURE: &str = "guard:picture";
+    /// A number, as near to nought as any text is long.
+    pub(in super::super) const PLACE: &str = "guard:place";
     /// A number, rounded half to even, as `$formatBase` does before it writes one.
     pub(in super::super) const WHOLE: &str = "guard:whole";
     /// `(into, part)`: the part, if it fits between the characters or items of `into`.
@@ -143,7 +145,11 @@ impl<'a> Host<'a> {
     }
 
     /// A function that the language does not have.
-    fn register_fn(&mut self, name: &str, function: impl HostFn + 'static) -> Result<()> {
+    pub(super) fn register_fn(
+        &mut self,
+        name: &str,
+        function: impl HostFn + 'static,
+    ) -> Result<()> {
         if !self.needs.names(name) {
             return Ok(());
         }
@@ -151,11 +157,7 @@ impl<'a> Host<'a> {
     }
 
     /// One in place of the language's own.
-    pub(super) fn register_fn_override(
-        &mut self,
-        name: &str,
-        function: impl HostFn + 'static,
-    ) -> Result<()> {
+    fn register_fn_override(&mut self, name: &str, function: impl HostFn + 'static) -> Result<()> {
         if !self.needs.names(name) {
             return Ok(());
         }
@@ -172,7 +174,7 @@ impl<'a> Host<'a> {
         self.register_fn_override("eval", |_: &[JValue]| {
             Err(error("T1006: Attempted to invoke a non-function"))
         })?;
-        super::coding::install(self)?;
+        super::own::install(self)?;
         install_guards(self, world)
     }
 }
@@ -267,6 +269,14 @@ fn install_guards(evaluator: &mut Host<'_>, world: &Rc<World>) -> Result<()> {
             },
             Some(_) => Ok(value),
         }
+    })?;
+    evaluator.register_fn(guards::PLACE, |arguments: &[JValue]| {
+        Ok(match at(arguments, 0) {
+            JValue::Number(number) => {
+                JValue::Number(number.clamp(-limits::FARTHEST, limits::FARTHEST))
+            }
+            other => other,
+        })
     })?;
     evaluator.register_fn(guards::WHOLE, |arguments: &[JValue]| {
         Ok(match at(arguments, 0) {

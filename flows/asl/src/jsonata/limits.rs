@@ -23,6 +23,8 @@ pub(super) const MOST_SPLIT: usize = 1024 * 1024;
 pub(super) const MOST_MATCHED: usize = 256 * 1024;
 /// The widest a component of a date picture may be.
 pub(super) const MOST_WIDTH: usize = 100;
+/// A place in a text is taken as this at most: sums of two such places are numbers.
+pub(super) const FARTHEST: f64 = 1e9;
 /// AWS's words for too much memory.
 pub(super) const MEMORY: &str =
     "Expression evaluation memory limit exceeded: Check for excessive memory usage";

@@ -17,6 +17,7 @@ mod guard;
 mod host;
 mod limits;
 mod needs;
+mod own;
 mod regex;
 mod template;
 #[cfg(test)]

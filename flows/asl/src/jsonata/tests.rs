@@ -1,3 +1,4 @@
+mod built_ins;
 mod equivalence;
 mod hostile;
 mod parsing;

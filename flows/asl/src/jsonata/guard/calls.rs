@@ -2,11 +2,12 @@
 
 use super::{Guard, call, is_light, wrapped};
 use crate::jsonata::host::guards;
+use crate::jsonata::own;
 use jsonata_core::ast::{AstNode, BinaryOp};
 
 /// The built-ins that can build or walk without bound: name, guard of the arguments, and how many
 /// arguments one takes when it is handed on as a value.
-const GUARDED: [(&str, &str, usize); 17] = [
+const GUARDED: [(&str, &str, usize); 18] = [
     ("string", guards::BUILD, 1),
     ("join", guards::BUILD, 2),
     ("replace", guards::BUILD, 4),
@@ -24,17 +25,35 @@ const GUARDED: [(&str, &str, usize); 17] = [
     ("toMillis", guards::PICTURE, 2),
     ("now", guards::PICTURE, 2),
     ("formatBase", guards::WHOLE, 2),
+    ("substring", guards::PLACE, 3),
 ];
 
 fn guarded(name: &str) -> Option<(&'static str, usize)> {
     GUARDED.iter().find(|known| known.0 == name).map(|known| (known.1, known.2))
 }
 
+/// How many arguments a built-in takes when it is handed on as a value, if its calls are rewritten.
+fn parameters(name: &str) -> Option<usize> {
+    guarded(name)
+        .map(|(_, count)| count)
+        .or_else(|| own::parameters(name))
+        .or((name == "contains").then_some(2))
+}
+
+/// A call of a built-in, which is ours or the evaluator's.
+fn built_in(name: &str, mut args: Vec<AstNode>) -> AstNode {
+    if !own::takes(name, args.len()) {
+        return function(name, args);
+    }
+    args.insert(0, AstNode::Variable(String::new()));
+    function(&format!("{}{name}", own::PREFIX), args)
+}
+
 /// A width and a picture are mostly written out, and measured as well.
 fn measured(guard: &str, arg: AstNode) -> AstNode {
     let is_constant =
         matches!(arg, AstNode::Number(_) | AstNode::String(_) | AstNode::Unary { .. });
-    let is_bound = matches!(guard, guards::WIDTH | guards::PICTURE | guards::WHOLE);
+    let is_bound = matches!(guard, guards::WIDTH | guards::PICTURE | guards::WHOLE | guards::PLACE);
     if is_constant && is_bound { call(guard, arg) } else { wrapped(guard, arg) }
 }
 
@@ -67,7 +86,7 @@ impl Guard {
             return AstNode::Variable(name);
         }
         self.names.insert(name.clone());
-        match guarded(&name).map(|(_, count)| count).or((name == "contains").then_some(2)) {
+        match parameters(&name) {
             Some(count) if !self.is_bound(&name) => {
                 let params: Vec<String> = (0..count).map(|_| self.fresh()).collect();
                 let args = params.iter().cloned().map(AstNode::Variable).collect();
@@ -96,14 +115,14 @@ impl Guard {
             self.names.insert(name.clone());
             return if is_part { self.partial(name, args) } else { self.matching(&name, args) };
         }
-        let guard = guarded(&name).filter(|_| is_language);
-        let Some((guard, _)) = guard else {
+        if !is_language || parameters(&name).is_none() || of_texts && guarded(&name).is_none() {
             self.names.insert(name.clone());
             return AstNode::Function { name, args, is_builtin };
-        };
+        }
         if args.iter().any(|arg| matches!(arg, AstNode::Placeholder)) {
             return self.partial(name, args);
         }
+        let Some((guard, _)) = guarded(&name) else { return built_in(&name, args) };
         match name.as_str() {
             // `$now(picture, zone)` is `$fromMillis($millis(), picture, zone)`.
             "now" => {
@@ -115,7 +134,7 @@ impl Guard {
             }
             "join" if args.len() == 2 => self.join(args),
             "replace" if (2..=4).contains(&args.len()) => self.replace(args),
-            _ => function(&name, args.into_iter().map(|arg| measured(guard, arg)).collect()),
+            _ => built_in(&name, args.into_iter().map(|arg| measured(guard, arg)).collect()),
         }
     }
 
@@ -212,7 +231,7 @@ impl Guard {
         let lhs = self.node(lhs);
         match rhs {
             AstNode::Function { name, args, is_builtin: true }
-                if (guarded(&name).is_some() || name == "contains")
+                if parameters(&name).is_some()
                     && !self.is_bound(&name)
                     && !args.iter().any(|arg| matches!(arg, AstNode::Placeholder)) =>
             {

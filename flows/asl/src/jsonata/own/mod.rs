@@ -1,0 +1,68 @@
+//! Built-ins that are evaluated here, as JSONata 2.0.6 has them: the evaluator's own differ.
+//!
+//! A call `$number(x)` is rewritten to a call of the function of the same name with
+//! [`PREFIX`], whose first argument is the context value: the evaluator gives the context to its
+//! own functions only.
+
+mod instant;
+mod number;
+mod picture;
+
+use super::coding;
+use super::host::{Host, Result, error, mismatch};
+use jsonata_core::evaluator::EvaluatorError;
+use jsonata_core::value::JValue;
+
+/// What no expression can write before a name.
+pub(super) const PREFIX: &str = "guard:";
+
+/// A function of one argument.
+pub(super) type OfOne = fn(&JValue) -> Result;
+
+/// Name, and how many arguments one takes when it is handed on as a value.
+const OWN: [(&str, usize); 8] = [
+    ("number", 1),
+    ("formatNumber", 3),
+    ("toMillis", 1),
+    ("encodeUrl", 1),
+    ("encodeUrlComponent", 1),
+    ("decodeUrl", 1),
+    ("decodeUrlComponent", 1),
+    ("base64decode", 1),
+];
+
+/// How many arguments the built-in takes when it is handed on, if it is evaluated here.
+pub(super) fn parameters(name: &str) -> Option<usize> {
+    OWN.iter().find(|own| own.0 == name).map(|own| own.1)
+}
+
+/// Whether a call with `count` arguments is evaluated here. Times that are read by a picture are
+/// the evaluator's.
+pub(super) fn takes(name: &str, count: usize) -> bool {
+    parameters(name).is_some() && !(name == "toMillis" && count > 1)
+}
+
+pub(super) fn install(host: &mut Host<'_>) -> Result<()> {
+    host.register_fn(&format!("{PREFIX}formatNumber"), picture::format_number)?;
+    let others: [(&str, OfOne); 2] = [("number", number::number), ("toMillis", instant::to_millis)];
+    for (name, function) in coding::FUNCTIONS.into_iter().chain(others) {
+        let of_one = move |given: &[JValue]| function(&one(given, name)?);
+        host.register_fn(&format!("{PREFIX}{name}"), of_one)?;
+    }
+    Ok(())
+}
+
+/// The one argument of a function, or the context.
+fn one(given: &[JValue], name: &str) -> Result {
+    match given {
+        [context] => Ok(context.clone()),
+        [_, argument] => Ok(argument.clone()),
+        [_, _, ..] => Err(mismatch(2, name)),
+        [] => Ok(JValue::Undefined),
+    }
+}
+
+/// An error of JSONata.
+fn coded(code: &str, words: &str) -> EvaluatorError {
+    error(format!("{code}: {words}"))
+}

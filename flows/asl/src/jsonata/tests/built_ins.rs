@@ -1,0 +1,144 @@
+//! Built-ins that are evaluated here. What is expected was computed with JSONata 2.0.6.
+
+use super::{evaluate_in, value};
+use serde_json::{Value, json};
+
+fn written(source: &str) -> Value {
+    let input = json!({"amount": -1234.5, "names": ["a b", "c/d"], "text": " 5 ", "none": null});
+    evaluate_in(source, &input).unwrap_or_else(|failure| panic!("{source}: {failure}"))
+}
+
+fn refused(source: &str, code: &str) {
+    let failure = evaluate_in(source, &json!({"text": " 5 ", "list": ["a"]})).expect_err(source);
+    assert!(failure.cause.contains(&format!(". {code}: ")), "{source}: {failure}");
+}
+
+#[test]
+fn a_text_is_a_number_only_as_json_or_a_prefix_writes_it() {
+    for (source, expected) in [
+        ("$number('12')", json!(12)),
+        ("$number('-0.5e+2')", json!(-50)),
+        ("$number('007')", json!(7)),
+        ("$number('0x1F')", json!(31)),
+        ("$number('0b101')", json!(5)),
+        ("$number('0O17')", json!(15)),
+        ("$number(true)", json!(1)),
+        ("('5').$number()", json!(5)),
+        ("['1', '2'] ~> $map($number)", json!([1, 2])),
+        ("$map(['1', '2'], $number(?))", json!([1, 2])),
+        ("'3' ~> $number", json!(3)),
+    ] {
+        assert_eq!(written(source), expected, "{source}");
+    }
+    for text in [" 5 ", "5.", ".5", "+5", "", "1_0", "0x", "0xG", "Infinity", "NaN", "1e999"] {
+        refused(&format!("$number('{text}')"), "D3030");
+    }
+    refused("$number($states.input.text)", "D3030");
+    refused("$number(['5'])", "T0410");
+    refused("$number('5', 1)", "T0410");
+}
+
+#[test]
+fn a_timestamp_may_have_parts_that_go_on_into_the_next_month_or_day() {
+    for (source, expected) in [
+        ("$toMillis('2018')", json!(1_514_764_800_000_i64)),
+        ("$toMillis('2018-02-30')", json!(1_519_948_800_000_i64)),
+        ("$toMillis('2018-02-31T00:00:00Z')", json!(1_520_035_200_000_i64)),
+        ("$toMillis('2018-04-01T24:00:00Z')", json!(1_522_627_200_000_i64)),
+        ("$toMillis('2018-01-01T10:20:30.1234567+0530')", json!(1_514_782_230_123_i64)),
+        ("$toMillis('2018-01-01T10:20:30')", json!(1_514_802_030_000_i64)),
+        ("$toMillis('0000-01-01')", json!(-62_167_219_200_000_i64)),
+        ("$toMillis('2018-13-01')", json!("NaN")),
+        ("$toMillis('2018-02-32')", json!("NaN")),
+        ("$toMillis('2018-01-01T24:00:01Z')", json!("NaN")),
+        ("$toMillis('2018-01-01T10:20:30+24:00')", json!("NaN")),
+        ("('2018-01-01').$toMillis()", json!(1_514_764_800_000_i64)),
+        ("$map(['2018', '2019'], function($d) { $toMillis($d) }) ~> $count", json!(2)),
+        ("$toMillis('01/02/2018', '[D01]/[M01]/[Y0001]')", json!(1_517_443_200_000_i64)),
+    ] {
+        assert_eq!(written(source), expected, "{source}");
+    }
+    for text in ["abc", "", "2018-04-01T10:20Z", "2018-01-01T10:20:60Z", "2018-1-1", "2018-40-01"] {
+        refused(&format!("$toMillis('{text}')"), "D3110");
+    }
+    refused("$toMillis(2018)", "T0410");
+}
+
+#[test]
+fn a_number_is_written_by_its_picture() {
+    for (source, expected) in [
+        ("$formatNumber(12345.678, '#,##0.00')", "12,345.68"),
+        ("$formatNumber(0.125, '0.00')", "0.12"),
+        ("$formatNumber(-0.3, '0')", "-0"),
+        ("$formatNumber(-5, '$0.00')", "-$5.00"),
+        ("$formatNumber(-5, '0.0', {'minus-sign': '~'})", "~5.0"),
+        ("$formatNumber(-5, '0.0;(0.0)')", "(5.0)"),
+        ("$formatNumber(0.145, '0%')", "14%"),
+        ("$formatNumber(0.5, '\u{2030}0')", "\u{2030}500"),
+        ("$formatNumber(1234.5678, '00.000e00')", "12.346e02"),
+        ("$formatNumber(0.00012, '0.0e0')", "1.2e-4"),
+        ("$formatNumber(0.00012, '0.0e0', {'minus-sign': '~'})", "1.2e~4"),
+        ("$formatNumber(1234567, '#,##,##0')", "12,34,567"),
+        ("$formatNumber(12.3456, '0.0#,##')", "12.34,56"),
+        ("$formatNumber(12, '\u{660}', {'zero-digit': '\u{660}'})", "\u{661}\u{662}"),
+        (
+            "$formatNumber(1234.5, '#.##0,0', {'decimal-separator': ',', 'grouping-separator': '.'})",
+            "1.234,5",
+        ),
+        ("$formatNumber(0, '#')", "0"),
+        ("$formatNumber(0.5, '.0')", ".5"),
+        ("$formatNumber(5, '#0#')", "5"),
+        ("$states.input.amount.$formatNumber('#,##0.0')", "-1,234.5"),
+        ("3 ~> $formatNumber('00')", "03"),
+        ("$map([1, 2], $formatNumber(?, '00'))[1]", "02"),
+    ] {
+        assert_eq!(written(source), json!(expected), "{source}");
+    }
+    for (picture, code) in [
+        ("0;0;0", "D3080"),
+        ("0.0.0", "D3081"),
+        ("0%%", "D3082"),
+        ("abc", "D3085"),
+        ("0a0", "D3086"),
+        ("0,.0", "D3087"),
+        ("0,", "D3088"),
+        ("0,,0", "D3089"),
+        ("0#", "D3090"),
+        ("0.#0", "D3091"),
+        ("0e0%", "D3092"),
+        ("0e", "D3093"),
+        ("", "D3085"),
+    ] {
+        refused(&format!("$formatNumber(1, '{picture}')"), code);
+    }
+    refused("$formatNumber('1', '0')", "T0410");
+    refused("$formatNumber(1, '0', 'x')", "T0410");
+    refused("$formatNumber(1, $pad('', 70000, '0'))", "D3085");
+}
+
+#[test]
+fn what_encodes_and_decodes_takes_the_context_and_leaves_the_marks_of_a_url() {
+    for (source, expected) in [
+        ("$encodeUrlComponent('-_.!~*()/? \u{e9}')", json!("-_.!~*()%2F%3F%20%C3%A9")),
+        ("$states.input.names.$encodeUrlComponent()", json!(["a%20b", "c%2Fd"])),
+        ("$states.input.names.$encodeUrl()", json!(["a%20b", "c/d"])),
+        ("$states.input.names.$base64encode().$base64decode()", json!(["a b", "c/d"])),
+        ("$states.input.names.$encodeUrl().$decodeUrl()", json!(["a b", "c/d"])),
+        ("$map($states.input.names, $encodeUrlComponent)", json!(["a%20b", "c%2Fd"])),
+    ] {
+        assert_eq!(written(source), expected, "{source}");
+    }
+    refused("$encodeUrl('a', 'b')", "T0410");
+}
+
+#[test]
+fn a_place_in_a_text_may_be_any_number() {
+    for (source, expected) in [
+        ("$substring('abc', 1, 1e300)", "bc"),
+        ("$substring('abc', -1e300, 2)", "ab"),
+        ("$substring('abc', -2)", "bc"),
+        ("$substring('abc', 1e300, 1e300)", ""),
+    ] {
+        assert_eq!(value(source), json!(expected), "{source}");
+    }
+}
