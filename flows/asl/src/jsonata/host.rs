@@ -87,6 +87,8 @@ pub(super) mod guards {
     pub(in super::super) const PLACE: &str = "guard:place";
     /// A number, rounded half to even, as `$formatBase` does before it writes one.
     pub(in super::super) const WHOLE: &str = "guard:whole";
+    /// `(number, picture)`: the picture, if the number is not too long in it.
+    pub(in super::super) const NUMERAL: &str = "guard:numeral";
     /// `(into, part)`: the part, if it fits between the characters or items of `into`.
     pub(in super::super) const FIT: &str = "guard:fit";
     /// Whether a name is a variable's.
@@ -283,6 +285,16 @@ fn install_guards(evaluator: &mut Host<'_>, world: &Rc<World>) -> Result<()> {
             JValue::Number(number) => JValue::Number(number.round_ties_even()),
             other => other,
         })
+    })?;
+    evaluator.register_fn(guards::NUMERAL, |arguments: &[JValue]| {
+        let picture = at(arguments, 1);
+        let is_roman = picture.as_str().is_some_and(|text| text.starts_with(['I', 'i']));
+        match at(arguments, 0) {
+            JValue::Number(number) if is_roman && number.abs() > limits::LARGEST_ROMAN => {
+                Err(memory())
+            }
+            _ => Ok(picture),
+        }
     })?;
     let of = Rc::clone(world);
     evaluator.register_fn(guards::FIT, move |arguments: &[JValue]| {

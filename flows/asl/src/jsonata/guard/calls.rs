@@ -7,7 +7,7 @@ use jsonata_core::ast::{AstNode, BinaryOp};
 
 /// The built-ins that can build or walk without bound: name, guard of the arguments, and how many
 /// arguments one takes when it is handed on as a value.
-const GUARDED: [(&str, &str, usize); 18] = [
+const GUARDED: [(&str, &str, usize); 19] = [
     ("string", guards::BUILD, 1),
     ("join", guards::BUILD, 2),
     ("replace", guards::BUILD, 4),
@@ -26,6 +26,7 @@ const GUARDED: [(&str, &str, usize); 18] = [
     ("now", guards::PICTURE, 2),
     ("formatBase", guards::WHOLE, 2),
     ("substring", guards::PLACE, 3),
+    ("formatInteger", guards::NUMERAL, 2),
 ];
 
 fn guarded(name: &str) -> Option<(&'static str, usize)> {
@@ -133,6 +134,7 @@ impl Guard {
                 function(&name, vec![call(guard, AstNode::Variable(String::new()))])
             }
             "join" if args.len() == 2 => self.join(args),
+            "formatInteger" if (1..=2).contains(&args.len()) => self.format_integer(args),
             "replace" if (2..=4).contains(&args.len()) => self.replace(args),
             _ => built_in(&name, args.into_iter().map(|arg| measured(guard, arg)).collect()),
         }
@@ -177,6 +179,29 @@ impl Guard {
         AstNode::Block(vec![
             assign(&list, wrapped(guards::BUILD, items)),
             function("join", vec![AstNode::Variable(list), fitted]),
+        ])
+    }
+
+    /// How long a Roman numeral becomes is said by the number, and whether it is one by the picture.
+    fn format_integer(&mut self, args: Vec<AstNode>) -> AstNode {
+        let mut args = args.into_iter();
+        let (Some(first), second) = (args.next(), args.next()) else { return AstNode::Undefined };
+        let Some(picture) = second else {
+            // With one argument the number is the context.
+            let context = AstNode::Variable(String::new());
+            return function(
+                "formatInteger",
+                vec![function(guards::NUMERAL, vec![context, first])],
+            );
+        };
+        let number = self.fresh();
+        let used = || AstNode::Variable(number.clone());
+        AstNode::Block(vec![
+            assign(&number, first),
+            function(
+                "formatInteger",
+                vec![used(), function(guards::NUMERAL, vec![used(), picture])],
+            ),
         ])
     }
 

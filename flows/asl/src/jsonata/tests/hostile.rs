@@ -2,7 +2,12 @@ use super::*;
 use proptest::prelude::*;
 
 /// Expressions that would take all the memory, the stack or the time of a careless evaluator.
-const HOSTILE: [&str; 57] = [
+const HOSTILE: [&str; 62] = [
+    "$formatInteger(1e21, 'I')",
+    "1e15 ~> $formatInteger('i;o')",
+    "[1e15].$formatInteger('I')",
+    "$map([1e15], function($n) { $formatInteger($n, 'I') })",
+    "($f := $formatInteger(?, 'I'); $f(-1e15))",
     "$pad('x', 300000000)",
     "$pad('x', -3e8)",
     "$map([300000000], function($n) { $pad('x', $n) })",
