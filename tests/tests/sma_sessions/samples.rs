@@ -24,9 +24,9 @@ async fn the_digits_of_both_legs_are_listened_to_at_once() {
     script.nth(3).await;
     for (n, leg, key) in [(4, "LEG-A", '0'), (5, "LEG-B", '9'), (6, "LEG-A", '1')] {
         if leg == "LEG-A" {
-            out.press(key)
+            out.press(key);
         } else {
-            far.press(key)
+            far.press(key);
         }
         let event = script.nth(n).await;
         assert_eq!(event["InvocationEventType"], "DIGITS_RECEIVED");
