@@ -2,10 +2,12 @@
 //! reads the machine's clock for the parts that a picture leaves out, and refuses those that go on
 //! into the next month or day. Other pictures (words, roman numbers, weeks, time zones) are its.
 
-use super::super::host::{Result, at, error, mismatch};
+use super::super::host::{Result, at, mismatch};
+use super::coded;
 use jsonata_core::value::JValue;
 use regex_lite::Regex;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 const MONTHS: [&str; 12] = [
     "January",
@@ -23,6 +25,9 @@ const MONTHS: [&str; 12] = [
 ];
 /// The last time that JavaScript has.
 const MOST_MILLIS: i64 = 8_640_000_000_000_000;
+/// What is wrong with parts between which one is missing.
+const GAP: &str =
+    "The date/time picture string is missing specifiers required to parse the timestamp";
 /// More than any part of it.
 const MOST_PART: i64 = 1_000_000_000;
 
@@ -124,22 +129,23 @@ pub(super) fn to_millis(now: i64, given: &[JValue]) -> Result {
         [if by_day { "YD" } else { "YMD" }, if by_half { "Phmsf" } else { "Hmsf" }].concat();
     let (mut has_begun, mut has_ended) = (false, false);
     for part in order.chars() {
-        if !parts.contains_key(&part) {
-            let least = i64::from(matches!(part, 'M' | 'D' | 'd'));
-            parts.insert(part, if has_begun { least } else { of_time(now, part) });
-            has_ended = has_begun;
-        } else if has_ended {
-            return Err(error(
-                "D3136: The date/time picture string is missing specifiers required \
-                              to parse the timestamp",
-            ));
-        } else {
-            has_begun = true;
+        match parts.entry(part) {
+            Entry::Vacant(missing) => {
+                let least = i64::from(matches!(part, 'M' | 'D' | 'd'));
+                missing.insert(if has_begun { least } else { of_time(now, part) });
+                has_ended = has_begun;
+            }
+            Entry::Occupied(_) if has_ended => return Err(coded("D3136", GAP)),
+            Entry::Occupied(_) => has_begun = true,
         }
     }
     let part = |name: char| parts.get(&name).copied().unwrap_or(0);
     let (month, day) = if by_day { (0, part('d')) } else { ((part('M') - 1).max(0), part('D')) };
-    let hour = if by_half { part('h') % 12 + 12 * part('P') } else { part('H') };
+    let hour = match part('h') {
+        _ if !by_half => part('H'),
+        12 => 12 * part('P'),
+        hour => hour + 12 * part('P'),
+    };
     let days = first_of_month(part('Y'), month).saturating_add(day - 1);
     let seconds = hour * 3600 + part('m') * 60 + part('s');
     let millis = days.saturating_mul(86_400_000).saturating_add(seconds * 1000 + part('f'));
