@@ -79,9 +79,11 @@ impl Picture {
                 }
                 (_, digits) => Some(digits.parse::<i64>().unwrap_or(MOST_PART).min(MOST_PART)),
             };
-            if let Some(value) = value {
-                parts.insert(*part, value);
-            }
+            // A name that is none leaves its part out.
+            match value {
+                Some(value) => parts.insert(*part, value),
+                None => parts.remove(part),
+            };
         }
         Some(parts)
     }
@@ -114,9 +116,7 @@ pub(super) fn to_millis(now: i64, given: &[JValue]) -> Result {
     let Some(picture) = picture.as_str().and_then(Picture::read) else {
         return Err(mismatch(2, "toMillis"));
     };
-    let Some(mut parts) = picture.parts(&text).filter(|parts| !parts.is_empty()) else {
-        return Ok(JValue::Undefined);
-    };
+    let Some(mut parts) = picture.parts(&text) else { return Ok(JValue::Undefined) };
     let is_given = |part: char| parts.get(&part).is_some_and(|value| *value != 0);
     // Only these, and one of them.
     let only = |these: &str, all: &str| {
@@ -140,7 +140,14 @@ pub(super) fn to_millis(now: i64, given: &[JValue]) -> Result {
         }
     }
     let part = |name: char| parts.get(&name).copied().unwrap_or(0);
-    let (month, day) = if by_day { (0, part('d')) } else { ((part('M') - 1).max(0), part('D')) };
+    let (month, day) = if by_day {
+        match of_year(part('Y'), part('d')) {
+            Some(found) => found,
+            None => return Ok(JValue::Number(f64::NAN)),
+        }
+    } else {
+        ((part('M') - 1).max(0), part('D'))
+    };
     let hour = match part('h') {
         _ if !by_half => part('H'),
         12 => 12 * part('P'),
@@ -151,6 +158,16 @@ pub(super) fn to_millis(now: i64, given: &[JValue]) -> Result {
     let millis = days.saturating_mul(86_400_000).saturating_add(seconds * 1000 + part('f'));
     let is_time = millis.abs() <= MOST_MILLIS;
     Ok(JValue::Number(if is_time { millis as f64 } else { f64::NAN }))
+}
+
+/// The month, from 0, and the day of a year's day. One past its end is a day of the same year: 2.0.6
+/// goes on counting, and leaves the year as it is.
+fn of_year(year: i64, day: i64) -> Option<(i64, i64)> {
+    let year = if (0..100).contains(&year) { year + 1900 } else { year };
+    let first = jiff::civil::Date::new(i16::try_from(year).ok()?, 1, 1).ok()?;
+    let days = jiff::Span::new().try_days(day - 1).ok()?;
+    let found = first.checked_add(days).ok()?;
+    Some((i64::from(found.month()) - 1, i64::from(found.day())))
 }
 
 /// A part of `now`.
@@ -164,7 +181,8 @@ fn of_time(now: i64, part: char) -> i64 {
         'D' => i64::from(now.day()),
         'H' => hour,
         'h' => (hour + 11) % 12 + 1,
-        'P' => i64::from(hour >= 12),
+        // 2.0.6 takes an hour without its half for one of the morning.
+        'P' => 0,
         'm' => i64::from(now.minute()),
         's' => i64::from(now.second()),
         _ => i64::from(now.millisecond()),

@@ -61,6 +61,7 @@ fn a_timestamp_may_have_parts_that_go_on_into_the_next_month_or_day() {
             json!(1_520_256_600_000_i64),
         ),
         ("$toMillis('2018-061', '[Y0001]-[d001]')", json!(1_519_948_800_000_i64)),
+        ("$toMillis('2018-366', '[Y0001]-[d001]')", json!(1_514_764_800_000_i64)),
         (
             "$toMillis('2018-01-01 25:61', '[Y0001]-[M01]-[D01] [H01]:[m01]')",
             json!(1_514_858_460_000_i64),
@@ -83,6 +84,8 @@ fn what_a_picture_leaves_out_is_of_the_time_of_the_execution() {
         ("$fromMillis($toMillis('04-02', '[M01]-[D01]'))", json!("2025-04-02T00:00:00.000Z")),
         ("$fromMillis($toMillis(?, '[H]')('0'))", json!("2025-03-21T00:00:00.000Z")),
         ("$fromMillis($toMillis('12 am', '[h] [P]'))", json!("2025-03-21T00:00:00.000Z")),
+        ("$fromMillis($toMillis('1', '[h]'))", json!("2025-03-21T01:00:00.000Z")),
+        ("$fromMillis($toMillis('Someday', '[MNn]'))", json!("2025-03-21T12:00:00.500Z")),
     ] {
         assert_eq!(written(source), expected, "{source}");
     }
