@@ -77,10 +77,12 @@ fn no_array(sight: &Sight<'_>, path: Option<&str>, value: &Value) -> Failure {
             names::QUERY_EVALUATION_ERROR,
             format!("Map state input must be an array but was: {value}"),
         ),
-        (Language::JsonPath, path) => Failure::runtime(format!(
-            "Reference path \"{}\" must point to array.",
-            path.unwrap_or("$")
-        )),
+        (Language::JsonPath, path) => {
+            let path = path.unwrap_or("$");
+            // AWS tells a path into the context object from that object on (recorded).
+            let path = if path.starts_with("$$") { path.get(1..).unwrap_or(path) } else { path };
+            Failure::runtime(format!("Reference path \"{path}\" must point to array."))
+        }
     }
 }
 

@@ -171,7 +171,15 @@ impl Guard {
             AstNode::Array(_) | AstNode::ArrayGroup(_) | AstNode::Object(_) => item,
             item => wrapped(guards::BUILD, item),
         };
-        self.all(items).into_iter().map(built).collect()
+        let items = items.into_iter().map(|item| match item {
+            AstNode::Binary { op: BinaryOp::Range, lhs, rhs } => AstNode::Binary {
+                op: BinaryOp::Range,
+                lhs: self.boxed(*lhs),
+                rhs: self.boxed(*rhs),
+            },
+            item => self.node(item),
+        });
+        items.map(built).collect()
     }
 
     fn node(&mut self, node: AstNode) -> AstNode {
@@ -232,6 +240,7 @@ impl Guard {
         let newer = match op {
             BinaryOp::Coalesce => Some(Newer { operator: "??", instead: "$exists(a) ? a : b" }),
             BinaryOp::Default => Some(Newer { operator: "?:", instead: "a ? a : b" }),
+            BinaryOp::Range => Some(Newer { operator: "..", instead: "[[0..1]]" }),
             _ => None,
         };
         self.newer = newer.or(self.newer);

@@ -37,6 +37,11 @@ impl World {
         }
     }
 
+    /// The time, in milliseconds since 1970.
+    pub(super) fn now(&self) -> i64 {
+        self.now
+    }
+
     /// Counts `bytes` as built.
     fn build(&self, bytes: usize) -> Result<()> {
         let built = self.built.get().saturating_add(bytes);
@@ -176,7 +181,7 @@ impl<'a> Host<'a> {
         self.register_fn_override("eval", |_: &[JValue]| {
             Err(error("T1006: Attempted to invoke a non-function"))
         })?;
-        super::own::install(self)?;
+        super::own::install(self, world)?;
         install_guards(self, world)
     }
 }

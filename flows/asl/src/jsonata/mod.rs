@@ -65,13 +65,26 @@ pub struct Expression {
     bad_regex: Option<String>,
 }
 
-/// An operator that JSONata has since 2.1, which the 2.0.6 of Step Functions does not.
+/// An operator that JSONata 2.0.6, which Step Functions has, does not take where it stands: those of
+/// 2.1, and `..` outside of an array constructor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Newer {
     /// The operator.
     pub operator: &'static str,
     /// What says the same in 2.0.6.
     pub instead: &'static str,
+}
+
+impl Newer {
+    /// What is wrong, in one sentence.
+    pub fn message(self) -> String {
+        match self.operator {
+            ".." => "`..` stands between the items of an array, and nowhere else.".to_owned(),
+            operator => {
+                format!("`{operator}` came with JSONata 2.1, and Step Functions evaluates 2.0.6.")
+            }
+        }
+    }
 }
 
 impl PartialEq for Expression {

@@ -6,6 +6,7 @@ use super::model::{Flow, FlowId, Language, StateId};
 use super::problem::{Code, Problem, Severity};
 use super::reader::{Object, Report};
 use super::source::{Positions, escape};
+use super::substitutions;
 use crate::limits;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +32,7 @@ pub(super) fn load(text: &str, age: Age) -> Loaded {
     let mut loaded = Loaded::default();
     match parse(text) {
         Err(problem) => loaded.problems.push(*problem),
-        Ok(document) => document_of(text, &document, &mut loaded),
+        Ok(document) => document_of(text, &document, age, &mut loaded),
     }
     if age == Age::New {
         loaded.problems.append(&mut loaded.refused_since);
@@ -77,7 +78,7 @@ fn parse(text: &str) -> Result<Map<String, Value>, Box<Problem>> {
     }
 }
 
-fn document_of(text: &str, document: &Map<String, Value>, loaded: &mut Loaded) {
+fn document_of(text: &str, document: &Map<String, Value>, age: Age, loaded: &mut Loaded) {
     let mut positions = Positions::of(text);
     let duplicates = std::mem::take(&mut positions.duplicates);
     let mut loader = Loader {
@@ -108,6 +109,9 @@ fn document_of(text: &str, document: &Map<String, Value>, loaded: &mut Loaded) {
     }
     let language = loader.language(&object, Language::JsonPath, true);
     loader.flow(0, &object, language, 0);
+    if age == Age::New {
+        substitutions::tell(document, &mut loader.report);
+    }
     loaded.flows = loader.flows;
     loaded.problems = loader.report.problems;
     loaded.express = loader.report.express;

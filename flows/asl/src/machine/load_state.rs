@@ -203,19 +203,21 @@ impl Loader {
     fn task(&mut self, place: &Place<'_>) -> Kind {
         let object = &place.object;
         let resource = match object.text(&mut self.report, "Resource").map(Resource::parse) {
-            Some(Ok(resource)) => resource,
+            Some(Ok(resource)) => {
+                self.integration(object, &resource);
+                Some(resource)
+            }
             Some(Err(message)) => {
                 self.report.error(&object.path("Resource"), Code::InvalidResource, message);
-                return Kind::Succeed;
+                None
             }
             None => {
                 if !object.has("Resource") {
                     self.report.schema(object.at, "Required field 'Resource' is missing.");
                 }
-                return Kind::Succeed;
+                None
             }
         };
-        self.integration(object, &resource);
         let timeout = self.seconds(place, "TimeoutSeconds", "TimeoutSecondsPath", 1);
         let heartbeat = self.seconds(place, "HeartbeatSeconds", "HeartbeatSecondsPath", 1);
         let fixed = |setting: &Option<Setting>| match setting {
@@ -231,7 +233,12 @@ impl Loader {
             );
         }
         let credentials = self.payload(object, "Credentials", place.language);
-        Kind::Task(Box::new(Task { resource, timeout, heartbeat, credentials }))
+        match resource {
+            Some(resource) => {
+                Kind::Task(Box::new(Task { resource, timeout, heartbeat, credentials }))
+            }
+            None => Kind::Succeed,
+        }
     }
 
     fn integration(&mut self, object: &Object<'_>, resource: &Resource) {

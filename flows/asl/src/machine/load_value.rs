@@ -6,7 +6,7 @@ use super::model::{Language, Payload, ResultPath, Selector, Setting};
 use super::problem::Code;
 use super::reader::Object;
 use crate::intrinsic::Intrinsic;
-use crate::jsonata::{Expression, JsonataTemplate, Newer, TemplateProblem};
+use crate::jsonata::{Expression, JsonataTemplate, TemplateProblem};
 use crate::limits;
 use crate::path::{Path, PathError, ReferencePath, Root};
 use crate::template::Template;
@@ -306,16 +306,10 @@ impl Loader {
     /// Tells of an operator that Step Functions does not have yet, and of a regular expression that
     /// is none.
     fn newer(&mut self, at: &str, expression: &Expression) {
-        if let Some(Newer { operator, instead }) = expression.newer() {
-            let message = format!(
-                "JSONata: `{operator}` came with JSONata 2.1, and Step Functions evaluates 2.0.6."
-            );
-            self.report.not_any_more(
-                at,
-                Code::InvalidJsonata,
-                message,
-                Some(format!("write `{instead}`")),
-            );
+        if let Some(newer) = expression.newer() {
+            let message = format!("JSONata: {}", newer.message());
+            let instead = Some(format!("write `{}`", newer.instead));
+            self.report.not_any_more(at, Code::InvalidJsonata, message, instead);
         }
         if let Some(wrong) = expression.bad_regex() {
             let message = format!("JSONata: {wrong}");

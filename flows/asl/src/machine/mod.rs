@@ -18,6 +18,7 @@ mod reader;
 mod resource;
 mod sdk;
 mod source;
+mod substitutions;
 #[cfg(test)]
 mod tests;
 

@@ -57,6 +57,9 @@ impl Resource {
         let ["arn", partition, kind, rest @ ..] = parts.as_slice() else {
             return Err(format!("'{text}' is not an ARN."));
         };
+        if partition.starts_with("${") {
+            return Err(format!("'{text}' is not an ARN."));
+        }
         if !partition.starts_with("aws") && !partition.starts_with('<') {
             return Err(format!("'{partition}' is not a partition of AWS."));
         }

@@ -1,5 +1,6 @@
 mod integrations;
 mod queries;
+mod substitutions;
 
 use super::*;
 use serde_json::{Value, json};

@@ -1,33 +1,57 @@
 //! Functions at the end of a path, `$.items.length()`: Jayway's, on the value found.
 
+use super::select;
+use super::step::Step;
 use serde_json::{Number, Value};
+
+/// An argument of a function.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Argument {
+    Constant(Value),
+    /// What a path finds from the document's root: `$.concat($.first, ' ', $.last)`.
+    Path(Vec<Step>),
+}
+
+impl Argument {
+    /// The items of an array that is found, else the value; nothing where there is none.
+    fn values(&self, root: &Value) -> Vec<Value> {
+        match self {
+            Self::Constant(value) => vec![value.clone()],
+            Self::Path(steps) => match select::select(root, steps) {
+                Ok(Value::Array(items)) => items,
+                Ok(one) => vec![one],
+                Err(_) => Vec::new(),
+            },
+        }
+    }
+}
 
 /// A function and its arguments.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Function {
     /// `length()`, `size()`: items of an array, members of an object.
     Length,
-    /// `min()`, `max()`, `avg()`, `sum()`, `stddev()` of an array's numbers.
-    Min,
-    Max,
-    Avg,
-    Sum,
-    StdDev,
+    /// `min()`, `max()`, `avg()`, `sum()`, `stddev()` of an array's numbers and those given.
+    Min(Vec<Argument>),
+    Max(Vec<Argument>),
+    Avg(Vec<Argument>),
+    Sum(Vec<Argument>),
+    StdDev(Vec<Argument>),
     /// `keys()` of an object.
     Keys,
     /// `first()`, `last()`, `index(n)` of an array.
     First,
     Last,
     Index(i64),
-    /// `concat(x, …)`: text put together.
-    Concat(Vec<Value>),
-    /// `append(x)`: an array with one more item.
-    Append(Vec<Value>),
+    /// `concat(x, …)`: an array's texts and what is given, put together.
+    Concat(Vec<Argument>),
+    /// `append(x)`: an array with more items.
+    Append(Vec<Argument>),
 }
 
 impl Function {
-    /// By its name in the path, with constants for arguments.
-    pub(super) fn named(name: &str, arguments: Vec<Value>) -> Result<Self, String> {
+    /// By its name in the path.
+    pub(super) fn named(name: &str, arguments: Vec<Argument>) -> Result<Self, String> {
         let no_arguments = |function: Self| {
             if arguments.is_empty() {
                 Ok(function)
@@ -37,16 +61,16 @@ impl Function {
         };
         match name {
             "length" | "size" => no_arguments(Self::Length),
-            "min" => no_arguments(Self::Min),
-            "max" => no_arguments(Self::Max),
-            "avg" => no_arguments(Self::Avg),
-            "sum" => no_arguments(Self::Sum),
-            "stddev" => no_arguments(Self::StdDev),
+            "min" => Ok(Self::Min(arguments)),
+            "max" => Ok(Self::Max(arguments)),
+            "avg" => Ok(Self::Avg(arguments)),
+            "sum" => Ok(Self::Sum(arguments)),
+            "stddev" => Ok(Self::StdDev(arguments)),
             "keys" => no_arguments(Self::Keys),
             "first" => no_arguments(Self::First),
             "last" => no_arguments(Self::Last),
             "index" => match arguments.as_slice() {
-                [Value::Number(index)] => index
+                [Argument::Constant(Value::Number(index))] => index
                     .as_i64()
                     .map(Self::Index)
                     .ok_or_else(|| "`index()` takes a whole number".to_owned()),
@@ -59,18 +83,23 @@ impl Function {
     }
 
     /// Its value on what the path before it found; null where it does not fit the value.
-    pub(super) fn apply(&self, found: Value) -> Value {
+    pub(super) fn apply(&self, found: Value, root: &Value) -> Value {
+        let numbers = |more: &[Argument]| numbers(&found, more, root);
         match self {
             Self::Length => match &found {
                 Value::Array(items) => items.len().into(),
                 Value::Object(members) => members.len().into(),
                 _ => Value::Null,
             },
-            Self::Min => numbers(&found).into_iter().reduce(f64::min).map_or(Value::Null, number),
-            Self::Max => numbers(&found).into_iter().reduce(f64::max).map_or(Value::Null, number),
-            Self::Sum => number(numbers(&found).iter().sum()),
-            Self::Avg => average(&numbers(&found)).map_or(Value::Null, number),
-            Self::StdDev => deviation(&numbers(&found)).map_or(Value::Null, number),
+            Self::Min(more) => {
+                numbers(more).into_iter().reduce(f64::min).map_or(Value::Null, number)
+            }
+            Self::Max(more) => {
+                numbers(more).into_iter().reduce(f64::max).map_or(Value::Null, number)
+            }
+            Self::Sum(more) => number(numbers(more).iter().sum()),
+            Self::Avg(more) => average(&numbers(more)).map_or(Value::Null, number),
+            Self::StdDev(more) => deviation(&numbers(more)).map_or(Value::Null, number),
             Self::Keys => match found {
                 Value::Object(members) => {
                     Value::Array(members.into_iter().map(|(key, _)| Value::String(key)).collect())
@@ -81,15 +110,13 @@ impl Function {
             Self::Last => at(found, -1),
             Self::Index(index) => at(found, *index),
             Self::Concat(more) => {
-                let items = match &found {
-                    Value::Array(items) => items.as_slice(),
-                    one => std::slice::from_ref(one),
-                };
-                items.iter().chain(more).map(text).collect::<String>().into()
+                let given = more.iter().flat_map(|argument| argument.values(root));
+                let own = found.as_array().into_iter().flatten().filter(|item| item.is_string());
+                own.cloned().chain(given).map(|value| text(&value)).collect::<String>().into()
             }
             Self::Append(more) => match found {
                 Value::Array(mut items) => {
-                    items.extend(more.iter().cloned());
+                    items.extend(more.iter().flat_map(|argument| argument.values(root)));
                     Value::Array(items)
                 }
                 other => other,
@@ -115,11 +142,14 @@ fn text(value: &Value) -> String {
     }
 }
 
-fn numbers(found: &Value) -> Vec<f64> {
-    match found {
+fn numbers(found: &Value, more: &[Argument], root: &Value) -> Vec<f64> {
+    let mut numbers: Vec<f64> = match found {
         Value::Array(items) => items.iter().filter_map(Value::as_f64).collect(),
         one => one.as_f64().into_iter().collect(),
-    }
+    };
+    let given = more.iter().flat_map(|argument| argument.values(root));
+    numbers.extend(given.filter_map(|value| value.as_f64()));
+    numbers
 }
 
 fn average(numbers: &[f64]) -> Option<f64> {

@@ -2,7 +2,7 @@
 
 mod condition;
 
-use super::function::Function;
+use super::function::{Argument, Function};
 use super::step::Step;
 use super::{PathError, Root};
 use crate::cursor::Cursor;
@@ -47,13 +47,13 @@ fn steps(cursor: &mut Cursor, in_filter: bool, depth: usize) -> Result<Vec<Step>
             steps.push(Step::Descend);
             match cursor.peek() {
                 Some('[') => bracket(cursor, depth, &mut steps)?,
-                Some(_) => name(cursor, in_filter, &mut steps)?,
+                Some(_) => name(cursor, in_filter, depth, &mut steps)?,
                 None => return Err(cursor.fail("a path does not end with `..`")),
             }
         } else if cursor.eat(".") {
             match cursor.peek() {
                 Some('[') => bracket(cursor, depth, &mut steps)?,
-                Some(_) => name(cursor, in_filter, &mut steps)?,
+                Some(_) => name(cursor, in_filter, depth, &mut steps)?,
                 None => return Err(cursor.fail("a path does not end with `.`")),
             }
         } else if cursor.peek() == Some('[') {
@@ -70,7 +70,12 @@ fn steps(cursor: &mut Cursor, in_filter: bool, depth: usize) -> Result<Vec<Step>
 
 /// A name after a dot, a wildcard or a function. Everything but `.`, `[`, `(` and blanks belongs
 /// to a name, hyphens and all; in a filter an operator ends it as well.
-fn name(cursor: &mut Cursor, in_filter: bool, steps: &mut Vec<Step>) -> Result<(), PathError> {
+fn name(
+    cursor: &mut Cursor,
+    in_filter: bool,
+    depth: usize,
+    steps: &mut Vec<Step>,
+) -> Result<(), PathError> {
     if cursor.eat("*") {
         steps.push(Step::Wildcard);
         return Ok(());
@@ -85,7 +90,7 @@ fn name(cursor: &mut Cursor, in_filter: bool, steps: &mut Vec<Step>) -> Result<(
         return Err(cursor.fail("a name is missing here"));
     }
     if cursor.peek() == Some('(') {
-        let arguments = arguments(cursor)?;
+        let arguments = arguments(cursor, depth)?;
         let function = Function::named(&name, arguments).map_err(|message| {
             let position = start;
             PathError { message, position, suggestion: None }
@@ -104,13 +109,20 @@ fn name(cursor: &mut Cursor, in_filter: bool, steps: &mut Vec<Step>) -> Result<(
     Ok(())
 }
 
-/// The constants between a function's parentheses.
-fn arguments(cursor: &mut Cursor) -> Result<Vec<Value>, PathError> {
+/// The constants and paths between a function's parentheses.
+fn arguments(cursor: &mut Cursor, depth: usize) -> Result<Vec<Argument>, PathError> {
+    if depth >= MOST_NESTING {
+        return Err(cursor.fail("functions are nested too deep"));
+    }
     cursor.expect("(")?;
     let mut arguments = Vec::new();
     cursor.skip_blanks();
     while !cursor.eat(")") {
-        arguments.push(literal(cursor, 0)?);
+        arguments.push(if cursor.eat("$") {
+            Argument::Path(steps(cursor, true, depth + 1)?)
+        } else {
+            Argument::Constant(literal(cursor, 0)?)
+        });
         cursor.skip_blanks();
         if !cursor.eat(",") && cursor.peek() != Some(')') {
             return Err(cursor.fail("`,` or `)` is expected here"));
@@ -251,6 +263,7 @@ fn literal(cursor: &mut Cursor, depth: usize) -> Result<Value, PathError> {
                 cursor.take_while(|c| c.is_alphanumeric() || matches!(c, '-' | '+' | '.' | '_'));
             match serde_json::from_str::<Value>(&word) {
                 Ok(value) => Ok(value),
+                Err(_) if word.is_empty() => Err(cursor.fail("a value or a path is expected here")),
                 Err(_) => Err(cursor.fail(format!("`{word}` is neither a value nor a path"))),
             }
         }

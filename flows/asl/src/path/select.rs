@@ -49,7 +49,7 @@ fn find(root: &Value, steps: &[Step]) -> Result<Value, Miss> {
         }
     };
     Ok(match function {
-        Some(function) => function.apply(found),
+        Some(function) => function.apply(found, root),
         None => found,
     })
 }

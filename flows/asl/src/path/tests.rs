@@ -123,6 +123,11 @@ fn functions_end_a_path() {
         ("$.book[0].tags.last()", json!("two")),
         ("$.book[0].tags.index(-2)", json!("one")),
         ("$.book[0].tags.append('three')", json!(["one", "two", "three"])),
+        ("$.concat($.book[0].title, ' ', $.bicycle.color)", json!("A red")),
+        ("$.concat($.book[*].title, $.missing, 1)", json!("ABCD1")),
+        ("$.sum($.book[*].price, 0.07)", json!(53.99)),
+        ("$.max($.bicycle.price, $.book[0].price)", json!(19.95)),
+        ("$.book[0].tags.append($.book[1].title)", json!(["one", "two", "B"])),
         ("$.book[*].title.concat('!')", json!("ABCD!")),
     ] {
         assert_eq!(found(path, &store()), expected, "{path}");

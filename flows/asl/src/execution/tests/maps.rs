@@ -340,12 +340,13 @@ fn iterations_end_in_the_order_of_their_items() {
 #[test]
 fn items_that_are_no_array_are_told() {
     let processor = inline(&json!({ "I": { "Type": "Pass", "End": true } }));
-    let document = without_handler(map(&json!({ "ItemsPath": "$.a" }), &processor));
-    let bench = Bench::new(&document, json!({ "a": 1 }));
-    assert_eq!(bench.execution.error(), Some("States.Runtime"));
-    assert!(
-        bench.execution.cause().unwrap().ends_with("Reference path \"$.a\" must point to array.")
-    );
+    for (path, told) in [("$.a", "$.a"), ("$$.Execution.Input.a", "$.Execution.Input.a")] {
+        let document = without_handler(map(&json!({ "ItemsPath": path }), &processor));
+        let bench = Bench::new(&document, json!({ "a": 1 }));
+        assert_eq!(bench.execution.error(), Some("States.Runtime"));
+        let end = format!("Reference path \"{told}\" must point to array.");
+        assert!(bench.execution.cause().unwrap().ends_with(&end), "{path}");
+    }
 }
 
 /// A result of 200,000 bytes.

@@ -123,6 +123,12 @@ impl Guard {
         if args.iter().any(|arg| matches!(arg, AstNode::Placeholder)) {
             return self.partial(name, args);
         }
+        if let ("toMillis", [_, AstNode::String(picture)]) = (&*name, &*args)
+            && own::reads(picture)
+        {
+            args.insert(0, AstNode::Variable(String::new()));
+            return function(own::BY_PICTURE, args);
+        }
         let Some((guard, _)) = guarded(&name) else { return built_in(&name, args) };
         match name.as_str() {
             // `$now(picture, zone)` is `$fromMillis($millis(), picture, zone)`.

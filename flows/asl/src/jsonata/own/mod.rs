@@ -4,14 +4,16 @@
 //! [`PREFIX`], whose first argument is the context value: the evaluator gives the context to its
 //! own functions only.
 
+mod calendar;
 mod instant;
 mod number;
 mod picture;
 
 use super::coding;
-use super::host::{Host, Result, error, mismatch};
+use super::host::{Host, Result, World, error, mismatch};
 use jsonata_core::evaluator::EvaluatorError;
 use jsonata_core::value::JValue;
+use std::rc::Rc;
 
 /// What no expression can write before a name.
 pub(super) const PREFIX: &str = "guard:";
@@ -36,13 +38,23 @@ pub(super) fn parameters(name: &str) -> Option<usize> {
     OWN.iter().find(|own| own.0 == name).map(|own| own.1)
 }
 
-/// Whether a call with `count` arguments is evaluated here. Times that are read by a picture are
-/// the evaluator's.
+/// Whether a call with `count` arguments is evaluated here. For times that are read by a picture see
+/// [`reads`].
 pub(super) fn takes(name: &str, count: usize) -> bool {
     parameters(name).is_some() && !(name == "toMillis" && count > 1)
 }
 
-pub(super) fn install(host: &mut Host<'_>) -> Result<()> {
+/// The function that `$toMillis(text, picture)` is, if it is evaluated here.
+pub(super) const BY_PICTURE: &str = "guard:toMillisByPicture";
+
+/// Whether times are read by this picture here.
+pub(super) fn reads(picture: &str) -> bool {
+    calendar::is_plain(picture)
+}
+
+pub(super) fn install(host: &mut Host<'_>, world: &Rc<World>) -> Result<()> {
+    let now = world.now();
+    host.register_fn(BY_PICTURE, move |given: &[JValue]| calendar::to_millis(now, given))?;
     host.register_fn(&format!("{PREFIX}formatNumber"), picture::format_number)?;
     let others: [(&str, OfOne); 2] = [("number", number::number), ("toMillis", instant::to_millis)];
     for (name, function) in coding::FUNCTIONS.into_iter().chain(others) {

@@ -55,6 +55,17 @@ fn a_timestamp_may_have_parts_that_go_on_into_the_next_month_or_day() {
         ("('2018-01-01').$toMillis()", json!(1_514_764_800_000_i64)),
         ("$map(['2018', '2019'], function($d) { $toMillis($d) }) ~> $count", json!(2)),
         ("$toMillis('01/02/2018', '[D01]/[M01]/[Y0001]')", json!(1_517_443_200_000_i64)),
+        ("$toMillis('31/02/2018', '[D01]/[M01]/[Y0001]')", json!(1_520_035_200_000_i64)),
+        (
+            "$toMillis('5 March 2018 1:30 pm', '[D] [MNn] [Y] [h]:[m01] [P]')",
+            json!(1_520_256_600_000_i64),
+        ),
+        ("$toMillis('2018-061', '[Y0001]-[d001]')", json!(1_519_948_800_000_i64)),
+        ("$toMillis('2018-366', '[Y0001]-[d001]')", json!(1_514_764_800_000_i64)),
+        (
+            "$toMillis('2018-01-01 25:61', '[Y0001]-[M01]-[D01] [H01]:[m01]')",
+            json!(1_514_858_460_000_i64),
+        ),
     ] {
         assert_eq!(written(source), expected, "{source}");
     }
@@ -62,6 +73,25 @@ fn a_timestamp_may_have_parts_that_go_on_into_the_next_month_or_day() {
         refused(&format!("$toMillis('{text}')"), "D3110");
     }
     refused("$toMillis(2018)", "T0410");
+}
+
+/// The clock of these tests stands at 2025-03-21T12:00:00.500Z.
+#[test]
+fn what_a_picture_leaves_out_is_of_the_time_of_the_execution() {
+    for (source, expected) in [
+        ("$fromMillis($toMillis('10:30', '[H01]:[m01]'))", json!("2025-03-21T10:30:00.000Z")),
+        ("$fromMillis($toMillis('9', '[s]'))", json!("2025-03-21T12:00:09.000Z")),
+        ("$fromMillis($toMillis('04-02', '[M01]-[D01]'))", json!("2025-04-02T00:00:00.000Z")),
+        ("$fromMillis($toMillis(?, '[H]')('0'))", json!("2025-03-21T00:00:00.000Z")),
+        ("$fromMillis($toMillis('12 am', '[h] [P]'))", json!("2025-03-21T00:00:00.000Z")),
+        ("$fromMillis($toMillis('1', '[h]'))", json!("2025-03-21T01:00:00.000Z")),
+        ("$fromMillis($toMillis('Someday', '[MNn]'))", json!("2025-03-21T12:00:00.500Z")),
+    ] {
+        assert_eq!(written(source), expected, "{source}");
+    }
+    refused("$toMillis('2018 5', '[Y0001] [D]')", "D3136");
+    let failure = evaluate_in("$toMillis('x', '[Y0001]')", &json!({})).unwrap_err();
+    assert!(failure.cause.ends_with("returned nothing (undefined)."));
 }
 
 #[test]

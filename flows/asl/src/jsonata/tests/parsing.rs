@@ -33,12 +33,16 @@ fn an_operator_that_step_functions_does_not_have_yet_is_known_wherever_it_stands
         ("$states.input.a ?: 1", "?:"),
         ("$map($states.input.xs, function($x) { $x.name ?? 'nobody' })", "??"),
         ("{'a': $states.input.xs[b ?: c]}", "?:"),
+        ("$states.input.xs[0..1]", ".."),
     ] {
         let newer = Expression::parse(source).unwrap().newer();
         assert_eq!(newer.map(|newer| newer.operator), Some(operator), "{source}");
     }
     let older = Expression::parse("$states.input.a ? '??' : '?:'").unwrap();
     assert_eq!(older.newer(), None);
+    for source in ["$states.input.xs[[0..1]]", "[1..3, 5, $x..$y]", "$map([1..3], $string)"] {
+        assert_eq!(Expression::parse(source).unwrap().newer(), None, "{source}");
+    }
 }
 
 #[test]
