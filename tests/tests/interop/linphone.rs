@@ -100,6 +100,7 @@ fn a_linphone_puts_its_caller_through() {
     let mut other = answering(&appliance, 5, "103", 700);
     caller.dial("101");
     linphone.answers();
+    linphone.hears(1000.0, 0.5);
     linphone.command(&format!("transfer 1 sip:103@{}", appliance.sip()));
     other.expect("CALL_ESTABLISHED");
     linphone.expect("has been transfered");
