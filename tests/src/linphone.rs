@@ -147,7 +147,7 @@ fn config(setup: &Setup<'_>) -> String {
     let Setup { ip, server, user, password, transport, regint, config, .. } = setup;
     let port = |name| if *transport == name { 5060 } else { 0 };
     let (udp, tcp, tls) = (port("udp"), port("tcp"), port("tls"));
-    // Its microphone's and its loudspeaker's codecs stay its own: Opus, Speex, G.711, G.729.
+    // Its codecs stay its own: Opus, Speex, G.711, G.729.
     format!(
         "[sip]\nsip_port={udp}\nsip_tcp_port={tcp}\nsip_tls_port={tls}\nbind_address={ip}\n\
          guess_hostname=1\nregister_only_when_network_is_up=0\ndefault_proxy=0\n\

@@ -45,7 +45,7 @@ fn an_ack_with_the_branch_of_its_invite_belongs_to_the_2xx_whatever_tag_it_has()
         let invite = bench.ask(&asked).unwrap();
         bench.respond(invite, answer(&asked, 180));
         let ok = answer(&asked, 200);
-        let tag = ok.to_tag().unwrap().into_owned();
+        let tag = ok.to_tag().unwrap();
         bench.respond(invite, ok);
         let mut ack = request("ACK", "z9hG4bKa", "");
         let to = ack.to().unwrap().0;
