@@ -270,7 +270,7 @@ impl TransactionLayer {
             self.remove_server(tx);
             return;
         }
-        if !server.machine.is_cancellable() {
+        if !server.machine.is_cancellable() && !server.machine.is_accepted() {
             server.to_tag = None;
         }
         // §8.2.2.2 speaks of ongoing transactions. A client that repeats a refused request under
