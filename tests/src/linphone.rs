@@ -25,7 +25,8 @@ pub struct Linphone {
 
 impl Linphone {
     /// Starts it and waits until it is registered. [`Setup::config`] are more lines of the section
-    /// `[sip]` of its configuration; [`Setup::account`] and [`Setup::trace`] mean nothing to it.
+    /// `[sip]` of its configuration, [`Setup::account`] is the scheme of its own address (`sips`) where
+    /// that is not `sip`; [`Setup::trace`] means nothing to it.
     pub fn registered(setup: &Setup<'_>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name);
@@ -144,10 +145,11 @@ fn heard(path: &Path, frequency: f64) -> f64 {
 }
 
 fn config(setup: &Setup<'_>) -> String {
-    let Setup { ip, server, user, password, transport, regint, config, .. } = setup;
+    let Setup { ip, server, user, password, transport, regint, config, account, .. } = setup;
+    let scheme = if account.is_empty() { "sip" } else { account };
     let port = |name| if *transport == name { 5060 } else { 0 };
     let (udp, tcp, tls) = (port("udp"), port("tcp"), port("tls"));
-    // Its microphone's and its loudspeaker's codecs stay its own: Opus, Speex, G.711, G.729.
+    // Its codecs stay its own: Opus, Speex, G.711, G.729.
     format!(
         "[sip]\nsip_port={udp}\nsip_tcp_port={tcp}\nsip_tls_port={tls}\nbind_address={ip}\n\
          guess_hostname=1\nregister_only_when_network_is_up=0\ndefault_proxy=0\n\
@@ -155,7 +157,7 @@ fn config(setup: &Setup<'_>) -> String {
          [rtp]\nbind_address={ip}\naudio_rtp_port=7078-7478\n\
          [sound]\nlocal_ring=\nremote_ring=\n\
          [proxy_0]\nreg_proxy=<sip:{server};transport={transport}>\n\
-         reg_identity=sip:{user}@{host}\nreg_expires={regint}\nreg_sendregister=1\n\
+         reg_identity={scheme}:{user}@{host}\nreg_expires={regint}\nreg_sendregister=1\n\
          [auth_info_0]\nusername={user}\npasswd={password}\nrealm=offhook\ndomain={host}\n",
         host = server.rsplit_once(':').map_or(server.as_str(), |(host, _)| host),
     )

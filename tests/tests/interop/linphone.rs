@@ -100,6 +100,7 @@ fn a_linphone_puts_its_caller_through() {
     let mut other = answering(&appliance, 5, "103", 700);
     caller.dial("101");
     linphone.answers();
+    linphone.hears(1000.0, 0.5);
     linphone.command(&format!("transfer 1 sip:103@{}", appliance.sip()));
     other.expect("CALL_ESTABLISHED");
     linphone.expect("has been transfered");
@@ -135,19 +136,47 @@ fn a_linphone_asks_another_phone_and_then_puts_its_caller_through() {
     appliance.assert_nothing_left();
 }
 
-/// Behind TLS, with audio that must be encrypted as `encryption` says.
-fn speaks_encrypted(encryption: &str, profile: &str) {
+/// An office that listens for TLS, and a Linphone behind it with more lines of its configuration.
+fn behind_tls(scheme: &str, more: &str) -> (Appliance, Linphone) {
     let (net, folder) = (Net::new(), tempfile::tempdir().expect("a folder"));
     let ca = Authority::new(folder.path(), "ca");
     ca.issue(net.appliance());
     let appliance = office(net, &ca.listen(net.appliance()), &PHONES);
-    let more = format!("media_encryption={encryption}\nmedia_encryption_mandatory=1");
-    let mut linphone = Linphone::registered(&Setup {
+    let linphone = Linphone::registered(&Setup {
         server: format!("{}:5061", appliance.net.appliance()),
         transport: "tls",
-        config: &more,
+        config: more,
+        account: scheme,
         ..Setup::of(&appliance, 3, "101")
     });
+    (appliance, linphone)
+}
+
+#[test]
+fn a_linphone_with_a_sips_address_calls_and_is_given_one_to_come_back_to() {
+    let (appliance, mut linphone) = behind_tls("sips", "");
+    let mut baresip = answering(&appliance, 4, "102", 1000);
+    let us = format!("{}:5061", appliance.net.appliance());
+    linphone.command(&format!("call sips:102@{us}"));
+    linphone.expect("Media streams established");
+    baresip.hears(440.0, 1.0);
+    // RFC 3261 §12.1.1.
+    let contact = format!("Contact: <sips:{us}>");
+    eventually("a SIPS URI is its peer's", || linphone.log().contains(&contact).then_some(()));
+    linphone.command("pause");
+    linphone.expect("is now paused");
+    linphone.command("resume 1");
+    linphone.expect("Media streams established");
+    linphone.hears(1000.0, 1.5);
+    linphone.command("terminate");
+    baresip.expect("CALL_CLOSED");
+    appliance.assert_nothing_left();
+}
+
+/// Behind TLS, with audio that must be encrypted as `encryption` says.
+fn speaks_encrypted(encryption: &str, profile: &str) {
+    let more = format!("media_encryption={encryption}\nmedia_encryption_mandatory=1");
+    let (appliance, mut linphone) = behind_tls("sip", &more);
     let mut baresip = answering(&appliance, 4, "102", 1000);
     call_each_other(&mut linphone, &mut baresip);
     let media = last_events(&appliance, "media");

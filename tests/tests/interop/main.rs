@@ -1,5 +1,6 @@
-//! Whole-program tests with real user agents: Debian's baresip as desk phones, its sipp as trunks
-//! and as phones that misbehave. Each test has loopback addresses and a daemon of its own.
+//! Whole-program tests with real user agents: Debian's baresip and Linphone as desk phones, its
+//! sipp as trunks and as phones that misbehave. Each test has loopback addresses and a daemon of
+//! its own.
 //!
 //! One program, so that tests that mostly wait can wait at the same time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]

@@ -19,7 +19,7 @@ pub(super) struct Server {
     pub(super) timers: Deadlines,
     /// The last response, and before there is any a 100 in case the owner says nothing.
     pub(super) kept: Bytes,
-    /// The To tag of the provisional responses to an INVITE, for the answer to its CANCEL.
+    /// The To tag of our responses to an INVITE, for the answer to its CANCEL and for an ACK.
     pub(super) to_tag: Option<Box<str>>,
 }
 
@@ -76,6 +76,11 @@ impl Machine {
     /// An INVITE that can still be cancelled (§9.2).
     pub(super) fn is_cancellable(self) -> bool {
         matches!(self, Self::Invite(server_invite::State::Proceeding))
+    }
+
+    /// An INVITE that a 2xx was sent to (RFC 6026).
+    pub(super) fn is_accepted(self) -> bool {
+        matches!(self, Self::Invite(server_invite::State::Accepted))
     }
 
     /// Answered, and kept for retransmissions only. A refused INVITE is one of these: whoever

@@ -220,13 +220,17 @@ impl TransactionLayer {
             for action in server.machine.step(input) {
                 match *action {
                     Action::Deliver => {
-                        if let Some(InHand::Ack(request, flow)) = in_hand.take() {
+                        if let Some(InHand::Ack(mut request, flow)) = in_hand.take() {
+                            if let Some(tag) = &server.to_tag {
+                                acknowledge(&mut request, tag);
+                            }
                             events.push_back(Event::Ack { request, flow });
                         }
                     }
                     Action::Send => {
                         if let Some(InHand::Response(response)) = &in_hand {
-                            if server.machine.is_cancellable() && server.to_tag.is_none() {
+                            let ours = server.machine.is_accepted() || server.to_tag.is_none();
+                            if server.machine.is_invite() && ours {
                                 server.to_tag = response.to_tag().map(Into::into);
                             }
                             server.kept = response.to_bytes();
@@ -266,7 +270,7 @@ impl TransactionLayer {
             self.remove_server(tx);
             return;
         }
-        if !server.machine.is_cancellable() {
+        if !server.machine.is_cancellable() && !server.machine.is_accepted() {
             server.to_tag = None;
         }
         // §8.2.2.2 speaks of ongoing transactions. A client that repeats a refused request under
@@ -301,6 +305,17 @@ fn way_back(via: &Via, flow: Flow) -> Flow {
         back.remote.set_port(via.sent_by.port.unwrap_or(flow.transport.default_port()));
     }
     back
+}
+
+/// An ACK with the branch of its INVITE belongs to our 2xx (§17.2.3, RFC 6026 §7.1), whatever tag
+/// stands in its To: some clients make one up (pyVoIP), and their dialog is the one of the 2xx.
+fn acknowledge(ack: &mut Request, tag: &str) {
+    if ack.to_tag().is_none_or(|own| own != tag)
+        && let Ok(mut to) = ack.to()
+    {
+        to.0.params.set("tag", Some(tag));
+        ack.headers.set(HeaderName::To, to.0.to_string());
+    }
 }
 
 /// A final response that the layer gives by itself.

@@ -38,6 +38,32 @@ fn the_ack_to_a_refusal_has_the_route_set_and_the_via_of_the_invite() {
 }
 
 #[test]
+fn an_ack_with_the_branch_of_its_invite_belongs_to_the_2xx_whatever_tag_it_has() {
+    for made_up in ["", ";tag=64b5ba46"] {
+        let mut bench = Bench::new();
+        let asked = request("INVITE", "z9hG4bKa", "");
+        let invite = bench.ask(&asked).unwrap();
+        bench.respond(invite, answer(&asked, 180));
+        let ok = answer(&asked, 200);
+        let tag = ok.to_tag().unwrap();
+        bench.respond(invite, ok);
+        let mut ack = request("ACK", "z9hG4bKa", "");
+        let to = ack.to().unwrap().0;
+        ack.headers.set(HeaderName::To, format!("<{}>{made_up}", to.uri));
+        bench.ask(&ack);
+        let acks: Vec<_> = bench
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Ack { request, .. } => request.to_tag(),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(acks, [tag.as_str()]);
+    }
+}
+
+#[test]
 fn the_layer_goes_on_after_a_cancel() {
     let mut bench = Bench::new();
     let invite = bench.ask(&request("INVITE", "z9hG4bKa", "")).unwrap();
