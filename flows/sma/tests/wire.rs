@@ -255,7 +255,7 @@ fn parameters_are_read_as_awss_own_samples_write_them() {
         {"Type": "CallAndBridge", "Parameters": {"CallerIdNumber": 12_065_550_123_u64,
           "Endpoints": [{"BridgeEndpointType": "PSTN", "Uri": 12_065_550_124_u64, "Arn": ""}],
           "SipHeaders": {"X-Order": 7, "X-Vip": true, "X-Empty": ""}}},
-        {"Type": "Pause", "Parameters": {"DurationInMilliseconds": 1.005 * 1000.0}}]});
+        {"Type": "Pause", "Parameters": {"DurationInMilliseconds": 1500.5}}]});
     let actions = Reply::parse(reply.to_string().as_bytes()).unwrap().actions.unwrap();
     for action in &actions {
         action.check("+12065550100").unwrap();
@@ -272,7 +272,7 @@ fn parameters_are_read_as_awss_own_samples_write_them() {
     );
     assert_eq!(given(6, "PlaybackTerminators"), json!(["1", "#"]));
     assert_eq!(given(7, "Digits"), "4711");
-    assert_eq!(given(9, "DurationInMilliseconds"), 1004);
+    assert_eq!(given(9, "DurationInMilliseconds"), 1500);
     assert_eq!(given(8, "SipHeaders"), json!({"X-Order": "7", "X-Vip": "true", "X-Empty": ""}));
 }
 
