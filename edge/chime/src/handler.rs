@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use offhook_sma::event::InvocationEvent;
 use offhook_sma::invoke::{Fault, GiveUp, Invocation, Policy, Step};
-use offhook_sma::reply::{Reply, ReplyError};
+use offhook_sma::reply::{Reply, ReplyError, without_mark};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -160,7 +160,7 @@ pub(crate) fn excerpt(body: &[u8]) -> String {
 
 /// Whether a body is JSON.
 pub(crate) fn is_json(body: &[u8]) -> bool {
-    serde_json::from_slice::<Value>(body).is_ok()
+    serde_json::from_slice::<Value>(without_mark(body)).is_ok()
 }
 
 #[cfg(test)]

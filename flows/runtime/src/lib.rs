@@ -11,6 +11,7 @@
 
 pub mod audit;
 pub mod clock;
+pub mod handed_over;
 pub mod names;
 pub mod router;
 pub mod runtime;

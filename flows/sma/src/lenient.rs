@@ -21,8 +21,9 @@ impl Visitor<'_> for Number {
     }
 
     fn visit_f64<E: de::Error>(self, v: f64) -> Result<u64, E> {
-        // JavaScript handlers print whole numbers as 5.0 now and then.
-        if v >= 0.0 && v.fract() == 0.0 && v < 9e15 {
+        // JavaScript handlers print whole numbers as 5.0 now and then, and reckon 2500.5 milliseconds
+        // from seconds: what is behind the point does not count.
+        if (0.0..9e15).contains(&v) {
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
             return Ok(v as u64);
         }

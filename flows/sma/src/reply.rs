@@ -48,8 +48,7 @@ impl Reply {
     /// # Errors
     /// The first thing that is wrong, in AWS's words.
     pub fn parse(json: &[u8]) -> Result<Self, ReplyError> {
-        // A byte order mark, which webhooks of Windows and PHP begin with (RFC 8259 §8.1).
-        let json = json.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(json);
+        let json = without_mark(json);
         match serde_json::from_slice(json) {
             Ok(value) => Self::read(value),
             Err(_) if json.iter().all(u8::is_ascii_whitespace) => Err(ReplyError::Blank),
@@ -94,6 +93,13 @@ impl Reply {
             _ => Err(ReplyError::AttributesTooLong),
         }
     }
+}
+
+/// JSON without the byte order mark that some programs of Windows and PHP begin it with (RFC 8259
+/// §8.1: it may be ignored).
+#[must_use]
+pub fn without_mark(json: &[u8]) -> &[u8] {
+    json.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(json)
 }
 
 /// Whether it says that it is a reply, and if not, what it seems to be instead.

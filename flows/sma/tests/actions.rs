@@ -291,3 +291,37 @@ fn a_prompt_that_is_not_repeated_is_asked_once() {
         "RepeatDurationInMilliseconds": 5000});
     action("SpeakAndGetDigits", &number).check("").unwrap();
 }
+
+/// Whoever checks what a person has written suggests these names, and tells of others.
+#[test]
+fn every_parameter_of_an_action_is_among_its_names_and_no_other_is_read() {
+    let mut given = json!({"InputDigitsRegex": "1", "MinNumberOfDigits": 1, "MaxNumberOfDigits": 2,
+        "TerminatorDigits": ["#"], "InBetweenDigitsDurationInMilliseconds": 1, "Repeat": 1,
+        "RepeatDurationInMilliseconds": 1, "FailureAudioSource": audio(), "AudioSource": audio(),
+        "PlaybackControls": [{"Digit": "1", "SeekMilliseconds": 1}], "Text": "t", "Engine": "neural",
+        "LanguageCode": "en-US", "TextType": "text", "VoiceId": "Amy",
+        "SpeechParameters": {"Text": "t"}, "FailureSpeechParameters": {"Text": "t"},
+        "PlaybackTerminators": ["1"]});
+    let others = json!({"CallTimeoutSeconds": 1, "CallerIdNumber": "+15550100",
+        "Endpoints": [{"BridgeEndpointType": "PSTN", "Uri": "+15550100"}], "RingbackTone": audio(),
+        "SipHeaders": {"X-A": "1"}, "SipResponseCode": 0, "DurationInSeconds": 1,
+        "SilenceDurationInSeconds": 1, "SilenceThreshold": 1, "RecordingTerminators": ["#"],
+        "RecordingDestination": {"Type": "S3", "BucketName": "b"}, "Digits": "1",
+        "FlushDigitsDurationInMilliseconds": 1, "ToneDurationInMilliseconds": 50,
+        "DurationInMilliseconds": 1, "Track": "BOTH", "Destination": {"Type": "S3", "Location": "b"},
+        "Enable": true, "JoinToken": "t", "MeetingId": "m", "Operation": "Mute",
+        "AttendeeList": ["a"], "BotAliasArn": "arn:a", "LocaleId": "en_US", "Configuration": {},
+        "Conference": "c", "Extension": "101", "CallId": "c", "ParticipantTag": "LEG-A"});
+    given.as_object_mut().unwrap().extend(others.as_object().unwrap().clone());
+    for kind in KNOWN_ACTIONS {
+        let all = action(kind, &given);
+        let read = serde_json::to_value(&all).unwrap();
+        let known = |name: &&String| !all.target().other.contains_key(name.as_str());
+        let mut read: Vec<_> =
+            read["Parameters"].as_object().unwrap().keys().filter(known).collect();
+        let mut names: Vec<_> = parameters(kind).iter().map(ToString::to_string).collect();
+        read.sort();
+        names.sort();
+        assert_eq!(read, names.iter().collect::<Vec<_>>(), "{kind}");
+    }
+}

@@ -179,7 +179,8 @@ fn an_item_of_the_list_that_is_no_action_is_told_by_its_number() {
 
 #[test]
 fn an_action_without_parameters_is_one_whose_parameters_are_not_given() {
-    for parameters in ["", r#", "Parameters": null"#, r#", "Parameters": {}"#] {
+    let empty = [r#", "Parameters": null"#, r#", "Parameters": {}"#, r#", "Parameters": []"#];
+    for parameters in ["", empty[0], empty[1], empty[2]] {
         let list =
             format!(r#"[{{"Type": "Hangup"{parameters}}}, {{"Type": "Speak"{parameters}}}]"#);
         let text = format!(r#"{{"SchemaVersion": "1.0", "Actions": {list}}}"#);
@@ -254,7 +255,7 @@ fn parameters_are_read_as_awss_own_samples_write_them() {
         {"Type": "CallAndBridge", "Parameters": {"CallerIdNumber": 12_065_550_123_u64,
           "Endpoints": [{"BridgeEndpointType": "PSTN", "Uri": 12_065_550_124_u64, "Arn": ""}],
           "SipHeaders": {"X-Order": 7, "X-Vip": true, "X-Empty": ""}}},
-        {"Type": "Hangup", "Parameters": []}]});
+        {"Type": "Pause", "Parameters": {"DurationInMilliseconds": 1500.5}}]});
     let actions = Reply::parse(reply.to_string().as_bytes()).unwrap().actions.unwrap();
     for action in &actions {
         action.check("+12065550100").unwrap();
@@ -271,6 +272,7 @@ fn parameters_are_read_as_awss_own_samples_write_them() {
     );
     assert_eq!(given(6, "PlaybackTerminators"), json!(["1", "#"]));
     assert_eq!(given(7, "Digits"), "4711");
+    assert_eq!(given(9, "DurationInMilliseconds"), 1500);
     assert_eq!(given(8, "SipHeaders"), json!({"X-Order": "7", "X-Vip": "true", "X-Empty": ""}));
 }
 

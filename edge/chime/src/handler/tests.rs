@@ -96,3 +96,10 @@ fn an_excerpt_is_one_short_line() {
     assert_eq!(excerpt(b" <html>\n<p>no\x1b[2J "), "<html> <p>no [2J");
     assert_eq!(excerpt(&[b'x'; 500]).chars().count(), 81);
 }
+
+#[test]
+fn a_byte_order_mark_does_not_make_json_something_else() {
+    for (body, good) in [("{}", true), ("\u{feff}{}", true), ("\u{feff}", false), ("{", false)] {
+        assert_eq!(is_json(body.as_bytes()), good, "{body}");
+    }
+}

@@ -72,7 +72,8 @@ fn problems(text: &str, express: bool) -> Vec<Problem> {
     }
 }
 
-/// What a definition asks for that nobody does here, though AWS does.
+/// What a definition asks for that nobody does here, though AWS does, and what its calls could not
+/// do at all.
 fn unserved(text: &str, machine: &Machine) -> Vec<Problem> {
     let waits = |resource: &&&Resource| {
         let sync = matches!(resource.pattern(), Pattern::Sync | Pattern::Sync2);
@@ -95,7 +96,9 @@ fn unserved(text: &str, machine: &Machine) -> Vec<Problem> {
             ),
         }
     });
-    warnings.collect()
+    let mut warnings: Vec<_> = warnings.collect();
+    warnings.extend(offhook_flows::handed_over::mistakes(text));
+    warnings
 }
 
 /// `FILE:LINE:COLUMN: error: …`, and below it what to do.

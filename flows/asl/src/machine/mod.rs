@@ -22,8 +22,10 @@ mod substitutions;
 #[cfg(test)]
 mod tests;
 
+pub use fields::nearest;
 pub use problem::{Code, Problem, Severity};
 pub use resource::{Pattern, Resource};
+pub use source::Positions;
 
 pub(crate) use source::escape;
 

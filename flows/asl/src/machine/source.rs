@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 /// Line and column of every value, and the keys that stand twice.
 #[derive(Debug, Default)]
-pub(super) struct Positions {
+pub struct Positions {
     places: HashMap<String, (usize, usize)>,
     /// Pointers of members whose key occurred before in the same object.
     pub(super) duplicates: Vec<String>,
@@ -15,7 +15,8 @@ pub(super) struct Positions {
 
 impl Positions {
     /// Indexes a text that is known to be JSON.
-    pub(super) fn of(text: &str) -> Self {
+    #[must_use]
+    pub fn of(text: &str) -> Self {
         let mut walk =
             Walk { chars: text.chars().peekable(), line: 1, column: 1, found: Self::default() };
         walk.value(String::new());
@@ -23,7 +24,8 @@ impl Positions {
     }
 
     /// Line and column, from 1, of the value at `pointer`, or of the nearest value around it.
-    pub(super) fn place(&self, pointer: &str) -> (usize, usize) {
+    #[must_use]
+    pub fn place(&self, pointer: &str) -> (usize, usize) {
         let mut at = pointer;
         loop {
             if let Some(place) = self.places.get(at) {

@@ -6,6 +6,7 @@ mod check;
 pub(crate) mod kinds;
 mod malformed;
 mod meeting;
+mod names;
 mod recording;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ pub use self::malformed::Malformed;
 pub use self::meeting::{
     JoinChimeMeeting, MEETING_NUMBER, ModifyChimeMeetingAttendees, VoiceFocus,
 };
+pub use self::names::parameters;
 pub use self::recording::{
     CallRecordingControl, CallRecordingDestination, RecordAudio, RecordingDestination,
     StartCallRecording, Track,
