@@ -131,19 +131,8 @@ impl Call {
         }
         self.app = Some(app);
         self.awaiting_reply = !self.app_queue.is_empty();
-        let checked = reply.and_then(|reply| match reply.check(&self.rules) {
-            Ok(()) => Ok(reply),
-            Err(error) => Err(error.into()),
-        });
-        let reply = match checked {
+        let reply = match self.usable(now, told, reply) {
             Ok(reply) => reply,
-            // Its answer is ignored, whatever it is: AWS's call forwarding says `()` to RINGING.
-            Err(AppError::Invalid(error))
-                if !self.rules.takes_actions(told) && error.error_type(&self.rules).is_none() =>
-            {
-                self.timeline.note(now, None, format!("{} was ignored: {error}", told.as_str()));
-                Reply::nothing()
-            }
             Err(error) => return self.no_reply(now, told, leg, &error),
         };
         self.note_reply(now, told, &reply, took);
@@ -179,6 +168,29 @@ impl Call {
             EventType::Hangup => self.report_hangup_behind(now, leg, silent),
             EventType::NewInboundCall if silent => self.nothing_to_do(now),
             _ => {}
+        }
+    }
+
+    /// A reply within the limits, or what is wrong with it.
+    fn usable(
+        &mut self,
+        now: Instant,
+        told: EventType,
+        reply: Result<Reply, AppError>,
+    ) -> Result<Reply, AppError> {
+        let checked = reply.and_then(|reply| match reply.check(&self.rules) {
+            Ok(()) => Ok(reply),
+            Err(error) => Err(error.into()),
+        });
+        match checked {
+            // It is ignored, whatever it is: AWS's call forwarding says `()` to RINGING.
+            Err(AppError::Invalid(error))
+                if !self.rules.takes_actions(told) && error.error_type(&self.rules).is_none() =>
+            {
+                self.timeline.note(now, None, format!("{} was ignored: {error}", told.as_str()));
+                Ok(Reply::nothing())
+            }
+            other => other,
         }
     }
 
