@@ -21,7 +21,9 @@ impl Leg {
         if flow.transport != Transport::Wss {
             return;
         }
-        let is_it = |uri: &Uri| matches!(uri, Uri::Sip(uri) if uri.user == target.user && uri.host_port == target.host_port);
+        let place = (&target.user, &target.host_port);
+        let is_it =
+            |uri: &Uri| matches!(uri, Uri::Sip(uri) if (&uri.user, &uri.host_port) == place);
         let found = phonebook.contacts(number).into_iter().find(|contact| is_it(&contact.uri));
         if let Some(contact) = found.filter(|contact| contact.flow.transport == Transport::Wss) {
             self.way = Way::Flow(contact.flow);
@@ -29,9 +31,10 @@ impl Leg {
     }
 }
 
-/// Where media of a browser's leg is bound, and its one candidate; `address`: signalling's. Where `[webrtc] address` names an address, the port is nowhere else,
-/// whichever one a browser or a proxy before us took for signalling: it is the candidate
-/// (RFC 8445 §5.1.1.1), unless who is outside is told the NAT's.
+/// Where media of a browser's leg is bound, and its one candidate; `address`: signalling's. Where
+/// `[webrtc] address` names an address, the port is nowhere else, whichever one a browser, or a proxy
+/// before us, took for signalling: it is the candidate (RFC 8445 §5.1.1.1), unless who is outside is
+/// told the NAT's.
 pub(super) fn webrtc_address(config: &Config, address: MediaAddress) -> MediaAddress {
     let bind = config.webrtc.address.ip().to_canonical();
     if bind.is_unspecified() {
