@@ -122,7 +122,7 @@ fn a_lite_side_and_a_full_one_hear_each_other_and_leave_nothing() {
     talk(&two, &one, 1);
     let Side { engine, port, mut events, .. } = two;
     drop(port);
-    // The other side said goodbye (close_notify), and the first knows at once.
+    // The other side said goodbye (close_notify), and the first knows soon.
     assert_eq!(
         one.expect(|kind| match kind {
             PortEventKind::WebRtcFailed(error) => Some(error.clone()),

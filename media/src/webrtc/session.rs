@@ -10,6 +10,9 @@ use crate::srtp::SrtpKeys;
 
 /// From the answer until audio can flow: ICE, then DTLS.
 pub(crate) const SET_UP: Duration = HANDSHAKE.saturating_add(Duration::from_secs(5));
+/// Whoever hangs up closes DTLS as well, and its BYE comes over another connection: as long as that
+/// may take, also when TCP has to repeat it three times (RFC 6298: from a fifth of a second, doubling).
+const FAREWELL: Duration = Duration::from_secs(2);
 /// What DTLS sends before its path is known waits; nobody sends more than a flight.
 const MAX_EARLY: usize = 4;
 
@@ -55,6 +58,8 @@ enum State {
     /// Until then audio must be able to flow.
     Connecting(Instant),
     Up,
+    /// The peer closed DTLS. Then signalling ends the call, or nobody does until then.
+    Leaving(Instant),
     Over,
 }
 
@@ -175,7 +180,7 @@ impl Session {
                 send(to, packet);
             }
         });
-        self.heed(news);
+        self.heed(now, news);
     }
 
     /// Lets time pass.
@@ -187,7 +192,8 @@ impl Session {
                 let peer = self.agent.selected();
                 self.fail(peer.map_or(WebRtcError::NoPath, |_| WebRtcError::Late));
             }
-            State::Connecting(_) | State::Up if self.agent.lost(now) => {
+            State::Leaving(until) if now >= until => self.fail(WebRtcError::Gone),
+            State::Connecting(_) | State::Up | State::Leaving(_) if self.agent.lost(now) => {
                 self.fail(WebRtcError::Gone);
             }
             _ => {}
@@ -212,11 +218,11 @@ impl Session {
         };
         if handshake.wake.is_some_and(|wake| wake <= now) {
             let news = handshake.handle_timeout(now, &mut |packet| send(to, packet));
-            self.heed(news);
+            self.heed(now, news);
         }
     }
 
-    fn heed(&mut self, news: News) {
+    fn heed(&mut self, now: Instant, news: News) {
         match news {
             News::Waiting => {}
             News::Keys(keys) => {
@@ -224,7 +230,10 @@ impl Session {
                 self.state = State::Up;
             }
             News::Stranger => self.fail(WebRtcError::Stranger),
-            News::Failed(_) if self.state == State::Up => self.fail(WebRtcError::Gone),
+            News::Failed(_) if self.state == State::Up => {
+                self.state = State::Leaving(now + FAREWELL);
+            }
+            News::Failed(_) if matches!(self.state, State::Leaving(_)) => {}
             News::Failed(text) => self.fail(WebRtcError::Handshake(text)),
         }
     }

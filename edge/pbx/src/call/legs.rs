@@ -10,6 +10,7 @@ use offhook_sip::uri::Uri;
 use offhook_sma::action::LegTag;
 
 use super::Call;
+use super::browser;
 use super::identity;
 use super::leg::{self, Leg, LegId, LegMedia, Way};
 use crate::office::user_of;
@@ -64,7 +65,7 @@ impl Call {
         let offer = leg.session.remote_sdp();
         let webrtc = offer.map_or(flow.transport == Transport::Wss, |offer| wants_webrtc(offer));
         let (address, port) = if webrtc {
-            (address, self.open_webrtc()?)
+            (browser::webrtc_address(self.config(), address), self.open_webrtc()?)
         } else {
             let address = leg::media_address(self.config(), address);
             (address, self.open_port(address.bind)?)

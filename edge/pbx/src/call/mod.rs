@@ -33,6 +33,7 @@ mod asking;
 mod begin;
 pub(crate) mod best;
 pub(crate) mod bridge;
+mod browser;
 mod called_back;
 mod carriers;
 mod cloud;

@@ -15,6 +15,7 @@ use offhook_sma::action::LegTag;
 
 use super::best::Outcome;
 use super::bridge::{Again, Attempt, Branch, Diverted, Protection, SILENCE};
+use super::browser::webrtc_address;
 use super::carriers::Carriers;
 use super::identity::{self, Caller, Identity, Source};
 use super::leg::{Leg, LegId, LegMedia, Part, Party, Way, media_address};
@@ -148,7 +149,7 @@ impl Call {
         // Branches that ring share a port; each browser has keys of its own.
         let own = webrtc.then(|| self.open_webrtc().map_err(no_port)).transpose()?;
         let (address, port) = match &own {
-            Some(port) => (address, port.rtp_addr().port()),
+            Some(port) => (webrtc_address(self.config(), address), port.rtp_addr().port()),
             None => {
                 let address = media_address(self.config(), address);
                 (address, self.branch_port(address.bind)?)

@@ -20,6 +20,9 @@ impl Call {
     pub(super) fn drain(&mut self, now: Instant) {
         for leg in &mut self.legs {
             while let Some(output) = leg.session.poll_output() {
+                if matches!(output, Output::Send { .. } | Output::SendAck { .. }) {
+                    leg.follow_browser(&*self.services.phonebook);
+                }
                 match output {
                     Output::Send { token, request, next_hop } => {
                         let peer = leg.peer(Some(&next_hop));

@@ -171,13 +171,17 @@ fn the_same_terms_again_change_nothing_and_a_restart_keeps_the_keys() {
 }
 
 #[test]
-fn a_peer_that_says_goodbye_is_gone_at_once() {
+fn a_peer_that_closes_dtls_has_two_seconds_for_its_bye_and_then_is_gone() {
     let (mut full, mut lite, now) = call(true, 0);
     let Side1 { session, sent, .. } = &mut full;
     session.close(&mut |to, bytes| sent.push((to, bytes.to_vec())));
     for (_, bytes) in std::mem::take(&mut full.sent) {
         lite.take(now, full.place, &bytes);
     }
+    lite.tick(now + FAREWELL - Duration::from_millis(1));
+    assert_eq!(lite.session.take_error(), None);
+    assert!(lite.session.keys().is_some());
+    lite.tick(now + FAREWELL);
     assert_eq!(lite.session.take_error(), Some(WebRtcError::Gone));
 }
 
