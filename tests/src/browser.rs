@@ -1,5 +1,5 @@
-//! Debian's Chromium and Firefox as telephones: a page with a SIP library that is told over HTTP what to do and
-//! tells what happens. Its microphone is a tone, its ear a spectrum.
+//! Debian's Chromium as a telephone: a page with a SIP library that is told over HTTP what to do and
+//! tells what happens. Its microphone is an oscillator, its ear a spectrum.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -18,8 +18,6 @@ use crate::appliance::Appliance;
 use crate::baresip::PASSWORD;
 use crate::npm;
 
-mod firefox;
-
 /// How long anything may take: the start of a browser on a busy machine is the longest.
 const LIMIT: Duration = Duration::from_secs(120);
 /// How long a page's question for a command stays open.
@@ -34,20 +32,9 @@ pub enum Library {
     SipJs,
 }
 
-/// The program that shows a page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Program<'a> {
-    /// Chromium, which takes every certificate.
-    Chromium,
-    /// Firefox, which takes this one (PEM) for the appliance's.
-    Firefox(&'a Path),
-}
-
 /// How a page is set up.
 #[derive(Debug, Clone, Copy)]
 pub struct Page<'a> {
-    /// What shows it.
-    pub program: Program<'a>,
     /// Its library.
     pub library: Library,
     /// Address of its web server: the last byte.
@@ -99,7 +86,6 @@ impl Browser {
         let listener = TcpListener::bind(address).expect("a web server");
         let shared = Arc::new(Shared::default());
         let settings = json!({
-            "browser": if page.program == Program::Chromium { "chromium" } else { "firefox" },
             "library": if page.library == Library::JsSip { "jssip" } else { "sipjs" },
             "server": format!("wss://{}:5443/", appliance.net.appliance()),
             "host": appliance.net.appliance().to_string(),
@@ -115,20 +101,31 @@ impl Browser {
         });
         let folder = tempfile::tempdir().expect("a folder");
         let log = fs::File::create(folder.path().join("log")).expect("file");
-        let profile = folder.path().join("profile");
-        let child = match page.program {
-            Program::Chromium => chromium(&profile),
-            Program::Firefox(certificate) => {
-                let appliance = appliance.net.appliance();
-                firefox::command(&profile, page.tone, (&format!("{appliance}:5443"), certificate))
-            }
-        }
-        .arg(format!("http://{}:{}/", address.0, address.1))
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().expect("log"))
-        .stderr(log)
-        .spawn()
-        .expect("the browser is installed (make test does it)");
+        let child = Command::new("chromium")
+            .args([
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--disable-dev-shm-usage",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--disable-extensions",
+                "--mute-audio",
+                "--autoplay-policy=no-user-gesture-required",
+                "--allow-loopback-in-peer-connection",
+                // The certificate is the test's own.
+                "--ignore-certificate-errors",
+            ])
+            .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
+            .arg(format!("http://{}:{}/", address.0, address.1))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("log"))
+            .stderr(log)
+            .spawn()
+            .expect("chromium is installed (make test does it)");
         Self { shared, child, server: Some(server), address, next: 0, _folder: folder }
     }
 
@@ -173,31 +170,6 @@ impl Browser {
         let heard = self.expect("heard");
         assert!(heard["seconds"].as_f64() >= Some(seconds), "silence: {heard}");
     }
-}
-
-/// Chromium on a profile of its own.
-fn chromium(profile: &Path) -> Command {
-    let mut command = Command::new("chromium");
-    command
-        .args([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--disable-dev-shm-usage",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--disable-extensions",
-            "--mute-audio",
-            "--autoplay-policy=no-user-gesture-required",
-            "--allow-loopback-in-peer-connection",
-            // The certificate is the test's own.
-            "--ignore-certificate-errors",
-        ])
-        .arg(format!("--user-data-dir={}", profile.display()));
-    command
 }
 
 impl Drop for Browser {

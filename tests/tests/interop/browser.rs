@@ -2,7 +2,7 @@
 
 use offhook_tests::appliance::Appliance;
 use offhook_tests::baresip::{Baresip, Setup};
-use offhook_tests::browser::{Browser, Library, Page, Program};
+use offhook_tests::browser::{Browser, Library, Page};
 use offhook_tests::net::{Net, eventually};
 use offhook_tests::tone::assert_tone;
 use serde_json::json;
@@ -20,7 +20,7 @@ struct Scene {
 }
 
 fn page(library: Library) -> Page<'static> {
-    Page { program: Program::Chromium, library, last: 9, user: "101", tone: 700, codec: None }
+    Page { library, last: 9, user: "101", tone: 700, codec: None }
 }
 
 fn scene(page: &Page<'_>, more: &str, answers: &str) -> Scene {

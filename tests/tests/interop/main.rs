@@ -18,7 +18,6 @@ mod connect;
 mod connections;
 mod contacts;
 mod drain;
-mod firefox;
 mod flow_take_back;
 mod flows;
 mod groups;
