@@ -54,7 +54,7 @@ pub(super) fn error(message: impl Into<String>) -> EvaluatorError {
     EvaluatorError::EvaluationError(message.into())
 }
 
-fn memory() -> EvaluatorError {
+pub(super) fn memory() -> EvaluatorError {
     error(MEMORY)
 }
 

@@ -23,6 +23,8 @@ pub(super) const MOST_SPLIT: usize = 1024 * 1024;
 pub(super) const MOST_MATCHED: usize = 256 * 1024;
 /// The widest a component of a date picture may be.
 pub(super) const MOST_WIDTH: usize = 100;
+/// Bytes of a number's picture: each separator in it is compared with all the digits.
+pub(super) const MOST_PICTURE: usize = 4096;
 /// The largest number that is written in Roman numerals, whose thousands are as many letters.
 pub(super) const LARGEST_ROMAN: f64 = 1e7;
 /// A place in a text is taken as this at most: sums of two such places are numbers.

@@ -6,7 +6,8 @@
 
 mod parts;
 
-use super::super::host::{Result, mismatch};
+use super::super::host::{Result, memory, mismatch};
+use super::super::limits::MOST_PICTURE;
 use super::coded;
 use jsonata_core::value::JValue;
 use parts::{
@@ -44,6 +45,9 @@ pub(super) fn format_number(given: &[JValue]) -> Result {
         _ => return Err(mismatch(1, "formatNumber")),
     };
     let JValue::String(picture) = at(0) else { return Err(mismatch(2, "formatNumber")) };
+    if picture.len() > MOST_PICTURE {
+        return Err(memory());
+    }
     let signs = Signs::of(at(1))?;
     let parts: Vec<&str> = match signs.text(PATTERN_SEPARATOR) {
         "" => vec![picture],

@@ -2,7 +2,8 @@ use super::*;
 use proptest::prelude::*;
 
 /// Expressions that would take all the memory, the stack or the time of a careless evaluator.
-const HOSTILE: [&str; 62] = [
+const HOSTILE: [&str; 63] = [
+    "$formatNumber(1, $pad('', 1000000, '#,'))",
     "$formatInteger(1e21, 'I')",
     "1e15 ~> $formatInteger('i;o')",
     "[1e15].$formatInteger('I')",
