@@ -35,7 +35,7 @@ const fn passed(name: &'static str, clock: u32, number: Option<u8>) -> PassedCod
 
 /// What desk phones, trunks and mobile networks have beside the codecs of ours, with the encoding
 /// names that IANA registered.
-static PASSED: [PassedCodec; 26] = [
+static PASSED: [PassedCodec; 30] = [
     passed("G729", 8000, Some(18)),
     passed("G729D", 8000, None),
     passed("G729E", 8000, None),
@@ -44,6 +44,10 @@ static PASSED: [PassedCodec; 26] = [
     passed("G726-24", 8000, None),
     passed("G726-32", 8000, None),
     passed("G726-40", 8000, None),
+    passed("AAL2-G726-16", 8000, None),
+    passed("AAL2-G726-24", 8000, None),
+    passed("AAL2-G726-32", 8000, None),
+    passed("AAL2-G726-40", 8000, None),
     passed("G728", 8000, Some(15)),
     passed("GSM", 8000, Some(3)),
     passed("GSM-EFR", 8000, None),

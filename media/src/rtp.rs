@@ -5,8 +5,9 @@ use std::ops::Range;
 /// Length of the fixed header, the only one we send.
 pub const HEADER_LEN: usize = 12;
 
-/// Largest datagram taken. More than any Ethernet frame; longer ones are refused, not cut.
-pub const MAX_PACKET: usize = 1600;
+/// Largest datagram taken: 20 ms of L16 at 44,100 Hz, secured, which come in fragments. Longer ones
+/// are refused, not cut.
+pub const MAX_PACKET: usize = 1850;
 
 /// What a valid RTP packet says. The payload is a range, so that the packet can be rewritten in
 /// place; extension, CSRC list and padding lie outside of it.

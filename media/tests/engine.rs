@@ -46,6 +46,24 @@ fn two_peers_hear_each_other_and_a_stranger_nobody() {
 }
 
 #[test]
+fn the_longest_packet_of_a_codec_that_is_passed_on_goes_through_whole() {
+    let engine = engine(1);
+    let quality = Codec::named("L16", 44_100, 1).unwrap();
+    let mut legs = [(); 2].map(|()| {
+        Leg::new(&engine, |stream| {
+            stream.codec = quality;
+            (stream.send_pt, stream.recv_pt) = (11, 11);
+        })
+    });
+    let [a, b] = &mut legs;
+    engine.bridge(&a.port, &b.port);
+    // 20 ms: 882 samples of two bytes.
+    let payload: Vec<u8> = (0..1764_u32).map(|n| (n % 251) as u8).collect();
+    assert_eq!(reaches(a, b, 11, &payload), (11, payload.clone()));
+    assert_eq!(reaches(b, a, 11, &payload), (11, payload));
+}
+
+#[test]
 fn peers_who_name_our_own_ports_for_theirs_make_nothing_go_round() {
     let engine = engine(1);
     let (mut a, mut b) = (Leg::new(&engine, |_| {}), Leg::new(&engine, |_| {}));
