@@ -137,6 +137,10 @@ fn measure(offhook: &Path, folder: &Path, size: &Size, way: &Way) -> Outcome<Mea
     if timelines.len() < size.flow_calls {
         return Err(format!("only {} timelines have actions", timelines.len()).into());
     }
+    if calls.waits.len() != timelines.len() {
+        let both = (calls.waits.len(), timelines.len());
+        return Err(format!("{} calls were answered, and {} have timelines", both.0, both.1).into());
+    }
     // One socket sent the INVITEs and one thread took them: the order is the same on both sides.
     let wire = |(wait, timeline): (&sip::Wait, &Timeline)| {
         let arrived = wait.begun + wait.took;

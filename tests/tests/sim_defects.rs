@@ -386,9 +386,9 @@ async fn a_request_that_comes_in_the_very_moment_of_the_end_is_answered() {
     lab.net.close();
 }
 
-/// RFC 3261 §8.1.1.8 and §12.1.1: PJSIP hangs up at once where the Contact is a SIP URI.
+/// RFC 3261 §8.1.1.8 wants a SIPS URI in return, which nobody listens for where there is no TLS.
 #[tokio::test(start_paused = true)]
-async fn who_asks_by_a_sips_uri_and_who_is_asked_by_one_are_given_one_to_come_back_to() {
+async fn who_asks_by_a_sips_uri_without_tls_is_given_an_address_that_is_there() {
     let lab = Lab::with("").await;
     let secure = lab.phones[1].registration_of("<sips:102@127.1.0.2:5060>");
     assert_eq!(lab.phones[1].request(secure).await.unwrap().status.code(), 200);
@@ -403,10 +403,10 @@ async fn who_asks_by_a_sips_uri_and_who_is_asked_by_one_are_given_one_to_come_ba
     };
     let (ok, mut back) = tokio::join!(lab.phones[0].request(invite), answered);
     let contact = ok.unwrap().headers.text(&HeaderName::Contact).unwrap().into_owned();
-    assert_eq!(contact, "<sips:127.0.0.1:5060>");
+    assert_eq!(contact, "<sip:127.0.0.1:5060>");
     let asked = back.invite.take().unwrap();
     let contact = asked.headers.text(&HeaderName::Contact).unwrap().into_owned();
-    assert!(asked.uri.is_sips() && contact == "<sips:127.0.0.1:5060>", "{contact}");
+    assert!(asked.uri.is_sips() && contact == "<sip:127.0.0.1:5060>", "{contact}");
     // The ACK never comes.
     back.ended().await;
     let left = lab.office.settle().await;

@@ -109,12 +109,14 @@ impl Transaction {
         }
     }
 
-    /// Makes a leg that was called one that calls, with the same two numbers.
-    pub fn set_inbound(&mut self, tag: LegTag) {
+    /// Makes a leg that was called one that calls, with the same two numbers; `rule_of` gives the
+    /// SIP rule of the number that it calls then.
+    pub fn set_inbound(&mut self, tag: LegTag, rule_of: impl FnOnce(&str) -> String) {
         let leg = self.details.participants.iter_mut().find(|p| p.participant_tag == tag);
         if let Some(leg) = leg.filter(|leg| leg.direction != Direction::Inbound) {
             leg.direction = Direction::Inbound;
             std::mem::swap(&mut leg.from, &mut leg.to);
+            self.details.sip_rule_id = Some(rule_of(&leg.to));
         }
     }
 

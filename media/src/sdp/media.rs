@@ -114,8 +114,13 @@ impl Media {
     }
 
     /// Payload types in the order of the `m=` line; formats that are no payload type are left out.
+    /// `+8` and `08` are none: an answer names formats as the offer does (RFC 3264 §6.1).
     pub fn payload_types(&self) -> impl Iterator<Item = u8> {
-        self.formats.iter().filter_map(|format| format.parse().ok()).filter(|pt| *pt < 128)
+        let is_plain = |format: &&String| {
+            format.as_str() == "0" || !format.starts_with(|c: char| !matches!(c, '1'..='9'))
+        };
+        let numbers = self.formats.iter().filter(is_plain).filter_map(|f| f.parse().ok());
+        numbers.filter(|number| *number < 128)
     }
 
     /// What this payload type means: its `a=rtpmap`, else the static table of RFC 3551 §6.

@@ -26,6 +26,12 @@ fn a_payload_type_without_map_has_its_static_meaning() {
 }
 
 #[test]
+fn a_format_that_could_not_be_named_in_an_answer_is_no_payload_type() {
+    let sdp = parse("v=0\r\nm=audio 4000 RTP/AVP +8 08 0 18 128 -1 x 127\r\n");
+    assert_eq!(sdp.media[0].payload_types().collect::<Vec<_>>(), [0, 18, 127]);
+}
+
+#[test]
 fn rtcp_has_its_own_port_and_address_when_said() {
     let rtcp = |text: &str| parse(&format!("v=0\r\nm=audio 1 RTP/AVP 0\r\n{text}")).media[0].rtcp();
     assert_eq!(rtcp("a=rtcp:53020\r\n"), Some(RtcpAddress { port: 53020, ip: None }));

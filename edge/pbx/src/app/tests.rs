@@ -108,10 +108,12 @@ async fn an_application_hears_of_a_click_when_the_phone_is_answered_as_if_it_had
     let mut call = Transaction::new(details);
     // A second time it changes nothing.
     for _ in 0..2 {
-        call.set_inbound(LegTag::A);
+        call.set_inbound(LegTag::A, |to| format!("rule of {to}"));
         let leg = call.participant(LegTag::A).unwrap();
         assert_eq!((leg.from.as_str(), leg.to.as_str()), ("101", "+15551234567"));
         assert_eq!(leg.direction, Direction::Inbound);
+        let rule = call.details().sip_rule_id.as_deref();
+        assert_eq!(rule, Some("rule of +15551234567"));
     }
 }
 

@@ -306,6 +306,11 @@ pub(crate) fn hops_left(request: &Request) -> u32 {
     text.and_then(|t| t.trim().parse().ok()).unwrap_or(70)
 }
 
+/// The SIP rule of a number: of the trigger `ToPhoneNumber`, one for each number, whose value it is.
+pub(super) fn sip_rule(number: &str) -> String {
+    application_id(&format!("rule:{number}"))
+}
+
 /// The call as an application sees it at its beginning. `label`: where it leads (`flow:menu`).
 pub(super) fn details(aws: &Aws, id: String, label: &str, participant: Participant) -> CallDetails {
     CallDetails {
@@ -313,9 +318,8 @@ pub(super) fn details(aws: &Aws, id: String, label: &str, participant: Participa
         transaction_attributes: None,
         aws_account_id: aws.account.clone(),
         aws_region: aws.region.clone(),
-        // Of the trigger `ToPhoneNumber`: one rule for each number, whose value it is.
         sip_rule_id: (participant.direction == Direction::Inbound)
-            .then(|| application_id(&format!("rule:{}", participant.to))),
+            .then(|| sip_rule(&participant.to)),
         sip_media_application_id: application_id(label),
         participants: vec![participant],
         other: Default::default(),

@@ -10,6 +10,7 @@ use offhook_sma::event::{
     ActionData, CALL_CREATE_REQUEST, Direction, EventType, Participant, Status,
 };
 
+use super::begin::sip_rule;
 use super::best::{Outcome, status_for_caller};
 use super::bridge::Begins;
 use super::identity::Source;
@@ -113,7 +114,7 @@ impl Call {
         self.transaction.set_status(LegTag::A, Status::Connected);
         if by_phone {
             // As if the phone had dialled.
-            self.transaction.set_inbound(LegTag::A);
+            self.transaction.set_inbound(LegTag::A, sip_rule);
         }
         self.answered_after_all(now);
         self.record.disposition = "answered".to_owned();

@@ -140,7 +140,8 @@ impl Call {
             Err(error) => return self.action_failed(now, &error),
         };
         let source = action.audio_source.clone();
-        let attempts_left = action.repeat.clamp(1, 100);
+        // AWS's widget demo asks 9,999 times for one key.
+        let attempts_left = action.repeat.clamp(1, 10_000);
         let (playback, ahead) = (0, Vec::new());
         let run = DigitsRun { leg, action, collector, attempts_left, playback, ahead };
         self.load(source, now, Play::Prompt(Box::new(run)));

@@ -226,7 +226,10 @@ impl Office {
             Admission::Answer(response) => {
                 return self.services.sip.respond_once(new.tx, response);
             }
-            Admission::Phone(account) => (Source::Phone(account.number.clone()), Some(account)),
+            Admission::Phone(account) => {
+                self.services.sip.prove(new.tx);
+                (Source::Phone(account.number.clone()), Some(account))
+            }
             Admission::Trunk(name) => (Source::Trunk(name), None),
         };
         if new.request.headers.has(&HeaderName::Replaces) {

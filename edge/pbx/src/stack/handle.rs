@@ -180,6 +180,7 @@ pub(crate) enum Order {
     Send { token: u64, request: Request, target: Target, owner: Owner },
     Cancel { token: u64, owner: u64, extra: Headers },
     SendAck { request: Request, target: Target },
+    Prove { tx: ServerTx },
     Respond { tx: ServerTx, response: Response },
     RespondOnce { tx: ServerTx, response: Response },
     Ping { back: oneshot::Sender<bool> },
@@ -253,6 +254,12 @@ impl SipHandle {
     /// the 2xx comes again.
     pub fn send_ack(&self, request: Request, target: Target) {
         self.order(Order::SendAck { request, target });
+    }
+
+    /// Whoever sent this INVITE has answered a challenge
+    /// ([`TransactionLayer::prove`](offhook_sip::transaction::TransactionLayer::prove)).
+    pub fn prove(&self, tx: ServerTx) {
+        self.order(Order::Prove { tx });
     }
 
     /// Answers a request, provisionally or finally. A 2xx to INVITE is sent again by calling this

@@ -310,6 +310,7 @@ impl Stack {
             }
             Order::Cancel { token, owner, extra } => self.cancel(token, owner, extra),
             Order::SendAck { request, target } => self.send_ack(request, target),
+            Order::Prove { tx } => self.layer.prove(tx),
             Order::Respond { tx, response } => self.respond(tx, response),
             Order::RespondOnce { tx, response } => self.layer.respond_once(tx, response),
             Order::Ping { back } => {

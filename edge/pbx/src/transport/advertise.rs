@@ -131,8 +131,10 @@ impl Addresses {
         }
     }
 
-    /// A Contact URI for a flow, a SIPS URI when it is to be one.
+    /// A Contact URI for a flow, a SIPS URI when it is to be one and the flow is secure: elsewhere
+    /// nobody would be reached at it.
     pub fn contact_uri(&self, flow: &Flow, user: Option<&str>, sips: bool) -> SipUri {
+        let sips = sips && matches!(flow.transport, Transport::Tls | Transport::Wss);
         let mut params = Params::default();
         // RFC 3261 §26.2.2: "transport=tls" is deprecated, and a SIPS URI says it already.
         let said = sips && flow.transport == Transport::Tls;

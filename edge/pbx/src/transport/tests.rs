@@ -348,3 +348,17 @@ fn peers_beyond_the_nat_are_told_the_external_address() {
     assert_eq!(media.bind, "10.1.0.2".parse::<IpAddr>().unwrap());
     assert_eq!(Some(media.advertised), own);
 }
+
+#[test]
+fn a_sips_uri_is_told_where_tls_is_and_nowhere_else() {
+    let addresses = Addresses::new(Vec::new(), Vec::new(), Vec::new());
+    let told = |transport, sips| {
+        let (local, remote) = ("10.0.0.2:5061".parse().unwrap(), "10.0.0.9:5061".parse().unwrap());
+        let flow = Flow { transport, local, remote, connection: None };
+        addresses.contact_uri(&flow, None, sips).to_string()
+    };
+    assert_eq!(told(Transport::Tls, true), "sips:10.0.0.2:5061");
+    assert_eq!(told(Transport::Tls, false), "sip:10.0.0.2:5061;transport=tls");
+    assert_eq!(told(Transport::Udp, true), "sip:10.0.0.2:5061");
+    assert_eq!(told(Transport::Tcp, true), "sip:10.0.0.2:5061;transport=tcp");
+}

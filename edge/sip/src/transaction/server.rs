@@ -21,6 +21,8 @@ pub(super) struct Server {
     pub(super) kept: Bytes,
     /// The To tag of our responses to an INVITE, for the answer to its CANCEL and for an ACK.
     pub(super) to_tag: Option<Box<str>>,
+    /// See [`super::TransactionLayer::prove`].
+    pub(super) proven: bool,
 }
 
 #[derive(Clone, Copy, Debug)]

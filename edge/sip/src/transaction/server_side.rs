@@ -193,9 +193,19 @@ impl TransactionLayer {
             Method::Cancel => Bytes::new(),
             _ => Response::to_request(request, StatusCode::TRYING, None).to_bytes(),
         };
-        let server = Server { key, merge, flow, machine, timers, kept, to_tag: None };
+        let server =
+            Server { key, merge, flow, machine, timers, kept, to_tag: None, proven: false };
         self.servers.insert(tx, server);
         tx
+    }
+
+    /// Whoever sent this INVITE has answered a challenge, so it was there: its ACK is taken with
+    /// whatever To tag it has. For others our tag is what shows that they saw the 2xx, and nobody
+    /// else's address stands in their packets.
+    pub fn prove(&mut self, tx: ServerTx) {
+        if let Some(server) = self.servers.get_mut(&tx) {
+            server.proven = true;
+        }
     }
 
     /// Feeds `input` to a transaction, and after it whatever timers are due.
@@ -221,7 +231,7 @@ impl TransactionLayer {
                 match *action {
                     Action::Deliver => {
                         if let Some(InHand::Ack(mut request, flow)) = in_hand.take() {
-                            if let Some(tag) = &server.to_tag {
+                            if let Some(tag) = server.to_tag.as_ref().filter(|_| server.proven) {
                                 acknowledge(&mut request, tag);
                             }
                             events.push_back(Event::Ack { request, flow });

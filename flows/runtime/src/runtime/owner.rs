@@ -25,7 +25,8 @@ use crate::store::{ExecutionStatus, Saved, StoreError};
 
 /// Executions that are looked at before others have their turn.
 const TURN: usize = 64;
-/// For so long nothing is written down after a command. A call's thread may have been woken by what
+/// For so long, or until the next tick of tokio's clock, nothing is written down after a command,
+/// unless somebody waits for that. A call's thread may have been woken by what
 /// its workflow says: where both have one core, it would wait there until this one sleeps.
 const MAKES_WAY: Duration = Duration::from_millis(1);
 
@@ -98,7 +99,7 @@ impl Owner {
             self.to_keep.let_pass();
             let clock = self.options.clock;
             let keeps = !self.to_keep.is_empty();
-            makes_way = makes_way.filter(|_| keeps);
+            makes_way = makes_way.filter(|_| keeps && !self.to_keep.is_awaited());
             let wait = async {
                 match makes_way {
                     Some(until) if !overdue => tokio::time::sleep_until(until).await,

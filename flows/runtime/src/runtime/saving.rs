@@ -33,6 +33,8 @@ pub(super) struct ToKeep {
     passed: u32,
     /// All that are in the row now are kept ahead of what is asked.
     flush: bool,
+    /// Somebody waits for one of them.
+    awaited: bool,
 }
 
 impl ToKeep {
@@ -47,6 +49,11 @@ impl ToKeep {
 
     pub(super) fn is_empty(&self) -> bool {
         self.row.is_empty()
+    }
+
+    /// Whether somebody waits until one of them is kept.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.awaited
     }
 
     /// Something else was done first.
@@ -74,6 +81,7 @@ impl Owner {
             // Somebody waits for it, or it never stands still.
             self.to_keep.flush |= !live.acks.is_empty() || live.moved >= MOST_MOVED;
         }
+        self.to_keep.awaited |= !live.acks.is_empty();
         live.place = Some(self.to_keep.push(key));
     }
 
@@ -90,7 +98,7 @@ impl Owner {
                 return true;
             }
         }
-        self.to_keep.flush = false;
+        (self.to_keep.flush, self.to_keep.awaited) = (false, false);
         false
     }
 
