@@ -148,7 +148,7 @@ fn a_web_server_that_answers_anything_but_a_reply_costs_its_own_call_only() {
         (web.url() + "/gone", "410 Gone: gone"),
         (web.url() + "/away", "redirects are not followed"),
         (web.url() + "/huge", "larger than 262144 bytes"),
-        (web.url() + "/no-reply", "The schema version in the invocation request"),
+        (web.url() + "/no-reply", "The response is a list and not an object."),
         (web.url() + "/dances", "Unsupported action name specified"),
         (web.url() + "/many", "Too many actions specified in a response."),
     ];
