@@ -4,7 +4,7 @@
 
 use super::super::host::{Result, at, memory, mismatch};
 use super::super::limits::{MOST_PARTS, MOST_TIMESTAMP};
-use super::coded;
+use super::{coded, instant};
 use jsonata_core::value::JValue;
 use regex_lite::Regex;
 use std::collections::BTreeMap;
@@ -115,6 +115,7 @@ fn pattern(part: char, presentation: &str) -> Option<String> {
 
 /// `(context, text, picture)` at `now`: milliseconds since 1970. Parts left of those that are given
 /// are those of `now`; parts right of them are the least; with one missing between it is D3136.
+/// Without a picture it is a timestamp.
 pub(super) fn to_millis(now: i64, given: &[JValue]) -> Result {
     let text = match at(given, 1) {
         JValue::Undefined => return Ok(JValue::Undefined),
@@ -122,6 +123,9 @@ pub(super) fn to_millis(now: i64, given: &[JValue]) -> Result {
         _ => return Err(mismatch(1, "toMillis")),
     };
     let picture = at(given, 2);
+    if picture.is_undefined() {
+        return instant::to_millis(&at(given, 1));
+    }
     let Some(picture) = picture.as_str().and_then(Picture::read) else {
         return Err(mismatch(2, "toMillis"));
     };
