@@ -31,7 +31,12 @@ impl Visitor<'_> for Number {
     }
 
     fn visit_str<E: de::Error>(self, v: &str) -> Result<u64, E> {
-        v.trim().parse().map_err(|_| E::invalid_value(de::Unexpected::Str(v), &self))
+        let text = v.trim();
+        if let Ok(number) = text.parse() {
+            return Ok(number);
+        }
+        let number = text.parse().ok().and_then(|number| self.visit_f64::<E>(number).ok());
+        number.ok_or_else(|| E::invalid_value(de::Unexpected::Str(v), &Self))
     }
 }
 

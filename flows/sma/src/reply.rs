@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::action::kinds::settle;
+use crate::action::kinds::{as_object, settle};
 use crate::action::{Action, KNOWN_ACTIONS};
 use crate::rules::{InvalidReply, Rules};
 
@@ -65,6 +65,9 @@ impl Reply {
             return Err(ReplyError::Blank);
         }
         has_version(&mut value)?;
+        if let Some(attributes) = value.get_mut("TransactionAttributes") {
+            as_object(attributes);
+        }
         if let Some(Value::Array(actions)) = value.get_mut("Actions") {
             if actions.len() > MAX_ACTIONS {
                 return Err(ReplyError::TooManyActions);
@@ -155,12 +158,10 @@ fn complete(action: &mut Value, number: usize) -> Result<(), ReplyError> {
             parameters.values_mut().for_each(drop_nulls);
             settle(parameters);
         }
-        // PHP writes an empty object like this.
-        Some(Value::Array(list)) if !list.is_empty() => {}
-        Some(Value::Array(_) | Value::Null) | None => {
+        Some(Value::Null) | None => {
             members.insert("Parameters".to_owned(), Value::Object(Map::new()));
         }
-        Some(_) => {}
+        Some(other) => as_object(other),
     }
     Ok(())
 }

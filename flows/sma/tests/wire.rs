@@ -192,6 +192,59 @@ fn an_action_without_parameters_is_one_whose_parameters_are_not_given() {
 }
 
 #[test]
+fn an_empty_object_may_be_written_as_an_empty_list() {
+    let reply = |attributes: serde_json::Value, headers: serde_json::Value| {
+        let endpoint = json!({"BridgeEndpointType": "PSTN", "Uri": "+15550101"});
+        Reply::read(
+            json!({"SchemaVersion": "1.0", "TransactionAttributes": attributes, "Actions": [
+            {"Type": "CallAndBridge", "Parameters": {"SipHeaders": headers, "Endpoints": [endpoint]}}]}),
+        )
+    };
+    assert_eq!(reply(json!([]), json!([])).unwrap(), reply(json!({}), json!({})).unwrap());
+    assert_eq!(
+        reply(json!([]), json!({})).unwrap().transaction_attributes,
+        Some(Default::default())
+    );
+    assert!(reply(json!(["a"]), json!({})).is_err());
+    let actions = reply(json!({}), json!(["X-A"])).unwrap().actions.unwrap();
+    assert!(matches!(actions[0], Action::Malformed(_)), "{actions:?}");
+}
+
+#[test]
+fn what_is_behind_the_point_of_a_number_does_not_count_in_a_text_either() {
+    let read = |duration: serde_json::Value| {
+        let pause = json!({"Type": "Pause", "Parameters": {"DurationInMilliseconds": duration}});
+        let reply = Reply::read(json!({"SchemaVersion": "1.0", "Actions": [pause]})).unwrap();
+        match reply.actions.unwrap().remove(0) {
+            Action::Pause(pause) => Some(pause.duration_in_milliseconds),
+            _ => None,
+        }
+    };
+    for (text, number) in [("2500.5", 2500.5), (" 5.0 ", 5.0), ("-0.5", -0.5), ("1e99", 1e99)] {
+        assert_eq!(read(json!(text)), read(json!(number)), "{text}");
+    }
+    assert_eq!(read(json!("2500.5")), Some(2500));
+    for text in ["soon", "2500,5", "NaN", "inf", "-1", "1.2.3"] {
+        assert_eq!(read(json!(text)), None, "{text}");
+    }
+}
+
+#[test]
+fn a_mailbox_a_prompt_and_a_file_may_be_numbers() {
+    let read = |mailbox, name, path| {
+        let reply = json!({"SchemaVersion": "1.0", "Actions": [
+            {"Type": "RecordAudio", "Parameters": {"RecordingDestination":
+                {"Type": "Mailbox", "Mailbox": mailbox}}},
+            {"Type": "PlayAudio", "Parameters": {"AudioSource": {"Type": "Builtin", "Name": name}}},
+            {"Type": "PlayAudio", "Parameters": {"AudioSource": {"Type": "File", "Path": path}}}]});
+        Reply::read(reply).unwrap().actions.unwrap()
+    };
+    let actions = read(json!(204), json!(7), json!(12));
+    assert!(matches!(actions[0], Action::RecordAudio(_)), "{actions:?}");
+    assert_eq!(actions, read(json!("204"), json!("7"), json!("12")));
+}
+
+#[test]
 fn an_expression_for_digits_may_look_around_and_back() {
     let now = Instant::now();
     for (regex, digits, fits) in [

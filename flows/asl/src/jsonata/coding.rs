@@ -1,5 +1,5 @@
-//! `$encodeUrl`, `$encodeUrlComponent`, `$decodeUrl`, `$decodeUrlComponent` and `$base64decode`: as the reference
-//! implementation (JSONata 2.0.6) has them, or AWS where it differs.
+//! `$encodeUrl`, `$encodeUrlComponent`, `$decodeUrl`, `$decodeUrlComponent` and `$base64decode`: as the
+//! reference implementation (JSONata 2.0.6) has them, or AWS where it differs.
 
 use super::host::{Result, error, mismatch};
 use super::own::OfOne;

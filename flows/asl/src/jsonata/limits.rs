@@ -23,6 +23,10 @@ pub(super) const MOST_SPLIT: usize = 1024 * 1024;
 pub(super) const MOST_MATCHED: usize = 256 * 1024;
 /// The widest a component of a date picture may be.
 pub(super) const MOST_WIDTH: usize = 100;
+/// Bytes of a time that is read by a picture, and of the picture.
+pub(super) const MOST_TIMESTAMP: usize = 1000;
+/// Parts of such a picture.
+pub(super) const MOST_PARTS: usize = 32;
 /// Bytes of a number's picture: each separator in it is compared with all the digits.
 pub(super) const MOST_PICTURE: usize = 4096;
 /// The largest number that is written in Roman numerals, whose thousands are as many letters.

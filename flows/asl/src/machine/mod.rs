@@ -25,9 +25,8 @@ mod tests;
 pub use fields::nearest;
 pub use problem::{Code, Problem, Severity};
 pub use resource::{Pattern, Resource};
-pub use source::Positions;
-
-pub(crate) use source::escape;
+pub use source::{Positions, escape};
+pub use substitutions::placeholder;
 
 use load::Age;
 use model::{Flow, FlowId, Kind, State, StateId};

@@ -40,7 +40,8 @@ impl Positions {
 }
 
 /// `token` as a part of a JSON pointer (RFC 6901 section 3).
-pub(crate) fn escape(token: &str) -> String {
+#[must_use]
+pub fn escape(token: &str) -> String {
     token.replace('~', "~0").replace('/', "~1")
 }
 

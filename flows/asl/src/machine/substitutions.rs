@@ -5,14 +5,37 @@ use super::problem::{Code, Severity};
 use super::reader::Report;
 use super::source::escape;
 use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Adds to the report that such a text has not been filled in: what to do to a mistake at its place,
 /// a warning where there is none.
 pub(super) fn tell(document: &Map<String, Value>, report: &mut Report) {
+    let placeholders = placeholders(document);
+    if placeholders.is_empty() {
+        return;
+    }
+    let fill_in =
+        |name: &str| Some(format!("write what `{name}` is filled in with when it is deployed"));
+    let mut told = BTreeSet::new();
+    for problem in report.problems.iter_mut().filter(|one| one.severity == Severity::Error) {
+        if let Some((at, name)) = placeholders.get_key_value(&problem.path) {
+            problem.suggestion = fill_in(name);
+            told.insert(at);
+        }
+    }
+    for (at, name) in placeholders.iter().filter(|(at, _)| !told.contains(at)) {
+        let message = format!("`{name}` is not filled in, and stands as it is.");
+        report.warn_with(at, Code::Suspicious, message, fill_in(name));
+    }
+}
+
+/// The first placeholder of each text that has one, by the text's place.
+fn placeholders(document: &Map<String, Value>) -> BTreeMap<String, &str> {
+    let mut found = BTreeMap::new();
     let mut todo: Vec<(String, &Value)> = members("", document).collect();
     while let Some((at, value)) = todo.pop() {
         match value {
-            Value::String(text) => one(&at, text, report),
+            Value::String(text) => found.extend(placeholder(text).map(|name| (at, name))),
             Value::Array(items) => {
                 let items = items.iter().enumerate();
                 todo.extend(items.map(|(index, item)| (format!("{at}/{index}"), item)));
@@ -21,6 +44,7 @@ pub(super) fn tell(document: &Map<String, Value>, report: &mut Report) {
             _ => {}
         }
     }
+    found
 }
 
 fn members<'a>(
@@ -31,24 +55,9 @@ fn members<'a>(
     others.map(move |(name, value)| (format!("{at}/{}", escape(name)), value))
 }
 
-fn one(at: &str, text: &str, report: &mut Report) {
-    let Some(placeholder) = placeholder(text) else { return };
-    let suggestion = format!("write what `{placeholder}` is filled in with when it is deployed");
-    let mut is_told = false;
-    for problem in &mut report.problems {
-        if problem.path == at && problem.severity == Severity::Error {
-            problem.suggestion = Some(suggestion.clone());
-            is_told = true;
-        }
-    }
-    if !is_told {
-        let message = format!("`{placeholder}` is not filled in, and stands as it is.");
-        report.warn_with(at, Code::Suspicious, message, Some(suggestion));
-    }
-}
-
 /// The first `${Name}`, `${Name.Attribute}` or `${AWS::Region}` of a text that is no expression.
-fn placeholder(text: &str) -> Option<&str> {
+#[must_use]
+pub fn placeholder(text: &str) -> Option<&str> {
     if text.trim_start().starts_with("{%") {
         return None;
     }

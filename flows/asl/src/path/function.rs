@@ -1,6 +1,7 @@
 //! Functions at the end of a path, `$.items.length()`: Jayway's, on the value found.
 
-use super::select;
+use super::Miss;
+use super::select::{self, weigh};
 use super::step::Step;
 use serde_json::{Number, Value};
 
@@ -13,17 +14,28 @@ pub(super) enum Argument {
 }
 
 impl Argument {
-    /// The items of an array that is found, else the value; nothing where there is none.
-    fn values(&self, root: &Value) -> Vec<Value> {
+    /// The items of an array that is found, else the value. `left` is the weight that all arguments
+    /// of a path may still have. A definite path that finds nothing is a miss, as it is in Jayway
+    /// (`EvaluationContextImpl.getValue`).
+    fn values(&self, root: &Value, left: &mut usize) -> Result<Vec<Value>, Miss> {
         match self {
-            Self::Constant(value) => vec![value.clone()],
-            Self::Path(steps) => match select::select(root, steps) {
-                Ok(Value::Array(items)) => items,
-                Ok(one) => vec![one],
-                Err(_) => Vec::new(),
+            Self::Constant(value) if weigh(value, left) => Ok(vec![value.clone()]),
+            Self::Constant(_) => Err(Miss::TooMuch),
+            Self::Path(steps) => match select::within(root, steps, left)? {
+                Value::Array(items) => Ok(items),
+                one => Ok(vec![one]),
             },
         }
     }
+}
+
+/// What all `arguments` give.
+fn given(arguments: &[Argument], root: &Value, left: &mut usize) -> Result<Vec<Value>, Miss> {
+    let mut all = Vec::new();
+    for argument in arguments {
+        all.extend(argument.values(root, left)?);
+    }
+    Ok(all)
 }
 
 /// A function and its arguments.
@@ -82,24 +94,30 @@ impl Function {
         }
     }
 
-    /// Its value on what the path before it found; null where it does not fit the value.
-    pub(super) fn apply(&self, found: Value, root: &Value) -> Value {
-        let numbers = |more: &[Argument]| numbers(&found, more, root);
-        match self {
+    /// Its value on what the path before it found; null where it does not fit the value. What its
+    /// arguments give is taken off `left`, the weight that may still be copied.
+    pub(super) fn apply(
+        &self,
+        found: Value,
+        root: &Value,
+        left: &mut usize,
+    ) -> Result<Value, Miss> {
+        let mut numbers = |more: &[Argument]| numbers(&found, more, root, left);
+        Ok(match self {
             Self::Length => match &found {
                 Value::Array(items) => items.len().into(),
                 Value::Object(members) => members.len().into(),
                 _ => Value::Null,
             },
             Self::Min(more) => {
-                numbers(more).into_iter().reduce(f64::min).map_or(Value::Null, number)
+                numbers(more)?.into_iter().reduce(f64::min).map_or(Value::Null, number)
             }
             Self::Max(more) => {
-                numbers(more).into_iter().reduce(f64::max).map_or(Value::Null, number)
+                numbers(more)?.into_iter().reduce(f64::max).map_or(Value::Null, number)
             }
-            Self::Sum(more) => number(numbers(more).iter().sum()),
-            Self::Avg(more) => average(&numbers(more)).map_or(Value::Null, number),
-            Self::StdDev(more) => deviation(&numbers(more)).map_or(Value::Null, number),
+            Self::Sum(more) => number(numbers(more)?.iter().sum()),
+            Self::Avg(more) => average(&numbers(more)?).map_or(Value::Null, number),
+            Self::StdDev(more) => deviation(&numbers(more)?).map_or(Value::Null, number),
             Self::Keys => match found {
                 Value::Object(members) => {
                     Value::Array(members.into_iter().map(|(key, _)| Value::String(key)).collect())
@@ -110,18 +128,21 @@ impl Function {
             Self::Last => at(found, -1),
             Self::Index(index) => at(found, *index),
             Self::Concat(more) => {
-                let given = more.iter().flat_map(|argument| argument.values(root));
+                let given = given(more, root, left)?;
                 let own = found.as_array().into_iter().flatten().filter(|item| item.is_string());
-                own.cloned().chain(given).map(|value| text(&value)).collect::<String>().into()
+                own.chain(&given).map(text).collect::<String>().into()
             }
-            Self::Append(more) => match found {
-                Value::Array(mut items) => {
-                    items.extend(more.iter().flat_map(|argument| argument.values(root)));
-                    Value::Array(items)
+            Self::Append(more) => {
+                let given = given(more, root, left)?;
+                match found {
+                    Value::Array(mut items) => {
+                        items.extend(given);
+                        Value::Array(items)
+                    }
+                    other => other,
                 }
-                other => other,
-            },
-        }
+            }
+        })
     }
 }
 
@@ -142,14 +163,18 @@ fn text(value: &Value) -> String {
     }
 }
 
-fn numbers(found: &Value, more: &[Argument], root: &Value) -> Vec<f64> {
+fn numbers(
+    found: &Value,
+    more: &[Argument],
+    root: &Value,
+    left: &mut usize,
+) -> Result<Vec<f64>, Miss> {
     let mut numbers: Vec<f64> = match found {
         Value::Array(items) => items.iter().filter_map(Value::as_f64).collect(),
         one => one.as_f64().into_iter().collect(),
     };
-    let given = more.iter().flat_map(|argument| argument.values(root));
-    numbers.extend(given.filter_map(|value| value.as_f64()));
-    numbers
+    numbers.extend(given(more, root, left)?.iter().filter_map(Value::as_f64));
+    Ok(numbers)
 }
 
 fn average(numbers: &[f64]) -> Option<f64> {

@@ -12,7 +12,13 @@ const MOST_WEIGHT: usize = 4 * 1024 * 1024;
 /// What `steps` find in `root`: a bare value if they are definite, else an array, which is empty
 /// as well when the way to it is not there (recorded on AWS: `$.missing[1:].x` is `[]`).
 pub(super) fn select(root: &Value, steps: &[Step]) -> Result<Value, Miss> {
-    match find(root, steps) {
+    let mut left = MOST_WEIGHT;
+    within(root, steps, &mut left)
+}
+
+/// The same, taking the weight of what is found off `left`: the paths within a path share it.
+pub(super) fn within(root: &Value, steps: &[Step], left: &mut usize) -> Result<Value, Miss> {
+    match find(root, steps, left) {
         Err(Miss::NotFound) if !is_definite(steps) => Ok(Value::Array(Vec::new())),
         found => found,
     }
@@ -28,7 +34,7 @@ pub(super) fn ends_past_an_array(root: &Value, steps: &[Step]) -> bool {
     }
 }
 
-fn find(root: &Value, steps: &[Step]) -> Result<Value, Miss> {
+fn find(root: &Value, steps: &[Step], left: &mut usize) -> Result<Value, Miss> {
     let (steps, function) = match steps.split_last() {
         Some((Step::Function(function), before)) => (before, Some(function)),
         _ => (steps, None),
@@ -36,22 +42,24 @@ fn find(root: &Value, steps: &[Step]) -> Result<Value, Miss> {
     let found = match steps.split_last() {
         Some((Step::Names(names), before)) => {
             let nodes = follow(root, before)?;
-            let merged = nodes.iter().filter_map(|node| members(node, names));
-            gather(merged.collect(), is_definite(before))?
+            let mut merged = Vec::new();
+            for node in nodes {
+                merged.extend(members(node, names, left)?);
+            }
+            gather(merged, is_definite(before))?
         }
         _ => {
             let nodes = follow(root, steps)?;
-            let mut left = MOST_WEIGHT;
-            if !nodes.iter().all(|node| weigh(node, &mut left)) {
+            if !nodes.iter().all(|node| weigh(node, left)) {
                 return Err(Miss::TooMuch);
             }
             gather(nodes.into_iter().cloned().collect(), is_definite(steps))?
         }
     };
-    Ok(match function {
-        Some(function) => function.apply(found, root),
-        None => found,
-    })
+    match function {
+        Some(function) => function.apply(found, root, left),
+        None => Ok(found),
+    }
 }
 
 fn gather(mut found: Vec<Value>, definite: bool) -> Result<Value, Miss> {
@@ -59,15 +67,18 @@ fn gather(mut found: Vec<Value>, definite: bool) -> Result<Value, Miss> {
 }
 
 /// An object of those of its members that are there.
-fn members(node: &Value, names: &[String]) -> Option<Value> {
-    let object = node.as_object()?;
+fn members(node: &Value, names: &[String], left: &mut usize) -> Result<Option<Value>, Miss> {
+    let Some(object) = node.as_object() else { return Ok(None) };
     let mut merged = Map::new();
     for name in names {
         if let Some(value) = object.get(name) {
+            if !weigh(value, left) {
+                return Err(Miss::TooMuch);
+            }
             merged.insert(name.clone(), value.clone());
         }
     }
-    Some(Value::Object(merged))
+    Ok(Some(Value::Object(merged)))
 }
 
 /// Takes the weight of `value` off `left`; false when it is more than that.

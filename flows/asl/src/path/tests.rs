@@ -124,7 +124,7 @@ fn functions_end_a_path() {
         ("$.book[0].tags.index(-2)", json!("one")),
         ("$.book[0].tags.append('three')", json!(["one", "two", "three"])),
         ("$.concat($.book[0].title, ' ', $.bicycle.color)", json!("A red")),
-        ("$.concat($.book[*].title, $.missing, 1)", json!("ABCD1")),
+        ("$.concat($.book[*].title, $.missing[*], 1)", json!("ABCD1")),
         ("$.sum($.book[*].price, 0.07)", json!(53.99)),
         ("$.max($.bicycle.price, $.book[0].price)", json!(19.95)),
         ("$.book[0].tags.append($.book[1].title)", json!(["one", "two", "B"])),
@@ -132,6 +132,35 @@ fn functions_end_a_path() {
     ] {
         assert_eq!(found(path, &store()), expected, "{path}");
     }
+}
+
+#[test]
+fn an_argument_that_leads_to_nothing_fails_as_its_path_would() {
+    for path in ["$.concat($.book[*].title, $.missing, 1)", "$.sum($.book[9].price)"] {
+        let failure = evaluate(path, &store()).unwrap_err();
+        assert!(failure.cause.contains("could not be found in the input"), "{path}: {failure}");
+    }
+}
+
+#[test]
+fn arguments_that_multiply_a_payload_fail_instead_of_filling_the_memory() {
+    let input = json!({"a": [], "text": "x".repeat(200_000)});
+    let many = |argument: &str| vec![argument; 10_000].join(",");
+    let merged = format!("$.a.append({})", many("$['a','text']"));
+    let nested = format!("$.a.append({})", many("$.a.append($.text,$.text)"));
+    for path in [
+        format!("$.a.append({})", many("$")),
+        format!("$.concat({})", many("$.text")),
+        format!("$.sum({})", many("$")),
+        merged,
+        nested,
+    ] {
+        let failure = evaluate(&path, &input).expect_err(&path[..40]);
+        assert_eq!(failure.error, "States.Runtime");
+        assert!(failure.cause.ends_with("matches more than can be held"), "{}", &path[..40]);
+    }
+    let few = evaluate("$.a.append($.text,$.text,$.text)", &input).unwrap();
+    assert_eq!(few.as_array().map(Vec::len), Some(3));
 }
 
 #[test]

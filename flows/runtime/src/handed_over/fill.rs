@@ -3,15 +3,15 @@
 use offhook_sma::action::parameters;
 use serde_json::{Map, Value, json};
 
-use super::is_expression;
+use super::is_open_text;
 
-/// The same without expressions and paths. Nothing: too much hangs on one.
+/// The same without expressions, paths and what a deployment fills in. Nothing: too much hangs on one.
 pub(super) fn filled(given: &Map<String, Value>) -> Option<Map<String, Value>> {
     let mut all = Map::new();
     for (key, value) in given {
         let (name, open) = match key.strip_suffix(".$") {
             Some(name) => (name, true),
-            None => (key.as_str(), is_open(name_is_nested(key), value)),
+            None => (key.as_str(), is_open(has_known_members(key), value)),
         };
         let value = if open { sample(name)? } else { Some(within(name, value)?) };
         all.extend(value.map(|value| (name.to_owned(), value)));
@@ -19,17 +19,18 @@ pub(super) fn filled(given: &Map<String, Value>) -> Option<Map<String, Value>> {
     Some(all)
 }
 
-fn name_is_nested(name: &str) -> bool {
-    !parameters(name).is_empty() || name == "SipHeaders"
+/// Whether the members of a parameter of this name are known one by one.
+fn has_known_members(parameter: &str) -> bool {
+    !parameters(parameter).is_empty() || parameter == "SipHeaders"
 }
 
-/// Whether it holds an expression; of an object whose members are known one by one, only whether it
-/// is one.
-fn is_open(nested: bool, value: &Value) -> bool {
+/// Whether it holds something that is not known yet; of an object whose members are known one by one,
+/// only whether it is that itself.
+fn is_open(known_members: bool, value: &Value) -> bool {
     match value {
-        Value::String(text) => is_expression(text),
-        Value::Array(list) => list.iter().any(|item| is_open(nested, item)),
-        Value::Object(members) if !nested => {
+        Value::String(text) => is_open_text(text),
+        Value::Array(list) => list.iter().any(|item| is_open(known_members, item)),
+        Value::Object(members) if !known_members => {
             members.iter().any(|(key, value)| key.ends_with(".$") || is_open(false, value))
         }
         _ => false,
@@ -46,8 +47,8 @@ fn within(name: &str, value: &Value) -> Option<Value> {
             };
             Some(headers.iter().map(plain).collect())
         }
-        Value::Object(members) if name_is_nested(name) => filled(members).map(Value::Object),
-        Value::Array(list) if name_is_nested(name) => list
+        Value::Object(members) if has_known_members(name) => filled(members).map(Value::Object),
+        Value::Array(list) if has_known_members(name) => list
             .iter()
             .map(|item| match item {
                 Value::Object(members) => filled(members).map(Value::Object),
@@ -63,7 +64,8 @@ fn within(name: &str, value: &Value) -> Option<Value> {
 #[allow(clippy::option_option)]
 fn sample(name: &str) -> Option<Option<Value>> {
     let value = match name {
-        "Type" | "BridgeEndpointType" => return None,
+        // An endpoint has an ARN or a number, and which of them its type says.
+        "Type" | "BridgeEndpointType" | "Arn" => return None,
         "Text" => json!("text"),
         "Digits" | "InputDigitsRegex" | "Extension" | "Mailbox" => json!("1"),
         "Endpoints" => json!([{"BridgeEndpointType": "PSTN", "Uri": "+12065550100"}]),
@@ -79,7 +81,7 @@ fn sample(name: &str) -> Option<Option<Value>> {
         "Enable" => json!(true),
         "Operation" => json!("Mute"),
         "AttendeeList" => json!(["attendee"]),
-        "BotAliasArn" | "Arn" => json!("arn:aws"),
+        "BotAliasArn" => json!("arn:aws"),
         "Uri" => json!("+12065550100"),
         "JoinToken" | "MeetingId" | "Conference" | "BucketName" | "Key" | "Location" | "Name"
         | "Path" => json!("name"),

@@ -2,13 +2,13 @@
 //! written out is checked before a caller hears what is wrong with it.
 //!
 //! > Only what stands there is judged. What an expression or a path will put in its place
-//! > (`"Text.$"`, `"{% … %}"`) is taken to be right, and where too much hangs on it nothing is said.
+//! > (`"Text.$"`, `"{% … %}"`, `"${Number}"`) is taken to be right, and where too much hangs on it nothing is said.
 //!
 //! All of it are warnings: a message may be for something else than a call.
 
 mod fill;
 
-use offhook_asl::machine::{Code, Positions, Problem, Severity, nearest};
+use offhook_asl::machine::{Code, Positions, Problem, Severity, escape, nearest, placeholder};
 use offhook_sma::Reply;
 use offhook_sma::action::{KNOWN_ACTIONS, parameters};
 use offhook_sma::reply::MAX_ACTIONS;
@@ -78,7 +78,7 @@ impl Check {
 
     fn version(&mut self, body: &Value, at: &str) {
         let good = match body.get("SchemaVersion") {
-            Some(Value::String(text)) => text == offhook_sma::SCHEMA_VERSION || is_expression(text),
+            Some(Value::String(text)) => text == offhook_sma::SCHEMA_VERSION || is_open_text(text),
             Some(_) => false,
             None => body.get("SchemaVersion.$").is_some(),
         };
@@ -92,11 +92,11 @@ impl Check {
     fn action(&mut self, action: &Value, at: &str) {
         let members = match action {
             Value::Object(members) => members,
-            Value::String(text) if is_expression(text) => return,
+            Value::String(text) if is_open_text(text) => return,
             _ => return self.warn(at, "this is no action: the call ends".to_owned(), None),
         };
         let kind = match members.get("Type") {
-            Some(Value::String(text)) if is_expression(text) => return,
+            Some(Value::String(text)) if is_open_text(text) => return,
             Some(Value::String(kind)) => kind.as_str(),
             None if members.contains_key("Type.$") => return,
             _ => {
@@ -113,7 +113,7 @@ impl Check {
         let empty = Map::new();
         let given = match members.get("Parameters") {
             Some(Value::Object(given)) => given,
-            Some(Value::String(text)) if is_expression(text) => return,
+            Some(Value::String(text)) if is_open_text(text) => return,
             None if members.contains_key("Parameters.$") => return,
             _ => &empty,
         };
@@ -204,13 +204,13 @@ fn is_expression(text: &str) -> bool {
     text.starts_with("{%") && text.ends_with("%}")
 }
 
-fn did_you_mean(word: &str, known: &[&str]) -> Option<String> {
-    nearest(word, known.iter().copied()).map(|near| format!("did you mean '{near}'?"))
+/// What is put in its place by JSONata, or by a deployment: that the text is told of elsewhere.
+fn is_open_text(text: &str) -> bool {
+    is_expression(text) || placeholder(text).is_some()
 }
 
-/// A member's name in a JSON pointer (RFC 6901 §3).
-fn escape(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
+fn did_you_mean(word: &str, known: &[&str]) -> Option<String> {
+    nearest(word, known.iter().copied()).map(|near| format!("did you mean '{near}'?"))
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub(super) fn kind(key: &str) -> Kind {
         "InputDigitsRegex" | "CallerIdNumber" | "Text" | "Digits" | "JoinToken" | "MeetingId"
         | "Operation" | "BotAliasArn" | "LocaleId" | "Engine" | "LanguageCode" | "TextType"
         | "VoiceId" | "Conference" | "Extension" | "Uri" | "BucketName" | "Key" | "Prefix"
-        | "Location" => Kind::Text,
+        | "Location" | "Mailbox" | "Name" | "Path" => Kind::Text,
         "PlaybackTerminators" | "TerminatorDigits" | "RecordingTerminators" | "AttendeeList" => {
             Kind::Texts
         }
@@ -71,6 +71,7 @@ pub(crate) fn settle(parameters: &mut Map<String, Value>) {
                 as_text(value);
                 *value = Value::Array(vec![value.take()]);
             }
+            (Kind::Headers, Value::Array(_)) => as_object(value),
             (Kind::Headers, Value::Object(headers)) => headers.values_mut().for_each(as_text),
             (Kind::Nested, Value::Object(inner)) => settle(inner),
             (Kind::Nested, Value::Array(list)) => {
@@ -88,6 +89,13 @@ fn is_given(kind: Kind, value: &Value) -> bool {
             !(matches!(kind, Kind::Name | Kind::Number | Kind::Flag) && text.trim().is_empty())
         }
         _ => true,
+    }
+}
+
+/// PHP writes an empty object as an empty list.
+pub(crate) fn as_object(value: &mut Value) {
+    if value.as_array().is_some_and(Vec::is_empty) {
+        *value = Value::Object(Map::new());
     }
 }
 

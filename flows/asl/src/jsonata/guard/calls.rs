@@ -140,6 +140,7 @@ impl Guard {
                 function(&name, vec![call(guard, AstNode::Variable(String::new()))])
             }
             "join" if args.len() == 2 => self.join(args),
+            "toMillis" if args.len() == 2 => self.by_picture(args),
             "formatInteger" if (1..=2).contains(&args.len()) => self.format_integer(args),
             "replace" if (2..=4).contains(&args.len()) => self.replace(args),
             _ => built_in(&name, args.into_iter().map(|arg| measured(guard, arg)).collect()),
@@ -186,6 +187,25 @@ impl Guard {
             assign(&list, wrapped(guards::BUILD, items)),
             function("join", vec![AstNode::Variable(list), fitted]),
         ])
+    }
+
+    /// Which function reads a time is said by the picture, known when the expression runs.
+    fn by_picture(&mut self, args: Vec<AstNode>) -> AstNode {
+        let (time, picture) = (self.fresh(), self.fresh());
+        let used = |name: &String| AstNode::Variable(name.clone());
+        let context = AstNode::Variable(String::new());
+        let measured = [&time, &picture].map(|name| call(guards::PICTURE, used(name)));
+        let mut block: Vec<_> =
+            [&time, &picture].into_iter().zip(args).map(|(name, arg)| assign(name, arg)).collect();
+        block.push(AstNode::Conditional {
+            condition: Box::new(call(own::READS, used(&picture))),
+            then_branch: Box::new(function(
+                own::BY_PICTURE,
+                vec![context, used(&time), used(&picture)],
+            )),
+            else_branch: Some(Box::new(function("toMillis", measured.into()))),
+        });
+        AstNode::Block(block)
     }
 
     /// How long a Roman numeral becomes is said by the number, and whether it is one by the picture.

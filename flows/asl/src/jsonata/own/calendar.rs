@@ -2,8 +2,9 @@
 //! reads the machine's clock for the parts that a picture leaves out, and refuses those that go on
 //! into the next month or day. Other pictures (words, roman numbers, weeks, time zones) are its.
 
-use super::super::host::{Result, at, mismatch};
-use super::coded;
+use super::super::host::{Result, at, memory, mismatch};
+use super::super::limits::{MOST_PARTS, MOST_TIMESTAMP};
+use super::{coded, instant};
 use jsonata_core::value::JValue;
 use regex_lite::Regex;
 use std::collections::BTreeMap;
@@ -43,7 +44,12 @@ pub(super) fn is_plain(picture: &str) -> bool {
 }
 
 impl Picture {
+    /// `None` as well if the picture is longer or has more parts than anybody's: its regular expression
+    /// is made at each call.
     fn read(picture: &str) -> Option<Self> {
+        if picture.len() > MOST_TIMESTAMP {
+            return None;
+        }
         let (mut regex, mut parts) = ("(?i)^".to_owned(), Vec::new());
         let mut rest = picture;
         while let Some((literal, after)) = rest.split_once('[') {
@@ -53,6 +59,9 @@ impl Picture {
             let part = chars.next()?;
             regex.push_str(&pattern(part, chars.as_str())?);
             parts.push(part);
+            if parts.len() > MOST_PARTS {
+                return None;
+            }
             rest = after;
         }
         // `]]` is a bracket that stands for itself, which is not plain.
@@ -106,6 +115,7 @@ fn pattern(part: char, presentation: &str) -> Option<String> {
 
 /// `(context, text, picture)` at `now`: milliseconds since 1970. Parts left of those that are given
 /// are those of `now`; parts right of them are the least; with one missing between it is D3136.
+/// Without a picture it is a timestamp.
 pub(super) fn to_millis(now: i64, given: &[JValue]) -> Result {
     let text = match at(given, 1) {
         JValue::Undefined => return Ok(JValue::Undefined),
@@ -113,9 +123,15 @@ pub(super) fn to_millis(now: i64, given: &[JValue]) -> Result {
         _ => return Err(mismatch(1, "toMillis")),
     };
     let picture = at(given, 2);
+    if picture.is_undefined() {
+        return instant::to_millis(&at(given, 1));
+    }
     let Some(picture) = picture.as_str().and_then(Picture::read) else {
         return Err(mismatch(2, "toMillis"));
     };
+    if text.len() > MOST_TIMESTAMP {
+        return Err(memory());
+    }
     let Some(mut parts) = picture.parts(&text) else { return Ok(JValue::Undefined) };
     let is_given = |part: char| parts.get(&part).is_some_and(|value| *value != 0);
     // Only these, and one of them.
@@ -198,4 +214,29 @@ fn first_of_month(year: i64, month: i64) -> i64 {
     let (year, month) = if month < 2 { (year - 1, month + 10) } else { (year, month - 2) };
     let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
     year * 365 + leap_days + (month * 153 + 2) / 5 - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_of_very_many_parts_or_characters_is_none_of_a_time() {
+        assert!(is_plain(&"[s]".repeat(MOST_PARTS)));
+        assert!(!is_plain(&"[s]".repeat(MOST_PARTS + 1)));
+        assert!(is_plain(&("[s]".to_owned() + &"x".repeat(MOST_TIMESTAMP - 3))));
+        assert!(!is_plain(&("[s]".to_owned() + &"x".repeat(MOST_TIMESTAMP - 2))));
+    }
+
+    #[test]
+    fn a_text_longer_than_any_time_takes_too_much_memory() {
+        let given = |length: usize| {
+            to_millis(
+                0,
+                &[JValue::Undefined, JValue::from("1".repeat(length)), JValue::from("[s]")],
+            )
+        };
+        assert!(matches!(given(MOST_TIMESTAMP), Ok(JValue::Number(_))));
+        assert_eq!(given(MOST_TIMESTAMP + 1).unwrap_err().to_string(), memory().to_string());
+    }
 }

@@ -39,13 +39,16 @@ pub(super) fn parameters(name: &str) -> Option<usize> {
 }
 
 /// Whether a call with `count` arguments is evaluated here. For times that are read by a picture see
-/// [`reads`].
+/// [`reads`] and [`READS`].
 pub(super) fn takes(name: &str, count: usize) -> bool {
     parameters(name).is_some() && !(name == "toMillis" && count > 1)
 }
 
 /// The function that `$toMillis(text, picture)` is, if it is evaluated here.
 pub(super) const BY_PICTURE: &str = "guard:toMillisByPicture";
+
+/// The function that says whether [`BY_PICTURE`] reads times by a picture: [`reads`], or none given.
+pub(super) const READS: &str = "guard:reads";
 
 /// Whether times are read by this picture here.
 pub(super) fn reads(picture: &str) -> bool {
@@ -55,6 +58,12 @@ pub(super) fn reads(picture: &str) -> bool {
 pub(super) fn install(host: &mut Host<'_>, world: &Rc<World>) -> Result<()> {
     let now = world.now();
     host.register_fn(BY_PICTURE, move |given: &[JValue]| calendar::to_millis(now, given))?;
+    host.register_fn(READS, |given: &[JValue]| {
+        Ok(JValue::from(match given.first() {
+            Some(JValue::String(picture)) => reads(picture),
+            picture => matches!(picture, Some(JValue::Undefined)),
+        }))
+    })?;
     host.register_fn(&format!("{PREFIX}formatNumber"), picture::format_number)?;
     let others: [(&str, OfOne); 2] = [("number", number::number), ("toMillis", instant::to_millis)];
     for (name, function) in coding::FUNCTIONS.into_iter().chain(others) {

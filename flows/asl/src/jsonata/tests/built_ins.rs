@@ -53,7 +53,10 @@ fn a_timestamp_may_have_parts_that_go_on_into_the_next_month_or_day() {
         ("$toMillis('2018-01-01T24:00:01Z')", json!("NaN")),
         ("$toMillis('2018-01-01T10:20:30+24:00')", json!("NaN")),
         ("('2018-01-01').$toMillis()", json!(1_514_764_800_000_i64)),
-        ("$map(['2018', '2019'], function($d) { $toMillis($d) }) ~> $count", json!(2)),
+        (
+            "$map(['2018', '2019'], function($d) { $toMillis($d) })",
+            json!([1_514_764_800_000_i64, 1_546_300_800_000_i64]),
+        ),
         ("$toMillis('01/02/2018', '[D01]/[M01]/[Y0001]')", json!(1_517_443_200_000_i64)),
         ("$toMillis('31/02/2018', '[D01]/[M01]/[Y0001]')", json!(1_520_035_200_000_i64)),
         (
@@ -92,6 +95,30 @@ fn what_a_picture_leaves_out_is_of_the_time_of_the_execution() {
     refused("$toMillis('2018 5', '[Y0001] [D]')", "D3136");
     let failure = evaluate_in("$toMillis('x', '[Y0001]')", &json!({})).unwrap_err();
     assert!(failure.cause.ends_with("returned nothing (undefined)."));
+}
+
+#[test]
+fn a_picture_may_come_from_anywhere() {
+    for (picture, text, expected) in [
+        ("'[D01]/[M01]/[Y0001]'", "31/02/2018", json!(1_520_035_200_000_i64)),
+        ("'[D01]/[M01]' & '/[Y0001]'", "31/02/2018", json!(1_520_035_200_000_i64)),
+        ("'[H01]:[m01]'", "10:30", json!(1_742_553_000_000_i64)),
+        ("'[D1o] [MNn] [Y0001]'", "2nd March 2018", json!(1_519_948_800_000_i64)),
+        ("$states.input.missing", "2018-02-30", json!(1_519_948_800_000_i64)),
+    ] {
+        for call in [
+            format!("$toMillis('{text}', {picture})"),
+            format!("($p := {picture}; $toMillis('{text}', $p))"),
+            format!("($p := {picture}; '{text}' ~> $toMillis($p))"),
+            format!("($f := $toMillis('{text}', ?); $f({picture}))"),
+            format!("($f := $toMillis; $f('{text}', {picture}))"),
+            format!("['{text}'].$toMillis($, {picture})"),
+        ] {
+            assert_eq!(written(&call), expected, "{call}");
+        }
+    }
+    refused("$toMillis('2018', $number('5'))", "T0410");
+    refused("($p := '[Y0001] [D]'; $toMillis('2018 5', $p))", "D3136");
 }
 
 #[test]
@@ -143,7 +170,9 @@ fn a_number_is_written_by_its_picture() {
     }
     refused("$formatNumber('1', '0')", "T0410");
     refused("$formatNumber(1, '0', 'x')", "T0410");
-    refused("$formatNumber(1, $pad('', 70000, '0'))", "D3085");
+    refused("$formatNumber(1, $pad('', 4000, '0'))", "D3085");
+    let failure = evaluate_in("$formatNumber(1, $pad('', 70000, '0'))", &json!({})).unwrap_err();
+    assert!(failure.cause.contains("memory limit exceeded"), "{failure}");
 }
 
 #[test]

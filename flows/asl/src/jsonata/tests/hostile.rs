@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 /// Expressions that would take all the memory, the stack or the time of a careless evaluator.
-const HOSTILE: [&str; 63] = [
+const HOSTILE: [&str; 69] = [
     "$formatNumber(1, $pad('', 1000000, '#,'))",
     "$formatInteger(1e21, 'I')",
     "1e15 ~> $formatInteger('i;o')",
@@ -59,6 +59,12 @@ const HOSTILE: [&str; 63] = [
     "($s := $pad('x', 6000000); $sort($map([1..800000], function() { $s })))",
     "$fromMillis(0, '[Y,999999999]')",
     "$now('[Y,999999999-999999999]')",
+    "$toMillis($pad('1', 6000000, '1'), '[s]')",
+    "$pad('1', 6000000, '1') ~> $toMillis('[Y]')",
+    "($f := $toMillis(?, '[Y] [M]'); $f($pad('1', 6000000, '1')))",
+    "$map([1..800000], function() { $toMillis('1 2', '[Y] [M]') })",
+    "($p := '[s]'; $toMillis($pad('1', 6000000, '1'), $p))",
+    "($p := $pad('', 66000, '[s]'); $toMillis('1', $p))",
     "$formatBase(1e300, 2) & $power(10, 400)",
     "$range(1, 1e12, 1)",
     "$range(1, 10, 1e-9)",

@@ -1,4 +1,5 @@
 use super::*;
+use std::collections::BTreeMap;
 
 /// Pointer, severity and suggestion of each problem.
 fn told(document: &Value) -> Vec<(String, Severity, String)> {
@@ -52,6 +53,27 @@ fn a_mistake_where_nothing_is_filled_in_says_what_to_do() {
         assert!(told.iter().all(|one| one.1 == Severity::Error), "{told:?}");
         assert!(told.iter().any(|one| one.2 == wanted(placeholder)), "{told:?}");
         assert!(told.iter().any(|one| one.2 == wanted("${Timeout}")), "{told:?}");
+    }
+}
+
+#[test]
+fn texts_in_the_thousands_that_are_not_filled_in_are_told_of_once_each() {
+    let texts: Vec<_> = (0..5_000).map(|n| format!("${{Name{n}}}")).collect();
+    let choices: Vec<_> = texts.iter().map(|text| json!({ "Next": text })).collect();
+    let document = json!({ "StartAt": "A", "States": {
+        "A": { "Type": "Choice", "Choices": choices, "Default": "B" },
+        "B": { "Type": "Pass", "Result": texts, "End": true },
+    } });
+    let mut by_place = BTreeMap::<_, Vec<_>>::new();
+    for (path, severity, suggestion) in told(&document) {
+        by_place.entry(path).or_default().push((severity, suggestion));
+    }
+    for (n, text) in texts.iter().enumerate() {
+        let words = format!("write what `{text}` is filled in with when it is deployed");
+        let next = by_place.get(&format!("/States/A/Choices/{n}/Next")).unwrap();
+        assert_eq!(*next, [(Severity::Error, words.clone())]);
+        let item = by_place.get(&format!("/States/B/Result/{n}")).unwrap();
+        assert_eq!(*item, [(Severity::Warning, words)]);
     }
 }
 

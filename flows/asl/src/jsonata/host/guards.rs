@@ -1,0 +1,179 @@
+//! The guards' functions: see [`super::super::guard`].
+
+use super::{Host, Result, World, at, memory};
+use crate::jsonata::limits;
+use crate::jsonata::regex::matching;
+use jsonata_core::value::JValue;
+use std::rc::Rc;
+
+// The names. No expression can write them.
+
+/// The value, if it is not too heavy.
+pub(in super::super) const WEIGH: &str = "guard:weigh";
+/// The value, if not too heavy, counted as built.
+pub(in super::super) const BUILD: &str = "guard:build";
+/// A number, if it is a possible length of text; text as [`BUILD`].
+pub(in super::super) const WIDTH: &str = "guard:width";
+/// Text, if it can be split or encoded.
+pub(in super::super) const SPLIT: &str = "guard:split";
+/// Text, if it can be matched.
+pub(in super::super) const MATCH: &str = "guard:match";
+/// An array, if its items can be compared with each other.
+pub(in super::super) const DISTINCT: &str = "guard:distinct";
+/// A date picture, if its widths are sane; of a number the whole part.
+pub(in super::super) const PICTURE: &str = "guard:picture";
+/// A number, as near to nought as any text is long.
+pub(in super::super) const PLACE: &str = "guard:place";
+/// A number, rounded half to even, as `$formatBase` does before it writes one.
+pub(in super::super) const WHOLE: &str = "guard:whole";
+/// `(number, picture)`: the picture, if the number is not too long in it.
+pub(in super::super) const NUMERAL: &str = "guard:numeral";
+/// `(into, part)`: the part, if it fits between the characters or items of `into`.
+pub(in super::super) const FIT: &str = "guard:fit";
+/// Whether a name is a variable's.
+pub(in super::super) const IS_ASSIGNED: &str = "guard:assigned";
+/// Whether it is a function.
+pub(in super::super) const IS_FUNCTION: &str = "guard:function";
+/// `(pattern, flags, text, from, is first)`: see [`matching::search`].
+pub(in super::super) const SEARCH: &str = "guard:search";
+/// `(object, name)`: a member.
+pub(in super::super) const PART: &str = "guard:part";
+/// `(text, found)`: whether a matcher found something.
+pub(in super::super) const HAS: &str = "guard:has";
+/// `(text, matches, limit)`: what is between matches.
+pub(in super::super) const CUT: &str = "guard:cut";
+
+/// Gives an evaluator those that its expression names.
+pub(super) fn install(host: &mut Host<'_>, world: &Rc<World>) -> Result<()> {
+    install_weights(host, world)?;
+    install_numbers_and_pictures(host)?;
+    install_parts(host, world)?;
+    host.register_fn(SEARCH, matching::search)?;
+    host.register_fn(PART, matching::part)?;
+    host.register_fn(HAS, matching::has)?;
+    host.register_fn(CUT, matching::cut)?;
+    host.register_fn(IS_FUNCTION, |arguments: &[JValue]| {
+        Ok(JValue::from(at(arguments, 0).is_function()))
+    })
+}
+
+fn install_weights(host: &mut Host<'_>, world: &Rc<World>) -> Result<()> {
+    host.register_fn(WEIGH, |arguments: &[JValue]| {
+        weighed(&at(arguments, 0))?;
+        Ok(at(arguments, 0))
+    })?;
+    let of = Rc::clone(world);
+    host.register_fn(BUILD, move |arguments: &[JValue]| {
+        of.build(weighed(&at(arguments, 0))?)?;
+        Ok(at(arguments, 0))
+    })?;
+    let of = Rc::clone(world);
+    host.register_fn(WIDTH, move |arguments: &[JValue]| {
+        let value = at(arguments, 0);
+        match value {
+            JValue::Number(width) if width.abs() > limits::MOST_WEIGHT as f64 => {
+                return Err(memory());
+            }
+            JValue::Number(width) => of.build(width.abs() as usize)?,
+            _ => of.build(weighed(&value)?)?,
+        }
+        Ok(value)
+    })?;
+    for (name, most) in [(SPLIT, limits::MOST_SPLIT), (MATCH, limits::MOST_MATCHED)] {
+        let of = Rc::clone(world);
+        host.register_fn(name, move |arguments: &[JValue]| {
+            let value = at(arguments, 0);
+            match &value {
+                JValue::String(text) if text.len() > most => return Err(memory()),
+                JValue::String(text) => of.build(text.len())?,
+                _ => {}
+            }
+            Ok(value)
+        })?;
+    }
+    host.register_fn(DISTINCT, |arguments: &[JValue]| {
+        let value = at(arguments, 0);
+        weighed(&value)?;
+        match &value {
+            JValue::Array(items) if items.len() > limits::MOST_DISTINCT => Err(memory()),
+            _ => Ok(value),
+        }
+    })
+}
+
+fn install_numbers_and_pictures(host: &mut Host<'_>) -> Result<()> {
+    host.register_fn(PICTURE, |arguments: &[JValue]| {
+        let value = at(arguments, 0);
+        match value.as_str() {
+            Some(picture) if !is_sane(picture) => Err(memory()),
+            // Milliseconds: JavaScript's dates have no fractions of them.
+            None => match value {
+                JValue::Number(number) => Ok(JValue::Number(number.trunc())),
+                other => Ok(other),
+            },
+            Some(_) => Ok(value),
+        }
+    })?;
+    host.register_fn(PLACE, |arguments: &[JValue]| {
+        Ok(match at(arguments, 0) {
+            JValue::Number(number) => {
+                JValue::Number(number.clamp(-limits::FARTHEST, limits::FARTHEST))
+            }
+            other => other,
+        })
+    })?;
+    host.register_fn(WHOLE, |arguments: &[JValue]| {
+        Ok(match at(arguments, 0) {
+            JValue::Number(number) => JValue::Number(number.round_ties_even()),
+            other => other,
+        })
+    })?;
+    host.register_fn(NUMERAL, |arguments: &[JValue]| {
+        let picture = at(arguments, 1);
+        let is_roman = picture.as_str().is_some_and(|text| text.starts_with(['I', 'i']));
+        match at(arguments, 0) {
+            JValue::Number(number) if is_roman && number.abs() > limits::LARGEST_ROMAN => {
+                Err(memory())
+            }
+            _ => Ok(picture),
+        }
+    })
+}
+
+fn install_parts(host: &mut Host<'_>, world: &Rc<World>) -> Result<()> {
+    let of = Rc::clone(world);
+    host.register_fn(FIT, move |arguments: &[JValue]| {
+        let places = match at(arguments, 0) {
+            JValue::String(text) => text.len() + 1,
+            JValue::Array(items) => items.len(),
+            _ => 1,
+        };
+        let part = at(arguments, 1);
+        let length = part.as_str().map_or(0, str::len);
+        // A part that is not used cannot be told from one that is: what counts is the worst.
+        if places.saturating_mul(length) > limits::MOST_WEIGHT {
+            return Err(memory());
+        }
+        of.build(places.saturating_mul(length))?;
+        Ok(part)
+    })?;
+    let of = Rc::clone(world);
+    host.register_fn(IS_ASSIGNED, move |arguments: &[JValue]| {
+        let assigned = at(arguments, 0).as_str().is_some_and(|name| of.assigned.contains(name));
+        Ok(JValue::from(assigned))
+    })
+}
+
+fn weighed(value: &JValue) -> Result<usize> {
+    limits::weight(value).ok_or_else(memory)
+}
+
+/// Whether every width in a date picture, after the comma of `[Y,2-4]`, is a reasonable one.
+fn is_sane(picture: &str) -> bool {
+    let markers = picture.split('[').skip(1).filter_map(|rest| rest.split(']').next());
+    let widths = markers.filter_map(|marker| marker.rsplit_once(',')).map(|(_, widths)| widths);
+    let mut numbers = widths.flat_map(|widths| widths.split(|c: char| !c.is_ascii_digit()));
+    numbers.all(|number| {
+        number.is_empty() || number.parse::<usize>().is_ok_and(|width| width <= limits::MOST_WIDTH)
+    }) && picture.len() <= limits::MOST_SOURCE
+}
