@@ -10,6 +10,15 @@ async function tell(event, more = {}) {
 addEventListener('error', (e) => tell('error', { text: String(e.message) }));
 addEventListener('unhandledrejection', (e) => tell('error', { text: String(e.reason?.stack ?? e.reason) }));
 
+// The page's connections, to be cut.
+const sockets = [];
+globalThis.WebSocket = class extends WebSocket {
+  constructor(...words) {
+    super(...words);
+    sockets.push(this);
+  }
+};
+
 // The microphone: a tone, whatever asks for one.
 const audio = new AudioContext();
 await audio.resume();
@@ -75,5 +84,6 @@ await tell('loaded');
 for (;;) {
   const command = await (await fetch('/command')).json();
   if (command?.do === 'listen') await listen(command);
+  else if (command?.do === 'cut') sockets.splice(0).forEach((socket) => socket.close());
   else if (command) await phone[command.do](command);
 }

@@ -248,6 +248,14 @@ impl Baresip {
         });
     }
 
+    /// For how many seconds of its newest call it has heard something else than this tone so far.
+    pub fn heard_beside(&self, frequency: f64) -> f64 {
+        let newest = self.heard().last().and_then(|path| read_growing(path));
+        newest.map_or(0.0, |(samples, rate)| {
+            seconds_of_sound(&samples, rate) - seconds_of_tone(&samples, rate, frequency)
+        })
+    }
+
     /// What it printed; SIP messages are among it with [`Setup::trace`] only.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.folder.path().join("log")).unwrap_or_default())

@@ -107,7 +107,12 @@ impl Linphone {
     /// Waits until it has heard this tone for so many seconds, in all its calls.
     pub fn hears(&self, frequency: f64, seconds: f64) {
         let what = format!("{seconds} s of {frequency} Hz are heard");
-        eventually(&what, || (heard(&self.at("heard.wav"), frequency) >= seconds).then_some(()));
+        eventually(&what, || (self.heard(frequency) >= seconds).then_some(()));
+    }
+
+    /// For how many seconds it has heard this tone so far, in all its calls.
+    pub fn heard(&self, frequency: f64) -> f64 {
+        heard(&self.at("heard.wav"), frequency)
     }
 
     fn printed(&self) -> String {

@@ -157,3 +157,22 @@ fn a_page_that_goes_away_is_not_called_any_more_and_its_call_ends() {
     desk.expect("CALL_ESTABLISHED");
     assert_eq!(last_call(&appliance)["disposition"], "voicemail");
 }
+
+#[test]
+fn a_page_that_comes_back_over_another_connection_is_told_of_the_end_of_its_call() {
+    let mut scene = scene(&page(Library::JsSip), "", ";answermode=auto");
+    let Scene { browser, desk, .. } = &mut scene;
+    browser.call("102");
+    browser.expect("established");
+    desk.expect("CALL_ESTABLISHED");
+    browser.expect_tone(1000, 0.5);
+    browser.command(json!({"do": "cut"}));
+    browser.expect("registered");
+    // The call goes on meanwhile.
+    browser.expect_tone(1000, 1.0);
+    desk.command("hangup", "");
+    // By a BYE, and not because its ICE found out.
+    let end = browser.expect("ended");
+    assert_eq!((&end["by"], &end["cause"]), (&json!("remote"), &json!("Terminated")));
+    scene.appliance.assert_nothing_left();
+}

@@ -13,6 +13,12 @@ impl Leg {
     /// A page that lost its WebSocket, as in a change of networks, comes back over another one and
     /// registers the same Contact there. Nobody can go to a browser, and nobody else can have that
     /// Contact under its account: what is left of its call goes that way (RFC 5626 §5.3).
+    ///
+    /// The newest registration wins even while the call's own connection looks open: after a change
+    /// of networks it looks so until the wire gives it up, which takes a minute and a half, and the
+    /// call may end before. Two pages are not mistaken for each other, because the libraries make up
+    /// the Contact of each page. Pages that are all told to use one Contact replace each other's
+    /// binding, and with it the way to a call (RFC 3261 §10.3).
     pub(super) fn follow_browser(&mut self, phonebook: &dyn Phonebook) {
         let (Party::Phone(number), Way::Flow(flow)) = (&self.party, self.way) else { return };
         let Some(Uri::Sip(target)) = self.session.dialog().map(Dialog::remote_target) else {
