@@ -2,7 +2,8 @@
 //! written out is checked before a caller hears what is wrong with it.
 //!
 //! > Only what stands there is judged. What an expression or a path will put in its place
-//! > (`"Text.$"`, `"{% … %}"`, `"${Number}"`) is taken to be right, and where too much hangs on it nothing is said.
+//! > (`"Text.$"`, `"{% … %}"`, `"${Number}"`) is taken to be right, and where too much hangs on it
+//! > nothing is said.
 //!
 //! All of it are warnings: a message may be for something else than a call.
 
