@@ -8,6 +8,7 @@ use offhook_pbx::event::CallEventKind;
 use offhook_sma::Rules;
 use offhook_sma::rules::NothingToDo;
 use offhook_tests::sim::agent::Dial;
+use offhook_tests::sim::line::Line;
 use offhook_tests::sim::scene::Scene;
 use offhook_tests::sim::scripted::{Answer, Scripted, actions, bridge, hang_up};
 use serde_json::{Value, json};
@@ -25,6 +26,16 @@ async fn scene(script: &Scripted) -> Scene {
 
 fn pause(ms: u32) -> Value {
     json!({"Type": "Pause", "Parameters": {"DurationInMilliseconds": ms.to_string()}})
+}
+
+/// A caller of the application, and the far end that it is bridged to.
+async fn bridged(office: &Scene) -> (Line, Line) {
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    let mut far = office.trunk.call().await;
+    far.answer();
+    out.answered().await;
+    far.confirmed().await;
+    (out, far)
 }
 
 fn id(event: &Value) -> String {
@@ -327,11 +338,7 @@ async fn when_the_caller_hangs_up_the_other_leg_stays_for_the_actions_that_come(
             "ParticipantTag": "LEG-B"}}, hang_up("LEG-B")])),
     ]);
     let office = scene(&script).await;
-    let mut out = office.phone(101).dial(Dial::to("600"));
-    let mut far = office.trunk.call().await;
-    far.answer();
-    out.answered().await;
-    far.confirmed().await;
+    let (out, mut far) = bridged(&office).await;
     script.nth(2).await;
     let began = Instant::now();
     out.hang_up();

@@ -16,11 +16,7 @@ async fn the_digits_of_both_legs_are_listened_to_at_once() {
         actions(json!([listen("LEG-A"), listen("LEG-B")])),
     ]);
     let office = scene(&script).await;
-    let mut out = office.phone(101).dial(Dial::to("600"));
-    let mut far = office.trunk.call().await;
-    far.answer();
-    out.answered().await;
-    far.confirmed().await;
+    let (out, mut far) = bridged(&office).await;
     script.nth(3).await;
     for (n, leg, key) in [(4, "LEG-A", '0'), (5, "LEG-B", '9'), (6, "LEG-A", '1')] {
         if leg == "LEG-A" {
