@@ -98,20 +98,14 @@ fn whom_a_linphone_holds_is_there_again_afterwards_and_its_keys_arrive() {
     appliance.assert_nothing_left();
 }
 
-/// A Linphone, the baresip that has called it, and another one that would answer.
-fn called(appliance: &Appliance) -> (Linphone, Baresip, Baresip) {
-    let mut linphone = linphone(appliance, "");
-    let mut caller = Baresip::registered(&Setup::of(appliance, 4, "102").tone(1000));
-    let other = answering(appliance, 5, "103", 700);
-    caller.dial("101");
-    linphone.answers();
-    (linphone, caller, other)
-}
-
 #[test]
 fn a_linphone_puts_its_caller_through() {
     let appliance = office(Net::new(), "", &PHONES);
-    let (mut linphone, mut caller, mut other) = called(&appliance);
+    let mut linphone = linphone(&appliance, "");
+    let mut caller = Baresip::registered(&Setup::of(&appliance, 4, "102").tone(1000));
+    let mut other = answering(&appliance, 5, "103", 700);
+    caller.dial("101");
+    linphone.answers();
     linphone.hears(1000.0, 0.5);
     linphone.command(&format!("transfer 1 sip:103@{}", appliance.sip()));
     other.expect("CALL_ESTABLISHED");
@@ -127,7 +121,11 @@ fn a_linphone_puts_its_caller_through() {
 #[test]
 fn a_linphone_asks_another_phone_and_then_puts_its_caller_through() {
     let appliance = office(Net::new(), "", &PHONES);
-    let (mut linphone, mut caller, mut other) = called(&appliance);
+    let mut linphone = linphone(&appliance, "");
+    let mut caller = Baresip::registered(&Setup::of(&appliance, 4, "102").tone(1000));
+    let mut other = answering(&appliance, 5, "103", 700);
+    caller.dial("101");
+    linphone.answers();
     linphone.command("pause");
     linphone.expect("is now paused");
     linphone.dial("103");
