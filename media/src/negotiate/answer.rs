@@ -3,13 +3,13 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::beside::{self, BesideAgreed, OurBeside, Through};
+use super::bundle::{self, Idle};
+use super::choose::{choose_stream, no_common_codec};
 use super::dtls::OurDtls;
-use super::remote::{Remote, codec_names};
+use super::remote::Remote;
 use super::sdes::CryptoLine;
-use super::webrtc::{OurRtc, has_ice};
-use super::{
-    Agreed, CodecOrder, Local, NegotiateError, Ours, Profile, Refused, Slot, SrtpPolicy, agree,
-};
+use super::webrtc::OurRtc;
+use super::{Agreed, Local, NegotiateError, Ours, Refused, Slot, SrtpPolicy, agree};
 use crate::codec::Codec;
 use crate::engine::StreamConfig;
 use crate::sdp::{Direction, Media, SessionDescription};
@@ -40,7 +40,10 @@ pub(super) fn answer(
     };
     let crypto = answer_crypto(local, before, peer, &mut remote)?;
     let (codec, pt) = codec;
-    let (slots, beside) = slots(offer, Some(index), passed);
+    let (mut slots, beside) = slots(offer, Some(index), passed);
+    if remote.webrtc.is_some() {
+        keep_carrier(offer, index, &mut slots);
+    }
     let ours = Ours {
         slots,
         profile: remote.profile,
@@ -123,97 +126,6 @@ fn silent(local: &Local, before: Option<&Agreed>) -> StreamConfig {
     StreamConfig { send: false, receive: false, ..stream }
 }
 
-/// The best audio stream of the offer. One that was ours before is tried first, then the encrypted
-/// ones if we may choose. When none will do, the error is that of the first.
-fn choose_stream(
-    local: &Local,
-    before: Option<&Ours>,
-    offer: &SessionDescription,
-) -> Result<(usize, Remote, (Codec, u8)), NegotiateError> {
-    let ours_before = before.and_then(|ours| ours.slots.iter().position(|s| *s == Slot::Audio));
-    let mut candidates: Vec<(usize, &Media)> = offer
-        .media
-        .iter()
-        .enumerate()
-        .filter(|(_, media)| media.kind.eq_ignore_ascii_case("audio") && media.port != 0)
-        .collect();
-    let prefer_srtp = local.srtp != SrtpPolicy::Off;
-    candidates.sort_by_key(|(index, media)| {
-        let secure = media.has("crypto") || media.has("fingerprint");
-        (Some(*index) != ours_before, prefer_srtp && !secure)
-    });
-    let mut first_fault = None;
-    for (index, media) in candidates {
-        match judge(local, offer, media) {
-            Ok((remote, codec)) => return Ok((index, remote, codec)),
-            Err(fault) => {
-                first_fault.get_or_insert(fault);
-            }
-        }
-    }
-    Err(first_fault.unwrap_or(NegotiateError::NoAudio))
-}
-
-fn judge(
-    local: &Local,
-    offer: &SessionDescription,
-    media: &Media,
-) -> Result<(Remote, (Codec, u8)), NegotiateError> {
-    // A port has ICE and DTLS, or it has not.
-    if let Some(profile) = Profile::named(&media.proto) {
-        let ice = has_ice(offer, media);
-        let fits = match (&local.webrtc, &local.dtls) {
-            (Some(_), _) => profile.dtls,
-            (None, Some(_)) => !profile.dtls || !ice,
-            (None, None) => !profile.dtls,
-        };
-        if !fits {
-            return Err(NegotiateError::Transport(profile.name().to_owned()));
-        }
-        if profile.dtls && local.webrtc.is_none() && local.srtp == SrtpPolicy::Off {
-            return Err(NegotiateError::SrtpOff);
-        }
-    }
-    let remote = Remote::read(offer, media, local)?;
-    let codec = choose_codec(local, &remote, media)?;
-    if remote.profile.dtls || (remote.dtls.is_some() && local.srtp != SrtpPolicy::Off) {
-        return Ok((remote, codec));
-    }
-    match local.srtp {
-        SrtpPolicy::Off if remote.profile.secure => Err(NegotiateError::SrtpOff),
-        SrtpPolicy::Required if !remote.profile.secure && !media.has("crypto") => {
-            Err(NegotiateError::SrtpRequired)
-        }
-        SrtpPolicy::Optional if !remote.profile.secure => Ok((remote, codec)),
-        SrtpPolicy::Optional | SrtpPolicy::Required if remote.cryptos.is_empty() => {
-            Err(remote.crypto_fault())
-        }
-        SrtpPolicy::Off | SrtpPolicy::Optional | SrtpPolicy::Required => Ok((remote, codec)),
-    }
-}
-
-fn choose_codec(
-    local: &Local,
-    remote: &Remote,
-    media: &Media,
-) -> Result<(Codec, u8), NegotiateError> {
-    let chosen = match local.order {
-        CodecOrder::Ours => local
-            .codecs
-            .iter()
-            .find_map(|ours| remote.codecs.iter().find(|(theirs, _)| theirs == ours)),
-        CodecOrder::Theirs => {
-            remote.codecs.iter().find(|(theirs, _)| local.codecs.contains(theirs))
-        }
-    };
-    chosen.copied().ok_or_else(|| no_common_codec(local, media))
-}
-
-fn no_common_codec(local: &Local, media: &Media) -> NegotiateError {
-    let ours: Vec<&str> = local.codecs.iter().map(|codec| codec.encoding_name()).collect();
-    NegotiateError::NoCommonCodec { theirs: codec_names(media), ours: ours.join(", ") }
-}
-
 /// The answer to an offer inside a call that stops every stream (RFC 3264 §8.2), as some phones hold:
 /// ours stops too, and keeps its place and all that was agreed for when it comes back.
 pub(super) fn stopped(
@@ -282,6 +194,17 @@ fn slots(
     (slots, beside)
 }
 
+/// Accepts the section that carries the transport of the chosen one, if that is another.
+fn keep_carrier(offer: &SessionDescription, chosen: usize, slots: &mut [Slot]) {
+    let Some(media) = offer.media.get(chosen) else { return };
+    let carrier = bundle::carrier(offer, media);
+    let place = offer.media.iter().position(|other| std::ptr::eq(other, carrier));
+    let slot = place.filter(|place| *place != chosen).and_then(|place| slots.get_mut(place));
+    if let Some(slot) = slot {
+        *slot = Slot::Idle(Idle::of(carrier));
+    }
+}
+
 fn refused(media: &Media) -> Slot {
     Slot::Refused(Refused {
         kind: media.kind.clone(),
@@ -344,12 +267,17 @@ pub(super) fn accept(
     Ok((ours, agreed))
 }
 
-/// Which of the streams that are passed on the answer takes; the others are refused from here on.
+/// Which of the streams beside the audio the answer takes; the others are refused from here on.
 fn accept_beside(local: &Local, ours: &mut Ours, answer: &SessionDescription) -> Vec<BesideAgreed> {
     let mut beside = Vec::new();
     for (place, slot) in ours.slots.iter_mut().enumerate() {
-        let Slot::Beside(offered) = slot else { continue };
         let media = answer.media.get(place);
+        if let Slot::Idle(idle) = slot
+            && !media.is_some_and(|media| bundle::is_live(answer, media))
+        {
+            *slot = idle.refused();
+        }
+        let Slot::Beside(offered) = slot else { continue };
         let taken = media.and_then(|media| beside::accept(local, offered, answer, media));
         *slot = match taken {
             Some((ours, agreed)) => {
@@ -375,7 +303,7 @@ fn answered_stream<'a>(
         .filter(is_audio)
         .or_else(|| answer.media.iter().find(is_audio))
         .ok_or(NegotiateError::NoAudio)?;
-    if media.port == 0 { Err(NegotiateError::Refused) } else { Ok(media) }
+    if bundle::is_live(answer, media) { Ok(media) } else { Err(NegotiateError::Refused) }
 }
 
 /// The answer's first codec that we offered: codec, the peer's number, ours.

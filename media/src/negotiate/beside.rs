@@ -6,6 +6,7 @@
 
 use std::net::SocketAddr;
 
+use super::bundle::live_audio;
 use super::remote::{address, crypto_lines};
 use super::sdes::{self, CryptoLine};
 use super::{Local, Ours, Profile, Refused, Slot, SrtpPolicy};
@@ -124,11 +125,10 @@ pub(super) fn of_session(session: &SessionDescription) -> impl Iterator<Item = (
     streams.filter_map(|(place, media)| Some((place, Beside::read(session, media)?)))
 }
 
-/// Whether a description has a stream of audio with a port.
+/// Whether a description has a stream of audio that is there.
 #[must_use]
 pub fn has_audio(sdp: &[u8]) -> bool {
-    let audio = |media: &Media| media.kind.eq_ignore_ascii_case("audio") && media.port != 0;
-    SessionDescription::parse(sdp).is_ok_and(|session| session.media.iter().any(audio))
+    SessionDescription::parse(sdp).is_ok_and(|session| live_audio(&session).next().is_some())
 }
 
 /// A stream that is passed on to this leg.
@@ -334,7 +334,7 @@ pub(super) fn place(ours: &mut Ours, through: &[Through], audio: bool) {
         let free = |slot: &Slot| match slot {
             Slot::Audio => !audio,
             Slot::Refused(refused) => refused.kind.eq_ignore_ascii_case(kind.name()),
-            Slot::Beside(_) => false,
+            Slot::Beside(_) | Slot::Idle(_) => false,
         };
         match ours.slots.iter_mut().find(|slot| free(slot)) {
             Some(free) => *free = slot,

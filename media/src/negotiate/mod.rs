@@ -7,6 +7,8 @@
 
 mod answer;
 mod beside;
+mod bundle;
+mod choose;
 mod dtls;
 mod error;
 mod local;
@@ -29,6 +31,7 @@ use crate::codec::Codec;
 use crate::engine::{StreamConfig, TelephoneEvent};
 use crate::sdp::{Direction, SessionDescription};
 use crate::srtp::{SrtpKey, SrtpKeys};
+use bundle::live_audio;
 use dtls::OurDtls;
 use ours::{COMFORT_NOISE_PT, Ours, Profile, Refused, Slot, TELEPHONE_EVENT_PT, WIDE_EVENT_PT};
 use remote::Remote;
@@ -52,8 +55,7 @@ pub struct Agreed {
 #[must_use]
 pub fn first_codec(sdp: &[u8]) -> Option<Codec> {
     let session = SessionDescription::parse(sdp).ok()?;
-    let audio =
-        session.media.iter().find(|m| m.kind.eq_ignore_ascii_case("audio") && m.port != 0)?;
+    let audio = live_audio(&session).next()?;
     let understood = |(codec, _): &(Codec, u8)| codec.is_understood().then_some(*codec);
     remote::codecs(audio).iter().find_map(understood)
 }
@@ -65,8 +67,7 @@ pub fn passed_codecs(sdp: &[u8]) -> Vec<(Codec, Option<String>)> {
 }
 
 fn passed(session: &SessionDescription) -> Vec<(Codec, Option<String>)> {
-    let audio = session.media.iter().find(|m| m.kind.eq_ignore_ascii_case("audio") && m.port != 0);
-    let Some(audio) = audio else { return Vec::new() };
+    let Some(audio) = live_audio(session).next() else { return Vec::new() };
     let passed = remote::codecs(audio).into_iter().filter(|(codec, _)| !codec.is_understood());
     passed.map(|(codec, pt)| (codec, audio.fmtp(pt).map(str::to_owned))).collect()
 }
@@ -75,8 +76,7 @@ fn passed(session: &SessionDescription) -> Vec<(Codec, Option<String>)> {
 #[must_use]
 pub fn names_any(sdp: &[u8], codecs: &[Codec]) -> bool {
     let Ok(session) = SessionDescription::parse(sdp) else { return false };
-    let audio = |m: &&crate::sdp::Media| m.kind.eq_ignore_ascii_case("audio") && m.port != 0;
-    let mut named = session.media.iter().filter(audio).flat_map(remote::codecs);
+    let mut named = live_audio(&session).flat_map(remote::codecs);
     named.any(|(codec, _)| codecs.contains(&codec))
 }
 

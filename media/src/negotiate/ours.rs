@@ -1,6 +1,7 @@
 //! What we say in our description, and keep the same in the next one.
 
 use super::beside::OurBeside;
+use super::bundle::Idle;
 use super::dtls::OurDtls;
 use super::local::Local;
 use super::sdes::{self, CryptoLine};
@@ -73,6 +74,8 @@ pub(super) enum Slot {
     Audio,
     /// Passed on.
     Beside(Box<OurBeside>),
+    /// Accepted, for the transport it carries.
+    Idle(Idle),
     Refused(Refused),
 }
 

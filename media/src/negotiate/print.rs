@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::bundle::carrying;
 use super::{COMFORT_NOISE_PT, Local, Negotiator, Ours, Refused, Slot};
 use crate::codec::Codec;
 use crate::sdp::{Line, Media, SessionDescription};
@@ -16,6 +17,7 @@ impl Negotiator {
                 Slot::Audio if ours.stopped => stopped(ours),
                 Slot::Audio => audio(ours, &self.local),
                 Slot::Beside(beside) => beside.print(),
+                Slot::Idle(idle) => idle.print(ours.webrtc.as_ref(), self.local.rtp),
                 Slot::Refused(refused) => refusal(refused),
             })
             .collect();
@@ -29,7 +31,7 @@ impl Negotiator {
             Line::new('t', "0 0"),
         ];
         if let Some(webrtc) = &ours.webrtc {
-            webrtc.push_session(&mut lines);
+            webrtc.push_session(&mut lines, carrying(&ours.slots));
         }
         let mut description = SessionDescription { lines, media };
         if self.last.as_ref() != Some(&description) {
@@ -88,7 +90,7 @@ fn audio(ours: &Ours, local: &Local) -> Media {
         dtls.push(&mut media);
     }
     match &ours.webrtc {
-        Some(webrtc) => webrtc.push(&mut media, rtp),
+        Some(webrtc) => webrtc.push(&mut media, rtp, carrying(&ours.slots).is_some()),
         None => push_rtcp(&mut media, rtp, rtcp),
     }
     media.push_attribute(ours.direction.name());

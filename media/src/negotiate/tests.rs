@@ -1,6 +1,7 @@
 //! One behaviour each. `us` is at 192.0.2.1:10000.
 
 mod beside;
+mod bundle;
 mod codecs;
 mod dtls;
 mod hold;

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use super::bundle::{carrier, is_bundled, live_audio};
 use super::{Agreed, NegotiateError, Ours};
 use crate::engine::StreamConfig;
 use crate::sdp::{Line, Media, SessionDescription};
@@ -53,15 +54,20 @@ pub(super) struct TheirRtc {
     bundle: bool,
 }
 
-/// Whether the first stream of an offer that has a port wants ICE and DTLS: what port it needs.
+/// Whether the first stream of audio that an offer has wants ICE and DTLS: what port it needs.
 #[must_use]
 pub fn wants_webrtc(sdp: &[u8]) -> bool {
     let Ok(session) = SessionDescription::parse(sdp) else { return false };
-    let audio = |m: &&Media| m.kind.eq_ignore_ascii_case("audio") && m.port != 0;
-    session.media.iter().find(audio).is_some_and(|media| {
+    live_audio(&session).next().is_some_and(|media| {
         let dtls = super::Profile::named(&media.proto).is_some_and(|profile| profile.dtls);
         dtls && has_ice(&session, media)
     })
+}
+
+/// Of the stream, or of the one that speaks for its group (RFC 9143 §9.3).
+fn muxes(session: &SessionDescription, media: &Media) -> bool {
+    let says = |media: &Media| media.has("rtcp-mux") || media.has("rtcp-mux-only");
+    says(media) || says(carrier(session, media))
 }
 
 impl TheirRtc {
@@ -69,7 +75,10 @@ impl TheirRtc {
         session: &SessionDescription,
         media: &Media,
     ) -> Result<Self, NegotiateError> {
-        let either = |name| media.attribute(name).or_else(|| of_session(session, name));
+        // In a group it is the tagged section that speaks of the transport, maybe it alone.
+        let tagged = carrier(session, media);
+        let own = |name| tagged.attribute(name).or_else(|| media.attribute(name));
+        let either = |name| own(name).or_else(|| of_session(session, name));
         let text = |name, missing| {
             let text = either(name).filter(|text| !text.is_empty() && text.len() <= MAX_NAME);
             text.ok_or(NegotiateError::WebRtc(missing))
@@ -78,26 +87,21 @@ impl TheirRtc {
             ufrag: text("ice-ufrag", "there is no a=ice-ufrag")?.into(),
             password: text("ice-pwd", "there is no a=ice-pwd")?.into(),
         };
-        let named = media.attributes("fingerprint").chain(of_session(session, "fingerprint"));
+        let named = tagged.attributes("fingerprint").chain(media.attributes("fingerprint"));
+        let mut named = named.chain(of_session(session, "fingerprint"));
         let fingerprint = named
-            .filter_map(Fingerprint::parse)
-            .next()
+            .find_map(Fingerprint::parse)
             .ok_or(NegotiateError::WebRtc("there is no a=fingerprint with sha-256"))?;
-        if !media.has("rtcp-mux") && !media.has("rtcp-mux-only") {
+        if !muxes(session, media) {
             return Err(NegotiateError::WebRtc("RTP and RTCP must share a port (a=rtcp-mux)"));
         }
-        let setup = setup_of(session, media)
+        let setup = setup_of(session, if tagged.has("setup") { tagged } else { media })
             .ok_or(NegotiateError::WebRtc("a=setup says neither active nor passive"))?;
-        let candidates = media.attributes("candidate").take(MAX_CANDIDATES);
+        let candidates = tagged.attributes("candidate").take(MAX_CANDIDATES);
         let mut candidates: Vec<_> = candidates.filter_map(webrtc::read_candidate).collect();
         candidates.sort_by_key(|(priority, _)| std::cmp::Reverse(*priority));
         let mid = media.attribute("mid").filter(|mid| mid.len() <= MAX_NAME).map(str::to_owned);
-        let bundles = session.lines.iter().filter_map(Line::attribute);
-        let mut bundles = bundles.filter(|(name, _)| name.eq_ignore_ascii_case("group"));
-        let bundle = bundles.any(|(_, value)| {
-            let mut words = value.unwrap_or_default().split_ascii_whitespace();
-            words.next() == Some("BUNDLE") && words.any(|word| Some(word) == mid.as_deref())
-        });
+        let bundle = is_bundled(session, media);
         let lite = session.lines.iter().filter_map(Line::attribute);
         let lite = lite.into_iter().any(|(name, _)| name.eq_ignore_ascii_case("ice-lite"));
         let candidates = candidates.into_iter().map(|(_, address)| address).collect();
@@ -178,7 +182,8 @@ pub(super) fn setup_of(session: &SessionDescription, media: &Media) -> Option<Se
 
 /// Whether a stream has ICE: what tells a browser's DTLS from a desk phone's.
 pub(super) fn has_ice(session: &SessionDescription, media: &Media) -> bool {
-    media.has("ice-ufrag") || of_session(session, "ice-ufrag").is_some()
+    let there = media.has("ice-ufrag") || carrier(session, media).has("ice-ufrag");
+    there || of_session(session, "ice-ufrag").is_some()
 }
 
 pub(super) fn of_session<'a>(session: &'a SessionDescription, name: &str) -> Option<&'a str> {
@@ -245,24 +250,36 @@ impl OurRtc {
         })
     }
 
-    /// The lines above all streams.
-    pub(super) fn push_session(&self, lines: &mut Vec<Line>) {
+    /// The lines above all streams; `carrying`: the name of the section that speaks for the group, where
+    /// it is not ours.
+    pub(super) fn push_session(&self, lines: &mut Vec<Line>, carrying: Option<&str>) {
         if let Some(mid) = self.mid.as_ref().filter(|_| self.bundle) {
-            lines.push(Line::new('a', format!("group:BUNDLE {mid}")));
+            let first = carrying.map(|first| format!("{first} ")).unwrap_or_default();
+            lines.push(Line::new('a', format!("group:BUNDLE {first}{mid}")));
         }
         if self.lite {
             lines.push(Line::new('a', "ice-lite"));
         }
     }
 
-    /// The lines of the stream.
-    pub(super) fn push(&self, media: &mut Media, address: SocketAddr) {
-        let Self { local, setup, mid, .. } = self;
-        if let Some(mid) = mid {
+    /// The lines of the stream; `carried`: another section speaks of its transport, and no other may
+    /// (RFC 9143 §7.1.3).
+    pub(super) fn push(&self, media: &mut Media, address: SocketAddr, carried: bool) {
+        if let Some(mid) = &self.mid {
             media.push_attribute(format!("mid:{mid}"));
         }
         // Pages expect a stream around the track.
         media.push_attribute("msid:offhook offhook");
+        if !carried {
+            self.push_transport(media, address);
+        }
+        // Browsers look for it in every stream all the same.
+        media.push_attribute("rtcp-mux");
+    }
+
+    /// Where we are, and with which certificate.
+    pub(super) fn push_transport(&self, media: &mut Media, address: SocketAddr) {
+        let Self { local, setup, .. } = self;
         media.push_attribute(format!("ice-ufrag:{}", local.credentials.ufrag));
         media.push_attribute(format!("ice-pwd:{}", local.credentials.password));
         media.push_attribute(format!("fingerprint:{}", local.fingerprint));
@@ -270,6 +287,5 @@ impl OurRtc {
         let (ip, port) = (address.ip().to_canonical(), address.port());
         media.push_attribute(format!("candidate:1 1 udp 2130706431 {ip} {port} typ host"));
         media.push_attribute("end-of-candidates");
-        media.push_attribute("rtcp-mux");
     }
 }

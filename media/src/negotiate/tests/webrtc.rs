@@ -3,15 +3,15 @@
 use super::*;
 use crate::webrtc::{Credentials, Identity, Local as OurRtc};
 
-const PRINT: &str = "sha-256 1F:2E:3D:4C:5B:6A:79:88:97:A6:B5:C4:D3:E2:F1:00:\
+pub(super) const PRINT: &str = "sha-256 1F:2E:3D:4C:5B:6A:79:88:97:A6:B5:C4:D3:E2:F1:00:\
                      1F:2E:3D:4C:5B:6A:79:88:97:A6:B5:C4:D3:E2:F1:00";
 
-fn ours() -> OurRtc {
+pub(super) fn ours() -> OurRtc {
     let fingerprint = Identity::fresh().unwrap().fingerprint().clone();
     OurRtc { credentials: Credentials::fresh(), fingerprint }
 }
 
-fn negotiator(rtc: &OurRtc) -> Negotiator {
+pub(super) fn negotiator(rtc: &OurRtc) -> Negotiator {
     let mut local = Local::new("192.0.2.1:30000".parse().unwrap(), Codec::ALL.to_vec());
     local.webrtc = Some(rtc.clone());
     Negotiator::new(local, 7)
@@ -37,7 +37,7 @@ fn chromium(session: &str, more: &str) -> String {
     )
 }
 
-fn has(sdp: &str, line: &str) -> bool {
+pub(super) fn has(sdp: &str, line: &str) -> bool {
     sdp.lines().any(|l| l == line)
 }
 
