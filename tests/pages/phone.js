@@ -32,6 +32,16 @@ navigator.mediaDevices.getUserMedia = async () => {
 oscillator.connect(volume);
 oscillator.start();
 
+// A camera in front of the microphone, and all over one transport, when the test wants it so.
+if (settings.camera_first) {
+  globalThis.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(configuration, ...words) {
+      super({ ...configuration, bundlePolicy: settings.camera_first }, ...words);
+      this.addTransceiver('video');
+    }
+  };
+}
+
 // One codec only, when the test wants it so.
 if (settings.codec) {
   const all = RTCRtpReceiver.getCapabilities('audio').codecs;

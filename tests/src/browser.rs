@@ -45,6 +45,8 @@ pub struct Page<'a> {
     pub tone: u32,
     /// The one codec that it takes, as `audio/opus`; `None`: all that the browser has.
     pub codec: Option<&'a str>,
+    /// Calls with a camera before the microphone, and this `bundlePolicy`.
+    pub camera_first: Option<&'a str>,
 }
 
 /// What the page and the test say to each other.
@@ -93,6 +95,7 @@ impl Browser {
             "password": PASSWORD,
             "tone": page.tone,
             "codec": page.codec,
+            "camera_first": page.camera_first,
         });
         npm::packages();
         let server = std::thread::spawn({

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::pki::Authority;
 use crate::{last_call, last_events, office};
 
-/// An office where extension 101 is a page in a browser and 102 a desk phone.
+/// An office where extension 101 is a page in a browser, 102 a desk phone, and 103 to be had.
 struct Scene {
     appliance: Appliance,
     browser: Browser,
@@ -20,7 +20,7 @@ struct Scene {
 }
 
 fn page(library: Library) -> Page<'static> {
-    Page { library, last: 9, user: "101", tone: 700, codec: None }
+    Page { library, last: 9, user: "101", tone: 700, codec: None, camera_first: None }
 }
 
 fn scene(page: &Page<'_>, more: &str, answers: &str) -> Scene {
@@ -33,7 +33,7 @@ fn scene(page: &Page<'_>, more: &str, answers: &str) -> Scene {
         ip = net.appliance(),
         wss = ca.listen(net.appliance()).replace("\"tls\"", "\"wss\"").replace(":5061", ":5443"),
     );
-    let appliance = office(net, &config, &["101", "102"]);
+    let appliance = office(net, &config, &["101", "102", "103"]);
     let browser = Browser::registered(&appliance, page);
     let desk = Setup::of(&appliance, 4, "102").tone(1000);
     let desk = Baresip::registered(&desk.account(answers));
@@ -174,5 +174,64 @@ fn a_page_that_comes_back_over_another_connection_is_told_of_the_end_of_its_call
     // By a BYE, and not because its ICE found out.
     let end = browser.expect("ended");
     assert_eq!((&end["by"], &end["cause"]), (&json!("remote"), &json!("Terminated")));
+    scene.appliance.assert_nothing_left();
+}
+
+/// A page whose camera stands before its microphone calls, is held by both sides, and hangs up.
+fn calls_with_a_camera_in_front(library: Library, policy: &str) {
+    let page = Page { camera_first: Some(policy), ..page(library) };
+    let mut scene = scene(&page, "", ";answermode=auto");
+    let Scene { browser, desk, .. } = &mut scene;
+    browser.call("102");
+    browser.expect("established");
+    desk.expect("CALL_ESTABLISHED");
+    browser.expect_tone(1000, 2.0);
+    browser.command(json!({"do": "hold"}));
+    browser.expect("hold");
+    browser.expect_silence(1.0);
+    browser.command(json!({"do": "unhold"}));
+    browser.expect("unhold");
+    browser.expect_tone(1000, 1.0);
+    desk.command("hold", "");
+    browser.expect_silence(0.5);
+    desk.command("resume", "");
+    browser.expect_tone(1000, 1.0);
+    browser.command(json!({"do": "hangup"}));
+    browser.expect("ended");
+    desk.expect("CALL_CLOSED");
+    scene.appliance.assert_nothing_left();
+    assert_tone(&scene.desk.heard()[0], 700.0, 2.0);
+}
+
+#[test]
+fn a_page_with_a_camera_in_front_and_one_transport_talks_to_a_desk_phone() {
+    calls_with_a_camera_in_front(Library::JsSip, "max-bundle");
+}
+
+#[test]
+fn a_page_with_a_camera_in_front_and_many_transports_talks_to_a_desk_phone() {
+    calls_with_a_camera_in_front(Library::JsSip, "balanced");
+}
+
+#[test]
+fn a_page_with_sip_js_and_a_camera_in_front_talks_to_a_desk_phone() {
+    calls_with_a_camera_in_front(Library::SipJs, "max-bundle");
+}
+
+#[test]
+fn two_pages_with_cameras_in_front_talk_without_seeing_each_other() {
+    let first = Page { camera_first: Some("max-bundle"), ..page(Library::JsSip) };
+    let mut scene = scene(&first, "", "");
+    let other = Page { last: 10, user: "103", tone: 1300, ..first };
+    let mut other = Browser::registered(&scene.appliance, &other);
+    scene.browser.call("103");
+    other.expect("incoming");
+    other.command(json!({"do": "answer"}));
+    scene.browser.expect("established");
+    other.expect("established");
+    scene.browser.expect_tone(1300, 1.5);
+    other.expect_tone(700, 1.5);
+    other.command(json!({"do": "hangup"}));
+    scene.browser.expect("ended");
     scene.appliance.assert_nothing_left();
 }
