@@ -105,6 +105,8 @@ struct State {
     next: u64,
     counts: Counts,
     strays: Vec<SocketAddr>,
+    /// From whom, how a datagram begins, how many more.
+    doomed: Vec<(SocketAddr, Box<[u8]>, usize)>,
     seen: VecDeque<(Instant, &'static str, Packet)>,
     closed: bool,
 }
@@ -127,6 +129,7 @@ impl SimNet {
             next: 0,
             counts: Counts::default(),
             strays: Vec::new(),
+            doomed: Vec::new(),
             seen: VecDeque::new(),
             closed: false,
         };
@@ -159,6 +162,11 @@ impl SimNet {
         self.state().weather = weather;
     }
 
+    /// Loses the next `count` datagrams from this address that begin so, whatever the weather.
+    pub fn lose(&self, from: SocketAddr, start: &str, count: usize) {
+        self.state().doomed.push((from, start.as_bytes().into(), count));
+    }
+
     /// Sends a datagram.
     pub fn send(&self, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
         let now = Instant::now();
@@ -166,8 +174,9 @@ impl SimNet {
         let mut state = self.state();
         state.counts.sent += 1;
         let (weather, seed) = (state.weather, state.seed);
+        let doomed = state.is_doomed(&packet);
         let fate = state.links.entry((from, to)).or_insert_with(|| link(seed, from, to));
-        let lost = fate.random_bool(weather.loss);
+        let lost = fate.random_bool(weather.loss) || doomed;
         let copies = if fate.random_bool(weather.duplication) { 2 } else { 1 };
         let mut delays = Vec::with_capacity(copies);
         let mut late = 0;
@@ -299,6 +308,16 @@ impl SimNet {
 }
 
 impl State {
+    /// Whether a test wants this one lost.
+    fn is_doomed(&mut self, packet: &Packet) -> bool {
+        let fits = |(from, start, left): &&mut (SocketAddr, Box<[u8]>, usize)| {
+            *from == packet.from && *left > 0 && packet.bytes.starts_with(start)
+        };
+        let Some((.., left)) = self.doomed.iter_mut().find(fits) else { return false };
+        *left -= 1;
+        true
+    }
+
     fn deliver(&mut self, now: Instant) {
         while let Some(entry) = self.due.first_entry()
             && entry.key().0 <= now

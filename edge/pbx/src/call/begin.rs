@@ -108,6 +108,7 @@ impl Call {
             leg_tapes: Vec::new(),
             bridging: None,
             transfer: None,
+            early: None,
             given_back: None,
             consulted: None,
             code_keys: None,

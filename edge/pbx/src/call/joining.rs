@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::consultation::Asks;
 use super::identity;
-use super::leg::{LegId, Part, Party, Way};
+use super::leg::{Leg, LegId, Part, Party, Way};
 use super::passing::Lent;
 use super::runner::Running;
 use super::{Call, Control, Done};
@@ -123,6 +123,18 @@ enum Place {
 impl Call {
     /// Another call asks.
     pub(super) fn on_join(&mut self, now: Instant, join: Join) {
+        // What the phone let go of here is for the order that it waits for.
+        let join = match self.place_for(&join, false) {
+            Err(why) if self.consulted.is_none() => self.keep_early_join(now, join, &why),
+            _ => Some(join),
+        };
+        if let Some(join) = join {
+            self.take_up_join(now, join);
+        }
+    }
+
+    /// Takes it up as things are.
+    pub(super) fn take_up_join(&mut self, now: Instant, join: Join) {
         let consulted = self.consulted.take_if(|known| known.is_awaited_by(&join.control));
         let let_go = consulted.is_some_and(|known| known.is_let_go());
         let (replaced, remaining) = match self.place_for(&join, let_go) {
@@ -210,6 +222,15 @@ impl Call {
         self.transaction.set_status(tag, Status::Disconnected);
     }
 
+    /// The phone's leg that an order names.
+    pub(super) fn leg_of_dialog(&self, dialog: &Dialog) -> Option<&Leg> {
+        let named = |leg: &&Leg| {
+            leg.session.call_id() == &*dialog.call_id
+                && dialog.tags.iter().any(|tag| **tag == *leg.session.local_tag())
+        };
+        self.legs.iter().find(named)
+    }
+
     /// `let_go`: the phone has hung up here already.
     fn place_for(&self, join: &Join, let_go: bool) -> Result<Place, JoinRefused> {
         if self.transfer.is_some() || self.consulted.is_some() {
@@ -233,11 +254,7 @@ impl Call {
             let leg = leg.ok_or(JoinRefused::Unknown)?;
             return Ok(Place::Here { replaced: None, remaining: leg.id });
         };
-        let named = |leg: &&super::leg::Leg| {
-            leg.session.call_id() == &*dialog.call_id
-                && dialog.tags.iter().any(|tag| **tag == *leg.session.local_tag())
-        };
-        let leg = self.legs.iter().find(named).ok_or(JoinRefused::Unknown)?;
+        let leg = self.leg_of_dialog(dialog).ok_or(JoinRefused::Unknown)?;
         if leg.party != Party::Phone(join.by.clone()) {
             return Err(JoinRefused::NotYours);
         }

@@ -20,8 +20,8 @@
 //! * [`passing`]: what goes from leg to leg untouched.
 //! * [`transfer`]: a phone puts its call through (REFER): [`handover`] to a number, [`joining`] to
 //!   another call of its own ([`consultation`]), [`cloud`] to where the caller came from ([`homeward`], [`held`],
-//!   [`consulted`]), by keys ([`code`]), [`called_back`] when that does not take him; [`reports`] and
-//!   [`leaving`]: what becomes of the phone.
+//!   [`consulted`]), by keys ([`code`]), [`called_back`] when that does not take him; [`unsettled`]:
+//!   an order before the time; [`reports`] and [`leaving`]: what becomes of the phone.
 //! * [`conference`]: legs in a room; [`three_way`]: a phone brings two of its calls into one.
 //! * [`supervised`]: somebody listens to the call; [`supervising`]: the leg of who does.
 //! * [`identity`], [`best`], [`origin`], [`context`]: pure rules. [`screens`]: what a screen
@@ -82,6 +82,7 @@ mod task;
 mod three_way;
 pub(crate) mod timeline;
 mod transfer;
+mod unsettled;
 mod update;
 
 use std::collections::VecDeque;
@@ -128,6 +129,7 @@ use self::taping::Taping;
 pub(crate) use self::task::spawn;
 use self::timeline::Timeline;
 use self::transfer::Transfer;
+use self::unsettled::Early;
 use crate::app::Application;
 use crate::failure::Failure;
 use crate::keep::CallRecord;
@@ -224,6 +226,8 @@ pub(crate) struct Call {
     bridging: Option<Box<Bridging>>,
     /// A phone puts the call through.
     transfer: Option<Box<Transfer>>,
+    /// An order of a phone that came before the call was settled.
+    early: Option<Box<Early>>,
     /// A phone that has just got its caller back from the cloud.
     given_back: Option<Box<GivenBack>>,
     /// Its phone puts a caller of the cloud's through to it.

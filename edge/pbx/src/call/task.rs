@@ -90,7 +90,7 @@ impl Call {
                 continue;
             }
             self.legs.retain(|leg| !leg.session.is_finished());
-            if !self.advance(now) {
+            if !self.advance(now) && !self.take_up_early(now) {
                 break;
             }
         }
@@ -122,6 +122,7 @@ impl Call {
             self.cloud_deadline(),
             self.code_deadline(),
             self.parting_deadline(),
+            self.early_deadline(),
         ];
         sessions.chain(others.into_iter().flatten()).min()
     }

@@ -6,8 +6,9 @@
 //! > something takes the call, the phone stays on the line, and gets the party back when nobody
 //! > does.
 //!
-//! Here it is asked for. [`super::handover`] calls the number and gives the party back;
-//! [`super::reports`] tells the phone how it goes; [`super::leaving`] sees the phone off.
+//! Here it is asked for, at once or when the call is settled ([`super::unsettled`]).
+//! [`super::handover`] calls the number and gives the party back; [`super::reports`] tells the phone
+//! how it goes; [`super::leaving`] sees the phone off.
 //! [`super::joining`] is the other kind, to a call that the phone has already.
 
 use std::collections::VecDeque;
@@ -153,6 +154,20 @@ impl Call {
         token: InboundToken,
         request: &Request,
     ) {
+        let (status, _) = answer_to(&self.may_refer(id, request));
+        if !self.keep_early_refer(now, id, token, request, status) {
+            self.answer_refer(now, id, token, request);
+        }
+    }
+
+    /// Answers a REFER as things are, and begins the transfer.
+    pub(super) fn answer_refer(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        token: InboundToken,
+        request: &Request,
+    ) {
         let asked = self.may_refer(id, request);
         let (status, headers) = answer_to(&asked);
         let Some(leg) = self.leg(id) else { return };
@@ -225,7 +240,7 @@ impl Call {
         if !identity::is_plain(&user_of(&refer.target.uri)) {
             return Err(StatusCode::BAD_REQUEST);
         }
-        if self.transfer.is_some() {
+        if self.transfer.is_some() || self.has_early_refer() {
             return Err(StatusCode::REQUEST_PENDING);
         }
         let other = self.other(id).is_some_and(|leg| leg.confirmed && leg.port().is_some());
