@@ -13,7 +13,7 @@ use offhook_media::engine::{
 use offhook_media::negotiate::{Local, Negotiator};
 use offhook_media::rtp::{self, Header};
 use offhook_media::sdp::Direction;
-use offhook_media::webrtc::{Identity, WebRtcError};
+use offhook_media::webrtc::{Identity, Peer, WebRtcError};
 use tokio::sync::mpsc;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -34,9 +34,14 @@ struct Side {
 }
 
 fn side(threads: usize) -> Side {
+    side_of(Peer::Browser, threads)
+}
+
+/// `peer`: who is taken to be at the other end.
+fn side_of(peer: Peer, threads: usize) -> Side {
     let engine = engine(threads);
     let (sender, events) = mpsc::channel(64);
-    let port = engine.open_webrtc(sender.clone()).unwrap();
+    let port = engine.open_webrtc(peer, sender.clone()).unwrap();
     let mut local = Local::new(port.rtp_addr(), vec![Codec::Pcmu]);
     local.webrtc = port.webrtc().cloned();
     let phone = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -137,6 +142,24 @@ fn a_lite_side_and_a_full_one_hear_each_other_and_leave_nothing() {
 }
 
 #[test]
+fn phones_and_browsers_hear_each_other_over_ice_whoever_asks() {
+    for (one, two) in
+        [(Peer::Phone, Peer::Phone), (Peer::Phone, Peer::Browser), (Peer::Browser, Peer::Phone)]
+    {
+        let (mut one, mut two) = (side_of(one, 1), side_of(two, 1));
+        agree(&mut one, &mut two);
+        assert_eq!(one.is_up(), two.port.rtp_addr());
+        assert_eq!(two.is_up(), one.port.rtp_addr());
+        talk(&one, &two, 1);
+        talk(&two, &one, 1);
+        let Side { engine, port, phone, _plain: plain, .. } = two;
+        drop((port, plain, phone));
+        drop((one.port, one._plain));
+        assert_eq!((one.engine.open_ports(), engine.open_ports()), (0, 0));
+    }
+}
+
+#[test]
 fn floods_of_strangers_are_counted_and_neither_answered_nor_heard() {
     let (mut one, mut two) = (side(1), side(1));
     let stranger = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -192,7 +215,7 @@ fn another_certificate_than_announced_ends_it_with_words() {
 #[test]
 fn without_a_port_there_is_no_webrtc() {
     let engine = Engine::start(EngineConfig::default()).unwrap();
-    let refused = engine.open_webrtc(mpsc::channel(1).0);
+    let refused = engine.open_webrtc(Peer::Browser, mpsc::channel(1).0);
     assert!(matches!(refused, Err(OpenError::NoWebRtc)));
     assert!(engine.webrtc_sample().is_none());
 }

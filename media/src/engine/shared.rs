@@ -15,7 +15,7 @@ use super::leg::Leg;
 use super::worker::{Command, Port, SharedSocket, WebRtc};
 use super::{Engine, MediaPort, OpenError};
 use crate::codec::Codec;
-use crate::webrtc::{Credentials, Identity, Local};
+use crate::webrtc::{Credentials, Identity, Local, Peer};
 
 /// The thread that has the port.
 pub(super) const WEBRTC_HOME: usize = 0;
@@ -57,7 +57,11 @@ impl Engine {
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub fn open_webrtc(&self, events: mpsc::Sender<PortEvent>) -> Result<MediaPort, OpenError> {
+    pub fn open_webrtc(
+        &self,
+        peer: Peer,
+        events: mpsc::Sender<PortEvent>,
+    ) -> Result<MediaPort, OpenError> {
         let shared = &self.shared;
         if shared.stopped.load(Ordering::Acquire) {
             return Err(OpenError::Stopped);
@@ -72,6 +76,7 @@ impl Engine {
         let now = Instant::now();
         let leg = Leg::new(now, id, events, counters.clone(), shared.no_media_after);
         let credentials = Credentials::fresh();
+        let fingerprint = socket.identity.fingerprint().clone();
         let webrtc = WebRtc::new(now, Arc::clone(socket), credentials.clone());
         if !shared.send(WEBRTC_HOME, Command::Adopt(Box::new(Port::shared(leg, webrtc)))) {
             shared.webrtc_legs.fetch_sub(1, Ordering::Relaxed);
@@ -83,7 +88,7 @@ impl Engine {
             id,
             rtp: socket.bound,
             rtcp: socket.bound,
-            webrtc: Some(Local { credentials, fingerprint: socket.identity.fingerprint().clone() }),
+            webrtc: Some(Local { credentials, fingerprint, peer }),
             counters,
             home: Mutex::new(WEBRTC_HOME),
             codec: AtomicU8::new(Codec::Pcmu.payload_type()),
@@ -93,7 +98,7 @@ impl Engine {
     /// What a description of ours could say of WebRTC, to try out an offer; `None`: switched off.
     pub fn webrtc_sample(&self) -> Option<Local> {
         let fingerprint = self.shared.webrtc.as_ref()?.identity.fingerprint().clone();
-        Some(Local { credentials: Credentials::fresh(), fingerprint })
+        Some(Local { credentials: Credentials::fresh(), fingerprint, peer: Peer::default() })
     }
 
     /// What came to the port that WebRTC legs share.

@@ -247,6 +247,7 @@ impl OurRtc {
             remote: theirs.remote.clone(),
             fingerprint: theirs.fingerprint.clone(),
             active: self.setup == Setup::Active,
+            peer: self.local.peer,
         })
     }
 

@@ -1,7 +1,8 @@
 //! The DTLS handshake that makes the keys of SRTP (RFC 5763, RFC 5764). A library does DTLS; here
-//! it is asked who the peer is and for the keys. [`Handshake`] is a browser's, and [`phone`] a desk
-//! phone's.
+//! it is asked who the peer is and for the keys. [`Handshake`] is a browser's, [`phone`] a desk
+//! phone's, and [`either`] says which it is.
 
+mod either;
 mod phone;
 
 use std::fmt;
@@ -11,6 +12,8 @@ use std::time::{Duration, Instant};
 use dimpl::{Config, Dtls, DtlsCertificate, Output, SrtpProfile};
 use rtc_srtp::crypto::{HashAlgorithm, constant_time_eq, default_provider};
 
+pub(super) use self::either::OverIce;
+pub use self::either::Peer;
 pub(super) use self::phone::PhoneHandshake;
 use crate::srtp::{SrtpKey, SrtpKeys, SrtpSuite};
 

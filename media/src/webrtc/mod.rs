@@ -1,4 +1,5 @@
-//! What a browser's leg has below its RTP: ICE, DTLS, and the one UDP port that all such legs share.
+//! What a leg with ICE, a browser's most of all, has below its RTP: ICE, DTLS, and the one UDP port
+//! that all such legs share.
 //!
 //! * [`stun`] and [`ice`] find the way to the peer and prove who is there (RFC 8489, RFC 8445).
 //! * [`dtls`] makes the keys of SRTP (RFC 5764); [`session`] joins both for one leg.
@@ -21,9 +22,11 @@ pub struct Local {
     pub credentials: Credentials,
     /// Our certificate's.
     pub fingerprint: Fingerprint,
+    /// Who is there.
+    pub peer: Peer,
 }
 
 pub use desk::DtlsTerms;
-pub use dtls::{Fingerprint, Identity, IdentityError};
+pub use dtls::{Fingerprint, Identity, IdentityError, Peer};
 pub use ice::{Credentials, Remote, is_candidate, read_candidate};
 pub use session::{Terms, WebRtcError};

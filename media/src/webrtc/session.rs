@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::dtls::{Fingerprint, HANDSHAKE, Handshake, Identity, News};
+use super::dtls::{Fingerprint, HANDSHAKE, Identity, News, OverIce, Peer};
 use super::ice::{Agent, Credentials, Remote};
 use super::stun::View;
 use crate::srtp::SrtpKeys;
@@ -29,13 +29,15 @@ pub struct Terms {
     pub fingerprint: Fingerprint,
     /// We begin the DTLS handshake (`a=setup:active`).
     pub active: bool,
+    /// Who is there.
+    pub peer: Peer,
 }
 
 /// Why a WebRTC leg has no audio.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WebRtcError {
     /// ICE found nothing.
-    #[error("no packet of the browser came through")]
+    #[error("no packet of the other side came through")]
     NoPath,
     /// DTLS did not end.
     #[error("the DTLS handshake was not finished in time")]
@@ -47,7 +49,7 @@ pub enum WebRtcError {
     #[error("the certificate is not the one that signalling announced")]
     Stranger,
     /// RFC 7675: no consent any more.
-    #[error("the browser went away")]
+    #[error("the other side went away")]
     Gone,
 }
 
@@ -70,7 +72,7 @@ pub(crate) type Send<'a> = &'a mut dyn FnMut(SocketAddr, &[u8]);
 pub(crate) struct Session {
     agent: Agent,
     terms: Option<Terms>,
-    handshake: Option<Handshake>,
+    handshake: Option<OverIce>,
     keys: Option<SrtpKeys>,
     state: State,
     error: Option<WebRtcError>,
@@ -142,7 +144,8 @@ impl Session {
             |old: &Terms| (&old.fingerprint, old.active) == (&terms.fingerprint, terms.active);
         if !self.terms.as_ref().is_some_and(same) {
             let expected = terms.fingerprint.clone();
-            self.handshake = Some(Handshake::new(now, identity, expected, terms.active));
+            let begun = OverIce::begin(now, identity, terms.peer, expected, terms.active);
+            self.handshake = Some(begun);
             self.keys = None;
             self.state = State::Connecting(now + SET_UP);
         }
@@ -193,11 +196,18 @@ impl Session {
                 self.fail(peer.map_or(WebRtcError::NoPath, |_| WebRtcError::Late));
             }
             State::Leaving(until) if now >= until => self.fail(WebRtcError::Gone),
-            State::Connecting(_) | State::Up | State::Leaving(_) if self.agent.lost(now) => {
+            State::Connecting(_) | State::Up | State::Leaving(_) if self.is_lost(now) => {
                 self.fail(WebRtcError::Gone);
             }
             _ => {}
         }
+    }
+
+    /// Whether nobody wants our packets any more. A phone that asks us may be older than consent
+    /// (RFC 5245 §10 keeps a path open without an answer): whether it is there, its RTP says.
+    fn is_lost(&self, now: Instant) -> bool {
+        let shows = |terms: &Terms| terms.peer == Peer::Browser || !terms.lite;
+        self.terms.as_ref().is_none_or(shows) && self.agent.lost(now)
     }
 
     /// Ends it, and tells a peer that is there.
@@ -216,7 +226,7 @@ impl Session {
         let (Some(to), Some(handshake)) = (self.agent.selected(), &mut self.handshake) else {
             return;
         };
-        if handshake.wake.is_some_and(|wake| wake <= now) {
+        if handshake.wake().is_some_and(|wake| wake <= now) {
             let news = handshake.handle_timeout(now, &mut |packet| send(to, packet));
             self.heed(now, news);
         }

@@ -128,8 +128,13 @@ fn talking(appliance: &Appliance) -> (Baresip, Baresip) {
 
 /// Lets 101 and 102 with these accounts and modules of baresip talk until both have heard the other's
 /// tone. Gives the appliance, on which nothing is left of it.
-fn understood(config: &str, modules: &str, [caller, callee]: [&str; 2]) -> Appliance {
-    let appliance = office(Net::new(), config, &["101", "102"]);
+fn understood(config: &str, modules: &str, accounts: [&str; 2]) -> Appliance {
+    understood_at(Net::new(), config, modules, accounts)
+}
+
+/// The same, at these addresses.
+fn understood_at(net: Net, config: &str, modules: &str, [caller, callee]: [&str; 2]) -> Appliance {
+    let appliance = office(net, config, &["101", "102"]);
     let auto = format!("{callee};answermode=auto");
     let one = Setup::of(&appliance, 3, "101").account(caller);
     let two = Setup::of(&appliance, 4, "102").tone(1000).account(&auto);

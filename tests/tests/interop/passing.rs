@@ -1,6 +1,9 @@
 //! What two phones have and we have not: their own codec, and video.
 
-use crate::{codecs_of, last_ladder, understood};
+use offhook_tests::net::Net;
+
+use crate::pki::Authority;
+use crate::{codecs_of, last_events, last_ladder, understood, understood_at};
 
 /// Codecs that the appliance does not have.
 const FOREIGN: &str = "module gsm.so\nmodule l16.so\n";
@@ -52,4 +55,28 @@ fn two_desk_phones_with_dtls_srtp_talk_also_the_one_that_is_called() {
     let appliance = understood("", DTLS, [";mediaenc=dtls_srtp"; 2]);
     let ladder = last_ladder(&appliance);
     assert_eq!(ladder.matches(KEYS_OF_DTLS).count(), 2, "{ladder}");
+}
+
+const ICE: &str = "module dtls_srtp.so\nmodule ice.so\nrtcp_mux yes\n";
+/// Such a phone's account.
+const OVER_ICE: &str = ";mediaenc=dtls_srtp;medianat=ice";
+
+/// With the port for legs with ICE, which is open where pages are let in.
+#[test]
+fn a_desk_phone_with_ice_and_an_rsa_certificate_talks_with_a_plain_one() {
+    let net = Net::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let ca = Authority::new(folder.path(), "ca");
+    ca.issue(net.appliance());
+    let config = format!(
+        "[webrtc]\naddress = \"{ip}:30000\"\n{wss}",
+        ip = net.appliance(),
+        wss = ca.listen(net.appliance()).replace("\"tls\"", "\"wss\"").replace(":5061", ":5443"),
+    );
+    let appliance = understood_at(net, &config, ICE, [OVER_ICE, ""]);
+    let media = last_events(&appliance, "media");
+    for (key, value) in [("remote", "by ICE"), ("protection", "RTP/AVP")] {
+        assert!(media.iter().any(|event| event[key] == value), "{media:?}");
+    }
+    assert!(last_ladder(&appliance).contains("the phone is at "), "{}", last_ladder(&appliance));
 }

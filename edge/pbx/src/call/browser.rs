@@ -1,6 +1,8 @@
-//! What is particular to a leg with a browser: where its audio comes to, and how it is found again.
+//! What is particular to a leg with a browser: who is one, where its audio comes to, and how it is
+//! found again.
 
 use offhook_config::Config;
+use offhook_media::webrtc::Peer;
 use offhook_sip::dialog::Dialog;
 use offhook_sip::flow::Transport;
 use offhook_sip::uri::Uri;
@@ -35,6 +37,11 @@ impl Leg {
             self.way = Way::Flow(contact.flow);
         }
     }
+}
+
+/// Who is at the other end of a leg: pages speak over WebSocket, and nobody else does.
+pub(super) fn peer_over(signalling: Transport) -> Peer {
+    if signalling == Transport::Wss { Peer::Browser } else { Peer::Phone }
 }
 
 /// Where media of a browser's leg is bound, and its one candidate; `address`: signalling's. Where

@@ -40,9 +40,10 @@ impl Call {
         opened.map_err(|error| error.to_string())
     }
 
-    /// A new leg on the port that browsers share.
-    pub(super) fn open_webrtc(&self) -> Result<MediaPort, String> {
-        let opened = self.services.engine.open_webrtc(self.media_events.clone());
+    /// A new leg on the port that legs with ICE share.
+    pub(super) fn open_webrtc(&self, signalling: Transport) -> Result<MediaPort, String> {
+        let (peer, events) = (browser::peer_over(signalling), self.media_events.clone());
+        let opened = self.services.engine.open_webrtc(peer, events);
         opened.map_err(|error| error.to_string())
     }
 
@@ -65,7 +66,8 @@ impl Call {
         let offer = leg.session.remote_sdp();
         let webrtc = offer.map_or(flow.transport == Transport::Wss, |offer| wants_webrtc(offer));
         let (address, port) = if webrtc {
-            (browser::webrtc_address(self.config(), address), self.open_webrtc()?)
+            let port = self.open_webrtc(flow.transport)?;
+            (browser::webrtc_address(self.config(), address), port)
         } else {
             let address = leg::media_address(self.config(), address);
             (address, self.open_port(address.bind)?)

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use offhook_media::engine::{PlayEnd, PortEvent, PortEventKind};
+use offhook_media::webrtc::{Peer, WebRtcError};
 
 use super::Call;
 use super::leg::{Leg, LegId, Part};
@@ -44,17 +45,11 @@ impl Call {
             PortEventKind::SrtpFailed => self.on_deaf(now, leg, failure::WRONG_KEY),
             PortEventKind::Broken => self.on_deaf(now, leg, failure::MEDIA_BROKEN),
             PortEventKind::WebRtcUp { peer, suite } => {
-                let text = format!("the browser is at {peer}, encrypted with {suite}");
+                let who = if self.is_browser(leg) { "browser" } else { "phone" };
+                let text = format!("the {who} is at {peer}, encrypted with {suite}");
                 self.timeline.note(now, leg.map(|l| l.1), text);
             }
-            PortEventKind::WebRtcFailed(error) => {
-                // A leg that is over already fails nothing.
-                let Some((id, label)) = leg else { return };
-                self.timeline.note(now, Some(label), error.to_string());
-                if self.leg_ref(id).is_some_and(|leg| leg.part != Part::Gone) {
-                    self.on_deaf(now, leg, failure::BROWSER_UNREACHABLE);
-                }
-            }
+            PortEventKind::WebRtcFailed(error) => self.on_webrtc_failed(now, leg, &error),
             PortEventKind::DtlsUp { suite } => {
                 let text = format!("encrypted with {suite}, with keys of DTLS");
                 self.timeline.note(now, leg.map(|l| l.1), text);
@@ -69,6 +64,28 @@ impl Call {
                 self.timeline.note(now, leg.map(|l| l.1), text);
             }
         }
+    }
+
+    fn on_webrtc_failed(&mut self, now: Instant, leg: Option<(LegId, char)>, error: &WebRtcError) {
+        // A leg that is over already fails nothing.
+        let Some((id, label)) = leg else { return };
+        self.timeline.note(now, Some(label), error.to_string());
+        let keys =
+            matches!(error, WebRtcError::Handshake(_) | WebRtcError::Stranger | WebRtcError::Late);
+        let failure = match keys && !self.is_browser(leg) {
+            true => failure::DTLS_FAILED,
+            false => failure::BROWSER_UNREACHABLE,
+        };
+        if self.leg_ref(id).is_some_and(|leg| leg.part != Part::Gone) {
+            self.on_deaf(now, leg, failure);
+        }
+    }
+
+    /// Whether a page is at the other end of a leg.
+    fn is_browser(&self, leg: Option<(LegId, char)>) -> bool {
+        let media = leg.and_then(|(id, _)| self.leg_ref(id)?.media.as_ref());
+        let rtc = media.and_then(|media| media.negotiator.local().webrtc.as_ref());
+        rtc.is_some_and(|rtc| rtc.peer == Peer::Browser)
     }
 
     /// A leg cannot be heard and will not be: its call ends, with words. An emergency call goes on

@@ -147,7 +147,8 @@ impl Call {
         let webrtc = placed.flow.transport == Transport::Wss;
         let no_port = |error| Outcome::of(failure::NO_MEDIA_PORTS, error);
         // Branches that ring share a port; each browser has keys of its own.
-        let own = webrtc.then(|| self.open_webrtc().map_err(no_port)).transpose()?;
+        let own =
+            webrtc.then(|| self.open_webrtc(placed.flow.transport)).transpose().map_err(no_port)?;
         let (address, port) = match &own {
             Some(port) => (webrtc_address(self.config(), address), port.rtp_addr().port()),
             None => {

@@ -1,14 +1,14 @@
 //! Browsers: what Chromium offers and how it answers.
 
 use super::*;
-use crate::webrtc::{Credentials, Identity, Local as OurRtc};
+use crate::webrtc::{Credentials, Identity, Local as OurRtc, Peer};
 
 pub(super) const PRINT: &str = "sha-256 1F:2E:3D:4C:5B:6A:79:88:97:A6:B5:C4:D3:E2:F1:00:\
                      1F:2E:3D:4C:5B:6A:79:88:97:A6:B5:C4:D3:E2:F1:00";
 
 pub(super) fn ours() -> OurRtc {
     let fingerprint = Identity::fresh().unwrap().fingerprint().clone();
-    OurRtc { credentials: Credentials::fresh(), fingerprint }
+    OurRtc { credentials: Credentials::fresh(), fingerprint, peer: Peer::Browser }
 }
 
 pub(super) fn negotiator(rtc: &OurRtc) -> Negotiator {

@@ -31,6 +31,7 @@ impl Side1 {
             },
             fingerprint: other.identity.fingerprint().clone(),
             active,
+            peer: Peer::Browser,
         }
     }
 
@@ -103,6 +104,46 @@ fn both_sides_end_with_the_same_keys_whoever_begins_and_whatever_is_lost() {
         assert_eq!(full.session.peer(), Some(lite.place));
         assert_eq!(lite.session.peer(), Some(full.place));
     }
+}
+
+#[test]
+fn a_phone_with_an_rsa_key_gets_its_keys_over_ice_and_stays_when_it_asks_for_no_consent() {
+    for (active, loss) in [(true, 0), (false, 0), (true, 4), (false, 5)] {
+        let now = Instant::now();
+        let (mut phone, mut us) = (side(now, 1), side(now, 2));
+        phone.identity = Identity::with_an_rsa_key();
+        let of_phone = |terms| Terms { peer: Peer::Phone, ..terms };
+        let theirs = of_phone(phone.terms(&us, false, active));
+        let ours = of_phone(us.terms(&phone, true, !active));
+        phone.set(now, &theirs);
+        us.set(now, &ours);
+        talk(now, &mut phone, &mut us, loss);
+        let (Some(theirs), Some(keys)) = (phone.session.keys(), us.session.keys()) else {
+            panic!("no keys: active {active}, loss {loss}, {:?}", us.session.error);
+        };
+        assert!(keys.tx == theirs.rx && keys.rx == theirs.tx && keys.tx != keys.rx);
+        // Silence of its ICE, and whatever comes to DTLS now, end nothing.
+        us.tick(now + Duration::from_secs(3600));
+        let place = phone.place;
+        us.take(now, place, &[21, 254, 253, 0, 1, 0, 0, 0, 0, 0, 9, 0, 2, 1, 0]);
+        us.take(now, place, &[22; 900]);
+        us.tick(now + Duration::from_secs(7200));
+        assert!(us.session.keys().is_some() && us.session.take_error().is_none());
+    }
+}
+
+#[test]
+fn a_phone_with_another_certificate_than_announced_gets_none() {
+    let now = Instant::now();
+    let (mut phone, mut us) = (side(now, 1), side(now, 2));
+    let announced = Identity::with_an_rsa_key().fingerprint().clone();
+    let theirs = Terms { peer: Peer::Phone, ..phone.terms(&us, false, true) };
+    let ours = us.terms(&phone, true, false);
+    phone.set(now, &theirs);
+    us.set(now, &Terms { peer: Peer::Phone, fingerprint: announced, ..ours });
+    talk(now, &mut phone, &mut us, 0);
+    assert!(us.session.keys().is_none());
+    assert_eq!(us.session.take_error(), Some(WebRtcError::Stranger));
 }
 
 #[test]

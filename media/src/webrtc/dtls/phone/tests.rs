@@ -33,6 +33,16 @@ fn pair(now: Instant) -> (PhoneHandshake, PhoneHandshake) {
 /// Made by OpenSSL, 2048 bits: for these tests only.
 const RSA: [&[u8]; 2] = [include_bytes!("rsa-certificate.der"), include_bytes!("rsa-key.der")];
 
+impl Identity {
+    /// What such a phone has.
+    pub(in crate::webrtc) fn with_an_rsa_key() -> Self {
+        let [certificate, key] = RSA;
+        let phones = Roles::with(certificate, key, SignatureScheme::RsaPkcs1Sha256).unwrap();
+        let fingerprint = Fingerprint::of(certificate).unwrap();
+        Self { phones, fingerprint, ..Self::fresh().unwrap() }
+    }
+}
+
 #[test]
 fn a_peer_with_an_rsa_key_is_known_in_either_role() {
     let now = Instant::now();
