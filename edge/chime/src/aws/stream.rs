@@ -65,7 +65,7 @@ impl Answers {
     pub(crate) async fn next(&mut self) -> Result<Option<Message>, HttpError> {
         let broken = |error: FrameError| HttpError::Broken(error.to_string());
         loop {
-            if let Some(message) = self.decoder.next().map_err(broken)? {
+            if let Some(message) = self.decoder.message().map_err(broken)? {
                 return Ok(Some(message));
             }
             let Some(frame) = self.body.frame().await else {

@@ -143,7 +143,7 @@ impl Decoder {
     ///
     /// # Errors
     /// See [`FrameError`].
-    pub fn next(&mut self) -> Result<Option<Message>, FrameError> {
+    pub fn message(&mut self) -> Result<Option<Message>, FrameError> {
         let Some(prelude) = self.waiting.get(..PRELUDE) else { return Ok(None) };
         let (lengths, mut crc) = prelude.split_at(PRELUDE - 4);
         // Before the lengths are believed.

@@ -6,7 +6,7 @@ use super::*;
 fn read(octets: &[u8]) -> Result<Option<Message>, FrameError> {
     let mut decoder = Decoder::default();
     decoder.push(octets)?;
-    decoder.next()
+    decoder.message()
 }
 
 fn message(headers: &[(&str, Value)], payload: &'static [u8]) -> Message {
@@ -95,7 +95,7 @@ fn messages_come_whole_however_the_stream_is_cut() {
         let (mut decoder, mut found) = (Decoder::default(), Vec::new());
         for octets in all.chunks(piece) {
             decoder.push(octets).unwrap();
-            while let Some(message) = decoder.next().unwrap() {
+            while let Some(message) = decoder.message().unwrap() {
                 found.push(message);
             }
         }
@@ -134,7 +134,7 @@ fn what_is_broken_on_its_way_is_not_believed() {
     assert_eq!(read(b"HTTP/1.1 200 OK\r\n"), Err(FrameError::Checksum));
     let mut decoder = Decoder::default();
     decoder.push(&known()[5].0[..20]).unwrap();
-    assert_eq!((decoder.next(), decoder.finish()), (Ok(None), Err(FrameError::Torn)));
+    assert_eq!((decoder.message(), decoder.finish()), (Ok(None), Err(FrameError::Torn)));
 }
 
 /// Right checksums around lengths and headers that make no sense.

@@ -102,7 +102,7 @@ mod tests {
     fn message(sealed: &[u8]) -> Message {
         let mut decoder = Decoder::default();
         decoder.push(sealed).unwrap();
-        decoder.next().unwrap().unwrap()
+        decoder.message().unwrap().unwrap()
     }
 
     /// The text that Amazon's own signer for Rust makes of the same event (smithy-rs,
