@@ -10,6 +10,7 @@ use offhook_config::{Config, ExtensionCredentials};
 use offhook_media::engine::{Engine, EngineConfig};
 use offhook_media::recorder::Recorder;
 use offhook_pbx::bans::Bans;
+use offhook_pbx::bots::Bots;
 use offhook_pbx::call::{Services, Sounds};
 use offhook_pbx::cloud::Cloud;
 use offhook_pbx::keep::{Extension, Keep};
@@ -121,7 +122,7 @@ impl SimOffice {
         seed: u64,
         applications: Option<Arc<dyn Applications>>,
     ) -> Self {
-        Self::build(net, config, seed, applications, (Names(None), None))
+        Self::build(net, config, seed, applications, (Names(None), None, None))
     }
 
     /// The same with a cloud that has the callers' own legs.
@@ -135,7 +136,22 @@ impl SimOffice {
         applications: Option<Arc<dyn Applications>>,
         cloud: Option<Arc<dyn Cloud>>,
     ) -> Self {
-        Self::build(net, config, seed, applications, (Names(None), cloud))
+        Self::with_bots(net, config, seed, applications, cloud, None)
+    }
+
+    /// The same with bots that talk with callers.
+    ///
+    /// # Panics
+    /// As [`SimOffice::open`].
+    pub fn with_bots(
+        net: &SimNet,
+        config: &str,
+        seed: u64,
+        applications: Option<Arc<dyn Applications>>,
+        cloud: Option<Arc<dyn Cloud>>,
+        bots: Option<Arc<dyn Bots>>,
+    ) -> Self {
+        Self::build(net, config, seed, applications, (Names(None), cloud, bots))
     }
 
     /// The same where every name is that of one host.
@@ -149,7 +165,7 @@ impl SimOffice {
         applications: Option<Arc<dyn Applications>>,
         host: SocketAddr,
     ) -> Self {
-        Self::build(net, config, seed, applications, (Names(Some(host.ip())), None))
+        Self::build(net, config, seed, applications, (Names(Some(host.ip())), None, None))
     }
 
     fn build(
@@ -157,7 +173,7 @@ impl SimOffice {
         config: &str,
         seed: u64,
         applications: Option<Arc<dyn Applications>>,
-        (names, cloud): (Names, Option<Arc<dyn Cloud>>),
+        (names, cloud, bots): (Names, Option<Arc<dyn Cloud>>, Option<Arc<dyn Bots>>),
     ) -> Self {
         let mut ids = Ids::from_seed(seed);
         let config = offhook_config::check(config, Path::new("sim.toml"))
@@ -221,7 +237,7 @@ impl SimOffice {
             trunks: trunks.clone(),
         };
         let pops = Pops::default();
-        let services = services(&sip, &engine, &keep, (desk, &metrics), (cloud, &pops));
+        let services = services(&sip, &engine, &keep, (desk, &metrics), (cloud, bots, &pops));
         let (config, in_force) = watch::channel(config);
         let rosters = Rosters::spawn(RosterParts {
             sip: sip.clone(),
@@ -394,7 +410,7 @@ fn services(
     engine: &Engine,
     keep: &Arc<MemoryKeep>,
     (desk, metrics): (Desk, &Arc<Metrics>),
-    (cloud, pops): (Option<Arc<dyn Cloud>>, &Pops),
+    (cloud, bots, pops): (Option<Arc<dyn Cloud>>, Option<Arc<dyn Bots>>, &Pops),
 ) -> Arc<Services> {
     Arc::new(Services {
         sip: sip.clone(),
@@ -408,6 +424,7 @@ fn services(
         metrics: Arc::clone(metrics),
         rooms: Arc::default(),
         cloud,
+        bots,
         screens: Arc::new(pops.clone()),
     })
 }
