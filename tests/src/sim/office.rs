@@ -60,6 +60,9 @@ pub struct Leftovers {
     pub subscriptions: u64,
 }
 
+/// What an appliance asks outside: a cloud that has the callers' own legs, bots.
+pub(super) type Outside = (Option<Arc<dyn Cloud>>, Option<Arc<dyn Bots>>);
+
 /// A running appliance without sockets for signalling.
 pub struct SimOffice {
     /// Where phones and trunks find it.
@@ -122,7 +125,7 @@ impl SimOffice {
         seed: u64,
         applications: Option<Arc<dyn Applications>>,
     ) -> Self {
-        Self::build(net, config, seed, applications, (Names(None), None, None))
+        Self::build(net, config, seed, applications, Names(None), (None, None))
     }
 
     /// The same with a cloud that has the callers' own legs.
@@ -151,7 +154,7 @@ impl SimOffice {
         cloud: Option<Arc<dyn Cloud>>,
         bots: Option<Arc<dyn Bots>>,
     ) -> Self {
-        Self::build(net, config, seed, applications, (Names(None), cloud, bots))
+        Self::build(net, config, seed, applications, Names(None), (cloud, bots))
     }
 
     /// The same where every name is that of one host.
@@ -165,7 +168,7 @@ impl SimOffice {
         applications: Option<Arc<dyn Applications>>,
         host: SocketAddr,
     ) -> Self {
-        Self::build(net, config, seed, applications, (Names(Some(host.ip())), None, None))
+        Self::build(net, config, seed, applications, Names(Some(host.ip())), (None, None))
     }
 
     fn build(
@@ -173,7 +176,8 @@ impl SimOffice {
         config: &str,
         seed: u64,
         applications: Option<Arc<dyn Applications>>,
-        (names, cloud, bots): (Names, Option<Arc<dyn Cloud>>, Option<Arc<dyn Bots>>),
+        names: Names,
+        (cloud, bots): Outside,
     ) -> Self {
         let mut ids = Ids::from_seed(seed);
         let config = offhook_config::check(config, Path::new("sim.toml"))
@@ -237,7 +241,7 @@ impl SimOffice {
             trunks: trunks.clone(),
         };
         let pops = Pops::default();
-        let services = services(&sip, &engine, &keep, (desk, &metrics), (cloud, bots, &pops));
+        let services = services(&sip, &engine, &keep, (desk, &metrics), (cloud, bots), &pops);
         let (config, in_force) = watch::channel(config);
         let rosters = Rosters::spawn(RosterParts {
             sip: sip.clone(),
@@ -410,7 +414,8 @@ fn services(
     engine: &Engine,
     keep: &Arc<MemoryKeep>,
     (desk, metrics): (Desk, &Arc<Metrics>),
-    (cloud, bots, pops): (Option<Arc<dyn Cloud>>, Option<Arc<dyn Bots>>, &Pops),
+    (cloud, bots): Outside,
+    pops: &Pops,
 ) -> Arc<Services> {
     Arc::new(Services {
         sip: sip.clone(),

@@ -13,7 +13,7 @@ use offhook_sip::message::Request;
 use super::agent::{Agent, AgentConfig, Dial, Left};
 use super::line::Line;
 use super::net::{SimNet, Weather};
-use super::office::{Leftovers, SimOffice, fresh_ports};
+use super::office::{Leftovers, Outside, SimOffice, fresh_ports};
 
 /// Where the appliance is.
 pub const OFFICE: SocketAddr = at(1);
@@ -97,7 +97,7 @@ impl Scene {
         media: &str,
         more: &str,
         applications: Option<Arc<dyn Applications>>,
-        (cloud, bots): (Option<Arc<dyn Cloud>>, Option<Arc<dyn Bots>>),
+        (cloud, bots): Outside,
     ) -> Self {
         let net = SimNet::start(7, Weather::CALM);
         let ports = fresh_ports();
