@@ -8,6 +8,7 @@ pub mod boto3;
 pub mod browser;
 pub mod cloud;
 pub mod lambda;
+pub mod lex;
 pub mod linphone;
 pub mod moto;
 pub mod net;

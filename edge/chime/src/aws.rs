@@ -1,5 +1,7 @@
 //! One signed request to one of AWS's services, or to a server that stands in for it.
 
+pub(crate) mod stream;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -158,14 +160,18 @@ impl Aws {
         if answer.status.is_success() {
             return Ok(answer);
         }
-        let error = refusal(service.prefix, &answer);
+        Err(self.refused(refusal(service.prefix, &answer)).await)
+    }
+
+    /// Keys that a service says are no good are fetched anew next time.
+    async fn refused(&self, error: AwsError) -> AwsError {
         if let AwsError::Refused { code, .. } = &error
             && ["ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException"]
                 .contains(&code.as_str())
         {
             self.provider.forget().await;
         }
-        Err(error)
+        error
     }
 
     /// One attempt, and the time that its answer told when that is another one than it was signed

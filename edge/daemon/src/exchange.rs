@@ -5,6 +5,7 @@ use std::sync::Arc;
 use offhook_config::Config;
 use offhook_media::engine::Engine;
 use offhook_media::recorder::Recorder;
+use offhook_pbx::bots::Bots;
 use offhook_pbx::call::{Services, Sounds};
 use offhook_pbx::cloud::Cloud;
 use offhook_pbx::keep::{Keep, Voicemails as _};
@@ -55,6 +56,8 @@ pub struct Parts {
     pub buckets: Arc<dyn Objects>,
     /// Has the callers' own legs.
     pub cloud: Option<Arc<dyn Cloud>>,
+    /// Has bots that talk with callers.
+    pub bots: Option<Arc<dyn Bots>>,
 }
 
 /// Opens the exchange: from now on calls are taken.
@@ -99,6 +102,7 @@ pub fn open(parts: Parts) -> Result<(OfficeHandle, Mwi), CommandError> {
         metrics: parts.metrics,
         rooms,
         cloud: parts.cloud,
+        bots: parts.bots,
         screens: Arc::new(screens),
     };
     let office = Office::spawn(office::Parts {

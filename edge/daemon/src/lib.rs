@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod api;
 pub mod applications;
 pub mod bans;
+pub mod bots;
 pub mod buckets;
 pub mod calls;
 pub mod carrier;

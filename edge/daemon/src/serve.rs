@@ -183,6 +183,7 @@ pub async fn start(config: Config, place: Place) -> Result<Arc<Desk>, CommandErr
         outbox,
         buckets: Arc::new(buckets),
         cloud: Some(Arc::new(take_back::desk::Home::new(&applications))),
+        bots: Some(applications.bots()),
     })?;
 
     applications.connect(office.clone());

@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod bans;
+pub mod bots;
 pub mod call;
 mod changes;
 pub mod cloud;

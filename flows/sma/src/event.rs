@@ -236,6 +236,8 @@ pub mod error_type {
     pub const MISSING_REQUIRED_ACTION_PARAMETER: &str = "MissingRequiredActionParameter";
     pub const INVALID_AUDIO_SOURCE: &str = "InvalidAudioSource";
     pub const ACTION_EXECUTION_THROTTLED: &str = "ActionExecutionThrottled";
+    pub const RESOURCE_ACCESS_DENIED: &str = "ResourceAccessDenied";
+    pub const RESOURCE_NOT_FOUND: &str = "ResourceNotFound";
     pub const SYSTEM_EXCEPTION: &str = "SystemException";
     pub const CALL_NOT_ANSWERED: &str = "CallNotAnswered";
     pub const INVALID_DIGITS_RECEIVED: &str = "InvalidDigitsReceived";

@@ -248,12 +248,19 @@ fn meetings_bots_and_noise() {
     let text = "Attendee List parameter value is invalid.";
     refused(modify, &base, "AttendeeList", json!(vec!["a"; 101]), text);
     refused(modify, &base, "AttendeeList", json!("a"), text);
-    let base = json!({"BotAliasArn": "arn:aws:lex:us-east-1:1:bot-alias/A/B"});
+    let arn = "arn:aws:lex:us-east-1:123456789012:bot-alias/ABCDEFGHIH/MNOPQRSTUV";
+    let base = json!({ "BotAliasArn": arn });
     let Action::StartBotConversation(bot) = action("StartBotConversation", &base) else { panic!() };
     assert_eq!(bot.locale_id, "en_US");
     let text = "Configuration parameter value is invalid.";
     let welcome = json!({"WelcomeMessages": [{"Content": "Hi", "ContentType": "PlainText"}]});
     refused("StartBotConversation", &base, "Configuration", welcome, text);
+    let text = "BotAliasArn parameter value is invalid.";
+    let bot = json!("arn:aws:lex:us-east-1:123456789012:bot/ABCDEFGHIH");
+    refused("StartBotConversation", &json!({}), "BotAliasArn", bot, text);
+    taken("StartBotConversation", &base, "LocaleId", json!("es_419"));
+    let text = "LocaleId parameter value is invalid.";
+    refused("StartBotConversation", &base, "LocaleId", json!("../en"), text);
     let (kind, _) = error("VoiceFocus", &json!({"CallId": "c"}));
     assert_eq!(kind, "MissingRequiredActionParameter");
 }

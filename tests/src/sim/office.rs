@@ -10,6 +10,7 @@ use offhook_config::{Config, ExtensionCredentials};
 use offhook_media::engine::{Engine, EngineConfig};
 use offhook_media::recorder::Recorder;
 use offhook_pbx::bans::Bans;
+use offhook_pbx::bots::Bots;
 use offhook_pbx::call::{Services, Sounds};
 use offhook_pbx::cloud::Cloud;
 use offhook_pbx::keep::{Extension, Keep};
@@ -58,6 +59,9 @@ pub struct Leftovers {
     /// Subscriptions to lamps.
     pub subscriptions: u64,
 }
+
+/// What an appliance asks outside: a cloud that has the callers' own legs, bots.
+pub(super) type Outside = (Option<Arc<dyn Cloud>>, Option<Arc<dyn Bots>>);
 
 /// A running appliance without sockets for signalling.
 pub struct SimOffice {
@@ -121,7 +125,7 @@ impl SimOffice {
         seed: u64,
         applications: Option<Arc<dyn Applications>>,
     ) -> Self {
-        Self::build(net, config, seed, applications, (Names(None), None))
+        Self::build(net, config, seed, applications, Names(None), (None, None))
     }
 
     /// The same with a cloud that has the callers' own legs.
@@ -135,7 +139,22 @@ impl SimOffice {
         applications: Option<Arc<dyn Applications>>,
         cloud: Option<Arc<dyn Cloud>>,
     ) -> Self {
-        Self::build(net, config, seed, applications, (Names(None), cloud))
+        Self::with_bots(net, config, seed, applications, cloud, None)
+    }
+
+    /// The same with bots that talk with callers.
+    ///
+    /// # Panics
+    /// As [`SimOffice::open`].
+    pub fn with_bots(
+        net: &SimNet,
+        config: &str,
+        seed: u64,
+        applications: Option<Arc<dyn Applications>>,
+        cloud: Option<Arc<dyn Cloud>>,
+        bots: Option<Arc<dyn Bots>>,
+    ) -> Self {
+        Self::build(net, config, seed, applications, Names(None), (cloud, bots))
     }
 
     /// The same where every name is that of one host.
@@ -149,7 +168,7 @@ impl SimOffice {
         applications: Option<Arc<dyn Applications>>,
         host: SocketAddr,
     ) -> Self {
-        Self::build(net, config, seed, applications, (Names(Some(host.ip())), None))
+        Self::build(net, config, seed, applications, Names(Some(host.ip())), (None, None))
     }
 
     fn build(
@@ -157,7 +176,8 @@ impl SimOffice {
         config: &str,
         seed: u64,
         applications: Option<Arc<dyn Applications>>,
-        (names, cloud): (Names, Option<Arc<dyn Cloud>>),
+        names: Names,
+        (cloud, bots): Outside,
     ) -> Self {
         let mut ids = Ids::from_seed(seed);
         let config = offhook_config::check(config, Path::new("sim.toml"))
@@ -221,7 +241,7 @@ impl SimOffice {
             trunks: trunks.clone(),
         };
         let pops = Pops::default();
-        let services = services(&sip, &engine, &keep, (desk, &metrics), (cloud, &pops));
+        let services = services(&sip, &engine, &keep, (desk, &metrics), (cloud, bots), &pops);
         let (config, in_force) = watch::channel(config);
         let rosters = Rosters::spawn(RosterParts {
             sip: sip.clone(),
@@ -394,7 +414,8 @@ fn services(
     engine: &Engine,
     keep: &Arc<MemoryKeep>,
     (desk, metrics): (Desk, &Arc<Metrics>),
-    (cloud, pops): (Option<Arc<dyn Cloud>>, &Pops),
+    (cloud, bots): Outside,
+    pops: &Pops,
 ) -> Arc<Services> {
     Arc::new(Services {
         sip: sip.clone(),
@@ -408,6 +429,7 @@ fn services(
         metrics: Arc::clone(metrics),
         rooms: Arc::default(),
         cloud,
+        bots,
         screens: Arc::new(pops.clone()),
     })
 }

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 
+use offhook_pbx::bots::Bots;
 use offhook_pbx::cloud::Cloud;
 use offhook_pbx::keep::CallRecord;
 use offhook_pbx::office::Applications;
@@ -12,7 +13,7 @@ use offhook_sip::message::Request;
 use super::agent::{Agent, AgentConfig, Dial, Left};
 use super::line::Line;
 use super::net::{SimNet, Weather};
-use super::office::{Leftovers, SimOffice, fresh_ports};
+use super::office::{Leftovers, Outside, SimOffice, fresh_ports};
 
 /// Where the appliance is.
 pub const OFFICE: SocketAddr = at(1);
@@ -52,12 +53,12 @@ impl Scene {
 
     /// With applications for `flow:NAME`, and more configuration.
     pub async fn running(applications: Arc<dyn Applications>, more: &str) -> Self {
-        Self::build("", "", more, Some(applications), None).await
+        Self::build("", "", more, Some(applications), (None, None)).await
     }
 
     /// The same with more keys in `[server]`.
     pub async fn in_folder(applications: Arc<dyn Applications>, server: &str, more: &str) -> Self {
-        Self::build(server, "", more, Some(applications), None).await
+        Self::build(server, "", more, Some(applications), (None, None)).await
     }
 
     /// With more keys in `[media]`, and more configuration behind everything.
@@ -65,12 +66,12 @@ impl Scene {
     /// # Panics
     /// When the configuration is wrong or a phone cannot register.
     pub async fn set(media: &str, more: &str) -> Self {
-        Self::build("", media, more, None, None).await
+        Self::build("", media, more, None, (None, None)).await
     }
 
     /// With a cloud that has the callers' own legs, and more configuration.
     pub async fn in_cloud(cloud: Arc<dyn Cloud>, more: &str) -> Self {
-        Self::build("", "", more, None, Some(cloud)).await
+        Self::build("", "", more, None, (Some(cloud), None)).await
     }
 
     /// With such a cloud, applications for `flow:NAME`, and more configuration.
@@ -79,7 +80,16 @@ impl Scene {
         applications: Arc<dyn Applications>,
         more: &str,
     ) -> Self {
-        Self::build("", "", more, Some(applications), Some(cloud)).await
+        Self::build("", "", more, Some(applications), (Some(cloud), None)).await
+    }
+
+    /// With bots, applications for `flow:NAME`, and more configuration.
+    pub async fn talking(
+        bots: Arc<dyn Bots>,
+        applications: Arc<dyn Applications>,
+        more: &str,
+    ) -> Self {
+        Self::build("", "", more, Some(applications), (None, Some(bots))).await
     }
 
     async fn build(
@@ -87,7 +97,7 @@ impl Scene {
         media: &str,
         more: &str,
         applications: Option<Arc<dyn Applications>>,
-        cloud: Option<Arc<dyn Cloud>>,
+        (cloud, bots): Outside,
     ) -> Self {
         let net = SimNet::start(7, Weather::CALM);
         let ports = fresh_ports();
@@ -136,7 +146,7 @@ to = "extension:101"
 {more}
 "#
         );
-        let office = SimOffice::with_cloud(&net, &config, 1, applications, cloud);
+        let office = SimOffice::with_bots(&net, &config, 1, applications, cloud, bots);
         let mut phones = Vec::new();
         for n in 1..=3u8 {
             let (user, password) = (format!("10{n}"), format!("secret-10{n}"));

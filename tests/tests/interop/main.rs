@@ -8,6 +8,7 @@
 mod answers;
 mod api_live;
 mod bans;
+mod bots;
 mod browser;
 mod buckets;
 mod cloud;

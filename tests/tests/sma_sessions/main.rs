@@ -154,7 +154,10 @@ async fn what_is_not_possible_here_fails_and_says_so() {
     let of =
         |kind: &str, parameters: Value| actions(json!([{"Type": kind, "Parameters": parameters}]));
     let script = Scripted::new(vec![
-        of("StartBotConversation", json!({"BotAliasArn": "arn:aws:lex:us-east-1:1:bot-alias/A/B"})),
+        of(
+            "StartBotConversation",
+            json!({"BotAliasArn": "arn:aws:lex:us-east-1:123456789012:bot-alias/ABCDEFGHIH/MNOPQRSTUV"}),
+        ),
         of("JoinChimeMeeting", json!({"JoinToken": "t", "MeetingId": "m"})),
         of(
             "ModifyChimeMeetingAttendees",

@@ -1,6 +1,9 @@
-//! HTTP/1.1 as a client: plain or with TLS, answers of bounded size within a bounded time.
+//! HTTP/1.1 as a client: plain or with TLS, answers of bounded size within a bounded time. HTTP/2
+//! for what is a stream both ways.
 
+mod dial;
 mod pool;
+pub(crate) mod stream;
 #[cfg(test)]
 mod tests;
 mod url;

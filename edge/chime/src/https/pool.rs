@@ -11,12 +11,10 @@ use http_body_util::Full;
 use hyper::Request;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use tokio_rustls::TlsConnector;
 
+use super::dial::dial;
 use super::{Answer, Endpoint, HttpError, Limits, Trust, whole};
 
 /// Connections that are kept for one endpoint.
@@ -33,23 +31,7 @@ pub(super) async fn connect(
     endpoint: &Endpoint,
     trust: &Trust,
 ) -> Result<(SendRequest<Full<Bytes>>, Driver), HttpError> {
-    let failed = |error: &dyn std::fmt::Display| {
-        HttpError::Connect(format!("{}: {error}", endpoint.authority))
-    };
-    let stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port))
-        .await
-        .map_err(|error| failed(&error))?;
-    // Small requests that wait for nothing; without it they would wait for each other.
-    let _ = stream.set_nodelay(true);
-    if !endpoint.tls {
-        return handshake(stream).await;
-    }
-    let name = ServerName::try_from(endpoint.host.clone()).map_err(|error| failed(&error))?;
-    let stream = TlsConnector::from(Arc::clone(&trust.0))
-        .connect(name, stream)
-        .await
-        .map_err(|error| failed(&error))?;
-    handshake(stream).await
+    handshake(dial(endpoint, &trust.0).await?).await
 }
 
 async fn handshake<S>(stream: S) -> Result<(SendRequest<Full<Bytes>>, Driver), HttpError>
@@ -83,7 +65,7 @@ impl Drop for Connection {
 /// A client for services that are asked again and again.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
-    trust: Trust,
+    pub(crate) trust: Trust,
     idle: Arc<Mutex<HashMap<Endpoint, Vec<Connection>>>>,
 }
 

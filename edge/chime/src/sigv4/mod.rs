@@ -2,6 +2,7 @@
 //! services that we ask, and checked for those who ask us. No clock, no socket.
 
 mod canonical;
+mod seal;
 mod sign;
 #[cfg(test)]
 mod tests;
@@ -16,8 +17,9 @@ use sha2::{Digest as _, Sha256};
 pub use self::canonical::decoded;
 pub use self::canonical::encoded;
 pub(crate) use self::canonical::encoded_path;
+pub use self::seal::Seal;
 pub(crate) use self::sign::Draft;
-pub use self::verify::{AuthError, Received, Verified, verify};
+pub use self::verify::{AuthError, Received, Verified, verify, verify_streamed};
 
 /// The one algorithm that is spoken here.
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -25,6 +27,8 @@ const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const TERMINATOR: &str = "aws4_request";
 /// In the place of a body's hash, for requests that are only signed in their head.
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+/// In the same place, for requests whose body is a stream of signed events ([`Seal`]).
+const STREAMED: &str = "STREAMING-AWS4-HMAC-SHA256-EVENTS";
 
 /// An access key. Its secret cannot be printed.
 #[derive(Clone, PartialEq, Eq)]

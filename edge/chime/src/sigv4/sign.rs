@@ -2,10 +2,12 @@
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::Request;
+use hyper::{Request, http::request};
 use jiff::Timestamp;
 
-use super::{ALGORITHM, Credentials, Scope, TERMINATOR, canonical, date, hex, sha256, signature};
+use super::{
+    ALGORITHM, Credentials, STREAMED, Scope, TERMINATOR, canonical, date, hex, sha256, signature,
+};
 
 /// A request before it is signed.
 #[derive(Debug, Clone)]
@@ -45,8 +47,33 @@ impl Draft {
         scope: Scope<'_>,
         now: Timestamp,
     ) -> Result<Request<Full<Bytes>>, String> {
-        let date = date(now);
         let body_hash = sha256(&self.body);
+        let body = Full::new(self.body.clone());
+        let (head, _) = self.head(credentials, scope, now, &body_hash);
+        head.body(body).map_err(|error| error.to_string())
+    }
+
+    /// Signs the head of a request whose body is a stream of events, each of which is signed on its
+    /// own: with the signature that the first of them builds on.
+    pub(crate) fn streamed(
+        mut self,
+        credentials: &Credentials,
+        scope: Scope<'_>,
+        now: Timestamp,
+    ) -> (request::Builder, String) {
+        self.headers.push(("x-amz-content-sha256".to_owned(), STREAMED.to_owned()));
+        self.head(credentials, scope, now, STREAMED)
+    }
+
+    /// All but the body, and the signature.
+    fn head(
+        self,
+        credentials: &Credentials,
+        scope: Scope<'_>,
+        now: Timestamp,
+        body_hash: &str,
+    ) -> (request::Builder, String) {
+        let date = date(now);
         let query: Vec<String> = self
             .query
             .iter()
@@ -60,7 +87,7 @@ impl Draft {
             headers.push(("x-amz-security-token".to_owned(), token.clone()));
         }
         if scope.service == "s3" {
-            headers.push(("x-amz-content-sha256".to_owned(), body_hash.clone()));
+            headers.push(("x-amz-content-sha256".to_owned(), body_hash.to_owned()));
         }
         headers.sort();
         let signed: Vec<(String, String)> =
@@ -70,38 +97,36 @@ impl Draft {
             &canonical::path(&self.path, scope.service),
             &canonical::query(&query, ""),
             &signed,
-            &body_hash,
+            body_hash,
         );
-        let authorization = authorization(credentials, scope, &date, &signed, &text);
+        let (authorization, signature) = authorization(credentials, scope, &date, &signed, &text);
         let target = if query.is_empty() { self.path } else { format!("{}?{query}", self.path) };
         let start = Request::builder().method(self.method).uri(target);
-        let request = headers
+        let head = headers
             .iter()
             .fold(start, |request, (name, value)| request.header(name.as_str(), value.as_str()));
-        request
-            .header("authorization", authorization)
-            .body(Full::new(self.body))
-            .map_err(|error| error.to_string())
+        (head.header("authorization", authorization), signature)
     }
 }
 
-/// The value of `Authorization`.
+/// The value of `Authorization`, and the signature in it.
 fn authorization(
     credentials: &Credentials,
     scope: Scope<'_>,
     date: &str,
     headers: &[(String, String)],
     canonical: &str,
-) -> String {
+) -> (String, String) {
     let day = date.get(..8).unwrap_or(date);
     let place = format!("{day}/{}/{}/{TERMINATOR}", scope.region, scope.service);
     let to_sign = super::string_to_sign(date, &place, canonical);
     let signature = signature(&credentials.secret, day, scope, &to_sign)
         .map(|mac| hex(&hmac::Mac::finalize(mac).into_bytes()))
         .unwrap_or_default();
-    format!(
+    let authorization = format!(
         "{ALGORITHM} Credential={}/{place}, SignedHeaders={}, Signature={signature}",
         credentials.key_id,
         canonical::names(headers)
-    )
+    );
+    (authorization, signature)
 }

@@ -4,7 +4,9 @@ use hmac::Mac as _;
 use hyper::header::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{ALGORITHM, Scope, TERMINATOR, UNSIGNED, canonical, date, sha256, signature, unhex};
+use super::{
+    ALGORITHM, STREAMED, Scope, TERMINATOR, UNSIGNED, canonical, date, sha256, signature, unhex,
+};
 
 /// How far a request's time may be from ours.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
@@ -91,6 +93,34 @@ pub fn verify(
     now: Timestamp,
     secret: impl FnOnce(&str) -> Option<String>,
 ) -> Result<Verified, AuthError> {
+    Ok(verify_with(request, service, now, secret, || body_hash(request))?.0)
+}
+
+/// The same for a request whose body is a stream of signed events: its head alone, and the
+/// signature that the first event builds on.
+///
+/// # Errors
+/// See [`AuthError`].
+pub fn verify_streamed(
+    request: Received<'_>,
+    service: &str,
+    now: Timestamp,
+    secret: impl FnOnce(&str) -> Option<String>,
+) -> Result<(Verified, String), AuthError> {
+    let told = request.headers.get("x-amz-content-sha256");
+    if told.is_none_or(|told| told.as_bytes() != STREAMED.as_bytes()) {
+        return invalid(format!("x-amz-content-sha256 must be {STREAMED}"));
+    }
+    verify_with(request, service, now, secret, || Ok(STREAMED.to_owned()))
+}
+
+fn verify_with(
+    request: Received<'_>,
+    service: &str,
+    now: Timestamp,
+    secret: impl FnOnce(&str) -> Option<String>,
+    body_hash: impl FnOnce() -> Result<String, AuthError>,
+) -> Result<(Verified, String), AuthError> {
     let claim = claim(request)?;
     let credential: Vec<&str> = claim.credential.split('/').collect();
     let [key_id, day, region, for_service, TERMINATOR] = credential.as_slice() else {
@@ -119,7 +149,7 @@ pub fn verify(
         &canonical::path(request.path, service),
         &canonical::query(request.query, "X-Amz-Signature"),
         &headers,
-        &body_hash(request)?,
+        &body_hash()?,
     );
     let place = format!("{day}/{region}/{service}/{TERMINATOR}");
     let to_sign = super::string_to_sign(&claim.date, &place, &text);
@@ -131,7 +161,8 @@ pub fn verify(
     if !good {
         return invalid(MISMATCH);
     }
-    Ok(Verified { key_id: (*key_id).to_owned(), region: (*region).to_owned() })
+    let verified = Verified { key_id: (*key_id).to_owned(), region: (*region).to_owned() };
+    Ok((verified, claim.signature))
 }
 
 fn invalid<T>(words: impl Into<String>) -> Result<T, AuthError> {

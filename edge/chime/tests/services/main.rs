@@ -5,6 +5,12 @@
 #[path = "../../../../tests/src/lambda.rs"]
 #[allow(dead_code)]
 mod lambda_server;
+#[path = "../../../../tests/src/lex/mod.rs"]
+#[allow(dead_code)]
+mod lex_server;
+#[path = "../../../../tests/src/tone.rs"]
+#[allow(dead_code)]
+mod tone;
 #[path = "../../../../tests/src/web.rs"]
 #[allow(dead_code)]
 mod web;
@@ -12,6 +18,7 @@ mod web;
 mod credentials;
 mod http_task;
 mod lambda;
+mod lex;
 mod sdk;
 mod webhook;
 

@@ -20,11 +20,13 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use jiff::Timestamp;
 use offhook_chime::http_task::HttpTasks;
+use offhook_chime::lex::Lex;
 use offhook_chime::sdk::Sdk;
 use offhook_config::{Config, Dnis, Target};
 use offhook_dnis::DnisPool;
 use offhook_flows::{Router, Runtime};
 use offhook_pbx::app::{AppError, Application, Voicemail};
+use offhook_pbx::bots::Bots;
 use offhook_pbx::metrics::Metrics;
 use offhook_pbx::office::{self as pbx, OfficeHandle, Opening};
 use offhook_pbx::pin::Guard;
@@ -43,6 +45,7 @@ pub(crate) use self::handlers::aws_config;
 pub use self::office::context;
 use self::remote::Remote;
 use self::workflow::Workflow;
+use crate::bots::LexBots;
 use crate::take_back::pool::{Coming, Lasting, Leases, Noting, monotonic_clock, system_sleep};
 use crate::take_back::{call, pairs};
 
@@ -241,6 +244,16 @@ impl Applications {
     /// AWS, with the keys of the configuration.
     pub fn sdk(&self) -> Result<Sdk, String> {
         Ok(Sdk::new(self.handlers.aws(&self.config().aws)?))
+    }
+
+    /// Bots of Amazon Lex, with the keys of the configuration in force when they are asked for.
+    pub fn bots(&self) -> Arc<dyn Bots> {
+        let me = self.me.clone();
+        Arc::new(LexBots::new(move || {
+            let applications = me.upgrade().ok_or("the appliance goes")?;
+            let aws = applications.config().aws.clone();
+            Ok(Lex::new(applications.handlers.aws(&aws)?))
+        }))
     }
 
     /// The region that AWS is asked in.

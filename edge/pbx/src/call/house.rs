@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::{Caller, Created, Sounds};
 use crate::app::{Application, Lamp};
+use crate::bots::Bots;
 use crate::cloud::Cloud;
 use crate::failure::Failure;
 use crate::keep::Keep;
@@ -46,6 +47,8 @@ pub struct Services {
     pub rooms: Arc<Rooms>,
     /// Has the callers' own legs; `None`: nobody is asked.
     pub cloud: Option<Arc<dyn Cloud>>,
+    /// Has bots that talk with callers.
+    pub bots: Option<Arc<dyn Bots>>,
     /// Who wants to know what phones do.
     pub screens: Arc<dyn Screens>,
 }

@@ -191,6 +191,7 @@ impl Call {
                 }
                 self.action_done(now, |_| {});
             }
+            Running::Talking(_) => self.bot_was_heard(now, id),
             Running::Digits(run) if run.playback == id => {
                 // The digit that stopped it is reported when the key is released.
                 let _ = by;

@@ -36,7 +36,7 @@ impl Call {
             Action::JoinChimeMeeting(_) if self.ways_to_meetings().is_empty() => {
                 Some(no_service("No Voice Connector is there to reach the meeting by."))
             }
-            Action::StartBotConversation(_) => {
+            Action::StartBotConversation(_) if self.services.bots.is_none() => {
                 Some(no_service("No Amazon Lex is there to talk to."))
             }
             Action::ModifyChimeMeetingAttendees(_) if !self.in_meeting() => {

@@ -16,7 +16,7 @@
 //!   [`redirect`]: `CallAndBridge` with its forks, forwards and failover.
 //! * [`taping`]: the conversation on tape; [`leg_tape`]: one leg of it, for an application.
 //! * [`created`]: calls that an application begins; [`update`]: what comes to one from outside;
-//!   [`meeting`]: what needs a service of AWS.
+//!   [`meeting`], [`bot`]: what needs a service of AWS.
 //! * [`passing`]: what goes from leg to leg untouched.
 //! * [`transfer`]: a phone puts its call through (REFER): [`handover`] to a number, [`joining`] to
 //!   another call of its own ([`consultation`]), [`cloud`] to where the caller came from ([`homeward`], [`held`],
@@ -32,6 +32,7 @@ mod answering;
 mod asking;
 mod begin;
 pub(crate) mod best;
+mod bot;
 pub(crate) mod bridge;
 mod browser;
 mod called_back;

@@ -19,6 +19,7 @@ use super::supervising::With;
 use super::taping::{Opened, TapeOrder, Taped};
 use super::three_way::{AskMeeting, Bring, Found};
 use super::transfer::PutThrough;
+use crate::bots::Said;
 use crate::cloud::CloudError;
 use crate::rooms::Alone;
 use crate::stack::SendFailure;
@@ -115,6 +116,12 @@ pub(super) enum Done {
     Cloud {
         run: u64,
         answer: Result<(), CloudError>,
+    },
+    /// A bot did something; `None`: it broke.
+    Bot {
+        run: u64,
+        said: Option<Said>,
+        from: mpsc::Receiver<Said>,
     },
     WaitingMusic {
         leg: LegId,

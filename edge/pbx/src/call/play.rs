@@ -215,6 +215,9 @@ impl Call {
             self.stop_prompt();
             return self.on_verdict(now, verdict);
         }
+        if self.bot_hears_key(now, leg, digit) {
+            return;
+        }
         if let Running::Loading { then: Play::Prompt(run), .. } = &mut self.running
             && run.leg == leg
             && run.ahead.len() < MOST_AHEAD

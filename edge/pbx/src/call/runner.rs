@@ -12,6 +12,7 @@ use offhook_sma::event::{ActionData, ActionError, EventType, error_type};
 use offhook_sma::invoke::GIVE_UP_STATUS;
 
 use super::Call;
+use super::bot::Talking;
 use super::conference::Conferring;
 use super::leg::{LegId, Part};
 use super::record::Recording;
@@ -63,6 +64,8 @@ pub(super) enum Running {
     Echoing,
     /// The leg to end; meanwhile it talks with others.
     Conferring(Conferring),
+    /// A bot to have understood something.
+    Talking(Box<Talking>),
     /// The leg to end, or the call that it listens to.
     Supervising(Box<Supervising>),
 }
@@ -72,6 +75,7 @@ impl Running {
         match self {
             Self::Digits(run) => run.collector.deadline(),
             Self::Recording(recording) => recording.deadline(),
+            Self::Talking(talking) => Some(talking.deadline()),
             _ => None,
         }
     }
@@ -176,10 +180,11 @@ impl Call {
             Action::ResumeCallRecording(_) => self.pause_leg_tape(now, id, false),
             Action::JoinChimeMeeting(a) => self.join_meeting(now, &a),
             Action::VoiceFocus(a) => self.focus(now, id, a.enable),
+            Action::StartBotConversation(a) => self.start_talking(now, id, &a),
             // They never come so far.
-            Action::ModifyChimeMeetingAttendees(_)
-            | Action::StartBotConversation(_)
-            | Action::Malformed(_) => self.action_done(now, |_| {}),
+            Action::ModifyChimeMeetingAttendees(_) | Action::Malformed(_) => {
+                self.action_done(now, |_| {});
+            }
             Action::Pause(a) => {
                 self.running = Running::Pausing;
                 self.action_deadline =
@@ -262,6 +267,7 @@ impl Call {
             self.on_verdict(now, verdict);
         }
         self.recording_timeout(now);
+        self.talk_timeout(now);
     }
 
     fn start_hangup(&mut self, now: Instant, id: LegId, action: &Hangup) {

@@ -178,6 +178,7 @@ impl Call {
             Done::WatchedGone { run } => self.on_watched_gone(now, run),
             Done::SupervisorGone { run } => self.on_supervisor_gone(now, run),
             Done::Cloud { run, answer } => self.on_cloud(now, run, answer),
+            Done::Bot { run, said, from } => self.on_bot(now, run, said, from),
             Done::WaitingMusic { leg, clips } => self.on_waiting_music(now, leg, clips),
             Done::NotAwaited { run, freed } => self.on_not_awaited(now, run, freed),
             Done::Parting { run, leg, clips } => self.on_parting_words(now, run, leg, clips),

@@ -81,7 +81,9 @@ fn sample(name: &str) -> Option<Option<Value>> {
         "Enable" => json!(true),
         "Operation" => json!("Mute"),
         "AttendeeList" => json!(["attendee"]),
-        "BotAliasArn" => json!("arn:aws"),
+        "BotAliasArn" => {
+            json!("arn:aws:lex:us-east-1:123456789012:bot-alias/ABCDEFGHIH/MNOPQRSTUV")
+        }
         "Uri" => json!("+12065550100"),
         "JoinToken" | "MeetingId" | "Conference" | "BucketName" | "Key" | "Location" | "Name"
         | "Path" => json!("name"),

@@ -1,7 +1,7 @@
 //! Ranges of parameters. What cannot be read at all is [`super::Malformed`].
 
 use super::{
-    Action, AudioSource, CallAndBridge, Endpoint, EndpointType, Hangup,
+    Action, AudioSource, BotAlias, CallAndBridge, Endpoint, EndpointType, Hangup,
     ModifyChimeMeetingAttendees, PlayAudioAndGetDigits, RecordAudio, RecordingDestination,
     SendDigits, StartBotConversation, StartCallRecording,
 };
@@ -283,8 +283,13 @@ fn attendees(action: &ModifyChimeMeetingAttendees) -> Result<(), ActionError> {
 }
 
 fn bot(action: &StartBotConversation) -> Result<(), ActionError> {
-    if !action.bot_alias_arn.starts_with("arn:") {
+    if BotAlias::parse(&action.bot_alias_arn).is_none() {
         return Err(invalid("BotAliasArn parameter value is invalid."));
+    }
+    // `en_US`, `es_419`: a word of Lex's list, which grows.
+    let letter = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    if !(2..=20).contains(&action.locale_id.len()) || !action.locale_id.bytes().all(letter) {
+        return Err(invalid("LocaleId parameter value is invalid."));
     }
     let Some(configuration) = &action.configuration else { return Ok(()) };
     let fits = serde_json::to_string(configuration).is_ok_and(|json| json.len() <= 10 * 1024);

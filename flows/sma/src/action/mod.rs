@@ -12,7 +12,7 @@ mod recording;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use self::bot::StartBotConversation;
+pub use self::bot::{BotAlias, StartBotConversation};
 pub use self::bridge::{CallAndBridge, Endpoint, EndpointType};
 pub use self::check::{MAX_BRANCHES, may_set_header};
 pub use self::malformed::Malformed;
