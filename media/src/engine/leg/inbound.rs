@@ -19,13 +19,14 @@ const OVER: Duration = Duration::from_millis(100);
 const DEAF: Duration = Duration::from_secs(3);
 
 impl Leg {
-    /// Takes an RTP datagram in `buffer[..length]`. What may be relayed comes back, its payload
-    /// plain and in the buffer.
+    /// Takes an RTP datagram in `buffer[..length]` that came from there; `None`: from
+    /// [`Self::only_peer`], as the kernel sees to. What may be relayed comes back, its payload plain
+    /// and in the buffer.
     #[inline]
     pub(in crate::engine) fn receive(
         &mut self,
         now: Instant,
-        from: SocketAddr,
+        from: Option<SocketAddr>,
         buffer: &mut Buffer,
         length: usize,
     ) -> Option<Media> {
@@ -33,7 +34,7 @@ impl Leg {
             self.counters.dropped.bump();
             return None;
         };
-        if !self.latch.admits(from) {
+        if from.is_some_and(|from| !self.latch.admits(from)) {
             self.counters.strangers.bump();
             return None;
         }
@@ -52,7 +53,9 @@ impl Leg {
             self.counters.dropped.bump();
             return None;
         };
-        if self.latch.confirm(from) {
+        if let Some(from) = from
+            && self.latch.confirm(from)
+        {
             (self.attention, self.moved) = (true, true);
             self.tell(PortEventKind::FirstPacket { from });
         }
@@ -110,7 +113,7 @@ impl Leg {
     pub(super) fn unprotect(
         &mut self,
         now: Instant,
-        from: SocketAddr,
+        from: Option<SocketAddr>,
         buffer: &mut Buffer,
         length: usize,
         rtcp: bool,
@@ -125,7 +128,8 @@ impl Leg {
         self.counters.srtp_failures.bump();
         // Neither a copy nor what anybody else sends says that the peer has another key.
         let latches = [&self.latch, &self.rtcp_latch];
-        let of_peer = latches.iter().any(|l| from == l.target() || from == l.announced());
+        let of_peer = from
+            .is_none_or(|from| latches.iter().any(|l| from == l.target() || from == l.announced()));
         if outcome == Unprotected::Forged && of_peer {
             // A peer takes its time to change keys, and what is forged between what is not ends
             // nothing.
