@@ -38,9 +38,9 @@ pub(in crate::engine) enum Connected {
     Yes,
 }
 
-/// A leg and what carries its packets.
+/// A leg and what carries its packets. In this order in memory, as a [`Leg`] is.
+#[repr(C, align(64))]
 pub(in crate::engine) struct Port {
-    pub(super) leg: Leg,
     pub(super) line: Line,
     /// Slot of the other leg.
     pub(super) partner: Option<usize>,
@@ -48,6 +48,7 @@ pub(in crate::engine) struct Port {
     pub(super) mix: Option<MixId>,
     /// What passes is not audio of the leg's, and is passed on untouched.
     pub(super) pipe: Option<Box<Pipe>>,
+    pub(super) leg: Leg,
     /// The clock has work for it.
     pub(super) active: bool,
     /// Its packets are taken at each tick and wake nobody.
