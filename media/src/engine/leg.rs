@@ -217,6 +217,27 @@ impl Leg {
         }
     }
 
+    /// Something of each place in memory that a packet touches; see [`super::worker::Worker`].
+    #[inline]
+    pub(super) fn foresee(&self) -> u64 {
+        let there = [
+            self.attention,
+            self.newest.is_some(),
+            self.key.is_some(),
+            self.recorder.is_some(),
+            self.inband.is_some(),
+            self.player.is_some(),
+            self.pressed_before.is_some(),
+            self.failing_since.is_some(),
+        ];
+        let there = there.iter().fold(0, |sum, there| sum ^ u64::from(*there));
+        there
+            ^ u64::from(self.sender.is_new(0))
+            ^ self.counters.received.get()
+            ^ self.reception.foresee()
+            ^ self.out.foresee()
+    }
+
     pub(super) fn id(&self) -> PortId {
         self.id
     }

@@ -10,6 +10,7 @@ mod port;
 mod webrtc;
 
 use std::collections::HashMap;
+use std::hint::black_box;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -152,6 +153,7 @@ impl Worker {
             Err(_) => self.stopping = true,
         }
         let now = Instant::now();
+        self.foresee(events);
         let (mut woken, mut ticked) = (false, false);
         for event in events.drain(..) {
             match event.data.u64() {
@@ -217,6 +219,24 @@ impl Worker {
     }
 
     // The hot path.
+
+    /// Looks at all that a batch will touch. A thousand calls are more than the processor's nearer
+    /// caches hold: what is not in them is fetched here for all at once, in place of one thing after
+    /// the other while a packet waits for it.
+    #[inline]
+    fn foresee(&self, events: &[epoll::Event]) {
+        let port = |slot: usize| self.slots.get(slot).and_then(Option::as_deref);
+        let mut seen = 0;
+        for event in events {
+            let Some(near) = port(token_slot(event.data.u64())) else { continue };
+            seen ^= near.foresee();
+            if let Some(far) = near.partner.and_then(port) {
+                seen ^= far.foresee();
+            }
+        }
+        // Nothing comes of it, which the compiler must not know.
+        black_box(seen);
+    }
 
     /// Takes one datagram. False when there was none.
     #[inline]
