@@ -15,6 +15,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use offhook_chime::sigv4::{self, AuthError, Received, Verified};
+use rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
@@ -126,13 +127,23 @@ impl Web {
         Self::run(address, None, answer)
     }
 
-    /// The same with TLS.
-    pub fn start_tls(
-        config: rustls::ServerConfig,
+    /// The same with TLS, under a certificate for `localhost` that nobody vouches for; and that
+    /// certificate, as PEM.
+    pub fn start_self_signed(
         answer: impl Fn(Asked) -> Says + Send + Sync + 'static,
-    ) -> Self {
+    ) -> (Self, String) {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("made");
+        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("the provider's own")
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key.into())
+            .expect("a certificate and its key");
         let tls = TlsAcceptor::from(Arc::new(config));
-        Self::run((Ipv4Addr::LOCALHOST, 0).into(), Some(tls), answer)
+        let web = Self::run((Ipv4Addr::LOCALHOST, 0).into(), Some(tls), answer);
+        (web, made.cert.pem())
     }
 
     fn run(

@@ -1,13 +1,10 @@
 //! `kill -9` of a process that writes: everything that it was told is kept is there afterwards.
-//!
-//! The child is this test program itself, run again with an environment variable.
 
 // clippy.toml knows the bodies of tests only, not what they call.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Command, Stdio};
+mod killed;
+
 use std::time::{Duration, SystemTime};
 
 use offhook_pbx::event::{CallEvent, CallEventKind};
@@ -15,9 +12,6 @@ use offhook_pbx::keep::{
     Binding, BindingChange, Bindings, CallRecord, Calls, Kept, Transport, Voicemail, Voicemails,
 };
 use offhook_store::{Options, Store};
-
-const DATABASE: &str = "OFFHOOK_STORE_CRASH_DATABASE";
-const ROUND: &str = "OFFHOOK_STORE_CRASH_ROUND";
 
 fn wait<T>(kept: Kept<T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -78,9 +72,7 @@ fn message(id: &str) -> Voicemail {
 /// Does nothing in an ordinary test run.
 #[test]
 fn child_writes_until_it_is_killed() {
-    let (Ok(path), Ok(round)) = (std::env::var(DATABASE), std::env::var(ROUND)) else { return };
-    let options = Options { linger: Duration::from_micros(200), ..Options::default() };
-    let store = Store::open(Path::new(&path), &options).unwrap();
+    let Some((store, round)) = killed::child() else { return };
     for i in 0..usize::MAX {
         let id = format!("{round}-{i}");
         // Two bindings in one change: both are there, or none is.
@@ -97,8 +89,7 @@ fn child_writes_until_it_is_killed() {
             wait(store.begin_voicemail(message(&id)));
             wait(store.finish_voicemail(id.clone(), 1_000));
         }
-        // What is printed was answered `Ok`.
-        writeln!(std::io::stdout(), "\nkept {i}").unwrap();
+        killed::kept(i);
     }
 }
 
@@ -108,22 +99,8 @@ fn what_was_answered_ok_survives_kill_9_at_any_moment() {
     let path = folder.path().join("offhook.db");
     let mut acknowledged = Vec::new();
     for round in 0..5usize {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["child_writes_until_it_is_killed", "--exact", "--nocapture", "--test-threads=1"])
-            .env(DATABASE, &path)
-            .env(ROUND, round.to_string())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let kept = lines.map_while(Result::ok).filter_map(|line| {
-            line.strip_prefix("kept ").and_then(|number| number.parse::<usize>().ok())
-        });
-        // Another moment each time; the pipe may hold more lines, which only makes us modest.
-        let last = kept.take(20 + 37 * round).last().expect("the child wrote");
-        child.kill().unwrap();
-        child.wait().unwrap();
+        // Another moment each time.
+        let last = killed::kill_after(20 + 37 * round, &path, round);
         acknowledged.push(last);
 
         let store = Store::open(&path, &Options::default()).unwrap();

@@ -1,15 +1,10 @@
 //! `kill -9` of a process that keeps executions, definitions and entries: everything that it was
 //! told is kept is there afterwards, and nothing is there by half.
-//!
-//! The child is this test program itself, run again with an environment variable.
 
 // clippy.toml knows the bodies of tests only, not what they call.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::Duration;
+mod killed;
 
 use jiff::Timestamp;
 use offhook_flows::store::{
@@ -17,9 +12,6 @@ use offhook_flows::store::{
     ExecutionStatus, Executions, Expect, Kept, MachineType, PublishedVersion, Saved,
 };
 use offhook_store::{Options, Store};
-
-const DATABASE: &str = "OFFHOOK_STORE_FLOWS_CRASH_DATABASE";
-const ROUND: &str = "OFFHOOK_STORE_FLOWS_CRASH_ROUND";
 
 fn wait<T>(kept: Kept<T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(kept).unwrap()
@@ -72,9 +64,7 @@ fn fire(name: &str) -> Vec<EntryChange> {
 /// Does nothing in an ordinary test run.
 #[test]
 fn child_writes_until_it_is_killed() {
-    let (Ok(path), Ok(round)) = (std::env::var(DATABASE), std::env::var(ROUND)) else { return };
-    let options = Options { linger: Duration::from_micros(200), ..Options::default() };
-    let store = Store::open(Path::new(&path), &options).unwrap();
+    let Some((store, round)) = killed::child() else { return };
     for i in 0..usize::MAX {
         let name = format!("{round}-{i}");
         assert_eq!(wait(store.save_execution(change(&name, 0))), Saved::Yes);
@@ -93,7 +83,7 @@ fn child_writes_until_it_is_killed() {
             published: Timestamp::UNIX_EPOCH,
         };
         assert_eq!(wait(store.publish_version(version)), 1);
-        writeln!(std::io::stdout(), "\nkept {i}").unwrap();
+        killed::kept(i);
     }
 }
 
@@ -102,21 +92,7 @@ fn executions_definitions_and_entries_survive_kill_9_at_any_moment() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("offhook.db");
     for round in 0..4usize {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["child_writes_until_it_is_killed", "--exact", "--nocapture", "--test-threads=1"])
-            .env(DATABASE, &path)
-            .env(ROUND, round.to_string())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let kept = lines.map_while(Result::ok).filter_map(|line| {
-            line.strip_prefix("kept ").and_then(|number| number.parse::<usize>().ok())
-        });
-        let last = kept.take(10 + 7 * round).last().expect("the child wrote");
-        child.kill().unwrap();
-        child.wait().unwrap();
+        let last = killed::kill_after(10 + 7 * round, &path, round);
         let store = Store::open(&path, &Options::default()).unwrap();
         look_at(&store, round, last);
     }

@@ -4,7 +4,7 @@ mod expression;
 
 use std::time::{Duration, Instant};
 
-use crate::action::{PlayAudioAndGetDigits, ReceiveDigits};
+use crate::action::{DigitInput, ReceiveDigits};
 use crate::event::{ActionError, error_type};
 use expression::Expression;
 
@@ -40,23 +40,23 @@ impl Collector {
     ///
     /// # Errors
     /// `InvalidActionParameter` in AWS's words.
-    pub fn for_prompt(action: &PlayAudioAndGetDigits) -> Result<Self, ActionError> {
-        let max = usize::try_from(action.max_number_of_digits).unwrap_or(usize::MAX);
-        let min = usize::try_from(action.min_number_of_digits).unwrap_or(usize::MAX);
+    pub fn for_prompt(input: &DigitInput) -> Result<Self, ActionError> {
+        let max = usize::try_from(input.max_number_of_digits).unwrap_or(usize::MAX);
+        let min = usize::try_from(input.min_number_of_digits).unwrap_or(usize::MAX);
         if !(1..=128).contains(&max) || min > max {
             return Err(invalid("The MaxNumberOfDigits parameter is invalid."));
         }
-        if action.repeat_duration_in_milliseconds == 0 {
+        if input.repeat_duration_in_milliseconds == 0 {
             return Err(invalid("The RepeatDurationInMilliseconds parameter is invalid."));
         }
-        let between = action
+        let between = input
             .in_between_digits_duration_in_milliseconds
-            .unwrap_or(action.repeat_duration_in_milliseconds);
+            .unwrap_or(input.repeat_duration_in_milliseconds);
         Ok(Self {
-            regex: action.input_digits_regex.as_deref().map(expression).transpose()?,
+            regex: input.input_digits_regex.as_deref().map(expression).transpose()?,
             min,
             max,
-            terminators: characters(&action.terminator_digits),
+            terminators: characters(&input.terminator_digits),
             between: Duration::from_millis(between),
             flush: None,
             digits: String::new(),

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::{AudioSource, PlayAudioAndGetDigits, Target};
-use crate::lenient;
+use crate::action::{AudioSource, DigitInput, PlayAudioAndGetDigits, Target};
 
 /// What to say and how. Names and values are Amazon Polly's.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +59,9 @@ pub struct Speak {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct SpeakAndGetDigits {
+    /// What is asked of the digits. Stands before the leg: [`Target`] takes what is left.
+    #[serde(flatten)]
+    pub input: DigitInput,
     /// The leg that hears it and dials.
     #[serde(flatten)]
     pub target: Target,
@@ -69,39 +71,6 @@ pub struct SpeakAndGetDigits {
     /// `speech_parameters`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_speech_parameters: Option<SpeechParameters>,
-    /// What fits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub input_digits_regex: Option<String>,
-    /// Fewest digits.
-    #[serde(default, deserialize_with = "lenient::number")]
-    pub min_number_of_digits: u64,
-    /// Most digits.
-    #[serde(default = "most_digits", deserialize_with = "lenient::number")]
-    pub max_number_of_digits: u64,
-    /// Digits that end the input.
-    #[serde(default = "hash")]
-    pub terminator_digits: Vec<String>,
-    /// Longest pause between digits; none: as `repeat_duration_in_milliseconds`.
-    #[serde(default, deserialize_with = "lenient::maybe", skip_serializing_if = "Option::is_none")]
-    pub in_between_digits_duration_in_milliseconds: Option<u64>,
-    /// Attempts in all.
-    #[serde(default = "one", deserialize_with = "lenient::number")]
-    pub repeat: u64,
-    /// How long an attempt waits for the first digit after the text.
-    #[serde(deserialize_with = "lenient::number")]
-    pub repeat_duration_in_milliseconds: u64,
-}
-
-fn most_digits() -> u64 {
-    128
-}
-
-fn one() -> u64 {
-    1
-}
-
-fn hash() -> Vec<String> {
-    vec!["#".to_owned()]
 }
 
 impl SpeakAndGetDigits {
@@ -109,18 +78,11 @@ impl SpeakAndGetDigits {
     pub fn as_audio(&self) -> PlayAudioAndGetDigits {
         let failure = self.failure_speech_parameters.clone();
         PlayAudioAndGetDigits {
+            input: self.input.clone(),
             target: self.target.clone(),
             audio_source: AudioSource::Speech(Box::new(self.speech_parameters.clone())),
             failure_audio_source: failure
                 .map(|speech| AudioSource::Speech(Box::new(speech.or(&self.speech_parameters)))),
-            input_digits_regex: self.input_digits_regex.clone(),
-            min_number_of_digits: self.min_number_of_digits,
-            max_number_of_digits: self.max_number_of_digits,
-            terminator_digits: self.terminator_digits.clone(),
-            in_between_digits_duration_in_milliseconds: self
-                .in_between_digits_duration_in_milliseconds,
-            repeat: self.repeat,
-            repeat_duration_in_milliseconds: self.repeat_duration_in_milliseconds,
             playback_controls: Vec::new(),
         }
     }
@@ -157,6 +119,6 @@ mod tests {
         let Some(AudioSource::Speech(failure)) = audio.failure_audio_source else { panic!() };
         assert_eq!(failure.voice_id.as_deref(), Some("Matthew"));
         assert_eq!(failure.text_type.as_deref(), Some("ssml"));
-        assert_eq!((audio.max_number_of_digits, audio.repeat), (3, 1));
+        assert_eq!((audio.input.max_number_of_digits, audio.input.repeat), (3, 1));
     }
 }

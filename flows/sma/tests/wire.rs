@@ -121,9 +121,8 @@ fn one_event_ends_a_list_and_a_failure_drops_the_rest() {
     assert_eq!(script.succeeded(&rules), Some(pause(4)));
 }
 
-fn prompt(min: u64, max: u64, regex: Option<&str>) -> PlayAudioAndGetDigits {
-    serde_json::from_value(json!({"AudioSource": {"Type": "Builtin", "Name": "x"},
-        "MinNumberOfDigits": min, "MaxNumberOfDigits": max, "InputDigitsRegex": regex,
+fn prompt(min: u64, max: u64, regex: Option<&str>) -> DigitInput {
+    serde_json::from_value(json!({"MinNumberOfDigits": min, "MaxNumberOfDigits": max, "InputDigitsRegex": regex,
         "RepeatDurationInMilliseconds": 4000, "InBetweenDigitsDurationInMilliseconds": 1000}))
     .unwrap()
 }

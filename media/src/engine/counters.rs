@@ -31,7 +31,10 @@ impl Count {
     }
 }
 
+/// In this order in memory: the first eight are written with every packet, and are one line of the
+/// processor's cache.
 #[derive(Debug, Default)]
+#[repr(C, align(64))]
 pub(crate) struct Counters {
     pub(super) received: Count,
     pub(super) sent: Count,
@@ -39,6 +42,9 @@ pub(crate) struct Counters {
     pub(super) expected: Count,
     pub(super) loss_runs: Count,
     pub(super) losses: Count,
+    /// Sum of what packets deviated, and how many.
+    pub(super) deviation_us: Count,
+    pub(super) deviations: Count,
     pub(super) dropped: Count,
     pub(super) strangers: Count,
     pub(super) srtp_failures: Count,
@@ -46,9 +52,6 @@ pub(crate) struct Counters {
     pub(super) events_dropped: Count,
     pub(super) rtcp_received: Count,
     pub(super) rtcp_sent: Count,
-    /// Sum of what packets deviated, and how many.
-    pub(super) deviation_us: Count,
-    pub(super) deviations: Count,
     pub(super) remote_expected: Count,
     pub(super) remote_lost: Count,
     pub(super) remote_discarded: Count,

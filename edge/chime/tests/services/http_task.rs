@@ -342,26 +342,13 @@ async fn a_connection_without_a_token_says_whose_fault_it_is() {
 
 #[tokio::test]
 async fn a_connection_may_believe_a_certificate_of_its_own_over_tls() {
-    use rustls_pki_types::pem::PemObject as _;
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("ca.pem");
-    std::fs::write(&file, made.cert.pem()).unwrap();
-    let key = rustls_pki_types::PrivateKeyDer::from_pem_slice(
-        made.signing_key.serialize_pem().as_bytes(),
-    )
-    .unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    let web = Web::start_tls(config, |asked| match asked.header("authorization") {
+    let (web, certificate) = Web::start_self_signed(|asked| match asked.header("authorization") {
         Some("Basic b2ZmaWNlOnM6ZQ==") => Says::json(200, &json!({"ok": true})),
         _ => Says::json(403, &json!({})),
     });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, certificate).unwrap();
     let port = web.address().port();
     let parameters = json!({"ApiEndpoint": format!("https://localhost:{port}/x"), "Method": "GET",
         "InvocationConfig": {"ConnectionArn": ARN}});

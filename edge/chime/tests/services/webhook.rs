@@ -98,23 +98,11 @@ async fn what_a_webhook_answers_wrongly_is_told_in_words() {
 
 #[tokio::test]
 async fn a_certificate_of_nobody_is_not_believed_until_its_file_is_given() {
-    use rustls_pki_types::pem::PemObject as _;
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let (web, certificate) =
+        Web::start_self_signed(|_| Says::json(200, &json!({"SchemaVersion": "1.0"})));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
-    std::fs::write(&file, made.cert.pem()).unwrap();
-    let key = rustls_pki_types::PrivateKeyDer::from_pem_slice(
-        made.signing_key.serialize_pem().as_bytes(),
-    )
-    .unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    let web = Web::start_tls(config, |_| Says::json(200, &json!({"SchemaVersion": "1.0"})));
+    std::fs::write(&file, certificate).unwrap();
     let address = format!("https://localhost:{}/", web.address().port());
     let policy = Policy { attempts: 1, ..Policy::default() };
 

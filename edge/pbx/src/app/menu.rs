@@ -16,7 +16,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use offhook_media::prompts::{Prompt, number_prompts};
 use offhook_sma::action::{
-    Action, AudioSource, LegTag, PlayAudioAndGetDigits, PlaybackControl, Target,
+    Action, AudioSource, DigitInput, LegTag, PlayAudioAndGetDigits, PlaybackControl, Target,
 };
 use offhook_sma::event::{EventType, InvocationEvent, error_type};
 use offhook_sma::reply::Reply;
@@ -295,16 +295,18 @@ fn ask_with(
 ) -> Reply {
     let terminators = if terminator.is_empty() { vec![] } else { vec![terminator.to_owned()] };
     Reply::actions(vec![Action::PlayAudioAndGetDigits(PlayAudioAndGetDigits {
+        input: DigitInput {
+            input_digits_regex: None,
+            min_number_of_digits: 1,
+            max_number_of_digits: most,
+            terminator_digits: terminators,
+            in_between_digits_duration_in_milliseconds: Some(4_000),
+            repeat: 1,
+            repeat_duration_in_milliseconds: wait,
+        },
         target: Target::tag(LegTag::A),
         audio_source: source,
         failure_audio_source: None,
-        input_digits_regex: None,
-        min_number_of_digits: 1,
-        max_number_of_digits: most,
-        terminator_digits: terminators,
-        in_between_digits_duration_in_milliseconds: Some(4_000),
-        repeat: 1,
-        repeat_duration_in_milliseconds: wait,
         playback_controls,
     })])
 }

@@ -195,7 +195,7 @@ impl Call {
             Running::Digits(run) if run.playback == id => {
                 // The digit that stopped it is reported when the key is released.
                 let _ = by;
-                let wait = Duration::from_millis(run.action.repeat_duration_in_milliseconds);
+                let wait = Duration::from_millis(run.action.input.repeat_duration_in_milliseconds);
                 run.collector.start(now, wait);
             }
             _ => {}

@@ -135,13 +135,13 @@ impl Call {
     }
 
     pub(super) fn start_digits(&mut self, now: Instant, leg: LegId, action: PlayAudioAndGetDigits) {
-        let collector = match Collector::for_prompt(&action) {
+        let collector = match Collector::for_prompt(&action.input) {
             Ok(collector) => collector,
             Err(error) => return self.action_failed(now, &error),
         };
         let source = action.audio_source.clone();
         // AWS's widget demo asks 9,999 times for one key.
-        let attempts_left = action.repeat.clamp(1, 10_000);
+        let attempts_left = action.input.repeat.clamp(1, 10_000);
         let (playback, ahead) = (0, Vec::new());
         let run = DigitsRun { leg, action, collector, attempts_left, playback, ahead };
         self.load(source, now, Play::Prompt(Box::new(run)));

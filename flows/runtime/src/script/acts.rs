@@ -180,8 +180,8 @@ impl Player<'_> {
 
     async fn collect(&mut self, action: PlayAudioAndGetDigits) -> Result<(), FlowError> {
         let name = self.script.running().map_or("PlayAudioAndGetDigits", Action::name);
-        for attempt in 0..action.repeat.clamp(1, 100) {
-            let mut collector = match Collector::for_prompt(&action) {
+        for attempt in 0..action.input.repeat.clamp(1, 100) {
+            let mut collector = match Collector::for_prompt(&action.input) {
                 Ok(collector) => collector,
                 Err(error) => return self.failed(&error).await,
             };
@@ -204,7 +204,7 @@ impl Player<'_> {
             {
                 self.moves.pop_front();
             }
-            let first = Duration::from_millis(action.repeat_duration_in_milliseconds);
+            let first = Duration::from_millis(action.input.repeat_duration_in_milliseconds);
             let begun = Instant::now();
             let typed = Typed { begun, prompt, first, keys: &keys, after };
             let typing = typed.into_collector(&mut collector);

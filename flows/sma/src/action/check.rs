@@ -206,13 +206,13 @@ fn digits(action: &PlayAudioAndGetDigits) -> Result<(), ActionError> {
     if let Some(failure) = &action.failure_audio_source {
         audio(failure)?;
     }
-    keys(&action.terminator_digits, "TerminatorDigits")?;
+    keys(&action.input.terminator_digits, "TerminatorDigits")?;
     // No most is documented. AWS's widget demo asks 9,999 times for one key, its business-number
     // sample 0 times, which is one attempt.
-    if action.in_between_digits_duration_in_milliseconds == Some(0) {
+    if action.input.in_between_digits_duration_in_milliseconds == Some(0) {
         return Err(invalid("The InBetweenDigitsDurationInMilliseconds parameter is invalid."));
     }
-    Collector::for_prompt(action).map(|_| ())
+    Collector::for_prompt(&action.input).map(|_| ())
 }
 
 fn record(action: &RecordAudio) -> Result<(), ActionError> {

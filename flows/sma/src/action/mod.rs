@@ -3,6 +3,7 @@
 mod bot;
 mod bridge;
 mod check;
+mod input;
 pub(crate) mod kinds;
 mod malformed;
 mod meeting;
@@ -15,6 +16,7 @@ use serde_json::{Map, Value};
 pub use self::bot::{BotAlias, StartBotConversation};
 pub use self::bridge::{CallAndBridge, Endpoint, EndpointType};
 pub use self::check::{MAX_BRANCHES, may_set_header};
+pub use self::input::DigitInput;
 pub use self::malformed::Malformed;
 pub use self::meeting::{
     JoinChimeMeeting, MEETING_NUMBER, ModifyChimeMeetingAttendees, VoiceFocus,
@@ -296,21 +298,20 @@ pub struct PlayAudio {
     /// What to play.
     pub audio_source: AudioSource,
     /// How many times; 0 (Offhook): until it is stopped.
-    #[serde(default = "one", deserialize_with = "lenient::number")]
+    #[serde(default = "input::one", deserialize_with = "lenient::number")]
     pub repeat: u64,
     /// Digits that stop it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub playback_terminators: Vec<String>,
 }
 
-fn one() -> u64 {
-    1
-}
-
 /// `PlayAudioAndGetDigits`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct PlayAudioAndGetDigits {
+    /// What is asked of the digits. Stands before the leg: [`Target`] takes what is left.
+    #[serde(flatten)]
+    pub input: DigitInput,
     /// The leg that hears it and dials.
     #[serde(flatten)]
     pub target: Target,
@@ -319,38 +320,9 @@ pub struct PlayAudioAndGetDigits {
     /// Played after digits that do not fit, before the next attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_audio_source: Option<AudioSource>,
-    /// What fits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub input_digits_regex: Option<String>,
-    /// Fewest digits.
-    #[serde(default, deserialize_with = "lenient::number")]
-    pub min_number_of_digits: u64,
-    /// Most digits.
-    #[serde(default = "most_digits", deserialize_with = "lenient::number")]
-    pub max_number_of_digits: u64,
-    /// Digits that end the input.
-    #[serde(default = "hash")]
-    pub terminator_digits: Vec<String>,
-    /// Longest pause between digits; none: as `repeat_duration_in_milliseconds`.
-    #[serde(default, deserialize_with = "lenient::maybe", skip_serializing_if = "Option::is_none")]
-    pub in_between_digits_duration_in_milliseconds: Option<u64>,
-    /// Attempts in all.
-    #[serde(default = "one", deserialize_with = "lenient::number")]
-    pub repeat: u64,
-    /// How long an attempt waits for the first digit after the prompt.
-    #[serde(deserialize_with = "lenient::number")]
-    pub repeat_duration_in_milliseconds: u64,
     /// Offhook: digits that go about in the audio.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub playback_controls: Vec<PlaybackControl>,
-}
-
-fn most_digits() -> u64 {
-    128
-}
-
-fn hash() -> Vec<String> {
-    vec!["#".to_owned()]
 }
 
 /// `ReceiveDigits`.

@@ -3,10 +3,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::super::api::{PlayEnd, PortEventKind, StreamConfig};
+use super::super::api::{PlayEnd, PortEventKind};
 use super::super::key_span::KeySpan;
-use super::{Buffer, COMFORT_NOISE, Kind, Leg, Media};
-use crate::codec::Codec;
+use super::{Buffer, Kind, Leg, Media};
 use crate::dtmf::KeyEvent;
 use crate::relay::CLOCK;
 use crate::rtp;
@@ -19,21 +18,22 @@ const OVER: Duration = Duration::from_millis(100);
 const DEAF: Duration = Duration::from_secs(3);
 
 impl Leg {
-    /// Takes an RTP datagram in `buffer[..length]`. What may be relayed comes back, its payload
-    /// plain and in the buffer.
+    /// Takes an RTP datagram in `buffer[..length]` that came from there; `None`: from
+    /// [`Self::only_peer`], as the kernel sees to. What may be relayed comes back, its payload plain
+    /// and in the buffer.
     #[inline]
     pub(in crate::engine) fn receive(
         &mut self,
         now: Instant,
-        from: SocketAddr,
+        from: Option<SocketAddr>,
         buffer: &mut Buffer,
         length: usize,
     ) -> Option<Media> {
-        let Some(stream) = &self.stream else {
+        let Some(form) = self.form else {
             self.counters.dropped.bump();
             return None;
         };
-        if !self.latch.admits(from) {
+        if from.is_some_and(|from| !self.latch.admits(from)) {
             self.counters.strangers.bump();
             return None;
         }
@@ -41,18 +41,18 @@ impl Leg {
             self.counters.dropped.bump();
             return None;
         }
-        let (secured, listening) = (self.secured, stream.receive);
+        let (secured, listening) = (self.secured, form.receive);
         let length =
             if secured { self.unprotect(now, from, buffer, length, false)? } else { length };
         let parsed = buffer.get(..length).and_then(rtp::parse);
-        let classified = parsed.and_then(|view| {
-            Some((stream_kind(self.stream.as_deref()?, view.payload_type)?, view))
-        });
+        let classified = parsed.and_then(|view| Some((form.kind(view.payload_type)?, view)));
         let Some((kind, view)) = classified else {
             self.counters.dropped.bump();
             return None;
         };
-        if self.latch.confirm(from) {
+        if let Some(from) = from
+            && self.latch.confirm(from)
+        {
             (self.attention, self.moved) = (true, true);
             self.tell(PortEventKind::FirstPacket { from });
         }
@@ -110,7 +110,7 @@ impl Leg {
     pub(super) fn unprotect(
         &mut self,
         now: Instant,
-        from: SocketAddr,
+        from: Option<SocketAddr>,
         buffer: &mut Buffer,
         length: usize,
         rtcp: bool,
@@ -125,7 +125,8 @@ impl Leg {
         self.counters.srtp_failures.bump();
         // Neither a copy nor what anybody else sends says that the peer has another key.
         let latches = [&self.latch, &self.rtcp_latch];
-        let of_peer = latches.iter().any(|l| from == l.target() || from == l.announced());
+        let of_peer = from
+            .is_none_or(|from| latches.iter().any(|l| from == l.target() || from == l.announced()));
         if outcome == Unprotected::Forged && of_peer {
             // A peer takes its time to change keys, and what is forged between what is not ends
             // nothing.
@@ -199,29 +200,4 @@ impl Leg {
             }
         }
     }
-}
-
-/// What a payload type means. The static types are always understood: a peer may send any codec of
-/// its answer (RFC 3264 §7), and some send another one regardless. Where the peer chose
-/// other numbers than we did, some send with their own and not, as RFC 3264 §5.1 has it, with ours.
-#[inline]
-fn stream_kind(stream: &StreamConfig, payload_type: u8) -> Option<Kind> {
-    if payload_type == stream.recv_pt {
-        return Some(Kind::Audio(stream.codec));
-    }
-    let event = stream.telephone_event.map(|events| Kind::Event(events.clock));
-    if stream.telephone_event.is_some_and(|events| events.recv_pt == payload_type) {
-        return event;
-    }
-    if payload_type == COMFORT_NOISE {
-        return Some(Kind::Noise);
-    }
-    if let Some(codec) = Codec::from_static_payload_type(payload_type) {
-        return Some(Kind::Audio(codec));
-    }
-    if payload_type == stream.send_pt {
-        return Some(Kind::Audio(stream.codec));
-    }
-    let events = stream.telephone_event.is_some_and(|events| events.send_pt == payload_type);
-    event.filter(|_| events)
 }

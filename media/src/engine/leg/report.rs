@@ -180,7 +180,9 @@ impl Leg {
             return;
         }
         let length = if stream.srtp.is_some() {
-            let Some(length) = self.unprotect(now, from, buffer, length, true) else { return };
+            let Some(length) = self.unprotect(now, Some(from), buffer, length, true) else {
+                return;
+            };
             length
         } else {
             length

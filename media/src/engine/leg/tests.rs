@@ -52,7 +52,7 @@ impl Bench {
 
     fn receive_from(&mut self, from: SocketAddr, packet: &[u8]) -> Option<Media> {
         self.buffer[..packet.len()].copy_from_slice(packet);
-        self.leg.receive(self.now, from, &mut self.buffer, packet.len())
+        self.leg.receive(self.now, Some(from), &mut self.buffer, packet.len())
     }
 
     fn receive(&mut self, packet: &[u8]) -> Option<Media> {

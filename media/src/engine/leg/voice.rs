@@ -7,6 +7,7 @@ use super::super::api::{PlayEnd, RecordEnd, StreamConfig, TapeSink};
 use super::super::key_span::KeySpan;
 use super::super::play::{MAX_WIDE, Step};
 use super::super::record::Recorder;
+use super::form::Form;
 use super::outbound::put;
 use super::{Buffer, Kind, Leg, Media, Piece};
 use crate::codec::Codec;
@@ -99,8 +100,7 @@ impl Leg {
     /// The form of what we send; `None` before an answer.
     #[inline]
     pub(in crate::engine) fn speaks(&self) -> Option<Speaks> {
-        let stream = self.stream.as_ref()?;
-        let StreamConfig { codec, ptime_ms, comfort_noise, telephone_event, .. } = **stream;
+        let Form { codec, ptime_ms, comfort_noise, telephone_event, .. } = self.form?;
         Some(Speaks { codec, ptime_ms, comfort_noise, events: telephone_event.is_some() })
     }
 

@@ -1,8 +1,10 @@
 //! A leg and its sockets.
 
 use std::io;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::time::{Instant, SystemTime};
+
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::super::conference::MixId;
 use super::super::leg::{Buffer, Leg};
@@ -17,8 +19,7 @@ pub(in crate::engine) enum Line {
     Own {
         rtp: UdpSocket,
         rtcp: UdpSocket,
-        /// The RTP socket is connected to the peer: the kernel filters strangers and keeps the route.
-        connected: bool,
+        connected: Connected,
         /// Keys come from a handshake on the RTP socket.
         dtls: Option<Box<Dtls>>,
     },
@@ -26,9 +27,20 @@ pub(in crate::engine) enum Line {
     Shared(Box<WebRtc>),
 }
 
-/// A leg and what carries its packets.
+/// Whether the RTP socket is connected to the peer: the kernel filters strangers then, and keeps the
+/// route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum Connected {
+    No,
+    /// Lately: what waited in the socket by then may be a stranger's.
+    Lately,
+    /// Nothing waits in it that is not the peer's.
+    Yes,
+}
+
+/// A leg and what carries its packets. In this order in memory, as a [`Leg`] is.
+#[repr(C, align(64))]
 pub(in crate::engine) struct Port {
-    pub(super) leg: Leg,
     pub(super) line: Line,
     /// Slot of the other leg.
     pub(super) partner: Option<usize>,
@@ -36,6 +48,7 @@ pub(in crate::engine) struct Port {
     pub(super) mix: Option<MixId>,
     /// What passes is not audio of the leg's, and is passed on untouched.
     pub(super) pipe: Option<Box<Pipe>>,
+    pub(super) leg: Leg,
     /// The clock has work for it.
     pub(super) active: bool,
     /// Its packets are taken at each tick and wake nobody.
@@ -46,7 +59,7 @@ pub(in crate::engine) struct Port {
 
 impl Port {
     pub(in crate::engine) fn new(leg: Leg, rtp: UdpSocket, rtcp: UdpSocket) -> Self {
-        Self::on(leg, Line::Own { rtp, rtcp, connected: false, dtls: None })
+        Self::on(leg, Line::Own { rtp, rtcp, connected: Connected::No, dtls: None })
     }
 
     pub(in crate::engine) fn shared(leg: Leg, webrtc: Box<WebRtc>) -> Self {
@@ -66,14 +79,55 @@ impl Port {
         }
     }
 
+    /// Something of each place in memory that a packet touches.
+    #[inline]
+    pub(super) fn foresee(&self) -> u64 {
+        u64::from(self.pipe.is_some()) ^ self.leg.foresee()
+    }
+
+    /// Takes a datagram off the RTP socket: how long it is, and where it came from unless only one
+    /// peer can have sent it.
+    ///
+    /// # Errors
+    /// As of the socket; `WouldBlock` also on a leg that has none of its own.
+    #[inline]
+    pub(super) fn take(&mut self, buffer: &mut Buffer) -> io::Result<(usize, Option<SocketAddr>)> {
+        let Line::Own { rtp, connected, dtls, .. } = &mut self.line else {
+            return Err(io::ErrorKind::WouldBlock.into());
+        };
+        if *connected == Connected::Yes && dtls.is_none() {
+            // Past the C library, whose calls may be cancelled: that check costs more than our own.
+            return Ok((recv(&*rtp, &mut buffer[..], RecvFlags::empty())?.0, None));
+        }
+        let taken = rtp.recv_from(&mut buffer[..]);
+        if *connected == Connected::Lately
+            && taken.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        {
+            *connected = Connected::Yes;
+        }
+        taken.map(|(n, from)| (n, Some(from)))
+    }
+
+    /// Whether keys come from a handshake on the RTP socket.
+    #[inline]
+    pub(super) fn has_dtls(&self) -> bool {
+        matches!(self.line, Line::Own { dtls: Some(_), .. })
+    }
+
+    /// Whether what waits in the socket is to be taken at once, to the last.
+    #[inline]
+    pub(super) fn is_to_be_emptied(&self) -> bool {
+        matches!(self.line, Line::Own { connected: Connected::Lately, .. })
+    }
+
     #[inline]
     pub(super) fn transmit(&self, packet: &[u8]) {
         let send = || match &self.line {
-            Line::Own { rtp, connected: true, .. } => rtp.send(packet),
-            Line::Own { rtp, .. } => match self.leg.target() {
+            Line::Own { rtp, connected: Connected::No, .. } => match self.leg.target() {
                 Some(target) => rtp.send_to(packet, target),
                 None => Err(io::ErrorKind::AddrNotAvailable.into()),
             },
+            Line::Own { rtp, .. } => send_to_peer(rtp, packet),
             Line::Shared(webrtc) => webrtc.send(packet),
         };
         let result = match send() {
@@ -105,9 +159,11 @@ impl Port {
     pub(super) fn retarget(&mut self) {
         let Line::Own { rtp, connected, .. } = &mut self.line else { return };
         match self.leg.only_peer() {
-            Some(peer) => *connected = rtp.connect(peer).is_ok(),
-            None if *connected => *connected = rustix::net::connect_unspec(rtp).is_err(),
-            None => {}
+            Some(peer) if rtp.connect(peer).is_ok() => *connected = Connected::Lately,
+            _ if *connected == Connected::No => {}
+            // What cannot be undone stays, and another peer is not heard.
+            _ if rustix::net::connect_unspec(rtp).is_err() => *connected = Connected::Lately,
+            _ => *connected = Connected::No,
         }
     }
 
@@ -145,8 +201,8 @@ impl Port {
         let Some(n) = make(&mut self.leg, buffer) else { return };
         let packet = buffer.get(..n).unwrap_or_default();
         let result = match (&self.line, mux) {
-            (Line::Own { rtp, connected: true, .. }, true) => rtp.send(packet),
-            (Line::Own { rtp, .. }, true) => rtp.send_to(packet, target),
+            (Line::Own { rtp, connected: Connected::No, .. }, true) => rtp.send_to(packet, target),
+            (Line::Own { rtp, .. }, true) => rtp.send(packet),
             (Line::Own { rtcp, .. }, false) => rtcp.send_to(packet, target),
             (Line::Shared(webrtc), _) => webrtc.send(packet),
         };
@@ -154,6 +210,12 @@ impl Port {
             self.leg.counters.rtcp_sent.bump();
         }
     }
+}
+
+/// Sends what goes to the peer of a connected socket.
+#[inline]
+fn send_to_peer(socket: &UdpSocket, packet: &[u8]) -> io::Result<usize> {
+    Ok(send(socket, packet, SendFlags::empty())?)
 }
 
 /// Wall clock as NTP: seconds since 1900 in the upper half (RFC 3550 §4).

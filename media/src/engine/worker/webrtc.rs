@@ -224,7 +224,7 @@ impl Worker {
         let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else { return };
         // From whichever address it came: that this is the peer's, ICE has proved, and the tag does.
         match port.webrtc().and_then(|webrtc| webrtc.told) {
-            Some(peer) => self.taken(now, slot, peer, length),
+            Some(peer) => self.taken(now, slot, Some(peer), length),
             None => port.leg.counters.dropped.bump(),
         }
     }
