@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use self::dial::Dialling;
-use self::form::Form;
+use self::form::{Form, Stream};
 use self::inband::Tones;
 pub(super) use self::piece::Piece;
 use self::report::Reporter;
@@ -71,7 +71,7 @@ pub(super) struct Leg {
     odd_lengths: u8,
     /// A key of a peer that knows no telephone events, which the far leg is to get.
     to_pass: Option<Digit>,
-    form: Option<Form>,
+    stream: Option<Stream>,
     pub(super) counters: Arc<Counters>,
     meter: Meter,
     sender: Sender,
@@ -102,7 +102,6 @@ pub(super) struct Leg {
 
     id: PortId,
     events: mpsc::Sender<PortEvent>,
-    stream: Option<Box<StreamConfig>>,
     rtcp_latch: Latch,
     /// Since when nothing of the peer's could be decrypted.
     failing_since: Option<Instant>,
@@ -175,7 +174,6 @@ impl Leg {
             counters,
             attention: false,
             moved: false,
-            form: None,
             stream: None,
             latch: Latch::new(nowhere),
             rtcp_latch: Latch::new(nowhere),
@@ -254,6 +252,12 @@ impl Leg {
         self.stream.as_deref().filter(|stream| !stream.remote_rtp.ip().is_unspecified())
     }
 
+    /// What every packet asks of the stream; `None` before an answer.
+    #[inline]
+    fn form(&self) -> Option<Form> {
+        self.stream.as_ref().map(|stream| stream.form)
+    }
+
     /// Whether a packet from there may be looked at.
     pub(super) fn admits(&self, from: SocketAddr) -> bool {
         self.latch.admits(from)
@@ -316,7 +320,6 @@ impl Leg {
     pub(super) fn set_stream(&mut self, now: Instant, stream: Box<StreamConfig>) -> bool {
         self.sender.expect_another();
         let old = self.stream.take();
-        self.form = None;
         let rx = |s: &StreamConfig| s.srtp.as_ref().map(|keys| keys.rx.clone());
         // A hold with an address of zeros says nothing of where the peer is: what may come meanwhile
         // may come from where it came before, and from nobody else.
@@ -364,8 +367,7 @@ impl Leg {
         }
         self.out.set_clock(stream.codec.clock_rate());
         self.retune_mouth(&stream);
-        self.form = Some(Form::from(&*stream));
-        self.stream = Some(stream);
+        self.stream = Some(stream.into());
         self.moved |= !same_peer;
         !same_form
     }

@@ -1,5 +1,7 @@
 //! What every packet asks of a leg's stream.
 
+use std::ops::Deref;
+
 use super::super::api::{StreamConfig, TelephoneEvent};
 use super::{COMFORT_NOISE, Kind};
 use crate::codec::Codec;
@@ -16,6 +18,27 @@ pub(super) struct Form {
     pub(super) comfort_noise: bool,
     pub(super) send: bool,
     pub(super) receive: bool,
+}
+
+/// A stream, and what every packet asks of it.
+#[derive(Debug, Clone)]
+pub(super) struct Stream {
+    pub(super) form: Form,
+    pub(super) config: Box<StreamConfig>,
+}
+
+impl From<Box<StreamConfig>> for Stream {
+    fn from(config: Box<StreamConfig>) -> Self {
+        Self { form: Form::from(&*config), config }
+    }
+}
+
+impl Deref for Stream {
+    type Target = StreamConfig;
+
+    fn deref(&self) -> &StreamConfig {
+        &self.config
+    }
 }
 
 impl From<&StreamConfig> for Form {

@@ -78,13 +78,13 @@ impl Leg {
     /// Whether keys can come only as tones.
     #[inline]
     pub(super) fn is_inband(&self) -> bool {
-        self.form.is_some_and(|form| form.telephone_event.is_none())
+        self.form().is_some_and(|form| form.telephone_event.is_none())
     }
 
     /// Whether the tones of this leg are heard only through an ear.
     #[inline]
     pub(super) fn hears_tones(&self) -> bool {
-        self.form.is_some_and(|f| f.telephone_event.is_none() && f.codec.law().is_none())
+        self.form().is_some_and(|f| f.telephone_event.is_none() && f.codec.law().is_none())
     }
 
     /// Listens for tones in a packet of G.711.

@@ -29,7 +29,7 @@ impl Leg {
         buffer: &mut Buffer,
         length: usize,
     ) -> Option<Media> {
-        let Some(form) = self.form else {
+        let Some(form) = self.form() else {
             self.counters.dropped.bump();
             return None;
         };

@@ -25,7 +25,7 @@ impl Leg {
         if self.passes_numbers && self.out.sent().0 == 0 {
             self.take_numbers(media);
         }
-        let stream = self.form?;
+        let stream = self.form()?;
         if !stream.send || self.player.is_some() || self.digits.is_some() {
             self.talks_over(media, buffer);
             return None;

@@ -45,7 +45,7 @@ impl Bench {
     }
 
     fn change(&mut self, change: impl FnOnce(&mut StreamConfig)) {
-        let mut stream = self.leg.stream.clone().unwrap();
+        let mut stream = self.leg.stream.clone().unwrap().config;
         change(&mut stream);
         self.leg.set_stream(self.now, stream);
     }

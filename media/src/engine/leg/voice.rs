@@ -100,7 +100,7 @@ impl Leg {
     /// The form of what we send; `None` before an answer.
     #[inline]
     pub(in crate::engine) fn speaks(&self) -> Option<Speaks> {
-        let Form { codec, ptime_ms, comfort_noise, telephone_event, .. } = self.form?;
+        let Form { codec, ptime_ms, comfort_noise, telephone_event, .. } = self.form()?;
         Some(Speaks { codec, ptime_ms, comfort_noise, events: telephone_event.is_some() })
     }
 

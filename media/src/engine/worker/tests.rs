@@ -1,6 +1,7 @@
 //! The worker turned by hand: what the hot path costs in memory.
 
 mod clock;
+mod strangers;
 
 use std::net::UdpSocket;
 use std::time::Duration;
@@ -24,7 +25,10 @@ struct Peer {
 
 fn peer(remote: &Remote, id: u64) -> Peer {
     let bind = || {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        // A port that the kernel chose it takes back when a socket is no peer's any more (Linux,
+        // `__udp_disconnect`); those of the engine are asked for by number.
+        let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let socket = UdpSocket::bind(free).unwrap();
         socket.set_nonblocking(true).unwrap();
         socket
     };
