@@ -21,12 +21,12 @@ pub(super) const MOST_DISTINCT: usize = 20_000;
 /// Bytes of a text that is split or encoded, and of one that is matched: each part costs many.
 pub(super) const MOST_SPLIT: usize = 1024 * 1024;
 pub(super) const MOST_MATCHED: usize = 256 * 1024;
-/// The widest a component of a date picture may be.
+/// The widest a component of a date picture may be, which is written as a number.
 pub(super) const MOST_WIDTH: usize = 100;
 /// Bytes of a time that is read by a picture, and of the picture.
 pub(super) const MOST_TIMESTAMP: usize = 1000;
 /// Parts of such a picture.
-pub(super) const MOST_PARTS: usize = 32;
+pub(super) const MOST_PARTS: usize = 40;
 /// Bytes of a number's picture: each separator in it is compared with all the digits.
 pub(super) const MOST_PICTURE: usize = 4096;
 /// The largest number that is written in Roman numerals, whose thousands are as many letters.

@@ -3,6 +3,7 @@
 use super::Miss;
 use super::step::{Step, is_definite};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// The most values a path may be at at once.
 const MOST_NODES: usize = 200_000;
@@ -21,6 +22,35 @@ pub(super) fn within(root: &Value, steps: &[Step], left: &mut usize) -> Result<V
     match find(root, steps, left) {
         Err(Miss::NotFound) if !is_definite(steps) => Ok(Value::Array(Vec::new())),
         found => found,
+    }
+}
+
+/// What steps find, where it is.
+pub(super) enum Found<'v> {
+    /// What definite steps or a function give.
+    One(Cow<'v, Value>),
+    /// The items of the array that indefinite steps give.
+    Many(Vec<&'v Value>),
+}
+
+/// As [`select`], with nothing copied that lies in `root`.
+pub(super) fn look<'v>(root: &'v Value, steps: &[Step]) -> Result<Found<'v>, Miss> {
+    if matches!(steps.last(), Some(Step::Names(_) | Step::Function(_))) {
+        return Ok(Found::One(Cow::Owned(select(root, steps)?)));
+    }
+    if is_definite(steps) {
+        let node = follow(root, steps)?.pop().ok_or(Miss::NotFound)?;
+        return Ok(Found::One(Cow::Borrowed(node)));
+    }
+    let nodes = match follow(root, steps) {
+        Err(Miss::NotFound) => Vec::new(),
+        nodes => nodes?,
+    };
+    let mut left = MOST_WEIGHT;
+    if nodes.iter().all(|node| weigh(node, &mut left)) {
+        Ok(Found::Many(nodes))
+    } else {
+        Err(Miss::TooMuch)
     }
 }
 

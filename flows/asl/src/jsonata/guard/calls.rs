@@ -7,7 +7,7 @@ use jsonata_core::ast::{AstNode, BinaryOp};
 
 /// The built-ins that can build or walk without bound: name, guard of the arguments, and how many
 /// arguments one takes when it is handed on as a value.
-const GUARDED: [(&str, &str, usize); 19] = [
+const GUARDED: [(&str, &str, usize); 14] = [
     ("string", guards::BUILD, 1),
     ("join", guards::BUILD, 2),
     ("replace", guards::BUILD, 4),
@@ -21,12 +21,7 @@ const GUARDED: [(&str, &str, usize); 19] = [
     ("base64decode", guards::SPLIT, 1),
     ("encodeUrl", guards::SPLIT, 1),
     ("encodeUrlComponent", guards::SPLIT, 1),
-    ("fromMillis", guards::PICTURE, 3),
-    ("toMillis", guards::PICTURE, 2),
-    ("now", guards::PICTURE, 2),
-    ("formatBase", guards::WHOLE, 2),
     ("substring", guards::PLACE, 3),
-    ("formatInteger", guards::NUMERAL, 2),
 ];
 
 fn guarded(name: &str) -> Option<(&'static str, usize)> {
@@ -43,18 +38,18 @@ fn parameters(name: &str) -> Option<usize> {
 
 /// A call of a built-in, which is ours or the evaluator's.
 fn built_in(name: &str, mut args: Vec<AstNode>) -> AstNode {
-    if !own::takes(name, args.len()) {
+    if own::parameters(name).is_none() {
         return function(name, args);
     }
     args.insert(0, AstNode::Variable(String::new()));
     function(&format!("{}{name}", own::PREFIX), args)
 }
 
-/// A width and a picture are mostly written out, and measured as well.
+/// A width is mostly written out, and measured as well.
 fn measured(guard: &str, arg: AstNode) -> AstNode {
     let is_constant =
         matches!(arg, AstNode::Number(_) | AstNode::String(_) | AstNode::Unary { .. });
-    let is_bound = matches!(guard, guards::WIDTH | guards::PICTURE | guards::WHOLE | guards::PLACE);
+    let is_bound = matches!(guard, guards::WIDTH | guards::PLACE);
     if is_constant && is_bound { call(guard, arg) } else { wrapped(guard, arg) }
 }
 
@@ -106,7 +101,7 @@ impl Guard {
     pub(super) fn function(
         &mut self,
         name: String,
-        mut args: Vec<AstNode>,
+        args: Vec<AstNode>,
         is_builtin: bool,
     ) -> AstNode {
         let is_language = is_builtin && !self.is_bound(&name);
@@ -123,25 +118,12 @@ impl Guard {
         if args.iter().any(|arg| matches!(arg, AstNode::Placeholder)) {
             return self.partial(name, args);
         }
-        if let ("toMillis", [_, AstNode::String(picture)]) = (&*name, &*args)
-            && own::reads(picture)
-        {
-            args.insert(0, AstNode::Variable(String::new()));
-            return function(own::BY_PICTURE, args);
-        }
         let Some((guard, _)) = guarded(&name) else { return built_in(&name, args) };
         match name.as_str() {
-            // `$now(picture, zone)` is `$fromMillis($millis(), picture, zone)`.
-            "now" => {
-                args.insert(0, function("millis", Vec::new()));
-                self.function("fromMillis".to_owned(), args, true)
-            }
             "string" if args.is_empty() => {
                 function(&name, vec![call(guard, AstNode::Variable(String::new()))])
             }
             "join" if args.len() == 2 => self.join(args),
-            "toMillis" if args.len() == 2 => self.by_picture(args),
-            "formatInteger" if (1..=2).contains(&args.len()) => self.format_integer(args),
             "replace" if (2..=4).contains(&args.len()) => self.replace(args),
             _ => built_in(&name, args.into_iter().map(|arg| measured(guard, arg)).collect()),
         }
@@ -186,48 +168,6 @@ impl Guard {
         AstNode::Block(vec![
             assign(&list, wrapped(guards::BUILD, items)),
             function("join", vec![AstNode::Variable(list), fitted]),
-        ])
-    }
-
-    /// Which function reads a time is said by the picture, known when the expression runs.
-    fn by_picture(&mut self, args: Vec<AstNode>) -> AstNode {
-        let (time, picture) = (self.fresh(), self.fresh());
-        let used = |name: &String| AstNode::Variable(name.clone());
-        let context = AstNode::Variable(String::new());
-        let measured = [&time, &picture].map(|name| call(guards::PICTURE, used(name)));
-        let mut block: Vec<_> =
-            [&time, &picture].into_iter().zip(args).map(|(name, arg)| assign(name, arg)).collect();
-        block.push(AstNode::Conditional {
-            condition: Box::new(call(own::READS, used(&picture))),
-            then_branch: Box::new(function(
-                own::BY_PICTURE,
-                vec![context, used(&time), used(&picture)],
-            )),
-            else_branch: Some(Box::new(function("toMillis", measured.into()))),
-        });
-        AstNode::Block(block)
-    }
-
-    /// How long a Roman numeral becomes is said by the number, and whether it is one by the picture.
-    fn format_integer(&mut self, args: Vec<AstNode>) -> AstNode {
-        let mut args = args.into_iter();
-        let (Some(first), second) = (args.next(), args.next()) else { return AstNode::Undefined };
-        let Some(picture) = second else {
-            // With one argument the number is the context.
-            let context = AstNode::Variable(String::new());
-            return function(
-                "formatInteger",
-                vec![function(guards::NUMERAL, vec![context, first])],
-            );
-        };
-        let number = self.fresh();
-        let used = || AstNode::Variable(number.clone());
-        AstNode::Block(vec![
-            assign(&number, first),
-            function(
-                "formatInteger",
-                vec![used(), function(guards::NUMERAL, vec![used(), picture])],
-            ),
         ])
     }
 
