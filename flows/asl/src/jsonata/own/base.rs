@@ -55,11 +55,9 @@ fn written(number: f64, radix: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn numbers_larger_than_a_double_can_tell_end_in_noughts() {
-        let written = |number, radix| super::written(number, radix);
+        let written = super::written;
         assert_eq!(written(1e21, 10.0), "1e+21");
         assert_eq!(written(1e21, 3.0), "100010202110111202020110202012022200000000000");
         assert_eq!(written(-255.0, 16.0), "-ff");

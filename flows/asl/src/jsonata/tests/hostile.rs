@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 /// Expressions that would take all the memory, the stack or the time of a careless evaluator.
-const HOSTILE: [&str; 69] = [
+const HOSTILE: [&str; 76] = [
     "$formatNumber(1, $pad('', 1000000, '#,'))",
     "$formatInteger(1e21, 'I')",
     "1e15 ~> $formatInteger('i;o')",

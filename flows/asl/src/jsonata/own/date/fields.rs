@@ -3,7 +3,7 @@
 /// The last time that JavaScript has, and but for its sign the first.
 const MOST_MILLIS: f64 = 8.64e15;
 const DAY: i64 = 86_400_000;
-const WEEK: f64 = 7.0 * 86_400_000.0;
+const WEEK: f64 = 7.0 * DAY as f64;
 
 /// A time's fields.
 #[derive(Debug, Clone, Copy)]
@@ -50,17 +50,14 @@ impl Time {
             'Y' => fields.year,
             'M' => fields.month + 1,
             'D' => fields.day,
-            'd' => (fields.midnight() - midnight(fields.year, 0, 1)) / DAY + 1,
+            'd' => return (fields.midnight() - midnight(fields.year, 0, 1)) / DAY as f64 + 1.0,
             'F' => weekday(fields.millis.div_euclid(DAY)),
-            'W' => week(fields.midnight(), Span::year(fields.year)),
-            'w' => week(fields.midnight(), Span::month(fields.year, fields.month)),
-            'X' => {
-                let span = Span::year(fields.year);
-                fields.year + span.side(fields.millis)
-            }
+            'W' => return week(fields.midnight(), &Span::year(fields.year)),
+            'w' => return week(fields.midnight(), &Span::month(fields.year, fields.month)),
+            'X' => fields.year + Span::year(fields.year).side(fields.millis as f64),
             'x' => {
-                let span = Span::month(fields.year, fields.month);
-                (fields.month + span.side(fields.millis)).rem_euclid(12) + 1
+                let side = Span::month(fields.year, fields.month).side(fields.millis as f64);
+                (fields.month + side).rem_euclid(12) + 1
             }
             'H' => hour,
             'h' => (hour + 11) % 12 + 1,
@@ -75,16 +72,16 @@ impl Time {
 
 impl Fields {
     /// The day's first millisecond, by [`midnight`].
-    fn midnight(&self) -> i64 {
+    fn midnight(&self) -> f64 {
         midnight(self.year, self.month, self.day)
     }
 }
 
 /// The first days of the first weeks of a year or month and of the two beside it.
 struct Span {
-    before: i64,
-    start: i64,
-    end: i64,
+    before: f64,
+    start: f64,
+    end: f64,
 }
 
 impl Span {
@@ -99,29 +96,29 @@ impl Span {
     }
 
     /// Whether a time is before it, in it or after it.
-    fn side(&self, millis: i64) -> i64 {
+    fn side(&self, millis: f64) -> i64 {
         if millis < self.start { -1 } else { i64::from(millis >= self.end) }
     }
 }
 
 /// The week of a day: one of the last days of a span may be in the first week of the next, and one of
 /// the first in the last week of the one before.
-fn week(day: i64, span: Span) -> i64 {
-    let since = |start: i64| (day - start) as f64 / WEEK + 1.0;
+fn week(day: f64, span: &Span) -> f64 {
+    let since = |start: f64| (day - start) / WEEK + 1.0;
     let week = match span.side(day) {
         -1 => since(span.before),
         0 => since(span.start),
         _ => 1.0,
     };
-    week.floor() as i64
+    week.floor()
 }
 
 /// ISO 8601: the first week is that of the first Thursday. It begins on a Monday.
-fn first_week(year: i64, month: i64) -> i64 {
+fn first_week(year: i64, month: i64) -> f64 {
     let first = midnight(year, month, 1);
-    let weekday = weekday(first.div_euclid(DAY));
+    let weekday = weekday((first / DAY as f64) as i64);
     let days = if weekday > 4 { 8 - weekday } else { 1 - weekday };
-    first + days * DAY
+    first + (days * DAY) as f64
 }
 
 /// 1 is Monday.
@@ -129,11 +126,9 @@ fn weekday(days: i64) -> i64 {
     (days + 3).rem_euclid(7) + 1
 }
 
-/// A day's first millisecond, as JavaScript's `Date.UTC` has it: for years below 100 it takes those of
-/// the twentieth century.
-fn midnight(year: i64, month: i64, day: i64) -> i64 {
-    let year = if (0..100).contains(&year) { year + 1900 } else { year };
-    (days_to(year, month) + day - 1) * DAY
+/// A day's first millisecond, as JavaScript's `Date.UTC` has it: see [`utc`].
+fn midnight(year: i64, month: i64, day: i64) -> f64 {
+    utc([year as f64, month as f64, day as f64], [0.0; 4])
 }
 
 /// Days from 1970 to the first of a month, which is counted from 0.
@@ -156,7 +151,8 @@ fn date_of(days: i64) -> (i64, i64, i64) {
     (year, month, days - days_to(year, month) + 1)
 }
 
-/// ECMA-262, `Date.UTC`: milliseconds since 1970, of whole numbers that may be out of their ranges.
+/// ECMA-262, `Date.UTC`: milliseconds since 1970, of whole numbers that may be out of their ranges. It
+/// takes years below 100 for those of the twentieth century, and has none of days without a time.
 pub(super) fn utc(date: [f64; 3], time: [f64; 4]) -> f64 {
     const MOST_PART: f64 = 1e9;
     let ([year, month, day], [hour, minute, second, milli]) = (date, time);

@@ -74,7 +74,7 @@ impl Finder {
             Self::Digits(width, is_ordinal) => {
                 let (least, most) = width.unwrap_or((1, usize::MAX));
                 let most = run(from, &is_digit).min(from.saturating_add(most));
-                let ends = (from + least..=most).rev();
+                let ends = (from.saturating_add(least)..=most).rev();
                 if !is_ordinal {
                     return ends.collect();
                 }

@@ -180,9 +180,12 @@ impl Marker {
                 }
                 None => Some(decimal.mandatory + decimal.optional).filter(|digits| *digits >= 2.0),
             };
-            self.digits = most
-                .filter(|most| *most > 0.0)
-                .map(|most| (decimal.mandatory as usize, most as usize));
+            // 2.0.6 finds no number that may have fewer digits than none.
+            let least = |most: f64| match most - decimal.optional {
+                least if least < 0.0 => usize::MAX,
+                least => least as usize,
+            };
+            self.digits = most.filter(|most| *most > 0.0).map(|most| (least(most), most as usize));
             // XPath functions, section 9.8.4.4.
             self.kept = most.filter(|_| self.component == 'Y');
         }
