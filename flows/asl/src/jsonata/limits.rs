@@ -29,6 +29,9 @@ pub(super) const MOST_TIMESTAMP: usize = 1000;
 pub(super) const MOST_PARTS: usize = 40;
 /// Bytes of a number's picture: each separator in it is compared with all the digits.
 pub(super) const MOST_PICTURE: usize = 4096;
+/// Bytes of a number that is read by a picture: each character is compared with all separators, each
+/// word with all numerals.
+pub(super) const MOST_NUMERAL: usize = 64 * 1024;
 /// The largest number that is written in Roman numerals, whose thousands are as many letters.
 pub(super) const LARGEST_ROMAN: f64 = 1e7;
 /// A place in a text is taken as this at most: sums of two such places are numbers.

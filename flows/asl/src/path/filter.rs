@@ -88,9 +88,9 @@ impl Operand {
             Self::Literal(value) => return Some(Found::One(Cow::Borrowed(value))),
         };
         let found = select::look(from, steps).ok()?;
-        let is_empty =
-            !is_definite(steps) && items(Some(&found)).is_some_and(|items| items.is_empty());
-        (!is_empty).then_some(found)
+        let is_nothing = !is_definite(steps)
+            && items(Some(&found)).is_some_and(|mut items| items.next().is_none());
+        (!is_nothing).then_some(found)
     }
 }
 
@@ -106,7 +106,7 @@ impl Operator {
             Self::In => has(right, left),
             Self::NotIn => !has(right, left),
             Self::SubsetOf => {
-                items(left).is_some_and(|items| items.iter().all(|item| within(item, right)))
+                items(left).is_some_and(|mut items| items.all(|item| within(item, right)))
             }
             Self::AnyOf => meets(left, right),
             Self::NoneOf => !meets(left, right),
@@ -131,11 +131,11 @@ fn one<'f>(found: Option<&'f Found<'_>>) -> Option<&'f Value> {
 }
 
 /// The items of an array.
-fn items<'f>(found: Option<&'f Found<'_>>) -> Option<Vec<&'f Value>> {
-    match found? {
-        Found::One(value) => Some(value.as_array()?.iter().collect()),
-        Found::Many(nodes) => Some(nodes.clone()),
-    }
+fn items<'f>(found: Option<&'f Found<'_>>) -> Option<Box<dyn Iterator<Item = &'f Value> + 'f>> {
+    Some(match found? {
+        Found::One(value) => Box::new(value.as_array()?.iter()),
+        Found::Many(nodes) => Box::new(nodes.iter().copied()),
+    })
 }
 
 /// How many items an array has or, as `of_text` counts, characters a text.
@@ -166,7 +166,7 @@ fn has(list: Option<&Found<'_>>, item: Option<&Found<'_>>) -> bool {
     match item {
         Some(Found::One(item)) => within(item, list),
         Some(Found::Many(nodes)) => {
-            items(list).is_some_and(|items| items.into_iter().any(|item| is_made_of(item, nodes)))
+            items(list).is_some_and(|mut items| items.any(|item| is_made_of(item, nodes)))
         }
         None => false,
     }
@@ -174,7 +174,7 @@ fn has(list: Option<&Found<'_>>, item: Option<&Found<'_>>) -> bool {
 
 /// Whether two arrays have an item in common.
 fn meets(left: Option<&Found<'_>>, right: Option<&Found<'_>>) -> bool {
-    items(left).is_some_and(|items| items.iter().any(|item| within(item, right)))
+    items(left).is_some_and(|mut items| items.any(|item| within(item, right)))
 }
 
 fn is_made_of(value: &Value, nodes: &[&Value]) -> bool {
@@ -231,8 +231,9 @@ mod tests {
             assert!(one(found.as_ref()).is_some_and(|one| std::ptr::eq(one, place)), "{operand:?}");
         }
         let each = Operand::Root(vec![name("a"), Step::Wildcard]);
-        let each = items(each.found(&item, &root).as_ref()).map(|items| {
-            items.iter().zip([&root["a"][0], &root["a"][1]]).all(|(a, b)| std::ptr::eq(*a, b))
+        let each = each.found(&item, &root);
+        let each = items(each.as_ref()).map(|items| {
+            items.zip([&root["a"][0], &root["a"][1]]).all(|(a, b)| std::ptr::eq(a, b))
         });
         assert_eq!(each, Some(true));
     }

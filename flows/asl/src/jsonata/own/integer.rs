@@ -9,7 +9,7 @@ mod words;
 pub(super) mod write;
 
 use super::super::host::{Result, World, error, memory};
-use super::super::limits::MOST_PICTURE;
+use super::super::limits::{MOST_NUMERAL, MOST_PICTURE};
 use super::signature::{CONTEXT_NUMBER, CONTEXT_STRING, STRING, bound};
 use jsonata_core::value::JValue;
 use picture::Picture;
@@ -30,6 +30,9 @@ pub(super) fn parse_integer(given: &[JValue]) -> Result {
     let [text, picture] = bound("parseInteger", [CONTEXT_STRING, STRING], given)?;
     let JValue::String(text) = text else { return Ok(JValue::Undefined) };
     let picture = read_picture(&picture)?;
+    if text.len() > MOST_NUMERAL {
+        return Err(memory());
+    }
     Ok(JValue::Number(Reading::of(&picture)?.number(&text)?))
 }
 

@@ -53,12 +53,13 @@ pub(super) fn parameters(name: &str) -> Option<usize> {
 type OfWorld = fn(&World, &[JValue]) -> Result;
 
 pub(super) fn install(host: &mut Host<'_>, world: &Rc<World>) -> Result<()> {
-    let of_world: [(&str, OfWorld); 5] = [
+    let of_world: [(&str, OfWorld); 6] = [
         ("now", date::now),
         ("fromMillis", date::from_millis),
         ("toMillis", date::to_millis),
         ("formatInteger", integer::format_integer),
         ("formatBase", base::format_base),
+        ("formatNumber", picture::format_number),
     ];
     for (name, function) in of_world {
         let of = Rc::clone(world);
@@ -66,7 +67,6 @@ pub(super) fn install(host: &mut Host<'_>, world: &Rc<World>) -> Result<()> {
         host.register_fn(&format!("{PREFIX}{name}"), function)?;
     }
     host.register_fn(&format!("{PREFIX}parseInteger"), integer::parse_integer)?;
-    host.register_fn(&format!("{PREFIX}formatNumber"), picture::format_number)?;
     let number: (&str, OfOne) = ("number", number::number);
     for (name, function) in coding::FUNCTIONS.into_iter().chain([number]) {
         let of_one = move |given: &[JValue]| function(&one(given, name)?);

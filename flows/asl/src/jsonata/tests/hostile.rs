@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 /// Expressions that would take all the memory, the stack or the time of a careless evaluator.
-const HOSTILE: [&str; 76] = [
+const HOSTILE: [&str; 79] = [
     "$formatNumber(1, $pad('', 1000000, '#,'))",
     "$formatInteger(1e21, 'I')",
     "1e15 ~> $formatInteger('i;o')",
@@ -71,6 +71,10 @@ const HOSTILE: [&str; 76] = [
     "$formatInteger(1, $pad('', 6000000, '0'))",
     "$parseInteger('1', $pad('', 6000000, '0'))",
     "$map([1..800000], function() { $formatBase(1e300, 2) })",
+    "$parseInteger($pad('', 6000000, '1'), '#0')",
+    "$parseInteger($pad('', 6000000, 'six '), 'w')",
+    "($o := {'minus-sign': $pad('', 6900000, '-')}; \
+     $reduce([1..66], function($a, $b) { $exists($formatNumber(-1, '0', $o)) }))",
     "($s := $pad('', 1000, 'six '); $p := $pad('', 160, '[Yw]'); \
      $map([1..800000], function() { $toMillis($s & '!', $p) }))",
     "($s := $pad('', 990, 'a'); $p := $pad('', 152, '[MN]') & '1'; \

@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_time_of_parts_that_are_out_of_range_is_counted_on() {
-        assert_eq!(utc([2020.0, 13.0, 0.0], [25.0, 0.0, 0.0, 0.0]), 1_612_054_800_000.0);
+        assert_eq!(utc([2020.0, 13.0, 0.0], [25.0, 0.0, 0.0, 0.0]), 1_612_141_200_000.0);
         assert_eq!(utc([70.0, 0.0, 1.0], [0.0; 4]), 0.0);
         assert!(utc([1e8, 0.0, 1.0], [0.0; 4]).is_nan());
     }
