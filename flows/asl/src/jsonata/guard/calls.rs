@@ -30,10 +30,16 @@ fn guarded(name: &str) -> Option<(&'static str, usize)> {
 
 /// How many arguments a built-in takes when it is handed on as a value, if its calls are rewritten.
 fn parameters(name: &str) -> Option<usize> {
-    guarded(name)
-        .map(|(_, count)| count)
-        .or_else(|| own::parameters(name))
-        .or((name == "contains").then_some(2))
+    guarded(name).map(|(_, count)| count).or_else(|| own::parameters(name)).or(match name {
+        "contains" => Some(2),
+        "reduce" => Some(3),
+        _ => None,
+    })
+}
+
+/// Whether the built-in takes an argument that is nothing for another than one that is not given.
+fn counts_arguments(name: &str) -> bool {
+    matches!(name, "sort" | "reduce")
 }
 
 /// A call of a built-in, which is ours or the evaluator's.
@@ -85,8 +91,7 @@ impl Guard {
         match parameters(&name) {
             Some(count) if !self.is_bound(&name) => {
                 let params: Vec<String> = (0..count).map(|_| self.fresh()).collect();
-                let args = params.iter().cloned().map(AstNode::Variable).collect();
-                let body = self.function(name.clone(), args, true);
+                let body = self.handed_on(&name, &params);
                 AstNode::Conditional {
                     condition: Box::new(call(guards::IS_ASSIGNED, AstNode::String(name.clone()))),
                     then_branch: Box::new(AstNode::Variable(name)),
@@ -94,6 +99,20 @@ impl Guard {
                 }
             }
             _ => AstNode::Variable(name),
+        }
+    }
+
+    /// The body of a function that is a built-in handed on as a value.
+    fn handed_on(&mut self, name: &str, params: &[String]) -> AstNode {
+        let args = |params: &[String]| params.iter().cloned().map(AstNode::Variable).collect();
+        let whole = self.function(name.to_owned(), args(params), true);
+        match params.split_last() {
+            Some((last, before)) if counts_arguments(name) => AstNode::Conditional {
+                condition: Box::new(call(guards::IS_GIVEN, AstNode::Variable(last.clone()))),
+                then_branch: Box::new(whole),
+                else_branch: Some(Box::new(self.function(name.to_owned(), args(before), true))),
+            },
+            _ => whole,
         }
     }
 
@@ -117,6 +136,9 @@ impl Guard {
         }
         if args.iter().any(|arg| matches!(arg, AstNode::Placeholder)) {
             return self.partial(name, args);
+        }
+        if name == "reduce" && args.len() == 2 {
+            return self.reduce(args);
         }
         let Some((guard, _)) = guarded(&name) else { return built_in(&name, args) };
         match name.as_str() {
@@ -155,6 +177,21 @@ impl Guard {
         let body = self.function(name, filled, true);
         block.push(lambda(params, body));
         AstNode::Block(block)
+    }
+
+    /// Of no items and nothing to begin with there is no result; the evaluator's is null.
+    fn reduce(&mut self, mut args: Vec<AstNode>) -> AstNode {
+        let list = self.fresh();
+        let Some(items) = args.first_mut() else { return AstNode::Undefined };
+        let items = std::mem::replace(items, AstNode::Variable(list.clone()));
+        AstNode::Block(vec![
+            assign(&list, items),
+            AstNode::Conditional {
+                condition: Box::new(call(guards::IS_EMPTY, AstNode::Variable(list))),
+                then_branch: Box::new(AstNode::Undefined),
+                else_branch: Some(Box::new(function("reduce", args))),
+            },
+        ])
     }
 
     /// The separator comes between all the items.

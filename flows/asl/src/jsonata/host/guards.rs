@@ -28,6 +28,10 @@ pub(in super::super) const FIT: &str = "guard:fit";
 pub(in super::super) const IS_ASSIGNED: &str = "guard:assigned";
 /// Whether it is a function.
 pub(in super::super) const IS_FUNCTION: &str = "guard:function";
+/// Whether it is anything.
+pub(in super::super) const IS_GIVEN: &str = "guard:given";
+/// Whether it is an array of no items.
+pub(in super::super) const IS_EMPTY: &str = "guard:empty";
 /// `(pattern, flags, text, from, is first)`: see [`matching::search`].
 pub(in super::super) const SEARCH: &str = "guard:search";
 /// `(object, name)`: a member.
@@ -48,6 +52,13 @@ pub(super) fn install(host: &mut Host<'_>, world: &Rc<World>) -> Result<()> {
     host.register_fn(CUT, matching::cut)?;
     host.register_fn(IS_FUNCTION, |arguments: &[JValue]| {
         Ok(JValue::from(at(arguments, 0).is_function()))
+    })?;
+    host.register_fn(IS_GIVEN, |arguments: &[JValue]| {
+        Ok(JValue::from(!at(arguments, 0).is_undefined()))
+    })?;
+    host.register_fn(IS_EMPTY, |arguments: &[JValue]| {
+        let is_empty = matches!(at(arguments, 0), JValue::Array(items) if items.is_empty());
+        Ok(JValue::from(is_empty))
     })
 }
 

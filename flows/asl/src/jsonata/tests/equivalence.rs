@@ -43,7 +43,7 @@ const FORMS: [&str; 44] = [
     "(A)[$ = B]",
     "A ? B : C",
     "$match(A, /b/)",
-    "$reduce([A, B], function($p, $q) { $p & $q })",
+    "$reduce([0, A, B], function($p, $q) { $p & $q })",
     "$each(A, function($v, $k) { $k & $v })",
     "{'x': A, 'y': B}",
     "{$string(A): B}",
