@@ -60,38 +60,83 @@ pub(super) enum Operator {
     Contains,
 }
 
+/// A filter of one document: what does not depend on the item is found once, for all of them.
+pub(super) enum Ready<'v> {
+    And(Vec<Ready<'v>>),
+    Or(Vec<Ready<'v>>),
+    Not(Box<Ready<'v>>),
+    Exists(Side<'v>),
+    Compare(Side<'v>, Operator, Side<'v>),
+    Matches(Side<'v>, &'v Pattern),
+}
+
+/// One side of a comparison in a document.
+pub(super) enum Side<'v> {
+    /// From the value that is tested.
+    Current(&'v [Step]),
+    Found(Option<Found<'v>>),
+}
+
 impl Filter {
-    /// Whether `current` passes.
-    pub(super) fn accepts(&self, current: &Value, root: &Value) -> bool {
+    /// The filter of the document `root`.
+    pub(super) fn ready<'v>(&'v self, root: &'v Value) -> Ready<'v> {
+        let all = |filters: &'v [Self]| filters.iter().map(|one| one.ready(root)).collect();
         match self {
-            Self::And(all) => all.iter().all(|one| one.accepts(current, root)),
-            Self::Or(any) => any.iter().any(|one| one.accepts(current, root)),
-            Self::Not(inner) => !inner.accepts(current, root),
-            Self::Exists(operand) => operand.found(current, root).is_some(),
+            Self::And(filters) => Ready::And(all(filters)),
+            Self::Or(filters) => Ready::Or(all(filters)),
+            Self::Not(inner) => Ready::Not(Box::new(inner.ready(root))),
+            Self::Exists(operand) => Ready::Exists(operand.side(root)),
             Self::Compare(left, operator, right) => {
-                let (left, right) = (left.found(current, root), right.found(current, root));
-                operator.holds(left.as_ref(), right.as_ref())
+                Ready::Compare(left.side(root), *operator, right.side(root))
             }
-            Self::Matches(left, pattern) => one(left.found(current, root).as_ref())
-                .and_then(Value::as_str)
-                .is_some_and(|text| pattern.regex.is_match(text)),
+            Self::Matches(left, pattern) => Ready::Matches(left.side(root), pattern),
+        }
+    }
+}
+
+impl Ready<'_> {
+    /// Whether `current` passes.
+    pub(super) fn accepts(&self, current: &Value) -> bool {
+        match self {
+            Self::And(all) => all.iter().all(|one| one.accepts(current)),
+            Self::Or(any) => any.iter().any(|one| one.accepts(current)),
+            Self::Not(inner) => !inner.accepts(current),
+            Self::Exists(side) => side.with(current, |found| found.is_some()),
+            Self::Compare(left, operator, right) => {
+                left.with(current, |left| right.with(current, |right| operator.holds(left, right)))
+            }
+            Self::Matches(left, pattern) => left.with(current, |left| {
+                one(left).and_then(Value::as_str).is_some_and(|text| pattern.regex.is_match(text))
+            }),
+        }
+    }
+}
+
+impl Side<'_> {
+    fn with(&self, current: &Value, test: impl FnOnce(Option<&Found<'_>>) -> bool) -> bool {
+        match self {
+            Self::Current(steps) => test(found(current, steps).as_ref()),
+            Self::Found(found) => test(found.as_ref()),
         }
     }
 }
 
 impl Operand {
-    /// An indefinite path that finds nothing counts as nothing.
-    fn found<'v>(&'v self, current: &'v Value, root: &'v Value) -> Option<Found<'v>> {
-        let (from, steps) = match self {
-            Self::Current(steps) => (current, steps),
-            Self::Root(steps) => (root, steps),
-            Self::Literal(value) => return Some(Found::One(Cow::Borrowed(value))),
-        };
-        let found = select::look(from, steps).ok()?;
-        let is_nothing = !is_definite(steps)
-            && items(Some(&found)).is_some_and(|mut items| items.next().is_none());
-        (!is_nothing).then_some(found)
+    fn side<'v>(&'v self, root: &'v Value) -> Side<'v> {
+        match self {
+            Self::Current(steps) => Side::Current(steps),
+            Self::Root(steps) => Side::Found(found(root, steps)),
+            Self::Literal(value) => Side::Found(Some(Found::One(Cow::Borrowed(value)))),
+        }
     }
+}
+
+/// An indefinite path that finds nothing counts as nothing.
+fn found<'v>(from: &'v Value, steps: &[Step]) -> Option<Found<'v>> {
+    let found = select::look(from, steps).ok()?;
+    let is_nothing =
+        !is_definite(steps) && items(Some(&found)).is_some_and(|mut items| items.next().is_none());
+    (!is_nothing).then_some(found)
 }
 
 impl Operator {
@@ -218,23 +263,27 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_an_item_is_compared_with_stays_where_it_is() {
-        let (root, item) = (json!({"a": [1, 2]}), json!({"b": 1}));
+    fn what_an_item_is_compared_with_stays_where_it_is_and_is_found_once() {
+        let root = json!({"a": [1, 2]});
         let name = |name: &str| Step::Name(name.to_owned());
-        for (operand, place) in [
-            (Operand::Root(Vec::new()), &root),
-            (Operand::Root(vec![name("a")]), &root["a"]),
-            (Operand::Root(vec![name("a"), Step::Index(1)]), &root["a"][1]),
-            (Operand::Current(vec![name("b")]), &item["b"]),
+        for (steps, place) in [
+            (Vec::new(), &root),
+            (vec![name("a")], &root["a"]),
+            (vec![name("a"), Step::Index(1)], &root["a"][1]),
         ] {
-            let found = operand.found(&item, &root);
+            let operand = Operand::Root(steps);
+            let Side::Found(found) = operand.side(&root) else {
+                panic!("{operand:?} is looked for")
+            };
             assert!(one(found.as_ref()).is_some_and(|one| std::ptr::eq(one, place)), "{operand:?}");
         }
         let each = Operand::Root(vec![name("a"), Step::Wildcard]);
-        let each = each.found(&item, &root);
+        let Side::Found(each) = each.side(&root) else { panic!("it is looked for") };
         let each = items(each.as_ref()).map(|items| {
             items.zip([&root["a"][0], &root["a"][1]]).all(|(a, b)| std::ptr::eq(a, b))
         });
         assert_eq!(each, Some(true));
+        let item = found(&root["a"], &[Step::Index(0)]);
+        assert!(one(item.as_ref()).is_some_and(|one| std::ptr::eq(one, &root["a"][0])));
     }
 }

@@ -142,8 +142,13 @@ pub(super) fn follow<'v>(root: &'v Value, steps: &[Step]) -> Result<Vec<&'v Valu
     let mut descended = false;
     for step in steps {
         let mut next = Vec::new();
+        let filter = match step {
+            Step::Filter(filter) => Some(filter.ready(root)),
+            _ => None,
+        };
+        let accepts = |item: &Value| filter.as_ref().is_some_and(|filter| filter.accepts(item));
         for node in nodes {
-            let fits = advance(node, step, descended, root, &mut next);
+            let fits = advance(node, step, descended, &accepts, &mut next);
             if !fits && definite {
                 return Err(Miss::NotFound);
             }
@@ -163,7 +168,7 @@ fn advance<'v>(
     node: &'v Value,
     step: &Step,
     descended: bool,
-    root: &'v Value,
+    accepts: &dyn Fn(&Value) -> bool,
     out: &mut Vec<&'v Value>,
 ) -> bool {
     match step {
@@ -202,15 +207,15 @@ fn advance<'v>(
             descend(node, out);
             true
         }
-        Step::Filter(filter) => match node {
+        Step::Filter(_) => match node {
             // After `..` every item comes up by itself.
             Value::Array(_) if descended => true,
             Value::Array(items) => {
-                out.extend(items.iter().filter(|item| filter.accepts(item, root)));
+                out.extend(items.iter().filter(|item| accepts(item)));
                 true
             }
             Value::Object(_) => {
-                if filter.accepts(node, root) {
+                if accepts(node) {
                     out.push(node);
                 }
                 true
