@@ -44,7 +44,7 @@ impl World {
     }
 
     /// Counts `bytes` as built.
-    fn build(&self, bytes: usize) -> Result<()> {
+    pub(super) fn build(&self, bytes: usize) -> Result<()> {
         let built = self.built.get().saturating_add(bytes);
         self.built.set(built);
         if built > limits::MOST_BUILT { Err(memory()) } else { Ok(()) }
@@ -148,12 +148,9 @@ impl<'a> Host<'a> {
 fn install_clock_and_chance(evaluator: &mut Host<'_>, world: &Rc<World>) -> Result<()> {
     let of = Rc::clone(world);
     evaluator.register_fn_override("millis", move |_: &[JValue]| Ok(JValue::from(of.now)))?;
-    // Reached only by a name the guards did not see: they write `$now` as `$fromMillis`.
+    // Reached only by a name that the guards take for the expression's own.
     let of = Rc::clone(world);
-    evaluator.register_fn_override("now", move |_: &[JValue]| {
-        let now = jiff::Timestamp::from_millisecond(of.now).map_err(|e| error(e.to_string()))?;
-        Ok(JValue::from(format!("{now:.3}")))
-    })?;
+    evaluator.register_fn_override("now", move |_: &[JValue]| super::own::now(&of, &[]))?;
     let of = Rc::clone(world);
     evaluator.register_fn_override("random", move |arguments: &[JValue]| {
         match at(arguments, 0) {

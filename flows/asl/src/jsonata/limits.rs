@@ -21,14 +21,17 @@ pub(super) const MOST_DISTINCT: usize = 20_000;
 /// Bytes of a text that is split or encoded, and of one that is matched: each part costs many.
 pub(super) const MOST_SPLIT: usize = 1024 * 1024;
 pub(super) const MOST_MATCHED: usize = 256 * 1024;
-/// The widest a component of a date picture may be.
+/// The widest a component of a date picture may be, which is written as a number.
 pub(super) const MOST_WIDTH: usize = 100;
 /// Bytes of a time that is read by a picture, and of the picture.
 pub(super) const MOST_TIMESTAMP: usize = 1000;
 /// Parts of such a picture.
-pub(super) const MOST_PARTS: usize = 32;
+pub(super) const MOST_PARTS: usize = 40;
 /// Bytes of a number's picture: each separator in it is compared with all the digits.
 pub(super) const MOST_PICTURE: usize = 4096;
+/// Bytes of a number that is read by a picture: each character is compared with all separators, each
+/// word with all numerals.
+pub(super) const MOST_NUMERAL: usize = 64 * 1024;
 /// The largest number that is written in Roman numerals, whose thousands are as many letters.
 pub(super) const LARGEST_ROMAN: f64 = 1e7;
 /// A place in a text is taken as this at most: sums of two such places are numbers.

@@ -1,4 +1,5 @@
 mod built_ins;
+mod dates;
 mod equivalence;
 mod hostile;
 mod parsing;
@@ -104,6 +105,16 @@ fn guarded_functions_do_what_they_do_without_guards() {
         ("$split('a1b2c', /[0-9]/, 2)", json!(["a", "b"])),
         ("$match('ab12', /[0-9]+/).match", json!("12")),
         ("$distinct([1, 2, 1])", json!([1, 2])),
+        ("[3, 1, 2] ~> $sort", json!([1, 2, 3])),
+        ("($f := $sort; $f([3, 1, 2]))", json!([1, 2, 3])),
+        ("($f := $sort; $f([1, 3, 2], function($l, $r) { $l < $r }))", json!([3, 2, 1])),
+        ("($f := $reduce; $f([3, 1, 2], function($a, $b) { $a + $b }))", json!(6)),
+        ("($f := $reduce; $f([3, 1], function($a, $b) { $a + $b }, 5))", json!(9)),
+        ("$reduce([3, 1], function($a, $b) { $a + $b }, 5)", json!(9)),
+        ("$exists($reduce([], function($a, $b) { $a + $b }))", json!(false)),
+        ("$exists([] ~> $reduce(function($a, $b) { $a + $b }))", json!(false)),
+        ("$reduce([], function($a, $b) { $a + $b }, 5)", json!(5)),
+        ("$reduce([null], function($a, $b) { $a + $b })", json!(null)),
         ("$sort([3, 1, 2])", json!([1, 2, 3])),
         ("$sort([{'n': 2}, {'n': 1}], function($l, $r) { $l.n > $r.n }).n", json!([1, 2])),
         ("$states.input.items^(>n).id", json!(["q", "p"])),

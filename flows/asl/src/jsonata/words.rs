@@ -78,18 +78,6 @@ fn reworded(code: &str, words: &str, notes: &Notes) -> String {
         "D3086" => "The sub-picture must not contain a passive character that is preceded by an \
                     active character and that is followed by another active character"
             .to_owned(),
-        "D3100" => match words.rsplit_once(' ') {
-            Some((_, given)) => format!(
-                "The radix of the formatBase function must be between 2 and 36.  It was given \
-                 {given}"
-            ),
-            None => kept(),
-        },
-        "D3130" if words.len() < 64 && !words.contains(' ') => format!(
-            "Formatting or parsing an integer as a sequence starting with {} is not supported by \
-             this implementation",
-            quoted(words)
-        ),
         "D3137" if words.is_empty() => "$error() function evaluated".to_owned(),
         "D3141" if words.is_empty() => "$assert() statement failed".to_owned(),
         "D3138" => {

@@ -1,9 +1,10 @@
 //! Filters, `[?(@.a == 1 && @.b in ['x','y'])]`: what they mean.
 
-use super::select;
-use super::step::Step;
+use super::select::{self, Found};
+use super::step::{Step, is_definite};
 use regex_lite::Regex;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 /// The condition of a filter.
@@ -59,110 +60,230 @@ pub(super) enum Operator {
     Contains,
 }
 
+/// A filter of one document: what does not depend on the item is found once, for all of them.
+pub(super) enum Ready<'v> {
+    And(Vec<Ready<'v>>),
+    Or(Vec<Ready<'v>>),
+    Not(Box<Ready<'v>>),
+    Exists(Side<'v>),
+    Compare(Side<'v>, Operator, Side<'v>),
+    Matches(Side<'v>, &'v Pattern),
+}
+
+/// One side of a comparison in a document.
+pub(super) enum Side<'v> {
+    /// From the value that is tested.
+    Current(&'v [Step]),
+    Found(Option<Found<'v>>),
+}
+
 impl Filter {
-    /// Whether `current` passes.
-    pub(super) fn accepts(&self, current: &Value, root: &Value) -> bool {
+    /// The filter of the document `root`.
+    pub(super) fn ready<'v>(&'v self, root: &'v Value) -> Ready<'v> {
+        let all = |filters: &'v [Self]| filters.iter().map(|one| one.ready(root)).collect();
         match self {
-            Self::And(all) => all.iter().all(|one| one.accepts(current, root)),
-            Self::Or(any) => any.iter().any(|one| one.accepts(current, root)),
-            Self::Not(inner) => !inner.accepts(current, root),
-            Self::Exists(operand) => operand.value(current, root).is_some(),
+            Self::And(filters) => Ready::And(all(filters)),
+            Self::Or(filters) => Ready::Or(all(filters)),
+            Self::Not(inner) => Ready::Not(Box::new(inner.ready(root))),
+            Self::Exists(operand) => Ready::Exists(operand.side(root)),
             Self::Compare(left, operator, right) => {
-                let (left, right) = (left.value(current, root), right.value(current, root));
-                operator.holds(left.as_ref(), right.as_ref())
+                Ready::Compare(left.side(root), *operator, right.side(root))
             }
-            Self::Matches(left, pattern) => left
-                .value(current, root)
-                .as_ref()
-                .and_then(Value::as_str)
-                .is_some_and(|text| pattern.regex.is_match(text)),
+            Self::Matches(left, pattern) => Ready::Matches(left.side(root), pattern),
+        }
+    }
+}
+
+impl Ready<'_> {
+    /// Whether `current` passes.
+    pub(super) fn accepts(&self, current: &Value) -> bool {
+        match self {
+            Self::And(all) => all.iter().all(|one| one.accepts(current)),
+            Self::Or(any) => any.iter().any(|one| one.accepts(current)),
+            Self::Not(inner) => !inner.accepts(current),
+            Self::Exists(side) => side.with(current, |found| found.is_some()),
+            Self::Compare(left, operator, right) => {
+                left.with(current, |left| right.with(current, |right| operator.holds(left, right)))
+            }
+            Self::Matches(left, pattern) => left.with(current, |left| {
+                one(left).and_then(Value::as_str).is_some_and(|text| pattern.regex.is_match(text))
+            }),
+        }
+    }
+}
+
+impl Side<'_> {
+    fn with(&self, current: &Value, test: impl FnOnce(Option<&Found<'_>>) -> bool) -> bool {
+        match self {
+            Self::Current(steps) => test(found(current, steps).as_ref()),
+            Self::Found(found) => test(found.as_ref()),
         }
     }
 }
 
 impl Operand {
-    fn value(&self, current: &Value, root: &Value) -> Option<Value> {
+    fn side<'v>(&'v self, root: &'v Value) -> Side<'v> {
         match self {
-            Self::Current(steps) => found(current, steps),
-            Self::Root(steps) => found(root, steps),
-            Self::Literal(value) => Some(value.clone()),
+            Self::Current(steps) => Side::Current(steps),
+            Self::Root(steps) => Side::Found(found(root, steps)),
+            Self::Literal(value) => Side::Found(Some(Found::One(Cow::Borrowed(value)))),
         }
     }
 }
 
 /// An indefinite path that finds nothing counts as nothing.
-fn found(from: &Value, steps: &[Step]) -> Option<Value> {
-    let value = select::select(from, steps).ok()?;
-    let empty = !super::step::is_definite(steps) && value.as_array().is_some_and(Vec::is_empty);
-    (!empty).then_some(value)
+fn found<'v>(from: &'v Value, steps: &[Step]) -> Option<Found<'v>> {
+    let found = select::look(from, steps).ok()?;
+    let is_nothing =
+        !is_definite(steps) && items(Some(&found)).is_some_and(|mut items| items.next().is_none());
+    (!is_nothing).then_some(found)
 }
 
 impl Operator {
-    fn holds(self, left: Option<&Value>, right: Option<&Value>) -> bool {
+    fn holds(self, left: Option<&Found<'_>>, right: Option<&Found<'_>>) -> bool {
         match self {
-            Self::Equal => equal(left, right),
-            Self::NotEqual => !equal(left, right),
+            Self::Equal => same(left, right),
+            Self::NotEqual => !same(left, right),
             Self::Less => order(left, right).is_some_and(Ordering::is_lt),
             Self::LessOrEqual => order(left, right).is_some_and(Ordering::is_le),
             Self::Greater => order(left, right).is_some_and(Ordering::is_gt),
             Self::GreaterOrEqual => order(left, right).is_some_and(Ordering::is_ge),
-            Self::In => items(right).iter().any(|item| equal(left, Some(item))),
-            Self::NotIn => !items(right).iter().any(|item| equal(left, Some(item))),
+            Self::In => has(right, left),
+            Self::NotIn => !has(right, left),
             Self::SubsetOf => {
-                left.is_some_and(Value::is_array) && items(left).iter().all(|l| within(l, right))
+                items(left).is_some_and(|mut items| items.all(|item| within(item, right)))
             }
-            Self::AnyOf => items(left).iter().any(|l| within(l, right)),
-            Self::NoneOf => !items(left).iter().any(|l| within(l, right)),
-            Self::Size => {
-                let size = match left {
-                    Some(Value::Array(items)) => items.len(),
-                    Some(Value::String(text)) => text.chars().count(),
-                    _ => return false,
-                };
-                right.and_then(Value::as_u64) == u64::try_from(size).ok()
-            }
-            Self::Empty => {
-                let empty = match left {
-                    Some(Value::Array(items)) => items.is_empty(),
-                    Some(Value::String(text)) => text.is_empty(),
-                    _ => return false,
-                };
-                right.and_then(Value::as_bool) == Some(empty)
-            }
-            Self::Contains => match (left, right) {
-                (Some(Value::Array(_)), Some(item)) => within(item, left),
+            Self::AnyOf => meets(left, right),
+            Self::NoneOf => !meets(left, right),
+            Self::Size => length(left, |text| text.chars().count())
+                .is_some_and(|size| one(right).and_then(Value::as_u64) == u64::try_from(size).ok()),
+            Self::Empty => length(left, str::len)
+                .is_some_and(|size| one(right).and_then(Value::as_bool) == Some(size == 0)),
+            Self::Contains => match (one(left), one(right)) {
                 (Some(Value::String(text)), Some(Value::String(part))) => text.contains(part),
-                _ => false,
+                _ => has(left, right),
             },
         }
     }
 }
 
-fn items(value: Option<&Value>) -> &[Value] {
-    value.and_then(Value::as_array).map_or(&[], Vec::as_slice)
+/// What is not the items of several places.
+fn one<'f>(found: Option<&'f Found<'_>>) -> Option<&'f Value> {
+    match found? {
+        Found::One(value) => Some(value),
+        Found::Many(_) => None,
+    }
 }
 
-fn within(item: &Value, list: Option<&Value>) -> bool {
-    items(list).iter().any(|other| equal(Some(item), Some(other)))
+/// The items of an array.
+fn items<'f>(found: Option<&'f Found<'_>>) -> Option<Box<dyn Iterator<Item = &'f Value> + 'f>> {
+    Some(match found? {
+        Found::One(value) => Box::new(value.as_array()?.iter()),
+        Found::Many(nodes) => Box::new(nodes.iter().copied()),
+    })
+}
+
+/// How many items an array has or, as `of_text` counts, characters a text.
+fn length(found: Option<&Found<'_>>, of_text: fn(&str) -> usize) -> Option<usize> {
+    match found? {
+        Found::One(value) => match &**value {
+            Value::Array(items) => Some(items.len()),
+            Value::String(text) => Some(of_text(text)),
+            _ => None,
+        },
+        Found::Many(nodes) => Some(nodes.len()),
+    }
+}
+
+/// Whether an item of an array is equal to `item`.
+fn within(item: &Value, list: Option<&Found<'_>>) -> bool {
+    match list {
+        Some(Found::One(list)) => {
+            list.as_array().is_some_and(|items| items.iter().any(|other| equal(item, other)))
+        }
+        Some(Found::Many(nodes)) => nodes.iter().any(|node| equal(item, node)),
+        None => false,
+    }
+}
+
+/// The same, for an item that may be an array of several places.
+fn has(list: Option<&Found<'_>>, item: Option<&Found<'_>>) -> bool {
+    match item {
+        Some(Found::One(item)) => within(item, list),
+        Some(Found::Many(nodes)) => {
+            items(list).is_some_and(|mut items| items.any(|item| is_made_of(item, nodes)))
+        }
+        None => false,
+    }
+}
+
+/// Whether two arrays have an item in common.
+fn meets(left: Option<&Found<'_>>, right: Option<&Found<'_>>) -> bool {
+    items(left).is_some_and(|mut items| items.any(|item| within(item, right)))
+}
+
+fn is_made_of(value: &Value, nodes: &[&Value]) -> bool {
+    value.as_array().is_some_and(|items| items.iter().eq(nodes.iter().copied()))
+}
+
+fn same(left: Option<&Found<'_>>, right: Option<&Found<'_>>) -> bool {
+    match (left, right) {
+        (Some(Found::One(left)), Some(Found::One(right))) => equal(left, right),
+        (Some(Found::Many(nodes)), Some(Found::One(value)))
+        | (Some(Found::One(value)), Some(Found::Many(nodes))) => is_made_of(value, nodes),
+        (Some(Found::Many(left)), Some(Found::Many(right))) => left == right,
+        (None, _) | (_, None) => false,
+    }
 }
 
 /// Equality as Jayway has it: the left side's type decides, so that the number 1 equals the text
 /// "1.0" and the text "1" the number 1.
-fn equal(left: Option<&Value>, right: Option<&Value>) -> bool {
+fn equal(left: &Value, right: &Value) -> bool {
     match (left, right) {
-        (Some(Value::Number(l)), Some(Value::Number(r))) => l == r || l.as_f64() == r.as_f64(),
-        (Some(Value::Number(l)), Some(Value::String(r))) => {
+        (Value::Number(l), Value::Number(r)) => l == r || l.as_f64() == r.as_f64(),
+        (Value::Number(l), Value::String(r)) => {
             r.trim().parse::<f64>().ok().is_some_and(|r| l.as_f64() == Some(r))
         }
-        (Some(Value::String(l)), Some(Value::Number(r))) => *l == r.to_string(),
-        (left, right) => left.is_some() && left == right,
+        (Value::String(l), Value::Number(r)) => *l == r.to_string(),
+        (left, right) => left == right,
     }
 }
 
-fn order(left: Option<&Value>, right: Option<&Value>) -> Option<Ordering> {
-    match (left?, right?) {
+fn order(left: Option<&Found<'_>>, right: Option<&Found<'_>>) -> Option<Ordering> {
+    match (one(left)?, one(right)?) {
         (Value::Number(l), Value::Number(r)) => l.as_f64()?.partial_cmp(&r.as_f64()?),
         (Value::String(l), Value::String(r)) => Some(l.cmp(r)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_an_item_is_compared_with_stays_where_it_is_and_is_found_once() {
+        let root = json!({"a": [1, 2]});
+        let name = |name: &str| Step::Name(name.to_owned());
+        for (steps, place) in [
+            (Vec::new(), &root),
+            (vec![name("a")], &root["a"]),
+            (vec![name("a"), Step::Index(1)], &root["a"][1]),
+        ] {
+            let operand = Operand::Root(steps);
+            let Side::Found(found) = operand.side(&root) else {
+                panic!("{operand:?} is looked for")
+            };
+            assert!(one(found.as_ref()).is_some_and(|one| std::ptr::eq(one, place)), "{operand:?}");
+        }
+        let each = Operand::Root(vec![name("a"), Step::Wildcard]);
+        let Side::Found(each) = each.side(&root) else { panic!("it is looked for") };
+        let each = items(each.as_ref()).map(|items| {
+            items.zip([&root["a"][0], &root["a"][1]]).all(|(a, b)| std::ptr::eq(a, b))
+        });
+        assert_eq!(each, Some(true));
+        let item = found(&root["a"], &[Step::Index(0)]);
+        assert!(one(item.as_ref()).is_some_and(|one| std::ptr::eq(one, &root["a"][0])));
     }
 }

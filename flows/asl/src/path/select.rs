@@ -3,6 +3,7 @@
 use super::Miss;
 use super::step::{Step, is_definite};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// The most values a path may be at at once.
 const MOST_NODES: usize = 200_000;
@@ -21,6 +22,35 @@ pub(super) fn within(root: &Value, steps: &[Step], left: &mut usize) -> Result<V
     match find(root, steps, left) {
         Err(Miss::NotFound) if !is_definite(steps) => Ok(Value::Array(Vec::new())),
         found => found,
+    }
+}
+
+/// What steps find, where it is.
+pub(super) enum Found<'v> {
+    /// What definite steps or a function give.
+    One(Cow<'v, Value>),
+    /// The items of the array that indefinite steps give.
+    Many(Vec<&'v Value>),
+}
+
+/// As [`select`], with nothing copied that lies in `root`.
+pub(super) fn look<'v>(root: &'v Value, steps: &[Step]) -> Result<Found<'v>, Miss> {
+    if matches!(steps.last(), Some(Step::Names(_) | Step::Function(_))) {
+        return Ok(Found::One(Cow::Owned(select(root, steps)?)));
+    }
+    if is_definite(steps) {
+        let node = follow(root, steps)?.pop().ok_or(Miss::NotFound)?;
+        return Ok(Found::One(Cow::Borrowed(node)));
+    }
+    let nodes = match follow(root, steps) {
+        Err(Miss::NotFound) => Vec::new(),
+        nodes => nodes?,
+    };
+    let mut left = MOST_WEIGHT;
+    if nodes.iter().all(|node| weigh(node, &mut left)) {
+        Ok(Found::Many(nodes))
+    } else {
+        Err(Miss::TooMuch)
     }
 }
 
@@ -112,8 +142,13 @@ pub(super) fn follow<'v>(root: &'v Value, steps: &[Step]) -> Result<Vec<&'v Valu
     let mut descended = false;
     for step in steps {
         let mut next = Vec::new();
+        let filter = match step {
+            Step::Filter(filter) => Some(filter.ready(root)),
+            _ => None,
+        };
+        let accepts = |item: &Value| filter.as_ref().is_some_and(|filter| filter.accepts(item));
         for node in nodes {
-            let fits = advance(node, step, descended, root, &mut next);
+            let fits = advance(node, step, descended, &accepts, &mut next);
             if !fits && definite {
                 return Err(Miss::NotFound);
             }
@@ -133,7 +168,7 @@ fn advance<'v>(
     node: &'v Value,
     step: &Step,
     descended: bool,
-    root: &'v Value,
+    accepts: &dyn Fn(&Value) -> bool,
     out: &mut Vec<&'v Value>,
 ) -> bool {
     match step {
@@ -172,15 +207,15 @@ fn advance<'v>(
             descend(node, out);
             true
         }
-        Step::Filter(filter) => match node {
+        Step::Filter(_) => match node {
             // After `..` every item comes up by itself.
             Value::Array(_) if descended => true,
             Value::Array(items) => {
-                out.extend(items.iter().filter(|item| filter.accepts(item, root)));
+                out.extend(items.iter().filter(|item| accepts(item)));
                 true
             }
             Value::Object(_) => {
-                if filter.accepts(node, root) {
+                if accepts(node) {
                     out.push(node);
                 }
                 true

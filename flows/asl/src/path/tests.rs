@@ -103,6 +103,21 @@ fn a_filter_keeps_what_its_condition_holds_for() {
         ("@['title'] != \"A\"", json!(["B", "C", "D"])),
         ("@.missing == null", json!([])),
         ("@.tags.length() == 2", json!(["A"])),
+        ("@ == $", json!([])),
+        ("@ == $.book[0]", json!(["A"])),
+        ("@.price in $..price", json!(["A", "B", "C", "D"])),
+        ("@.title in $.book[1:3].title", json!(["B", "C"])),
+        ("@.title nin $.book[1:3].title", json!(["A", "D"])),
+        ("@.tags == $.book[0].tags[*]", json!(["A"])),
+        ("$.book[0].tags[*] == @.tags", json!(["A"])),
+        ("@.tags[*] == $.book[0].tags[*]", json!(["A"])),
+        ("@.tags[*] anyof ['two', 'three']", json!(["A"])),
+        ("@.tags[*] noneof ['two', 'three']", json!(["B", "C", "D"])),
+        ("@.tags[*] subsetof ['one', 'two', 'three']", json!(["A"])),
+        ("@.tags[*] size 2", json!(["A"])),
+        ("@.tags[*] contains 'two'", json!(["A"])),
+        ("@.tags[*] in [['one', 'two']]", json!(["A"])),
+        ("$..missing", json!([])),
     ] {
         let path = format!("$.book[?({condition})].title");
         assert_eq!(found(&path, &store()), titles, "{path}");

@@ -7,7 +7,7 @@ use jsonata_core::ast::{AstNode, BinaryOp};
 
 /// The built-ins that can build or walk without bound: name, guard of the arguments, and how many
 /// arguments one takes when it is handed on as a value.
-const GUARDED: [(&str, &str, usize); 19] = [
+const GUARDED: [(&str, &str, usize); 14] = [
     ("string", guards::BUILD, 1),
     ("join", guards::BUILD, 2),
     ("replace", guards::BUILD, 4),
@@ -21,12 +21,7 @@ const GUARDED: [(&str, &str, usize); 19] = [
     ("base64decode", guards::SPLIT, 1),
     ("encodeUrl", guards::SPLIT, 1),
     ("encodeUrlComponent", guards::SPLIT, 1),
-    ("fromMillis", guards::PICTURE, 3),
-    ("toMillis", guards::PICTURE, 2),
-    ("now", guards::PICTURE, 2),
-    ("formatBase", guards::WHOLE, 2),
     ("substring", guards::PLACE, 3),
-    ("formatInteger", guards::NUMERAL, 2),
 ];
 
 fn guarded(name: &str) -> Option<(&'static str, usize)> {
@@ -35,26 +30,32 @@ fn guarded(name: &str) -> Option<(&'static str, usize)> {
 
 /// How many arguments a built-in takes when it is handed on as a value, if its calls are rewritten.
 fn parameters(name: &str) -> Option<usize> {
-    guarded(name)
-        .map(|(_, count)| count)
-        .or_else(|| own::parameters(name))
-        .or((name == "contains").then_some(2))
+    guarded(name).map(|(_, count)| count).or_else(|| own::parameters(name)).or(match name {
+        "contains" => Some(2),
+        "reduce" => Some(3),
+        _ => None,
+    })
+}
+
+/// Whether the built-in takes an argument that is nothing for another than one that is not given.
+fn counts_arguments(name: &str) -> bool {
+    matches!(name, "sort" | "reduce")
 }
 
 /// A call of a built-in, which is ours or the evaluator's.
 fn built_in(name: &str, mut args: Vec<AstNode>) -> AstNode {
-    if !own::takes(name, args.len()) {
+    if own::parameters(name).is_none() {
         return function(name, args);
     }
     args.insert(0, AstNode::Variable(String::new()));
     function(&format!("{}{name}", own::PREFIX), args)
 }
 
-/// A width and a picture are mostly written out, and measured as well.
+/// A width is mostly written out, and measured as well.
 fn measured(guard: &str, arg: AstNode) -> AstNode {
     let is_constant =
         matches!(arg, AstNode::Number(_) | AstNode::String(_) | AstNode::Unary { .. });
-    let is_bound = matches!(guard, guards::WIDTH | guards::PICTURE | guards::WHOLE | guards::PLACE);
+    let is_bound = matches!(guard, guards::WIDTH | guards::PLACE);
     if is_constant && is_bound { call(guard, arg) } else { wrapped(guard, arg) }
 }
 
@@ -90,8 +91,7 @@ impl Guard {
         match parameters(&name) {
             Some(count) if !self.is_bound(&name) => {
                 let params: Vec<String> = (0..count).map(|_| self.fresh()).collect();
-                let args = params.iter().cloned().map(AstNode::Variable).collect();
-                let body = self.function(name.clone(), args, true);
+                let body = self.handed_on(&name, &params);
                 AstNode::Conditional {
                     condition: Box::new(call(guards::IS_ASSIGNED, AstNode::String(name.clone()))),
                     then_branch: Box::new(AstNode::Variable(name)),
@@ -102,11 +102,25 @@ impl Guard {
         }
     }
 
+    /// The body of a function that is a built-in handed on as a value.
+    fn handed_on(&mut self, name: &str, params: &[String]) -> AstNode {
+        let args = |params: &[String]| params.iter().cloned().map(AstNode::Variable).collect();
+        let whole = self.function(name.to_owned(), args(params), true);
+        match params.split_last() {
+            Some((last, before)) if counts_arguments(name) => AstNode::Conditional {
+                condition: Box::new(call(guards::IS_GIVEN, AstNode::Variable(last.clone()))),
+                then_branch: Box::new(whole),
+                else_branch: Some(Box::new(self.function(name.to_owned(), args(before), true))),
+            },
+            _ => whole,
+        }
+    }
+
     /// A call, its arguments guarded already in themselves.
     pub(super) fn function(
         &mut self,
         name: String,
-        mut args: Vec<AstNode>,
+        args: Vec<AstNode>,
         is_builtin: bool,
     ) -> AstNode {
         let is_language = is_builtin && !self.is_bound(&name);
@@ -123,25 +137,15 @@ impl Guard {
         if args.iter().any(|arg| matches!(arg, AstNode::Placeholder)) {
             return self.partial(name, args);
         }
-        if let ("toMillis", [_, AstNode::String(picture)]) = (&*name, &*args)
-            && own::reads(picture)
-        {
-            args.insert(0, AstNode::Variable(String::new()));
-            return function(own::BY_PICTURE, args);
+        if name == "reduce" && args.len() == 2 {
+            return self.reduce(args);
         }
         let Some((guard, _)) = guarded(&name) else { return built_in(&name, args) };
         match name.as_str() {
-            // `$now(picture, zone)` is `$fromMillis($millis(), picture, zone)`.
-            "now" => {
-                args.insert(0, function("millis", Vec::new()));
-                self.function("fromMillis".to_owned(), args, true)
-            }
             "string" if args.is_empty() => {
                 function(&name, vec![call(guard, AstNode::Variable(String::new()))])
             }
             "join" if args.len() == 2 => self.join(args),
-            "toMillis" if args.len() == 2 => self.by_picture(args),
-            "formatInteger" if (1..=2).contains(&args.len()) => self.format_integer(args),
             "replace" if (2..=4).contains(&args.len()) => self.replace(args),
             _ => built_in(&name, args.into_iter().map(|arg| measured(guard, arg)).collect()),
         }
@@ -175,6 +179,21 @@ impl Guard {
         AstNode::Block(block)
     }
 
+    /// Of no items and nothing to begin with there is no result; the evaluator's is null.
+    fn reduce(&mut self, mut args: Vec<AstNode>) -> AstNode {
+        let list = self.fresh();
+        let Some(items) = args.first_mut() else { return AstNode::Undefined };
+        let items = std::mem::replace(items, AstNode::Variable(list.clone()));
+        AstNode::Block(vec![
+            assign(&list, items),
+            AstNode::Conditional {
+                condition: Box::new(call(guards::IS_EMPTY, AstNode::Variable(list))),
+                then_branch: Box::new(AstNode::Undefined),
+                else_branch: Some(Box::new(function("reduce", args))),
+            },
+        ])
+    }
+
     /// The separator comes between all the items.
     fn join(&mut self, args: Vec<AstNode>) -> AstNode {
         let mut args = args.into_iter();
@@ -186,48 +205,6 @@ impl Guard {
         AstNode::Block(vec![
             assign(&list, wrapped(guards::BUILD, items)),
             function("join", vec![AstNode::Variable(list), fitted]),
-        ])
-    }
-
-    /// Which function reads a time is said by the picture, known when the expression runs.
-    fn by_picture(&mut self, args: Vec<AstNode>) -> AstNode {
-        let (time, picture) = (self.fresh(), self.fresh());
-        let used = |name: &String| AstNode::Variable(name.clone());
-        let context = AstNode::Variable(String::new());
-        let measured = [&time, &picture].map(|name| call(guards::PICTURE, used(name)));
-        let mut block: Vec<_> =
-            [&time, &picture].into_iter().zip(args).map(|(name, arg)| assign(name, arg)).collect();
-        block.push(AstNode::Conditional {
-            condition: Box::new(call(own::READS, used(&picture))),
-            then_branch: Box::new(function(
-                own::BY_PICTURE,
-                vec![context, used(&time), used(&picture)],
-            )),
-            else_branch: Some(Box::new(function("toMillis", measured.into()))),
-        });
-        AstNode::Block(block)
-    }
-
-    /// How long a Roman numeral becomes is said by the number, and whether it is one by the picture.
-    fn format_integer(&mut self, args: Vec<AstNode>) -> AstNode {
-        let mut args = args.into_iter();
-        let (Some(first), second) = (args.next(), args.next()) else { return AstNode::Undefined };
-        let Some(picture) = second else {
-            // With one argument the number is the context.
-            let context = AstNode::Variable(String::new());
-            return function(
-                "formatInteger",
-                vec![function(guards::NUMERAL, vec![context, first])],
-            );
-        };
-        let number = self.fresh();
-        let used = || AstNode::Variable(number.clone());
-        AstNode::Block(vec![
-            assign(&number, first),
-            function(
-                "formatInteger",
-                vec![used(), function(guards::NUMERAL, vec![used(), picture])],
-            ),
         ])
     }
 

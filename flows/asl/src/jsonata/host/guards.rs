@@ -20,20 +20,18 @@ pub(in super::super) const SPLIT: &str = "guard:split";
 pub(in super::super) const MATCH: &str = "guard:match";
 /// An array, if its items can be compared with each other.
 pub(in super::super) const DISTINCT: &str = "guard:distinct";
-/// A date picture, if its widths are sane; of a number the whole part.
-pub(in super::super) const PICTURE: &str = "guard:picture";
 /// A number, as near to nought as any text is long.
 pub(in super::super) const PLACE: &str = "guard:place";
-/// A number, rounded half to even, as `$formatBase` does before it writes one.
-pub(in super::super) const WHOLE: &str = "guard:whole";
-/// `(number, picture)`: the picture, if the number is not too long in it.
-pub(in super::super) const NUMERAL: &str = "guard:numeral";
 /// `(into, part)`: the part, if it fits between the characters or items of `into`.
 pub(in super::super) const FIT: &str = "guard:fit";
 /// Whether a name is a variable's.
 pub(in super::super) const IS_ASSIGNED: &str = "guard:assigned";
 /// Whether it is a function.
 pub(in super::super) const IS_FUNCTION: &str = "guard:function";
+/// Whether it is anything.
+pub(in super::super) const IS_GIVEN: &str = "guard:given";
+/// Whether it is an array of no items.
+pub(in super::super) const IS_EMPTY: &str = "guard:empty";
 /// `(pattern, flags, text, from, is first)`: see [`matching::search`].
 pub(in super::super) const SEARCH: &str = "guard:search";
 /// `(object, name)`: a member.
@@ -46,7 +44,7 @@ pub(in super::super) const CUT: &str = "guard:cut";
 /// Gives an evaluator those that its expression names.
 pub(super) fn install(host: &mut Host<'_>, world: &Rc<World>) -> Result<()> {
     install_weights(host, world)?;
-    install_numbers_and_pictures(host)?;
+    install_places(host)?;
     install_parts(host, world)?;
     host.register_fn(SEARCH, matching::search)?;
     host.register_fn(PART, matching::part)?;
@@ -54,6 +52,13 @@ pub(super) fn install(host: &mut Host<'_>, world: &Rc<World>) -> Result<()> {
     host.register_fn(CUT, matching::cut)?;
     host.register_fn(IS_FUNCTION, |arguments: &[JValue]| {
         Ok(JValue::from(at(arguments, 0).is_function()))
+    })?;
+    host.register_fn(IS_GIVEN, |arguments: &[JValue]| {
+        Ok(JValue::from(!at(arguments, 0).is_undefined()))
+    })?;
+    host.register_fn(IS_EMPTY, |arguments: &[JValue]| {
+        let is_empty = matches!(at(arguments, 0), JValue::Array(items) if items.is_empty());
+        Ok(JValue::from(is_empty))
     })
 }
 
@@ -101,19 +106,7 @@ fn install_weights(host: &mut Host<'_>, world: &Rc<World>) -> Result<()> {
     })
 }
 
-fn install_numbers_and_pictures(host: &mut Host<'_>) -> Result<()> {
-    host.register_fn(PICTURE, |arguments: &[JValue]| {
-        let value = at(arguments, 0);
-        match value.as_str() {
-            Some(picture) if !is_sane(picture) => Err(memory()),
-            // Milliseconds: JavaScript's dates have no fractions of them.
-            None => match value {
-                JValue::Number(number) => Ok(JValue::Number(number.trunc())),
-                other => Ok(other),
-            },
-            Some(_) => Ok(value),
-        }
-    })?;
+fn install_places(host: &mut Host<'_>) -> Result<()> {
     host.register_fn(PLACE, |arguments: &[JValue]| {
         Ok(match at(arguments, 0) {
             JValue::Number(number) => {
@@ -121,22 +114,6 @@ fn install_numbers_and_pictures(host: &mut Host<'_>) -> Result<()> {
             }
             other => other,
         })
-    })?;
-    host.register_fn(WHOLE, |arguments: &[JValue]| {
-        Ok(match at(arguments, 0) {
-            JValue::Number(number) => JValue::Number(number.round_ties_even()),
-            other => other,
-        })
-    })?;
-    host.register_fn(NUMERAL, |arguments: &[JValue]| {
-        let picture = at(arguments, 1);
-        let is_roman = picture.as_str().is_some_and(|text| text.starts_with(['I', 'i']));
-        match at(arguments, 0) {
-            JValue::Number(number) if is_roman && number.abs() > limits::LARGEST_ROMAN => {
-                Err(memory())
-            }
-            _ => Ok(picture),
-        }
     })
 }
 
@@ -166,14 +143,4 @@ fn install_parts(host: &mut Host<'_>, world: &Rc<World>) -> Result<()> {
 
 fn weighed(value: &JValue) -> Result<usize> {
     limits::weight(value).ok_or_else(memory)
-}
-
-/// Whether every width in a date picture, after the comma of `[Y,2-4]`, is a reasonable one.
-fn is_sane(picture: &str) -> bool {
-    let markers = picture.split('[').skip(1).filter_map(|rest| rest.split(']').next());
-    let widths = markers.filter_map(|marker| marker.rsplit_once(',')).map(|(_, widths)| widths);
-    let mut numbers = widths.flat_map(|widths| widths.split(|c: char| !c.is_ascii_digit()));
-    numbers.all(|number| {
-        number.is_empty() || number.parse::<usize>().is_ok_and(|width| width <= limits::MOST_WIDTH)
-    }) && picture.len() <= limits::MOST_SOURCE
 }

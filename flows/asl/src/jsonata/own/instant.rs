@@ -1,6 +1,6 @@
 //! `$toMillis` without a picture.
 
-use super::super::host::{Result, mismatch};
+use super::super::host::Result;
 use super::coded;
 use jsonata_core::value::JValue;
 use serde_json::Value;
@@ -13,24 +13,15 @@ const DAY: i64 = 86_400_000;
 /// What does not look like a timestamp is refused (D3110). Of what looks like one, JavaScript's
 /// `Date.parse` takes 31 days in every month, which go on into the next, and 24:00:00; other parts
 /// that are out of range are `NaN`.
-pub(super) fn to_millis(value: &JValue) -> Result {
-    match value {
-        JValue::Undefined => Ok(JValue::Undefined),
-        JValue::String(text) => match Stamp::read(text) {
-            Some(stamp) => {
-                Ok(JValue::Number(stamp.millis().map_or(f64::NAN, |millis| millis as f64)))
-            }
-            None => {
-                let given = Value::from(&**text);
-                let words = format!(
-                    "The argument of the toMillis function must be an ISO 8601 formatted \
-                     timestamp. Given {given}"
-                );
-                Err(coded("D3110", &words))
-            }
-        },
-        _ => Err(mismatch(1, "toMillis")),
+pub(super) fn to_millis(text: &str) -> Result {
+    if let Some(stamp) = Stamp::read(text) {
+        return Ok(JValue::Number(stamp.millis().map_or(f64::NAN, |millis| millis as f64)));
     }
+    let given = Value::from(text);
+    let words = format!(
+        "The argument of the toMillis function must be an ISO 8601 formatted timestamp. Given {given}"
+    );
+    Err(coded("D3110", &words))
 }
 
 /// The parts of a timestamp, as they are written.
@@ -42,6 +33,8 @@ struct Stamp {
     /// Hours, minutes, seconds.
     time: Option<[i64; 3]>,
     millis: Option<i64>,
+    /// Parts twice: 2.0.6 lets them pass, and JavaScript has no such date.
+    has_more: bool,
     /// Its sign, hours and minutes; `Z` is 0.
     offset: Option<[i64; 3]>,
 }
@@ -75,16 +68,21 @@ impl Stamp {
     fn read(text: &str) -> Option<Self> {
         let mut rest = Rest(text.as_bytes());
         let mut stamp = Self { year: rest.two(9)? * 100 + rest.two(9)?, ..Self::default() };
-        for most in [1, 3] {
+        loop {
             // A minus that no month or day follows is that of an offset.
             let mut ahead = Rest(rest.0);
-            let part = if ahead.eat(b'-') { ahead.two(most) } else { None };
+            let part = if ahead.eat(b'-') { ahead.two(3) } else { None };
             let is_offset = ahead.0.first().is_some_and(|b| *b == b':' || b.is_ascii_digit());
             let Some(part) = part.filter(|_| !is_offset) else { break };
-            *(if most == 1 { &mut stamp.month } else { &mut stamp.day }) = Some(part);
+            match (stamp.month, stamp.day) {
+                (None, _) => stamp.month = Some(part),
+                (_, None) => stamp.day = Some(part),
+                _ => stamp.has_more = true,
+            }
             rest = ahead;
         }
-        if rest.eat(b'T') {
+        while rest.eat(b'T') {
+            stamp.has_more |= stamp.time.is_some();
             let hour = rest.two(2)?;
             let minute = if rest.eat(b':') { rest.two(5)? } else { return None };
             let second = if rest.eat(b':') { rest.two(5)? } else { return None };
@@ -120,7 +118,8 @@ impl Stamp {
         let is_midnight = hour == 24 && minute == 0 && second == 0 && millis == 0;
         let [sign, hours, minutes] = self.offset.unwrap_or([1, 0, 0]);
         let is_offset_without_time = self.time.is_none() && hours + minutes != 0;
-        if !(1..=12).contains(&month)
+        if self.has_more
+            || !(1..=12).contains(&month)
             || !(1..=31).contains(&day)
             || (hour > 23 && !is_midnight)
             || hours > 23

@@ -4,10 +4,16 @@
 //! [`PREFIX`], whose first argument is the context value: the evaluator gives the context to its
 //! own functions only.
 
-mod calendar;
+mod base;
+mod date;
 mod instant;
+mod integer;
+mod js;
 mod number;
 mod picture;
+mod signature;
+
+pub(super) use date::now;
 
 use super::coding;
 use super::host::{Host, Result, World, error, mismatch};
@@ -22,10 +28,15 @@ pub(super) const PREFIX: &str = "guard:";
 pub(super) type OfOne = fn(&JValue) -> Result;
 
 /// Name, and how many arguments one takes when it is handed on as a value.
-const OWN: [(&str, usize); 8] = [
+const OWN: [(&str, usize); 13] = [
+    ("now", 2),
+    ("fromMillis", 3),
+    ("formatInteger", 2),
+    ("parseInteger", 2),
+    ("formatBase", 2),
     ("number", 1),
     ("formatNumber", 3),
-    ("toMillis", 1),
+    ("toMillis", 2),
     ("encodeUrl", 1),
     ("encodeUrlComponent", 1),
     ("decodeUrl", 1),
@@ -38,35 +49,26 @@ pub(super) fn parameters(name: &str) -> Option<usize> {
     OWN.iter().find(|own| own.0 == name).map(|own| own.1)
 }
 
-/// Whether a call with `count` arguments is evaluated here. For times that are read by a picture see
-/// [`reads`] and [`READS`].
-pub(super) fn takes(name: &str, count: usize) -> bool {
-    parameters(name).is_some() && !(name == "toMillis" && count > 1)
-}
-
-/// The function that `$toMillis(text, picture)` is, if it is evaluated here.
-pub(super) const BY_PICTURE: &str = "guard:toMillisByPicture";
-
-/// The function that says whether [`BY_PICTURE`] reads times by a picture: [`reads`], or none given.
-pub(super) const READS: &str = "guard:reads";
-
-/// Whether times are read by this picture here.
-pub(super) fn reads(picture: &str) -> bool {
-    calendar::is_plain(picture)
-}
+/// A function that knows the time, and counts what it builds.
+type OfWorld = fn(&World, &[JValue]) -> Result;
 
 pub(super) fn install(host: &mut Host<'_>, world: &Rc<World>) -> Result<()> {
-    let now = world.now();
-    host.register_fn(BY_PICTURE, move |given: &[JValue]| calendar::to_millis(now, given))?;
-    host.register_fn(READS, |given: &[JValue]| {
-        Ok(JValue::from(match given.first() {
-            Some(JValue::String(picture)) => reads(picture),
-            picture => matches!(picture, Some(JValue::Undefined)),
-        }))
-    })?;
-    host.register_fn(&format!("{PREFIX}formatNumber"), picture::format_number)?;
-    let others: [(&str, OfOne); 2] = [("number", number::number), ("toMillis", instant::to_millis)];
-    for (name, function) in coding::FUNCTIONS.into_iter().chain(others) {
+    let of_world: [(&str, OfWorld); 6] = [
+        ("now", date::now),
+        ("fromMillis", date::from_millis),
+        ("toMillis", date::to_millis),
+        ("formatInteger", integer::format_integer),
+        ("formatBase", base::format_base),
+        ("formatNumber", picture::format_number),
+    ];
+    for (name, function) in of_world {
+        let of = Rc::clone(world);
+        let function = move |given: &[JValue]| function(&of, given);
+        host.register_fn(&format!("{PREFIX}{name}"), function)?;
+    }
+    host.register_fn(&format!("{PREFIX}parseInteger"), integer::parse_integer)?;
+    let number: (&str, OfOne) = ("number", number::number);
+    for (name, function) in coding::FUNCTIONS.into_iter().chain([number]) {
         let of_one = move |given: &[JValue]| function(&one(given, name)?);
         host.register_fn(&format!("{PREFIX}{name}"), of_one)?;
     }

@@ -6,7 +6,7 @@
 
 mod parts;
 
-use super::super::host::{Result, memory, mismatch};
+use super::super::host::{Result, World, memory, mismatch};
 use super::super::limits::MOST_PICTURE;
 use super::coded;
 use jsonata_core::value::JValue;
@@ -23,7 +23,7 @@ const MOST_DIGITS: usize = 400;
 const MOST_EXPONENT: i32 = 800;
 
 /// `$formatNumber(number, picture, options)`. The number may be the context.
-pub(super) fn format_number(given: &[JValue]) -> Result {
+pub(super) fn format_number(world: &World, given: &[JValue]) -> Result {
     let Some((context, mut arguments)) = given.split_first() else {
         return Ok(JValue::Undefined);
     };
@@ -67,6 +67,7 @@ pub(super) fn format_number(given: &[JValue]) -> Result {
         Some(negative) => negative.write(number, &signs)?,
         None => format!("{}{}", signs.text(MINUS_SIGN), positive.write(number, &signs)?),
     };
+    world.build(written.len())?;
     Ok(JValue::from(written))
 }
 

@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 /// Expressions that would take all the memory, the stack or the time of a careless evaluator.
-const HOSTILE: [&str; 69] = [
+const HOSTILE: [&str; 79] = [
     "$formatNumber(1, $pad('', 1000000, '#,'))",
     "$formatInteger(1e21, 'I')",
     "1e15 ~> $formatInteger('i;o')",
@@ -66,6 +66,19 @@ const HOSTILE: [&str; 69] = [
     "($p := '[s]'; $toMillis($pad('1', 6000000, '1'), $p))",
     "($p := $pad('', 66000, '[s]'); $toMillis('1', $p))",
     "$formatBase(1e300, 2) & $power(10, 400)",
+    "($p := $pad('', 60000, '[YI]'); $map([1..800000], function() { $fromMillis(8.64e15, $p) }))",
+    "$map([1..800000], function() { $formatInteger(9999999, 'I') })",
+    "$formatInteger(1, $pad('', 6000000, '0'))",
+    "$parseInteger('1', $pad('', 6000000, '0'))",
+    "$map([1..800000], function() { $formatBase(1e300, 2) })",
+    "$parseInteger($pad('', 6000000, '1'), '#0')",
+    "$parseInteger($pad('', 6000000, 'six '), 'w')",
+    "($o := {'minus-sign': $pad('', 6900000, '-')}; \
+     $reduce([1..66], function($a, $b) { $exists($formatNumber(-1, '0', $o)) }))",
+    "($s := $pad('', 1000, 'six '); $p := $pad('', 160, '[Yw]'); \
+     $map([1..800000], function() { $toMillis($s & '!', $p) }))",
+    "($s := $pad('', 990, 'a'); $p := $pad('', 152, '[MN]') & '1'; \
+     $map([1..800000], function() { $toMillis($s, $p) }))",
     "$range(1, 1e12, 1)",
     "$range(1, 10, 1e-9)",
     "$partition([1..800000], 1) ~> $string()",
