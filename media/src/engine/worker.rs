@@ -5,14 +5,13 @@ mod dtls;
 mod kernel;
 mod mixes;
 mod orders;
+mod packets;
 mod pipes;
 mod port;
 mod webrtc;
 
 use std::collections::HashMap;
-use std::hint::black_box;
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -24,17 +23,15 @@ use rustix::event::{EventfdFlags, epoll, eventfd};
 
 use super::api::PortId;
 use super::conference::MixId;
-use super::leg::{Buffer, Media, Piece, Speaks};
+use super::leg::{Buffer, Piece, Speaks};
 use super::mixer::Mixer;
 use super::timer::{TICK, Timer};
 use crate::kernel::Handle;
-use crate::rtp;
 use crate::webrtc::Identity;
 
 pub(super) use self::mixes::MixOrder;
 pub(super) use self::orders::{Command, Order, Remote};
 pub(super) use self::port::Port;
-use self::port::{Line, ntp_now};
 use self::webrtc::Router;
 pub(super) use self::webrtc::{SharedSocket, WebRtc};
 
@@ -45,9 +42,6 @@ const SHARED: u64 = u64::MAX - 2;
 
 /// Events taken from the kernel at once.
 const BATCH: usize = 128;
-
-/// Datagrams taken at once of those that waited when a socket was connected: more than fit into it.
-const MOST_WAITING: usize = 1024;
 
 /// A port that the clock has work for.
 #[derive(Debug, Clone, Copy)]
@@ -216,146 +210,6 @@ impl Worker {
 
     fn port(&mut self, slot: usize) -> Option<&mut Port> {
         self.slots.get_mut(slot)?.as_deref_mut()
-    }
-
-    // The hot path.
-
-    /// Looks at all that a batch will touch. A thousand calls are more than the processor's nearer
-    /// caches hold: what is not in them is fetched here for all at once, in place of one thing after
-    /// the other while a packet waits for it.
-    #[inline]
-    fn foresee(&self, events: &[epoll::Event]) {
-        let port = |slot: usize| self.slots.get(slot).and_then(Option::as_deref);
-        let mut seen = 0;
-        for event in events {
-            let Some(near) = port(token_slot(event.data.u64())) else { continue };
-            seen ^= near.foresee();
-            if let Some(far) = near.partner.and_then(port) {
-                seen ^= far.foresee();
-            }
-        }
-        // Nothing comes of it, which the compiler must not know.
-        black_box(seen);
-    }
-
-    /// Takes one datagram. False when there was none.
-    #[inline]
-    fn readable(&mut self, now: Instant, token: u64) -> bool {
-        let slot = token_slot(token);
-        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else {
-            return false;
-        };
-        let Line::Own { rtcp, .. } = &port.line else {
-            self.shared_readable(now);
-            return false;
-        };
-        if port.pipe.is_some() {
-            return self.pipe_readable(now, slot, token & 1 == 1);
-        }
-        if token & 1 == 1 {
-            if let Ok((n, from)) = rtcp.recv_from(&mut self.buffer[..]) {
-                port.leg.receive_rtcp(now, ntp_now(), from, false, &mut self.buffer, n);
-            }
-            return true;
-        }
-        let empties = port.is_to_be_emptied();
-        if !self.take_one(now, slot) {
-            return false;
-        }
-        // What waited when the socket was connected.
-        let mut left = if empties { MOST_WAITING } else { 0 };
-        while left > 0 && self.take_one(now, slot) {
-            left -= 1;
-        }
-        true
-    }
-
-    /// Takes one datagram off the RTP socket of a port. False when there was none.
-    #[inline]
-    fn take_one(&mut self, now: Instant, slot: usize) -> bool {
-        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else {
-            return false;
-        };
-        match port.take(&mut self.buffer) {
-            Ok((n, Some(from))) if port.has_dtls() => {
-                if self.is_for_srtp(now, slot, from, n) {
-                    self.taken(now, slot, Some(from), n);
-                }
-            }
-            Ok((n, from)) => self.taken(now, slot, from, n),
-            // Any other error is an ICMP answer to something we sent: noise.
-            Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
-        }
-        true
-    }
-
-    /// Takes a datagram in `self.buffer[..n]` that came from there; `None`: from the only peer that
-    /// the port can have.
-    #[inline]
-    fn taken(&mut self, now: Instant, slot: usize, from: Option<SocketAddr>, n: usize) {
-        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else { return };
-        if n > rtp::MAX_PACKET {
-            return port.leg.counters.dropped.bump();
-        }
-        if self.buffer.get(..n).is_some_and(rtp::is_rtcp) {
-            let Some(from) = from.or(port.leg.only_peer()) else { return };
-            return port.leg.receive_rtcp(now, ntp_now(), from, true, &mut self.buffer, n);
-        }
-        let media = port.leg.receive(now, from, &mut self.buffer, n);
-        if let Some(media) = media {
-            self.pass(now, slot, media);
-            self.hand_on(now, slot);
-        }
-        if self.slots.get(slot).and_then(Option::as_deref).is_some_and(|p| p.leg.attention) {
-            self.attend(now, slot);
-            self.set_timer();
-        }
-    }
-
-    /// The form of the far leg of this one.
-    #[inline]
-    fn far(&self, slot: usize) -> Option<Speaks> {
-        let partner = self.slots.get(slot)?.as_deref()?.partner?;
-        self.slots.get(partner)?.as_deref()?.leg.speaks()
-    }
-
-    /// A key that was found in the audio of this leg goes to one that knows telephone events.
-    #[inline]
-    fn hand_on(&mut self, now: Instant, slot: usize) {
-        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else { return };
-        let (key, partner) = (port.leg.take_key(), port.partner);
-        let (Some(key), Some(partner)) = (key, partner) else { return };
-        if let Some(other) = self.slots.get_mut(partner).and_then(|p| p.as_deref_mut())
-            && other.leg.take_over(now, key)
-        {
-            other.poll(now, &mut self.buffer);
-            self.attend(now, partner);
-            self.set_timer();
-        }
-    }
-
-    /// Lets the other leg have what this one received.
-    #[inline]
-    fn pass(&mut self, now: Instant, slot: usize, mut media: Media) {
-        let partner = self.slots.get(slot).and_then(Option::as_deref).and_then(|p| p.partner);
-        let far = self.far(slot);
-        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else { return };
-        if port.mix.is_some() {
-            return port.leg.listen_whole(now, &media, &self.buffer);
-        }
-        if !port.leg.route(now, &mut media, far, &self.buffer) {
-            return;
-        }
-        let Some(partner) = partner else { return };
-        let Some(other) = self.slots.get_mut(partner).and_then(|p| p.as_deref_mut()) else {
-            return;
-        };
-        if let Some(at) = other.leg.relay(now, &media, &mut self.buffer) {
-            other.transmit(self.buffer.get(at).unwrap_or_default());
-        } else if media.is_event() {
-            // It may have become a tone.
-            other.poll(now, &mut self.buffer);
-        }
     }
 
     /// Carries what a leg's ear heard since the last time to its recording and to the other leg.

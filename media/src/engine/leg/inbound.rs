@@ -19,7 +19,7 @@ const DEAF: Duration = Duration::from_secs(3);
 
 impl Leg {
     /// Takes an RTP datagram in `buffer[..length]` that came from there; `None`: from
-    /// [`Self::only_peer`], as the kernel sees to. What may be relayed comes back, its payload plain
+    /// [`Self::latched`], as the kernel sees to. What may be relayed comes back, its payload plain
     /// and in the buffer.
     #[inline]
     pub(in crate::engine) fn receive(

@@ -9,8 +9,7 @@ mod voice;
 use super::*;
 use crate::clip::Clip;
 use crate::dtmf::{Digit, DigitSet};
-use crate::engine::api::PlayEnd;
-use crate::engine::api::TelephoneEvent;
+use crate::engine::api::{Control, PlayEnd, Playback, TelephoneEvent};
 use crate::rtcp::{self, MAX_REPORT, SenderInfo};
 use crate::rtp::{self, Header, RtpView};
 

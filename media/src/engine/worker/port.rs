@@ -34,7 +34,8 @@ pub(in crate::engine) enum Connected {
     No,
     /// Lately: what waited in the socket by then may be a stranger's.
     Lately,
-    /// Nothing waits in it that is not the peer's.
+    /// Nothing waits in it that is not the peer's: it was seen to be empty since, in a later turn than
+    /// the one that connected it, by when whatever the kernel had at hand then is there.
     Yes,
 }
 
@@ -161,9 +162,11 @@ impl Port {
         match self.leg.only_peer() {
             Some(peer) if rtp.connect(peer).is_ok() => *connected = Connected::Lately,
             _ if *connected == Connected::No => {}
-            // What cannot be undone stays, and another peer is not heard.
-            _ if rustix::net::connect_unspec(rtp).is_err() => *connected = Connected::Lately,
-            _ => *connected = Connected::No,
+            _ => {
+                // Should that fail, the kernel lets nobody else speak; whose a packet is is asked again.
+                let _ = rustix::net::connect_unspec(rtp);
+                *connected = Connected::No;
+            }
         }
     }
 

@@ -1,0 +1,156 @@
+//! The hot path: a packet comes, and goes out on the other side.
+
+use std::hint::black_box;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use rustix::event::epoll;
+
+use super::port::{Line, ntp_now};
+use super::{Worker, token_slot};
+use crate::engine::leg::{Media, Speaks};
+use crate::rtp;
+
+/// Datagrams taken at once of those that waited when a socket was connected: more than fit into it.
+const MOST_WAITING: usize = 1024;
+
+impl Worker {
+    /// Looks at all that a batch will touch. A thousand calls are more than the processor's nearer
+    /// caches hold: what is not in them is fetched here for all at once, in place of one thing after
+    /// the other while a packet waits for it.
+    #[inline]
+    pub(super) fn foresee(&self, events: &[epoll::Event]) {
+        let port = |slot: usize| self.slots.get(slot).and_then(Option::as_deref);
+        let mut seen = 0;
+        for event in events {
+            let Some(near) = port(token_slot(event.data.u64())) else { continue };
+            seen ^= near.foresee();
+            if let Some(far) = near.partner.and_then(port) {
+                seen ^= far.foresee();
+            }
+        }
+        // Nothing comes of it, which the compiler must not know.
+        black_box(seen);
+    }
+
+    /// Takes one datagram. False when there was none.
+    #[inline]
+    pub(super) fn readable(&mut self, now: Instant, token: u64) -> bool {
+        let slot = token_slot(token);
+        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else {
+            return false;
+        };
+        let Line::Own { rtcp, .. } = &port.line else {
+            self.shared_readable(now);
+            return false;
+        };
+        if port.pipe.is_some() {
+            return self.pipe_readable(now, slot, token & 1 == 1);
+        }
+        if token & 1 == 1 {
+            if let Ok((n, from)) = rtcp.recv_from(&mut self.buffer[..]) {
+                port.leg.receive_rtcp(now, ntp_now(), from, false, &mut self.buffer, n);
+            }
+            return true;
+        }
+        let empties = port.is_to_be_emptied();
+        if !self.take_one(now, slot) {
+            return false;
+        }
+        // What waited when the socket was connected.
+        let mut left = if empties { MOST_WAITING } else { 0 };
+        while left > 0 && self.take_one(now, slot) {
+            left -= 1;
+        }
+        true
+    }
+
+    /// Takes one datagram off the RTP socket of a port. False when there was none.
+    #[inline]
+    fn take_one(&mut self, now: Instant, slot: usize) -> bool {
+        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else {
+            return false;
+        };
+        match port.take(&mut self.buffer) {
+            Ok((n, Some(from))) if port.has_dtls() => {
+                if self.is_for_srtp(now, slot, from, n) {
+                    self.taken(now, slot, Some(from), n);
+                }
+            }
+            Ok((n, from)) => self.taken(now, slot, from, n),
+            // Any other error is an ICMP answer to something we sent: noise.
+            Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
+        }
+        true
+    }
+
+    /// Takes a datagram in `self.buffer[..n]` that came from there; `None`: from the only peer that
+    /// the port can have.
+    #[inline]
+    pub(super) fn taken(&mut self, now: Instant, slot: usize, from: Option<SocketAddr>, n: usize) {
+        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else { return };
+        if n > rtp::MAX_PACKET {
+            return port.leg.counters.dropped.bump();
+        }
+        if self.buffer.get(..n).is_some_and(rtp::is_rtcp) {
+            let from = from.unwrap_or_else(|| port.leg.latched());
+            return port.leg.receive_rtcp(now, ntp_now(), from, true, &mut self.buffer, n);
+        }
+        let media = port.leg.receive(now, from, &mut self.buffer, n);
+        if let Some(media) = media {
+            self.pass(now, slot, media);
+            self.hand_on(now, slot);
+        }
+        if self.slots.get(slot).and_then(Option::as_deref).is_some_and(|p| p.leg.attention) {
+            self.attend(now, slot);
+            self.set_timer();
+        }
+    }
+
+    /// The form of the far leg of this one.
+    #[inline]
+    pub(super) fn far(&self, slot: usize) -> Option<Speaks> {
+        let partner = self.slots.get(slot)?.as_deref()?.partner?;
+        self.slots.get(partner)?.as_deref()?.leg.speaks()
+    }
+
+    /// A key that was found in the audio of this leg goes to one that knows telephone events.
+    #[inline]
+    pub(super) fn hand_on(&mut self, now: Instant, slot: usize) {
+        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else { return };
+        let (key, partner) = (port.leg.take_key(), port.partner);
+        let (Some(key), Some(partner)) = (key, partner) else { return };
+        if let Some(other) = self.slots.get_mut(partner).and_then(|p| p.as_deref_mut())
+            && other.leg.take_over(now, key)
+        {
+            other.poll(now, &mut self.buffer);
+            self.attend(now, partner);
+            self.set_timer();
+        }
+    }
+
+    /// Lets the other leg have what this one received.
+    #[inline]
+    fn pass(&mut self, now: Instant, slot: usize, mut media: Media) {
+        let partner = self.slots.get(slot).and_then(Option::as_deref).and_then(|p| p.partner);
+        let far = self.far(slot);
+        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else { return };
+        if port.mix.is_some() {
+            return port.leg.listen_whole(now, &media, &self.buffer);
+        }
+        if !port.leg.route(now, &mut media, far, &self.buffer) {
+            return;
+        }
+        let Some(partner) = partner else { return };
+        let Some(other) = self.slots.get_mut(partner).and_then(|p| p.as_deref_mut()) else {
+            return;
+        };
+        if let Some(at) = other.leg.relay(now, &media, &mut self.buffer) {
+            other.transmit(self.buffer.get(at).unwrap_or_default());
+        } else if media.is_event() {
+            // It may have become a tone.
+            other.poll(now, &mut self.buffer);
+        }
+    }
+}
