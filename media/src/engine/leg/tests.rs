@@ -9,7 +9,7 @@ mod voice;
 use super::*;
 use crate::clip::Clip;
 use crate::dtmf::{Digit, DigitSet};
-use crate::engine::api::{Control, PlayEnd, Playback, TelephoneEvent};
+use crate::engine::api::{Control, PlayEnd, Playback, Recording, TelephoneEvent};
 use crate::rtcp::{self, MAX_REPORT, SenderInfo};
 use crate::rtp::{self, Header, RtpView};
 
