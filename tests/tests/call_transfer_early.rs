@@ -219,6 +219,33 @@ async fn two_calls_become_one_though_the_second_was_answered_only_this_moment() 
     }
 }
 
+/// Ann talks to the trunk in her first call, and calls Bob in her second, who just answered; her ACK
+/// is late. The trunk's line, hers of both calls, Bob's.
+async fn second_answered_this_moment(scene: &Scene) -> [Line; 4] {
+    let (mut out, mut first) = ringing(scene).await;
+    first.answer();
+    out.answered().await;
+    first.confirmed().await;
+    sleep(Duration::from_secs(1)).await;
+    let mut second = scene.phone(101).dial(Dial::to("102"));
+    let bob = scene.phone(102).call().await;
+    scene.net.lose(at(11), "ACK", 1);
+    bob.answer();
+    second.answered().await;
+    [out, first, second, bob]
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_ends_before_the_second_is_settled_leaves_that_one_alone() {
+    let scene = Scene::open().await;
+    let [mut out, mut first, mut second, mut bob] = second_answered_this_moment(&scene).await;
+    first.refer_to_call("102", &second).await;
+    sleep(Duration::from_millis(100)).await;
+    out.hang_up();
+    first.ended().await;
+    part(scene, &mut second, &mut bob).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_call_answered_this_moment_is_put_through_to_an_older_one() {
     let scene = Scene::open().await;

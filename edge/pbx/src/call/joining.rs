@@ -11,7 +11,7 @@ use offhook_sip::header::{HeaderName, Headers, NameAddr};
 use offhook_sip::message::StatusCode;
 use offhook_sma::action::LegTag;
 use offhook_sma::event::Status;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, oneshot::error::TryRecvError};
 
 use super::consultation::Asks;
 use super::identity;
@@ -103,6 +103,11 @@ pub(crate) enum JoinRefused {
 }
 
 impl Join {
+    /// Whether who asked is over, or asks no more.
+    pub(super) fn is_void(&mut self) -> bool {
+        self.answer.is_closed() || !matches!(self.life.try_recv(), Err(TryRecvError::Empty))
+    }
+
     /// Refuses, and gives who asked and its life. `None`: it is gone.
     pub(super) fn refuse_for(
         self,
@@ -134,9 +139,14 @@ impl Call {
     }
 
     /// Takes it up as things are.
-    pub(super) fn take_up_join(&mut self, now: Instant, join: Join) {
+    pub(super) fn take_up_join(&mut self, now: Instant, mut join: Join) {
         let consulted = self.consulted.take_if(|known| known.is_awaited_by(&join.control));
         let let_go = consulted.is_some_and(|known| known.is_let_go());
+        if join.is_void() {
+            self.timeline.note(now, None, "the call that was to become one with this is over");
+            not_joined(join.via.as_ref());
+            return if let_go { self.nobody_left(now) };
+        }
         let (replaced, remaining) = match self.place_for(&join, let_go) {
             Ok(Place::Here { replaced: Some(phone), remaining })
                 if join.asks == Asks::Move && self.was_called_outside(remaining) =>

@@ -88,23 +88,22 @@ impl Call {
 
     /// Takes the order up when its time has come: `true`, something was done.
     pub(super) fn take_up_early(&mut self, now: Instant) -> bool {
-        let waits = self.early.as_ref().is_some_and(|early| {
-            now < early.until
-                && match &early.order {
-                    Order::Refer { leg, .. } => self.settles_soon(*leg),
-                    Order::Join(join) => !join.answer.is_closed() && self.can_join_soon(join),
-                }
-        });
-        if waits {
+        let Some(mut early) = self.early.take() else { return false };
+        let soon = match &mut early.order {
+            Order::Refer { leg, .. } => self.settles_soon(*leg),
+            // Its call may be over long before this one is settled.
+            Order::Join(join) => !join.is_void() && self.can_join_soon(join),
+        };
+        if soon && now < early.until {
+            self.early = Some(early);
             return false;
         }
-        match self.early.take().map(|early| early.order) {
+        match early.order {
             // A leg that ended has answered it by itself.
-            Some(Order::Refer { leg, token, request }) => {
+            Order::Refer { leg, token, request } => {
                 self.answer_refer(now, leg, token, &request);
             }
-            Some(Order::Join(join)) => self.take_up_join(now, *join),
-            None => return false,
+            Order::Join(join) => self.take_up_join(now, *join),
         }
         true
     }
