@@ -247,6 +247,19 @@ async fn a_call_that_ends_before_the_second_is_settled_leaves_that_one_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_hangs_up_before_the_second_call_is_settled_is_not_called_again() {
+    let scene = Scene::open().await;
+    let [mut out, mut first, mut second, mut bob] = second_answered_this_moment(&scene).await;
+    first.refer_to_call("102", &second).await;
+    sleep(Duration::from_millis(100)).await;
+    bob.hang_up();
+    second.ended().await;
+    assert_eq!((first.reported().await, first.reported().await), (100, 481));
+    assert!(scene.phone(102).waiting_call().await.is_none());
+    part(scene, &mut out, &mut first).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_answered_this_moment_is_put_through_to_an_older_one() {
     let scene = Scene::open().await;
     let (mut second, mut bob) = connect(scene.phone(101), "102", scene.phone(102)).await;

@@ -118,7 +118,7 @@ impl Join {
     }
 }
 
-enum Place {
+pub(super) enum Place {
     /// The phone's leg goes, the other one stays.
     Here { replaced: Option<LegId>, remaining: LegId },
     /// The other party is in another call itself.
@@ -211,7 +211,7 @@ impl Call {
     }
 
     /// Says no. A call that nobody has answered is given up.
-    fn refuse_join(&mut self, now: Instant, join: Join, why: JoinRefused) {
+    pub(super) fn refuse_join(&mut self, now: Instant, join: Join, why: JoinRefused) {
         not_joined(join.via.as_ref());
         let give_up = matches!(why, JoinRefused::NotTalking { .. });
         let _ = join.answer.send(Err(why));
@@ -242,7 +242,7 @@ impl Call {
     }
 
     /// `let_go`: the phone has hung up here already.
-    fn place_for(&self, join: &Join, let_go: bool) -> Result<Place, JoinRefused> {
+    pub(super) fn place_for(&self, join: &Join, let_go: bool) -> Result<Place, JoinRefused> {
         if self.transfer.is_some() || self.consulted.is_some() {
             return Err(JoinRefused::Busy);
         }

@@ -103,7 +103,13 @@ impl Call {
             Order::Refer { leg, token, request } => {
                 self.answer_refer(now, leg, token, &request);
             }
-            Order::Join(join) => self.take_up_join(now, *join),
+            Order::Join(join) => match self.place_for(&join, false) {
+                // Somebody had answered, and is gone: that number is not to ring once more.
+                Err(JoinRefused::NotTalking { .. }) => {
+                    self.refuse_join(now, *join, JoinRefused::Unknown);
+                }
+                _ => self.take_up_join(now, *join),
+            },
         }
         true
     }
