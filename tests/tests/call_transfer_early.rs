@@ -115,6 +115,26 @@ async fn a_phone_puts_a_call_through_whose_application_is_just_told_of_the_answe
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_in_which_an_application_does_something_is_declined_at_once() {
+    let pause = json!({"Type": "Pause", "Parameters": {"DurationInMilliseconds": "5000"}});
+    let scripted = Scripted::new(vec![actions(json!([bridge("101"), pause]))]);
+    let more = "[[number]]\nmatch = \"+15550002000\"\nto = \"flow:main\"\n";
+    let scene = Scene::running(scripted.applications(), more).await;
+    let mut out = scene.trunk.dial(Dial::to("+15550002000").from("+15550007777"));
+    let mut ann = scene.phone(101).call().await;
+    ann.answer();
+    out.answered().await;
+    ann.confirmed().await;
+    sleep(Duration::from_secs(1)).await;
+    let asked = Instant::now();
+    ann.refer("<sip:103@office.example>");
+    let (response, at) = answer_to_refer(&mut ann).await;
+    assert_eq!((response.status.code(), (at - asked).as_secs()), (603, 0));
+    assert_eq!(calls_of_cid(&scene), 0);
+    part(scene, &mut out, &mut ann).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_is_not_settled_in_time_is_not_put_through_and_goes_on() {
     let scene = Scene::open().await;
     let (mut out, mut ann) = ringing(&scene).await;

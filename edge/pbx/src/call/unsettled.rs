@@ -5,6 +5,9 @@
 //! > Such an order is kept, unanswered, and taken up as soon as both sides talk; after [`PATIENCE`]
 //! > it is judged as things are then. One at a time.
 //!
+//! What can be done now is done now, and what does not pass by itself, a prompt that plays or a
+//! recording, is no reason to wait: the answer would be the same.
+//!
 //! The answer is held back rather than given at once with 202: so it says whether the transfer
 //! begins, as at any other time, and a phone that gives up meanwhile gets the 487 of its BYE. Two
 //! seconds are few of the 32 that a phone waits for an answer (RFC 3261 §17.1.2.2, Timer F), and
@@ -48,8 +51,8 @@ impl Call {
         status: StatusCode,
     ) -> bool {
         // What is wrong with it is wrong later too.
-        let in_time = matches!(status, StatusCode::ACCEPTED | StatusCode::DECLINE);
-        if !in_time || self.early.is_some() || !self.settles_soon(leg) {
+        let not_yet = status == StatusCode::DECLINE;
+        if !not_yet || self.early.is_some() || !self.settles_soon(leg) {
             return false;
         }
         let label = self.leg_ref(leg).map(|leg| leg.label);
@@ -114,27 +117,29 @@ impl Call {
         true
     }
 
-    /// Whether a phone's leg talks to somebody in all but the last formalities.
+    /// Whether a phone's leg talks to somebody in all but the last formalities: an ACK is on its way,
+    /// or the application is being told something.
     fn settles_soon(&self, id: LegId) -> bool {
         let Some(leg) = self.leg_ref(id).filter(|leg| leg.tag().is_some()) else { return false };
         let other = self.other(id);
         let somebody = other.is_some() || self.partner.is_some();
-        let confirmed = leg.confirmed && other.is_none_or(|other| other.confirmed);
-        let settled = confirmed && self.passing.is_none() && self.is_settled();
-        somebody && self.transfer.is_none() && matches!(leg.party, Party::Phone(_)) && !settled
+        let free = self.transfer.is_none() && self.consulted.is_none() && self.does_nothing();
+        let confirmed = other.is_none_or(|other| other.confirmed);
+        somebody && matches!(leg.party, Party::Phone(_)) && free && !(confirmed && self.is_settled())
     }
 
     /// The same of the phone's leg that another call's order names.
     fn can_join_soon(&self, join: &Join) -> bool {
-        if self.transfer.is_some() || self.consulted.is_some() {
+        let free = self.transfer.is_none() && self.consulted.is_none();
+        if !free || !matches!(self.running, Running::Nothing) {
             return false;
         }
         let Some(leg) = join.dialog.as_ref().and_then(|dialog| self.leg_of_dialog(dialog)) else {
             return false;
         };
         let Some(other) = self.other(leg.id) else { return false };
-        let settled = leg.confirmed && other.confirmed && matches!(self.running, Running::Nothing);
         let there = matches!(leg.part, Part::Caller | Part::Callee) && leg.answered;
-        there && leg.party == Party::Phone(join.by.clone()) && !settled
+        let confirmed = leg.confirmed && other.confirmed;
+        there && leg.party == Party::Phone(join.by.clone()) && !confirmed
     }
 }
