@@ -102,7 +102,9 @@ impl Call {
             return false;
         }
         match early.order {
-            // A leg that ended has answered it by itself.
+            // The session of a leg that ended has answered what was open there (RFC 3261 §15.1.2).
+            Order::Refer { leg, .. }
+                if self.leg_ref(leg).is_none_or(|leg| leg.part == Part::Gone) => {}
             Order::Refer { leg, token, request } => {
                 self.answer_refer(now, leg, token, &request);
             }
