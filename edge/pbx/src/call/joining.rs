@@ -21,7 +21,7 @@ use super::runner::Running;
 use super::{Call, Control, Done};
 use crate::failure;
 
-/// A call answers another one at once; one that does not is gone.
+/// A call answers another one at once, or when it is settled; one that does neither is gone.
 pub(super) const ANSWER: Duration = Duration::from_secs(5);
 /// A last word of the other call may be on its way when that call is over already.
 const LAST_WORD: Duration = Duration::from_millis(200);

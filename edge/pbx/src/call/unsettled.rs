@@ -19,12 +19,14 @@ use offhook_sip::message::{Request, StatusCode};
 use offhook_sip::session::InboundToken;
 
 use super::Call;
-use super::joining::{Join, JoinRefused};
+use super::joining::{ANSWER, Join, JoinRefused};
 use super::leg::{LegId, Part, Party};
 use super::runner::Running;
 
 /// How long a call may take to be settled.
 const PATIENCE: Duration = Duration::from_secs(2);
+// Else the call that asks would have given up before.
+const _: () = assert!(PATIENCE.as_millis() < ANSWER.as_millis());
 
 /// The order that waits.
 pub(super) struct Early {
