@@ -200,8 +200,8 @@ async fn an_order_whose_phone_or_caller_goes_meanwhile_is_answered_and_calls_nob
         let refused = scene.net.messages(status);
         let answers: Vec<_> = refused.iter().filter(|(.., m)| m.contains("REFER")).collect();
         assert_eq!(answers.len(), 1, "{}", scene.net.ladder(""));
-        let call = scene.keep.records().remove(0).id;
-        let notes = scene.keep.notes(&call);
+        let call = scene.office.keep.records().remove(0).id;
+        let notes = scene.office.keep.notes(&call);
         let declined = notes.iter().any(|note| note == "a transfer was refused: 603");
         assert_ne!(declined, caller_goes, "{notes:?}");
         assert_eq!(calls_of_cid(&scene), 0);
