@@ -129,7 +129,10 @@ impl Call {
         let somebody = other.is_some() || self.partner.is_some();
         let free = self.transfer.is_none() && self.consulted.is_none() && self.does_nothing();
         let confirmed = other.is_none_or(|other| other.confirmed);
-        somebody && matches!(leg.party, Party::Phone(_)) && free && !(confirmed && self.is_settled())
+        somebody
+            && matches!(leg.party, Party::Phone(_))
+            && free
+            && !(confirmed && self.is_settled())
     }
 
     /// The same of the phone's leg that another call's order names.

@@ -253,7 +253,7 @@ fn an_answer_that_drops_the_camera_leaves_the_audio() {
 }
 
 #[test]
-fn many_names_of_a_group_cost_little_and_harm_nothing() {
+fn a_group_may_have_many_names_and_those_behind_the_last_possible_stream_do_not_count() {
     let names = "x ".repeat(20_000);
     let offer = chromium(true, &["video", "audio"]);
     let long = offer.replace("BUNDLE 0 1", &format!("BUNDLE 0 1 {names}"));
