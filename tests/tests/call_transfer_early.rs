@@ -262,7 +262,7 @@ async fn second_answered_this_moment(scene: &Scene) -> [Line; 4] {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_ends_before_the_second_is_settled_leaves_that_one_alone() {
     let scene = Scene::open().await;
-    let [mut out, mut first, mut second, mut bob] = second_answered_this_moment(&scene).await;
+    let [out, mut first, mut second, mut bob] = second_answered_this_moment(&scene).await;
     first.refer_to_call("102", &second).await;
     sleep(Duration::from_millis(100)).await;
     out.hang_up();
@@ -273,7 +273,7 @@ async fn a_call_that_ends_before_the_second_is_settled_leaves_that_one_alone() {
 #[tokio::test(start_paused = true)]
 async fn who_hangs_up_before_the_second_call_is_settled_is_not_called_again() {
     let scene = Scene::open().await;
-    let [mut out, mut first, mut second, mut bob] = second_answered_this_moment(&scene).await;
+    let [mut out, mut first, mut second, bob] = second_answered_this_moment(&scene).await;
     first.refer_to_call("102", &second).await;
     sleep(Duration::from_millis(100)).await;
     bob.hang_up();

@@ -5,8 +5,8 @@
 //! > Such an order is kept, unanswered, and taken up as soon as both sides talk; after [`PATIENCE`]
 //! > it is judged as things are then. One at a time.
 //!
-//! What can be done now is done now, and what does not pass by itself, a prompt that plays or a
-//! recording, is no reason to wait: the answer would be the same.
+//! What does not pass by itself, a prompt that plays or a recording, is no reason to wait: the answer
+//! would be the same. Of what could be done at once only this waits: the phone's own ACK is missing.
 //!
 //! The answer is held back rather than given at once with 202: so it says whether the transfer
 //! begins, as at any other time, and a phone that gives up meanwhile gets the 487 of its BYE. Two
@@ -53,8 +53,8 @@ impl Call {
         status: StatusCode,
     ) -> bool {
         // What is wrong with it is wrong later too.
-        let not_yet = status == StatusCode::DECLINE;
-        if !not_yet || self.early.is_some() || !self.settles_soon(leg) {
+        let in_time = matches!(status, StatusCode::ACCEPTED | StatusCode::DECLINE);
+        if !in_time || self.early.is_some() || !self.settles_soon(leg) {
             return false;
         }
         let label = self.leg_ref(leg).map(|leg| leg.label);
@@ -128,7 +128,7 @@ impl Call {
         let other = self.other(id);
         let somebody = other.is_some() || self.partner.is_some();
         let free = self.transfer.is_none() && self.consulted.is_none() && self.does_nothing();
-        let confirmed = other.is_none_or(|other| other.confirmed);
+        let confirmed = leg.confirmed && other.is_none_or(|other| other.confirmed);
         somebody
             && matches!(leg.party, Party::Phone(_))
             && free
