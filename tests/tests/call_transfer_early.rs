@@ -115,6 +115,26 @@ async fn a_phone_puts_a_call_through_whose_application_is_just_told_of_the_answe
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_in_which_an_application_does_something_is_declined_at_once() {
+    let pause = json!({"Type": "Pause", "Parameters": {"DurationInMilliseconds": "5000"}});
+    let scripted = Scripted::new(vec![actions(json!([bridge("101"), pause]))]);
+    let more = "[[number]]\nmatch = \"+15550002000\"\nto = \"flow:main\"\n";
+    let scene = Scene::running(scripted.applications(), more).await;
+    let mut out = scene.trunk.dial(Dial::to("+15550002000").from("+15550007777"));
+    let mut ann = scene.phone(101).call().await;
+    ann.answer();
+    out.answered().await;
+    ann.confirmed().await;
+    sleep(Duration::from_secs(1)).await;
+    let asked = Instant::now();
+    ann.refer("<sip:103@office.example>");
+    let (response, at) = answer_to_refer(&mut ann).await;
+    assert_eq!((response.status.code(), (at - asked).as_secs()), (603, 0));
+    assert_eq!(calls_of_cid(&scene), 0);
+    part(scene, &mut out, &mut ann).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_is_not_settled_in_time_is_not_put_through_and_goes_on() {
     let scene = Scene::open().await;
     let (mut out, mut ann) = ringing(&scene).await;
@@ -180,6 +200,10 @@ async fn an_order_whose_phone_or_caller_goes_meanwhile_is_answered_and_calls_nob
         let refused = scene.net.messages(status);
         let answers: Vec<_> = refused.iter().filter(|(.., m)| m.contains("REFER")).collect();
         assert_eq!(answers.len(), 1, "{}", scene.net.ladder(""));
+        let call = scene.office.keep.records().remove(0).id;
+        let notes = scene.office.keep.notes(&call);
+        let declined = notes.iter().any(|note| note == "a transfer was refused: 603");
+        assert_ne!(declined, caller_goes, "{notes:?}");
         assert_eq!(calls_of_cid(&scene), 0);
         scene.close().await;
     }
@@ -217,6 +241,46 @@ async fn two_calls_become_one_though_the_second_was_answered_only_this_moment() 
         part(scene, &mut out, &mut bob).await;
         drop(second);
     }
+}
+
+/// Ann talks to the trunk in her first call, and calls Bob in her second, who just answered; her ACK
+/// is late. The trunk's line, hers of both calls, Bob's.
+async fn second_answered_this_moment(scene: &Scene) -> [Line; 4] {
+    let (mut out, mut first) = ringing(scene).await;
+    first.answer();
+    out.answered().await;
+    first.confirmed().await;
+    sleep(Duration::from_secs(1)).await;
+    let mut second = scene.phone(101).dial(Dial::to("102"));
+    let bob = scene.phone(102).call().await;
+    scene.net.lose(at(11), "ACK", 1);
+    bob.answer();
+    second.answered().await;
+    [out, first, second, bob]
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_ends_before_the_second_is_settled_leaves_that_one_alone() {
+    let scene = Scene::open().await;
+    let [out, mut first, mut second, mut bob] = second_answered_this_moment(&scene).await;
+    first.refer_to_call("102", &second).await;
+    sleep(Duration::from_millis(100)).await;
+    out.hang_up();
+    first.ended().await;
+    part(scene, &mut second, &mut bob).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_hangs_up_before_the_second_call_is_settled_is_not_called_again() {
+    let scene = Scene::open().await;
+    let [mut out, mut first, mut second, bob] = second_answered_this_moment(&scene).await;
+    first.refer_to_call("102", &second).await;
+    sleep(Duration::from_millis(100)).await;
+    bob.hang_up();
+    second.ended().await;
+    assert_eq!((first.reported().await, first.reported().await), (100, 481));
+    assert!(scene.phone(102).waiting_call().await.is_none());
+    part(scene, &mut out, &mut first).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -135,7 +135,7 @@ catalogue! {
         "Enable PCMU or PCMA (G.711) on the phone or the trunk, which everything knows, or name a format in `[media] codecs` that it has: G722 or opus.";
     /// ICE or DTLS came to nothing.
     BROWSER_UNREACHABLE = "browser-unreachable" Network 503 true
-        "The audio connection to a browser (WebRTC) did not come about, or broke off."
+        "The audio connection to a browser (WebRTC), or to a phone with ICE, did not come about, or broke off."
         "Let the UDP port of `[webrtc]` through the firewall to this box, and set `external_address` when the box is behind NAT. The call's timeline says how far it came.";
     /// A desk phone's handshake came to nothing.
     DTLS_FAILED = "dtls-failed" Peer 488 false

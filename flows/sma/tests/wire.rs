@@ -122,8 +122,10 @@ fn one_event_ends_a_list_and_a_failure_drops_the_rest() {
 }
 
 fn prompt(min: u64, max: u64, regex: Option<&str>) -> DigitInput {
-    serde_json::from_value(json!({"MinNumberOfDigits": min, "MaxNumberOfDigits": max, "InputDigitsRegex": regex,
-        "RepeatDurationInMilliseconds": 4000, "InBetweenDigitsDurationInMilliseconds": 1000}))
+    serde_json::from_value(
+        json!({"MinNumberOfDigits": min, "MaxNumberOfDigits": max, "InputDigitsRegex": regex,
+        "RepeatDurationInMilliseconds": 4000, "InBetweenDigitsDurationInMilliseconds": 1000}),
+    )
     .unwrap()
 }
 

@@ -127,19 +127,34 @@ fn silent(local: &Local, before: Option<&Agreed>) -> StreamConfig {
 }
 
 /// The answer to an offer inside a call that stops every stream (RFC 3264 §8.2), as some phones hold:
-/// ours stops too, and keeps its place and all that was agreed for when it comes back.
+/// ours stops too, and keeps its place and all that was agreed for when it comes back. Of a page only
+/// the audio counts: its camera may stay, and goes on carrying the transport.
 pub(super) fn stopped(
     (ours, agreed): &(Ours, Agreed),
     offer: &SessionDescription,
 ) -> Option<(Ours, Agreed)> {
     let place = ours.slots.iter().position(|slot| *slot == Slot::Audio)?;
-    offer.media.get(place)?;
-    if offer.media.iter().any(|media| media.port != 0) {
+    let audio = offer.media.get(place)?;
+    let page = ours.webrtc.is_some();
+    let goes_on = |media: &Media| match page {
+        true => media.kind.eq_ignore_ascii_case("audio") && bundle::is_live(offer, media),
+        false => media.port != 0,
+    };
+    if offer.media.iter().any(goes_on) {
         return None;
     }
     let direction = Direction::Inactive;
-    let (slots, beside) = slots(offer, Some(place), Vec::new());
-    let ours = Ours { slots, stopped: true, direction, ..ours.clone() };
+    let (mut slots, beside) = slots(offer, Some(place), Vec::new());
+    let bundled = |media: &&Media| media.port != 0 && bundle::is_bundled(offer, media);
+    let live = offer.media.iter().find(bundled).filter(|_| page);
+    let carrier = live.map(|live| bundle::carrier(offer, live));
+    if let Some(carrier) = carrier.filter(|carrier| bundle::can_carry(carrier)) {
+        accept_idle(offer, carrier, &mut slots);
+    }
+    let mut ours = Ours { slots, stopped: true, direction, ..ours.clone() };
+    if let Some(webrtc) = &mut ours.webrtc {
+        webrtc.mid = audio.attribute("mid").map(Into::into);
+    }
     let stream = StreamConfig { send: false, receive: false, ..agreed.stream.clone() };
     Some((ours, Agreed { stream, direction, remote_hold: true, beside }))
 }
@@ -198,9 +213,14 @@ fn slots(
 fn keep_carrier(offer: &SessionDescription, chosen: usize, slots: &mut [Slot]) {
     let Some(media) = offer.media.get(chosen) else { return };
     let carrier = bundle::carrier(offer, media);
+    if !std::ptr::eq(media, carrier) {
+        accept_idle(offer, carrier, slots);
+    }
+}
+
+fn accept_idle(offer: &SessionDescription, carrier: &Media, slots: &mut [Slot]) {
     let place = offer.media.iter().position(|other| std::ptr::eq(other, carrier));
-    let slot = place.filter(|place| *place != chosen).and_then(|place| slots.get_mut(place));
-    if let Some(slot) = slot {
+    if let Some(slot) = place.and_then(|place| slots.get_mut(place)) {
         *slot = Slot::Idle(Idle::of(carrier));
     }
 }

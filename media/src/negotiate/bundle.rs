@@ -55,7 +55,7 @@ pub(super) fn live_audio(session: &SessionDescription) -> impl Iterator<Item = &
 }
 
 /// Whether it is of DTLS: media, or the data of a page.
-fn can_carry(media: &Media) -> bool {
+pub(super) fn can_carry(media: &Media) -> bool {
     is_data(media) || Profile::named(&media.proto).is_some_and(|profile| profile.dtls)
 }
 

@@ -31,7 +31,7 @@ impl Negotiator {
             Line::new('t', "0 0"),
         ];
         if let Some(webrtc) = &ours.webrtc {
-            webrtc.push_session(&mut lines, carrying(&ours.slots));
+            webrtc.push_session(&mut lines, carrying(&ours.slots), ours.stopped);
         }
         let mut description = SessionDescription { lines, media };
         if self.last.as_ref() != Some(&description) {
@@ -101,7 +101,11 @@ fn audio(ours: &Ours, local: &Local) -> Media {
 fn stopped(ours: &Ours) -> Media {
     let codecs = ours.codecs.iter().map(|(_, pt)| *pt);
     let formats = codecs.chain(ours.telephone_event).map(|pt| pt.to_string()).collect();
-    Media::new("audio", 0, ours.profile.name(), formats)
+    let mut media = Media::new("audio", 0, ours.profile.name(), formats);
+    if let Some(mid) = ours.webrtc.as_ref().and_then(|webrtc| webrtc.mid.as_ref()) {
+        media.push_attribute(format!("mid:{mid}"));
+    }
+    media
 }
 
 /// RFC 3605: said only where the default, the next port, would be wrong.

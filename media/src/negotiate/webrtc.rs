@@ -252,11 +252,26 @@ impl OurRtc {
     }
 
     /// The lines above all streams; `carrying`: the name of the section that speaks for the group, where
-    /// it is not ours.
-    pub(super) fn push_session(&self, lines: &mut Vec<Line>, carrying: Option<&str>) {
-        if let Some(mid) = self.mid.as_ref().filter(|_| self.bundle) {
-            let first = carrying.map(|first| format!("{first} ")).unwrap_or_default();
-            lines.push(Line::new('a', format!("group:BUNDLE {first}{mid}")));
+    /// it is not ours; `stopped`: ours has no port now.
+    pub(super) fn push_session(
+        &self,
+        lines: &mut Vec<Line>,
+        carrying: Option<&str>,
+        stopped: bool,
+    ) {
+        let own = self.mid.as_deref().filter(|_| self.bundle);
+        match (carrying, own) {
+            // What has no port is in no group (RFC 9143 §7.3.3).
+            (Some(first), _) if stopped => {
+                lines.push(Line::new('a', format!("group:BUNDLE {first}")));
+            }
+            (Some(first), Some(mid)) => {
+                lines.push(Line::new('a', format!("group:BUNDLE {first} {mid}")));
+            }
+            (None, Some(mid)) if !stopped => {
+                lines.push(Line::new('a', format!("group:BUNDLE {mid}")));
+            }
+            _ => {}
         }
         if self.lite {
             lines.push(Line::new('a', "ice-lite"));

@@ -220,7 +220,8 @@ impl Handshake {
                     self.wake = Some(at);
                     return self.news();
                 }
-                // Nothing of ours is that large, and nobody sends data here.
+                // Nothing of ours is that large. What a page sends for a data channel that it believes it
+                // has is for nobody.
                 _ => {}
             }
         }

@@ -313,9 +313,8 @@ impl State {
         let fits = |(from, start, left): &&mut (SocketAddr, Box<[u8]>, usize)| {
             *from == packet.from && *left > 0 && packet.bytes.starts_with(start)
         };
-        let Some((.., left)) = self.doomed.iter_mut().find(fits) else { return false };
-        *left -= 1;
-        true
+        let doom = self.doomed.iter_mut().find(fits);
+        doom.map(|(.., left)| *left -= 1).is_some()
     }
 
     fn deliver(&mut self, now: Instant) {
@@ -367,10 +366,8 @@ mod tests {
             net.send(address(1), address(2), Bytes::copy_from_slice(&[n]));
         }
         tokio::time::sleep(Duration::from_secs(5)).await;
-        let mut got = Vec::new();
-        while let Ok(packet) = inbox.try_recv() {
-            got.push(packet.bytes[0]);
-        }
+        let arrived = std::iter::from_fn(|| inbox.try_recv().ok());
+        let got = arrived.map(|packet| packet.bytes[0]).collect();
         let counts = net.counts();
         net.close();
         (got, counts)

@@ -11,7 +11,7 @@ use offhook_sip::header::{HeaderName, Headers, NameAddr};
 use offhook_sip::message::StatusCode;
 use offhook_sma::action::LegTag;
 use offhook_sma::event::Status;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, oneshot::error::TryRecvError};
 
 use super::consultation::Asks;
 use super::identity;
@@ -21,7 +21,7 @@ use super::runner::Running;
 use super::{Call, Control, Done};
 use crate::failure;
 
-/// A call answers another one at once; one that does not is gone.
+/// A call answers another one at once, or when it is settled; one that does neither is gone.
 pub(super) const ANSWER: Duration = Duration::from_secs(5);
 /// A last word of the other call may be on its way when that call is over already.
 const LAST_WORD: Duration = Duration::from_millis(200);
@@ -103,6 +103,11 @@ pub(crate) enum JoinRefused {
 }
 
 impl Join {
+    /// Whether who asked is over, or asks no more.
+    pub(super) fn is_void(&mut self) -> bool {
+        self.answer.is_closed() || !matches!(self.life.try_recv(), Err(TryRecvError::Empty))
+    }
+
     /// Refuses, and gives who asked and its life. `None`: it is gone.
     pub(super) fn refuse_for(
         self,
@@ -113,7 +118,7 @@ impl Join {
     }
 }
 
-enum Place {
+pub(super) enum Place {
     /// The phone's leg goes, the other one stays.
     Here { replaced: Option<LegId>, remaining: LegId },
     /// The other party is in another call itself.
@@ -134,9 +139,16 @@ impl Call {
     }
 
     /// Takes it up as things are.
-    pub(super) fn take_up_join(&mut self, now: Instant, join: Join) {
+    pub(super) fn take_up_join(&mut self, now: Instant, mut join: Join) {
         let consulted = self.consulted.take_if(|known| known.is_awaited_by(&join.control));
         let let_go = consulted.is_some_and(|known| known.is_let_go());
+        if join.is_void() {
+            self.timeline.note(now, None, "the call that was to become one with this is over");
+            not_joined(join.via.as_ref());
+            return if let_go {
+                self.nobody_left(now)
+            };
+        }
         let (replaced, remaining) = match self.place_for(&join, let_go) {
             Ok(Place::Here { replaced: Some(phone), remaining })
                 if join.asks == Asks::Move && self.was_called_outside(remaining) =>
@@ -201,7 +213,7 @@ impl Call {
     }
 
     /// Says no. A call that nobody has answered is given up.
-    fn refuse_join(&mut self, now: Instant, join: Join, why: JoinRefused) {
+    pub(super) fn refuse_join(&mut self, now: Instant, join: Join, why: JoinRefused) {
         not_joined(join.via.as_ref());
         let give_up = matches!(why, JoinRefused::NotTalking { .. });
         let _ = join.answer.send(Err(why));
@@ -232,7 +244,7 @@ impl Call {
     }
 
     /// `let_go`: the phone has hung up here already.
-    fn place_for(&self, join: &Join, let_go: bool) -> Result<Place, JoinRefused> {
+    pub(super) fn place_for(&self, join: &Join, let_go: bool) -> Result<Place, JoinRefused> {
         if self.transfer.is_some() || self.consulted.is_some() {
             return Err(JoinRefused::Busy);
         }

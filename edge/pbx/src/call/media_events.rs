@@ -70,8 +70,8 @@ impl Call {
         // A leg that is over already fails nothing.
         let Some((id, label)) = leg else { return };
         self.timeline.note(now, Some(label), error.to_string());
-        let keys =
-            matches!(error, WebRtcError::Handshake(_) | WebRtcError::Stranger | WebRtcError::Late);
+        // One that was only slow, or whose packets got lost, may do better next time.
+        let keys = matches!(error, WebRtcError::Handshake(_) | WebRtcError::Stranger);
         let failure = match keys && !self.is_browser(leg) {
             true => failure::DTLS_FAILED,
             false => failure::BROWSER_UNREACHABLE,

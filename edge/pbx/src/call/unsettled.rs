@@ -5,6 +5,9 @@
 //! > Such an order is kept, unanswered, and taken up as soon as both sides talk; after [`PATIENCE`]
 //! > it is judged as things are then. One at a time.
 //!
+//! What does not pass by itself, a prompt that plays or a recording, is no reason to wait: the answer
+//! would be the same. Of what could be done at once only this waits: the phone's own ACK is missing.
+//!
 //! The answer is held back rather than given at once with 202: so it says whether the transfer
 //! begins, as at any other time, and a phone that gives up meanwhile gets the 487 of its BYE. Two
 //! seconds are few of the 32 that a phone waits for an answer (RFC 3261 §17.1.2.2, Timer F), and
@@ -16,12 +19,14 @@ use offhook_sip::message::{Request, StatusCode};
 use offhook_sip::session::InboundToken;
 
 use super::Call;
-use super::joining::{Join, JoinRefused};
+use super::joining::{ANSWER, Join, JoinRefused};
 use super::leg::{LegId, Part, Party};
 use super::runner::Running;
 
 /// How long a call may take to be settled.
 const PATIENCE: Duration = Duration::from_secs(2);
+// Else the call that asks would have given up before.
+const _: () = assert!(PATIENCE.as_millis() < ANSWER.as_millis());
 
 /// The order that waits.
 pub(super) struct Early {
@@ -88,48 +93,60 @@ impl Call {
 
     /// Takes the order up when its time has come: `true`, something was done.
     pub(super) fn take_up_early(&mut self, now: Instant) -> bool {
-        let waits = self.early.as_ref().is_some_and(|early| {
-            now < early.until
-                && match &early.order {
-                    Order::Refer { leg, .. } => self.settles_soon(*leg),
-                    Order::Join(join) => !join.answer.is_closed() && self.can_join_soon(join),
-                }
-        });
-        if waits {
+        let Some(mut early) = self.early.take() else { return false };
+        let soon = match &mut early.order {
+            Order::Refer { leg, .. } => self.settles_soon(*leg),
+            // Its call may be over long before this one is settled.
+            Order::Join(join) => !join.is_void() && self.can_join_soon(join),
+        };
+        if soon && now < early.until {
+            self.early = Some(early);
             return false;
         }
-        match self.early.take().map(|early| early.order) {
-            // A leg that ended has answered it by itself.
-            Some(Order::Refer { leg, token, request }) => {
+        match early.order {
+            // The session of a leg that ended has answered what was open there (RFC 3261 §15.1.2).
+            Order::Refer { leg, .. }
+                if self.leg_ref(leg).is_none_or(|leg| leg.part == Part::Gone) => {}
+            Order::Refer { leg, token, request } => {
                 self.answer_refer(now, leg, token, &request);
             }
-            Some(Order::Join(join)) => self.take_up_join(now, *join),
-            None => return false,
+            Order::Join(join) => match self.place_for(&join, false) {
+                // Somebody had answered, and is gone: that number is not to ring once more.
+                Err(JoinRefused::NotTalking { .. }) => {
+                    self.refuse_join(now, *join, JoinRefused::Unknown);
+                }
+                _ => self.take_up_join(now, *join),
+            },
         }
         true
     }
 
-    /// Whether a phone's leg talks to somebody in all but the last formalities.
+    /// Whether a phone's leg talks to somebody in all but the last formalities: an ACK is on its way,
+    /// or the application is being told something.
     fn settles_soon(&self, id: LegId) -> bool {
         let Some(leg) = self.leg_ref(id).filter(|leg| leg.tag().is_some()) else { return false };
         let other = self.other(id);
         let somebody = other.is_some() || self.partner.is_some();
+        let free = self.transfer.is_none() && self.consulted.is_none() && self.does_nothing();
         let confirmed = leg.confirmed && other.is_none_or(|other| other.confirmed);
-        let settled = confirmed && self.passing.is_none() && self.is_settled();
-        somebody && self.transfer.is_none() && matches!(leg.party, Party::Phone(_)) && !settled
+        somebody
+            && matches!(leg.party, Party::Phone(_))
+            && free
+            && !(confirmed && self.is_settled())
     }
 
     /// The same of the phone's leg that another call's order names.
     fn can_join_soon(&self, join: &Join) -> bool {
-        if self.transfer.is_some() || self.consulted.is_some() {
+        let free = self.transfer.is_none() && self.consulted.is_none();
+        if !free || !matches!(self.running, Running::Nothing) {
             return false;
         }
         let Some(leg) = join.dialog.as_ref().and_then(|dialog| self.leg_of_dialog(dialog)) else {
             return false;
         };
         let Some(other) = self.other(leg.id) else { return false };
-        let settled = leg.confirmed && other.confirmed && matches!(self.running, Running::Nothing);
         let there = matches!(leg.part, Part::Caller | Part::Callee) && leg.answered;
-        there && leg.party == Party::Phone(join.by.clone()) && !settled
+        let confirmed = leg.confirmed && other.confirmed;
+        there && leg.party == Party::Phone(join.by.clone()) && !confirmed
     }
 }

@@ -43,8 +43,9 @@ pub(crate) fn kill_after(entries: usize, path: &Path, round: usize) -> usize {
     let kept = lines.map_while(Result::ok).filter_map(|line| {
         line.strip_prefix("kept ").and_then(|number| number.parse::<usize>().ok())
     });
-    let last = kept.take(entries).last().expect("the child wrote");
+    let kept: Vec<usize> = kept.take(entries).collect();
     child.kill().unwrap();
     child.wait().unwrap();
-    last
+    assert_eq!(kept.len(), entries, "the child ended by itself in round {round}");
+    *kept.last().expect("it was to write something")
 }

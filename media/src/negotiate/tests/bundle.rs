@@ -215,6 +215,30 @@ fn a_call_with_a_camera_in_front_is_held_and_asked_again_in_the_same_places() {
 }
 
 #[test]
+fn a_page_that_stops_only_its_microphone_is_held_and_its_camera_goes_on_carrying() {
+    let rtc = ours();
+    let mut us = negotiator(&rtc);
+    let offer = chromium(true, &["video", "audio"]);
+    let (_, before) = us.answer(offer.as_bytes(), Direction::SendRecv).unwrap();
+    let stopped = offer.replace("m=audio 9", "m=audio 0").replace("BUNDLE 0 1", "BUNDLE 0");
+    let (sdp, held) = us.answer(stopped.as_bytes(), Direction::SendRecv).unwrap();
+    assert!(held.remote_hold && !held.stream.send && !held.stream.receive);
+    assert_eq!(held.stream.webrtc, before.stream.webrtc, "the connection stays");
+    assert!(has(&sdp, "a=group:BUNDLE 0"), "{sdp}");
+    let (video, audio) = (section(&sdp, "video"), section(&sdp, "audio"));
+    assert!(audio.starts_with("m=audio 0 ") && has(&audio, "a=mid:1"), "{sdp}");
+    assert!(!video.starts_with("m=video 0 ") && has(&video, "a=inactive"), "{sdp}");
+    assert!(OF_TRANSPORT.iter().all(|line| video.contains(line)), "{sdp}");
+    let (sdp, again) = us.answer(offer.as_bytes(), Direction::SendRecv).unwrap();
+    assert_eq!(again, before);
+    assert!(has(&sdp, "a=group:BUNDLE 0 1"), "{sdp}");
+    // With everything stopped nothing is left to carry, and no group.
+    let none = stopped.replace("m=video 9", "m=video 0").replace("a=group:BUNDLE 0\r\n", "");
+    let (sdp, _) = us.answer(none.as_bytes(), Direction::SendRecv).unwrap();
+    assert!(sdp.contains("m=video 0 ") && !sdp.contains("BUNDLE"), "{sdp}");
+}
+
+#[test]
 fn an_answer_that_drops_the_camera_leaves_the_audio() {
     let mut us = negotiator(&ours());
     let offer = chromium(true, &["video", "audio"]);
@@ -229,7 +253,7 @@ fn an_answer_that_drops_the_camera_leaves_the_audio() {
 }
 
 #[test]
-fn many_names_of_a_group_cost_little_and_harm_nothing() {
+fn a_group_may_have_many_names_and_those_behind_the_last_possible_stream_do_not_count() {
     let names = "x ".repeat(20_000);
     let offer = chromium(true, &["video", "audio"]);
     let long = offer.replace("BUNDLE 0 1", &format!("BUNDLE 0 1 {names}"));
