@@ -70,7 +70,8 @@ pub(crate) fn is_other(date: Timestamp, signed: Timestamp, took: Duration) -> bo
     date.duration_since(signed) < -CLOSE || date.duration_since(later(signed, took)) > CLOSE
 }
 
-fn later(time: Timestamp, by: Duration) -> Timestamp {
+/// So much after that.
+pub(crate) fn later(time: Timestamp, by: Duration) -> Timestamp {
     let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
     time.checked_add(by).unwrap_or(Timestamp::MAX)
 }

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use offhook_chime::lex::{Ears as BotEars, Event, Heard as Told, Lex, LexError, Mouth, Opening};
+use offhook_chime::lex::{
+    Ears as BotEars, Event, Heard as Told, Lex, LexError, Mouth, OPENING, Opening,
+};
 use offhook_pbx::bots::{Bots, CHUNK, Ears, Heard, Talk, Voice};
 use offhook_sma::action::BotAlias;
 use offhook_sma::event::{ActionError, error_type};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// When nothing comes of a caller for so long (a phone that sends no silence, or is held), the bot is
 /// told that he is silent: it counts pauses by what it hears.
@@ -25,6 +27,10 @@ const PAUSE: Duration = Duration::from_secs(5);
 const PARTING: Duration = Duration::from_secs(2);
 /// What a caller says before the bot is there is kept so far: two seconds.
 const EARLY: usize = 100;
+/// Keys, and the like, that he presses meanwhile.
+const EARLY_KEYS: usize = 64;
+/// When the session's last conversation has not ended yet, it is asked for again after this.
+const AGAIN: Duration = Duration::from_millis(300);
 
 /// The way to Lex, with the keys of the day.
 type Source = dyn Fn() -> Result<Lex, String> + Send + Sync;
@@ -48,7 +54,7 @@ impl Bots for LexBots {
     ) -> BoxFuture<'static, Result<(), ActionError>> {
         let lex = (self.0)();
         Box::pin(async move {
-            let lex = lex.map_err(|why| no_lex(&why))?;
+            let lex = lex.map_err(|why| ActionError::system(&why))?;
             let bot = BotAlias::parse(&talk.bot).ok_or_else(|| {
                 let text = "BotAliasArn parameter value is invalid.";
                 ActionError::new(error_type::INVALID_ACTION_PARAMETER, text)
@@ -64,18 +70,69 @@ impl Bots for LexBots {
     }
 }
 
-fn no_lex(why: &str) -> ActionError {
-    let text = format!("System error while running action. {why}");
-    ActionError::new(error_type::SYSTEM_EXCEPTION, text)
+/// What was heard while there was no bot yet.
+#[derive(Default)]
+struct Early {
+    heard: VecDeque<Heard>,
+    sound: usize,
 }
 
+impl Early {
+    /// Keeps it, or gives it back: there is no room.
+    fn keep(&mut self, heard: Heard) -> Result<(), Heard> {
+        let sound = matches!(heard, Heard::Sound(_));
+        let room =
+            if sound { self.sound < EARLY } else { self.heard.len() - self.sound < EARLY_KEYS };
+        if !room {
+            return Err(heard);
+        }
+        self.sound += usize::from(sound);
+        self.heard.push_back(heard);
+        Ok(())
+    }
+
+    fn take(&mut self) -> Option<Heard> {
+        let heard = self.heard.pop_front()?;
+        self.sound -= usize::from(matches!(heard, Heard::Sound(_)));
+        Some(heard)
+    }
+}
+
+/// The call's side of a conversation.
+struct Caller {
+    ears: Ears,
+    early: Early,
+    voice: Voice,
+}
+
+/// Has the conversation. One of the same session that was left a moment ago is in its way until Lex
+/// has let go of it (`ConflictException`).
 async fn converse(
     lex: &Lex,
     opening: Opening<'_>,
-    mut ears: Ears,
+    ears: Ears,
     voice: Voice,
 ) -> Result<(), LexError> {
-    let mut early = VecDeque::new();
+    let until = Instant::now() + OPENING;
+    let mut caller = Caller { ears, early: Early::default(), voice };
+    loop {
+        let mut begun = false;
+        match attempt(lex, opening, &mut caller, &mut begun).await {
+            Err(error) if error.is_conflict() && !begun && Instant::now() < until => {
+                sleep(AGAIN).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// One attempt; `begun`: the bot did something.
+async fn attempt(
+    lex: &Lex,
+    opening: Opening<'_>,
+    Caller { ears, early, voice }: &mut Caller,
+    begun: &mut bool,
+) -> Result<(), LexError> {
     let (bot, mouth) = {
         let starting = lex.start(opening);
         tokio::pin!(starting);
@@ -85,13 +142,16 @@ async fn converse(
                 heard = ears.next() => match heard {
                     // The request goes with its future.
                     Heard::Gone => return Ok(()),
-                    heard if early.len() < EARLY => early.push_back(heard),
-                    _ => {}
+                    heard => {
+                        if let Err(lost) = early.keep(heard) {
+                            ears.lose(&lost);
+                        }
+                    }
                 },
             }
         }
     };
-    let speaking = speak(mouth, voice);
+    let speaking = speak(mouth, voice, begun);
     tokio::pin!(speaking);
     tokio::select! {
         outcome = &mut speaking => outcome,
@@ -105,14 +165,10 @@ async fn converse(
 }
 
 /// Tells the bot what comes from the call, until that is over.
-async fn hear(
-    mut bot: BotEars,
-    mut early: VecDeque<Heard>,
-    mut ears: Ears,
-) -> Result<(), LexError> {
+async fn hear(mut bot: BotEars, early: &mut Early, ears: &mut Ears) -> Result<(), LexError> {
     let stuck = |_| LexError::Broken("it takes nothing".to_owned());
     loop {
-        let heard = match early.pop_front() {
+        let heard = match early.take() {
             Some(heard) => Some(heard),
             None => timeout(GAP, ears.next()).await.ok(),
         };
@@ -125,8 +181,9 @@ async fn hear(
         };
         for _ in 0..times {
             if !timeout(STUCK, bot.hear(&told)).await.map_err(stuck)? {
-                // Why it takes nothing more is said where it speaks.
-                return std::future::pending().await;
+                // Why it takes nothing more is said where it speaks; the caller may still go.
+                while ears.next().await != Heard::Gone {}
+                return Ok(());
             }
         }
     }
@@ -137,7 +194,7 @@ fn sound(samples: &[i16]) -> Told {
 }
 
 /// Tells the call what the bot does, until it hangs up.
-async fn speak(mut mouth: Mouth, mut voice: Voice) -> Result<(), LexError> {
+async fn speak(mut mouth: Mouth, voice: &mut Voice, begun: &mut bool) -> Result<(), LexError> {
     let mut pause = None;
     loop {
         let next = match pause {
@@ -151,9 +208,12 @@ async fn speak(mut mouth: Mouth, mut voice: Voice) -> Result<(), LexError> {
             },
             None => mouth.next().await,
         };
+        *begun |= matches!(next, Ok(Some(_)));
         match next {
             Ok(Some(Event::Audio { rate, octets })) => {
                 voice.speak(rate, &octets).await;
+                // A long answer comes as fast as the line is; calls have their turns meanwhile.
+                tokio::task::yield_now().await;
                 pause = Some(Instant::now() + PAUSE);
             }
             Ok(Some(Event::AudioEnd)) => {

@@ -14,7 +14,7 @@ use offhook_media::resample::{Rates, Samples};
 use offhook_media::sound::{Grower, Growing};
 use offhook_sma::event::ActionError;
 use serde_json::{Map, Value};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Samples at 8 kHz in one piece of what a caller says: 20 ms.
 pub const CHUNK: usize = 160;
@@ -77,6 +77,7 @@ pub enum Heard {
 pub struct Ears {
     keys: mpsc::Receiver<Heard>,
     sound: mpsc::Receiver<Chunk>,
+    lost: Arc<Lost>,
 }
 
 impl Ears {
@@ -88,6 +89,40 @@ impl Ears {
             // Its sender may go first: keys say when it is over.
             Some(sound) = self.sound.recv() => Heard::Sound(Box::new(sound)),
         }
+    }
+
+    /// This was taken, and the bot cannot be told: it counts among what was lost.
+    pub fn lose(&self, heard: &Heard) {
+        match heard {
+            Heard::Sound(_) => self.lost.sound.fetch_add(1, Ordering::Relaxed),
+            Heard::Key(_) => self.lost.keys.fetch_add(1, Ordering::Relaxed),
+            Heard::Played | Heard::Gone => 0,
+        };
+    }
+}
+
+/// What did not reach a bot.
+#[derive(Debug, Default)]
+pub(crate) struct Lost {
+    /// Pieces.
+    sound: AtomicU64,
+    keys: AtomicU64,
+}
+
+impl Lost {
+    /// A key that found no room.
+    pub(crate) fn key(&self) {
+        self.keys.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// In words, when anything was.
+    pub(crate) fn words(&self) -> Option<String> {
+        let sound = self.sound.load(Ordering::Relaxed) * 20;
+        let keys = self.keys.load(Ordering::Relaxed);
+        let parts = [(sound, "ms of sound"), (keys, "keys")].into_iter();
+        let parts = parts.filter(|(count, _)| *count > 0);
+        let parts: Vec<String> = parts.map(|(count, of)| format!("{count} {of}")).collect();
+        (!parts.is_empty()).then(|| format!("{} did not reach the bot", parts.join(" and ")))
     }
 }
 
@@ -226,20 +261,41 @@ impl Answer {
 #[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) keys: mpsc::Sender<Heard>,
-    /// Pieces of sound that were lost.
-    pub(crate) lost: Arc<AtomicU64>,
+    pub(crate) lost: Arc<Lost>,
+    /// Dropped with it: [`Doings`] end.
+    _life: oneshot::Sender<()>,
+}
+
+/// What a bot does, as long as the call's side is there.
+#[derive(Debug)]
+pub(crate) struct Doings {
+    said: mpsc::Receiver<Said>,
+    life: oneshot::Receiver<()>,
+}
+
+impl Doings {
+    /// The next thing; `None`: nothing comes, or nobody wants it any more.
+    pub(crate) async fn next(&mut self) -> Option<Said> {
+        tokio::select! {
+            biased;
+            _ = &mut self.life => None,
+            said = self.said.recv() => said,
+        }
+    }
 }
 
 /// Both ends of a conversation, and what takes the caller's sound.
-pub(crate) fn open() -> (Line, Tap, Ears, Voice, mpsc::Sender<Said>, mpsc::Receiver<Said>) {
+pub(crate) fn open() -> (Line, Tap, Ears, Voice, mpsc::Sender<Said>, Doings) {
     let (keys, keys_heard) = mpsc::channel(KEYS);
     let (sound, sound_heard) = mpsc::channel(SOUND);
     let (to, said) = mpsc::channel(SAID);
-    let lost = Arc::<AtomicU64>::default();
+    let (life, lives) = oneshot::channel();
+    let lost = Arc::<Lost>::default();
     let tap = Tap { sound, waiting: [0; CHUNK], filled: 0, lost: Arc::clone(&lost) };
-    let ears = Ears { keys: keys_heard, sound: sound_heard };
+    let ears = Ears { keys: keys_heard, sound: sound_heard, lost: Arc::clone(&lost) };
     let voice = Voice { to: to.clone(), answer: None };
-    (Line { keys, lost }, tap, ears, voice, to, said)
+    let line = Line { keys, lost, _life: life };
+    (line, tap, ears, voice, to, Doings { said, life: lives })
 }
 
 /// Takes what the caller says, on a media thread: neither waits nor, but for the queue's own blocks,
@@ -248,7 +304,7 @@ pub(crate) struct Tap {
     sound: mpsc::Sender<Chunk>,
     waiting: Chunk,
     filled: usize,
-    lost: Arc<AtomicU64>,
+    lost: Arc<Lost>,
 }
 
 impl TapeSink for Tap {
@@ -262,7 +318,7 @@ impl TapeSink for Tap {
             if self.filled >= CHUNK {
                 self.filled = 0;
                 if let Err(mpsc::error::TrySendError::Full(_)) = self.sound.try_send(self.waiting) {
-                    self.lost.fetch_add(1, Ordering::Relaxed);
+                    self.lost.sound.fetch_add(1, Ordering::Relaxed);
                 }
             }
         }
@@ -286,7 +342,10 @@ mod tests {
         for n in 0..100 {
             assert_eq!(ears.next().await, Heard::Sound(Box::new([n; CHUNK])));
         }
-        assert_eq!(line.lost.load(Ordering::Relaxed), 50);
+        assert_eq!(line.lost.words().unwrap(), "1000 ms of sound did not reach the bot");
+        ears.lose(&Heard::Key('1'));
+        let words = "1000 ms of sound and 1 keys did not reach the bot";
+        assert_eq!(line.lost.words().unwrap(), words);
         tap.push(now, &[7; CHUNK]);
         assert_eq!(ears.next().await, Heard::Sound(Box::new([7; CHUNK])));
         drop(line);
@@ -294,8 +353,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_call_that_is_gone_does_not_wait_for_what_its_bot_still_does() {
+        let (line, _tap, mut ears, mut voice, _to, mut doings) = open();
+        voice.announce().await;
+        assert!(matches!(doings.next().await, Some(Said::Announced)));
+        voice.announce().await;
+        drop(line);
+        assert!(doings.next().await.is_none());
+        assert_eq!(ears.next().await, Heard::Gone);
+        drop(doings);
+        for _ in 0..2 * SAID {
+            voice.announce().await;
+        }
+    }
+
+    #[tokio::test]
     async fn an_answer_is_told_of_once_however_it_is_cut() {
-        let (_line, _tap, _ears, mut voice, to, mut said) = open();
+        let (_line, _tap, _ears, mut voice, to, Doings { mut said, .. }) = open();
         drop(to);
         for cut in [1, 3, 100] {
             let octets = [0, 16, 0, 240].repeat(4000);

@@ -227,6 +227,12 @@ impl ActionError {
     pub fn new(kind: &'static str, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), sip_status: None }
     }
+
+    /// `SystemException` in AWS's words, and why.
+    pub fn system(why: &str) -> Self {
+        let text = format!("System error while running action. {why}");
+        Self::new(error_type::SYSTEM_EXCEPTION, text)
+    }
 }
 
 /// The words AWS uses for failures of actions.

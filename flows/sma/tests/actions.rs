@@ -255,6 +255,9 @@ fn meetings_bots_and_noise() {
     let text = "Configuration parameter value is invalid.";
     let welcome = json!({"WelcomeMessages": [{"Content": "Hi", "ContentType": "PlainText"}]});
     refused("StartBotConversation", &base, "Configuration", welcome, text);
+    for none in [json!(null), json!([])] {
+        taken("StartBotConversation", &base, "Configuration", json!({ "WelcomeMessages": none }));
+    }
     let text = "BotAliasArn parameter value is invalid.";
     let bot = json!("arn:aws:lex:us-east-1:123456789012:bot/ABCDEFGHIH");
     refused("StartBotConversation", &json!({}), "BotAliasArn", bot, text);

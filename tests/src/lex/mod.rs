@@ -20,7 +20,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use jiff::{SignedDuration, Timestamp};
-use offhook_chime::eventstream::Decoder;
+use offhook_chime::eventstream::{Decoder, Value};
 use offhook_chime::sigv4::{self, Credentials, Received, Scope, Seal};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -41,6 +41,8 @@ pub enum Plan {
     Refuses(u16, &'static str, &'static str),
     /// Nothing, for ever.
     Hangs,
+    /// An answer is begun, and nothing of what comes is read.
+    Deaf,
     /// A bot talks.
     Talks(Box<dyn FnOnce(Bot) -> BoxFuture<'static, ()> + Send>),
 }
@@ -68,6 +70,12 @@ pub struct Asked {
     /// The session's id.
     pub session: String,
 }
+
+/// Octets of a request that may be under way: few, so that who is not heard notices.
+const WINDOW: u32 = 16 << 10;
+
+/// By how many milliseconds the time of an event may be another one than here.
+const SKEW: u64 = 5 * 60 * 1000;
 
 type Planner = dyn Fn(&Asked) -> Plan + Send + Sync;
 
@@ -209,7 +217,8 @@ async fn accept(listener: TcpListener, inner: Arc<Inner>) {
         tokio::spawn(async move {
             let shared = Arc::clone(&inner);
             let service = service_fn(move |request| serve(request, Arc::clone(&shared)));
-            let http = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            let mut http = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            http.initial_stream_window_size(WINDOW);
             match inner.tls.clone() {
                 None => drop(http.serve_connection(TokioIo::new(stream), service).await),
                 Some(tls) => {
@@ -261,16 +270,27 @@ async fn serve(
             answer(status, kind, body(from))
         }
         Plan::Hangs => std::future::pending().await,
+        Plan::Deaf => {
+            tokio::spawn(async move {
+                let _kept = (incoming, says);
+                std::future::pending::<()>().await;
+            });
+            Ok(streams(&date, from))
+        }
         Plan::Talks(bot) => {
             let (tells, told) = mpsc::channel(1000);
             tokio::spawn(hear(incoming, seal, tells, inner));
             tokio::spawn(bot(Bot { says, told, asked, events: 0 }));
-            let kind = "application/vnd.amazon.eventstream";
-            let answer = Response::builder().status(200).header("date", &date);
-            let answer = answer.header("content-type", kind);
-            Ok(answer.body(body(from)).expect("an answer"))
+            Ok(streams(&date, from))
         }
     }
+}
+
+/// A stream begins.
+fn streams(date: &str, from: mpsc::Receiver<Bytes>) -> Response<StreamBody<Pieces>> {
+    let kind = "application/vnd.amazon.eventstream";
+    let answer = Response::builder().status(200).header("date", date);
+    answer.header("content-type", kind).body(body(from)).expect("an answer")
 }
 
 /// Whether the request is signed by whom it may be, and asks for a conversation.
@@ -334,6 +354,13 @@ async fn hear(mut body: Incoming, mut seal: Seal, tells: mpsc::Sender<Told>, inn
             messages.push(message);
         }
         for message in messages {
+            let at = match message.get(":date") {
+                Some(Value::Timestamp(at)) => *at,
+                _ => 0,
+            };
+            if inner.now().as_millisecond().abs_diff(at) > SKEW {
+                return locked(&inner.forged).push(format!("an event was signed at {at}"));
+            }
             let told = seal.open(&message).ok_or("a signature is wrong".to_owned());
             match told.and_then(|event| read(&event)) {
                 Ok(told) => {

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::{Aws, AwsError, Service, refusal};
-use crate::clocks::is_other;
+use crate::clocks::{is_other, later};
 use crate::eventstream::{Decoder, FrameError, Message};
 use crate::https::stream::{Body, Connection, body};
 use crate::https::{Answer, Endpoint, HttpError, whole};
@@ -28,8 +28,8 @@ const MAX_ERROR: usize = 16 << 10;
 pub(crate) struct Sends {
     to: mpsc::Sender<Bytes>,
     seal: Seal,
-    aws: Aws,
-    service: &'static str,
+    /// When the request was signed, by the service's clock and by one that nobody sets.
+    signed: (Timestamp, Instant),
 }
 
 /// The stream takes nothing any more: its answer says why.
@@ -40,7 +40,8 @@ impl Sends {
     /// Sends an event, as soon as there is room for it: one that is signed has to be sent.
     pub(crate) async fn send(&mut self, event: Bytes) -> Result<(), Closed> {
         let place = self.to.reserve().await.map_err(|_| Closed)?;
-        let now = self.aws.now(self.service);
+        let (signed, at) = self.signed;
+        let now = later(signed, at.elapsed());
         place.send(self.seal.seal(event, now).map_err(|_| Closed)?);
         Ok(())
     }
@@ -52,11 +53,12 @@ impl Sends {
     }
 }
 
-/// Gives the events of the answer. Dropped, it closes the connection.
+/// Gives the events of the answer. Dropped, it closes the connection at once, for both directions.
 #[derive(Debug)]
 pub(crate) struct Answers {
     body: Incoming,
     decoder: Decoder,
+    aws: Aws,
     _connection: Connection,
 }
 
@@ -77,6 +79,11 @@ impl Answers {
                 self.decoder.push(data).map_err(broken)?;
             }
         }
+    }
+
+    /// The service says in the stream that the keys are no good: others are asked for next time.
+    pub(crate) async fn refused(&self) {
+        self.aws.provider.forget().await;
     }
 }
 
@@ -119,12 +126,13 @@ impl Aws {
     ) -> Result<Attempt, AwsError> {
         let name = service.prefix;
         let failed = |error| AwsError::Http { service: name.to_owned(), error };
+        let signed = (now, Instant::now());
         let credentials = self.provider.get(now).await?;
         let scope = Scope { region, service: service.signing };
         let (head, signature) = draft.streamed(&credentials, scope, now);
         let seal = Seal::new(credentials, scope, signature);
         let (to, body) = body();
-        let mut sends = Sends { to, seal, aws: self.clone(), service: name };
+        let mut sends = Sends { to, seal, signed };
         let request = http2(head, endpoint, body).map_err(AwsError::Unsendable)?;
         let asked = Instant::now();
         let mut connection = Connection::open(endpoint, &self.http.trust).await.map_err(failed)?;
@@ -138,7 +146,8 @@ impl Aws {
         }
         if head.status.is_success() {
             let decoder = Decoder::default();
-            return Ok(Ok((sends, Answers { body, decoder, _connection: connection })));
+            let answers = Answers { body, decoder, aws: self.clone(), _connection: connection };
+            return Ok(Ok((sends, answers)));
         }
         let body = whole(body, MAX_ERROR).await.unwrap_or_default();
         let answer = Answer { status: head.status, headers: head.headers, body };

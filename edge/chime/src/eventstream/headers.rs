@@ -6,6 +6,8 @@ use super::FrameError;
 
 /// Octets of a value that is text or octets: the specification's limit.
 const MOST_VALUE: usize = 0x7fff;
+/// Headers of one message; AWS's have fewer than ten.
+const MOST_HEADERS: usize = 64;
 
 /// A header's value; the number is its type on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,10 +76,13 @@ fn long(kind: u8, value: &[u8], out: &mut BytesMut) -> Result<(), FrameError> {
     Ok(())
 }
 
-/// All of them; a name may stand once.
+/// All of them, [`MOST_HEADERS`] at the most; a name may stand once.
 pub(super) fn read(mut octets: Bytes) -> Result<Vec<(String, Value)>, FrameError> {
     let mut headers: Vec<(String, Value)> = Vec::new();
     while octets.has_remaining() {
+        if headers.len() >= MOST_HEADERS {
+            return Err(FrameError::Headers);
+        }
         let length = usize::from(octets.get_u8());
         let name = text(take(&mut octets, length)?)?;
         let value = value(&mut octets)?;

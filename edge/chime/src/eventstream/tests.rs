@@ -105,6 +105,18 @@ fn messages_come_whole_however_the_stream_is_cut() {
 }
 
 #[test]
+fn a_message_has_64_headers_at_the_most() {
+    for (count, good) in [(64, true), (65, false)] {
+        let mut message = Message::new(Bytes::new());
+        for n in 0..count {
+            message.set(&format!("h{n}"), Value::Bool(true));
+        }
+        let outcome = read(&message.encode().unwrap());
+        assert_eq!(outcome, if good { Ok(Some(message)) } else { Err(FrameError::Headers) });
+    }
+}
+
+#[test]
 fn what_is_broken_on_its_way_is_not_believed() {
     let broken: [(&[u8], FrameError); 4] = [
         // Its length.

@@ -22,7 +22,9 @@ use crate::sigv4::{Draft, encoded};
 const SERVICE: Service<'static> = Service { prefix: "runtime-v2-lex", signing: "lex" };
 /// What opening a conversation may take, keys and handshakes included: a caller hears nothing
 /// meanwhile.
-const OPENING: Duration = Duration::from_secs(15);
+pub const OPENING: Duration = Duration::from_secs(15);
+/// Letters of `ErrorMessage`: an exception may have a megabyte of them.
+const WORDS: usize = 1000;
 /// How long a bot may say nothing at all: Lex sends heartbeats meanwhile (`HeartbeatEvent`).
 const SILENT: Duration = Duration::from_secs(60);
 
@@ -66,10 +68,41 @@ impl LexError {
     /// table of errors).
     #[must_use]
     pub fn as_action_error(&self) -> ActionError {
+        let mut error = self.in_words_of_aws();
+        if let Some((end, _)) = error.message.char_indices().nth(WORDS) {
+            error.message.truncate(end);
+        }
+        error
+    }
+
+    /// Whether a conversation of the same session goes on still: one that was left a moment ago.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        match self {
+            Self::Aws(AwsError::Refused { status, code, .. }) => {
+                *status == 409 || code == "ConflictException"
+            }
+            Self::Exception { code, .. } => code == "ConflictException",
+            _ => false,
+        }
+    }
+
+    /// Whether other keys may do better.
+    fn is_of_keys(&self) -> bool {
+        let of_keys = [
+            "AccessDeniedException",
+            "ExpiredTokenException",
+            "InvalidSignatureException",
+            "UnrecognizedClientException",
+        ];
+        matches!(self, Self::Exception { code, .. } if of_keys.contains(&code.as_str()))
+    }
+
+    fn in_words_of_aws(&self) -> ActionError {
         let (code, message) = match self {
             Self::Aws(AwsError::Refused { code, message, .. })
             | Self::Exception { code, message } => (code.as_str(), message.as_str()),
-            other => return system(&other.to_string()),
+            other => return ActionError::system(&other.to_string()),
         };
         let (kind, text) = match code {
             "ResourceNotFoundException" => {
@@ -91,16 +124,10 @@ impl LexError {
                 (error_type::INVALID_ACTION_PARAMETER, "One or more action parameters are invalid.")
             }
             // Conflict, DependencyFailed, BadGateway, InternalServer, and what is not known.
-            _ => return system(&self.to_string()),
+            _ => return ActionError::system(&self.to_string()),
         };
         ActionError::new(kind, format!("{text} {message}").trim_end().to_owned())
     }
-}
-
-/// In AWS's words, and why.
-fn system(why: &str) -> ActionError {
-    let text = format!("System error while running action. {why}");
-    ActionError::new(error_type::SYSTEM_EXCEPTION, text)
 }
 
 /// Amazon Lex, or what stands in for it.
@@ -187,7 +214,13 @@ impl Mouth {
     pub async fn next(&mut self) -> Result<Option<Event>, LexError> {
         let next = tokio::time::timeout(SILENT, self.answers.next()).await;
         match next.map_err(|_| LexError::Silent(SILENT))? {
-            Ok(Some(message)) => event::read(&message).map(Some),
+            Ok(Some(message)) => {
+                let event = event::read(&message);
+                if event.as_ref().is_err_and(LexError::is_of_keys) {
+                    self.answers.refused().await;
+                }
+                event.map(Some)
+            }
             Ok(None) => Ok(None),
             Err(error) => Err(LexError::Broken(error.to_string())),
         }

@@ -29,6 +29,8 @@ fn the_configuration_is_spelled_as_lex_spells_it_and_names_of_attributes_stay() 
     let given = json!({
         "SessionState": {
             "SessionAttributes": {"MyKey": "V", "x-amz-lex:audio:start-timeout-ms:*:*": "4000"},
+            "ActiveContexts": [{"Name": "c", "ContextAttributes": {"MyKey": "V"},
+                "TimeToLive": {"TurnsToLive": 1}}],
             "DialogAction": {"Type": "ElicitIntent"}},
         "WelcomeMessages": [{"Content": "Welcome.", "ContentType": "PlainText"}],
         "Surplus": 1,
@@ -44,10 +46,26 @@ fn the_configuration_is_spelled_as_lex_spells_it_and_names_of_attributes_stay() 
         "clientTimestampMillis": null,
         "sessionState": {
             "sessionAttributes": {"MyKey": "V", "x-amz-lex:audio:start-timeout-ms:*:*": "4000"},
+            "activeContexts": [{"name": "c", "contextAttributes": {"MyKey": "V"},
+                "timeToLive": {"turnsToLive": 1}}],
             "dialogAction": {"type": "ElicitIntent"}},
         "welcomeMessages": [{"content": "Welcome.", "contentType": "PlainText"}],
     });
     assert_eq!(body, expected);
+    let empty = json!({"SessionState": null, "WelcomeMessages": []});
+    let told = self::body(&configuration(empty.as_object(), &mut counted));
+    assert_eq!(told.as_object().unwrap().len(), 4, "{told}");
+}
+
+#[test]
+fn an_exception_s_words_are_told_as_far_as_they_have_1_000_letters() {
+    let message = "\u{e9}".repeat(1 << 20);
+    for code in ["ValidationException", "BadGatewayException"] {
+        let error = LexError::Exception { code: code.to_owned(), message: message.clone() };
+        let told = error.as_action_error().message;
+        assert_eq!(told.chars().count(), 1000);
+        assert!(told.ends_with('\u{e9}'));
+    }
 }
 
 #[test]

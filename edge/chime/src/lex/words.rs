@@ -8,7 +8,9 @@ const DEPTH: usize = 16;
 
 /// Members whose own members are names that somebody else gave, and are left alone.
 fn is_data(name: &str) -> bool {
-    ["sessionattributes", "slots", "subslots"].iter().any(|data| name.eq_ignore_ascii_case(data))
+    ["sessionattributes", "contextattributes", "slots", "subslots"]
+        .iter()
+        .any(|data| name.eq_ignore_ascii_case(data))
 }
 
 /// All members with their first letter changed.
@@ -38,7 +40,9 @@ pub(super) fn configuration(configuration: &Map<String, Value>) -> Map<String, V
     let low = |letter: char| letter.to_ascii_lowercase();
     let known = ["SessionState", "WelcomeMessages"].into_iter();
     let members = known.filter_map(|name| {
-        let value = configuration.get(name).filter(|value| !value.is_null())?;
+        let value = configuration.get(name)?;
+        let none = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+        let value = (!none).then_some(value)?;
         let name = if name == "SessionState" { "sessionState" } else { "welcomeMessages" };
         Some((name.to_owned(), spelled(value, low, false, 0)))
     });

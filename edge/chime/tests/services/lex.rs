@@ -91,3 +91,34 @@ async fn a_machine_whose_clock_is_wrong_signs_by_that_of_the_service() {
     let refused = server.forged();
     assert!(matches!(&refused[..], [one] if one.contains("Signature expired")), "{refused:?}");
 }
+
+#[tokio::test]
+async fn keys_that_are_refused_within_the_stream_are_asked_for_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("credentials");
+    let write = |secret: &str| {
+        let keys = format!("aws_access_key_id = {KEY}\naws_secret_access_key = {secret}\n");
+        std::fs::write(&file, format!("[default]\n{keys}")).unwrap();
+    };
+    let server = LexServer::start(anywhere(), |_| {
+        Plan::talks(async |mut bot| bot.fails("AccessDeniedException", "the keys are old").await)
+    });
+    let config = AwsConfig {
+        region: "eu-central-1".to_owned(),
+        credentials: Source::Profile { name: None, file: Some(file.clone()) },
+        endpoint: Some(server.url()),
+        ..AwsConfig::default()
+    };
+    let environment = Environment::of(HashMap::new());
+    let lex = Lex::new(Aws::new(config, Trust::system().unwrap(), environment).unwrap());
+    write(SECRET);
+    let (_ears, mut mouth) = start(&lex).await.unwrap();
+    // They are kept until then.
+    write("other");
+    let again = start(&lex).await;
+    assert!(again.is_ok(), "{again:?}");
+    let error = mouth.next().await.unwrap_err();
+    assert!(matches!(&error, LexError::Exception { code, .. } if code == "AccessDeniedException"));
+    let error = start(&lex).await.unwrap_err();
+    assert!(error.to_string().contains("InvalidSignatureException"), "{error}");
+}

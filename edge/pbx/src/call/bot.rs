@@ -1,7 +1,6 @@
 //! `StartBotConversation`: a bot listens to the caller and speaks to him ([`crate::bots`]).
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -9,14 +8,13 @@ use offhook_media::dtmf::Digit;
 use offhook_media::engine::{MediaPort, Playback};
 use offhook_media::sound::{Growing, Part};
 use offhook_sma::action::StartBotConversation;
-use offhook_sma::event::{ActionError, error_type};
+use offhook_sma::event::ActionError;
 use serde_json::{Map, Value};
-use tokio::sync::mpsc;
 
 use super::leg::LegId;
 use super::runner::{Running, gone, not_decoded};
 use super::{Call, Done};
-use crate::bots::{self, Heard, Line, Said, Talk};
+use crate::bots::{self, Doings, Heard, Line, Said, Talk};
 
 /// After a dialogue was closed the bot may begin its last words for so long ...
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -30,7 +28,8 @@ const LONGEST: Duration = Duration::from_secs(3600);
 /// Tapes of recorders are numbered from the other end.
 const TAPES: u64 = 1 << 63;
 
-/// A conversation that runs. Dropped, it lets go of the caller, and the bot is told so.
+/// A conversation that runs. Dropped, it lets go of the caller, the bot is told so, and the call waits
+/// for nothing more of it.
 pub(super) struct Talking {
     run: u64,
     leg: LegId,
@@ -122,20 +121,15 @@ impl Call {
         self.await_bot(run, said);
     }
 
-    fn await_bot(&mut self, run: u64, mut from: mpsc::Receiver<Said>) {
+    /// The work ends with its [`Talking`], be the bot still busy.
+    fn await_bot(&mut self, run: u64, mut from: Doings) {
         self.work.push(Box::pin(async move {
-            let said = from.recv().await;
+            let said = from.next().await;
             Done::Bot { run, said, from }
         }));
     }
 
-    pub(super) fn on_bot(
-        &mut self,
-        now: Instant,
-        run: u64,
-        said: Option<Said>,
-        from: mpsc::Receiver<Said>,
-    ) {
+    pub(super) fn on_bot(&mut self, now: Instant, run: u64, said: Option<Said>, from: Doings) {
         let Running::Talking(talking) = &mut self.running else { return };
         if talking.run != run {
             return;
@@ -206,13 +200,13 @@ impl Call {
     }
 
     /// A key of the caller's is the bot's. `false`: no bot listens to this leg.
-    pub(super) fn bot_hears_key(&mut self, now: Instant, leg: LegId, digit: Digit) -> bool {
+    pub(super) fn bot_hears_key(&mut self, leg: LegId, digit: Digit) -> bool {
         let Running::Talking(talking) = &self.running else { return false };
         if talking.leg != leg {
             return false;
         }
         if talking.line.keys.try_send(Heard::Key(digit.as_char())).is_err() {
-            self.timeline.note(now, None, "a key did not reach the bot");
+            talking.line.lost.key();
         }
         true
     }
@@ -234,14 +228,14 @@ impl Call {
             // It said all that it had to, and the caller hears the rest of it.
             return self.end_talk_if_over(now);
         }
-        let early = || system("the bot ended the conversation without a result");
+        let early = || ActionError::system("the bot ended the conversation without a result");
         self.end_talk(now, Err(outcome.err().unwrap_or_else(early)));
     }
 
     pub(super) fn talk_timeout(&mut self, now: Instant) {
         let Running::Talking(talking) = &mut self.running else { return };
         if talking.longest <= now {
-            return self.end_talk(now, Err(system("the conversation was too long")));
+            return self.end_talk(now, Err(ActionError::system("the conversation was too long")));
         }
         if talking.by.is_some_and(|by| by <= now) {
             self.end_talk_if_over(now);
@@ -252,15 +246,19 @@ impl Call {
         }
     }
 
+    /// What did not reach the bot, at the end of a conversation.
+    pub(super) fn note_lost(&mut self, now: Instant, talking: &Talking) {
+        if let Some(words) = talking.line.lost.words() {
+            self.timeline.note(now, None, words);
+        }
+    }
+
     fn end_talk(&mut self, now: Instant, outcome: Result<(), ActionError>) {
         let Running::Talking(mut talking) = std::mem::replace(&mut self.running, Running::Nothing)
         else {
             return;
         };
-        let lost = talking.line.lost.load(Ordering::Relaxed) * 20;
-        if lost > 0 {
-            self.timeline.note(now, None, format!("{lost} ms of sound did not reach the bot"));
-        }
+        self.note_lost(now, &talking);
         let understood = talking.understood.take();
         drop(talking);
         match outcome {
@@ -271,11 +269,5 @@ impl Call {
 }
 
 fn no_bot() -> ActionError {
-    system("No Amazon Lex is there to talk to.")
-}
-
-/// In AWS's words, and why.
-fn system(why: &str) -> ActionError {
-    let text = format!("System error while running action. {why}");
-    ActionError::new(error_type::SYSTEM_EXCEPTION, text)
+    ActionError::system("No Amazon Lex is there to talk to.")
 }

@@ -94,7 +94,7 @@ impl Call {
 
     /// Tells the application that a leg of its call is over.
     fn tell_of_end(&mut self, now: Instant, tag: LegTag, status: Option<StatusCode>) {
-        let recording = self.abandon_action(tag);
+        let recording = self.abandon_action(now, tag);
         let code = status.map_or(0, |s| u64::from(s.code()));
         let mut hangup = Hangup { target: Target::tag(tag), sip_response_code: code };
         hangup.target.call_id = self.transaction.participant(tag).map(|p| p.call_id.clone());

@@ -9,7 +9,7 @@ use offhook_config::RecordingPlace;
 use offhook_media::engine::MediaPort;
 use offhook_media::recorder::{FileKind, Format, Side};
 use offhook_sma::action::{CallRecordingDestination, StartCallRecording, Track};
-use offhook_sma::event::{ActionError, error_type};
+use offhook_sma::event::ActionError;
 
 use super::leg::LegId;
 use super::runner::Running;
@@ -29,16 +29,11 @@ pub(super) struct LegTape {
     running: Option<Box<taping::Running>>,
 }
 
-fn failed(why: &str) -> ActionError {
-    let text = format!("System error while running action. {why}");
-    ActionError::new(error_type::SYSTEM_EXCEPTION, text)
-}
-
 impl Call {
     pub(super) fn start_leg_tape(&mut self, now: Instant, leg: LegId, action: &StartCallRecording) {
         if self.leg_tapes.iter().any(|tape| tape.leg == leg) {
             let why = "A call leg is recorded once, and it is or was.";
-            return self.action_failed(now, &failed(why));
+            return self.action_failed(now, &ActionError::system(why));
         }
         let run = self.run_id();
         let started = SystemTime::now();
@@ -118,7 +113,7 @@ impl Call {
             Err(error) => {
                 self.leg_tapes.retain(|tape| tape.leg != leg);
                 self.tape_broken(now, &error);
-                self.action_failed(now, &failed(&error));
+                self.action_failed(now, &ActionError::system(&error));
             }
         }
         None
@@ -172,7 +167,7 @@ impl Call {
                 self.end_leg_tape(*running);
                 self.action_done(now, |_| {});
             }
-            None => self.action_failed(now, &failed("The call leg is not recorded.")),
+            None => self.action_failed(now, &ActionError::system("The call leg is not recorded.")),
         }
     }
 
@@ -180,7 +175,7 @@ impl Call {
     pub(super) fn pause_leg_tape(&mut self, now: Instant, leg: LegId, pause: bool) {
         let tape = self.leg_tapes.iter().find(|tape| tape.leg == leg);
         let Some(running) = tape.and_then(|tape| tape.running.as_deref()) else {
-            return self.action_failed(now, &failed("The call leg is not recorded."));
+            return self.action_failed(now, &ActionError::system("The call leg is not recorded."));
         };
         running.pause(pause);
         self.action_done(now, |_| {});

@@ -18,11 +18,6 @@ use crate::trunk::TrunkTarget;
 /// A meeting answers at once or not at all.
 const RING: Duration = Duration::from_secs(30);
 
-fn no_service(why: &str) -> ActionError {
-    let text = format!("System error while running action. {why}");
-    ActionError::new(error_type::SYSTEM_EXCEPTION, text)
-}
-
 impl Call {
     /// Why this action cannot be run here at all; asked before the call is answered for it.
     pub(super) fn impossible(&self, action: &Action, tag: LegTag) -> Option<ActionError> {
@@ -34,16 +29,16 @@ impl Call {
                 Some(invalid("Invalid action on the call."))
             }
             Action::JoinChimeMeeting(_) if self.ways_to_meetings().is_empty() => {
-                Some(no_service("No Voice Connector is there to reach the meeting by."))
+                Some(ActionError::system("No Voice Connector is there to reach the meeting by."))
             }
             Action::StartBotConversation(_) if self.services.bots.is_none() => {
-                Some(no_service("No Amazon Lex is there to talk to."))
+                Some(ActionError::system("No Amazon Lex is there to talk to."))
             }
             Action::ModifyChimeMeetingAttendees(_) if !self.in_meeting() => {
                 Some(invalid("Call is not connected to Chime Meeting."))
             }
             Action::ModifyChimeMeetingAttendees(_) => {
-                Some(no_service("Attendees can be modified in AWS only."))
+                Some(ActionError::system("Attendees can be modified in AWS only."))
             }
             _ => None,
         }

@@ -19,7 +19,7 @@ use super::supervising::With;
 use super::taping::{Opened, TapeOrder, Taped};
 use super::three_way::{AskMeeting, Bring, Found};
 use super::transfer::PutThrough;
-use crate::bots::Said;
+use crate::bots::{Doings, Said};
 use crate::cloud::CloudError;
 use crate::rooms::Alone;
 use crate::stack::SendFailure;
@@ -121,7 +121,7 @@ pub(super) enum Done {
     Bot {
         run: u64,
         said: Option<Said>,
-        from: mpsc::Receiver<Said>,
+        from: Doings,
     },
     WaitingMusic {
         leg: LegId,

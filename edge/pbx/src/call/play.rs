@@ -215,7 +215,7 @@ impl Call {
             self.stop_prompt();
             return self.on_verdict(now, verdict);
         }
-        if self.bot_hears_key(now, leg, digit) {
+        if self.bot_hears_key(leg, digit) {
             return;
         }
         if let Running::Loading { then: Play::Prompt(run), .. } = &mut self.running

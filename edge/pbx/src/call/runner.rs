@@ -232,7 +232,7 @@ impl Call {
     /// A leg is gone: an action on it ends without a word, the `HANGUP` says it all, and a caller
     /// who is gone needs nothing more. Bridging is the caller's. Gives a recording that goes on to
     /// its end.
-    pub(super) fn abandon_action(&mut self, tag: LegTag) -> Option<(u64, Action)> {
+    pub(super) fn abandon_action(&mut self, now: Instant, tag: LegTag) -> Option<(u64, Action)> {
         let running = self.script.leg_gone(tag);
         let ours = running.is_some() || self.script.running().is_none();
         if tag == LegTag::A || !self.transaction.other_connected(tag) {
@@ -248,6 +248,10 @@ impl Call {
             Running::Recording(recording) => {
                 let run = self.finish_recording_later(*recording)?;
                 Some((run, running?))
+            }
+            Running::Talking(talking) => {
+                self.note_lost(now, &talking);
+                None
             }
             _ => None,
         }

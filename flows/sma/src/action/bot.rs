@@ -13,7 +13,7 @@ pub struct StartBotConversation {
     /// The leg.
     #[serde(flatten)]
     pub target: Target,
-    /// The bot's alias, in the call's own region.
+    /// The bot's alias; its region is the bot's, wherever the call is.
     pub bot_alias_arn: String,
     /// Its language.
     #[serde(default = "en_us")]

@@ -1,5 +1,7 @@
 //! Ranges of parameters. What cannot be read at all is [`super::Malformed`].
 
+use serde_json::Value;
+
 use super::{
     Action, AudioSource, BotAlias, CallAndBridge, Endpoint, EndpointType, Hangup,
     ModifyChimeMeetingAttendees, PlayAudioAndGetDigits, RecordAudio, RecordingDestination,
@@ -298,8 +300,12 @@ fn bot(action: &StartBotConversation) -> Result<(), ActionError> {
         .and_then(|state| state.get("DialogAction")?.get("Type")?.as_str());
     let dialog = matches!(kind, None | Some("Delegate" | "ElicitIntent"));
     // A bot that speaks first asks what is wanted.
-    let welcome = configuration.contains_key("WelcomeMessages") && kind != Some("ElicitIntent");
-    if fits && dialog && !welcome {
+    let welcomes = match configuration.get("WelcomeMessages") {
+        None | Some(Value::Null) => false,
+        Some(Value::Array(messages)) => !messages.is_empty(),
+        Some(_) => true,
+    };
+    if fits && dialog && (!welcomes || kind == Some("ElicitIntent")) {
         return Ok(());
     }
     Err(invalid("Configuration parameter value is invalid."))

@@ -190,7 +190,9 @@ impl Action {
             Self::PlayAudioAndGetDigits(_)
             | Self::SpeakAndGetDigits(_)
             | Self::JoinChimeMeeting(_)
-            | Self::ModifyChimeMeetingAttendees(_) => true,
+            | Self::ModifyChimeMeetingAttendees(_)
+            // start-bot-conversation: "Once the conversation ends", with what the bot gathered.
+            | Self::StartBotConversation(_) => true,
             Self::CallAndBridge(_) | Self::Hangup(_) | Self::RecordAudio(_) => {
                 rules.mid_list == MidList::Workshop
             }
