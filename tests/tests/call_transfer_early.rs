@@ -190,9 +190,9 @@ async fn an_order_whose_phone_or_caller_goes_meanwhile_is_answered_and_calls_nob
         ann.refer("<sip:103@office.example>");
         sleep(Duration::from_millis(100)).await;
         if caller_goes {
-            ann.hang_up()
+            ann.hang_up();
         } else {
-            bob.hang_up()
+            bob.hang_up();
         }
         ann.ended().await;
         bob.ended().await;

@@ -145,9 +145,10 @@ impl Call {
         if join.is_void() {
             self.timeline.note(now, None, "the call that was to become one with this is over");
             not_joined(join.via.as_ref());
-            return if let_go {
-                self.nobody_left(now)
-            };
+            if let_go {
+                self.nobody_left(now);
+            }
+            return;
         }
         let (replaced, remaining) = match self.place_for(&join, let_go) {
             Ok(Place::Here { replaced: Some(phone), remaining })

@@ -25,7 +25,8 @@ pub(crate) fn child() -> Option<(Store, String)> {
 
 /// In the child: all of its `i`th entry was answered `Ok`.
 pub(crate) fn kept(i: usize) {
-    writeln!(std::io::stdout(), "\nkept {i}").unwrap();
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "\nkept {i}").unwrap();
 }
 
 /// Kills a child after so many entries; the last one that it said is kept. The pipe may hold more
