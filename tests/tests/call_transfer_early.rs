@@ -40,6 +40,14 @@ fn calls_of_cid(scene: &Scene) -> usize {
     invites.iter().filter(|(from, ..)| *from == OFFICE).count()
 }
 
+/// The phone that is called takes the call.
+async fn cid_answers(scene: &Scene) -> Line {
+    let mut cid = scene.phone(103).call().await;
+    cid.answer();
+    cid.confirmed().await;
+    cid
+}
+
 /// Ends what is left of a transfer, and looks that nothing is.
 async fn part(scene: Scene, stays: &mut Line, takes: &mut Line) {
     sleep(Duration::from_secs(5)).await;
@@ -63,9 +71,7 @@ async fn who_is_called_puts_the_caller_through_before_his_ack_is_there() {
     let waited = at - asked;
     assert!(waited > Duration::from_secs(1) && waited < Duration::from_secs(2), "{waited:?}");
     assert_eq!(ann.reported().await, 100);
-    let mut cid = scene.phone(103).call().await;
-    cid.answer();
-    cid.confirmed().await;
+    let mut cid = cid_answers(&scene).await;
     assert_eq!(ann.reported().await, 200);
     ann.ended().await;
     assert_eq!(calls_of_cid(&scene), 1);
@@ -84,9 +90,7 @@ async fn who_calls_puts_the_called_through_by_a_refer_that_overtakes_the_ack() {
     ann.refer("<sip:103@office.example>");
     let (response, _) = answer_to_refer(&mut ann).await;
     assert_eq!(response.status.code(), 202, "{}", scene.net.ladder(""));
-    let mut cid = scene.phone(103).call().await;
-    cid.answer();
-    cid.confirmed().await;
+    let mut cid = cid_answers(&scene).await;
     ann.ended().await;
     part(scene, &mut bob, &mut cid).await;
 }
@@ -107,9 +111,7 @@ async fn a_phone_puts_a_call_through_whose_application_is_just_told_of_the_answe
     ann.refer("<sip:103@office.example>");
     let (response, _) = answer_to_refer(&mut ann).await;
     assert_eq!(response.status.code(), 202, "{:?}", scripted.told());
-    let mut cid = scene.phone(103).call().await;
-    cid.answer();
-    cid.confirmed().await;
+    let mut cid = cid_answers(&scene).await;
     ann.ended().await;
     part(scene, &mut out, &mut cid).await;
 }
@@ -149,9 +151,7 @@ async fn a_call_that_is_not_settled_in_time_is_not_put_through_and_goes_on() {
     assert!(out.still_up() && ann.still_up());
     ann.refer("<sip:103@office.example>");
     assert_eq!(answer_to_refer(&mut ann).await.0.status.code(), 202);
-    let mut cid = scene.phone(103).call().await;
-    cid.answer();
-    cid.confirmed().await;
+    let mut cid = cid_answers(&scene).await;
     ann.ended().await;
     assert_eq!(calls_of_cid(&scene), 1);
     part(scene, &mut out, &mut cid).await;
@@ -169,9 +169,7 @@ async fn a_second_order_while_one_waits_is_told_so_and_one_that_is_wrong_at_once
     ann.refer("<sip:102@office.example>");
     assert_eq!(answer_to_refer(&mut ann).await.0.status.code(), 491);
     assert_eq!(answer_to_refer(&mut ann).await.0.status.code(), 202);
-    let mut cid = scene.phone(103).call().await;
-    cid.answer();
-    cid.confirmed().await;
+    let mut cid = cid_answers(&scene).await;
     ann.ended().await;
     assert!(scene.phone(102).waiting_call().await.is_none());
     part(scene, &mut out, &mut cid).await;

@@ -28,11 +28,7 @@ fn scene(page: &Page<'_>, more: &str, answers: &str) -> Scene {
     let folder = tempfile::tempdir().expect("a folder");
     let ca = Authority::new(folder.path(), "ca");
     ca.issue(net.appliance());
-    let config = format!(
-        "{more}[webrtc]\naddress = \"{ip}:30000\"\n{wss}",
-        ip = net.appliance(),
-        wss = ca.listen(net.appliance()).replace("\"tls\"", "\"wss\"").replace(":5061", ":5443"),
-    );
+    let config = format!("{more}{}", ca.webrtc(net.appliance()));
     let appliance = office(net, &config, &["101", "102", "103"]);
     let browser = Browser::registered(&appliance, page);
     let desk = Setup::of(&appliance, 4, "102").tone(1000);
@@ -48,6 +44,24 @@ impl Scene {
     }
 }
 
+/// The page holds the desk phone and lets it go on.
+fn page_holds(browser: &mut Browser) {
+    browser.command(json!({"do": "hold"}));
+    browser.expect("hold");
+    browser.expect_silence(1.0);
+    browser.command(json!({"do": "unhold"}));
+    browser.expect("unhold");
+    browser.expect_tone(1000, 1.0);
+}
+
+/// The desk phone holds the page and lets it go on.
+fn desk_holds(desk: &mut Baresip, browser: &mut Browser) {
+    desk.command("hold", "");
+    browser.expect_silence(0.5);
+    desk.command("resume", "");
+    browser.expect_tone(1000, 1.0);
+}
+
 #[test]
 fn a_page_with_jssip_calls_a_desk_phone_holds_it_and_hangs_up() {
     let mut scene = scene(&page(Library::JsSip), "", ";answermode=auto");
@@ -56,12 +70,7 @@ fn a_page_with_jssip_calls_a_desk_phone_holds_it_and_hangs_up() {
     browser.expect("established");
     desk.expect("CALL_ESTABLISHED");
     browser.expect_tone(1000, 2.0);
-    browser.command(json!({"do": "hold"}));
-    browser.expect("hold");
-    browser.expect_silence(1.0);
-    browser.command(json!({"do": "unhold"}));
-    browser.expect("unhold");
-    browser.expect_tone(1000, 1.0);
+    page_holds(browser);
     browser.command(json!({"do": "digit", "key": "5"}));
     assert_eq!(desk.expect("CALL_DTMF_START")["param"], "5");
     browser.command(json!({"do": "hangup"}));
@@ -84,10 +93,7 @@ fn a_desk_phone_calls_a_page_with_jssip_and_hangs_up() {
     browser.expect("established");
     desk.expect("CALL_ESTABLISHED");
     browser.expect_tone(1000, 2.0);
-    desk.command("hold", "");
-    browser.expect_silence(0.5);
-    desk.command("resume", "");
-    browser.expect_tone(1000, 1.0);
+    desk_holds(desk, browser);
     desk.command("hangup", "");
     browser.expect("ended");
     scene.appliance.assert_nothing_left();
@@ -102,12 +108,7 @@ fn a_page_with_sip_js_calls_holds_and_is_hung_up_on() {
     browser.expect("established");
     desk.expect("CALL_ESTABLISHED");
     browser.expect_tone(1000, 2.0);
-    browser.command(json!({"do": "hold"}));
-    browser.expect("hold");
-    browser.expect_silence(1.0);
-    browser.command(json!({"do": "unhold"}));
-    browser.expect("unhold");
-    browser.expect_tone(1000, 1.0);
+    page_holds(browser);
     desk.command("hangup", "");
     browser.expect("ended");
     scene.appliance.assert_nothing_left();
@@ -186,16 +187,8 @@ fn calls_with_a_camera_in_front(library: Library, policy: &str) {
     browser.expect("established");
     desk.expect("CALL_ESTABLISHED");
     browser.expect_tone(1000, 2.0);
-    browser.command(json!({"do": "hold"}));
-    browser.expect("hold");
-    browser.expect_silence(1.0);
-    browser.command(json!({"do": "unhold"}));
-    browser.expect("unhold");
-    browser.expect_tone(1000, 1.0);
-    desk.command("hold", "");
-    browser.expect_silence(0.5);
-    desk.command("resume", "");
-    browser.expect_tone(1000, 1.0);
+    page_holds(browser);
+    desk_holds(desk, browser);
     browser.command(json!({"do": "hangup"}));
     browser.expect("ended");
     desk.expect("CALL_CLOSED");

@@ -68,11 +68,7 @@ fn a_desk_phone_with_ice_and_an_rsa_certificate_talks_with_a_plain_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let ca = Authority::new(folder.path(), "ca");
     ca.issue(net.appliance());
-    let config = format!(
-        "[webrtc]\naddress = \"{ip}:30000\"\n{wss}",
-        ip = net.appliance(),
-        wss = ca.listen(net.appliance()).replace("\"tls\"", "\"wss\"").replace(":5061", ":5443"),
-    );
+    let config = ca.webrtc(net.appliance());
     let appliance = understood_at(net, &config, ICE, [OVER_ICE, ""]);
     let media = last_events(&appliance, "media");
     for (key, value) in [("remote", "by ICE"), ("protection", "RTP/AVP")] {

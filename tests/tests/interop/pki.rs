@@ -47,6 +47,12 @@ impl Authority {
         )
     }
 
+    /// The port for legs with ICE, and WebSocket for pages with what [`Self::issue`] writes.
+    pub(crate) fn webrtc(&self, address: Ipv4Addr) -> String {
+        let listen = self.listen(address).replace("\"tls\"", "\"wss\"").replace(":5061", ":5443");
+        format!("[webrtc]\naddress = \"{address}:30000\"\n{listen}")
+    }
+
     /// What makes baresip trust it.
     pub(crate) fn trusted(&self) -> String {
         format!("sip_cafile {}", self.certificate.display())

@@ -97,7 +97,7 @@ impl Port {
             return Err(io::ErrorKind::WouldBlock.into());
         };
         if *connected == Connected::Yes && dtls.is_none() {
-            // Past the C library, whose calls may be cancelled: that check costs more than our own.
+            // Past the C library, whose calls may be cancelled and look for that.
             return Ok((recv(&*rtp, &mut buffer[..], RecvFlags::empty())?.0, None));
         }
         let taken = rtp.recv_from(&mut buffer[..]);
@@ -205,7 +205,7 @@ impl Port {
         let packet = buffer.get(..n).unwrap_or_default();
         let result = match (&self.line, mux) {
             (Line::Own { rtp, connected: Connected::No, .. }, true) => rtp.send_to(packet, target),
-            (Line::Own { rtp, .. }, true) => rtp.send(packet),
+            (Line::Own { rtp, .. }, true) => send_to_peer(rtp, packet),
             (Line::Own { rtcp, .. }, false) => rtcp.send_to(packet, target),
             (Line::Shared(webrtc), _) => webrtc.send(packet),
         };
