@@ -11,6 +11,7 @@
 //! * [`clip`], [`clip_cache`], [`prompts`] and [`tone`] make what is played, [`sound`] strings it together, [`speech`] speaks; [`recorder`] and [`wav`]
 //!   keep what is recorded, right on the disk at every instant.
 
+mod ahead;
 pub mod clip;
 pub mod clip_cache;
 pub mod codec;

@@ -151,13 +151,6 @@ impl OutStream {
         self.octets = self.octets.wrapping_add((octets & 0xffff_ffff) as u32);
     }
 
-    /// Something of each place in memory that a packet touches.
-    #[inline]
-    pub(crate) fn foresee(&self) -> u64 {
-        let highest = self.source.as_ref().map_or(0, |mapping| mapping.seen);
-        highest ^ u64::from(self.packets ^ self.step) ^ u64::from(self.sequence)
-    }
-
     /// The timestamp that belongs to `now`; `None` while nothing was sent.
     pub fn timestamp_at(&self, now: Instant) -> Option<u32> {
         self.anchor

@@ -1,8 +1,10 @@
 //! Counters of a port: written by its thread alone, read by anyone.
 
+use std::mem::offset_of;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::api::PortCounters;
+use crate::ahead::fetch;
 use crate::rtcp::Reception;
 
 /// A number with one writer: a plain load and store, no locked instruction.
@@ -68,6 +70,12 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
+    /// Has the processor fetch what each packet touches.
+    #[inline]
+    pub(super) fn foresee(&self) {
+        fetch(&self.received, offset_of!(Self, dropped));
+    }
+
     /// What is known of the peer's packets, after each.
     #[inline]
     pub(super) fn received(&self, reception: &Reception) {

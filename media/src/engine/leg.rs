@@ -11,6 +11,7 @@ mod report;
 mod signalled;
 mod voice;
 
+use std::mem::offset_of;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use super::play::Player;
 use super::record::Recorder;
 use super::sender::Sender;
 use super::tape::Tapes;
+use crate::ahead::fetch;
 use crate::codec::Codec;
 use crate::dtmf::{Converter, Digit, EventReceiver, ToneMaker};
 use crate::flood::Meter;
@@ -120,6 +122,13 @@ pub(super) struct Leg {
     reporter: Box<Reporter>,
     /// Of what the kernel sent to our peer, what our reports take into account.
     kernel_sent: u64,
+}
+
+/// Which way a packet goes at a leg.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Goes {
+    In,
+    Out,
 }
 
 /// What a payload type means on a leg.
@@ -213,25 +222,26 @@ impl Leg {
         }
     }
 
-    /// Something of each place in memory that a packet touches; see [`super::worker::Worker`].
+    /// Has the processor fetch what a packet touches that comes in, or one that goes out.
     #[inline]
-    pub(super) fn foresee(&self) -> u64 {
-        let there = [
-            self.attention,
-            self.newest.is_some(),
-            self.key.is_some(),
-            self.recorder.is_some(),
-            self.inband.is_some(),
-            self.player.is_some(),
-            self.pressed_before.is_some(),
-            self.failing_since.is_some(),
-        ];
-        let there = there.iter().fold(0, |sum, there| sum ^ u64::from(*there));
-        there
-            ^ u64::from(self.sender.is_new(0))
-            ^ self.counters.received.get()
-            ^ self.reception.foresee()
-            ^ self.out.foresee()
+    pub(super) fn foresee(&self, goes: Goes) {
+        match goes {
+            Goes::In => fetch(&self.attention, offset_of!(Self, pressed_before)),
+            Goes::Out => {
+                fetch(&self.attention, offset_of!(Self, meter));
+                fetch(&self.player, offset_of!(Self, latch) - offset_of!(Self, player));
+            }
+        }
+    }
+
+    /// The same of a secured leg's keys, which lie by themselves.
+    #[inline]
+    pub(super) fn foresee_keys(&self, goes: Goes) {
+        match (&self.srtp, goes) {
+            (Some(srtp), Goes::In) => srtp.foresee_opening(),
+            (Some(srtp), Goes::Out) => srtp.foresee_sealing(),
+            (None, _) => {}
+        }
     }
 
     pub(super) fn id(&self) -> PortId {

@@ -8,6 +8,7 @@ mod orders;
 mod packets;
 mod pipes;
 mod port;
+mod slots;
 mod webrtc;
 
 use std::collections::HashMap;
@@ -32,6 +33,7 @@ use crate::webrtc::Identity;
 pub(super) use self::mixes::MixOrder;
 pub(super) use self::orders::{Command, Order, Remote};
 pub(super) use self::port::Port;
+use self::slots::Slots;
 use self::webrtc::Router;
 pub(super) use self::webrtc::{SharedSocket, WebRtc};
 
@@ -42,6 +44,9 @@ const SHARED: u64 = u64::MAX - 2;
 
 /// Events taken from the kernel at once.
 const BATCH: usize = 128;
+
+/// How many packets before its own what a packet touches is fetched.
+const AHEAD: usize = 3;
 
 /// A port that the clock has work for.
 #[derive(Debug, Clone, Copy)]
@@ -62,8 +67,7 @@ pub(super) struct Worker {
     wake: Arc<OwnedFd>,
     timer: Timer,
     commands: Receiver<Command>,
-    slots: Vec<Option<Box<Port>>>,
-    free: Vec<usize>,
+    slots: Slots,
     by_id: HashMap<PortId, usize>,
     expected: HashMap<PortId, Vec<Order>>,
     mixes: HashMap<MixId, Mixer>,
@@ -104,8 +108,7 @@ impl Worker {
             wake,
             timer,
             commands,
-            slots: Vec::new(),
-            free: Vec::new(),
+            slots: Slots::default(),
             by_id: HashMap::new(),
             expected: HashMap::new(),
             mixes: HashMap::new(),
@@ -147,9 +150,14 @@ impl Worker {
             Err(_) => self.stopping = true,
         }
         let now = Instant::now();
-        self.foresee(events);
         let (mut woken, mut ticked) = (false, false);
-        for event in events.drain(..) {
+        for event in events.iter().take(AHEAD) {
+            self.slots.foresee(token_slot(event.data.u64()));
+        }
+        for (n, event) in events.iter().enumerate() {
+            if let Some(later) = events.get(n + AHEAD) {
+                self.slots.foresee(token_slot(later.data.u64()));
+            }
             match event.data.u64() {
                 WAKE => woken = true,
                 TIMER => ticked = true,
@@ -159,6 +167,7 @@ impl Worker {
                 }
             }
         }
+        events.clear();
         if ticked {
             self.timer.clear();
             self.last_tick = now;
@@ -209,25 +218,26 @@ impl Worker {
     }
 
     fn port(&mut self, slot: usize) -> Option<&mut Port> {
-        self.slots.get_mut(slot)?.as_deref_mut()
+        self.slots.get_mut(slot)
     }
 
     /// Carries what a leg's ear heard since the last time to its recording and to the other leg.
     fn carry(&mut self, now: Instant, slot: usize) {
         while let Some(port) = self.port(slot) {
-            let (partner, mix) = (port.partner, port.mix);
+            let mix = port.mix;
+            let partner = self.slots.partner(slot);
             let mut piece = std::mem::take(&mut self.piece);
             let far = mix.map(|_| true).or(self.far(slot).map(Speaks::events));
             let heard = self.port(slot).and_then(|port| port.leg.hear(now, far, &mut piece));
             if heard == Some(true)
-                && let Some(other) = partner.and_then(|p| self.slots.get_mut(p)?.as_deref_mut())
+                && let Some(other) = partner.and_then(|p| self.slots.get_mut(p))
             {
                 other.leg.say(now, &piece);
                 other.poll(now, &mut self.buffer);
             }
             if heard == Some(true)
                 && let Some(mixer) = mix.and_then(|mix| self.mixes.get_mut(&mix))
-                && let Some(port) = self.slots.get(slot).and_then(Option::as_deref)
+                && let Some(port) = self.slots.get(slot)
             {
                 mixer.feed(port.leg.id(), piece.samples(), piece.rate());
             }
@@ -241,7 +251,7 @@ impl Worker {
 
     /// Follows a change of a leg with its socket and with the clock.
     fn attend(&mut self, now: Instant, slot: usize) {
-        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else { return };
+        let Some(port) = self.slots.get_mut(slot) else { return };
         port.leg.attention = false;
         let moved = std::mem::take(&mut port.leg.moved);
         if moved {

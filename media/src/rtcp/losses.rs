@@ -21,12 +21,6 @@ pub struct Losses {
 }
 
 impl Losses {
-    /// As of [`super::reception::Reception`].
-    #[inline]
-    pub(super) fn foresee(&self) -> u64 {
-        u64::from(self.since)
-    }
-
     /// A packet came that is so many numbers behind the newest before it; `missing` are between.
     #[inline]
     pub(super) fn arrived(&mut self, missing: u32) {

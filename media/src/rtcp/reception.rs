@@ -127,13 +127,6 @@ impl Reception {
         }
     }
 
-    /// Something of each place in memory that a packet touches.
-    #[inline]
-    pub(crate) fn foresee(&self) -> u64 {
-        let (jitter, highest) = self.source.as_ref().map_or((0, 0), |s| (s.jitter, s.highest));
-        u64::from(jitter ^ highest) ^ self.before.0 ^ self.deviation.packets ^ self.losses.foresee()
-    }
-
     /// Packets that all senders so far have sent, as far as their numbers tell.
     pub fn expected(&self) -> u64 {
         let now = self.source.as_ref().map_or(0, Sender::expected);

@@ -11,10 +11,12 @@ mod keystream;
 mod tests;
 mod window;
 
+use std::mem::offset_of;
 use std::ops::Range;
 
 pub use keys::{MAX_MKI, SrtpKey, SrtpKeyError, SrtpKeys, SrtpSuite};
 
+use crate::ahead::fetch;
 use crate::rtp;
 use cipher::Cipher;
 use window::Window;
@@ -40,8 +42,6 @@ const LAST_RTCP_INDEX: u32 = 0x7fff_ffff;
 /// lies side by side is fetched together.
 #[repr(C)]
 pub struct SrtpSession {
-    sent: Sources,
-    tx: Cipher,
     failures_in_a_row: u32,
     failure_told: bool,
     /// What the peer used before, until it has changed.
@@ -49,6 +49,8 @@ pub struct SrtpSession {
     heard: Sources,
     rx: Cipher,
     rtcp_sent: u32,
+    sent: Sources,
+    tx: Cipher,
     keys: SrtpKeys,
 }
 
@@ -86,6 +88,18 @@ impl SrtpSession {
             rtcp_sent: 0,
             keys,
         })
+    }
+
+    /// Has the processor fetch what opening a packet of the peer takes.
+    #[inline]
+    pub(crate) fn foresee_opening(&self) {
+        fetch(&self.failures_in_a_row, offset_of!(Self, rtcp_sent));
+    }
+
+    /// Has the processor fetch what sealing a packet of ours takes.
+    #[inline]
+    pub(crate) fn foresee_sealing(&self) {
+        fetch(&self.rtcp_sent, offset_of!(Self, keys) - offset_of!(Self, rtcp_sent));
     }
 
     /// The keys in use.

@@ -68,7 +68,7 @@ impl Worker {
             self.hear_out(now, slot);
         }
         self.carry(now, slot);
-        let port = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut())?;
+        let port = self.slots.get_mut(slot)?;
         port.poll(now, &mut self.buffer);
         port.active = port.leg.wants_ticks();
         // What is due and was not done waits for something else.
@@ -90,8 +90,9 @@ impl Worker {
     /// A peer that is only recorded is heard by nobody now: each of its packets need not wake this
     /// thread, which looks at the clock for it anyway.
     fn choose_clock(&mut self, slot: usize) {
-        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else { return };
-        let alone = port.partner.is_none() && port.mix.is_none();
+        let partner = self.slots.partner(slot);
+        let Some(port) = self.slots.get_mut(slot) else { return };
+        let alone = partner.is_none() && port.mix.is_none();
         let by_clock = port.active && alone && port.leg.is_recording();
         let Line::Own { rtp, .. } = &port.line else { return };
         if by_clock == port.by_clock {
@@ -116,7 +117,7 @@ impl Worker {
             self.contained(slot, |worker| {
                 worker.dtls_tick(now, slot);
                 worker.offload(now, slot);
-                if let Some(port) = worker.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) {
+                if let Some(port) = worker.slots.get_mut(slot) {
                     port.leg.sweep(now);
                     port.report(now, &mut worker.buffer);
                 }

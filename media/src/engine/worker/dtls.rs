@@ -110,7 +110,7 @@ impl Worker {
         n: usize,
     ) -> bool {
         let packet = self.buffer.get(..n).unwrap_or_default();
-        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else {
+        let Some(port) = self.slots.get_mut(slot) else {
             return false;
         };
         let up = matches!(&port.line, Line::Own { dtls: Some(dtls), .. } if dtls.is_up());
@@ -127,7 +127,7 @@ impl Worker {
 
     /// Lets time pass for a handshake.
     pub(super) fn dtls_tick(&mut self, now: Instant, slot: usize) {
-        let port = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut());
+        let port = self.slots.get_mut(slot);
         let Some(port) = port else { return };
         if matches!(&port.line, Line::Own { dtls: Some(dtls), .. } if !dtls.is_up()) {
             port.dtls(|desk, send| desk.handle_timeout(now, send));

@@ -32,12 +32,10 @@ impl Worker {
             return;
         }
         let wanted = self.path(slot);
-        let partner = self.slots.get(slot).and_then(Option::as_deref).and_then(|p| p.partner);
+        let partner = self.slots.partner(slot);
         let to = partner.and_then(|partner| self.port(partner));
         let to = to.map(|port| Arc::clone(&port.leg.counters));
-        let (Some(kernel), Some(port)) =
-            (&self.kernel, self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()))
-        else {
+        let (Some(kernel), Some(port)) = (&self.kernel, self.slots.get_mut(slot)) else {
             return;
         };
         port.leg.credit();
@@ -63,11 +61,12 @@ impl Worker {
 
     /// The path of what this port's peer says, if there is nothing to be done to it.
     fn path(&self, slot: usize) -> Option<Path> {
-        let port = self.slots.get(slot)?.as_deref()?;
-        let partner = port
-            .partner
+        let port = self.slots.get(slot)?;
+        let partner = self
+            .slots
+            .partner(slot)
             .filter(|partner| *partner != slot && port.mix.is_none() && port.pipe.is_none())?;
-        let other = self.slots.get(partner)?.as_deref()?;
+        let other = self.slots.get(partner)?;
         let heard = port.leg.heard_plainly()?;
         let (to, payload) = other.leg.says_plainly(&heard)?;
         let (SocketAddr::V4(at), SocketAddr::V4(via)) = (local(port)?, local(other)?) else {
@@ -83,9 +82,8 @@ impl Worker {
     /// relayed here.
     pub(super) fn take_back(&mut self, slot: usize) {
         let Some(kernel) = &self.kernel else { return };
-        let port = |slot: usize| self.slots.get(slot).and_then(Option::as_deref);
-        let pair = [Some(slot), port(slot).and_then(|port| port.partner)];
-        for port in pair.into_iter().flatten().filter_map(port) {
+        let pair = [Some(slot), self.slots.partner(slot)];
+        for port in pair.into_iter().flatten().filter_map(|slot| self.slots.get(slot)) {
             if let Some(flow) = &port.offload.flow {
                 kernel.leave(flow.path);
             }

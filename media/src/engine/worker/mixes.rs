@@ -50,7 +50,7 @@ impl Worker {
         if self.port(slot).is_some_and(|port| port.mix != Some(id)) {
             self.unbridge(slot);
         }
-        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else { return };
+        let Some(port) = self.slots.get_mut(slot) else { return };
         port.mix = Some(id);
         port.leg.be_mixed();
         if let Some(mixer) = self.mixes.get_mut(&id) {
@@ -60,14 +60,14 @@ impl Worker {
     }
 
     pub(super) fn leave_mix(&mut self, slot: usize) {
-        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else { return };
+        let Some(port) = self.slots.get_mut(slot) else { return };
         let Some(mixer) = port.mix.take().and_then(|id| self.mixes.get_mut(&id)) else { return };
         mixer.remove(port.leg.id());
     }
 
     /// A member speaks another codec from here on.
     pub(super) fn retune_mix(&mut self, slot: usize) {
-        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else { return };
+        let Some(port) = self.slots.get_mut(slot) else { return };
         let Some(mixer) = port.mix.and_then(|id| self.mixes.get_mut(&id)) else { return };
         mixer.set_best(port.leg.id(), port.leg.best().unwrap_or(Rate::Narrow));
     }
@@ -82,7 +82,7 @@ impl Worker {
                         continue;
                     }
                     let slot = self.by_id.get(&id).copied();
-                    let port = slot.and_then(|slot| self.slots.get_mut(slot)?.as_deref_mut());
+                    let port = slot.and_then(|slot| self.slots.get_mut(slot));
                     if let Some(port) = port {
                         port.leg.say(now, &self.piece);
                         port.poll(now, &mut self.buffer);

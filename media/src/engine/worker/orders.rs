@@ -98,10 +98,21 @@ impl Worker {
     }
 
     fn adopt(&mut self, now: Instant, mut port: Box<Port>) {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(None);
-            self.slots.len() - 1
-        });
+        let id = port.leg.id();
+        (port.active, port.by_clock) = (false, false);
+        let slot = self.slots.add(port);
+        self.by_id.insert(id, slot);
+        self.watch(slot);
+        self.shared_name(slot);
+        self.attend(now, slot);
+        for order in self.expected.remove(&id).unwrap_or_default() {
+            self.contained(slot, |worker| worker.order(now, id, order));
+        }
+    }
+
+    /// Has packets of a port wake this thread.
+    fn watch(&self, slot: usize) {
+        let Some(port) = self.slots.get(slot) else { return };
         let token = (slot as u64) << 1;
         let flags = epoll::EventFlags::IN;
         if let Line::Own { rtp, rtcp, .. } = &port.line {
@@ -110,17 +121,6 @@ impl Worker {
                 // says so by NoMedia.
                 let _ = epoll::add(&self.epoll, socket, epoll::EventData::new_u64(token), flags);
             }
-        }
-        let id = port.leg.id();
-        (port.active, port.by_clock) = (false, false);
-        self.by_id.insert(id, slot);
-        if let Some(place) = self.slots.get_mut(slot) {
-            *place = Some(port);
-        }
-        self.shared_name(slot);
-        self.attend(now, slot);
-        for order in self.expected.remove(&id).unwrap_or_default() {
-            self.contained(slot, |worker| worker.order(now, id, order));
         }
     }
 
@@ -137,15 +137,15 @@ impl Worker {
             Order::Mix(mix, role) => return self.join_mix(slot, mix, role),
             Order::Echo => {
                 self.unbridge(slot);
+                self.slots.join(slot, slot);
                 if let Some(port) = self.port(slot) {
-                    port.partner = Some(slot);
                     port.leg.reconsider();
                 }
                 return;
             }
             Order::Close => {
                 self.hear_out(now, slot);
-                if let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) {
+                if let Some(port) = self.slots.get_mut(slot) {
                     port.leg.hear_last(now);
                     port.goodbye(now, &mut self.buffer);
                 }
@@ -166,10 +166,10 @@ impl Worker {
             _ => {}
         }
         let identity = self.identity.clone();
+        let partner = self.slots.partner(slot);
         let Some(port) = self.port(slot) else { return };
         match order {
             Order::SetStream(stream) => {
-                let partner = port.partner;
                 if port.set_stream(now, stream, identity.as_deref()) {
                     port.leg.reconsider();
                     self.retune_mix(slot);
@@ -201,7 +201,7 @@ impl Worker {
         }
         self.attend(now, slot);
         // What was ordered starts now, not at the next tick.
-        if let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) {
+        if let Some(port) = self.slots.get_mut(slot) {
             port.poll(now, &mut self.buffer);
         }
     }
@@ -227,9 +227,9 @@ impl Worker {
         };
         self.unbridge(slot);
         self.unbridge(partner);
-        for (slot, partner) in [(slot, partner), (partner, slot)] {
+        self.slots.join(slot, partner);
+        for slot in [slot, partner] {
             if let Some(port) = self.port(slot) {
-                port.partner = Some(partner);
                 port.leg.reconsider();
             }
         }
@@ -239,12 +239,11 @@ impl Worker {
     pub(super) fn unbridge(&mut self, slot: usize) {
         self.take_back(slot);
         self.leave_mix(slot);
-        let partner = self.port(slot).and_then(|port| port.partner.take());
+        let partner = self.slots.part(slot);
         if let Some(port) = self.port(slot) {
             port.leg.reconsider();
         }
         if let Some(other) = partner.and_then(|partner| self.port(partner)) {
-            other.partner = None;
             other.leg.reconsider();
         }
     }
@@ -253,9 +252,8 @@ impl Worker {
         self.unbridge(slot);
         self.shared_forget(slot);
         self.by_id.remove(&id);
-        let port = self.slots.get_mut(slot)?.take()?;
+        let port = self.slots.remove(slot)?;
         self.active.retain(|active| active.slot != slot);
-        self.free.push(slot);
         Some(port)
     }
 }

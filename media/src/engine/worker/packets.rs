@@ -1,11 +1,8 @@
 //! The hot path: a packet comes, and goes out on the other side.
 
-use std::hint::black_box;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Instant;
-
-use rustix::event::epoll;
 
 use super::port::{Line, ntp_now};
 use super::{Worker, token_slot};
@@ -16,29 +13,11 @@ use crate::rtp;
 const MOST_WAITING: usize = 1024;
 
 impl Worker {
-    /// Looks at all that a batch will touch. A thousand calls are more than the processor's nearer
-    /// caches hold: what is not in them is fetched here for all at once, in place of one thing after
-    /// the other while a packet waits for it.
-    #[inline]
-    pub(super) fn foresee(&self, events: &[epoll::Event]) {
-        let port = |slot: usize| self.slots.get(slot).and_then(Option::as_deref);
-        let mut seen = 0;
-        for event in events {
-            let Some(near) = port(token_slot(event.data.u64())) else { continue };
-            seen ^= near.foresee();
-            if let Some(far) = near.partner.and_then(port) {
-                seen ^= far.foresee();
-            }
-        }
-        // Nothing comes of it, which the compiler must not know.
-        black_box(seen);
-    }
-
     /// Takes one datagram. False when there was none.
     #[inline]
     pub(super) fn readable(&mut self, now: Instant, token: u64) -> bool {
         let slot = token_slot(token);
-        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else {
+        let Some(port) = self.slots.get_mut(slot) else {
             return false;
         };
         let Line::Own { rtcp, .. } = &port.line else {
@@ -69,11 +48,13 @@ impl Worker {
     /// Takes one datagram off the RTP socket of a port. False when there was none.
     #[inline]
     fn take_one(&mut self, now: Instant, slot: usize) -> bool {
-        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else {
+        let Some(port) = self.slots.get_mut(slot) else {
             return false;
         };
-        match port.take(&mut self.buffer) {
-            Ok((n, Some(from))) if port.has_dtls() => {
+        let (taken, has_dtls) = (port.take(&mut self.buffer), port.has_dtls());
+        self.slots.foresee_keys(slot);
+        match taken {
+            Ok((n, Some(from))) if has_dtls => {
                 if self.is_for_srtp(now, slot, from, n) {
                     self.taken(now, slot, Some(from), n);
                 }
@@ -89,7 +70,7 @@ impl Worker {
     /// the port can have.
     #[inline]
     pub(super) fn taken(&mut self, now: Instant, slot: usize, from: Option<SocketAddr>, n: usize) {
-        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else { return };
+        let Some(port) = self.slots.get_mut(slot) else { return };
         if n > rtp::MAX_PACKET {
             return port.leg.counters.dropped.bump();
         }
@@ -102,7 +83,7 @@ impl Worker {
             self.pass(now, slot, media);
             self.hand_on(now, slot);
         }
-        if self.slots.get(slot).and_then(Option::as_deref).is_some_and(|p| p.leg.attention) {
+        if self.slots.get(slot).is_some_and(|p| p.leg.attention) {
             self.attend(now, slot);
             self.set_timer();
         }
@@ -111,17 +92,17 @@ impl Worker {
     /// The form of the far leg of this one.
     #[inline]
     pub(super) fn far(&self, slot: usize) -> Option<Speaks> {
-        let partner = self.slots.get(slot)?.as_deref()?.partner?;
-        self.slots.get(partner)?.as_deref()?.leg.speaks()
+        self.slots.get(self.slots.partner(slot)?)?.leg.speaks()
     }
 
     /// A key that was found in the audio of this leg goes to one that knows telephone events.
     #[inline]
     pub(super) fn hand_on(&mut self, now: Instant, slot: usize) {
-        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else { return };
-        let (key, partner) = (port.leg.take_key(), port.partner);
+        let partner = self.slots.partner(slot);
+        let Some(port) = self.slots.get_mut(slot) else { return };
+        let key = port.leg.take_key();
         let (Some(key), Some(partner)) = (key, partner) else { return };
-        if let Some(other) = self.slots.get_mut(partner).and_then(|p| p.as_deref_mut())
+        if let Some(other) = self.slots.get_mut(partner)
             && other.leg.take_over(now, key)
         {
             other.poll(now, &mut self.buffer);
@@ -133,9 +114,9 @@ impl Worker {
     /// Lets the other leg have what this one received.
     #[inline]
     fn pass(&mut self, now: Instant, slot: usize, mut media: Media) {
-        let partner = self.slots.get(slot).and_then(Option::as_deref).and_then(|p| p.partner);
+        let partner = self.slots.partner(slot);
         let far = self.far(slot);
-        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else { return };
+        let Some(port) = self.slots.get_mut(slot) else { return };
         if port.mix.is_some() {
             return port.leg.listen_whole(now, &media, &self.buffer);
         }
@@ -143,7 +124,7 @@ impl Worker {
             return;
         }
         let Some(partner) = partner else { return };
-        let Some(other) = self.slots.get_mut(partner).and_then(|p| p.as_deref_mut()) else {
+        let Some(other) = self.slots.get_mut(partner) else {
             return;
         };
         if let Some(at) = other.leg.relay(now, &media, &mut self.buffer) {

@@ -10,9 +10,8 @@ use super::port::Line;
 impl Worker {
     /// Takes one datagram of a pipe's peer and passes it on. False when there was none.
     pub(super) fn pipe_readable(&mut self, now: Instant, slot: usize, control: bool) -> bool {
-        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else {
-            return false;
-        };
+        let partner = self.slots.partner(slot);
+        let Some(port) = self.slots.get_mut(slot) else { return false };
         let (Some(pipe), Line::Own { rtp, rtcp, .. }) = (&mut port.pipe, &port.line) else {
             return false;
         };
@@ -37,8 +36,8 @@ impl Worker {
             Plane::Media => counters.received.bump(),
             Plane::Control => counters.rtcp_received.bump(),
         }
-        if let Some(other) = port.partner.filter(|&partner| partner != slot)
-            && let Some(other) = self.slots.get_mut(other).and_then(|p| p.as_deref_mut())
+        if let Some(other) = partner.filter(|&partner| partner != slot)
+            && let Some(other) = self.slots.get_mut(other)
         {
             other.pass_on(&mut self.buffer, length, plane);
         }

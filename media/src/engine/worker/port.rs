@@ -7,11 +7,12 @@ use std::time::{Instant, SystemTime};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::super::conference::MixId;
-use super::super::leg::{Buffer, Leg};
+use super::super::leg::{Buffer, Goes, Leg};
 use super::super::pipe::{Pipe, Plane};
 use super::dtls::Dtls;
 use super::kernel::Offload;
 use super::webrtc::WebRtc;
+use crate::ahead::fetch;
 
 /// What carries a leg's packets.
 pub(in crate::engine) enum Line {
@@ -43,8 +44,6 @@ pub(in crate::engine) enum Connected {
 #[repr(C, align(64))]
 pub(in crate::engine) struct Port {
     pub(super) line: Line,
-    /// Slot of the other leg.
-    pub(super) partner: Option<usize>,
     /// The conference it is in, in place of a partner.
     pub(super) mix: Option<MixId>,
     /// What passes is not audio of the leg's, and is passed on untouched.
@@ -71,7 +70,6 @@ impl Port {
         Self {
             leg,
             line,
-            partner: None,
             mix: None,
             pipe: None,
             active: false,
@@ -80,10 +78,11 @@ impl Port {
         }
     }
 
-    /// Something of each place in memory that a packet touches.
+    /// Has the processor fetch what a packet touches.
     #[inline]
-    pub(super) fn foresee(&self) -> u64 {
-        u64::from(self.pipe.is_some()) ^ self.leg.foresee()
+    pub(super) fn foresee(&self, goes: Goes) {
+        fetch(&self.pipe, 1);
+        self.leg.foresee(goes);
     }
 
     /// Takes a datagram off the RTP socket: how long it is, and where it came from unless only one

@@ -1,6 +1,7 @@
 //! The worker turned by hand: what the hot path costs in memory.
 
 mod clock;
+mod slots;
 mod strangers;
 
 use std::net::UdpSocket;
@@ -184,8 +185,8 @@ fn a_closed_port_leaves_nothing_behind() {
     }
     worker.turn(&mut events);
     assert!(worker.by_id.is_empty() && worker.active.is_empty() && worker.expected.is_empty());
-    assert!(worker.slots.iter().all(Option::is_none));
-    assert_eq!(worker.free.len(), 50);
+    assert!((0..50).all(|slot| worker.slots.get(slot).is_none()));
+    assert_eq!(worker.slots.free(), 50);
 }
 
 #[test]
@@ -206,7 +207,7 @@ fn orders_for_a_port_on_its_way_are_kept_in_order() {
     assert!(two.by_id.is_empty() && one.expected.is_empty());
     let slot = one.by_id[&a.id];
     let partner = one.by_id[&b.id];
-    assert_eq!(one.port(slot).unwrap().partner, Some(partner));
+    assert_eq!(one.slots.partner(slot), Some(partner));
 }
 
 #[test]

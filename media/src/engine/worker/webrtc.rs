@@ -221,7 +221,7 @@ impl Worker {
 
     #[inline]
     fn shared_rtp(&mut self, now: Instant, slot: usize, length: usize) {
-        let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) else { return };
+        let Some(port) = self.slots.get_mut(slot) else { return };
         // From whichever address it came: that this is the peer's, ICE has proved, and the tag does.
         match port.webrtc().and_then(|webrtc| webrtc.told) {
             Some(peer) => self.taken(now, slot, Some(peer), length),
@@ -231,7 +231,7 @@ impl Worker {
 
     fn shared_dtls(&mut self, now: Instant, slot: usize, length: usize) {
         let packet = self.buffer.get(..length).unwrap_or_default();
-        let port = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut());
+        let port = self.slots.get_mut(slot);
         let Some(webrtc) = port.and_then(Port::webrtc) else { return };
         webrtc.with(|session, send| session.dtls(now, packet, send));
         self.shared_follow(now, slot);
@@ -244,7 +244,7 @@ impl Worker {
             return bump(&router.socket.malformed);
         };
         let slot = router.table.of_message(from, &message);
-        let port = slot.and_then(|slot| self.slots.get_mut(slot)?.as_deref_mut());
+        let port = slot.and_then(|slot| self.slots.get_mut(slot));
         let (Some(slot), Some(webrtc)) = (slot, port.and_then(Port::webrtc)) else {
             return bump(&router.socket.strangers);
         };
@@ -265,8 +265,8 @@ impl Worker {
 
     /// A leg whose keys or peer are found out by itself goes on; `changed`: it sends differently.
     pub(super) fn followed(&mut self, now: Instant, slot: usize, changed: bool) {
+        let partner = self.slots.partner(slot);
         let Some(port) = self.port(slot) else { return };
-        let partner = port.partner;
         if changed {
             port.leg.reconsider();
             self.retune_mix(slot);
@@ -278,7 +278,7 @@ impl Worker {
             self.attend(now, slot);
             self.set_timer();
         }
-        if let Some(port) = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut()) {
+        if let Some(port) = self.slots.get_mut(slot) {
             port.poll(now, &mut self.buffer);
         }
     }
@@ -286,7 +286,7 @@ impl Worker {
     /// Writes down by which names and sources a leg's messages are found.
     pub(super) fn shared_name(&mut self, slot: usize) {
         let Some(router) = &mut self.router else { return };
-        let port = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut());
+        let port = self.slots.get_mut(slot);
         let Some(webrtc) = port.and_then(Port::webrtc) else { return };
         router.table.name(slot, webrtc.session.ufrag());
         for source in webrtc.session.asked() {
@@ -307,7 +307,7 @@ impl Worker {
         let mut legs = std::mem::take(&mut self.shared_legs);
         legs.extend(router.table.legs());
         for slot in legs.drain(..) {
-            let port = self.slots.get_mut(slot).and_then(|p| p.as_deref_mut());
+            let port = self.slots.get_mut(slot);
             let Some(webrtc) = port.and_then(Port::webrtc) else { continue };
             webrtc.with(|session, send| session.handle_timeout(now, send));
             self.shared_follow(now, slot);
