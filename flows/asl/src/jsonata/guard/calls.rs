@@ -7,7 +7,7 @@ use jsonata_core::ast::{AstNode, BinaryOp};
 
 /// The built-ins that can build or walk without bound: name, guard of the arguments, and how many
 /// arguments one takes when it is handed on as a value.
-const GUARDED: [(&str, &str, usize); 14] = [
+const GUARDED: [(&str, &str, usize); 16] = [
     ("string", guards::BUILD, 1),
     ("join", guards::BUILD, 2),
     ("replace", guards::BUILD, 4),
@@ -22,6 +22,8 @@ const GUARDED: [(&str, &str, usize); 14] = [
     ("encodeUrl", guards::SPLIT, 1),
     ("encodeUrlComponent", guards::SPLIT, 1),
     ("substring", guards::PLACE, 3),
+    ("keys", guards::FLAT, 1),
+    ("spread", guards::FLAT, 1),
 ];
 
 fn guarded(name: &str) -> Option<(&'static str, usize)> {
@@ -31,7 +33,7 @@ fn guarded(name: &str) -> Option<(&'static str, usize)> {
 /// How many arguments a built-in takes when it is handed on as a value, if its calls are rewritten.
 fn parameters(name: &str) -> Option<usize> {
     guarded(name).map(|(_, count)| count).or_else(|| own::parameters(name)).or(match name {
-        "contains" => Some(2),
+        "contains" | "filter" => Some(2),
         "reduce" => Some(3),
         _ => None,
     })
@@ -73,6 +75,15 @@ pub(super) fn assign(name: &str, value: AstNode) -> AstNode {
 
 pub(super) fn lambda(params: Vec<String>, body: AstNode) -> AstNode {
     AstNode::Lambda { params, body: Box::new(body), signature: None, thunk: false }
+}
+
+/// What is filtered is a list: of one value alone the evaluator gives no sequence.
+fn filter(mut args: Vec<AstNode>) -> AstNode {
+    if let Some(items) = args.first_mut() {
+        let list = std::mem::replace(items, AstNode::Undefined);
+        *items = wrapped(guards::LIST, list);
+    }
+    function("filter", args)
 }
 
 impl Guard {
@@ -137,8 +148,10 @@ impl Guard {
         if args.iter().any(|arg| matches!(arg, AstNode::Placeholder)) {
             return self.partial(name, args);
         }
-        if name == "reduce" && args.len() == 2 {
-            return self.reduce(args);
+        match (name.as_str(), args.len()) {
+            ("reduce", 2) => return self.reduce(args),
+            ("filter", 2) => return filter(args),
+            _ => {}
         }
         let Some((guard, _)) = guarded(&name) else { return built_in(&name, args) };
         match name.as_str() {
@@ -242,6 +255,18 @@ impl Guard {
         let asked =
             AstNode::Function { name: part.clone(), args: vec![used(&matched)], is_builtin: true };
         let by_function = replaced(lambda(vec![matched], call(guards::BUILD, asked)));
+        let by_function = match &pattern {
+            AstNode::Regex { .. } | AstNode::Lambda { .. } => by_function,
+            _ => {
+                let mut args = vec![used(&whole), pattern.clone()];
+                args.extend(limit.clone());
+                AstNode::Conditional {
+                    condition: Box::new(call(guards::IS_TEXT, pattern.clone())),
+                    then_branch: Box::new(function(guards::UNTOUCHED, args)),
+                    else_branch: Some(Box::new(by_function)),
+                }
+            }
+        };
         let by_text = replaced(function(guards::FIT, vec![used(&whole), used(&part)]));
         let mut block = vec![assign(&whole, wrapped(guards::BUILD, text))];
         block.extend(matcher);
