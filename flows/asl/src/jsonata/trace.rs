@@ -165,6 +165,18 @@ fn operand(tree: AstNode, places: &mut u64) -> Box<AstNode> {
     Box::new(mark(marks::LEFT, vec![place, node(tree, places)]))
 }
 
+/// The name of a function that is a value: of a built-in with guards as well.
+fn handed_on(tree: &AstNode) -> Option<String> {
+    match tree {
+        AstNode::Variable(name) => Some(name.clone()),
+        AstNode::Conditional { then_branch, else_branch: Some(other), .. } => match **other {
+            AstNode::Lambda { .. } => handed_on(then_branch),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// `x ~> $f(y)` as `$f(x, y)`; of `x ~> $f` and others what is there is noted.
 fn piped(lhs: AstNode, rhs: AstNode, places: &mut u64) -> AstNode {
     match rhs {
@@ -176,8 +188,8 @@ fn piped(lhs: AstNode, rhs: AstNode, places: &mut u64) -> AstNode {
         }
         rhs => {
             let mut lhs = node(lhs, places);
-            if let AstNode::Variable(name) = &rhs {
-                lhs = mark(marks::ENTER, vec![AstNode::String(name.clone()), lhs]);
+            if let Some(name) = handed_on(&rhs) {
+                lhs = mark(marks::ENTER, vec![AstNode::String(name), lhs]);
             }
             let (lhs, rhs) = (Box::new(lhs), boxed(rhs, places));
             AstNode::Binary { op: BinaryOp::ChainPipe, lhs, rhs }

@@ -44,6 +44,12 @@ fn counts_arguments(name: &str) -> bool {
     matches!(name, "sort" | "reduce")
 }
 
+/// Whether it is handed on as it is: its guard only shapes what it is given, and a function around it
+/// would give another sequence.
+fn stays(name: &str) -> bool {
+    matches!(name, "keys" | "spread" | "filter")
+}
+
 /// A call of a built-in, which is ours or the evaluator's.
 fn built_in(name: &str, mut args: Vec<AstNode>) -> AstNode {
     if own::parameters(name).is_none() {
@@ -81,7 +87,7 @@ pub(super) fn lambda(params: Vec<String>, body: AstNode) -> AstNode {
 fn filter(mut args: Vec<AstNode>) -> AstNode {
     if let Some(items) = args.first_mut() {
         let list = std::mem::replace(items, AstNode::Undefined);
-        *items = wrapped(guards::LIST, list);
+        *items = if matches!(list, AstNode::Array(_)) { list } else { call(guards::LIST, list) };
     }
     function("filter", args)
 }
@@ -100,7 +106,7 @@ impl Guard {
         }
         self.names.insert(name.clone());
         match parameters(&name) {
-            Some(count) if !self.is_bound(&name) => {
+            Some(count) if !self.is_bound(&name) && !stays(&name) => {
                 let params: Vec<String> = (0..count).map(|_| self.fresh()).collect();
                 let body = self.handed_on(&name, &params);
                 AstNode::Conditional {
@@ -295,6 +301,9 @@ impl Guard {
             rhs => {
                 let copies = matches!(rhs, AstNode::Transform { .. });
                 let lhs = if copies && !is_light(&lhs) { call(guards::BUILD, lhs) } else { lhs };
+                let flattens = matches!(&rhs, AstNode::Variable(name)
+                    if matches!(name.as_str(), "keys" | "spread") && !self.is_bound(name));
+                let lhs = if flattens { wrapped(guards::FLAT, lhs) } else { lhs };
                 AstNode::Binary {
                     op: BinaryOp::ChainPipe,
                     lhs: Box::new(lhs),

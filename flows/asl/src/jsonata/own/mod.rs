@@ -72,7 +72,12 @@ pub(super) fn install(host: &mut Host<'_>, world: &Rc<World>) -> Result<()> {
     host.register_fn(&format!("{PREFIX}round"), round::round)?;
     let number: (&str, OfOne) = ("number", number::number);
     for (name, function) in coding::FUNCTIONS.into_iter().chain([number]) {
-        let of_one = move |given: &[JValue]| function(&one(given, name)?);
+        let of_one = move |given: &[JValue]| match function(&one(given, name)?) {
+            Err(error) if given.len() == 1 && error.message().starts_with("T0410") => {
+                Err(signature::not_of_context(1, name))
+            }
+            given => given,
+        };
         host.register_fn(&format!("{PREFIX}{name}"), of_one)?;
     }
     Ok(())
