@@ -13,6 +13,7 @@
 mod calls;
 mod matchers;
 mod operands;
+mod precedence;
 
 use super::Newer;
 use super::host::guards;
@@ -205,7 +206,10 @@ impl Guard {
                 let body = self.within(names, |guard| guard.boxed(*body));
                 AstNode::Lambda { params, body, signature, thunk }
             }
-            AstNode::Binary { op, lhs, rhs } => self.binary(op, *lhs, *rhs),
+            AstNode::Binary { op, lhs, rhs } => match precedence::binary(op, *lhs, *rhs) {
+                AstNode::Binary { op, lhs, rhs } => self.binary(op, *lhs, *rhs),
+                sorted => self.node(sorted),
+            },
             AstNode::Unary { op, operand } => AstNode::Unary { op, operand: self.boxed(*operand) },
             AstNode::Path { steps } => self.path(steps),
             AstNode::Array(items) => AstNode::Array(self.items(items)),

@@ -89,7 +89,7 @@ fn marked(tree: AstNode, places: &mut u64) -> AstNode {
     match tree {
         AstNode::Function { name, args, is_builtin } => called(name, all(args, places), is_builtin),
         AstNode::Binary { op: BinaryOp::ChainPipe, lhs, rhs } => piped(*lhs, *rhs, places),
-        AstNode::Binary { op, lhs, rhs } => binary(op, lhs, rhs, places),
+        AstNode::Binary { op, lhs, rhs } => binary(op, *lhs, *rhs, places),
         AstNode::Unary { op: UnaryOp::Negate, operand: negated } => {
             AstNode::Unary { op: UnaryOp::Negate, operand: operand(*negated, places) }
         }
@@ -197,19 +197,21 @@ fn piped(lhs: AstNode, rhs: AstNode, places: &mut u64) -> AstNode {
     }
 }
 
-fn binary(op: BinaryOp, lhs: Box<AstNode>, rhs: Box<AstNode>, places: &mut u64) -> AstNode {
+fn binary(op: BinaryOp, lhs: AstNode, rhs: AstNode, places: &mut u64) -> AstNode {
     let operator = match op {
         BinaryOp::LessThan => "<",
         BinaryOp::LessThanOrEqual => "<=",
         BinaryOp::GreaterThan => ">",
         BinaryOp::GreaterThanOrEqual => ">=",
-        BinaryOp::ColonEqual => return AstNode::Binary { op, lhs, rhs: boxed(*rhs, places) },
-        _ => return AstNode::Binary { op, lhs: boxed(*lhs, places), rhs: boxed(*rhs, places) },
+        BinaryOp::ColonEqual => {
+            return AstNode::Binary { op, lhs: Box::new(lhs), rhs: boxed(rhs, places) };
+        }
+        _ => return AstNode::Binary { op, lhs: boxed(lhs, places), rhs: boxed(rhs, places) },
     };
     *places += 1;
     let place = AstNode::Number(*places as f64);
-    let lhs = mark(marks::LEFT, vec![place.clone(), node(*lhs, places)]);
+    let lhs = mark(marks::LEFT, vec![place.clone(), node(lhs, places)]);
     let operator = AstNode::String(operator.to_owned());
-    let rhs = mark(marks::RIGHT, vec![place, operator, node(*rhs, places)]);
+    let rhs = mark(marks::RIGHT, vec![place, operator, node(rhs, places)]);
     AstNode::Binary { op, lhs: Box::new(lhs), rhs: Box::new(rhs) }
 }

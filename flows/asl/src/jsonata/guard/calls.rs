@@ -1,6 +1,6 @@
 //! Guards of calls: which argument of which built-in is measured how.
 
-use super::{Guard, call, is_light, wrapped};
+use super::{Guard, call, is_light, precedence, wrapped};
 use crate::jsonata::host::guards;
 use crate::jsonata::own;
 use jsonata_core::ast::{AstNode, BinaryOp};
@@ -287,6 +287,7 @@ impl Guard {
 
     /// `x ~> $f(y)` is `$f(x, y)`.
     pub(super) fn pipe(&mut self, lhs: AstNode, rhs: AstNode) -> AstNode {
+        let rhs = precedence::applied(rhs);
         let lhs = self.node(lhs);
         match rhs {
             AstNode::Function { name, args, is_builtin: true }

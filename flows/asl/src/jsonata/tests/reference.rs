@@ -172,3 +172,37 @@ fn very_large_numbers_are_rounded_to_themselves() {
         ("(2.5).$round()", json!(2)),
     ]);
 }
+
+#[test]
+fn a_sort_after_an_operator_is_of_all_that_it_gives() {
+    all(&[
+        ("[1, 3, 2] ~> $filter(function($v) { $v > 1 })^(>$)", json!([3, 2])),
+        ("[1, 3, 2] ~> $map($string)^(>$)[0]", json!("3")),
+        ("[1, 3, 2] ~> $map($string)^(>$) ~> $join('-')", json!("3-2-1")),
+        ("[1, 3, 2] ~> $map(function($v) { $v })^(>$).($ * 2)", json!([6, 4, 2])),
+        ("$states.input.items ~> $filter(function($v) { $v.n > 0 })^(>n).id", json!(["q", "p"])),
+        ("'x' & $list^(>$)", json!("x[1,2,3]")),
+        ("'a' & ($list^(>$))[0]", json!("a3")),
+        ("$list^(>$)[0] = 3", json!(true)),
+        ("3 = $list^(>$)[0]", json!(false)),
+        ("$count($list) = 3 and $list^(>$)[0] = 3", json!(true)),
+        ("true ? $list^(>$) : 1", json!([3, 2, 1])),
+        ("1 + 2 * 7^($)", json!(15)),
+        ("($l := $list^(>$); $l)", json!([3, 2, 1])),
+    ]);
+    failures(&[(
+        "1 + $list^(>$)[0]",
+        "T2002: The right side of the \"+\" operator must evaluate to a number",
+    )]);
+}
+
+#[test]
+fn a_predicate_or_a_grouping_of_a_call_that_is_piped_into_is_passed_over() {
+    all(&[
+        ("$list ~> $reverse()[0]", json!([3, 2, 1])),
+        ("$list ~> $sum(){'a': 1}", json!(6)),
+        ("($f := function($x) { [5, 6, 7] }; 1 ~> $f()[0])", json!([5, 6, 7])),
+        ("($list ~> $reverse())[0]", json!(3)),
+        ("[1] ~> $map(function($v) { $v })[]", json!([1])),
+    ]);
+}
