@@ -12,6 +12,8 @@
 
 mod calls;
 mod matchers;
+mod operands;
+mod precedence;
 
 use super::Newer;
 use super::host::guards;
@@ -32,7 +34,8 @@ pub(super) struct Guarded {
 /// `tree` with its guards.
 pub(super) fn guarded(tree: AstNode) -> Guarded {
     let (bound, names) = (vec![BTreeSet::new()], BTreeSet::new());
-    let mut guard = Guard { bound, names, newer: None, bad_regex: None, made: 0 };
+    let unsure = BTreeSet::new();
+    let mut guard = Guard { bound, names, unsure, newer: None, bad_regex: None, made: 0 };
     let tree = guard.node(tree);
     let Guard { names, newer, bad_regex, .. } = guard;
     Guarded { tree, names, newer, bad_regex }
@@ -105,6 +108,8 @@ struct Guard {
     /// Names the expression itself binds, innermost block last: `$pad` may be the user's own.
     bound: Vec<BTreeSet<String>>,
     names: BTreeSet<String>,
+    /// Variables that may be `NaN`.
+    unsure: BTreeSet<String>,
     newer: Option<Newer>,
     bad_regex: Option<String>,
     /// How many variables the guards have made.
@@ -201,7 +206,10 @@ impl Guard {
                 let body = self.within(names, |guard| guard.boxed(*body));
                 AstNode::Lambda { params, body, signature, thunk }
             }
-            AstNode::Binary { op, lhs, rhs } => self.binary(op, *lhs, *rhs),
+            AstNode::Binary { op, lhs, rhs } => match precedence::binary(op, *lhs, *rhs) {
+                AstNode::Binary { op, lhs, rhs } => self.binary(op, *lhs, *rhs),
+                sorted => self.node(sorted),
+            },
             AstNode::Unary { op, operand } => AstNode::Unary { op, operand: self.boxed(*operand) },
             AstNode::Path { steps } => self.path(steps),
             AstNode::Array(items) => AstNode::Array(self.items(items)),
@@ -252,6 +260,9 @@ impl Guard {
                 if matches!(rhs, AstNode::Lambda { .. }) {
                     self.bind(&name);
                 }
+                if self.may_be_nan(&rhs) {
+                    self.unsure.insert(name.clone());
+                }
                 let rhs = self.node(rhs);
                 self.bind(&name);
                 (lhs, rhs)
@@ -264,7 +275,7 @@ impl Guard {
             BinaryOp::Equal | BinaryOp::NotEqual | BinaryOp::In => {
                 (wrapped(guards::WEIGH, self.node(lhs)), wrapped(guards::WEIGH, self.node(rhs)))
             }
-            _ => (self.node(lhs), self.node(rhs)),
+            _ => self.operands(op, lhs, rhs),
         };
         AstNode::Binary { op, lhs: Box::new(lhs), rhs: Box::new(rhs) }
     }

@@ -71,7 +71,7 @@ pub(super) fn at(arguments: &[JValue], index: usize) -> JValue {
 
 /// The names of the functions that take notes: see [`super::trace`].
 pub(super) mod marks {
-    /// `(name, last argument)`
+    /// `(name, last argument, whether there is none)`
     pub(in super::super) const ENTER: &str = "guard:enter";
     /// `(place, operand)`
     pub(in super::super) const LEFT: &str = "guard:left";
@@ -83,7 +83,8 @@ pub(super) mod marks {
 pub(super) fn install_marks(evaluator: &mut Evaluator, world: &Rc<World>) -> Result<()> {
     let of = Rc::clone(world);
     evaluator.register_fn(marks::ENTER, move |arguments: &[JValue]| {
-        of.notes.borrow_mut().enter(&at(arguments, 0));
+        let is_bare = matches!(at(arguments, 2), JValue::Bool(true));
+        of.notes.borrow_mut().enter(&at(arguments, 0), is_bare);
         Ok(at(arguments, 1))
     })?;
     let of = Rc::clone(world);

@@ -110,7 +110,7 @@ impl Expression {
         let tree = catch_unwind(AssertUnwindSafe(|| jsonata_core::parser::parse(&readable)))
             .map_err(|_| "the expression cannot be parsed".to_owned())
             .and_then(|parsed| parsed.map_err(|error| error.to_string()))
-            .map_err(|message| ExpressionError { message })?;
+            .map_err(|message| ExpressionError { message: words::of_parser(message) })?;
         if let Some(read) = guard::reads_no_document(&tree) {
             let what = if read.starts_with('$') { "the input" } else { "the field" };
             let meant = if read.starts_with('$') { "" } else { &format!(".{read}") };

@@ -4,6 +4,7 @@ mod equivalence;
 mod hostile;
 mod parsing;
 mod parts;
+mod reference;
 mod regexes;
 
 use super::*;

@@ -1,6 +1,7 @@
 //! How AWS words what the evaluator words otherwise: the templates of JSONata 2.0.6.
 
 use super::limits::MEMORY;
+use super::own;
 use super::trace::Notes;
 use jsonata_core::evaluator::error_code_prefix;
 use serde_json::Value;
@@ -11,14 +12,29 @@ const STACK: &str = "Stack overflow error: Check for non-terminating recursive f
                      Consider rewriting as tail-recursive";
 const TIMEOUT: &str = "Expression evaluation timeout: Check for infinite loop";
 
+/// What the evaluator says of `&` with a number that is none in JSON.
+const CONCATENATED: &str = "Cannot concatenate complex types";
+
+/// What the parser says, without the name of its kind of error before a code.
+pub(super) fn of_parser(message: String) -> String {
+    match message.strip_prefix("Invalid syntax: ") {
+        Some(coded) if error_code_prefix(coded).is_some() => coded.to_owned(),
+        _ => message,
+    }
+}
+
 /// The end of AWS's sentence: a bound follows a colon, an error with a code a full stop.
 pub(super) fn ending(message: &str, notes: &Notes) -> String {
+    let message = if message == CONCATENATED { "D3001: " } else { message };
     let (separator, words) = match error_code_prefix(message) {
         Some("D1012") => (": ", TIMEOUT.to_owned()),
         Some("D1011" | "U1001") => (": ", STACK.to_owned()),
         Some("D2015") => (": ", MEMORY.to_owned()),
         Some(code) => {
             let words = message.get(code.len() + 2..).unwrap_or_default();
+            // The evaluator puts the context in as an argument before it looks at types.
+            let is_context = code == "T0410" && notes.is_bare && words.contains("must be");
+            let code = if is_context { "T0411" } else { code };
             (". ", format!("{code}: {}", reworded(code, words, notes)))
         }
         None => (": ", message.to_owned()),
@@ -48,6 +64,15 @@ fn reworded(code: &str, words: &str, notes: &Notes) -> String {
         "T2001" | "T2002" => operator(words).map_or_else(kept, |(before, operator, after)| {
             format!("{before}side of the {} {after}", quoted(operator))
         }),
+        "T2011" => format!(
+            "The insert/update clause of the transform expression must evaluate to an object: {}",
+            notes.left
+        ),
+        "T2012" => format!(
+            "The delete clause of the transform expression must evaluate to a string or array of \
+             strings: {}",
+            notes.left
+        ),
         "T2003" => {
             "The left side of the range operator (..) must evaluate to an integer".to_owned()
         }
@@ -97,7 +122,8 @@ fn operator(words: &str) -> Option<(&str, &str, &str)> {
 }
 
 fn signature(code: &str, words: &str, notes: &Notes) -> String {
-    if notes.function.is_empty() || words.contains("of function \"") {
+    let named = words.split_once("of function \"").and_then(|(_, rest)| rest.split_once('"'));
+    if notes.function.is_empty() || named.is_some_and(|(name, _)| own::parameters(name).is_none()) {
         return words.to_owned();
     }
     let function = quoted(&notes.function);

@@ -1,5 +1,6 @@
 //! Filters, `[?(@.a == 1 && @.b in ['x','y'])]`: what they mean.
 
+use super::budget::Patience;
 use super::select::{self, Found};
 use super::step::{Step, is_definite};
 use regex_lite::Regex;
@@ -61,17 +62,22 @@ pub(super) enum Operator {
 }
 
 /// A filter of one document: what does not depend on the item is found once, for all of them.
-pub(super) enum Ready<'v> {
-    And(Vec<Ready<'v>>),
-    Or(Vec<Ready<'v>>),
-    Not(Box<Ready<'v>>),
+pub(super) struct Ready<'v> {
+    test: Test<'v>,
+    patience: &'v Patience,
+}
+
+enum Test<'v> {
+    And(Vec<Test<'v>>),
+    Or(Vec<Test<'v>>),
+    Not(Box<Test<'v>>),
     Exists(Side<'v>),
     Compare(Side<'v>, Operator, Side<'v>),
     Matches(Side<'v>, &'v Pattern),
 }
 
 /// One side of a comparison in a document.
-pub(super) enum Side<'v> {
+enum Side<'v> {
     /// From the value that is tested.
     Current(&'v [Step]),
     Found(Option<Found<'v>>),
@@ -79,68 +85,91 @@ pub(super) enum Side<'v> {
 
 impl Filter {
     /// The filter of the document `root`.
-    pub(super) fn ready<'v>(&'v self, root: &'v Value) -> Ready<'v> {
-        let all = |filters: &'v [Self]| filters.iter().map(|one| one.ready(root)).collect();
+    pub(super) fn ready<'v>(&'v self, root: &'v Value, patience: &'v Patience) -> Ready<'v> {
+        Ready { test: self.test(root, patience), patience }
+    }
+
+    fn test<'v>(&'v self, root: &'v Value, patience: &Patience) -> Test<'v> {
+        let all =
+            |filters: &'v [Self]| filters.iter().map(|one| one.test(root, patience)).collect();
         match self {
-            Self::And(filters) => Ready::And(all(filters)),
-            Self::Or(filters) => Ready::Or(all(filters)),
-            Self::Not(inner) => Ready::Not(Box::new(inner.ready(root))),
-            Self::Exists(operand) => Ready::Exists(operand.side(root)),
+            Self::And(filters) => Test::And(all(filters)),
+            Self::Or(filters) => Test::Or(all(filters)),
+            Self::Not(inner) => Test::Not(Box::new(inner.test(root, patience))),
+            Self::Exists(operand) => Test::Exists(operand.side(root, patience)),
             Self::Compare(left, operator, right) => {
-                Ready::Compare(left.side(root), *operator, right.side(root))
+                Test::Compare(left.side(root, patience), *operator, right.side(root, patience))
             }
-            Self::Matches(left, pattern) => Ready::Matches(left.side(root), pattern),
+            Self::Matches(left, pattern) => Test::Matches(left.side(root, patience), pattern),
         }
     }
 }
 
 impl Ready<'_> {
-    /// Whether `current` passes.
+    /// Whether `current` passes; without meaning once the patience is over.
     pub(super) fn accepts(&self, current: &Value) -> bool {
+        self.patience.takes(1) && self.test.accepts(current, self.patience)
+    }
+}
+
+impl Test<'_> {
+    fn accepts(&self, current: &Value, patience: &Patience) -> bool {
         match self {
-            Self::And(all) => all.iter().all(|one| one.accepts(current)),
-            Self::Or(any) => any.iter().any(|one| one.accepts(current)),
-            Self::Not(inner) => !inner.accepts(current),
-            Self::Exists(side) => side.with(current, |found| found.is_some()),
-            Self::Compare(left, operator, right) => {
-                left.with(current, |left| right.with(current, |right| operator.holds(left, right)))
-            }
-            Self::Matches(left, pattern) => left.with(current, |left| {
-                one(left).and_then(Value::as_str).is_some_and(|text| pattern.regex.is_match(text))
+            Self::And(all) => all.iter().all(|one| one.accepts(current, patience)),
+            Self::Or(any) => any.iter().any(|one| one.accepts(current, patience)),
+            Self::Not(inner) => !inner.accepts(current, patience),
+            Self::Exists(side) => side.with(current, patience, |found| found.is_some()),
+            Self::Compare(left, operator, right) => left.with(current, patience, |left| {
+                right.with(current, patience, |right| operator.holds(left, right, patience))
+            }),
+            Self::Matches(left, pattern) => left.with(current, patience, |left| {
+                let text = one(left).and_then(Value::as_str);
+                text.is_some_and(|text| patience.takes(text.len()) && pattern.regex.is_match(text))
             }),
         }
     }
 }
 
 impl Side<'_> {
-    fn with(&self, current: &Value, test: impl FnOnce(Option<&Found<'_>>) -> bool) -> bool {
+    fn with(
+        &self,
+        current: &Value,
+        patience: &Patience,
+        test: impl FnOnce(Option<&Found<'_>>) -> bool,
+    ) -> bool {
         match self {
-            Self::Current(steps) => test(found(current, steps).as_ref()),
+            Self::Current(steps) => test(found(current, steps, patience).as_ref()),
             Self::Found(found) => test(found.as_ref()),
         }
     }
 }
 
 impl Operand {
-    fn side<'v>(&'v self, root: &'v Value) -> Side<'v> {
+    fn side<'v>(&'v self, root: &'v Value, patience: &Patience) -> Side<'v> {
         match self {
             Self::Current(steps) => Side::Current(steps),
-            Self::Root(steps) => Side::Found(found(root, steps)),
+            Self::Root(steps) => Side::Found(found(root, steps, patience)),
             Self::Literal(value) => Side::Found(Some(Found::One(Cow::Borrowed(value)))),
         }
     }
 }
 
 /// An indefinite path that finds nothing counts as nothing.
-fn found<'v>(from: &'v Value, steps: &[Step]) -> Option<Found<'v>> {
-    let found = select::look(from, steps).ok()?;
+fn found<'v>(from: &'v Value, steps: &[Step], patience: &Patience) -> Option<Found<'v>> {
+    let found = select::look(from, steps, patience).ok()?;
     let is_nothing =
         !is_definite(steps) && items(Some(&found)).is_some_and(|mut items| items.next().is_none());
     (!is_nothing).then_some(found)
 }
 
 impl Operator {
-    fn holds(self, left: Option<&Found<'_>>, right: Option<&Found<'_>>) -> bool {
+    fn holds(
+        self,
+        left: Option<&Found<'_>>,
+        right: Option<&Found<'_>>,
+        patience: &Patience,
+    ) -> bool {
+        let within = |item: &Value| within(item, right, patience);
         match self {
             Self::Equal => same(left, right),
             Self::NotEqual => !same(left, right),
@@ -148,20 +177,18 @@ impl Operator {
             Self::LessOrEqual => order(left, right).is_some_and(Ordering::is_le),
             Self::Greater => order(left, right).is_some_and(Ordering::is_gt),
             Self::GreaterOrEqual => order(left, right).is_some_and(Ordering::is_ge),
-            Self::In => has(right, left),
-            Self::NotIn => !has(right, left),
-            Self::SubsetOf => {
-                items(left).is_some_and(|mut items| items.all(|item| within(item, right)))
-            }
-            Self::AnyOf => meets(left, right),
-            Self::NoneOf => !meets(left, right),
+            Self::In => has(right, left, patience),
+            Self::NotIn => !has(right, left, patience),
+            Self::SubsetOf => items(left).is_some_and(|mut items| items.all(within)),
+            Self::AnyOf => items(left).is_some_and(|mut items| items.any(within)),
+            Self::NoneOf => !items(left).is_some_and(|mut items| items.any(within)),
             Self::Size => length(left, |text| text.chars().count())
                 .is_some_and(|size| one(right).and_then(Value::as_u64) == u64::try_from(size).ok()),
             Self::Empty => length(left, str::len)
                 .is_some_and(|size| one(right).and_then(Value::as_bool) == Some(size == 0)),
             Self::Contains => match (one(left), one(right)) {
                 (Some(Value::String(text)), Some(Value::String(part))) => text.contains(part),
-                _ => has(left, right),
+                _ => has(left, right, patience),
             },
         }
     }
@@ -196,8 +223,10 @@ fn length(found: Option<&Found<'_>>, of_text: fn(&str) -> usize) -> Option<usize
 }
 
 /// Whether an item of an array is equal to `item`.
-fn within(item: &Value, list: Option<&Found<'_>>) -> bool {
+fn within(item: &Value, list: Option<&Found<'_>>, patience: &Patience) -> bool {
+    let count = length(list, |_| 0).unwrap_or(0);
     match list {
+        _ if !patience.takes(count) => false,
         Some(Found::One(list)) => {
             list.as_array().is_some_and(|items| items.iter().any(|other| equal(item, other)))
         }
@@ -207,19 +236,15 @@ fn within(item: &Value, list: Option<&Found<'_>>) -> bool {
 }
 
 /// The same, for an item that may be an array of several places.
-fn has(list: Option<&Found<'_>>, item: Option<&Found<'_>>) -> bool {
+fn has(list: Option<&Found<'_>>, item: Option<&Found<'_>>, patience: &Patience) -> bool {
     match item {
-        Some(Found::One(item)) => within(item, list),
+        Some(Found::One(item)) => within(item, list, patience),
         Some(Found::Many(nodes)) => {
-            items(list).is_some_and(|mut items| items.any(|item| is_made_of(item, nodes)))
+            let is_it = |item: &Value| patience.takes(nodes.len()) && is_made_of(item, nodes);
+            items(list).is_some_and(|mut items| items.any(is_it))
         }
         None => false,
     }
-}
-
-/// Whether two arrays have an item in common.
-fn meets(left: Option<&Found<'_>>, right: Option<&Found<'_>>) -> bool {
-    items(left).is_some_and(|mut items| items.any(|item| within(item, right)))
 }
 
 fn is_made_of(value: &Value, nodes: &[&Value]) -> bool {
@@ -265,6 +290,7 @@ mod tests {
     #[test]
     fn what_an_item_is_compared_with_stays_where_it_is_and_is_found_once() {
         let root = json!({"a": [1, 2]});
+        let patience = Patience::default();
         let name = |name: &str| Step::Name(name.to_owned());
         for (steps, place) in [
             (Vec::new(), &root),
@@ -272,18 +298,18 @@ mod tests {
             (vec![name("a"), Step::Index(1)], &root["a"][1]),
         ] {
             let operand = Operand::Root(steps);
-            let Side::Found(found) = operand.side(&root) else {
+            let Side::Found(found) = operand.side(&root, &patience) else {
                 panic!("{operand:?} is looked for")
             };
             assert!(one(found.as_ref()).is_some_and(|one| std::ptr::eq(one, place)), "{operand:?}");
         }
         let each = Operand::Root(vec![name("a"), Step::Wildcard]);
-        let Side::Found(each) = each.side(&root) else { panic!("it is looked for") };
+        let Side::Found(each) = each.side(&root, &patience) else { panic!("it is looked for") };
         let each = items(each.as_ref()).map(|items| {
             items.zip([&root["a"][0], &root["a"][1]]).all(|(a, b)| std::ptr::eq(a, b))
         });
         assert_eq!(each, Some(true));
-        let item = found(&root["a"], &[Step::Index(0)]);
+        let item = found(&root["a"], &[Step::Index(0)], &patience);
         assert!(one(item.as_ref()).is_some_and(|one| std::ptr::eq(one, &root["a"][0])));
     }
 }

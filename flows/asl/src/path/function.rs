@@ -1,7 +1,8 @@
 //! Functions at the end of a path, `$.items.length()`: Jayway's, on the value found.
 
 use super::Miss;
-use super::select::{self, weigh};
+use super::budget::Budget;
+use super::select;
 use super::step::Step;
 use serde_json::{Number, Value};
 
@@ -14,12 +15,12 @@ pub(super) enum Argument {
 }
 
 impl Argument {
-    /// The items of an array that is found, else the value. `left` is the weight that all arguments
-    /// of a path may still have. A definite path that finds nothing is a miss, as it is in Jayway
+    /// The items of an array that is found, else the value. `left` is what all arguments of a path
+    /// may still cost. A definite path that finds nothing is a miss, as it is in Jayway
     /// (`EvaluationContextImpl.getValue`).
-    fn values(&self, root: &Value, left: &mut usize) -> Result<Vec<Value>, Miss> {
+    fn values(&self, root: &Value, left: &mut Budget<'_>) -> Result<Vec<Value>, Miss> {
         match self {
-            Self::Constant(value) if weigh(value, left) => Ok(vec![value.clone()]),
+            Self::Constant(value) if left.holds(value) => Ok(vec![value.clone()]),
             Self::Constant(_) => Err(Miss::TooMuch),
             Self::Path(steps) => match select::within(root, steps, left)? {
                 Value::Array(items) => Ok(items),
@@ -30,7 +31,7 @@ impl Argument {
 }
 
 /// What all `arguments` give.
-fn given(arguments: &[Argument], root: &Value, left: &mut usize) -> Result<Vec<Value>, Miss> {
+fn given(arguments: &[Argument], root: &Value, left: &mut Budget<'_>) -> Result<Vec<Value>, Miss> {
     let mut all = Vec::new();
     for argument in arguments {
         all.extend(argument.values(root, left)?);
@@ -95,12 +96,12 @@ impl Function {
     }
 
     /// Its value on what the path before it found; null where it does not fit the value. What its
-    /// arguments give is taken off `left`, the weight that may still be copied.
+    /// arguments give is taken off `left`.
     pub(super) fn apply(
         &self,
         found: Value,
         root: &Value,
-        left: &mut usize,
+        left: &mut Budget<'_>,
     ) -> Result<Value, Miss> {
         let mut numbers = |more: &[Argument]| numbers(&found, more, root, left);
         Ok(match self {
@@ -167,7 +168,7 @@ fn numbers(
     found: &Value,
     more: &[Argument],
     root: &Value,
-    left: &mut usize,
+    left: &mut Budget<'_>,
 ) -> Result<Vec<f64>, Miss> {
     let mut numbers: Vec<f64> = match found {
         Value::Array(items) => items.iter().filter_map(Value::as_f64).collect(),

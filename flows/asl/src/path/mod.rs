@@ -7,6 +7,7 @@
 //!
 //! Source: developer guide, "Using JSONPath paths"; Jayway JsonPath's README for the dialect.
 
+mod budget;
 mod filter;
 mod function;
 mod parse;
@@ -102,11 +103,14 @@ impl Path {
             Ok(found) => Ok(found),
             Err(Miss::NotFound) if self.ends_past_an_array(scope) => Ok(Value::Null),
             Err(Miss::NotFound) => Err(self.not_found(scope, field)),
-            Err(Miss::TooMuch) => Err(Failure::runtime(format!(
-                "The JSONPath '{}' specified for the field '{field}' matches more than can be held",
-                self.source
-            ))),
+            Err(Miss::TooMuch) => Err(self.refused(field, "matches more than can be held")),
+            Err(Miss::TooLong) => Err(self.refused(field, "compares for longer than a second")),
         }
+    }
+
+    fn refused(&self, field: &str, why: &str) -> Failure {
+        let source = &self.source;
+        Failure::runtime(format!("The JSONPath '{source}' specified for the field '{field}' {why}"))
     }
 
     /// What the path finds, or `None`: for `IsPresent`, and for fields whose failure has words of
@@ -157,4 +161,6 @@ enum Miss {
     NotFound,
     /// More nodes or bytes than a payload could ever have: `$..*..*..*`.
     TooMuch,
+    /// Filters that compare for longer than a second.
+    TooLong,
 }

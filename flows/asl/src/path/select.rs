@@ -1,6 +1,7 @@
 //! Following the steps of a path through a document.
 
 use super::Miss;
+use super::budget::{Budget, Patience};
 use super::step::{Step, is_definite};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -13,12 +14,12 @@ const MOST_WEIGHT: usize = 4 * 1024 * 1024;
 /// What `steps` find in `root`: a bare value if they are definite, else an array, which is empty
 /// as well when the way to it is not there (recorded on AWS: `$.missing[1:].x` is `[]`).
 pub(super) fn select(root: &Value, steps: &[Step]) -> Result<Value, Miss> {
-    let mut left = MOST_WEIGHT;
-    within(root, steps, &mut left)
+    let patience = Patience::default();
+    within(root, steps, &mut Budget::new(MOST_WEIGHT, &patience))
 }
 
 /// The same, taking the weight of what is found off `left`: the paths within a path share it.
-pub(super) fn within(root: &Value, steps: &[Step], left: &mut usize) -> Result<Value, Miss> {
+pub(super) fn within(root: &Value, steps: &[Step], left: &mut Budget<'_>) -> Result<Value, Miss> {
     match find(root, steps, left) {
         Err(Miss::NotFound) if !is_definite(steps) => Ok(Value::Array(Vec::new())),
         found => found,
@@ -34,20 +35,24 @@ pub(super) enum Found<'v> {
 }
 
 /// As [`select`], with nothing copied that lies in `root`.
-pub(super) fn look<'v>(root: &'v Value, steps: &[Step]) -> Result<Found<'v>, Miss> {
+pub(super) fn look<'v>(
+    root: &'v Value,
+    steps: &[Step],
+    patience: &Patience,
+) -> Result<Found<'v>, Miss> {
+    let mut left = Budget::new(MOST_WEIGHT, patience);
     if matches!(steps.last(), Some(Step::Names(_) | Step::Function(_))) {
-        return Ok(Found::One(Cow::Owned(select(root, steps)?)));
+        return Ok(Found::One(Cow::Owned(within(root, steps, &mut left)?)));
     }
     if is_definite(steps) {
-        let node = follow(root, steps)?.pop().ok_or(Miss::NotFound)?;
+        let node = follow(root, steps, patience)?.pop().ok_or(Miss::NotFound)?;
         return Ok(Found::One(Cow::Borrowed(node)));
     }
-    let nodes = match follow(root, steps) {
+    let nodes = match follow(root, steps, patience) {
         Err(Miss::NotFound) => Vec::new(),
         nodes => nodes?,
     };
-    let mut left = MOST_WEIGHT;
-    if nodes.iter().all(|node| weigh(node, &mut left)) {
+    if nodes.iter().all(|node| left.holds(node)) {
         Ok(Found::Many(nodes))
     } else {
         Err(Miss::TooMuch)
@@ -58,20 +63,21 @@ pub(super) fn look<'v>(root: &'v Value, steps: &[Step]) -> Result<Found<'v>, Mis
 pub(super) fn ends_past_an_array(root: &Value, steps: &[Step]) -> bool {
     match steps.split_last() {
         Some((Step::Index(_), before)) if is_definite(before) => {
-            follow(root, before).is_ok_and(|nodes| nodes.iter().any(|node| node.is_array()))
+            follow(root, before, &Patience::default())
+                .is_ok_and(|nodes| nodes.iter().any(|node| node.is_array()))
         }
         _ => false,
     }
 }
 
-fn find(root: &Value, steps: &[Step], left: &mut usize) -> Result<Value, Miss> {
+fn find(root: &Value, steps: &[Step], left: &mut Budget<'_>) -> Result<Value, Miss> {
     let (steps, function) = match steps.split_last() {
         Some((Step::Function(function), before)) => (before, Some(function)),
         _ => (steps, None),
     };
     let found = match steps.split_last() {
         Some((Step::Names(names), before)) => {
-            let nodes = follow(root, before)?;
+            let nodes = follow(root, before, left.patience)?;
             let mut merged = Vec::new();
             for node in nodes {
                 merged.extend(members(node, names, left)?);
@@ -79,8 +85,8 @@ fn find(root: &Value, steps: &[Step], left: &mut usize) -> Result<Value, Miss> {
             gather(merged, is_definite(before))?
         }
         _ => {
-            let nodes = follow(root, steps)?;
-            if !nodes.iter().all(|node| weigh(node, left)) {
+            let nodes = follow(root, steps, left.patience)?;
+            if !nodes.iter().all(|node| left.holds(node)) {
                 return Err(Miss::TooMuch);
             }
             gather(nodes.into_iter().cloned().collect(), is_definite(steps))?
@@ -97,12 +103,12 @@ fn gather(mut found: Vec<Value>, definite: bool) -> Result<Value, Miss> {
 }
 
 /// An object of those of its members that are there.
-fn members(node: &Value, names: &[String], left: &mut usize) -> Result<Option<Value>, Miss> {
+fn members(node: &Value, names: &[String], left: &mut Budget<'_>) -> Result<Option<Value>, Miss> {
     let Some(object) = node.as_object() else { return Ok(None) };
     let mut merged = Map::new();
     for name in names {
         if let Some(value) = object.get(name) {
-            if !weigh(value, left) {
+            if !left.holds(value) {
                 return Err(Miss::TooMuch);
             }
             merged.insert(name.clone(), value.clone());
@@ -136,14 +142,18 @@ pub(crate) fn weigh(value: &Value, left: &mut usize) -> bool {
 }
 
 /// The values at the end of `steps`, in document order.
-pub(super) fn follow<'v>(root: &'v Value, steps: &[Step]) -> Result<Vec<&'v Value>, Miss> {
+pub(super) fn follow<'v>(
+    root: &'v Value,
+    steps: &[Step],
+    patience: &Patience,
+) -> Result<Vec<&'v Value>, Miss> {
     let mut nodes = vec![root];
     let mut definite = true;
     let mut descended = false;
     for step in steps {
         let mut next = Vec::new();
         let filter = match step {
-            Step::Filter(filter) => Some(filter.ready(root)),
+            Step::Filter(filter) => Some(filter.ready(root, patience)),
             _ => None,
         };
         let accepts = |item: &Value| filter.as_ref().is_some_and(|filter| filter.accepts(item));
@@ -151,6 +161,9 @@ pub(super) fn follow<'v>(root: &'v Value, steps: &[Step]) -> Result<Vec<&'v Valu
             let fits = advance(node, step, descended, &accepts, &mut next);
             if !fits && definite {
                 return Err(Miss::NotFound);
+            }
+            if patience.is_over() {
+                return Err(Miss::TooLong);
             }
             if next.len() > MOST_NODES {
                 return Err(Miss::TooMuch);

@@ -1,13 +1,13 @@
 //! Guards of calls: which argument of which built-in is measured how.
 
-use super::{Guard, call, is_light, wrapped};
+use super::{Guard, call, is_light, precedence, wrapped};
 use crate::jsonata::host::guards;
 use crate::jsonata::own;
 use jsonata_core::ast::{AstNode, BinaryOp};
 
 /// The built-ins that can build or walk without bound: name, guard of the arguments, and how many
 /// arguments one takes when it is handed on as a value.
-const GUARDED: [(&str, &str, usize); 14] = [
+const GUARDED: [(&str, &str, usize); 16] = [
     ("string", guards::BUILD, 1),
     ("join", guards::BUILD, 2),
     ("replace", guards::BUILD, 4),
@@ -22,6 +22,8 @@ const GUARDED: [(&str, &str, usize); 14] = [
     ("encodeUrl", guards::SPLIT, 1),
     ("encodeUrlComponent", guards::SPLIT, 1),
     ("substring", guards::PLACE, 3),
+    ("keys", guards::FLAT, 1),
+    ("spread", guards::FLAT, 1),
 ];
 
 fn guarded(name: &str) -> Option<(&'static str, usize)> {
@@ -31,7 +33,7 @@ fn guarded(name: &str) -> Option<(&'static str, usize)> {
 /// How many arguments a built-in takes when it is handed on as a value, if its calls are rewritten.
 fn parameters(name: &str) -> Option<usize> {
     guarded(name).map(|(_, count)| count).or_else(|| own::parameters(name)).or(match name {
-        "contains" => Some(2),
+        "contains" | "filter" => Some(2),
         "reduce" => Some(3),
         _ => None,
     })
@@ -40,6 +42,12 @@ fn parameters(name: &str) -> Option<usize> {
 /// Whether the built-in takes an argument that is nothing for another than one that is not given.
 fn counts_arguments(name: &str) -> bool {
     matches!(name, "sort" | "reduce")
+}
+
+/// Whether it is handed on as it is: its guard only shapes what it is given, and a function around it
+/// would give another sequence.
+fn stays(name: &str) -> bool {
+    matches!(name, "keys" | "spread" | "filter")
 }
 
 /// A call of a built-in, which is ours or the evaluator's.
@@ -75,6 +83,15 @@ pub(super) fn lambda(params: Vec<String>, body: AstNode) -> AstNode {
     AstNode::Lambda { params, body: Box::new(body), signature: None, thunk: false }
 }
 
+/// What is filtered is a list: of one value alone the evaluator gives no sequence.
+fn filter(mut args: Vec<AstNode>) -> AstNode {
+    if let Some(items) = args.first_mut() {
+        let list = std::mem::replace(items, AstNode::Undefined);
+        *items = if matches!(list, AstNode::Array(_)) { list } else { call(guards::LIST, list) };
+    }
+    function("filter", args)
+}
+
 impl Guard {
     /// A name no expression can write.
     pub(super) fn fresh(&mut self) -> String {
@@ -89,7 +106,7 @@ impl Guard {
         }
         self.names.insert(name.clone());
         match parameters(&name) {
-            Some(count) if !self.is_bound(&name) => {
+            Some(count) if !self.is_bound(&name) && !stays(&name) => {
                 let params: Vec<String> = (0..count).map(|_| self.fresh()).collect();
                 let body = self.handed_on(&name, &params);
                 AstNode::Conditional {
@@ -137,8 +154,10 @@ impl Guard {
         if args.iter().any(|arg| matches!(arg, AstNode::Placeholder)) {
             return self.partial(name, args);
         }
-        if name == "reduce" && args.len() == 2 {
-            return self.reduce(args);
+        match (name.as_str(), args.len()) {
+            ("reduce", 2) => return self.reduce(args),
+            ("filter", 2) => return filter(args),
+            _ => {}
         }
         let Some((guard, _)) = guarded(&name) else { return built_in(&name, args) };
         match name.as_str() {
@@ -242,6 +261,18 @@ impl Guard {
         let asked =
             AstNode::Function { name: part.clone(), args: vec![used(&matched)], is_builtin: true };
         let by_function = replaced(lambda(vec![matched], call(guards::BUILD, asked)));
+        let by_function = match &pattern {
+            AstNode::Regex { .. } | AstNode::Lambda { .. } => by_function,
+            _ => {
+                let mut args = vec![used(&whole), pattern.clone()];
+                args.extend(limit.clone());
+                AstNode::Conditional {
+                    condition: Box::new(call(guards::IS_TEXT, pattern.clone())),
+                    then_branch: Box::new(function(guards::UNTOUCHED, args)),
+                    else_branch: Some(Box::new(by_function)),
+                }
+            }
+        };
         let by_text = replaced(function(guards::FIT, vec![used(&whole), used(&part)]));
         let mut block = vec![assign(&whole, wrapped(guards::BUILD, text))];
         block.extend(matcher);
@@ -256,6 +287,7 @@ impl Guard {
 
     /// `x ~> $f(y)` is `$f(x, y)`.
     pub(super) fn pipe(&mut self, lhs: AstNode, rhs: AstNode) -> AstNode {
+        let rhs = precedence::applied(rhs);
         let lhs = self.node(lhs);
         match rhs {
             AstNode::Function { name, args, is_builtin: true }
@@ -270,6 +302,9 @@ impl Guard {
             rhs => {
                 let copies = matches!(rhs, AstNode::Transform { .. });
                 let lhs = if copies && !is_light(&lhs) { call(guards::BUILD, lhs) } else { lhs };
+                let flattens = matches!(&rhs, AstNode::Variable(name)
+                    if matches!(name.as_str(), "keys" | "spread") && !self.is_bound(name));
+                let lhs = if flattens { wrapped(guards::FLAT, lhs) } else { lhs };
                 AstNode::Binary {
                     op: BinaryOp::ChainPipe,
                     lhs: Box::new(lhs),

@@ -1,6 +1,6 @@
 //! The guards' functions: see [`super::super::guard`].
 
-use super::{Host, Result, World, at, memory};
+use super::{Host, Result, World, at, error, memory, mismatch};
 use crate::jsonata::limits;
 use crate::jsonata::regex::matching;
 use jsonata_core::value::JValue;
@@ -32,6 +32,18 @@ pub(in super::super) const IS_FUNCTION: &str = "guard:function";
 pub(in super::super) const IS_GIVEN: &str = "guard:given";
 /// Whether it is an array of no items.
 pub(in super::super) const IS_EMPTY: &str = "guard:empty";
+/// Whether it is text.
+pub(in super::super) const IS_TEXT: &str = "guard:text";
+/// An array; anything else that is there as the one item of one.
+pub(in super::super) const LIST: &str = "guard:list";
+/// The value; of arrays within arrays the items of all.
+pub(in super::super) const FLAT: &str = "guard:flat";
+/// `(text, part, limit)`: the text, if there is nothing in it that `$replace` would replace.
+pub(in super::super) const UNTOUCHED: &str = "guard:untouched";
+/// `(operator, operand)`: the left operand of arithmetic, if it is not `NaN`.
+pub(in super::super) const LEFT_NUMBER: &str = "guard:left-number";
+/// The right one.
+pub(in super::super) const RIGHT_NUMBER: &str = "guard:right-number";
 /// `(pattern, flags, text, from, is first)`: see [`matching::search`].
 pub(in super::super) const SEARCH: &str = "guard:search";
 /// `(object, name)`: a member.
@@ -46,6 +58,7 @@ pub(super) fn install(host: &mut Host<'_>, world: &Rc<World>) -> Result<()> {
     install_weights(host, world)?;
     install_places(host)?;
     install_parts(host, world)?;
+    install_shapes(host, world)?;
     host.register_fn(SEARCH, matching::search)?;
     host.register_fn(PART, matching::part)?;
     host.register_fn(HAS, matching::has)?;
@@ -139,6 +152,79 @@ fn install_parts(host: &mut Host<'_>, world: &Rc<World>) -> Result<()> {
         let assigned = at(arguments, 0).as_str().is_some_and(|name| of.assigned.contains(name));
         Ok(JValue::from(assigned))
     })
+}
+
+/// What makes the operands of a step what 2.0.6 takes.
+fn install_shapes(host: &mut Host<'_>, world: &Rc<World>) -> Result<()> {
+    host.register_fn(IS_TEXT, |arguments: &[JValue]| {
+        Ok(JValue::from(matches!(at(arguments, 0), JValue::String(_))))
+    })?;
+    host.register_fn(LIST, |arguments: &[JValue]| {
+        Ok(match at(arguments, 0) {
+            list @ (JValue::Array(_) | JValue::Undefined) => list,
+            one => JValue::array(vec![one]),
+        })
+    })?;
+    let of = Rc::clone(world);
+    host.register_fn(FLAT, move |arguments: &[JValue]| match at(arguments, 0) {
+        JValue::Array(items) if items.iter().any(|item| matches!(item, JValue::Array(_))) => {
+            let value = JValue::Array(items);
+            of.build(weighed(&value)?)?;
+            let mut flat = Vec::new();
+            flatten(&value, &mut flat);
+            Ok(JValue::array(flat))
+        }
+        value => Ok(value),
+    })?;
+    host.register_fn(UNTOUCHED, untouched)?;
+    for (name, code, side) in [(LEFT_NUMBER, "T2001", "left"), (RIGHT_NUMBER, "T2002", "right")] {
+        host.register_fn(name, move |arguments: &[JValue]| match at(arguments, 1) {
+            JValue::Number(number) if number.is_nan() => {
+                let operator = at(arguments, 0);
+                let operator = operator.as_str().unwrap_or_default();
+                Err(error(format!(
+                    "{code}: The {side} side of the {operator} operator must evaluate to a number"
+                )))
+            }
+            operand => Ok(operand),
+        })?;
+    }
+    Ok(())
+}
+
+/// The items of arrays in arrays. What is nested deeper than any value may be has been refused.
+fn flatten(value: &JValue, flat: &mut Vec<JValue>) {
+    match value {
+        JValue::Array(items) => items.iter().for_each(|item| flatten(item, flat)),
+        one => flat.push(one.clone()),
+    }
+}
+
+/// 2.0.6 puts a function itself in the place of a text that it finds. That is of no use to anybody, and
+/// refused; a text in which nothing is found stays as it is.
+fn untouched(arguments: &[JValue]) -> Result {
+    let text = match at(arguments, 0) {
+        JValue::Undefined => return Ok(JValue::Undefined),
+        JValue::String(text) => text,
+        _ => return Err(mismatch(1, "replace")),
+    };
+    let most = match at(arguments, 2) {
+        JValue::Undefined => f64::INFINITY,
+        JValue::Number(limit) if limit < 0.0 => {
+            let words = "Fourth argument of replace function must evaluate to a positive number";
+            return Err(error(format!("D3011: {words}")));
+        }
+        JValue::Number(limit) => limit,
+        _ => return Err(mismatch(4, "replace")),
+    };
+    let part = at(arguments, 1);
+    match part.as_str().unwrap_or_default() {
+        "" => Err(error("D3010: Pattern cannot be empty")),
+        part if most > 0.0 && text.contains(part) => Err(error(
+            "$replace() with a function takes a regular expression as what is replaced, not text",
+        )),
+        _ => Ok(JValue::String(text)),
+    }
 }
 
 fn weighed(value: &JValue) -> Result<usize> {

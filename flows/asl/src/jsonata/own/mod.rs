@@ -11,6 +11,7 @@ mod integer;
 mod js;
 mod number;
 mod picture;
+mod round;
 mod signature;
 
 pub(super) use date::now;
@@ -28,13 +29,14 @@ pub(super) const PREFIX: &str = "guard:";
 pub(super) type OfOne = fn(&JValue) -> Result;
 
 /// Name, and how many arguments one takes when it is handed on as a value.
-const OWN: [(&str, usize); 13] = [
+const OWN: [(&str, usize); 14] = [
     ("now", 2),
     ("fromMillis", 3),
     ("formatInteger", 2),
     ("parseInteger", 2),
     ("formatBase", 2),
     ("number", 1),
+    ("round", 2),
     ("formatNumber", 3),
     ("toMillis", 2),
     ("encodeUrl", 1),
@@ -67,9 +69,15 @@ pub(super) fn install(host: &mut Host<'_>, world: &Rc<World>) -> Result<()> {
         host.register_fn(&format!("{PREFIX}{name}"), function)?;
     }
     host.register_fn(&format!("{PREFIX}parseInteger"), integer::parse_integer)?;
+    host.register_fn(&format!("{PREFIX}round"), round::round)?;
     let number: (&str, OfOne) = ("number", number::number);
     for (name, function) in coding::FUNCTIONS.into_iter().chain([number]) {
-        let of_one = move |given: &[JValue]| function(&one(given, name)?);
+        let of_one = move |given: &[JValue]| match function(&one(given, name)?) {
+            Err(error) if given.len() == 1 && error.message().starts_with("T0410") => {
+                Err(signature::not_of_context(1, name))
+            }
+            given => given,
+        };
         host.register_fn(&format!("{PREFIX}{name}"), of_one)?;
     }
     Ok(())

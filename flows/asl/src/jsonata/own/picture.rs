@@ -9,6 +9,7 @@ mod parts;
 use super::super::host::{Result, World, memory, mismatch};
 use super::super::limits::MOST_PICTURE;
 use super::coded;
+use super::signature::not_of_context;
 use jsonata_core::value::JValue;
 use parts::{
     DECIMAL_SEPARATOR, DIGIT, EXPONENT_SEPARATOR, GROUPING_SEPARATOR, MINUS_SIGN,
@@ -28,7 +29,10 @@ pub(super) fn format_number(world: &World, given: &[JValue]) -> Result {
         return Ok(JValue::Undefined);
     };
     let number = match arguments.split_first() {
-        Some((JValue::String(_), [] | [JValue::Undefined | JValue::Object(_)])) => context,
+        Some((JValue::String(_), [] | [JValue::Undefined | JValue::Object(_)])) => match context {
+            JValue::Undefined | JValue::Number(_) => context,
+            _ => return Err(not_of_context(1, "formatNumber")),
+        },
         Some((number, rest)) => {
             arguments = rest;
             number
@@ -42,6 +46,8 @@ pub(super) fn format_number(world: &World, given: &[JValue]) -> Result {
     let number = match number {
         JValue::Undefined => return Ok(JValue::Undefined),
         JValue::Number(number) => *number,
+        // A text is taken as the picture, of the context, and what comes after it is too much.
+        JValue::String(_) => return Err(mismatch(2, "formatNumber")),
         _ => return Err(mismatch(1, "formatNumber")),
     };
     let JValue::String(picture) = at(0) else { return Err(mismatch(2, "formatNumber")) };

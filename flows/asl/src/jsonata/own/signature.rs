@@ -6,6 +6,7 @@
 //! signatures.)
 
 use super::super::host::{Result, error, mismatch};
+use jsonata_core::evaluator::EvaluatorError;
 use jsonata_core::value::JValue;
 
 /// One parameter of a built-in.
@@ -82,16 +83,20 @@ pub(super) fn bound<const N: usize>(
             next += 1;
         } else if parameter.otherwise == Otherwise::Context {
             if !parameter.admits(&context) {
-                return Err(error(format!(
-                    "T0411: Context value is not a compatible type with argument {} of function \
-                     \"{name}\"",
-                    next + 1
-                )));
+                return Err(not_of_context(next + 1, name));
             }
             *value = context.clone();
         }
     }
     Ok(values)
+}
+
+/// The context is of a wrong type for a parameter.
+pub(super) fn not_of_context(argument: usize, name: &str) -> EvaluatorError {
+    error(format!(
+        "T0411: Context value is not a compatible type with argument {argument} of function \
+         \"{name}\""
+    ))
 }
 
 /// Which parameters take an argument each; `None` if the arguments do not match.

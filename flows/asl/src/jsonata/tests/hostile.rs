@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 /// Expressions that would take all the memory, the stack or the time of a careless evaluator.
-const HOSTILE: [&str; 79] = [
+const HOSTILE: [&str; 84] = [
     "$formatNumber(1, $pad('', 1000000, '#,'))",
     "$formatInteger(1e21, 'I')",
     "1e15 ~> $formatInteger('i;o')",
@@ -31,6 +31,11 @@ const HOSTILE: [&str; 79] = [
     "($f := function($s, $n) { $n = 0 ? $s : $f({'a': $s, 'b': $s}, $n - 1) }; 'x' & $f(1, 60))",
     "($f := function($s, $n) { $n = 0 ? $s : $f({'a': $s, 'b': $s}, $n - 1) }; $map([$f(1, 60)], $string))",
     "($f := function($s, $n) { $n = 0 ? $s : $f($zip($s, $s), $n - 1) }; $string($f([1], 60)))",
+    "($f := function($s, $n) { $n = 0 ? $s : $f([[$s], [$s]], $n - 1) }; $spread($f([1], 40)))",
+    "($f := function($s, $n) { $n = 0 ? $s : $f([[$s], [$s]], $n - 1) }; $f([1], 40) ~> $keys)",
+    "($w := [[1..400000]]; $map([1..800000], function() { $count($keys([$w, $w])) }))",
+    "($w := [1..100000]; $count([100001..200000][$ in $w]))",
+    "($s := $pad('x', 6000000); $map([1..800000], function($i) { $replace($s, $s & 'y', function() { 1 }) }))",
     "($f := function($n) { $f($n + 1) }; $f(1))",
     "($f := function($n) { 1 + $f($n + 1) }; $f(1))",
     "($f := function($n) { [$f($n + 1)] }; $f(1))",
