@@ -273,6 +273,7 @@ impl Loader {
                 "Transformation",
             ],
         );
+        self.transformation(&config);
         let max_items = self.number(place, &config, "MaxItems", "MaxItemsPath", 0..=100_000_000);
         let format = match config.text(&mut self.report, "InputType") {
             Some("CSV") => self.csv(&config),
@@ -294,6 +295,21 @@ impl Loader {
             }
         };
         (format, max_items)
+    }
+
+    /// Developer guide, "ItemReader": what becomes of the objects of a list.
+    fn transformation(&mut self, config: &Object<'_>) {
+        let message = match config.text(&mut self.report, "Transformation") {
+            None | Some("NONE") => return,
+            Some("LOAD_AND_FLATTEN") => {
+                "Transformation 'LOAD_AND_FLATTEN' is not supported here: list the objects, and read \
+                 each in a Map of its own."
+                    .to_owned()
+            }
+            Some(other) => format!("Transformation must be NONE, but is '{other}'."),
+        };
+        let at = config.path("Transformation");
+        self.report.not_any_more(&at, Code::SchemaValidationFailed, message, None);
     }
 
     fn csv(&mut self, config: &Object<'_>) -> Format {

@@ -194,3 +194,26 @@ fn credentials_are_an_object_with_a_role() {
     assert_eq!(kinds(&task(json!({ "Role": "r" }))), [(Severity::Warning, at)]);
     assert_eq!(kinds(&task(json!({ "RoleArn.$": "$.role" }))), []);
 }
+
+#[test]
+fn a_transformation_of_listed_objects_that_is_not_done_is_refused() {
+    let map = |transformation: &str| {
+        let processor = json!({ "ProcessorConfig": { "Mode": "DISTRIBUTED",
+            "ExecutionType": "STANDARD" }, "StartAt": "P", "States": { "P": { "Type": "Pass",
+            "End": true } } });
+        json!({ "Type": "Map", "Next": "B", "ItemProcessor": processor, "ItemReader": {
+            "Resource": "arn:aws:states:::s3:listObjectsV2", "Parameters": { "Bucket": "b" },
+            "ReaderConfig": { "InputType": "JSON", "Transformation": transformation } } })
+    };
+    assert_eq!(problems_of_state(&map("NONE")), []);
+    for (transformation, wanted) in
+        [("LOAD_AND_FLATTEN", "is not supported here"), ("FLATTEN", "must be NONE")]
+    {
+        let problems = problems_of_state(&map(transformation));
+        let [(Severity::Error, path, message, _)] = problems.as_slice() else {
+            panic!("{problems:?}");
+        };
+        assert_eq!(path, "/States/A/ItemReader/ReaderConfig/Transformation");
+        assert!(message.contains(wanted), "{message}");
+    }
+}
