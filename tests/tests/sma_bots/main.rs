@@ -2,6 +2,7 @@
 //! a Lex behind its wire protocol: what goes wrong, and what is left. What is heard: `interop/bots.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod bounds;
 mod deaf;
 mod failures;
 
@@ -290,6 +291,7 @@ async fn the_same_bot_again_waits_for_its_session_and_what_each_gathered_is_told
     ]);
     let scene = scene(&server, &script).await;
     let mut out = scene.phone(101).dial(Dial::to("600"));
+    eventually("all was told", async || script.told().len() == 5).await;
     out.ended().await;
     let bot = "ACTION_SUCCESSFUL StartBotConversation";
     let told = ["NEW_INBOUND_CALL", bot, bot, "ACTION_SUCCESSFUL Pause", "HANGUP Hangup"];

@@ -121,3 +121,6 @@ impl Connection {
         self.sender.send_request(request).await.map_err(broken)
     }
 }
+
+#[cfg(test)]
+mod tests;

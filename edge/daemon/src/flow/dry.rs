@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use offhook_flows::schedule::Schedules;
 use offhook_flows::script::{
     self, Report, RunError, RunReport, RunRequest, Scenario, never_reached, run_blocking,
 };
@@ -14,6 +15,7 @@ use offhook_flows::services::s3::{BucketFolder, Folders};
 use offhook_flows::services::{NoUpstream, Services};
 use offhook_flows::store::{Entries, FlowStore, MemoryStore};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use super::{line, read};
 use crate::applications::context;
@@ -32,6 +34,7 @@ pub(super) struct How {
 struct Bench {
     store: Arc<dyn FlowStore>,
     services: Services,
+    schedules: (Schedules, Arc<Notify>),
     _buckets: tempfile::TempDir,
 }
 
@@ -54,13 +57,18 @@ impl Bench {
         let entries: Arc<dyn Entries> = store.clone();
         let options = LocalOptions { buckets: vec![folder], ..LocalOptions::default() };
         let (blobs, upstream) = (Arc::new(Folders), Arc::new(NoUpstream));
-        let opening =
-            Local::open(options, entries, blobs, Arc::new(Quiet), upstream, Box::new(|| {}));
+        let wake = Arc::new(Notify::new());
+        let wakes = {
+            let wake = Arc::clone(&wake);
+            Box::new(move || wake.notify_one())
+        };
+        let opening = Local::open(options, entries, blobs, Arc::new(Quiet), upstream, wakes);
         let local = block_on(opening)?.map_err(|error| failed(error.to_string()))?;
         if let Ok(definition) = serde_json::from_str(definition) {
             local.learn(&definition);
         }
-        Ok(Self { store, services: local.services, _buckets: buckets })
+        let schedules = (local.schedules, wake);
+        Ok(Self { store, services: local.services, schedules, _buckets: buckets })
     }
 }
 
@@ -76,6 +84,7 @@ pub(super) fn run(file: &Path, input: Option<&Path>, how: &How) -> Result<(), Co
         place: offhook_flows::Place::default(),
         store: Arc::clone(&bench.store),
         services: bench.services.clone(),
+        schedules: Some(bench.schedules.clone()),
     };
     let report = run_blocking(request).map_err(|error| match error {
         RunError::Definition(problems) => {

@@ -26,6 +26,8 @@ pub(super) struct Guarded {
     pub(super) tree: AstNode,
     /// The variables and functions in it.
     pub(super) names: BTreeSet<String>,
+    /// What is called and is neither the language's nor bound in the expression.
+    pub(super) foreign: BTreeSet<String>,
     pub(super) newer: Option<Newer>,
     /// What is wrong with a regular expression in it.
     pub(super) bad_regex: Option<String>,
@@ -34,11 +36,11 @@ pub(super) struct Guarded {
 /// `tree` with its guards.
 pub(super) fn guarded(tree: AstNode) -> Guarded {
     let (bound, names) = (vec![BTreeSet::new()], BTreeSet::new());
-    let unsure = BTreeSet::new();
-    let mut guard = Guard { bound, names, unsure, newer: None, bad_regex: None, made: 0 };
+    let (unsure, foreign) = (BTreeSet::new(), BTreeSet::new());
+    let mut guard = Guard { bound, names, unsure, foreign, newer: None, bad_regex: None, made: 0 };
     let tree = guard.node(tree);
-    let Guard { names, newer, bad_regex, .. } = guard;
-    Guarded { tree, names, newer, bad_regex }
+    let Guard { names, foreign, newer, bad_regex, .. } = guard;
+    Guarded { tree, names, foreign, newer, bad_regex }
 }
 
 /// The names of `$a.b.c`, if the tree is that and nothing else.
@@ -110,6 +112,7 @@ struct Guard {
     names: BTreeSet<String>,
     /// Variables that may be `NaN`.
     unsure: BTreeSet<String>,
+    foreign: BTreeSet<String>,
     newer: Option<Newer>,
     bad_regex: Option<String>,
     /// How many variables the guards have made.

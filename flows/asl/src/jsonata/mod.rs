@@ -13,6 +13,7 @@
 
 mod coding;
 mod convert;
+mod functions;
 mod guard;
 mod host;
 mod limits;
@@ -61,6 +62,8 @@ pub struct Expression {
     needs: Arc<needs::Needs>,
     /// `$states.input.a.b`: read without the evaluator, so that numbers stay as they are.
     plain: Option<Vec<String>>,
+    /// What it calls and is no function.
+    foreign: BTreeSet<String>,
     newer: Option<Newer>,
     bad_regex: Option<String>,
 }
@@ -121,10 +124,10 @@ impl Expression {
             return Err(ExpressionError { message });
         }
         let plain = guard::plain_path(&tree);
-        let guard::Guarded { tree, names, newer, bad_regex } = guard::guarded(tree);
+        let guard::Guarded { tree, names, foreign, newer, bad_regex } = guard::guarded(tree);
         let needs = Arc::new(needs::Needs::of(&tree));
         let (source, tree) = (source.to_owned(), Arc::new(tree));
-        Ok(Self { source, tree, names, needs, plain, newer, bad_regex })
+        Ok(Self { source, tree, names, needs, plain, foreign, newer, bad_regex })
     }
 
     /// The text between `{%` and `%}`, without blanks around it.
@@ -142,6 +145,18 @@ impl Expression {
     /// or is read as it was meant here before.
     pub fn bad_regex(&self) -> Option<&str> {
         self.bad_regex.as_deref()
+    }
+
+    /// What it calls, without the `$`, and is neither a function of the language nor made in it: a
+    /// variable, or nothing. With the function that may have been meant.
+    pub fn foreign_calls(&self) -> impl Iterator<Item = (&str, Option<&'static str>)> {
+        let near = |name: &str| crate::machine::nearest(name, functions::NAMES.iter().copied());
+        self.foreign.iter().map(move |name| (name.as_str(), near(name)))
+    }
+
+    /// The members of `$states` that it reads, as far as they are written out.
+    pub fn reads_of_states(&self) -> impl Iterator<Item = &str> {
+        self.needs.members_of_states()
     }
 
     /// The variables and functions it names, without the `$`: `states` among them.

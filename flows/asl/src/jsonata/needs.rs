@@ -122,6 +122,11 @@ impl Needs {
         self.parts.entry(variable.to_owned()).or_default()
     }
 
+    /// The members of `$states` that are written out.
+    pub(super) fn members_of_states(&self) -> impl Iterator<Item = &str> {
+        self.parts.get(STATES).into_iter().flat_map(|part| part.members.keys().map(String::as_str))
+    }
+
     /// Whether a function of this name can be reached.
     pub(super) fn names(&self, function: &str) -> bool {
         self.names.contains(function)

@@ -88,6 +88,7 @@ fn document_of(text: &str, document: &Map<String, Value>, age: Age, loaded: &mut
         variables: Vec::new(),
         states: 0,
         untyped: false,
+        here: Here::default(),
     };
     for at in duplicates {
         let key = at.rsplit('/').next().unwrap_or_default().to_owned();
@@ -128,6 +129,15 @@ pub(super) struct Loader {
     states: usize,
     /// Whether a state of the present flow has no type, so that where it leads is not known.
     pub(super) untyped: bool,
+    pub(super) here: Here,
+}
+
+/// The state that is being read.
+#[derive(Default)]
+pub(super) struct Here {
+    /// Its pointer.
+    pub(super) at: String,
+    pub(super) kind: String,
 }
 
 /// The names of one flow's states, in the order of the text.

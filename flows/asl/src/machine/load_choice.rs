@@ -119,11 +119,19 @@ impl Loader {
     }
 
     fn condition(&mut self, rule: &Object<'_>) -> Option<Test> {
-        rule.only(
-            &mut self.report,
-            "a JSONata choice rule",
-            &["Condition", "Next", "Assign", "Comment", "Output"],
-        );
+        let known = ["Condition", "Next", "Assign", "Comment", "Output"];
+        let ours = |name: &&String| {
+            let name = name.as_str();
+            matches!(name, "Variable" | "And" | "Or" | "Not")
+                || TESTS.iter().any(|test| test.0 == name)
+                || operator(name).is_some()
+        };
+        let others: Vec<&String> = rule.fields.keys().filter(ours).collect();
+        if let [first, ..] = others.as_slice() {
+            self.of_other_language(rule, first, "JSONPath", "JSONata");
+            return None;
+        }
+        rule.only(&mut self.report, "a JSONata choice rule", &known);
         match rule.get("Condition") {
             None => {
                 self.report.schema(rule.at, "Required field 'Condition' is missing.");
@@ -143,9 +151,25 @@ impl Loader {
         }
     }
 
+    /// Reports a rule that is written in the other query language.
+    fn of_other_language(&mut self, rule: &Object<'_>, field: &str, theirs: &str, here: &str) {
+        let message =
+            format!("Field '{field}' is of {theirs} and cannot be used with QueryLanguage {here}.");
+        let suggestion = match theirs {
+            "JSONata" => "set \"QueryLanguage\": \"JSONata\" for this state",
+            _ => "write the rule as \"Condition\": \"{% … %}\"",
+        };
+        let (at, code) = (rule.path(field), Code::SchemaValidationFailed);
+        self.report.error_with(&at, code, message, Some(suggestion.to_owned()));
+    }
+
     fn test(&mut self, rule: &Object<'_>, top: bool, depth: usize) -> Option<Test> {
         if depth > limits::NESTING {
             self.report.error(rule.at, Code::LimitExceeded, "Choice rules are nested too deep.");
+            return None;
+        }
+        if rule.has("Condition") {
+            self.of_other_language(rule, "Condition", "JSONata", "JSONPath");
             return None;
         }
         if !top {

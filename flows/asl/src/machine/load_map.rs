@@ -4,8 +4,7 @@ use super::fields;
 use super::load::Loader;
 use super::load_state::Place;
 use super::model::{
-    Batcher, FlowId, Format, Items, Kind, Language, Map, Payload, Reader, Setting, Transformation,
-    Writer,
+    Batcher, FlowId, Items, Kind, Language, Map, Payload, Setting, Transformation, Writer,
 };
 use super::problem::Code;
 use super::reader::{Object, wrong};
@@ -201,7 +200,11 @@ impl Loader {
     }
 
     /// `Parameters` or `Arguments` of a reader or writer.
-    fn call_arguments(&mut self, object: &Object<'_>, language: Language) -> Option<Payload> {
+    pub(super) fn call_arguments(
+        &mut self,
+        object: &Object<'_>,
+        language: Language,
+    ) -> Option<Payload> {
         let (name, other) = match language {
             Language::JsonPath => ("Parameters", "Arguments"),
             Language::Jsonata => ("Arguments", "Parameters"),
@@ -213,7 +216,7 @@ impl Loader {
         self.payload(object, name, language)
     }
 
-    fn call_resource(&mut self, object: &Object<'_>) -> Option<Resource> {
+    pub(super) fn call_resource(&mut self, object: &Object<'_>) -> Option<Resource> {
         let text = object.text(&mut self.report, "Resource")?;
         match Resource::parse(text) {
             Ok(resource) => Some(resource),
@@ -222,117 +225,6 @@ impl Loader {
                 None
             }
         }
-    }
-
-    fn item_reader(&mut self, place: &Place<'_>) -> Option<Reader> {
-        let members = place.object.object(&mut self.report, "ItemReader")?;
-        let at = place.object.path("ItemReader");
-        let object = Object { fields: members, at: &at };
-        object.only(
-            &mut self.report,
-            "ItemReader",
-            &["Resource", "Parameters", "Arguments", "ReaderConfig", "Comment"],
-        );
-        if !object.has("Resource") {
-            self.report.schema(&at, "Required field 'Resource' is missing.");
-        }
-        let resource = self.call_resource(&object);
-        let arguments = self.call_arguments(&object, place.language);
-        let listed = resource
-            .as_ref()
-            .is_some_and(|resource| resource.resource_name().starts_with("listObjects"));
-        let (format, max_items) = self.reader_config(place, &object, listed);
-        Some(Reader { resource: resource?, arguments, format, max_items })
-    }
-
-    fn reader_config(
-        &mut self,
-        place: &Place<'_>,
-        reader: &Object<'_>,
-        listed: bool,
-    ) -> (Format, Option<Setting>) {
-        let Some(members) = reader.object(&mut self.report, "ReaderConfig") else {
-            if !listed {
-                self.report.schema(reader.at, "Required field 'ReaderConfig' is missing.");
-            }
-            return (Format::Objects, None);
-        };
-        let at = reader.path("ReaderConfig");
-        let config = Object { fields: members, at: &at };
-        config.only(
-            &mut self.report,
-            "ReaderConfig",
-            &[
-                "InputType",
-                "CSVHeaderLocation",
-                "CSVHeaders",
-                "CSVDelimiter",
-                "MaxItems",
-                "MaxItemsPath",
-                "ItemsPointer",
-                "Transformation",
-            ],
-        );
-        let max_items = self.number(place, &config, "MaxItems", "MaxItemsPath", 0..=100_000_000);
-        let format = match config.text(&mut self.report, "InputType") {
-            Some("CSV") => self.csv(&config),
-            Some("JSON") => Format::Json {
-                pointer: config.text(&mut self.report, "ItemsPointer").map(str::to_owned),
-            },
-            Some("JSONL") => Format::Jsonl,
-            None => {
-                if !listed {
-                    self.report.schema(&at, "Required field 'InputType' is missing.");
-                }
-                Format::Objects
-            }
-            Some(other) => {
-                let message =
-                    format!("InputType '{other}' is not supported here: use CSV, JSON or JSONL.");
-                self.report.schema(&config.path("InputType"), message);
-                Format::Objects
-            }
-        };
-        (format, max_items)
-    }
-
-    fn csv(&mut self, config: &Object<'_>) -> Format {
-        let delimiter = match config.text(&mut self.report, "CSVDelimiter") {
-            None | Some("COMMA") => ',',
-            Some("PIPE") => '|',
-            Some("SEMICOLON") => ';',
-            Some("SPACE") => ' ',
-            Some("TAB") => '\t',
-            Some(other) => {
-                let message = format!(
-                    "CSVDelimiter must be COMMA, PIPE, SEMICOLON, SPACE or TAB, but is '{other}'."
-                );
-                self.report.schema(&config.path("CSVDelimiter"), message);
-                ','
-            }
-        };
-        let headers = match config.text(&mut self.report, "CSVHeaderLocation") {
-            Some("FIRST_ROW") => None,
-            Some("GIVEN") => {
-                if !config.has("CSVHeaders") {
-                    self.report.schema(config.at, "CSVHeaders is needed where headers are GIVEN.");
-                }
-                let list = config.array(&mut self.report, "CSVHeaders").unwrap_or_default();
-                let names = list.iter().map(|name| name.as_str().unwrap_or_default().to_owned());
-                Some(names.collect())
-            }
-            other => {
-                let message = match other {
-                    None => "CSVHeaderLocation must be FIRST_ROW or GIVEN.".to_owned(),
-                    Some(other) => {
-                        format!("CSVHeaderLocation must be FIRST_ROW or GIVEN, but is '{other}'.")
-                    }
-                };
-                self.report.schema(config.at, message);
-                None
-            }
-        };
-        Format::Csv { headers, delimiter }
     }
 
     fn item_batcher(&mut self, place: &Place<'_>) -> Option<Batcher> {

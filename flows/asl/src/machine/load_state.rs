@@ -2,12 +2,12 @@
 
 use super::fields;
 use super::integrations::{self, Doubt};
-use super::load::{Loader, Names};
+use super::load::{Here, Loader, Names};
 use super::model::{
     Kind, Language, Payload, ResultPath, Selector, Setting, State, StateId, Task, Wait,
 };
 use super::problem::Code;
-use super::reader::{Object, whole};
+use super::reader::{Object, whole, wrong};
 use super::resource::{Pattern, Resource};
 use crate::value::moment;
 use serde_json::{Map, Value};
@@ -78,9 +78,12 @@ impl Loader {
             return state;
         };
         let place = Place { object, kind, language, names, depth };
+        let here = Here { at: at.to_owned(), kind: kind.to_owned() };
+        let around = std::mem::replace(&mut self.here, here);
         self.fields(&place);
         self.common(&place, &mut state);
         state.kind = self.own(&place);
+        self.here = around;
         state
     }
 
@@ -232,12 +235,31 @@ impl Loader {
                 "HeartbeatSeconds must be smaller than TimeoutSeconds.",
             );
         }
+        self.credentials(object);
         let credentials = self.payload(object, "Credentials", place.language);
         match resource {
             Some(resource) => {
                 Kind::Task(Box::new(Task { resource, timeout, heartbeat, credentials }))
             }
             None => Kind::Succeed,
+        }
+    }
+
+    /// Developer guide, "Accessing resources in other AWS accounts": an object with the role.
+    fn credentials(&mut self, task: &Object<'_>) {
+        let Some(given) = task.get("Credentials") else { return };
+        let at = task.path("Credentials");
+        match given.as_object() {
+            None => {
+                let message = wrong("Credentials", "an object", given);
+                self.report.not_any_more(&at, Code::SchemaValidationFailed, message, None);
+            }
+            Some(members) => {
+                if !members.contains_key("RoleArn") && !members.contains_key("RoleArn.$") {
+                    let message = "Credentials name no RoleArn.";
+                    self.report.warn(&at, Code::Suspicious, message);
+                }
+            }
         }
     }
 

@@ -231,6 +231,7 @@ impl Loader {
             Language::Jsonata => self.jsonata(object, name).map(Payload::Query),
             Language::JsonPath => match Template::parse(value) {
                 Ok(template) => {
+                    self.plain_paths(&object.path(name), value);
                     let names: BTreeSet<&str> =
                         template.paths().into_iter().filter_map(variable_of).collect();
                     for variable in names {
@@ -306,6 +307,7 @@ impl Loader {
     /// Tells of an operator that Step Functions does not have yet, and of a regular expression that
     /// is none.
     fn newer(&mut self, at: &str, expression: &Expression) {
+        self.reads(at, expression);
         if let Some(newer) = expression.newer() {
             let message = format!("JSONata: {}", newer.message());
             let instead = Some(format!("write `{}`", newer.instead));

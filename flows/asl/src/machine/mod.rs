@@ -9,6 +9,8 @@ mod integrations;
 mod load;
 mod load_choice;
 mod load_map;
+mod load_query;
+mod load_reader;
 mod load_retry;
 mod load_state;
 mod load_value;

@@ -9,11 +9,14 @@ use offhook_asl::history::Event;
 use offhook_asl::machine::Problem;
 use serde::Serialize;
 use serde_json::Value;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::names::Place;
 use crate::runtime::{ExecutionError, Options, Runtime, StartError};
-use crate::services::{Answer, Request, Services, Upstream};
+use crate::schedule::{Fired, Keeper, OutboundCall, Schedules, StartExecution, Targets};
+use crate::services::{Answer, Request, ServiceError, Services, Upstream};
 use crate::store::{ExecutionStatus, FlowStore, StoreError};
 
 /// Longer than an execution may take.
@@ -35,6 +38,9 @@ pub struct RunRequest {
     pub store: Arc<dyn FlowStore>,
     /// Whom Task states may ask.
     pub services: Services,
+    /// The schedules of `services`, and what is notified when one may come earlier than was thought;
+    /// none: no schedule comes.
+    pub schedules: Option<(Schedules, Arc<Notify>)>,
 }
 
 /// What came of it, in the manner of `DescribeExecution` with the history.
@@ -106,7 +112,14 @@ pub async fn run(request: RunRequest) -> Result<RunReport, RunError> {
         let upstream = options.services.upstream().clone();
         options.services = options.services.with_upstream(Arc::new(HoldsClock(upstream)));
     }
+    let (services, clock) = (options.services.clone(), options.clock);
     let runtime = Runtime::start(options).await?;
+    let mut beside = JoinSet::new();
+    if let Some((schedules, wake)) = request.schedules {
+        let targets = Arc::new(Alone(runtime.clone()));
+        let tell = Box::new(|_| {});
+        beside.spawn(Keeper { schedules, clock, wake, targets, services, tell }.run());
+    }
     let machine = Arc::new(machine);
     let started = runtime.start_definition(machine, &request.name, request.input).await?;
     let end = runtime.wait_for_end(&started.arn);
@@ -126,6 +139,22 @@ pub async fn run(request: RunRequest) -> Result<RunReport, RunError> {
         cause: record.cause,
         history: runtime.execution_history(&started.arn).await?,
     })
+}
+
+/// What schedules call where there is no telephone.
+struct Alone(Runtime);
+
+impl Targets for Alone {
+    fn call_out(&self, call: OutboundCall) -> Fired {
+        let words = format!("{} is not called: there is no telephone here", call.to);
+        let error = ServiceError::new("ChimeSDKVoice.ServiceUnavailableException", words);
+        Box::pin(async { Err(error) })
+    }
+
+    fn start_execution(&self, start: StartExecution) -> Fired {
+        let runtime = self.0.clone();
+        Box::pin(async move { runtime.start_scheduled(start).await })
+    }
 }
 
 /// An upstream whose answers a virtual clock waits for: it leaps only while nothing is under way

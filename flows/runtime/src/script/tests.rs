@@ -1,9 +1,14 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use super::*;
 use crate::names::Place;
+use crate::services::NoUpstream;
+use crate::services::events::{Bus, Event};
+use crate::services::local::{Local, LocalOptions};
+use crate::services::s3::Folders;
 use crate::store::{ExecutionStatus, MemoryStore};
 
 fn task(action: &Value, next: &str) -> Value {
@@ -140,7 +145,53 @@ fn request(definition: &Value) -> RunRequest {
         place: Place::default(),
         store: Arc::new(MemoryStore::new()),
         services: Services::default(),
+        schedules: None,
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_schedule_that_a_machine_makes_comes_while_the_machine_waits_for_it() {
+    let queue = "https://sqs.us-east-1.amazonaws.com/000000000000/reminders";
+    let make = json!({ "Type": "Task", "Resource": "arn:aws:states:::aws-sdk:scheduler:createSchedule",
+        "Next": "Wait", "Parameters": { "Name": "once", "FlexibleTimeWindow": { "Mode": "OFF" },
+            "ScheduleExpression": "at(2025-06-01T09:00:00)", "Target": {
+                "Arn": "arn:aws:sqs:us-east-1:000000000000:reminders", "Input": "ring",
+                "RoleArn": "arn:aws:iam::000000000000:role/r" } } });
+    let receive = |next: &str| {
+        json!({ "Type": "Task", "Resource": "arn:aws:states:::aws-sdk:sqs:receiveMessage",
+            "Parameters": { "QueueUrl": queue }, "ResultPath": format!("$.{next}"), "Next": next })
+    };
+    let wait =
+        |until: &str, next: &str| json!({ "Type": "Wait", "Timestamp": until, "Next": next });
+    let machine = json!({ "StartAt": "Make", "States": {
+        "Make": make,
+        "Wait": wait("2025-06-01T08:59:59Z", "Early"), "Early": receive("WaitOn"),
+        "WaitOn": wait("2025-06-01T09:00:01Z", "Late"), "Late": receive("Done"),
+        "Done": { "Type": "Succeed" } } });
+    let (store, wake) = (Arc::new(MemoryStore::new()), Arc::new(Notify::new()));
+    let told = wake.clone();
+    let (blobs, upstream) = (Arc::new(Folders), Arc::new(NoUpstream));
+    let wakes = Box::new(move || told.notify_one());
+    let options = LocalOptions::default();
+    let local = Local::open(options, store.clone(), blobs, Arc::new(Quiet), upstream, wakes);
+    let local = local.await.unwrap();
+    let request = RunRequest {
+        store,
+        services: local.services,
+        schedules: Some((local.schedules, wake)),
+        ..request(&machine)
+    };
+    let report = run(request).await.unwrap();
+    let output = report.output.expect("it ends well");
+    assert_eq!(output["WaitOn"].get("Messages"), None, "{output}");
+    let messages = output["Done"]["Messages"].as_array().expect("a message");
+    assert_eq!((messages.len(), &messages[0]["Body"]), (1, &json!("ring")));
+}
+
+struct Quiet;
+
+impl Bus for Quiet {
+    fn put(&self, _: &Event) {}
 }
 
 #[test]

@@ -141,6 +141,9 @@ impl Guard {
         is_builtin: bool,
     ) -> AstNode {
         let is_language = is_builtin && !self.is_bound(&name);
+        if is_language && !super::super::functions::NAMES.contains(&name.as_str()) {
+            self.foreign.insert(name.clone());
+        }
         let of_texts = matches!(name.as_str(), "contains" | "split");
         if is_language && of_texts && args.iter().take(2).any(|arg| self.may_match(arg)) {
             let is_part = args.iter().any(|arg| matches!(arg, AstNode::Placeholder));

@@ -72,3 +72,148 @@ fn a_regular_expression_that_is_none_and_blanks_around_an_expression_are_told_an
     assert!(suggestions.contains(&"write \"{% true %}\""), "{suggestions:?}");
     assert!(Machine::load_published(&text).is_ok());
 }
+
+fn problems_of_state(state: &Value) -> Vec<(Severity, String, String, Option<String>)> {
+    let text = json!({ "StartAt": "A", "States": { "A": state, "B": { "Type": "Succeed" } } });
+    let told = |one: Problem| (one.severity, one.path, one.message, one.suggestion);
+    Machine::validate(&text.to_string()).into_iter().map(told).collect()
+}
+
+#[test]
+fn results_and_errors_are_refused_where_there_are_none_and_taken_where_they_are() {
+    let task = |members: Value| {
+        let mut task = json!({ "Type": "Task", "QueryLanguage": "JSONata", "Next": "B",
+            "Resource": "arn:aws:states:::sqs:sendMessage" });
+        let new = members.as_object().expect("members").clone();
+        task.as_object_mut().expect("a state").extend(new);
+        task
+    };
+    let catch = |output: &str| {
+        task(json!({ "Catch": [{ "ErrorEquals": ["X"], "Next": "B", "Output": output }] }))
+    };
+    for (state, place) in [
+        (task(json!({ "Arguments": { "a": "{% $states.result.x %}" } })), "/Arguments/a"),
+        (task(json!({ "TimeoutSeconds": "{% $states.result %}" })), "/TimeoutSeconds"),
+        (task(json!({ "Output": "{% $states.errorOutput.Cause %}" })), "/Output"),
+        (catch("{% $states.result %}"), "/Catch/0/Output"),
+    ] {
+        let problems = problems_of_state(&state);
+        let [(Severity::Error, path, message, Some(_))] = problems.as_slice() else {
+            panic!("{state}: {problems:?}");
+        };
+        assert_eq!(path, &format!("/States/A{place}"), "{message}");
+        assert!(message.contains("is not to be had here"), "{message}");
+    }
+    let both =
+        json!({ "Assign": { "r": "{% $states.result %}" }, "Output": "{% $states.result %}" });
+    for state in [task(both), catch("{% $states.errorOutput.Cause & $states.input.a %}")] {
+        assert_eq!(problems_of_state(&state), [], "{state}");
+    }
+}
+
+#[test]
+fn what_is_neither_a_function_nor_a_member_of_states_is_told_with_what_was_meant() {
+    for (query, message, meant) in [
+        (
+            "$uppercsae('x')",
+            "There is no function '$uppercsae'.",
+            Some("did you mean '$uppercase'?"),
+        ),
+        ("$eval('1')", "Step Functions has no '$eval'.", Some("'$parse' reads JSON")),
+        ("$states.inptu", "There is no '$states.inptu'.", Some("did you mean '$states.input'?")),
+    ] {
+        let state = json!({ "Type": "Pass", "QueryLanguage": "JSONata", "Next": "B",
+            "Output": { "o": format!("{{% {query} %}}") } });
+        let problems = problems_of_state(&state);
+        let [(Severity::Warning, path, told, suggestion)] = problems.as_slice() else {
+            panic!("{query}: {problems:?}");
+        };
+        assert_eq!((path.as_str(), told.as_str()), ("/States/A/Output/o", message));
+        assert_eq!(suggestion.as_deref(), meant);
+    }
+    for query in [
+        "($double := function($n){ $n * 2 }; $double(2))",
+        "$map([1], function($v, $i){ $string($v) })",
+        "$states.input.list ~> $sum ~> $string",
+        "$partition($range(1, 9, 1), 2)[0] ~> $join(',')",
+    ] {
+        let state = json!({ "Type": "Pass", "QueryLanguage": "JSONata", "Next": "B",
+            "Output": format!("{{% {query} %}}") });
+        assert_eq!(problems_of_state(&state), [], "{query}");
+    }
+}
+
+#[test]
+fn a_path_whose_key_does_not_say_so_is_told() {
+    let parameters = json!({ "a": "$.x", "b": { "c": ["$$.State.Name"] }, "d": "$5 a month",
+        "e.$": "$.x", "f": "States.Format('{}', $.x)" });
+    let state = json!({ "Type": "Pass", "Parameters": parameters, "Next": "B" });
+    let mut told: Vec<_> = problems_of_state(&state)
+        .into_iter()
+        .map(|(severity, path, _, suggestion)| (severity, path, suggestion.unwrap_or_default()))
+        .collect();
+    told.sort_by(|a, b| a.1.cmp(&b.1));
+    let wanted = [
+        ("/States/A/Parameters/a", "write \"a.$\": \"$.x\""),
+        ("/States/A/Parameters/b/c/0", "'States.Array($$.State.Name)', with a key in '.$'"),
+        ("/States/A/Parameters/f", "write \"f.$\": \"States.Format('{}', $.x)\""),
+    ];
+    let wanted = wanted.map(|(at, meant)| (Severity::Warning, at.to_owned(), meant.to_owned()));
+    assert_eq!(told, wanted);
+}
+
+#[test]
+fn a_choice_rule_in_the_other_query_language_is_told_as_such() {
+    let rule = |rule: Value| json!({ "Type": "Choice", "Choices": [rule] });
+    let condition = rule(json!({ "Condition": "{% true %}", "Next": "B" }));
+    let [(Severity::Error, path, message, Some(_))] = &problems_of_state(&condition)[..] else {
+        panic!("one problem is wanted");
+    };
+    assert_eq!(path, "/States/A/Choices/0/Condition");
+    assert!(message.contains("is of JSONata"), "{message}");
+    let mut variable = rule(json!({ "Variable": "$.a", "IsNull": true, "Next": "B" }));
+    variable["QueryLanguage"] = json!("JSONata");
+    let [(Severity::Error, path, message, Some(_))] = &problems_of_state(&variable)[..] else {
+        panic!("one problem is wanted");
+    };
+    assert_eq!(path, "/States/A/Choices/0/Variable");
+    assert!(message.contains("is of JSONPath"), "{message}");
+}
+
+#[test]
+fn credentials_are_an_object_with_a_role() {
+    let task = |credentials: Value| {
+        json!({ "Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage",
+            "Credentials": credentials, "Next": "B" })
+    };
+    let kinds = |state: &Value| -> Vec<(Severity, String)> {
+        problems_of_state(state).into_iter().map(|one| (one.0, one.1)).collect()
+    };
+    let at = "/States/A/Credentials".to_owned();
+    assert_eq!(kinds(&task(json!("role"))), [(Severity::Error, at.clone())]);
+    assert_eq!(kinds(&task(json!({ "Role": "r" }))), [(Severity::Warning, at)]);
+    assert_eq!(kinds(&task(json!({ "RoleArn.$": "$.role" }))), []);
+}
+
+#[test]
+fn a_transformation_of_listed_objects_that_is_not_done_is_refused() {
+    let map = |transformation: &str| {
+        let processor = json!({ "ProcessorConfig": { "Mode": "DISTRIBUTED",
+            "ExecutionType": "STANDARD" }, "StartAt": "P", "States": { "P": { "Type": "Pass",
+            "End": true } } });
+        json!({ "Type": "Map", "Next": "B", "ItemProcessor": processor, "ItemReader": {
+            "Resource": "arn:aws:states:::s3:listObjectsV2", "Parameters": { "Bucket": "b" },
+            "ReaderConfig": { "InputType": "JSON", "Transformation": transformation } } })
+    };
+    assert_eq!(problems_of_state(&map("NONE")), []);
+    for (transformation, wanted) in
+        [("LOAD_AND_FLATTEN", "is not supported here"), ("FLATTEN", "must be NONE")]
+    {
+        let problems = problems_of_state(&map(transformation));
+        let [(Severity::Error, path, message, _)] = problems.as_slice() else {
+            panic!("{problems:?}");
+        };
+        assert_eq!(path, "/States/A/ItemReader/ReaderConfig/Transformation");
+        assert!(message.contains(wanted), "{message}");
+    }
+}

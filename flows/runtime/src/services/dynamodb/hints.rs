@@ -3,8 +3,8 @@
 //! Step Functions has no action that says how a table is keyed, but nearly every workflow shows
 //! it: `GetItem`, `UpdateItem` and `DeleteItem` name the key's attributes in `Key`, the partition
 //! key first, and a `Query` compares them in `KeyConditionExpression`. What is found so makes the
-//! table on its first use; a table that is put into and never read by key cannot be guessed and
-//! has to be declared.
+//! table on its first use. Of a table that is put into and never read by key, the names in the item
+//! have to do.
 
 use serde_json::Value as Json;
 
@@ -117,10 +117,61 @@ pub(super) fn table_for(name: &str, arguments: &Json, hints: &[Hint]) -> Option<
             let of = hints.iter().rev().filter(|hint| hint.table.as_deref() == table);
             of.filter(fits).max_by_key(|hint| hint.names.len())
         };
-        let hint = best(Some(name)).or_else(|| best(None))?;
-        return table(name, &hint.names, &item);
+        let names = match best(Some(name)).or_else(|| best(None)) {
+            Some(hint) => hint.names.clone(),
+            None => guessed(arguments, &item)?,
+        };
+        return table(name, &names, &item);
     }
     None
+}
+
+/// Names of partition keys, and of sort keys, that tables mostly have; in lower case, without `_`.
+const PARTITIONS: [&str; 5] = ["pk", "partitionkey", "hashkey", "id", "key"];
+const SORTS: [&str; 9] = [
+    "sk",
+    "sortkey",
+    "rangekey",
+    "timestamp",
+    "time",
+    "date",
+    "datetime",
+    "createdat",
+    "receivedat",
+];
+
+/// The key of an item that nobody ever asks for: what a `PutItem` wants not to be there yet, what is
+/// named like a key, the first attribute that may be one. An attribute that is named like a time is
+/// the sort key, so that what is written down of one caller does not take the place of what was.
+fn guessed(arguments: &Json, item: &Item) -> Option<Vec<String>> {
+    let may = |name: &str| get(item, name).is_some_and(|value| KeyKind::of(value).is_some());
+    let names = || item.iter().map(|(name, _)| name.as_str()).filter(|name| may(name));
+    let plain = |name: &str| name.replace(['_', '-'], "").to_lowercase();
+    let named = |known: &[&str]| {
+        known.iter().find_map(|word| names().find(|name| plain(name) == *word)).map(str::to_owned)
+    };
+    let wanted = wanted_absent(arguments).filter(|name| may(name));
+    let partition = wanted
+        .or_else(|| named(&PARTITIONS))
+        .or_else(|| names().find(|name| plain(name).ends_with("id")).map(str::to_owned))
+        .or_else(|| names().find(|name| !SORTS.contains(&&*plain(name))).map(str::to_owned))
+        .or_else(|| names().next().map(str::to_owned))?;
+    let sort = named(&SORTS).filter(|sort| *sort != partition);
+    Some(std::iter::once(partition).chain(sort).collect())
+}
+
+/// The first name in `attribute_not_exists(…)`.
+fn wanted_absent(arguments: &Json) -> Option<String> {
+    let condition = arguments.get("ConditionExpression")?.as_str()?;
+    let (_, rest) = condition.split_once("attribute_not_exists")?;
+    let name = rest.trim_start().strip_prefix('(')?.split(')').next()?.trim();
+    match name.strip_prefix('#') {
+        None => Some(name.to_owned()),
+        Some(_) => {
+            let names = arguments.get("ExpressionAttributeNames")?;
+            names.get(name)?.as_str().map(str::to_owned)
+        }
+    }
 }
 
 fn table(name: &str, keys: &[String], values: &Item) -> Option<Table> {

@@ -59,12 +59,53 @@ async fn a_query_that_leaves_the_sort_key_out_does_not_hide_it() {
 }
 
 #[tokio::test]
-async fn a_table_whose_key_nobody_knows_is_not_found() {
+async fn a_table_whose_item_has_nothing_for_a_key_is_not_found() {
     let db = dynamodb();
-    let put = json!({"TableName": "Unknown", "Item": {"a": {"S": "x"}}});
+    let put = json!({"TableName": "Unknown", "Item": {"a": {"BOOL": true}}});
     let (error, cause) = refused(&db, "putItem", put).await;
     assert_eq!(error, "DynamoDb.ResourceNotFoundException");
     assert_eq!(cause, "Requested resource not found: Table: Unknown not found");
+}
+
+#[tokio::test]
+async fn a_table_into_which_is_only_put_gets_a_key_by_the_names_in_the_item() {
+    let put = |item: Json, condition: Option<&str>| {
+        let mut put = json!({"TableName": "Log", "Item": item});
+        if let Some(condition) = condition {
+            put["ConditionExpression"] = json!(condition);
+        }
+        put
+    };
+    let text = || json!({"S": "x"});
+    for (put, wanted) in [
+        (put(json!({"caller": text(), "ID": text()}), None), json!(["ID"])),
+        (put(json!({"caller": text(), "call_id": text()}), None), json!(["call_id"])),
+        (put(json!({"time": text(), "caller": text()}), None), json!(["caller", "time"])),
+        (put(json!({"seen": {"BOOL": true}, "caller": text()}), None), json!(["caller"])),
+        (put(json!({"time": text()}), None), json!(["time"])),
+        (
+            put(json!({"id": text(), "ticket": text()}), Some("attribute_not_exists(ticket)")),
+            json!(["ticket"]),
+        ),
+    ] {
+        let db = dynamodb();
+        ok(&db, "putItem", put).await;
+        let table = ok(&db, "describeTable", json!({"TableName": "Log"})).await;
+        let schema = table["Table"]["KeySchema"].as_array().expect("a schema").clone();
+        let names: Json = schema.iter().map(|key| key["AttributeName"].clone()).collect();
+        assert_eq!(names, wanted);
+    }
+}
+
+#[tokio::test]
+async fn what_is_put_only_if_it_is_not_there_yet_is_put_once() {
+    let db = dynamodb();
+    let put = json!({"TableName": "Orders", "ConditionExpression": "attribute_not_exists(#o)",
+        "ExpressionAttributeNames": {"#o": "order"},
+        "Item": {"caller": {"S": "+15550100"}, "order": {"S": "7"}}});
+    ok(&db, "putItem", put.clone()).await;
+    let (error, _) = refused(&db, "putItem", put).await;
+    assert_eq!(error, "DynamoDb.ConditionalCheckFailedException");
 }
 
 #[tokio::test]

@@ -1,0 +1,136 @@
+//! Reads a distributed Map's `ItemReader`.
+
+use super::load::Loader;
+use super::load_state::Place;
+use super::model::{Format, Reader, Setting};
+use super::problem::Code;
+use super::reader::Object;
+
+impl Loader {
+    pub(super) fn item_reader(&mut self, place: &Place<'_>) -> Option<Reader> {
+        let members = place.object.object(&mut self.report, "ItemReader")?;
+        let at = place.object.path("ItemReader");
+        let object = Object { fields: members, at: &at };
+        object.only(
+            &mut self.report,
+            "ItemReader",
+            &["Resource", "Parameters", "Arguments", "ReaderConfig", "Comment"],
+        );
+        if !object.has("Resource") {
+            self.report.schema(&at, "Required field 'Resource' is missing.");
+        }
+        let resource = self.call_resource(&object);
+        let arguments = self.call_arguments(&object, place.language);
+        let listed = resource
+            .as_ref()
+            .is_some_and(|resource| resource.resource_name().starts_with("listObjects"));
+        let (format, max_items) = self.reader_config(place, &object, listed);
+        Some(Reader { resource: resource?, arguments, format, max_items })
+    }
+
+    fn reader_config(
+        &mut self,
+        place: &Place<'_>,
+        reader: &Object<'_>,
+        listed: bool,
+    ) -> (Format, Option<Setting>) {
+        let Some(members) = reader.object(&mut self.report, "ReaderConfig") else {
+            if !listed {
+                self.report.schema(reader.at, "Required field 'ReaderConfig' is missing.");
+            }
+            return (Format::Objects, None);
+        };
+        let at = reader.path("ReaderConfig");
+        let config = Object { fields: members, at: &at };
+        config.only(
+            &mut self.report,
+            "ReaderConfig",
+            &[
+                "InputType",
+                "CSVHeaderLocation",
+                "CSVHeaders",
+                "CSVDelimiter",
+                "MaxItems",
+                "MaxItemsPath",
+                "ItemsPointer",
+                "Transformation",
+            ],
+        );
+        self.transformation(&config);
+        let max_items = self.number(place, &config, "MaxItems", "MaxItemsPath", 0..=100_000_000);
+        let format = match config.text(&mut self.report, "InputType") {
+            Some("CSV") => self.csv(&config),
+            Some("JSON") => Format::Json {
+                pointer: config.text(&mut self.report, "ItemsPointer").map(str::to_owned),
+            },
+            Some("JSONL") => Format::Jsonl,
+            None => {
+                if !listed {
+                    self.report.schema(&at, "Required field 'InputType' is missing.");
+                }
+                Format::Objects
+            }
+            Some(other) => {
+                let message =
+                    format!("InputType '{other}' is not supported here: use CSV, JSON or JSONL.");
+                self.report.schema(&config.path("InputType"), message);
+                Format::Objects
+            }
+        };
+        (format, max_items)
+    }
+
+    /// Developer guide, "ItemReader": what becomes of the objects of a list.
+    fn transformation(&mut self, config: &Object<'_>) {
+        let message = match config.text(&mut self.report, "Transformation") {
+            None | Some("NONE") => return,
+            Some("LOAD_AND_FLATTEN") => {
+                "Transformation 'LOAD_AND_FLATTEN' is not supported here: list the objects, and read \
+                 each in a Map of its own."
+                    .to_owned()
+            }
+            Some(other) => format!("Transformation must be NONE, but is '{other}'."),
+        };
+        let at = config.path("Transformation");
+        self.report.not_any_more(&at, Code::SchemaValidationFailed, message, None);
+    }
+
+    fn csv(&mut self, config: &Object<'_>) -> Format {
+        let delimiter = match config.text(&mut self.report, "CSVDelimiter") {
+            None | Some("COMMA") => ',',
+            Some("PIPE") => '|',
+            Some("SEMICOLON") => ';',
+            Some("SPACE") => ' ',
+            Some("TAB") => '\t',
+            Some(other) => {
+                let message = format!(
+                    "CSVDelimiter must be COMMA, PIPE, SEMICOLON, SPACE or TAB, but is '{other}'."
+                );
+                self.report.schema(&config.path("CSVDelimiter"), message);
+                ','
+            }
+        };
+        let headers = match config.text(&mut self.report, "CSVHeaderLocation") {
+            Some("FIRST_ROW") => None,
+            Some("GIVEN") => {
+                if !config.has("CSVHeaders") {
+                    self.report.schema(config.at, "CSVHeaders is needed where headers are GIVEN.");
+                }
+                let list = config.array(&mut self.report, "CSVHeaders").unwrap_or_default();
+                let names = list.iter().map(|name| name.as_str().unwrap_or_default().to_owned());
+                Some(names.collect())
+            }
+            other => {
+                let message = match other {
+                    None => "CSVHeaderLocation must be FIRST_ROW or GIVEN.".to_owned(),
+                    Some(other) => {
+                        format!("CSVHeaderLocation must be FIRST_ROW or GIVEN, but is '{other}'.")
+                    }
+                };
+                self.report.schema(config.at, message);
+                None
+            }
+        };
+        Format::Csv { headers, delimiter }
+    }
+}
