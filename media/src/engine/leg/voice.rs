@@ -233,10 +233,11 @@ impl Leg {
         // A key is passed on by itself to who knows telephone events.
         let events = far == Some(true);
         let tone = self.inband.as_ref().is_some_and(|tones| self.is_inband() && tones.suspects());
-        if piece.key && !events && !self.is_inband() {
+        let known = piece.key && self.key.is_some_and(|key| key.is_known());
+        if piece.key && !known && !events && !self.is_inband() {
             self.sound_key(piece, next);
         }
-        Some(self.way != Way::Relay && listening && !(events && (piece.key || tone)))
+        Some(self.way != Way::Relay && listening && !known && !(events && (piece.key || tone)))
     }
 
     /// Takes what is no voice out of what was heard, or does so no more.
