@@ -260,7 +260,7 @@ fn lossy(seed: u64, active: bool) -> (Option<u64>, Option<u64>) {
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
-        (random >> 33) % 3 == 0
+        (random >> 33).is_multiple_of(3)
     };
     let mut path = None;
     for tick in 0..400 {
