@@ -169,6 +169,24 @@ impl Codec {
     }
 }
 
+/// The length of an Opus packet in microseconds, by its first two bytes (RFC 6716 §3.1, §3.2.5).
+#[inline]
+pub(crate) fn opus_length(payload: &[u8]) -> Option<u32> {
+    let toc = *payload.first()?;
+    let (configuration, code) = (toc >> 3, toc & 3);
+    let frame = match (configuration, configuration & 3) {
+        (0..=11, length) => [10_000, 20_000, 40_000, 60_000][usize::from(length)],
+        (12..=15, length) => [10_000, 20_000][usize::from(length & 1)],
+        (_, length) => [2_500, 5_000, 10_000, 20_000][usize::from(length)],
+    };
+    let frames = match code {
+        0 => 1,
+        1 | 2 => 2,
+        _ => u32::from(payload.get(1)? & 0x3f),
+    };
+    Some(frame * frames)
+}
+
 impl fmt::Display for Codec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.encoding_name())
@@ -191,5 +209,27 @@ pub struct OpusWishes {
 impl Default for OpusWishes {
     fn default() -> Self {
         Self { fec: false, max_playback_hz: 48_000, max_bitrate: 510_000, constant_rate: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[test]
+    fn the_first_two_bytes_of_opus_say_how_long_it_is() {
+        // Each mode of RFC 6716 §3.1, and each way to pack frames.
+        let packets: [(&[u8], Option<u32>); 8] = [
+            (&[0b0000_0000], Some(10_000)),
+            (&[0b0001_1000], Some(60_000)),
+            (&[0b0110_1000], Some(20_000)),
+            (&[0b1000_0001], Some(5_000)),
+            (&[0b1001_1010], Some(40_000)),
+            (&[0b1111_1011, 0b1000_0011], Some(60_000)),
+            (&[0b1111_1011], None),
+            (&[], None),
+        ];
+        for (packet, length) in packets {
+            assert_eq!(opus_length(packet), length, "{packet:?}");
+        }
     }
 }

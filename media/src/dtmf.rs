@@ -1,5 +1,6 @@
 //! RFC 4733 telephone events: one digit from many packets, and many packets from one digit.
 
+mod carriers;
 mod convert;
 mod detect;
 mod receive;
@@ -8,6 +9,7 @@ mod tones;
 
 use std::fmt;
 
+pub use carriers::Carriers;
 pub(crate) use convert::Converter;
 pub use detect::{Detector, Heard};
 pub use receive::{EventReceiver, KeyEvent};

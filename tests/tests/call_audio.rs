@@ -11,7 +11,7 @@ use offhook_media::rtp;
 use offhook_media::srtp::{SrtpKey, SrtpKeys, SrtpSession, SrtpSuite, Unprotected};
 use offhook_tests::sim::agent::Describe;
 use offhook_tests::sim::agent::Dial;
-use offhook_tests::sim::media::{host, office_port, phones, port_of, sdp, socket};
+use offhook_tests::sim::media::{host, office_port, over, phones, port_of, sdp, socket};
 use offhook_tests::sim::scene::Scene;
 
 const PORT: u16 = 42_000;
@@ -161,4 +161,33 @@ async fn a_phone_changes_its_key_by_re_invite_and_both_go_on_hearing_each_other(
         agent.register(0).await;
     }
     scene.close().await;
+}
+
+/// Two streams, as RFC 3264 lets one offer what is understood by others too: one for pages first.
+fn for_pages_or_plain() -> Bytes {
+    let print = ["AB"; 32].join(":");
+    let media = format!(
+        "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=ice-ufrag:abcd\r\na=ice-pwd:abcdabcdabcdabcdabcdab\r\n\
+         a=fingerprint:sha-256 {print}\r\na=setup:actpass\r\na=rtcp-mux\r\n\
+         m=audio {PORT} RTP/AVP 0\r\na=ice-ufrag:abcd\r\na=ice-pwd:abcdabcdabcdabcdabcdab\r\n"
+    );
+    sdp(host(24, 1), &media)
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_pages_are_let_in_the_plain_stream_beside_one_for_pages_is_taken_without_ice() {
+    let scene = Scene::open().await;
+    let describe: [Describe; 2] = [|_| Some(for_pages_or_plain()), |_| Some(plain(24, 2))];
+    let agents = phones(&scene, describe).await;
+    let [ann, bob] = [1, 2].map(|phone| socket(host(24, phone), PORT));
+    let (mut out, mut back) = (agents[0].dial(Dial::to("102")), agents[1].call().await);
+    let to_bob = port_of(&back.invite.as_ref().unwrap().body, "audio");
+    back.answer();
+    let answer = out.answered().await.body;
+    back.confirmed().await;
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.contains("m=audio 0 UDP/TLS/RTP/SAVPF"), "{answer}");
+    assert!(answer.contains(" RTP/AVP 0") && !answer.contains("a=ice"), "{answer}");
+    heard(&bob, to_bob, &ann, 7_000, 0x31);
+    over(scene, agents, out, back).await;
 }

@@ -15,6 +15,8 @@ pub(super) struct KeySpan {
     from: u32,
     /// `None`: it is down.
     held: Option<Duration>,
+    /// It had come by INFO before, and was passed on then.
+    known: bool,
 }
 
 impl KeySpan {
@@ -24,7 +26,17 @@ impl KeySpan {
         let astray = |newest: &u32| {
             (timestamp.wrapping_sub(*newest) as i32).unsigned_abs() > clock.saturating_mul(ASTRAY_S)
         };
-        Self { digit, from: newest.filter(astray).unwrap_or(timestamp), held: None }
+        Self { digit, from: newest.filter(astray).unwrap_or(timestamp), held: None, known: false }
+    }
+
+    /// The same of a key that had come by INFO before, or had not.
+    pub(super) fn known(self, known: bool) -> Self {
+        Self { known, ..self }
+    }
+
+    /// Whether it had come by INFO before.
+    pub(super) fn is_known(&self) -> bool {
+        self.known
     }
 
     /// The key went up, so long after it went down.

@@ -35,7 +35,7 @@ use super::sender::Sender;
 use super::tape::Tapes;
 use crate::ahead::fetch;
 use crate::codec::Codec;
-use crate::dtmf::{Converter, Digit, EventReceiver, ToneMaker};
+use crate::dtmf::{Carriers, Converter, Digit, EventReceiver, ToneMaker};
 use crate::flood::Meter;
 use crate::latch::Latch;
 use crate::relay::OutStream;
@@ -106,6 +106,8 @@ pub(super) struct Leg {
     /// Since when nothing of the peer's could be decrypted.
     failing_since: Option<Instant>,
     keys: EventReceiver,
+    /// Which keys came only in the media so far, or only by INFO.
+    carriers: Carriers,
     converter: Converter,
     /// A key that is down was for the playback alone.
     for_playback: bool,
@@ -153,6 +155,8 @@ pub(super) struct Media {
     decoded: bool,
     /// It is, or begins like, the tone of a key, which who knows telephone events gets so.
     tone: bool,
+    /// It is of a key that was passed on already, when it came by INFO.
+    known: bool,
 }
 
 impl Media {
@@ -190,6 +194,7 @@ impl Leg {
             sender: Sender::default(),
             failing_since: None,
             keys: EventReceiver::default(),
+            carriers: Carriers::default(),
             tones: ToneMaker::default(),
             converter: Converter::default(),
             inband: None,

@@ -134,6 +134,13 @@ impl MediaPort {
         self.order(Order::SendDigits(digits.to_vec(), tone, gap));
     }
 
+    /// The peer pressed a key and told of it by INFO, not in its media. Unless it did so in its media
+    /// too it does what any key does: stops what plays, ends a recording, and the other leg hears it,
+    /// which is pressed so long, with such a gap behind it. [`crate::dtmf::Carriers`] says which it is.
+    pub fn informed(&self, digit: Digit, tone: Duration, gap: Duration) {
+        self.order(Order::Informed(digit, tone, gap));
+    }
+
     /// What was counted so far, in the kernel too.
     pub fn counters(&self) -> PortCounters {
         if self.counters.in_kernel.get() != 0

@@ -4,6 +4,7 @@
 
 mod either;
 mod phone;
+mod repeats;
 
 use std::fmt;
 use std::sync::Arc;

@@ -18,7 +18,6 @@ use offhook_sma::event::{CallDetails, Direction, EventType, Participant};
 use offhook_sma::session::{Script, Transaction};
 use tokio::sync::mpsc;
 
-use super::carriers::Carriers;
 use super::identity::{self, Caller, Source};
 use super::leg::{self, Leg, LegId, Part, Party, Way};
 use super::origin::CloudOrigin;
@@ -32,6 +31,7 @@ use crate::office::application_id;
 use crate::office::registry::Entry;
 use crate::stack::{DialogKey, NewRequest, Owner};
 use crate::trunk::CallSlot;
+use offhook_media::dtmf::Carriers;
 
 impl Call {
     pub(super) fn new(

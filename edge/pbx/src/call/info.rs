@@ -8,7 +8,6 @@ use offhook_media::dtmf::Digit;
 use offhook_sip::header::{HeaderName, Headers};
 use offhook_sip::message::{Method, Request, StatusCode};
 use offhook_sip::session::InboundToken;
-use offhook_sma::action::LegTag;
 
 use super::leg::{Leg, LegId};
 use super::{Call, runner};
@@ -45,13 +44,8 @@ impl Call {
         if let Some(leg) = self.leg(id) {
             let _ = leg.session.respond(now, token, status, &Headers::new(), None);
         }
-        if let Some(digit) = digit
-            && self.leg(id).is_none_or(|leg| leg.carriers.informed(now, digit))
-            && !self.control_by_key(id, digit)
-        {
-            self.pass_digit(id, digit);
-            self.stop_by_key(id, digit);
-            self.on_digit(now, id, digit);
+        if let Some(digit) = digit {
+            self.on_informed(now, id, digit);
         }
     }
 
@@ -70,14 +64,16 @@ impl Call {
         }
     }
 
-    /// A digit that came by INFO goes on as a telephone event: the other side may not know INFO.
-    /// Before the answer it is for who is heard.
-    fn pass_digit(&self, from: LegId, digit: Digit) {
-        let caller = self.leg_ref(from).is_some_and(|leg| leg.tag() == Some(LegTag::A));
-        let early = self.bridging.as_ref().filter(|_| caller).and_then(|b| b.early);
-        let heard = early.and_then(|id| self.leg_ref(id)).and_then(Leg::port);
-        if let Some(port) = heard.or_else(|| self.other_port(from)) {
-            port.send_digits(&[digit], runner::INFO_TONE, runner::DIGIT_GAP);
+    /// A key by INFO. The media thread acts on it: it alone knows whether the key came in the media
+    /// too, and who hears this leg.
+    fn on_informed(&mut self, now: Instant, id: LegId, digit: Digit) {
+        if let Some(port) = self.leg_ref(id).and_then(Leg::port) {
+            port.informed(digit, runner::INFO_TONE, runner::DIGIT_GAP);
+        }
+        let new = self.leg(id).is_none_or(|leg| leg.carriers.informed(now, digit));
+        if new && !self.is_control(id, digit) {
+            self.pass_key_in_room(id, digit);
+            self.on_digit(now, id, digit);
         }
     }
 }

@@ -20,12 +20,12 @@ use offhook_sip::session::{RequestToken, Session};
 use offhook_sip::uri::{Host, Uri};
 use offhook_sma::action::LegTag;
 
-use super::carriers::Carriers;
 use super::passing::Pipe;
 use crate::office::registry::Listed;
 use crate::stack::{DialogGuard, MediaAddress, Target};
 use crate::transport::advertise::is_private;
 use crate::trunk::CallSlot;
+use offhook_media::dtmf::Carriers;
 
 /// Names a leg within its call; never used again there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

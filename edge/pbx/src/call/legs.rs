@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use offhook_media::engine::MediaPort;
 use offhook_media::negotiate::wants_webrtc;
 use offhook_sip::flow::Transport;
@@ -64,7 +65,10 @@ impl Call {
         let address = self.services.sip.media_address(&flow);
         // What the peer wants of us, and else what a browser would.
         let offer = leg.session.remote_sdp();
-        let webrtc = offer.map_or(flow.transport == Transport::Wss, |offer| wants_webrtc(offer));
+        // Where its port is not open, another stream of the offer was found good.
+        let open = self.services.engine.webrtc_sample().is_some();
+        let wants = |offer: &Bytes| open && wants_webrtc(offer);
+        let webrtc = offer.map_or(flow.transport == Transport::Wss, wants);
         let (address, port) = if webrtc {
             let port = self.open_webrtc(flow.transport)?;
             (browser::webrtc_address(self.config(), address), port)

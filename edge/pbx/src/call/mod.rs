@@ -36,7 +36,6 @@ mod bot;
 pub(crate) mod bridge;
 mod browser;
 mod called_back;
-mod carriers;
 mod cloud;
 mod code;
 mod conference;

@@ -16,7 +16,6 @@ use offhook_sma::action::LegTag;
 use super::best::Outcome;
 use super::bridge::{Again, Attempt, Branch, Diverted, Protection, SILENCE};
 use super::browser::webrtc_address;
-use super::carriers::Carriers;
 use super::identity::{self, Caller, Identity, Source};
 use super::leg::{Leg, LegId, LegMedia, Part, Party, Way, media_address};
 use super::{Call, context, guid};
@@ -25,6 +24,7 @@ use crate::failure::{self, Answerer};
 use crate::office::Reachable;
 use crate::stack::{DialogKey, Target};
 use crate::trunk::{CallSlot, TrunkTarget};
+use offhook_media::dtmf::Carriers;
 
 impl Call {
     pub(super) fn ring_phone(

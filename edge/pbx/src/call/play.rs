@@ -211,7 +211,6 @@ impl Call {
             && run.leg == leg
         {
             let verdict = run.collector.digit(now, key);
-            // The media thread stops a prompt by itself for keys it hears; it does not hear INFO.
             self.stop_prompt();
             return self.on_verdict(now, verdict);
         }
@@ -234,43 +233,13 @@ impl Call {
         }
     }
 
-    /// A key by INFO, which the media thread does not hear, that goes about in what plays.
-    pub(super) fn control_by_key(&mut self, leg: LegId, digit: Digit) -> bool {
+    /// Whether a key goes about in what plays to this leg, and does nothing else.
+    pub(super) fn is_control(&self, leg: LegId, digit: Digit) -> bool {
         let Running::Digits(run) = &self.running else { return false };
         // The clock of the digits runs from the end of the prompt on.
-        if run.leg != leg || run.collector.deadline().is_some() {
-            return false;
-        }
-        let controls = controls_of(&run.action);
-        let control = controls.iter().find(|(key, _)| *key == digit);
-        let port = self.leg_ref(leg).and_then(super::leg::Leg::port);
-        if let (Some((_, control)), Some(port)) = (control, port) {
-            port.control_play(*control);
-        }
-        control.is_some()
-    }
-
-    /// A key by INFO, which the media thread does not hear: ends what the key is to end.
-    pub(super) fn stop_by_key(&mut self, leg: LegId, digit: Digit) {
-        match &mut self.running {
-            Running::Recording(recording) => {
-                if recording.ends_by(leg, digit)
-                    && let Some(port) = self.leg_ref(leg).and_then(super::leg::Leg::port)
-                {
-                    port.stop_record();
-                }
-            }
-            Running::Playing { .. } => {
-                let Some(Action::PlayAudio(action)) = self.script.running() else { return };
-                let for_it = action.target.participant_tag;
-                let stops = digit_set(&action.playback_terminators).contains(digit);
-                let leg = self.leg_ref(leg).filter(|leg| stops && leg.tag() == for_it);
-                if let Some(port) = leg.and_then(super::leg::Leg::port) {
-                    port.stop_play();
-                }
-            }
-            _ => {}
-        }
+        run.leg == leg
+            && run.collector.deadline().is_none()
+            && controls_of(&run.action).iter().any(|(key, _)| *key == digit)
     }
 
     pub(super) fn start_listening(&mut self, now: Instant, leg: LegId, action: &ReceiveDigits) {

@@ -31,24 +31,11 @@ pub(super) struct Recording {
     file: Option<File>,
     /// The leg's port, when the leg is gone: the media thread may still have its last packets.
     port: Option<Arc<MediaPort>>,
-    /// The key by INFO that ended it.
-    key: Option<Digit>,
     /// When the recording is finished whatever the media thread says.
     give_up: Option<Instant>,
 }
 
 impl Recording {
-    /// Whether this key of this leg ends it; noted when it does.
-    pub(super) fn ends_by(&mut self, leg: LegId, digit: Digit) -> bool {
-        let ends = self.leg == leg
-            && self.file.is_some()
-            && digit_set(&self.action.recording_terminators).contains(digit);
-        if ends {
-            self.key = Some(digit);
-        }
-        ends
-    }
-
     /// Whether something of it is in a file.
     pub(super) fn is_open(&self) -> bool {
         self.file.is_some()
@@ -79,8 +66,7 @@ impl Call {
         let Some((path, announcement)) = self.destination(leg, run, &action) else {
             return self.action_failed(now, &invalid_destination());
         };
-        let recording =
-            Recording { run, leg, action, file: None, port: None, key: None, give_up: None };
+        let recording = Recording { run, leg, action, file: None, port: None, give_up: None };
         self.running = Running::Recording(Box::new(recording));
         let services = Arc::clone(&self.services);
         self.work.push(Box::pin(async move {
@@ -149,10 +135,7 @@ impl Call {
             RecordEnd::Terminator(digit) => ("terminator", Some(digit)),
             RecordEnd::Silence => ("silence", None),
             RecordEnd::Length => ("length", None),
-            RecordEnd::Stopped => match recording.key {
-                Some(digit) => ("terminator", Some(digit)),
-                None => ("hangup", None),
-            },
+            RecordEnd::Stopped => ("hangup", None),
         };
         // Five seconds of nobody speaking are no message.
         let said = if by == RecordEnd::Silence { speech } else { Duration::MAX };

@@ -153,8 +153,9 @@ impl Leg {
     fn on_tone(&mut self, now: Instant, event: Heard, start: u32) {
         match event {
             Heard::Pressed(digit, _) => {
-                self.to_pass = Some(digit);
                 self.on_key(now, KeyEvent::Pressed(digit, start));
+                let known = self.key.is_some_and(|key| key.is_known());
+                self.to_pass = Some(digit).filter(|_| !known);
             }
             Heard::Released(digit, samples) => {
                 let held = Duration::from_micros(samples.saturating_mul(125));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::super::api::{PlayEnd, PortEventKind};
 use super::super::key_span::KeySpan;
 use super::{Buffer, Kind, Leg, Media};
-use crate::dtmf::KeyEvent;
+use crate::dtmf::{Digit, KeyEvent};
 use crate::relay::CLOCK;
 use crate::rtp;
 use crate::srtp::Unprotected;
@@ -88,6 +88,8 @@ impl Leg {
             }
             Kind::Noise => {}
         }
+        let known =
+            self.key.is_some_and(|key| key.is_known()) && self.is_of_known_key(kind, &view, buffer);
         Some(Media {
             kind,
             marker: view.marker,
@@ -97,6 +99,18 @@ impl Leg {
             payload: view.payload,
             decoded: false,
             tone: matches!(kind, Kind::Audio(_)) && self.is_tone(view.timestamp),
+            known,
+        })
+    }
+
+    /// Whether a packet is of the last key, which had come by INFO before.
+    fn is_of_known_key(&self, kind: Kind, view: &rtp::RtpView, buffer: &Buffer) -> bool {
+        self.key.is_some_and(|key| match kind {
+            Kind::Audio(codec) => {
+                self.is_inband() && codec.law().is_some() && key.covers(view.timestamp, CLOCK)
+            }
+            Kind::Event(_) => buffer.get(view.payload.start) == Some(&key.digit().event()),
+            Kind::Noise => false,
         })
     }
 
@@ -176,21 +190,14 @@ impl Leg {
         match event {
             KeyEvent::Pressed(digit, timestamp) => {
                 self.tell(PortEventKind::KeyDown { digit });
-                let control = self.player.as_ref().and_then(|player| player.key(digit));
-                self.for_playback = control.is_some();
-                if let Some(control) = control {
-                    self.control_play(now, control);
-                } else if self.player.as_ref().is_some_and(|p| p.stop_on.contains(digit)) {
-                    self.end_play(PlayEnd::Digit(digit));
-                }
+                let new = self.carriers.pressed(now, digit);
                 let clock = self.stream.as_ref().map_or(CLOCK, |s| s.codec.clock_rate());
-                self.key = Some(KeySpan::pressed(digit, timestamp, self.newest, clock));
-                let end = self.recorder.as_ref().and_then(|r| r.pressed(digit));
-                if let Some(by) = end {
-                    self.end_record(now, by);
-                }
+                let key = KeySpan::pressed(digit, timestamp, self.newest, clock);
+                self.key = Some(key.known(!new));
+                self.for_playback = new && self.act_on_key(now, digit);
             }
             KeyEvent::Released(digit, duration) => {
+                self.carriers.released(now, digit);
                 if let Some(key) = &mut self.key {
                     key.released(duration);
                 }
@@ -199,5 +206,26 @@ impl Leg {
                 }
             }
         }
+    }
+
+    /// A key comes by INFO. Whether the far leg is to get it.
+    pub(in crate::engine) fn informed(&mut self, now: Instant, digit: Digit) -> bool {
+        self.carriers.informed(now, digit) && !self.act_on_key(now, digit)
+    }
+
+    /// Does at once what a key does on this leg: it goes about in what plays (`true`: and in nothing
+    /// else), or ends it, and ends a recording.
+    fn act_on_key(&mut self, now: Instant, digit: Digit) -> bool {
+        let control = self.player.as_ref().and_then(|player| player.key(digit));
+        if let Some(control) = control {
+            self.control_play(now, control);
+        } else if self.player.as_ref().is_some_and(|p| p.stop_on.contains(digit)) {
+            self.end_play(PlayEnd::Digit(digit));
+        }
+        let end = self.recorder.as_ref().and_then(|r| r.pressed(digit));
+        if let Some(by) = end {
+            self.end_record(now, by);
+        }
+        control.is_some()
     }
 }

@@ -32,7 +32,7 @@ impl Leg {
         }
         let (codec, send_pt) = (stream.codec, stream.send_pt);
         let source = Source::Relay(media.ssrc);
-        if self.was_pressed(media, buffer) {
+        if media.known || self.was_pressed(media, buffer) {
             self.out.withhold(source, media.sequence);
             return None;
         }

@@ -1,5 +1,6 @@
 //! Two legs, packets carried by hand, time that moves when told.
 
+mod carriers;
 mod inband;
 mod keys;
 mod reports;

@@ -64,8 +64,13 @@ impl Speaks {
 
     /// Whether a payload is as long as it shall be.
     #[inline]
-    fn fits(self, codec: Codec, payload: usize) -> bool {
-        codec.bytes_per_ms().is_none_or(|n| n * usize::from(self.ptime_ms) == payload)
+    fn fits(self, codec: Codec, payload: &[u8]) -> bool {
+        match codec.bytes_per_ms() {
+            Some(n) => n * usize::from(self.ptime_ms) == payload.len(),
+            None if codec == Codec::Opus => crate::codec::opus_length(payload)
+                .is_none_or(|us| us == u32::from(self.ptime_ms) * 1000),
+            None => true,
+        }
     }
 }
 
@@ -121,7 +126,7 @@ impl Leg {
             self.way = Way::Relay;
             return far.is_some_and(|far| far.takes(codec));
         }
-        let decode = far.is_some_and(|far| self.must_decode(now, media, far));
+        let decode = far.is_some_and(|far| self.must_decode(now, media, far, buffer));
         media.decoded = self.way != Way::Relay;
         if decode || self.is_recording() || self.hears_tones() {
             self.listen(now, media, far.filter(|_| decode).map(|far| natural(far.codec)), buffer);
@@ -146,13 +151,14 @@ impl Leg {
     }
 
     #[inline]
-    fn must_decode(&mut self, now: Instant, media: &Media, far: Speaks) -> bool {
+    fn must_decode(&mut self, now: Instant, media: &Media, far: Speaks, buffer: &Buffer) -> bool {
+        let payload = buffer.get(media.payload.clone()).unwrap_or_default();
         let must = match media.kind {
             Kind::Event(_) => return false,
             _ if self.focus.is_some() => true,
             Kind::Noise => !far.comfort_noise,
             Kind::Audio(codec) if !far.takes(codec) => true,
-            Kind::Audio(codec) if far.fits(codec, media.payload.len()) => {
+            Kind::Audio(codec) if far.fits(codec, payload) => {
                 self.odd_lengths = 0;
                 false
             }
@@ -233,10 +239,11 @@ impl Leg {
         // A key is passed on by itself to who knows telephone events.
         let events = far == Some(true);
         let tone = self.inband.as_ref().is_some_and(|tones| self.is_inband() && tones.suspects());
-        if piece.key && !events && !self.is_inband() {
+        let known = piece.key && self.key.is_some_and(|key| key.is_known());
+        if piece.key && !known && !events && !self.is_inband() {
             self.sound_key(piece, next);
         }
-        Some(self.way != Way::Relay && listening && !(events && (piece.key || tone)))
+        Some(self.way != Way::Relay && listening && !known && !(events && (piece.key || tone)))
     }
 
     /// Takes what is no voice out of what was heard, or does so no more.

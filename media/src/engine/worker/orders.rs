@@ -36,6 +36,8 @@ pub(in crate::engine) enum Order {
     StopTape(u64),
     Focus(Option<Box<Focus>>),
     SendDigits(Vec<Digit>, Duration, Duration),
+    /// A key of the peer came by INFO.
+    Informed(Digit, Duration, Duration),
     /// With the other port, which this thread has or expects.
     Bridge(PortId),
     Unbridge,
@@ -135,6 +137,10 @@ impl Worker {
             Order::Bridge(other) => return self.bridge(id, slot, other),
             Order::Unbridge => return self.unbridge(slot),
             Order::Mix(mix, role) => return self.join_mix(slot, mix, role),
+            Order::Informed(digit, tone, gap) => {
+                self.informed(now, slot, digit, (tone, gap));
+                return;
+            }
             Order::Echo => {
                 self.unbridge(slot);
                 self.slots.join(slot, slot);
@@ -194,6 +200,7 @@ impl Worker {
             Order::SendDigits(digits, tone, gap) => port.leg.send_digits(now, &digits, tone, gap),
             Order::Bridge(_)
             | Order::Unbridge
+            | Order::Informed(..)
             | Order::Mix(..)
             | Order::Echo
             | Order::Move(_)
@@ -203,6 +210,20 @@ impl Worker {
         // What was ordered starts now, not at the next tick.
         if let Some(port) = self.slots.get_mut(slot) {
             port.poll(now, &mut self.buffer);
+        }
+    }
+
+    /// A key that the peer of this leg told of otherwise than in its media.
+    fn informed(&mut self, now: Instant, slot: usize, digit: Digit, timing: (Duration, Duration)) {
+        let Some(port) = self.port(slot) else { return };
+        let (passes, partner) = (port.leg.informed(now, digit), port.partner);
+        self.attend(now, slot);
+        let partner = partner.filter(|partner| passes && *partner != slot);
+        let Some((other, at)) = partner.and_then(|at| Some((self.port(at)?, at))) else { return };
+        other.leg.send_digits(now, &[digit], timing.0, timing.1);
+        self.attend(now, at);
+        if let Some(other) = self.slots.get_mut(at).and_then(|p| p.as_deref_mut()) {
+            other.poll(now, &mut self.buffer);
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rtc_dtls::config::{ClientAuthType, ConfigBuilder, ExtendedMasterSecretType, HandshakeConfig};
 use rtc_dtls::crypto::Certificate;
@@ -13,6 +13,7 @@ use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
 use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use rtc_shared::TransportProtocol;
 
+use super::repeats::Repeats;
 use super::{Fingerprint, IdentityError, MTU, News, split};
 use crate::srtp::SrtpSuite;
 
@@ -20,10 +21,12 @@ use crate::srtp::SrtpSuite;
 ///
 /// [`Desk`]: super::super::desk::Desk
 const PEER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1));
-/// Bytes that one handshake may take from the network, all repeats of a flight included: a phone's
-/// flight is one to three thousand, and whoever writes to the port is not known yet. The library
-/// puts fragments together by recursion, and looks for each among all.
+/// Bytes that one handshake may take from the network: a phone's flight is one to three thousand, and
+/// whoever writes to the port is not known yet. The library puts fragments together by recursion, and
+/// looks for each among all.
 const BUDGET: usize = 24 * 1024;
+/// What is added at most to the second after which the library asks again.
+const LATER: Duration = Duration::from_secs(3);
 /// RFC 6347 §4.1: type, version, epoch, number, length.
 const RECORD_HEADER: usize = 13;
 /// RFC 5764 §4.2.
@@ -85,6 +88,10 @@ pub(in crate::webrtc) struct PhoneHandshake {
     expected: Fingerprint,
     active: bool,
     budget: usize,
+    /// How often it was time to ask.
+    asked: u32,
+    /// What it had of the peer; `None` when it is over.
+    repeats: Option<Repeats>,
     /// When the library wants to be called again.
     pub(in crate::webrtc) wake: Option<Instant>,
 }
@@ -100,6 +107,8 @@ impl PhoneHandshake {
             expected,
             active,
             budget: BUDGET,
+            asked: 0,
+            repeats: Some(Repeats::default()),
             wake: active.then_some(now),
         }
     }
@@ -125,6 +134,9 @@ impl PhoneHandshake {
         // Anybody can write an alert without protection, and the library ends at each: who gives up
         // with one is given up when the time is over.
         if !is_records(packet) || has_plain_alert(packet) || self.begin.is_some() {
+            return News::Waiting;
+        }
+        if self.repeats.as_mut().is_some_and(|repeats| repeats.has_nothing_new(packet)) {
             return News::Waiting;
         }
         let Some(left) = self.budget.checked_sub(packet.len()) else { return News::Waiting };
@@ -153,6 +165,7 @@ impl PhoneHandshake {
             None if self.endpoint.get_connection_state(PEER).is_none() => Ok(()),
             None => self.endpoint.handle_timeout(PEER, now),
         };
+        self.asked = self.asked.saturating_add(1);
         self.flush(send);
         outcome.map_or_else(|error| News::Failed(error.to_string()), |()| News::Waiting)
     }
@@ -161,11 +174,18 @@ impl PhoneHandshake {
         while let Some(transmit) = self.endpoint.poll_transmit() {
             send(&transmit.message);
         }
-        self.wake = self.endpoint.poll_timeout(&PEER);
+        // It fails at the eighth time. Who has no path yet, or no description of ours, hears nothing
+        // and is asked less often: for twenty seconds.
+        let unheard = self.active && self.budget == BUDGET;
+        let later = Duration::from_secs(u64::from(self.asked.saturating_sub(1) / 2)).min(LATER);
+        let timer = self.endpoint.poll_timeout(&PEER);
+        self.wake = timer.map(|timer| if unheard { timer + later } else { timer });
     }
 
     /// The peer has shown that it has the key of its certificate, whose fingerprint is looked at.
-    fn complete(&self) -> News {
+    fn complete(&mut self) -> News {
+        // Who repeats his last flight now has not got ours.
+        self.repeats = None;
         let Some(state) = self.endpoint.get_connection_state(PEER) else { return News::Waiting };
         let certificate = state.peer_certificates.first();
         if !certificate.is_some_and(|certificate| self.expected.fits(certificate)) {

@@ -15,7 +15,7 @@ impl SampleSink for Tape {
 }
 
 /// Packets of half a second of voice, a key of 100 ms that begins somewhere in a packet, and voice.
-fn voice_and_key(key: char) -> Vec<Vec<u8>> {
+pub(super) fn voice_and_key(key: char) -> Vec<Vec<u8>> {
     let voice = |n: usize| ((n as f64 * 0.2).sin() * 6000.0) as i16;
     let mut samples: Vec<i16> = (0..4077).map(voice).collect();
     let mut keypad = Keypad::default();

@@ -194,6 +194,7 @@ fn every_pair_of_codecs_and_packet_lengths_understands_each_other() {
         ((Codec::Pcmu, 30), (Codec::Pcmu, 20)),
         ((Codec::Pcmu, 10), (Codec::Pcma, 60)),
         ((Codec::G722, 20), (Codec::G722, 40)),
+        ((Codec::Opus, 20), (Codec::Opus, 60)),
         ((Codec::Opus, 20), (Codec::Opus, 20)),
     ] {
         let mut a = Phone::new("192.0.2.1:4000", one.0, one.1, 440.0);

@@ -2,11 +2,15 @@
 //!
 //! > A phone may be set to send each key both ways. The one that comes first counts; the other is
 //! > the same press.
+//!
+//! Kept twice for each leg: by its media thread, which acts on a key at once (stops what plays, passes
+//! it on), and by who tells the application of it. Both see the same keys, maybe in another order; the
+//! count is the same in any.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use offhook_media::dtmf::Digit;
+use super::Digit;
 
 /// How long after a key the same one that came the other way is that press. An INFO may be lost
 /// once or twice (RFC 3261 §17.1.2.2), and be sent when the key goes up.
@@ -16,7 +20,7 @@ const MOST: usize = 32;
 
 /// The keys of one leg that came only one way so far.
 #[derive(Debug, Default)]
-pub(crate) struct Carriers {
+pub struct Carriers {
     lone: VecDeque<Lone>,
     /// The last key of the media, and whether it is one that had come by INFO.
     down: Option<(Digit, bool)>,
@@ -31,14 +35,15 @@ struct Lone {
 }
 
 impl Carriers {
-    /// A key of the media goes down.
-    pub(super) fn pressed(&mut self, now: Instant, digit: Digit) {
+    /// A key of the media goes down. Whether it is a new one.
+    pub fn pressed(&mut self, now: Instant, digit: Digit) -> bool {
         let known = self.met(now, digit, false);
         self.down = Some((digit, known));
+        !known
     }
 
     /// A key of the media went up. Whether it is a new one.
-    pub(super) fn released(&mut self, now: Instant, digit: Digit) -> bool {
+    pub fn released(&mut self, now: Instant, digit: Digit) -> bool {
         if self.down.is_none_or(|(down, _)| down != digit) {
             self.pressed(now, digit);
         }
@@ -50,7 +55,7 @@ impl Carriers {
     }
 
     /// A key comes by INFO. Whether it is a new one.
-    pub(super) fn informed(&mut self, now: Instant, digit: Digit) -> bool {
+    pub fn informed(&mut self, now: Instant, digit: Digit) -> bool {
         !self.met(now, digit, true)
     }
 
