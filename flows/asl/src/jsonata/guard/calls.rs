@@ -50,6 +50,11 @@ fn stays(name: &str) -> bool {
     matches!(name, "keys" | "spread" | "filter")
 }
 
+/// Functions that give a sequence, in which there may be another of one value.
+fn gives_sequence(name: &str) -> bool {
+    matches!(name, "map" | "each")
+}
+
 /// A call of a built-in, which is ours or the evaluator's.
 fn built_in(name: &str, mut args: Vec<AstNode>) -> AstNode {
     if own::parameters(name).is_none() {
@@ -288,13 +293,13 @@ impl Guard {
         AstNode::Block(block)
     }
 
-    /// `x ~> $f(y)` is `$f(x, y)`.
+    /// `x ~> $f(y)` is `$f(x, y)`; the evaluator looks twice at the length of what comes of the former.
     pub(super) fn pipe(&mut self, lhs: AstNode, rhs: AstNode) -> AstNode {
         let rhs = precedence::applied(rhs);
         let lhs = self.node(lhs);
         match rhs {
             AstNode::Function { name, args, is_builtin: true }
-                if parameters(&name).is_some()
+                if (parameters(&name).is_some() || gives_sequence(&name))
                     && !self.is_bound(&name)
                     && !args.iter().any(|arg| matches!(arg, AstNode::Placeholder)) =>
             {

@@ -206,3 +206,20 @@ fn a_predicate_or_a_grouping_of_a_call_that_is_piped_into_is_passed_over() {
         ("[1] ~> $map(function($v) { $v })[]", json!([1])),
     ]);
 }
+
+#[test]
+fn a_list_of_one_that_a_function_ends_with_stays_one_when_the_function_is_piped_into() {
+    all(&[
+        (
+            "{'a': 'x'} ~> $map(function($v) { $map($v.a, function($y) { {'y': $y} }) })",
+            json!([{"y": "x"}]),
+        ),
+        (
+            "[{'a': 'x'}] ~> $map(function($v) { $filter($v.a, function($y) { true }) })",
+            json!(["x"]),
+        ),
+        ("{'a': 'x'} ~> $each(function($v) { $map($v, function($y) { $y }) })", json!(["x"])),
+        ("[{'a': 'x'}] ~> $map(function($v) { $v.a })", json!("x")),
+        ("($map := function($x, $f) { $f($x) }; 7 ~> $map(function($v) { $v + 1 }))", json!(8)),
+    ]);
+}
