@@ -216,13 +216,13 @@ impl Worker {
     /// A key that the peer of this leg told of otherwise than in its media.
     fn informed(&mut self, now: Instant, slot: usize, digit: Digit, timing: (Duration, Duration)) {
         let Some(port) = self.port(slot) else { return };
-        let (passes, partner) = (port.leg.informed(now, digit), port.partner);
+        let passes = port.leg.informed(now, digit);
         self.attend(now, slot);
-        let partner = partner.filter(|partner| passes && *partner != slot);
+        let partner = self.slots.partner(slot).filter(|partner| passes && *partner != slot);
         let Some((other, at)) = partner.and_then(|at| Some((self.port(at)?, at))) else { return };
         other.leg.send_digits(now, &[digit], timing.0, timing.1);
         self.attend(now, at);
-        if let Some(other) = self.slots.get_mut(at).and_then(|p| p.as_deref_mut()) {
+        if let Some(other) = self.slots.get_mut(at) {
             other.poll(now, &mut self.buffer);
         }
     }
