@@ -213,8 +213,9 @@ impl Execution {
             self.core.cause = fault.cause;
             return;
         };
+        let child = self.strand_mut(home).and_then(|strand| strand.child.take());
         self.cut(home);
-        if let Err(fault) = self.iteration_failed(parent, index, &fault) {
+        if let Err(fault) = self.iteration_failed(parent, index, &fault, child) {
             self.fail(parent, fault);
         }
     }

@@ -150,11 +150,11 @@ impl Execution {
             return;
         };
         let last = strand.last;
-        self.core.strands.remove(&id);
+        let child = self.core.strands.remove(&id).and_then(|strand| strand.child);
         let output = output.into_value();
         let outcome = match self.strand(parent).map(|strand| &strand.frame.phase) {
             Some(Phase::Parallel { .. }) => self.branch_succeeded(parent, index, output, last),
-            Some(Phase::Map(_)) => self.iteration_succeeded(parent, index, output, last),
+            Some(Phase::Map(_)) => self.iteration_succeeded(parent, index, output, last, child),
             _ => Ok(()),
         };
         if let Err(fault) = outcome {
