@@ -72,7 +72,7 @@ impl Reader<'_> {
             }
             // What follows a value.
             loop {
-                let Some(around) = open.last().copied() else { return None };
+                let around = open.last().copied()?;
                 let Some((at, c)) = self.skip_blanks() else { return self.unclosed(around) };
                 let close = if around.object { '}' } else { ']' };
                 if c == close {
