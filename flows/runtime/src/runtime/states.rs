@@ -280,11 +280,7 @@ const NAME: ServiceName = ServiceName {
     sdk: "Sfn",
 };
 
-/// An error in AWS's words. The SDK's counts its attempts (recorded in 2025).
+/// An error in AWS's words.
 fn fault(request: &Request, name: &'static str, message: &dyn std::fmt::Display) -> ServiceError {
-    let mut error = sdk::error(NAME, request, &Fault::new(name, message.to_string()));
-    if request.integration == Integration::Sdk {
-        error.cause.push_str(" (SDK Attempt Count: 1)");
-    }
-    error
+    sdk::error(NAME, request, &Fault::new(name, message.to_string()))
 }
