@@ -67,6 +67,25 @@ fn a_state_of_jsonpath_fails_in_the_words_that_are_quoted_from_aws() {
             RUNTIME,
             "The TimestampPath parameter does not reference an input value: $.resumeAt",
         ),
+        // qiita.com/tsubasaogawa/items/4fe341bdb6ae7d2fd8ee; "agenticops"; "12Labs_v1".
+        (
+            r#"{"Type": "Pass", "ResultPath": "$.someTaskResult"}"#,
+            r#""input1""#,
+            "States.ReferencePathConflict",
+            r#"Unable to apply ReferencePath $.someTaskResult to input "input1""#,
+        ),
+        (
+            r#"{"Type": "Pass", "ResultPath": "$.aggregatedResult"}"#,
+            "[1]",
+            "States.ReferencePathConflict",
+            r#"Unable to apply step "aggregatedResult" to input [1]"#,
+        ),
+        (
+            r#"{"Type": "Map", "ItemsPath": "$.items", "ItemProcessor": {"StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}}}"#,
+            r#"{"metadata":{}}"#,
+            "States.ReferencePathConflict",
+            r#"Unable to apply step "items" to input {"metadata":{}}"#,
+        ),
         // tiny: Choice.NumericEquals 007 and 008, Choice.IsString 009, Choice.NumericEqualsPath 004.
         (
             r#"{"Type": "Choice", "Choices": [{"Variable": "$.value", "NumericEquals": 42, "Next": "H"}], "Default": "H"}"#,
