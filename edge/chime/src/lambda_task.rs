@@ -102,16 +102,23 @@ async fn run(
     Ok((invoked, log_tail))
 }
 
-/// A function that ended in an error: its type is the error's name, what it said the cause.
+/// A function that ended in an error: its type is the error's name, what it said the cause. That
+/// goes for a runtime that ended without a word as well (`Sandbox.Timedout`, `Runtime.ExitError`);
+/// `Lambda.Unknown` is what older ones leave, who name no type.
 fn function_error(invoked: &Invoked) -> Option<TaskError> {
-    let (kind, message) = invoked.error()?;
+    invoked.error()?;
     let cause = String::from_utf8_lossy(&invoked.payload).into_owned();
-    // The runtime ended without a word: time, memory, exit (errors without a type).
-    let silent = invoked.function_error.as_deref() == Some("Unhandled")
-        && (kind == "Unhandled" || kind.starts_with("Sandbox.") || kind.starts_with("Runtime."));
-    let timed_out = message.contains("Task timed out after");
-    let name = if silent || timed_out { "Lambda.Unknown".to_owned() } else { kind };
-    Some(TaskError::new(name, cause))
+    let told: Value = serde_json::from_slice(&invoked.payload).unwrap_or_default();
+    Some(match told.get("errorType").and_then(Value::as_str) {
+        Some(kind) => TaskError::new(kind.to_owned(), cause),
+        None => {
+            let cause = format!(
+                "The cause could not be determined because Lambda did not return an error type. \
+                 Returned payload: {cause}"
+            );
+            TaskError::new("Lambda.Unknown", cause)
+        }
+    })
 }
 
 /// What a result has besides its payload.
@@ -137,4 +144,39 @@ fn payload(invoked: &Invoked) -> Result<Value, TaskError> {
 fn bounded(result: Map<String, Value>) -> Result<Value, TaskError> {
     let result = Value::Object(result);
     if result.to_string().len() > MAX_DATA { Err(too_large()) } else { Ok(result) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// As AWS told them: the tests of `exception_handler` at github.com/department-for-transport-BODS
+    /// have the first and the last.
+    #[test]
+    fn a_runtime_that_ended_is_named_by_its_type_and_unknown_without_one() {
+        let failed = |payload: &str| {
+            let error = function_error(&Invoked {
+                status: 200,
+                payload: Bytes::from(payload.to_owned()),
+                function_error: Some("Unhandled".to_owned()),
+                executed_version: None,
+                log: None,
+            });
+            let error = error.unwrap();
+            (error.error, error.cause)
+        };
+        for name in ["Runtime.ExitError", "Sandbox.Timedout", "ValueError"] {
+            let payload =
+                format!(r#"{{"errorType":"{name}","errorMessage":"Task timed out after"}}"#);
+            assert_eq!(failed(&payload), (name.to_owned(), payload));
+        }
+        let payload = r#"{"errorMessage":"Task timed out after 902.11 seconds"}"#;
+        let cause = format!(
+            "The cause could not be determined because Lambda did not return an error type. \
+             Returned payload: {payload}"
+        );
+        assert_eq!(failed(payload), ("Lambda.Unknown".to_owned(), cause));
+    }
 }

@@ -9,10 +9,9 @@ use serde::{Deserialize, Serialize};
 /// The error names this layer raises (States Language specification, appendix A, and the Step
 /// Functions developer guide, "Handling errors").
 pub mod names {
-    /// An intrinsic function was refused its arguments.
-    pub const INTRINSIC_FAILURE: &str = "States.IntrinsicFailure";
     /// A result cannot be put where `ResultPath` says.
-    pub const RESULT_PATH_MATCH_FAILURE: &str = "States.ResultPathMatchFailure";
+    /// What AWS raises where the States Language has `States.ResultPathMatchFailure`.
+    pub const REFERENCE_PATH_CONFLICT: &str = "States.ReferencePathConflict";
     /// What Step Functions raises for a path that finds nothing. `States.ALL` does not catch it.
     pub const RUNTIME: &str = "States.Runtime";
     /// A JSONata expression failed, returned nothing or returned the wrong type.

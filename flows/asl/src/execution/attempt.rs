@@ -2,11 +2,13 @@
 
 use super::Execution;
 use super::record::after;
+use super::sight::{Sight, no_seconds, no_whole, whole};
 use super::state::{Fault, Phase, StrandId};
 use crate::failure::Failure;
 use crate::history::{Details, Entered, EventType, Truncation};
 use crate::json::{Json, Text};
 use crate::jsonata::Expected;
+use crate::limits;
 use crate::machine::Machine;
 use crate::machine::model::{Kind, Setting, State, Wait};
 use crate::value::moment;
@@ -76,11 +78,11 @@ impl Execution {
         let input = sight.effective_input()?;
         let until = match wait {
             Wait::Seconds(setting) => {
-                let value = sight.setting(setting, &input, Expected::Integer)?;
+                let value = awaited(&sight, setting, &input, Expected::Number)?;
                 after(self.core.now, wait_seconds(setting, &value)?)
             }
             Wait::Timestamp(setting) => {
-                let value = sight.setting(setting, &input, Expected::String)?;
+                let value = awaited(&sight, setting, &input, Expected::String)?;
                 wait_until(setting, &value)?
             }
         };
@@ -125,29 +127,45 @@ impl Execution {
     }
 }
 
+/// What a Wait's setting comes to. A path to nothing has words of its own here.
+fn awaited(
+    sight: &Sight<'_>,
+    setting: &Setting,
+    input: &Value,
+    expected: Expected,
+) -> Result<Value, Failure> {
+    match setting {
+        Setting::Path { path, field }
+            if ["$.", "$[", "$$"].iter().any(|of| path.source().starts_with(of))
+                && sight.select(path, input).is_none() =>
+        {
+            let path = path.source();
+            let cause = format!("The {field} parameter does not reference an input value: {path}");
+            Err(Failure::runtime(cause))
+        }
+        _ => sight.setting(setting, input, expected),
+    }
+}
+
 fn wait_seconds(setting: &Setting, value: &Value) -> Result<f64, Failure> {
     let (path, field) = setting.cited().unwrap_or(("Seconds", "Seconds"));
-    let Some(seconds) = value.as_i64().or_else(|| {
-        let float = value.as_f64().filter(|float| float.fract() == 0.0)?;
-        matches!(setting, Setting::Query { .. }).then_some(float as i64)
-    }) else {
+    if let Setting::Query { .. } = setting {
+        let seconds = whole(value).ok_or_else(|| no_whole(field, value))?;
+        return if (0..=limits::SECONDS as i64).contains(&seconds) {
+            Ok(seconds as f64)
+        } else {
+            Err(no_seconds(field, seconds))
+        };
+    }
+    let Some(seconds) = value.as_i64() else {
         return Err(Failure::runtime(format!(
             "The {field} parameter cannot be parsed as a long value: {path} == {value}"
         )));
     };
     if seconds < 0 {
-        return Err(match setting {
-            Setting::Query { .. } => Failure::query(
-                format!(
-                    "The JSONata expression '{path}' specified for the field '{field}' returned \
-                     a value that is out of the range from 0 to 99999999: {seconds}"
-                ),
-                field,
-            ),
-            _ => Failure::runtime(format!(
-                "The {field} parameter references a negative value: {path} == {seconds}"
-            )),
-        });
+        return Err(Failure::runtime(format!(
+            "The {field} parameter references a negative value: {path} == {seconds}"
+        )));
     }
     Ok(seconds as f64)
 }

@@ -84,8 +84,8 @@ impl Execution {
         let Some(strand) = self.strand(id) else { return fault };
         let (entered, before, last) =
             (strand.frame.entered, strand.frame.before_entered, strand.last);
-        let data_limit = fault.is(names::DATA_LIMIT_EXCEEDED);
-        if !fault.told && !data_limit {
+        let bare = fault.is(names::DATA_LIMIT_EXCEEDED) || fault.is(names::REFERENCE_PATH_CONFLICT);
+        if !fault.told && !bare {
             let cause = fault.cause.take().unwrap_or_default();
             fault.cause = Some(format!(
                 "An error occurred while executing the state '{}' (entered at the event id \
@@ -213,8 +213,9 @@ impl Execution {
             self.core.cause = fault.cause;
             return;
         };
+        let child = self.strand_mut(home).and_then(|strand| strand.child.take());
         self.cut(home);
-        if let Err(fault) = self.iteration_failed(parent, index, &fault) {
+        if let Err(fault) = self.iteration_failed(parent, index, &fault, child) {
             self.fail(parent, fault);
         }
     }

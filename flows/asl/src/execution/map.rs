@@ -5,12 +5,13 @@ use super::exit::bounded;
 use super::map_fields::{concurrency, entries, own_input, select};
 use super::parallel::held;
 use super::sight::item_value;
-use super::state::{Fault, Item, MapRun, Phase, StrandId};
+use super::state::{Child, Fault, Item, MapRun, Phase, StrandId};
+use super::writer::record;
 use crate::failure::Failure;
 use crate::history::{Details, EventId, EventType, Iteration, Length};
 use crate::machine::model::{Kind, Map, State};
 use crate::value::weight;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 
 impl Execution {
@@ -127,10 +128,12 @@ impl Execution {
         index: usize,
         output: Value,
         last: EventId,
+        child: Option<Box<Child>>,
     ) -> Result<(), Fault> {
         let Some((machine, flow, state)) = self.located(id) else { return Ok(()) };
         let Some(state) = machine.state(flow, state) else { return Ok(()) };
-        let written = self.is_written(id);
+        let (written, whole) = (self.is_written(id), self.is_whole(id));
+        let now = self.core.now;
         let Some(strand) = self.strand_mut(id) else { return Ok(()) };
         let Phase::Map(run) = &mut strand.frame.phase else { return Ok(()) };
         run.running = run.running.saturating_sub(1);
@@ -138,11 +141,15 @@ impl Execution {
         held(&state.name, run.held)?;
         if let Some(distributed) = &mut run.distributed {
             distributed.sizes.remove(&index);
-            if written {
-                let text = output.to_string();
-                distributed.succeeded.push(json!({ "Index": index, "Output": text }));
-            }
-            run.results.insert(index, output);
+            let told = child.filter(|_| written || whole);
+            let told = told.map(|child| record(&child.identity, now, Ok(&output)));
+            match told {
+                Some(told) if whole && !written => run.results.insert(index, told),
+                told => {
+                    distributed.succeeded.extend(told);
+                    run.results.insert(index, output)
+                }
+            };
             let started = distributed.started;
             return self.next_child(id, started);
         }

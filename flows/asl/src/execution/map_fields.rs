@@ -36,6 +36,13 @@ pub(super) fn entries(
 ) -> Result<VecDeque<Entry>, Failure> {
     let states = sight.states(&[]);
     let scope = sight.of(input, states.as_ref());
+    // So it is quoted from AWS by many (`"ItemsPath": "$.chunks"`, and there are none).
+    if let Items::Path(path) = &map.items
+        && let Some(name) = path.missing_name(input)
+    {
+        let cause = format!("Unable to apply step \"{name}\" to input {input}");
+        return Err(Failure::new(names::REFERENCE_PATH_CONFLICT, cause));
+    }
     let (found, path) = match &map.items {
         Items::Input => (input.clone(), None),
         Items::Path(path) => (path.evaluate(&scope, "ItemsPath")?, Some(path.source())),

@@ -1,16 +1,16 @@
 //! The run of a distributed Map: its items, its child executions, its end.
 
 use super::exit::bounded;
-use super::fault::error_output;
 use super::map_fields::{batches, percentage, tolerated_count};
 use super::state::{Call, Child, Distributed, Entry, Fault, Identity, MapRun, Phase, StrandId};
+use super::writer::record;
 use super::{Execution, ItemsCall, TaskEvent, TaskId, items};
 use crate::failure::Failure;
 use crate::history::{Details, EventId, EventType, Fault as FaultDetails};
 use crate::json::Json;
-use crate::machine::model::{Kind, Map, Reader, State};
+use crate::machine::model::{Kind, Map, Reader, State, Transformation};
 use crate::scope::Variables;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 const ITEM_READER: &str = "States.ItemReaderFailed";
@@ -230,17 +230,16 @@ impl Execution {
         id: StrandId,
         index: usize,
         fault: &Fault,
+        child: Option<Box<Child>>,
     ) -> Result<(), Fault> {
-        let written = self.is_written(id);
+        let (written, now) = (self.is_written(id), self.core.now);
         let Some(strand) = self.strand_mut(id) else { return Ok(()) };
         let Phase::Map(run) = &mut strand.frame.phase else { return Ok(()) };
         run.running = run.running.saturating_sub(1);
         let total = run.total_items;
         let Some(distributed) = &mut run.distributed else { return Ok(()) };
         distributed.failed_items += distributed.sizes.remove(&index).unwrap_or(1);
-        let mut told = error_output(fault);
-        told["Index"] = index.into();
-        distributed.failed.push(told);
+        let told = child.map(|child| record(&child.identity, now, Err(fault)));
         let failed = distributed.failed_items;
         // Nought is the same as not set, and counts where neither is (measured on AWS).
         let count = distributed.tolerated_count.filter(|count| *count > 0);
@@ -253,8 +252,12 @@ impl Execution {
             }
         };
         let started = distributed.started;
-        if !written {
-            run.results.insert(index, failed_result(fault));
+        // A failed child's result is always told whole.
+        match told {
+            Some(told) if written => distributed.failed.push(told),
+            told => {
+                run.results.extend(told.map(|told| (index, told)));
+            }
         }
         if too_many {
             self.cut_children(id);
@@ -269,6 +272,13 @@ impl Execution {
         let Some((machine, flow, state)) = self.located(id) else { return false };
         matches!(machine.state(flow, state).map(|state| &state.kind), Some(Kind::Map(map))
             if map.writer.as_ref().is_some_and(|writer| writer.resource.is_some()))
+    }
+
+    /// Whether a Map's results are told with the executions they come from.
+    pub(super) fn is_whole(&self, id: StrandId) -> bool {
+        let Some((machine, flow, state)) = self.located(id) else { return false };
+        matches!(machine.state(flow, state).map(|state| &state.kind), Some(Kind::Map(map))
+            if map.writer.as_ref().is_some_and(|writer| writer.transformation == Transformation::None))
     }
 
     pub(super) fn next_child(&mut self, id: StrandId, started: EventId) -> Result<(), Fault> {
@@ -303,15 +313,4 @@ impl Execution {
         self.advance(id, EventType::MapRunFailed, Some(details));
         Fault::told(error, cause)
     }
-}
-
-/// What stands for a child execution that failed, and was tolerated, among the results.
-fn failed_result(fault: &Fault) -> Value {
-    let mut result = json!({ "Status": "FAILED" });
-    for (name, text) in [("Error", &fault.error), ("Cause", &fault.cause)] {
-        if let Some(text) = text {
-            result[name] = text.as_str().into();
-        }
-    }
-    result
 }

@@ -2,9 +2,10 @@
 
 use super::state::{Frame, Identity, Strand, StrandId};
 use super::{Execution, TaskId};
-use crate::failure::Failure;
+use crate::failure::{Failure, names};
 use crate::json::Json;
 use crate::jsonata::Expected;
+use crate::limits;
 use crate::machine::model::{Kind, Language, Payload, Setting, State};
 use crate::path::Path;
 use crate::scope::{Document, Scope};
@@ -261,16 +262,37 @@ impl Sight<'_> {
         input: &Value,
         what: &str,
     ) -> Result<i64, Failure> {
-        let value = self.setting(setting, input, Expected::Integer)?;
+        let value = self.setting(setting, input, Expected::Number)?;
         let number = match &value {
-            Value::Number(number) => number.as_i64().or_else(|| {
-                number.as_f64().filter(|float| float.fract() == 0.0).map(|float| float as i64)
-            }),
             Value::String(text) => text.trim().parse().ok(),
-            _ => None,
+            other => whole(other),
         };
-        number.ok_or_else(|| not_a(setting, what, "integer", &value))
+        number.ok_or_else(|| match setting {
+            Setting::Query { .. } => no_whole(what, &value),
+            _ => not_a(setting, what, "integer", &value),
+        })
     }
+}
+
+/// A number that has no fraction.
+pub(super) fn whole(value: &Value) -> Option<i64> {
+    value
+        .as_i64()
+        .or_else(|| value.as_f64().filter(|float| float.fract() == 0.0).map(|float| float as i64))
+}
+
+/// JSONata gave a field that counts a number with a fraction (recorded for `TimeoutSeconds`:
+/// github.com/gabrielmoreira/tiny-asl-machine, Feature.JSONataValidation 010).
+pub(super) fn no_whole(field: &str, value: &Value) -> Failure {
+    let cause = format!("The {field} field cannot be parsed as an integer: {value}");
+    Failure::new(names::QUERY_EVALUATION_ERROR, cause)
+}
+
+/// JSONata gave a field of seconds more or less than it may have (the same, 008).
+pub(super) fn no_seconds(field: &str, seconds: i64) -> Failure {
+    let most = limits::SECONDS;
+    let cause = format!("{field} must be between 0 and {most} but was: {seconds}");
+    Failure::new(names::QUERY_EVALUATION_ERROR, cause)
 }
 
 /// A setting's path led to the wrong type.

@@ -1,6 +1,6 @@
 //! What the fields of a Task come to.
 
-use super::sight::Sight;
+use super::sight::{Sight, no_seconds, no_whole, whole};
 use crate::failure::Failure;
 use crate::json::Json;
 use crate::jsonata::Expected;
@@ -42,22 +42,21 @@ fn seconds(
     what: &str,
 ) -> Result<Option<u64>, Failure> {
     let Some(setting) = setting else { return Ok(None) };
-    let value = sight.setting(setting, input, Expected::Integer)?;
-    let number = value
-        .as_i64()
-        .or_else(|| value.as_f64().filter(|float| float.fract() == 0.0).map(|float| float as i64));
-    match number.and_then(|number| u64::try_from(number).ok()) {
-        Some(number) if (1..=limits::SECONDS).contains(&number) => Ok(Some(number)),
-        _ => {
-            let (path, field) = setting.cited().unwrap_or((what, "value"));
-            let cause = format!(
-                "The {field} parameter does not reference an integer from 1 to {}: {path} == {value}",
-                limits::SECONDS
-            );
-            Err(match setting {
-                Setting::Query { .. } => Failure::query(cause, field),
-                _ => Failure::runtime(cause),
-            })
+    let value = sight.setting(setting, input, Expected::Number)?;
+    let number = whole(&value);
+    match number {
+        Some(seconds) if (1..=limits::SECONDS as i64).contains(&seconds) => {
+            return Ok(Some(seconds.unsigned_abs()));
         }
+        _ => {}
     }
+    let (path, field) = setting.cited().unwrap_or((what, "value"));
+    Err(match (setting, number) {
+        (Setting::Query { .. }, Some(seconds)) => no_seconds(field, seconds),
+        (Setting::Query { .. }, None) => no_whole(field, &value),
+        _ => Failure::runtime(format!(
+            "The {field} parameter does not reference an integer from 1 to {}: {path} == {value}",
+            limits::SECONDS
+        )),
+    })
 }

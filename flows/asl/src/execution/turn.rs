@@ -150,11 +150,11 @@ impl Execution {
             return;
         };
         let last = strand.last;
-        self.core.strands.remove(&id);
+        let child = self.core.strands.remove(&id).and_then(|strand| strand.child);
         let output = output.into_value();
         let outcome = match self.strand(parent).map(|strand| &strand.frame.phase) {
             Some(Phase::Parallel { .. }) => self.branch_succeeded(parent, index, output, last),
-            Some(Phase::Map(_)) => self.iteration_succeeded(parent, index, output, last),
+            Some(Phase::Map(_)) => self.iteration_succeeded(parent, index, output, last, child),
             _ => Ok(()),
         };
         if let Err(fault) = outcome {
@@ -165,8 +165,8 @@ impl Execution {
     /// Ends the execution: nothing is left of what it was doing.
     pub(super) fn end(&mut self, status: Status, kind: EventType, details: Details) {
         let last = match status {
-            // What is cut from outside ends after whatever happened last.
-            Status::TimedOut | Status::Aborted => self.core.recorded,
+            // What is cut from outside follows no event (measured on AWS: floci-io/floci#2965).
+            Status::TimedOut | Status::Aborted => 0,
             _ => self.strand(ROOT).map_or(0, |strand| strand.last),
         };
         self.record(ROOT, kind, last, Some(details));

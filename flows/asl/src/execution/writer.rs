@@ -2,9 +2,11 @@
 //!
 //! Source: developer guide, "ResultWriter (Map)".
 
-use super::state::{Call, Fault, Phase, StrandId};
+use super::sight::time;
+use super::state::{Call, Fault, Identity, Phase, StrandId};
 use super::{Execution, ResultFile, ResultsCall};
 use crate::machine::model::{State, Transformation, Writer};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 impl Execution {
@@ -58,6 +60,44 @@ impl Execution {
         });
         Ok(())
     }
+}
+
+/// A child execution that has ended, as a Map run tells it: what `DescribeExecution` would say of
+/// it, by names (results written by AWS: github.com/department-for-transport-BODS,
+/// `map_results_models` tests).
+pub(super) fn record(identity: &Identity, now: Timestamp, ended: Result<&Value, &Fault>) -> Value {
+    let mut record = json!({
+        "ExecutionArn": identity.arn,
+        "Input": Value::clone(&identity.input).to_string(),
+        "InputDetails": { "Included": true },
+        "Name": identity.name,
+        "OutputDetails": { "Included": true },
+        "RedriveCount": 0,
+        "StartDate": time(identity.started),
+        "StateMachineArn": identity.machine_arn,
+        "StopDate": time(now),
+    });
+    match ended {
+        Ok(output) => {
+            record["Output"] = output.to_string().into();
+            record["RedriveStatus"] = "NOT_REDRIVABLE".into();
+            record["RedriveStatusReason"] = "Execution is SUCCEEDED and cannot be redriven".into();
+            record["Status"] = "SUCCEEDED".into();
+        }
+        Err(fault) => {
+            for (name, text) in [("Cause", &fault.cause), ("Error", &fault.error)] {
+                if let Some(text) = text {
+                    record[name] = text.as_str().into();
+                }
+            }
+            record["RedriveStatus"] = "REDRIVABLE_BY_MAP_RUN".into();
+            record["Status"] = "FAILED".into();
+        }
+    }
+    if let Some(members) = record.as_object_mut() {
+        members.sort_keys();
+    }
+    record
 }
 
 /// Results without the executions they come from.

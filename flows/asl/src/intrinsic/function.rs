@@ -1,5 +1,6 @@
 //! Which functions there are, and what each takes.
 
+use super::refused::Refused;
 use super::{arrays, math, strings};
 use crate::scope::Scope;
 use serde_json::Value;
@@ -92,7 +93,7 @@ impl Function {
     }
 
     /// Its value; else what is wrong with the arguments.
-    pub(super) fn apply(self, arguments: &[Value], scope: &Scope<'_>) -> Result<Value, String> {
+    pub(super) fn apply(self, arguments: &[Value], scope: &Scope<'_>) -> Result<Value, Refused> {
         match (self, arguments) {
             (Self::Array, items) => Ok(Value::Array(items.to_vec())),
             (Self::ArrayPartition, [array, size]) => arrays::partition(array, size),
@@ -114,7 +115,7 @@ impl Function {
             (Self::Uuid, []) => Ok(Value::String(scope.entropy.uuid())),
             (Self::Format, [template, values @ ..]) => strings::format(template, values),
             // The parser has counted.
-            _ => Err("the number of arguments does not fit".to_owned()),
+            _ => Err(Refused::Arguments),
         }
     }
 }

@@ -1,22 +1,28 @@
 //! Intrinsic functions: `States.Format('{}', $.name)` and the others.
 //!
 //! > Parsed at load time, with the number of arguments checked; called with what the paths among
-//! > the arguments find. A path that finds nothing is `States.Runtime`, a function that is refused
-//! > its arguments `States.IntrinsicFailure`, and AWS's sentence quotes the outermost call.
+//! > the arguments find. A path that finds nothing is `States.Runtime`, and so are arguments that do
+//! > not fit: `States.IntrinsicFailure`, which the States Language has for them, AWS does not raise.
+//! > Its sentence quotes the outermost call.
 //!
-//! Source: developer guide, "Intrinsics for JSONPath states".
+//! Source: developer guide, "Intrinsics for JSONPath states"; what AWS answers where the guide does
+//! not say it, or says something else: the cases recorded on AWS by
+//! github.com/gabrielmoreira/tiny-asl-machine (`tests/conformance/cases/`), named where they count.
 
 mod arrays;
 mod function;
+mod jackson;
+mod java;
 mod math;
 mod parse;
+mod refused;
 mod strings;
 #[cfg(test)]
 mod tests;
 
 pub use function::Function;
 
-use crate::failure::{Failure, names};
+use crate::failure::Failure;
 use crate::path::{Path, PathError, Root};
 use crate::scope::Scope;
 use serde_json::Value;
@@ -86,16 +92,18 @@ impl Intrinsic {
     ///
     /// # Errors
     ///
-    /// `States.Runtime` when a path finds nothing, `States.IntrinsicFailure` when the function
-    /// cannot work with its arguments.
+    /// `States.Runtime` when a path finds nothing, or the function cannot work with its arguments.
     pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, Failure> {
+        let source = &self.source;
         self.call.evaluate(scope).map_err(|trouble| {
-            let (error, words) = match trouble {
-                Trouble::NotFound(words) => (names::RUNTIME, words),
-                Trouble::Refused(words) => (names::INTRINSIC_FAILURE, words),
-            };
-            let source = &self.source;
-            Failure::new(error, format!("The function '{source}' had the following error: {words}"))
+            Failure::runtime(match trouble {
+                Trouble::NotFound(words) => {
+                    format!("The function '{source}' had the following error: {words}")
+                }
+                Trouble::Refused(words) => format!(
+                    "There was an error while evaluating the intrinsic function: {source}. {words}"
+                ),
+            })
         })
     }
 }
@@ -121,9 +129,9 @@ impl Call {
                 Argument::Call(inner) => inner.evaluate(scope)?,
             });
         }
-        self.function.apply(&values, scope).map_err(|words| {
-            Trouble::Refused(format!("Invalid arguments in {}: {words}", self.function.name()))
-        })
+        self.function
+            .apply(&values, scope)
+            .map_err(|refused| Trouble::Refused(refused.words(self.function)))
     }
 }
 

@@ -1,6 +1,8 @@
 //! The functions on text and on JSON as text.
 
-use crate::{digest, value};
+use super::jackson;
+use super::refused::Refused;
+use crate::digest;
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
@@ -12,7 +14,7 @@ const MOST_CHARACTERS: usize = 10_000;
 /// The most text `States.Format` makes: a multiple of what a payload may hold.
 const MOST_FORMATTED: usize = 1024 * 1024;
 
-/// As Java decodes: with or without the padding, whatever the last bits are.
+/// With or without the padding, whatever the last bits are.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -20,16 +22,13 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-fn text(value: &Value) -> Result<&str, String> {
-    value.as_str().ok_or_else(|| format!("a string is expected, not {}", value::kind(value)))
+fn text(value: &Value) -> Result<&str, Refused> {
+    value.as_str().ok_or(Refused::Arguments)
 }
 
-fn short(value: &Value) -> Result<&str, String> {
+fn short(value: &Value) -> Result<&str, Refused> {
     let text = text(value)?;
-    if text.chars().count() > MOST_CHARACTERS {
-        return Err(format!("the text has more than {MOST_CHARACTERS} characters"));
-    }
-    Ok(text)
+    if text.chars().count() > MOST_CHARACTERS { Err(Refused::Arguments) } else { Ok(text) }
 }
 
 /// Takes away the backslash before `'`, `{`, `}` and `\`. Others stay: `'{"a":"\""}'` is JSON.
@@ -48,12 +47,11 @@ pub(super) fn unescape(raw: &str) -> String {
     text
 }
 
-pub(super) fn format(template: &Value, values: &[Value]) -> Result<Value, String> {
+pub(super) fn format(template: &Value, values: &[Value]) -> Result<Value, Refused> {
     let template = text(template)?;
     let mut formatted = String::with_capacity(template.len());
     let mut values = values.iter();
     let mut rest = template.chars();
-    let uneven = || "number of arguments do not match the occurrences of {}".to_owned();
     while let Some(c) = rest.next() {
         match (c, rest.clone().next()) {
             ('\\', Some(escaped @ ('\'' | '{' | '}' | '\\'))) => {
@@ -62,17 +60,18 @@ pub(super) fn format(template: &Value, values: &[Value]) -> Result<Value, String
             }
             ('{', Some('}')) => {
                 rest.next();
-                show(values.next().ok_or_else(uneven)?, &mut formatted);
+                show(values.next().ok_or(Refused::Placeholders)?, &mut formatted);
             }
-            ('{', _) => return Err("matching '}' not found for '{'".to_owned()),
+            ('{', _) => return Err(Refused::Unclosed),
+            ('}', _) => return Err(Refused::Unopened),
             _ => formatted.push(c),
         }
         if formatted.len() > MOST_FORMATTED {
-            return Err("the text is too long".to_owned());
+            return Err(Refused::Arguments);
         }
     }
     if values.next().is_some() {
-        return Err(uneven());
+        return Err(Refused::Placeholders);
     }
     Ok(Value::String(formatted))
 }
@@ -121,45 +120,63 @@ fn java_double(number: f64) -> String {
     }
 }
 
-pub(super) fn to_json(text_of_json: &Value) -> Result<Value, String> {
-    serde_json::from_str(text(text_of_json)?).map_err(|error| format!("not JSON: {error}"))
+pub(super) fn to_json(text_of_json: &Value) -> Result<Value, Refused> {
+    let text = text(text_of_json)?;
+    // An empty text is null on AWS (tiny-asl-machine, States.StringToJson 013).
+    if text.trim().is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_str(text).map_err(|error| {
+        Refused::NotJson(jackson::complaint(text).unwrap_or_else(|| error.to_string()))
+    })
 }
 
-pub(super) fn base64_encode(data: &Value) -> Result<Value, String> {
+pub(super) fn base64_encode(data: &Value) -> Result<Value, Refused> {
     Ok(Value::String(STANDARD.encode(short(data)?)))
 }
 
-pub(super) fn base64_decode(data: &Value) -> Result<Value, String> {
-    let bytes = LENIENT.decode(short(data)?).map_err(|error| format!("not Base64: {error}"))?;
+pub(super) fn base64_decode(data: &Value) -> Result<Value, Refused> {
+    // AWS takes what is no Base64 too (tiny-asl-machine, States.Base64Decode 013 to 019), as a
+    // decoder does that reads over every other character and ends at the padding.
+    let mut digits: String = short(data)?
+        .chars()
+        .take_while(|c| *c != '=')
+        .filter_map(|c| match c {
+            '-' => Some('+'),
+            '_' => Some('/'),
+            c => (c.is_ascii_alphanumeric() || matches!(c, '+' | '/')).then_some(c),
+        })
+        .collect();
+    if digits.len() % 4 == 1 {
+        digits.pop();
+    }
+    let bytes = LENIENT.decode(digits).map_err(|_| Refused::Arguments)?;
     Ok(Value::String(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-pub(super) fn hash(data: &Value, algorithm: &Value) -> Result<Value, String> {
+pub(super) fn hash(data: &Value, algorithm: &Value) -> Result<Value, Refused> {
     let as_json = Value::String(data.to_string());
     let data = short(if data.is_string() { data } else { &as_json })?;
     let algorithm = text(algorithm)?;
-    digest::hex(algorithm, data)
-        .map(Value::String)
-        .ok_or_else(|| format!("`{algorithm}` is none of {}", digest::ALGORITHMS.join(", ")))
+    digest::hex(algorithm, data).map(Value::String).ok_or(Refused::Arguments)
 }
 
-pub(super) fn merge(under: &Value, over: &Value, deep: &Value) -> Result<Value, String> {
+pub(super) fn merge(under: &Value, over: &Value, deep: &Value) -> Result<Value, Refused> {
     let (Value::Object(under), Value::Object(over)) = (under, over) else {
-        return Err("two JSON objects are expected".to_owned());
+        return Err(Refused::Arguments);
     };
-    match deep {
-        Value::Bool(false) => {
-            let mut merged = under.clone();
-            merged.extend(over.iter().map(|(key, value)| (key.clone(), value.clone())));
-            Ok(Value::Object(merged))
-        }
-        Value::Bool(true) => Err("only the shallow merging mode, false, is supported".to_owned()),
-        other => Err(format!("the third argument must be false, not {other}")),
+    // Whatever is not true is the shallow mode (tiny-asl-machine, States.JsonMerge 015); there is
+    // no other.
+    if *deep == Value::Bool(true) {
+        return Err(Refused::Arguments);
     }
+    let mut merged = under.clone();
+    merged.extend(over.iter().map(|(key, value)| (key.clone(), value.clone())));
+    Ok(Value::Object(merged))
 }
 
 /// At every one of the characters; nothing between two of them is no part.
-pub(super) fn split(whole: &Value, characters: &Value) -> Result<Value, String> {
+pub(super) fn split(whole: &Value, characters: &Value) -> Result<Value, Refused> {
     let (whole, characters) = (text(whole)?, text(characters)?);
     let parts = whole.split(|c| characters.contains(c)).filter(|part| !part.is_empty());
     Ok(parts.map(|part| Value::String(part.to_owned())).collect())

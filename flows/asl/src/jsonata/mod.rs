@@ -320,9 +320,7 @@ pub enum Expected {
     Array,
     /// `Condition`
     Boolean,
-    /// Counts and seconds: a number without a fraction.
-    Integer,
-    /// `ToleratedFailurePercentage`
+    /// Counts and seconds, `ToleratedFailurePercentage`
     Number,
     /// `Timestamp`, `Error`, `Cause`
     String,
@@ -335,7 +333,6 @@ impl Expected {
         match self {
             Self::Array => value.is_array(),
             Self::Boolean => value.is_boolean(),
-            Self::Integer => value.as_f64().is_some_and(|number| number.fract() == 0.0),
             Self::Number => value.is_number(),
             Self::String => value.is_string(),
             Self::Object => value.is_object(),
@@ -346,7 +343,6 @@ impl Expected {
         match self {
             Self::Array => "array",
             Self::Boolean => "boolean",
-            Self::Integer => "integer",
             Self::Number => "number",
             Self::String => "string",
             Self::Object => "object",

@@ -119,6 +119,20 @@ impl Path {
         self.find(scope).ok()
     }
 
+    /// The first of its names that the input does not have. `None` too where it is no plain way
+    /// of names into a value.
+    pub fn missing_name(&self, input: &Value) -> Option<&str> {
+        let mut place = (self.root == Root::Input && !input.is_null()).then_some(input)?;
+        for step in &self.steps {
+            let Step::Name(name) = step else { return None };
+            match place.get(name) {
+                Some(next) => place = next,
+                None => return Some(name),
+            }
+        }
+        None
+    }
+
     fn document<'a>(&self, scope: &Scope<'a>) -> Option<&'a Value> {
         match &self.root {
             Root::Input => Some(scope.input),

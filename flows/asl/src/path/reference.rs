@@ -55,15 +55,19 @@ impl ReferencePath {
     ///
     /// # Errors
     ///
-    /// `States.ResultPathMatchFailure` when `root` has no such place or would be nested deeper than
+    /// `States.ReferencePathConflict` when `root` has no such place or would be nested deeper than
     /// [`MOST_DEPTH`]; `root` is then unchanged.
     pub fn write(&self, root: &mut Value, value: Value) -> Result<(), Failure> {
         let deepest = MOST_DEPTH.saturating_sub(self.path.steps.len());
         if !fits(root, &self.path.steps) || !is_within(&value, deepest) {
-            return Err(Failure::new(
-                names::RESULT_PATH_MATCH_FAILURE,
-                format!("Unable to apply ReferencePath {} to input {root}", self.source()),
-            ));
+            // Both are quoted from AWS: of a text qiita.com/tsubasaogawa/items/4fe341bdb6ae7d2fd8ee,
+            // of an array the troubleshooting notes of "agenticops".
+            let what = match (&*root, self.path.steps.first()) {
+                (Value::Array(_), Some(Step::Name(name))) => format!("step \"{name}\""),
+                _ => format!("ReferencePath {}", self.source()),
+            };
+            let cause = format!("Unable to apply {what} to input {root}");
+            return Err(Failure::new(names::REFERENCE_PATH_CONFLICT, cause));
         }
         let mut place = root;
         for step in &self.path.steps {

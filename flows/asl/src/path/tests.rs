@@ -267,7 +267,7 @@ fn a_reference_path_with_no_place_fails_and_changes_nothing() {
         let mut changed = root.clone();
         let reference = ReferencePath::parse(path).unwrap();
         let failure = reference.write(&mut changed, json!(9)).unwrap_err();
-        assert_eq!(failure.error, "States.ResultPathMatchFailure", "{path}");
+        assert_eq!(failure.error, "States.ReferencePathConflict", "{path}");
         assert_eq!(changed, root, "{path}");
     }
 }

@@ -96,12 +96,13 @@ pub fn error(name: ServiceName, request: &Request, fault: &Fault) -> ServiceErro
                 ),
             )
         }
+        // The SDK counts its attempts (recorded of AWS in November 2025, not yet in January).
         Integration::Sdk => {
             let base = if *modelled { exception(code) } else { exception(name.sdk) };
             ServiceError::new(
                 format!("{}.{base}", name.sdk),
                 format!(
-                    "{message} (Service: {}, Status Code: {status}, Request ID: {id})",
+                    "{message} (Service: {}, Status Code: {status}, Request ID: {id}) (SDK Attempt Count: 1)",
                     name.sdk
                 ),
             )

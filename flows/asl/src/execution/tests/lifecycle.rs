@@ -29,7 +29,22 @@ fn a_machines_own_timeout_ends_whatever_it_does() {
     assert_eq!(bench.execution.status(), Status::TimedOut);
     assert_eq!(bench.execution.error(), Some("States.Timeout"));
     assert_eq!(bench.cancelled.len(), 1);
-    assert_eq!(bench.types().last(), Some(&EventType::ExecutionTimedOut));
+    // Measured on AWS: floci-io/floci#2965, as is the aborted one's below.
+    let last = serde_json::to_value(bench.execution.history().last().unwrap()).unwrap();
+    assert_eq!(last["type"], json!("ExecutionTimedOut"));
+    assert_eq!(last["previousEventId"], json!(0));
+    assert_eq!(last["executionTimedOutEventDetails"], json!({ "error": "States.Timeout" }));
+}
+
+#[test]
+fn stopping_without_a_reason_tells_none() {
+    let document = states("W", &json!({ "W": { "Type": "Wait", "Seconds": 9, "End": true } }));
+    let mut bench = Bench::new(&document, json!({}));
+    bench.execution.stop(None, None, bench.now);
+    bench.poll();
+    let last = serde_json::to_value(bench.execution.history().last().unwrap()).unwrap();
+    assert_eq!((&last["id"], &last["previousEventId"]), (&json!(3), &json!(0)));
+    assert_eq!(last["executionAbortedEventDetails"], json!({}));
 }
 
 #[test]

@@ -4,7 +4,9 @@ mod choices;
 mod errors;
 mod lifecycle;
 mod maps;
+mod quotes;
 mod tasks;
+mod writer;
 
 use super::*;
 use crate::machine::Machine;

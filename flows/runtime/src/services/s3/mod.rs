@@ -299,10 +299,15 @@ fn precondition() -> Fault {
 /// S3 names a second id in its errors.
 fn error(request: &Request, fault: &Fault) -> ServiceError {
     let error = sdk::error(NAME, request, fault);
-    let Some(cause) = error.cause.strip_suffix(')') else { return error };
+    let (cause, attempts) = match error.cause.split_once(") (SDK ") {
+        Some((cause, attempts)) => (cause, format!(" (SDK {attempts}")),
+        None => (error.cause.strip_suffix(')').unwrap_or(&error.cause), String::new()),
+    };
     let extended = sdk::uuid_of(&[b"extended", sdk::request_id(request).as_bytes()]);
     let cause = match request.integration {
-        super::Integration::Sdk => format!("{cause}, Extended Request ID: {extended})"),
+        super::Integration::Sdk => {
+            format!("{cause}, Extended Request ID: {extended}){attempts}")
+        }
         super::Integration::Optimized => format!("{cause}; S3 Extended Request ID: {extended})"),
     };
     ServiceError { cause, ..error }

@@ -98,6 +98,7 @@ async fn what_is_not_there_is_told_in_s3s_words() {
         "The specified key does not exist. (Service: S3, Status Code: 404, Request ID: "
     ));
     assert!(error.cause.contains(", Extended Request ID: "));
+    assert!(error.cause.ends_with(") (SDK Attempt Count: 1)"), "{}", error.cause);
     let list = json!({"Bucket": "someNonexistentBucketName"});
     let error = ask(&machine.s3, "listObjects", list).await.unwrap_err();
     assert_eq!(error.error, "S3.NoSuchBucketException");

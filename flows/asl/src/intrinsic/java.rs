@@ -1,0 +1,57 @@
+//! The order in which Java's `HashSet` hands its elements out: `States.ArrayUnique` shows it.
+//!
+//! What AWS gives for booleans, strings, numbers, null and arrays (the recorded cases of
+//! github.com/gabrielmoreira/tiny-asl-machine, States.ArrayUnique 002 to 011) is this order, with a
+//! table of 16 buckets that doubles when it is more than three quarters full.
+
+use serde_json::Value;
+
+const FIRST_BUCKETS: usize = 16;
+
+/// `items`, none of which is there twice, in the order of their buckets.
+pub(super) fn in_hash_order(items: Vec<Value>) -> Vec<Value> {
+    let mut buckets = FIRST_BUCKETS;
+    while items.len() > buckets / 4 * 3 {
+        buckets *= 2;
+    }
+    let mut placed: Vec<(usize, Value)> = items
+        .into_iter()
+        .map(|item| {
+            let hash = hash(&item).cast_unsigned();
+            (((hash ^ (hash >> 16)) as usize) & (buckets - 1), item)
+        })
+        .collect();
+    // What shares a bucket stays as it came.
+    placed.sort_by_key(|(bucket, _)| *bucket);
+    placed.into_iter().map(|(_, item)| item).collect()
+}
+
+/// `Object.hashCode` of what Java reads the value into.
+fn hash(value: &Value) -> i32 {
+    match value {
+        Value::Null => 0,
+        Value::Bool(true) => 1231,
+        Value::Bool(false) => 1237,
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(whole), _) => i32::try_from(whole).unwrap_or_else(|_| folded(whole)),
+            (None, Some(double)) => folded(double.to_bits().cast_signed()),
+            (None, None) => 0,
+        },
+        Value::String(text) => of_text(text),
+        Value::Array(items) => {
+            items.iter().fold(1_i32, |sum, item| sum.wrapping_mul(31).wrapping_add(hash(item)))
+        }
+        Value::Object(members) => members
+            .iter()
+            .fold(0_i32, |sum, (name, member)| sum.wrapping_add(of_text(name) ^ hash(member))),
+    }
+}
+
+fn of_text(text: &str) -> i32 {
+    text.encode_utf16().fold(0_i32, |sum, unit| sum.wrapping_mul(31).wrapping_add(i32::from(unit)))
+}
+
+/// The two halves of a long over each other.
+fn folded(long: i64) -> i32 {
+    (long ^ (long.cast_unsigned() >> 32).cast_signed()) as i32
+}
