@@ -12,8 +12,11 @@ const LINE: usize = 64;
 #[inline(always)]
 pub(crate) fn fetch<T>(first: &T, bytes: usize) {
     const { assert!(LINE.is_multiple_of(size_of::<T>())) };
+    // Addresses beyond the value are none that anything is read from.
+    let fetch = |byte: usize| prefetch_index(from_ref(first), byte / size_of::<T>());
     for line in 0..bytes.div_ceil(LINE) {
-        // Addresses beyond the value are none that anything is read from.
-        prefetch_index(from_ref(first), line * (LINE / size_of::<T>()));
+        fetch(line * LINE);
     }
+    // A value that begins within a line ends in one more.
+    fetch(bytes.saturating_sub(1));
 }

@@ -54,7 +54,7 @@ const COMFORT_NOISE: u8 = 13;
 /// > In this order in memory: what every packet touches comes first, for a packet that comes in and
 /// > for one that goes out, what few touch after it. A thousand calls are more than the processor's
 /// > nearer caches hold, and relaying a packet costs less than to wait for ten places in memory.
-#[repr(C)]
+#[repr(C, align(64))]
 pub(super) struct Leg {
     /// Something happened that the worker looks after: `moved`, or a need for ticks.
     pub(super) attention: bool,
@@ -234,7 +234,7 @@ impl Leg {
             Goes::In => fetch(&self.attention, offset_of!(Self, pressed_before)),
             Goes::Out => {
                 fetch(&self.attention, offset_of!(Self, meter));
-                fetch(&self.player, offset_of!(Self, latch) - offset_of!(Self, player));
+                fetch(&self.srtp, offset_of!(Self, latch) - offset_of!(Self, srtp));
             }
         }
     }
@@ -242,7 +242,7 @@ impl Leg {
     /// The same of a secured leg's keys, which lie by themselves.
     #[inline]
     pub(super) fn foresee_keys(&self, goes: Goes) {
-        match (&self.srtp, goes) {
+        match (self.srtp.as_ref().filter(|_| self.secured), goes) {
             (Some(srtp), Goes::In) => srtp.foresee_opening(),
             (Some(srtp), Goes::Out) => srtp.foresee_sealing(),
             (None, _) => {}

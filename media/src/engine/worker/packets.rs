@@ -51,10 +51,8 @@ impl Worker {
         let Some(port) = self.slots.get_mut(slot) else {
             return false;
         };
-        let (taken, has_dtls) = (port.take(&mut self.buffer), port.has_dtls());
-        self.slots.foresee_keys(slot);
-        match taken {
-            Ok((n, Some(from))) if has_dtls => {
+        match port.take(&mut self.buffer) {
+            Ok((n, Some(from))) if port.has_dtls() => {
                 if self.is_for_srtp(now, slot, from, n) {
                     self.taken(now, slot, Some(from), n);
                 }
@@ -70,6 +68,7 @@ impl Worker {
     /// the port can have.
     #[inline]
     pub(super) fn taken(&mut self, now: Instant, slot: usize, from: Option<SocketAddr>, n: usize) {
+        self.slots.foresee_keys(slot);
         let Some(port) = self.slots.get_mut(slot) else { return };
         if n > rtp::MAX_PACKET {
             return port.leg.counters.dropped.bump();
