@@ -179,6 +179,9 @@ fn the_tone_beside_an_event_that_came_by_info_before_is_not_relayed_to_who_hears
 fn a_late_packet_of_a_key_that_was_withheld_is_withheld_when_the_next_key_is_down() {
     let (mut a, mut b) = ends();
     assert!(a.leg.informed(a.now, five(), false));
+    let talk = Header { marker: false, payload_type: 0, sequence: 0, timestamp: 4840, ssrc: 77 };
+    let talk = [&talk.to_bytes()[..], &[0xff; 160]].concat();
+    assert!(a.through(&mut b, &talk).is_some());
     let known = pressed(1, 5000);
     let mut through = 0;
     for wire in &known[..6] {
