@@ -170,6 +170,7 @@ impl Codec {
 }
 
 /// The length of an Opus packet in microseconds, by its first two bytes (RFC 6716 §3.1, §3.2.5).
+/// `None`: it is malformed, of no frame or of more than 120 ms (§3.4).
 #[inline]
 pub(crate) fn opus_length(payload: &[u8]) -> Option<u32> {
     let toc = *payload.first()?;
@@ -184,7 +185,7 @@ pub(crate) fn opus_length(payload: &[u8]) -> Option<u32> {
         1 | 2 => 2,
         _ => u32::from(payload.get(1)? & 0x3f),
     };
-    Some(frame * frames)
+    Some(frame * frames).filter(|us| (1..=120_000).contains(us))
 }
 
 impl fmt::Display for Codec {
@@ -218,7 +219,7 @@ mod tests {
     #[test]
     fn the_first_two_bytes_of_opus_say_how_long_it_is() {
         // Each mode of RFC 6716 §3.1, and each way to pack frames.
-        let packets: [(&[u8], Option<u32>); 8] = [
+        let packets: [(&[u8], Option<u32>); 11] = [
             (&[0b0000_0000], Some(10_000)),
             (&[0b0001_1000], Some(60_000)),
             (&[0b0110_1000], Some(20_000)),
@@ -226,6 +227,9 @@ mod tests {
             (&[0b1001_1010], Some(40_000)),
             (&[0b1111_1011, 0b1000_0011], Some(60_000)),
             (&[0b1111_1011], None),
+            (&[0b1111_1011, 0], None),
+            (&[0b1111_1011, 6], Some(120_000)),
+            (&[0b1111_1011, 7], None),
             (&[], None),
         ];
         for (packet, length) in packets {

@@ -75,7 +75,7 @@ impl Phone {
     }
 
     /// Until a key that was made here has been heard from its beginning to its end, and the pause
-    /// behind it is over.
+    /// behind it is over: then what is said is heard again.
     async fn wait_for_key(&mut self, hearer: &UdpSocket) {
         let mut packet = [0; 2000];
         // The INFO arrives, while the media waits for nothing.
@@ -87,9 +87,10 @@ impl Phone {
                 Err(_) => panic!("no key came through"),
             }
             if packet[1] & 0x7f == 101 && packet[13] & 0x80 != 0 {
-                break std::thread::sleep(Duration::from_millis(200));
+                break;
             }
         }
+        self.talk(hearer);
     }
 
     fn note(&mut self, packet: &[u8]) {

@@ -1,12 +1,14 @@
 //! Phones that listen to the calls of others, on the simulated network.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::Duration;
 
 use offhook_pbx::event::CallEventKind;
 use offhook_pbx::keep::Supervising;
-use offhook_tests::sim::agent::Dial;
+use offhook_tests::net::PATIENCE;
+use offhook_tests::sim::agent::{AUDIO_PORT, Dial};
 use offhook_tests::sim::media::eventually;
 use offhook_tests::sim::scene::{Scene, connect};
 use offhook_tests::sim::sdp::Direction;
@@ -188,4 +190,39 @@ async fn two_supervisors_come_and_go_one_after_the_other() {
     let records = scene.close().await;
     let by: Vec<_> = records[0].supervised.iter().map(|one| one.by.as_str()).collect();
     assert_eq!(by, ["extension:102", "extension:103"]);
+}
+
+/// The key goes to whom the caller hears, who may not have answered yet.
+#[tokio::test(start_paused = true)]
+async fn a_key_by_info_goes_to_an_announcement_also_when_a_supervisor_listens() {
+    // Where every phone and trunk of these tests says that its audio goes.
+    let ear = UdpSocket::bind(("127.9.9.9", AUDIO_PORT)).unwrap();
+    ear.set_read_timeout(Some(PATIENCE)).unwrap();
+    let scene = Scene::with(RIGHT).await;
+    let (ann, mut bob) = connect(scene.phone(102), "101", scene.phone(101)).await;
+    let mut cid = scene.phone(103).dial(Dial::to("*55101"));
+    cid.answered().await;
+    moment().await;
+    bob.refer("<sip:+15557770000@office.example>");
+    let mut far = scene.trunk.call().await;
+    far.progress(183, true);
+    moment().await;
+    ann.press('7');
+    moment().await;
+    let mut packet = [0; 2048];
+    loop {
+        ear.recv_from(&mut packet).expect("a telephone event");
+        if packet[1] & 0x7f == 101 && packet[12] == 7 {
+            break;
+        }
+    }
+    far.answer();
+    far.confirmed().await;
+    cid.ended().await;
+    bob.hang_up();
+    bob.ended().await;
+    moment().await;
+    ann.hang_up();
+    far.ended().await;
+    scene.close().await;
 }

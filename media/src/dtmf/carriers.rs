@@ -19,7 +19,7 @@ const SAME: Duration = Duration::from_secs(2);
 const MOST: usize = 32;
 
 /// The keys of one leg that came only one way so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Carriers {
     lone: VecDeque<Lone>,
     /// The last key of the media, and whether it is one that had come by INFO.
@@ -32,6 +32,13 @@ struct Lone {
     by_info: bool,
     /// When it was last known to be down.
     at: Instant,
+}
+
+impl Default for Carriers {
+    fn default() -> Self {
+        // The media thread takes nothing from the heap when a key comes.
+        Self { lone: VecDeque::with_capacity(MOST), down: None }
+    }
 }
 
 impl Carriers {

@@ -55,6 +55,9 @@ pub struct StreamConfig {
     pub comfort_noise: bool,
     /// Length of the packets we send, in ms: 10-60.
     pub ptime_ms: u16,
+    /// The longest packet that the peer takes, in ms (`a=maxptime`, RFC 8866 §6.4; of Opus 120 when
+    /// it says nothing, RFC 7587 §7). Packets passed on from the far leg may be as long.
+    pub maxptime_ms: u16,
     /// Whether we may send (false: the peer holds us, or said inactive).
     pub send: bool,
     /// Whether we listen (false: we hold the peer).
@@ -71,6 +74,9 @@ pub struct StreamConfig {
     pub dtls: Option<Box<DtlsTerms>>,
 }
 
+/// The longest packet of Opus (RFC 6716 §3.2.5), in ms.
+pub(crate) const MAX_PACKET_MS: u16 = 120;
+
 impl StreamConfig {
     /// A plain two-way stream of `codec` at its usual payload type, 20 ms, no digits.
     pub fn new(remote_rtp: SocketAddr, codec: Codec) -> Self {
@@ -84,6 +90,7 @@ impl StreamConfig {
             telephone_event: None,
             comfort_noise: false,
             ptime_ms: 20,
+            maxptime_ms: MAX_PACKET_MS,
             send: true,
             receive: true,
             srtp: None,
@@ -271,6 +278,17 @@ pub enum PortEventKind {
         digit: Digit,
         /// How long it was held.
         duration: Duration,
+    },
+    /// A key in the media that went about in what plays, and did nothing else, was released.
+    KeyTaken {
+        /// Which key.
+        digit: Digit,
+    },
+    /// A key by INFO, which its owner took for such a one, was none: nothing that plays had a use for
+    /// it. Told only to who asked.
+    KeyLeft {
+        /// Which key.
+        digit: Digit,
     },
     /// A playback is over.
     PlayEnded {

@@ -108,6 +108,8 @@ pub(super) struct Leg {
     keys: EventReceiver,
     /// Which keys came only in the media so far, or only by INFO.
     carriers: Carriers,
+    /// Timestamps of the last two keys, where they had come by INFO before.
+    known_events: [Option<u32>; 2],
     converter: Converter,
     /// A key that is down was for the playback alone.
     for_playback: bool,
@@ -155,7 +157,8 @@ pub(super) struct Media {
     decoded: bool,
     /// It is, or begins like, the tone of a key, which who knows telephone events gets so.
     tone: bool,
-    /// It is of a key that was passed on already, when it came by INFO.
+    /// It is of a key that was passed on already, when it came by INFO: its events, and what was said
+    /// meanwhile, which holds its tone for who listens for tones.
     known: bool,
 }
 
@@ -195,6 +198,7 @@ impl Leg {
             failing_since: None,
             keys: EventReceiver::default(),
             carriers: Carriers::default(),
+            known_events: [None; 2],
             tones: ToneMaker::default(),
             converter: Converter::default(),
             inband: None,

@@ -137,8 +137,11 @@ impl MediaPort {
     /// The peer pressed a key and told of it by INFO, not in its media. Unless it did so in its media
     /// too it does what any key does: stops what plays, ends a recording, and the other leg hears it,
     /// which is pressed so long, with such a gap behind it. [`crate::dtmf::Carriers`] says which it is.
-    pub fn informed(&self, digit: Digit, tone: Duration, gap: Duration) {
-        self.order(Order::Informed(digit, tone, gap));
+    ///
+    /// `ask`: the owner takes it for one that goes about in what plays, and hears
+    /// [`PortEventKind::KeyLeft`] when it was not.
+    pub fn informed(&self, digit: Digit, tone: Duration, gap: Duration, ask: bool) {
+        self.order(Order::Informed(digit, tone, gap, ask));
     }
 
     /// What was counted so far, in the kernel too.

@@ -23,7 +23,7 @@ mod webrtc;
 pub use beside::{Beside, BesideAgreed, BesideKind, Through, besides, has_audio};
 pub use error::NegotiateError;
 pub use local::{CodecOrder, Local, SrtpPolicy};
-pub use webrtc::{Trickled, wants_webrtc};
+pub use webrtc::{Trickled, offers_another, wants_webrtc};
 
 use std::net::SocketAddr;
 
@@ -300,6 +300,7 @@ fn agree(ours: &Ours, remote: &Remote, (codec, send_pt, recv_pt): (Codec, u8, u8
         telephone_event,
         comfort_noise: ours.comfort_noise && remote.comfort_noise,
         ptime_ms: remote.packet_time(ours.ptime_ms),
+        maxptime_ms: remote.longest_packet(),
         send: ours.direction.sends(),
         receive: ours.direction.receives(),
         srtp: keys,

@@ -7,6 +7,7 @@ use super::sdes::CryptoLine;
 use super::webrtc::TheirRtc;
 use super::{COMFORT_NOISE_PT, Local, NegotiateError, Profile};
 use crate::codec::{Codec, OpusWishes};
+use crate::engine::MAX_PACKET_MS;
 use crate::rtcp::Wishes;
 use crate::sdp::{Direction, Line, Media, SessionDescription};
 
@@ -106,6 +107,11 @@ impl Remote {
         let usable = |ms: &u16| matches!(ms, 10 | 20 | 30 | 40 | 50 | 60);
         let wanted = self.ptime.filter(usable).unwrap_or(ours);
         self.maxptime.map_or(wanted, |most| wanted.min(most / 10 * 10).max(10))
+    }
+
+    /// Milliseconds of the longest packet that the peer takes (RFC 8866 §6.4).
+    pub(super) fn longest_packet(&self) -> u16 {
+        self.maxptime.map_or(MAX_PACKET_MS, |most| most.clamp(10, MAX_PACKET_MS))
     }
 
     /// Why no crypto line can be used, in words.

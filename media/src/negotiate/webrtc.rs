@@ -58,10 +58,19 @@ pub(super) struct TheirRtc {
 #[must_use]
 pub fn wants_webrtc(sdp: &[u8]) -> bool {
     let Ok(session) = SessionDescription::parse(sdp) else { return false };
-    live_audio(&session).next().is_some_and(|media| {
-        let dtls = super::Profile::named(&media.proto).is_some_and(|profile| profile.dtls);
-        dtls && has_ice(&session, media)
-    })
+    live_audio(&session).next().is_some_and(|media| is_webrtc(&session, media))
+}
+
+/// Whether an offer has a live stream of audio that does not need both ICE and DTLS.
+#[must_use]
+pub fn offers_another(sdp: &[u8]) -> bool {
+    let Ok(session) = SessionDescription::parse(sdp) else { return false };
+    live_audio(&session).any(|media| !is_webrtc(&session, media))
+}
+
+fn is_webrtc(session: &SessionDescription, media: &Media) -> bool {
+    let dtls = super::Profile::named(&media.proto).is_some_and(|profile| profile.dtls);
+    dtls && has_ice(session, media)
 }
 
 /// Of the stream, or of the one that speaks for its group (RFC 9143 §9.3).

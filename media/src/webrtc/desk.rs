@@ -75,6 +75,11 @@ impl Desk {
             *self = Self::new(now, terms, identity, peer, send);
         } else if self.announced != peer {
             (self.announced, self.heard) = (peer, false);
+            if self.keys.is_none() {
+                self.peer = peer;
+                self.handshake.moved(now);
+                self.handle_timeout(now, send);
+            }
         }
     }
 
@@ -226,6 +231,19 @@ mod tests {
         assert!(a.keys().is_some());
         a.set(now, terms(&one, false), &one, announced, &mut |_, _| {});
         assert!(a.keys().is_none());
+    }
+
+    #[test]
+    fn a_peer_whose_description_changes_is_asked_at_its_new_address_at_once() {
+        let now = Instant::now();
+        let [one, two] = [Identity::fresh().unwrap(), Identity::fresh().unwrap()];
+        let terms = || DtlsTerms { fingerprint: two.fingerprint().clone(), active: true };
+        let mut to = Vec::new();
+        let mut desk = Desk::new(now, terms(), &one, addr(A), &mut |at, _| to.push(at));
+        let later = now + Duration::from_millis(300);
+        desk.set(later, terms(), &one, addr(A), &mut |_, _| panic!("the same again"));
+        desk.set(later, terms(), &one, addr(B), &mut |at, _| to.push(at));
+        assert_eq!(to, [addr(A), addr(B)]);
     }
 
     #[test]

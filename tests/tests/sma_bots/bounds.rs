@@ -8,6 +8,7 @@ use offhook_tests::sim::agent::Dial;
 use offhook_tests::sim::media::eventually;
 use offhook_tests::sim::scripted::{Scripted, actions, hang_up};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::{close, intent, lex, scene, start};
 
@@ -38,16 +39,15 @@ fn refuses() -> LexServer {
 async fn a_session_that_lex_does_not_let_go_of_is_asked_for_fifteen_seconds() {
     let (server, script) = (refuses(), talks_and_hangs_up());
     let scene = scene(&server, &script).await;
+    let began = Instant::now();
     let mut out = scene.phone(101).dial(Dial::to("600"));
     eventually("it is asked again", async || server.asked().len() > 1).await;
     leap(13).await;
-    let asked = server.asked().len();
-    eventually("it is still asked", async || server.asked().len() > asked + 1).await;
-    assert_eq!(script.events().len(), 1);
-    leap(2).await;
     let words = "System error while running action. runtime-v2-lex: 409 ConflictException \
                  the session is open";
     assert_eq!(error(&script).await, words);
+    // On this clock, which a slow machine only makes later.
+    assert!(began.elapsed() >= Duration::from_secs(15), "{:?}", began.elapsed());
     out.ended().await;
     close(scene, &server).await;
 }

@@ -67,11 +67,13 @@ impl Call {
     /// A key by INFO. The media thread acts on it: it alone knows whether the key came in the media
     /// too, and who hears this leg.
     fn on_informed(&mut self, now: Instant, id: LegId, digit: Digit) {
-        if let Some(port) = self.leg_ref(id).and_then(Leg::port) {
-            port.informed(digit, runner::INFO_TONE, runner::DIGIT_GAP);
-        }
         let new = self.leg(id).is_none_or(|leg| leg.carriers.informed(now, digit));
-        if new && !self.is_control(id, digit) {
+        // Whether that still plays the media thread knows: it says so when the key is left to us.
+        let control = self.is_control(id, digit);
+        if let Some(port) = self.leg_ref(id).and_then(Leg::port) {
+            port.informed(digit, runner::INFO_TONE, runner::DIGIT_GAP, new && control);
+        }
+        if new && !control {
             self.pass_key_in_room(id, digit);
             self.on_digit(now, id, digit);
         }

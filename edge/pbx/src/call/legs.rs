@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use offhook_media::engine::MediaPort;
-use offhook_media::negotiate::wants_webrtc;
+use offhook_media::negotiate::{offers_another, wants_webrtc};
 use offhook_sip::flow::Transport;
 use offhook_sip::uri::Uri;
 use offhook_sma::action::LegTag;
@@ -65,9 +65,9 @@ impl Call {
         let address = self.services.sip.media_address(&flow);
         // What the peer wants of us, and else what a browser would.
         let offer = leg.session.remote_sdp();
-        // Where its port is not open, another stream of the offer was found good.
+        // Where its port is not open, another stream of the offer was found good; if there is one.
         let open = self.services.engine.webrtc_sample().is_some();
-        let wants = |offer: &Bytes| open && wants_webrtc(offer);
+        let wants = |offer: &Bytes| wants_webrtc(offer) && (open || !offers_another(offer));
         let webrtc = offer.map_or(flow.transport == Transport::Wss, wants);
         let (address, port) = if webrtc {
             let port = self.open_webrtc(flow.transport)?;

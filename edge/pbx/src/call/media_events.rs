@@ -29,6 +29,18 @@ impl Call {
                     self.on_digit(now, leg, digit);
                 }
             }
+            // Else an INFO of it would be a second press: the clock of the two ways runs from here.
+            PortEventKind::KeyTaken { digit } => {
+                if let Some(leg) = leg.and_then(|(id, _)| self.leg(id)) {
+                    leg.carriers.released(now, digit);
+                }
+            }
+            PortEventKind::KeyLeft { digit } => {
+                if let Some((leg, _)) = leg {
+                    self.pass_key_in_room(leg, digit);
+                    self.on_digit(now, leg, digit);
+                }
+            }
             PortEventKind::PlayEnded { id, by, .. } => self.on_play_ended(now, id, by),
             PortEventKind::RecordEnded { id, by, speech, .. } => {
                 self.on_record_ended(now, id, by, speech);

@@ -11,7 +11,7 @@ use std::time::{Instant, SystemTime};
 use offhook_config::{Notice, Supervising};
 use offhook_media::dtmf::Digit;
 use offhook_media::engine::{Conference, MediaPort, Playback, PortId, Role};
-use offhook_sma::action::AudioSource;
+use offhook_sma::action::{AudioSource, LegTag};
 use offhook_sma::speech::SpeechParameters;
 use tokio::sync::{mpsc, oneshot};
 
@@ -208,9 +208,19 @@ impl Call {
 
     /// A room passes sound, not keys: they go on to the other party here.
     pub(super) fn pass_key_in_room(&self, from: LegId, digit: Digit) {
-        if self.supervision.is_some()
-            && let Some(port) = self.other_port(from)
-        {
+        if self.supervision.is_none() {
+            return;
+        }
+        let port = match &self.bridging {
+            // Before the answer a caller's keys go to whom it hears: an announcement may ask for one.
+            Some(bridging) => {
+                let early = bridging.early.filter(|early| *early != from);
+                let caller = self.leg_ref(from).filter(|leg| leg.tag() == Some(LegTag::A));
+                caller.and(early).and_then(|early| self.leg_ref(early)?.port())
+            }
+            None => self.other_port(from),
+        };
+        if let Some(port) = port {
             port.send_digits(&[digit], INFO_TONE, DIGIT_GAP);
         }
     }

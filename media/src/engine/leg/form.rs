@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use super::super::api::{StreamConfig, TelephoneEvent};
+use super::super::api::{MAX_PACKET_MS, StreamConfig, TelephoneEvent};
 use super::{COMFORT_NOISE, Kind};
 use crate::codec::Codec;
 
@@ -13,6 +13,7 @@ pub(super) struct Form {
     pub(super) codec: Codec,
     pub(super) telephone_event: Option<TelephoneEvent>,
     pub(super) ptime_ms: u16,
+    pub(super) maxptime_ms: u8,
     pub(super) send_pt: u8,
     recv_pt: u8,
     pub(super) comfort_noise: bool,
@@ -47,6 +48,7 @@ impl From<&StreamConfig> for Form {
             codec: stream.codec,
             telephone_event: stream.telephone_event,
             ptime_ms: stream.ptime_ms,
+            maxptime_ms: stream.maxptime_ms.min(MAX_PACKET_MS) as u8,
             send_pt: stream.send_pt,
             recv_pt: stream.recv_pt,
             comfort_noise: stream.comfort_noise,

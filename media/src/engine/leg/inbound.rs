@@ -88,8 +88,7 @@ impl Leg {
             }
             Kind::Noise => {}
         }
-        let known =
-            self.key.is_some_and(|key| key.is_known()) && self.is_of_known_key(kind, &view, buffer);
+        let known = self.is_of_known_key(kind, &view, buffer);
         Some(Media {
             kind,
             marker: view.marker,
@@ -103,15 +102,23 @@ impl Leg {
         })
     }
 
-    /// Whether a packet is of the last key, which had come by INFO before.
+    /// Whether a packet is of the last key, which had come by INFO before, or a late one of an event
+    /// before that had.
+    #[inline]
     fn is_of_known_key(&self, kind: Kind, view: &rtp::RtpView, buffer: &Buffer) -> bool {
-        self.key.is_some_and(|key| match kind {
+        let key = self.key.filter(KeySpan::is_known);
+        match kind {
             Kind::Audio(codec) => {
-                self.is_inband() && codec.law().is_some() && key.covers(view.timestamp, CLOCK)
+                codec.law().is_some() && key.is_some_and(|key| key.covers(view.timestamp, CLOCK))
             }
-            Kind::Event(_) => buffer.get(view.payload.start) == Some(&key.digit().event()),
+            Kind::Event(_) => {
+                // All packets of an event have the timestamp of its beginning (RFC 4733 §2.3).
+                let code = buffer.get(view.payload.start);
+                self.known_events.contains(&Some(view.timestamp))
+                    || key.is_some_and(|key| code == Some(&key.digit().event()))
+            }
             Kind::Noise => false,
-        })
+        }
     }
 
     /// Whether audio of this timestamp is the tone of a key, or may become one.
@@ -158,7 +165,7 @@ impl Leg {
             if let Some(release) = self.keys.reset() {
                 self.on_key(now, release);
             }
-            (self.key, self.newest) = (None, None);
+            (self.key, self.newest, self.known_events) = (None, None, [None; 2]);
         }
         self.counters.received.bump();
         self.last_received = now;
@@ -194,6 +201,7 @@ impl Leg {
                 let clock = self.stream.as_ref().map_or(CLOCK, |s| s.codec.clock_rate());
                 let key = KeySpan::pressed(digit, timestamp, self.newest, clock);
                 self.key = Some(key.known(!new));
+                self.known_events = [Some(timestamp).filter(|_| !new), self.known_events[0]];
                 self.for_playback = new && self.act_on_key(now, digit);
             }
             KeyEvent::Released(digit, duration) => {
@@ -201,16 +209,23 @@ impl Leg {
                 if let Some(key) = &mut self.key {
                     key.released(duration);
                 }
-                if !std::mem::take(&mut self.for_playback) {
-                    self.tell(PortEventKind::Digit { digit, duration });
-                }
+                let kind = match std::mem::take(&mut self.for_playback) {
+                    true => PortEventKind::KeyTaken { digit },
+                    false => PortEventKind::Digit { digit, duration },
+                };
+                self.tell(kind);
             }
         }
     }
 
-    /// A key comes by INFO. Whether the far leg is to get it.
-    pub(in crate::engine) fn informed(&mut self, now: Instant, digit: Digit) -> bool {
-        self.carriers.informed(now, digit) && !self.act_on_key(now, digit)
+    /// A key comes by INFO. Whether the far leg is to get it; `ask`: and its owner, who thought that
+    /// what plays takes it.
+    pub(in crate::engine) fn informed(&mut self, now: Instant, digit: Digit, ask: bool) -> bool {
+        let passes = self.carriers.informed(now, digit) && !self.act_on_key(now, digit);
+        if passes && ask {
+            self.tell(PortEventKind::KeyLeft { digit });
+        }
+        passes
     }
 
     /// Does at once what a key does on this leg: it goes about in what plays (`true`: and in nothing

@@ -32,7 +32,10 @@ impl Leg {
         }
         let (codec, send_pt) = (stream.codec, stream.send_pt);
         let source = Source::Relay(media.ssrc);
-        if media.known || self.was_pressed(media, buffer) {
+        // Audio beside events is left to who hears keys by events.
+        let beside = matches!(media.kind, Kind::Audio(_)) && !media.tone;
+        let known = media.known && !(beside && stream.telephone_event.is_some());
+        if known || self.was_pressed(media, buffer) {
             self.out.withhold(source, media.sequence);
             return None;
         }

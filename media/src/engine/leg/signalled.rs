@@ -45,7 +45,7 @@ impl Leg {
         if !same_peer || (!holds && rtcp != self.rtcp_latch.announced()) {
             self.rtcp_latch = Latch::new(rtcp);
         }
-        let form = |s: &StreamConfig| (s.codec, s.ptime_ms, s.opus, s.comfort_noise);
+        let form = |s: &StreamConfig| (s.codec, s.ptime_ms, s.maxptime_ms, s.opus, s.comfort_noise);
         let same_form = old.as_ref().is_some_and(|old| form(old) == form(&stream));
         let was = old.map_or((false, false), |old| (old.send, old.receive));
         let (sends_again, hears_again) = (stream.send && !was.0, stream.receive && !was.1);

@@ -45,6 +45,7 @@ pub(super) enum Way {
 pub(in crate::engine) struct Speaks {
     codec: Codec,
     ptime_ms: u16,
+    maxptime_ms: u8,
     comfort_noise: bool,
     /// It knows telephone events.
     events: bool,
@@ -62,13 +63,15 @@ impl Speaks {
         codec == self.codec || (codec.law().is_some() && self.codec.law().is_some())
     }
 
-    /// Whether a payload is as long as it shall be.
+    /// Whether a payload is as long as it shall be. Of Opus any length will do that the peer takes:
+    /// `ptime` is but a wish (RFC 7587 §6.1), and who decodes and encodes loses the upper half of the
+    /// voice, the sender's redundancy (FEC) and its silence (DTX).
     #[inline]
     fn fits(self, codec: Codec, payload: &[u8]) -> bool {
         match codec.bytes_per_ms() {
             Some(n) => n * usize::from(self.ptime_ms) == payload.len(),
             None if codec == Codec::Opus => crate::codec::opus_length(payload)
-                .is_none_or(|us| us == u32::from(self.ptime_ms) * 1000),
+                .is_none_or(|us| us <= u32::from(self.maxptime_ms) * 1000),
             None => true,
         }
     }
@@ -105,8 +108,10 @@ impl Leg {
     /// The form of what we send; `None` before an answer.
     #[inline]
     pub(in crate::engine) fn speaks(&self) -> Option<Speaks> {
-        let Form { codec, ptime_ms, comfort_noise, telephone_event, .. } = self.form()?;
-        Some(Speaks { codec, ptime_ms, comfort_noise, events: telephone_event.is_some() })
+        let form = self.form()?;
+        let Form { codec, ptime_ms, maxptime_ms, comfort_noise, telephone_event, .. } = form;
+        let events = telephone_event.is_some();
+        Some(Speaks { codec, ptime_ms, maxptime_ms, comfort_noise, events })
     }
 
     /// Decides how a packet that was received goes on to the far leg: `true` as it is, `false` by

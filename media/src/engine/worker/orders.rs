@@ -36,8 +36,8 @@ pub(in crate::engine) enum Order {
     StopTape(u64),
     Focus(Option<Box<Focus>>),
     SendDigits(Vec<Digit>, Duration, Duration),
-    /// A key of the peer came by INFO.
-    Informed(Digit, Duration, Duration),
+    /// A key of the peer came by INFO; whether its owner asks what became of it.
+    Informed(Digit, Duration, Duration, bool),
     /// With the other port, which this thread has or expects.
     Bridge(PortId),
     Unbridge,
@@ -137,8 +137,10 @@ impl Worker {
             Order::Bridge(other) => return self.bridge(id, slot, other),
             Order::Unbridge => return self.unbridge(slot),
             Order::Mix(mix, role) => return self.join_mix(slot, mix, role),
-            Order::Informed(digit, tone, gap) => {
-                self.informed(now, slot, digit, (tone, gap));
+            Order::Informed(digit, tone, gap, ask) => {
+                // It may end a recording.
+                self.hear_out(now, slot);
+                self.informed(now, slot, (digit, ask), (tone, gap));
                 return;
             }
             Order::Echo => {
@@ -214,9 +216,15 @@ impl Worker {
     }
 
     /// A key that the peer of this leg told of otherwise than in its media.
-    fn informed(&mut self, now: Instant, slot: usize, digit: Digit, timing: (Duration, Duration)) {
+    fn informed(
+        &mut self,
+        now: Instant,
+        slot: usize,
+        (digit, ask): (Digit, bool),
+        timing: (Duration, Duration),
+    ) {
         let Some(port) = self.port(slot) else { return };
-        let passes = port.leg.informed(now, digit);
+        let passes = port.leg.informed(now, digit, ask);
         self.attend(now, slot);
         let partner = self.slots.partner(slot).filter(|partner| passes && *partner != slot);
         let Some((other, at)) = partner.and_then(|at| Some((self.port(at)?, at))) else { return };

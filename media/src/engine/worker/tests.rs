@@ -107,8 +107,9 @@ fn a_key_becomes_a_tone_without_heap() {
         let wire = [&header.to_bytes()[..], &payload].concat();
         a.socket.send_to(&wire, a.port).unwrap();
         let used = allocation_counter::measure(|| worker.turn(&mut events));
-        // The first packets latch, and the press wants ticks.
-        assert!(n == 0 || n == 10 || used.count_total == 0, "{n} {used:?}");
+        // The first packets latch, and at the press the thread's list of who wants ticks grows.
+        let most = u64::from(n == 10);
+        assert!(n == 0 || used.count_total <= most, "{n} {used:?}");
         let heard = b.socket.recv(&mut [0; 300]).is_ok_and(|length| length == 172);
         tones += usize::from(heard && n > 10);
     }

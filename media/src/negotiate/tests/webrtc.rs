@@ -173,6 +173,12 @@ fn a_browsers_offer_and_a_port_of_the_other_kind_do_not_meet() {
     assert!(matches!(plain, Err(NegotiateError::Transport(_))), "{plain:?}");
     let clear = "v=0\r\nc=IN IP4 192.0.2.9\r\nm=audio 4000 RTP/AVP 0\r\n";
     assert!(!wants_webrtc(clear.as_bytes()));
+    // Only where there is another stream can another port do.
+    assert!(!offers_another(offer.as_bytes()) && offers_another(clear.as_bytes()));
+    let both = format!("{offer}m=audio 4000 RTP/AVP 0\r\n");
+    assert!(wants_webrtc(both.as_bytes()) && offers_another(both.as_bytes()));
+    let refused = format!("{offer}m=audio 0 RTP/AVP 0\r\n");
+    assert!(!offers_another(refused.as_bytes()));
     let error = negotiator(&ours()).answer(clear.as_bytes(), Direction::SendRecv);
     assert!(matches!(error, Err(NegotiateError::Transport(_))), "{error:?}");
     let mut us = negotiator(&ours());

@@ -13,7 +13,7 @@ use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
 use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use rtc_shared::TransportProtocol;
 
-use super::repeats::Repeats;
+use super::repeats::{Repeats, is_sound};
 use super::{Fingerprint, IdentityError, MTU, News, split};
 use crate::srtp::SrtpSuite;
 
@@ -88,6 +88,8 @@ pub(in crate::webrtc) struct PhoneHandshake {
     expected: Fingerprint,
     active: bool,
     budget: usize,
+    /// Somebody has spoken.
+    heard: bool,
     /// How often it was time to ask.
     asked: u32,
     /// What it had of the peer; `None` when it is over.
@@ -107,6 +109,7 @@ impl PhoneHandshake {
             expected,
             active,
             budget: BUDGET,
+            heard: false,
             asked: 0,
             repeats: Some(Repeats::default()),
             wake: active.then_some(now),
@@ -118,8 +121,19 @@ impl PhoneHandshake {
     pub(in crate::webrtc) fn disregard(&mut self, now: Instant) {
         if self.active {
             self.budget = BUDGET;
+            // Nor does a stranger's word stand for the peer's.
+            self.repeats = Some(Repeats::default());
         } else {
             *self = Self::begin(now, &self.roles, self.expected.clone(), false);
+        }
+    }
+
+    /// The peer is to be found elsewhere: it is asked there at once.
+    pub(in crate::webrtc) fn moved(&mut self, now: Instant) {
+        if self.active && self.repeats.is_some() {
+            self.heard = false;
+            self.asked = 0;
+            self.wake = Some(now);
         }
     }
 
@@ -136,10 +150,15 @@ impl PhoneHandshake {
         if !is_records(packet) || has_plain_alert(packet) || self.begin.is_some() {
             return News::Waiting;
         }
+        if !is_sound(packet) {
+            return News::Waiting;
+        }
+        // What the library is not to get is not remembered as what it had.
+        let Some(left) = self.budget.checked_sub(packet.len()) else { return News::Waiting };
+        self.heard = true;
         if self.repeats.as_mut().is_some_and(|repeats| repeats.has_nothing_new(packet)) {
             return News::Waiting;
         }
-        let Some(left) = self.budget.checked_sub(packet.len()) else { return News::Waiting };
         self.budget = left;
         let events = self.endpoint.read(now, PEER, None, packet.into());
         self.flush(send);
@@ -163,7 +182,12 @@ impl PhoneHandshake {
             Some(config) => self.endpoint.connect(now, PEER, config, None),
             // Nobody spoke to us yet.
             None if self.endpoint.get_connection_state(PEER).is_none() => Ok(()),
-            None => self.endpoint.handle_timeout(PEER, now),
+            // Its own timer is what `wake` follows; where that is earlier, the library's time has come
+            // by that.
+            None => {
+                let due = self.endpoint.poll_timeout(&PEER).map_or(now, |due| due.max(now));
+                self.endpoint.handle_timeout(PEER, due)
+            }
         };
         self.asked = self.asked.saturating_add(1);
         self.flush(send);
@@ -176,7 +200,7 @@ impl PhoneHandshake {
         }
         // It fails at the eighth time. Who has no path yet, or no description of ours, hears nothing
         // and is asked less often: for twenty seconds.
-        let unheard = self.active && self.budget == BUDGET;
+        let unheard = self.active && !self.heard;
         let later = Duration::from_secs(u64::from(self.asked.saturating_sub(1) / 2)).min(LATER);
         let timer = self.endpoint.poll_timeout(&PEER);
         self.wake = timer.map(|timer| if unheard { timer + later } else { timer });

@@ -244,9 +244,9 @@ fn a_candidate_that_is_named_later_is_asked_and_the_call_goes_over_it() {
     assert_eq!(full.session.peer(), Some(lite.place));
 }
 
-/// A peer with an RSA key and us, on a network that loses one packet in three, by this seed, for 40
-/// seconds. After how many seconds the path was there on both sides, and both had keys.
-fn lossy(seed: u64, active: bool) -> (Option<u64>, Option<u64>) {
+/// A peer with an RSA key and us, on a network that loses one packet in three, by this seed, for 20
+/// seconds; with and without what the library is spared. After how many seconds the path was there on both sides, and both had keys.
+fn lossy(seed: u64, active: bool, spared: bool) -> (Option<u64>, Option<u64>) {
     let start = Instant::now();
     let (mut phone, mut us) = (side(start, 1), side(start, 2));
     phone.identity = Identity::with_an_rsa_key();
@@ -255,6 +255,11 @@ fn lossy(seed: u64, active: bool) -> (Option<u64>, Option<u64>) {
     let ours = of_phone(us.terms(&phone, true, !active));
     phone.set(start, &theirs);
     us.set(start, &ours);
+    if !spared {
+        for side in [&mut phone, &mut us] {
+            side.session.handshake.as_mut().unwrap().spare_nothing();
+        }
+    }
     let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut lost = move || {
         random ^= random << 13;
@@ -287,19 +292,26 @@ fn lossy(seed: u64, active: bool) -> (Option<u64>, Option<u64>) {
     (path, None)
 }
 
-/// What takes long is ICE: it asks after 0.5, 1, 2, 4 … seconds (RFC 8489 §6.2.1).
-#[test]
-fn handshakes_with_an_rsa_key_that_lose_a_packet_in_three_seldom_fail() {
-    let (mut failed, mut slow, mut all) = (0, 0, 0);
+/// How many of eighty handshakes came to nothing within 8 seconds, of those that ICE left the time.
+fn late(spared: bool) -> (u32, u32) {
+    let (mut late, mut all) = (0, 0);
     for seed in 1..=40 {
         for active in [true, false] {
-            let (path, keys) = lossy(seed, active);
-            // Of twenty seconds it has what ICE leaves.
+            let (path, keys) = lossy(seed, active, spared);
+            // What takes long is ICE: it asks after 0.5, 1, 2, 4 … seconds (RFC 8489 §6.2.1).
             let Some(path) = path.filter(|path| *path <= 5) else { continue };
             all += 1;
-            failed += u32::from(keys.is_none());
-            slow += u32::from(keys.is_some_and(|keys| keys - path > 8));
+            late += u32::from(keys.is_none_or(|keys| keys - path > 8));
         }
     }
-    assert!(all >= 50 && failed <= 9 && slow <= 9, "of {all}: {failed} failed, {slow} were slow");
+    (late, all)
+}
+
+#[test]
+fn handshakes_with_an_rsa_key_that_lose_a_packet_in_three_seldom_fail() {
+    let ((late, all), (unspared, of)) = (late(true), late(false));
+    let says = format!("{late} of {all} were late, {unspared} of {of} without");
+    assert!(all >= 50 && of >= 50, "{says}");
+    // Each time by half at least, whatever the certificates are: they are made anew each time.
+    assert!(late * of * 2 < unspared * all, "{says}");
 }

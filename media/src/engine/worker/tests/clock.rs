@@ -6,12 +6,20 @@ use crate::engine::worker::clock::portion;
 #[test]
 fn what_was_said_before_the_end_is_kept_by_a_thread_that_is_late() {
     let another = || Order::Record(recording(Tape::default()));
-    for end in [|| Order::StopRecord, || Order::Close, another] {
+    let hash = crate::dtmf::Digit::from_char('#').unwrap();
+    let informed = move || Order::Informed(hash, Duration::ZERO, Duration::ZERO, false);
+    let ends: [&dyn Fn() -> Order; 4] =
+        [&|| Order::StopRecord, &|| Order::Close, &another, &informed];
+    for end in ends {
         let (mut worker, remote) = Worker::new().unwrap();
         let mut events = Vec::with_capacity(BATCH);
         let a = peer(&remote, 1);
         let tape = Tape::default();
-        remote.send(Command::Port(a.id, Order::Record(recording(tape.clone()))));
+        let terminators = crate::dtmf::DigitSet::of("#");
+        // With events: what is recorded is not kept back for tones to be found in it.
+        remote.send(Command::Port(a.id, Order::SetStream(Box::new(with_events(&a)))));
+        let recording = Recording { terminators, ..recording(tape.clone()) };
+        remote.send(Command::Port(a.id, Order::Record(recording)));
         worker.turn(&mut events);
         // The caller speaks for a second and hangs up while the thread sleeps. A datagram without a
         // byte lies between.

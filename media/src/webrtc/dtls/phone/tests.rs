@@ -93,6 +93,77 @@ fn who_writes_without_end_is_not_listened_to_without_end() {
     assert!(server.budget < RECORD_HEADER + 13);
 }
 
+/// Pieces of nothing, of messages 0 to 8, each of which is said to be of sixty bytes.
+fn junk() -> Vec<Vec<u8>> {
+    let record = |number| {
+        let message = [2, 0, 0, 60, 0, number, 0, 0, 0, 0, 0, 0];
+        [&[22, 254, 253, 0, 0, 0, 0, 0, 0, 0, number, 0, 12][..], &message].concat()
+    };
+    (0..9).map(record).collect()
+}
+
+#[test]
+fn a_strangers_pieces_of_nothing_do_not_stand_for_what_the_announced_host_says() {
+    let now = Instant::now();
+    let (mut client, mut server) = pair(now);
+    let mut asked = Vec::new();
+    client.handle_timeout(now, &mut |packet| asked.push(packet.to_vec()));
+    for packet in junk() {
+        client.receive(now, &packet, &mut |_| {});
+    }
+    // And a sound piece, which the library waits to hear the beginning of.
+    let message = [11, 0, 0, 60, 0, 9, 0, 0, 30, 0, 0, 1, 7];
+    let sound = [&[22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 9, 0, 13][..], &message].concat();
+    client.receive(now, &sound, &mut |_| {});
+    client.disregard(now);
+    assert!(!client.repeats.as_mut().unwrap().has_nothing_new(&sound), "it is not held for said");
+    client.disregard(now);
+    let mut keys = 0;
+    for _ in 0..8 {
+        let mut answers = Vec::new();
+        for packet in std::mem::take(&mut asked) {
+            let news = server.receive(now, &packet, &mut |p| answers.push(p.to_vec()));
+            keys += usize::from(matches!(news, News::Keys(_)));
+        }
+        for packet in answers {
+            let news = client.receive(now, &packet, &mut |p| asked.push(p.to_vec()));
+            keys += usize::from(matches!(news, News::Keys(_)));
+        }
+    }
+    assert_eq!(keys, 2);
+}
+
+#[test]
+fn what_is_past_the_budget_is_not_remembered_as_heard() {
+    let now = Instant::now();
+    let (mut client, mut server) = pair(now);
+    let mut sent = Vec::new();
+    client.handle_timeout(now, &mut |packet| sent.push(packet.to_vec()));
+    let whole = std::mem::replace(&mut server.budget, sent[0].len() - 1);
+    server.receive(now, &sent[0], &mut |_| panic!("answered"));
+    server.budget = whole;
+    let before = format!("{:?}", server.repeats);
+    assert_eq!(before, format!("{:?}", Some(Repeats::default())));
+}
+
+#[test]
+fn a_peer_that_is_found_elsewhere_is_asked_at_once_and_patiently() {
+    let start = Instant::now();
+    let (mut client, _) = pair(start);
+    client.handle_timeout(start, &mut |_| {});
+    // Not answered for a while, then somebody else speaks.
+    for _ in 0..5 {
+        let wake = client.wake.unwrap();
+        client.handle_timeout(wake, &mut |_| {});
+    }
+    let later = client.wake.unwrap() - Duration::from_millis(500);
+    client.moved(later);
+    assert_eq!(client.wake, Some(later));
+    let mut asked = 0;
+    client.handle_timeout(later, &mut |_| asked += 1);
+    assert!(asked > 0);
+}
+
 #[test]
 fn a_lost_datagram_is_sent_again() {
     let mut now = Instant::now();
@@ -187,4 +258,11 @@ fn mutated(mut packet: Vec<u8>, really: bool, next: &mut impl FnMut() -> u64) ->
         }
     }
     packet
+}
+
+impl PhoneHandshake {
+    /// The library gets what it had before, too.
+    pub(in crate::webrtc) fn spare_nothing(&mut self) {
+        self.repeats = None;
+    }
 }
