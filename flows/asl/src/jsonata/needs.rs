@@ -32,14 +32,16 @@ struct Part {
 }
 
 impl Needs {
-    /// Of an expression with its guards.
-    pub(super) fn of(tree: &AstNode) -> Self {
+    /// Of an expression with its guards; `None`: it has more than `most` nodes.
+    pub(super) fn of(tree: &AstNode, most: usize) -> Option<Self> {
         let mut needs = Self::default();
         let mut todo = vec![tree];
+        let mut left = most;
         while let Some(node) = todo.pop() {
+            left = left.checked_sub(1)?;
             needs.look(node, &mut todo);
         }
-        needs
+        Some(needs)
     }
 
     fn look<'a>(&mut self, node: &'a AstNode, todo: &mut Vec<&'a AstNode>) {
