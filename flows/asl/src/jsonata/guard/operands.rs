@@ -41,10 +41,9 @@ impl Guard {
         let mut todo = vec![node];
         while let Some(node) = todo.pop() {
             match node {
-                AstNode::Binary { op: BinaryOp::Divide | BinaryOp::Modulo, rhs, .. } => {
-                    if !matches!(**rhs, AstNode::Number(number) if number != 0.0) {
-                        return true;
-                    }
+                AstNode::Binary { op: BinaryOp::Divide | BinaryOp::Modulo, rhs, .. } if !matches!(**rhs, AstNode::Number(number) if number != 0.0) =>
+                {
+                    return true;
                 }
                 AstNode::Unary { op: UnaryOp::Negate, operand } => todo.push(operand),
                 AstNode::Block(nodes) => todo.extend(nodes.last()),
