@@ -78,6 +78,8 @@ pub(crate) struct Connection {
     tasks: Tasks,
 }
 
+// Without it hyper's task would wait for ever with a request that its server lets not begin
+// (SETTINGS_MAX_CONCURRENT_STREAMS of 0), though nobody asks any more.
 impl Drop for Connection {
     fn drop(&mut self) {
         self.tasks.end();

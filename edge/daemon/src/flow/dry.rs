@@ -116,6 +116,9 @@ fn tell(report: &RunReport, how: &How) {
             print(&format!("{name:<6}  {text}"));
         }
     }
+    for note in &report.schedules {
+        print(&format!("{:<6}  {note}", "note"));
+    }
     if how.history {
         for event in &report.history {
             print(&json!(event).to_string());

@@ -137,7 +137,7 @@ fn awaited(
     match setting {
         Setting::Path { path, field }
             if ["$.", "$[", "$$"].iter().any(|of| path.source().starts_with(of))
-                && sight.select(path, input).is_none() =>
+                && matches!(sight.select(path, input), Ok(None)) =>
         {
             let path = path.source();
             let cause = format!("The {field} parameter does not reference an input value: {path}");

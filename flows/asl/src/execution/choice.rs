@@ -96,18 +96,18 @@ fn holds(test: &Test, sight: &Sight<'_>, input: &Value, rule: usize) -> Result<b
         Test::Not(test) => !holds(test, sight, input, rule)?,
         Test::Condition(setting) => condition(setting, sight, input, rule)?,
         Test::Is { variable, what: Is::Present, expected } => {
-            sight.select(variable, input).is_some() == *expected
+            sight.select(variable, input)?.is_some() == *expected
         }
         Test::Is { variable, what, expected } => {
-            let value = found(variable.source(), sight.select(variable, input))?;
+            let value = found(variable.source(), sight.select(variable, input)?)?;
             is(*what, &value) == *expected
         }
         Test::Compare { variable, operator, operand } => {
-            let value = found(variable.source(), sight.select(variable, input))?;
+            let value = found(variable.source(), sight.select(variable, input)?)?;
             match operand {
                 Operand::Literal(other) => compare(*operator, &value, other),
                 Operand::Path(path) => {
-                    let other = found(path.source(), sight.select(path, input))?;
+                    let other = found(path.source(), sight.select(path, input)?)?;
                     compare(*operator, &value, &other)
                 }
             }

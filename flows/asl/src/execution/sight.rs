@@ -251,7 +251,7 @@ impl Sight<'_> {
         setting.evaluate(&self.of(input, states.as_ref()), expected)
     }
 
-    pub(super) fn select(&self, path: &Path, input: &Value) -> Option<Value> {
+    pub(super) fn select(&self, path: &Path, input: &Value) -> Result<Option<Value>, Failure> {
         path.select(&self.of(input, None))
     }
 

@@ -125,7 +125,10 @@ impl Call {
                 }
                 Argument::Text(raw) => Value::String(strings::unescape(raw)),
                 Argument::Value(value) => value.clone(),
-                Argument::Path(path) => path.select(scope).ok_or_else(|| missing(path, scope))?,
+                Argument::Path(path) => path
+                    .select(scope)
+                    .map_err(|failure| Trouble::Refused(failure.cause))?
+                    .ok_or_else(|| missing(path, scope))?,
                 Argument::Call(inner) => inner.evaluate(scope)?,
             });
         }

@@ -38,7 +38,8 @@ pub(super) fn guarded(tree: AstNode) -> Guarded {
     let (bound, names) = (vec![BTreeSet::new()], BTreeSet::new());
     let (unsure, foreign) = (BTreeSet::new(), BTreeSet::new());
     let mut guard = Guard { bound, names, unsure, foreign, newer: None, bad_regex: None, made: 0 };
-    let tree = guard.node(tree);
+    // A function may call one that is made after it: what is called is known when all is seen.
+    let tree = guard.within(BTreeSet::new(), |guard| guard.node(tree));
     let Guard { names, foreign, newer, bad_regex, .. } = guard;
     Guarded { tree, names, foreign, newer, bad_regex }
 }
@@ -155,9 +156,12 @@ impl Guard {
     }
 
     fn within<R>(&mut self, names: BTreeSet<String>, inner: impl FnOnce(&mut Self) -> R) -> R {
+        let before = std::mem::take(&mut self.foreign);
         self.bound.push(names);
         let result = inner(self);
-        self.bound.pop();
+        let bound = self.bound.pop().unwrap_or_default();
+        self.foreign.retain(|name| !bound.contains(name));
+        self.foreign.extend(before);
         result
     }
 

@@ -4,6 +4,8 @@ use jsonata_core::value::JValue;
 
 /// Bytes of an expression's text. A whole definition has 1 MiB at most.
 pub(super) const MOST_SOURCE: usize = 64 * 1024;
+/// Nodes of an expression with its guards. The guards of a node are some forty nodes at most.
+pub(super) const MOST_NODES: usize = 250_000;
 /// AWS: "A JSONata expression that takes longer than 1 second to evaluate will fail".
 pub(super) const MOST_MILLISECONDS: u64 = 1000;
 /// Levels of evaluation. AWS allows 100 of the expression's own; the guards add theirs.

@@ -125,7 +125,12 @@ impl Expression {
         }
         let plain = guard::plain_path(&tree);
         let guard::Guarded { tree, names, foreign, newer, bad_regex } = guard::guarded(tree);
-        let needs = Arc::new(needs::Needs::of(&tree));
+        let needs = needs::Needs::of(&tree, limits::MOST_NODES).ok_or_else(|| {
+            let most = limits::MOST_NODES;
+            let message = format!("the expression has more than {most} parts, its guards included");
+            ExpressionError { message }
+        })?;
+        let needs = Arc::new(needs);
         let (source, tree) = (source.to_owned(), Arc::new(tree));
         Ok(Self { source, tree, names, needs, plain, foreign, newer, bad_regex })
     }

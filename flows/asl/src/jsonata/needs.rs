@@ -4,7 +4,7 @@
 
 use super::convert;
 use crate::scope::Document;
-use jsonata_core::ast::{AstNode, PathStep, Stage};
+use jsonata_core::ast::{AstNode, BinaryOp, PathStep, Stage};
 use jsonata_core::value::JValue;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +21,8 @@ pub(super) struct Needs {
     parts: BTreeMap<String, Part>,
     /// What is read is not written out.
     all: bool,
+    /// The expression has a `$states` of its own.
+    own_states: bool,
 }
 
 /// What is read of a value.
@@ -32,14 +34,16 @@ struct Part {
 }
 
 impl Needs {
-    /// Of an expression with its guards.
-    pub(super) fn of(tree: &AstNode) -> Self {
+    /// Of an expression with its guards; `None`: it has more than `most` nodes.
+    pub(super) fn of(tree: &AstNode, most: usize) -> Option<Self> {
         let mut needs = Self::default();
         let mut todo = vec![tree];
+        let mut left = most;
         while let Some(node) = todo.pop() {
+            left = left.checked_sub(1)?;
             needs.look(node, &mut todo);
         }
-        needs
+        Some(needs)
     }
 
     fn look<'a>(&mut self, node: &'a AstNode, todo: &mut Vec<&'a AstNode>) {
@@ -53,13 +57,20 @@ impl Needs {
                 todo.extend(args);
             }
             AstNode::Path { steps } => self.path(steps, todo),
-            AstNode::Binary { lhs, rhs, .. } => todo.extend([&**lhs, &**rhs]),
+            AstNode::Binary { op, lhs, rhs } => {
+                let is_states = matches!(&**lhs, AstNode::Variable(name) if name == STATES);
+                self.own_states |= *op == BinaryOp::ColonEqual && is_states;
+                todo.extend([&**lhs, &**rhs]);
+            }
             AstNode::Unary { operand, .. } => todo.push(operand),
             AstNode::Call { procedure, args } => {
                 todo.push(procedure);
                 todo.extend(args);
             }
-            AstNode::Lambda { body, .. } => todo.push(body),
+            AstNode::Lambda { params, body, .. } => {
+                self.own_states |= params.iter().any(|name| name == STATES);
+                todo.push(body);
+            }
             AstNode::Array(nodes) | AstNode::ArrayGroup(nodes) | AstNode::Block(nodes) => {
                 todo.extend(nodes);
             }
@@ -99,6 +110,8 @@ impl Needs {
 
     fn path<'a>(&mut self, steps: &'a [PathStep], todo: &mut Vec<&'a AstNode>) {
         for step in steps {
+            let mut names = step.focus.iter().chain(&step.index_var);
+            self.own_states |= names.any(|name| name == STATES);
             todo.extend(step.stages.iter().filter_map(|stage| match stage {
                 Stage::Filter(condition) => Some(&**condition),
                 Stage::Index(_) | Stage::KeepArray => None,
@@ -122,9 +135,10 @@ impl Needs {
         self.parts.entry(variable.to_owned()).or_default()
     }
 
-    /// The members of `$states` that are written out.
+    /// The members of `$states` that are written out; none where another may be meant.
     pub(super) fn members_of_states(&self) -> impl Iterator<Item = &str> {
-        self.parts.get(STATES).into_iter().flat_map(|part| part.members.keys().map(String::as_str))
+        let part = self.parts.get(STATES).filter(|_| !self.own_states);
+        part.into_iter().flat_map(|part| part.members.keys().map(String::as_str))
     }
 
     /// Whether a function of this name can be reached.

@@ -171,23 +171,27 @@ impl Operator {
     ) -> bool {
         let within = |item: &Value| within(item, right, patience);
         match self {
-            Self::Equal => same(left, right),
-            Self::NotEqual => !same(left, right),
-            Self::Less => order(left, right).is_some_and(Ordering::is_lt),
-            Self::LessOrEqual => order(left, right).is_some_and(Ordering::is_le),
-            Self::Greater => order(left, right).is_some_and(Ordering::is_gt),
-            Self::GreaterOrEqual => order(left, right).is_some_and(Ordering::is_ge),
+            Self::Equal => same(left, right, patience),
+            Self::NotEqual => !same(left, right, patience),
+            Self::Less => order(left, right, patience).is_some_and(Ordering::is_lt),
+            Self::LessOrEqual => order(left, right, patience).is_some_and(Ordering::is_le),
+            Self::Greater => order(left, right, patience).is_some_and(Ordering::is_gt),
+            Self::GreaterOrEqual => order(left, right, patience).is_some_and(Ordering::is_ge),
             Self::In => has(right, left, patience),
             Self::NotIn => !has(right, left, patience),
             Self::SubsetOf => items(left).is_some_and(|mut items| items.all(within)),
             Self::AnyOf => items(left).is_some_and(|mut items| items.any(within)),
             Self::NoneOf => !items(left).is_some_and(|mut items| items.any(within)),
-            Self::Size => length(left, |text| text.chars().count())
+            Self::Size => reads(left, patience)
+                .then(|| length(left, |text| text.chars().count()))
+                .flatten()
                 .is_some_and(|size| one(right).and_then(Value::as_u64) == u64::try_from(size).ok()),
             Self::Empty => length(left, str::len)
                 .is_some_and(|size| one(right).and_then(Value::as_bool) == Some(size == 0)),
             Self::Contains => match (one(left), one(right)) {
-                (Some(Value::String(text)), Some(Value::String(part))) => text.contains(part),
+                (Some(Value::String(text)), Some(Value::String(part))) => {
+                    patience.reads(text.len() + part.len()) && text.contains(part)
+                }
                 _ => has(left, right, patience),
             },
         }
@@ -210,6 +214,11 @@ fn items<'f>(found: Option<&'f Found<'_>>) -> Option<Box<dyn Iterator<Item = &'f
     })
 }
 
+/// Counts the text that is gone through.
+fn reads(found: Option<&Found<'_>>, patience: &Patience) -> bool {
+    patience.reads(one(found).and_then(Value::as_str).map_or(0, str::len))
+}
+
 /// How many items an array has or, as `of_text` counts, characters a text.
 fn length(found: Option<&Found<'_>>, of_text: fn(&str) -> usize) -> Option<usize> {
     match found? {
@@ -225,12 +234,12 @@ fn length(found: Option<&Found<'_>>, of_text: fn(&str) -> usize) -> Option<usize
 /// Whether an item of an array is equal to `item`.
 fn within(item: &Value, list: Option<&Found<'_>>, patience: &Patience) -> bool {
     let count = length(list, |_| 0).unwrap_or(0);
+    let is_it = |other: &Value| patience.compares(item, other) && equal(item, other);
     match list {
-        _ if !patience.takes(count) => false,
-        Some(Found::One(list)) => {
-            list.as_array().is_some_and(|items| items.iter().any(|other| equal(item, other)))
-        }
-        Some(Found::Many(nodes)) => nodes.iter().any(|node| equal(item, node)),
+        // What is left of it must not be gone through when there is no patience for it.
+        _ if patience.is_over() || !patience.takes(count) => false,
+        Some(Found::One(list)) => list.as_array().is_some_and(|items| items.iter().any(is_it)),
+        Some(Found::Many(nodes)) => nodes.iter().any(|node| is_it(node)),
         None => false,
     }
 }
@@ -239,24 +248,39 @@ fn within(item: &Value, list: Option<&Found<'_>>, patience: &Patience) -> bool {
 fn has(list: Option<&Found<'_>>, item: Option<&Found<'_>>, patience: &Patience) -> bool {
     match item {
         Some(Found::One(item)) => within(item, list, patience),
-        Some(Found::Many(nodes)) => {
-            let is_it = |item: &Value| patience.takes(nodes.len()) && is_made_of(item, nodes);
-            items(list).is_some_and(|mut items| items.any(is_it))
-        }
+        Some(Found::Many(nodes)) => items(list).is_some_and(|mut items| {
+            items.any(|item| patience.takes(1) && is_made_of(item, nodes, patience))
+        }),
         None => false,
     }
 }
 
-fn is_made_of(value: &Value, nodes: &[&Value]) -> bool {
-    value.as_array().is_some_and(|items| items.iter().eq(nodes.iter().copied()))
+fn is_made_of(value: &Value, nodes: &[&Value], patience: &Patience) -> bool {
+    value.as_array().is_some_and(|items| alike(items.iter(), nodes.iter().copied(), patience))
 }
 
-fn same(left: Option<&Found<'_>>, right: Option<&Found<'_>>) -> bool {
+/// Whether two lists have the same items.
+fn alike<'f>(
+    mut left: impl ExactSizeIterator<Item = &'f Value>,
+    right: impl ExactSizeIterator<Item = &'f Value>,
+    patience: &Patience,
+) -> bool {
+    left.len() == right.len()
+        && right.into_iter().all(|right| {
+            left.next().is_some_and(|left| patience.compares(left, right) && left == right)
+        })
+}
+
+fn same(left: Option<&Found<'_>>, right: Option<&Found<'_>>, patience: &Patience) -> bool {
     match (left, right) {
-        (Some(Found::One(left)), Some(Found::One(right))) => equal(left, right),
+        (Some(Found::One(left)), Some(Found::One(right))) => {
+            patience.compares(left, right) && equal(left, right)
+        }
         (Some(Found::Many(nodes)), Some(Found::One(value)))
-        | (Some(Found::One(value)), Some(Found::Many(nodes))) => is_made_of(value, nodes),
-        (Some(Found::Many(left)), Some(Found::Many(right))) => left == right,
+        | (Some(Found::One(value)), Some(Found::Many(nodes))) => is_made_of(value, nodes, patience),
+        (Some(Found::Many(left)), Some(Found::Many(right))) => {
+            alike(left.iter().copied(), right.iter().copied(), patience)
+        }
         (None, _) | (_, None) => false,
     }
 }
@@ -274,10 +298,16 @@ fn equal(left: &Value, right: &Value) -> bool {
     }
 }
 
-fn order(left: Option<&Found<'_>>, right: Option<&Found<'_>>) -> Option<Ordering> {
+fn order(
+    left: Option<&Found<'_>>,
+    right: Option<&Found<'_>>,
+    patience: &Patience,
+) -> Option<Ordering> {
     match (one(left)?, one(right)?) {
         (Value::Number(l), Value::Number(r)) => l.as_f64()?.partial_cmp(&r.as_f64()?),
-        (Value::String(l), Value::String(r)) => Some(l.cmp(r)),
+        (Value::String(l), Value::String(r)) => {
+            patience.reads(l.len().min(r.len())).then(|| l.cmp(r))
+        }
         _ => None,
     }
 }

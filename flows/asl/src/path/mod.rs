@@ -103,20 +103,28 @@ impl Path {
             Ok(found) => Ok(found),
             Err(Miss::NotFound) if self.ends_past_an_array(scope) => Ok(Value::Null),
             Err(Miss::NotFound) => Err(self.not_found(scope, field)),
-            Err(Miss::TooMuch) => Err(self.refused(field, "matches more than can be held")),
-            Err(Miss::TooLong) => Err(self.refused(field, "compares for longer than a second")),
+            Err(miss) => Err(self.refused(&format!(" specified for the field '{field}'"), miss)),
         }
     }
 
-    fn refused(&self, field: &str, why: &str) -> Failure {
-        let source = &self.source;
-        Failure::runtime(format!("The JSONPath '{source}' specified for the field '{field}' {why}"))
+    /// For what costs more than a path may.
+    fn refused(&self, place: &str, miss: Miss) -> Failure {
+        let (source, why) = (&self.source, miss.words());
+        Failure::runtime(format!("The JSONPath '{source}'{place} {why}"))
     }
 
     /// What the path finds, or `None`: for `IsPresent`, and for fields whose failure has words of
     /// its own (`InputPath`, a Choice's `Variable`).
-    pub fn select(&self, scope: &Scope<'_>) -> Option<Value> {
-        self.find(scope).ok()
+    ///
+    /// # Errors
+    ///
+    /// `States.Runtime` when it cannot be told what it finds: that is not nothing.
+    pub fn select(&self, scope: &Scope<'_>) -> Result<Option<Value>, Failure> {
+        match self.find(scope) {
+            Ok(found) => Ok(Some(found)),
+            Err(Miss::NotFound) => Ok(None),
+            Err(miss) => Err(self.refused("", miss)),
+        }
     }
 
     /// The first of its names that the input does not have. `None` too where it is no plain way
@@ -175,6 +183,16 @@ enum Miss {
     NotFound,
     /// More nodes or bytes than a payload could ever have: `$..*..*..*`.
     TooMuch,
-    /// Filters that compare for longer than a second.
+    /// Filters that compare more than a path may.
     TooLong,
+}
+
+impl Miss {
+    fn words(self) -> &'static str {
+        match self {
+            Self::NotFound => "finds nothing",
+            Self::TooMuch => "matches more than can be held",
+            Self::TooLong => "compares more than a path may",
+        }
+    }
 }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 /// The most values a path may be at at once.
 const MOST_NODES: usize = 200_000;
 /// The most that is copied out, in nodes and text bytes: well over AWS's payload of 256 KiB.
-const MOST_WEIGHT: usize = 4 * 1024 * 1024;
+pub(super) const MOST_WEIGHT: usize = 4 * 1024 * 1024;
 
 /// What `steps` find in `root`: a bare value if they are definite, else an array, which is empty
 /// as well when the way to it is not there (recorded on AWS: `$.missing[1:].x` is `[]`).
@@ -52,10 +52,12 @@ pub(super) fn look<'v>(
         Err(Miss::NotFound) => Vec::new(),
         nodes => nodes?,
     };
-    if nodes.iter().all(|node| left.holds(node)) {
+    if !nodes.iter().all(|node| left.holds(node)) {
+        Err(Miss::TooMuch)
+    } else if left.counts(MOST_WEIGHT) {
         Ok(Found::Many(nodes))
     } else {
-        Err(Miss::TooMuch)
+        Err(Miss::TooLong)
     }
 }
 
@@ -158,7 +160,9 @@ pub(super) fn follow<'v>(
         };
         let accepts = |item: &Value| filter.as_ref().is_some_and(|filter| filter.accepts(item));
         for node in nodes {
+            let before = next.len();
             let fits = advance(node, step, descended, &accepts, &mut next);
+            patience.takes(1 + next.len() - before);
             if !fits && definite {
                 return Err(Miss::NotFound);
             }

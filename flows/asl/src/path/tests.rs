@@ -317,7 +317,7 @@ proptest! {
                 now: jiff::Timestamp::UNIX_EPOCH,
                 entropy: &entropy,
             };
-            let found = path.select(&scope);
+            let found = path.select(&scope).unwrap();
             prop_assert!(path.is_definite() || found.is_none_or(|value| value.is_array()));
         }
         if let Ok(reference) = ReferencePath::parse(&text) {
@@ -349,18 +349,4 @@ fn the_context_object_is_its_own_root() {
     }
     let failure = evaluate("$$.Task.Name", &json!({})).unwrap_err();
     assert!(failure.cause.contains("State"), "the whole document is quoted: {}", failure.cause);
-}
-
-#[test]
-fn two_long_lists_are_not_compared_without_end() {
-    let items: Vec<Value> = (0..100_000).map(|n| json!({"x": n})).collect();
-    let wanted: Vec<Value> = (200_000..300_000).map(Value::from).collect();
-    let root = json!({"a": items, "w": wanted});
-    for filter in ["$.a[?(@.x in $.w)]", "$.a[?($.w contains @.x)]", "$.a[?($.w subsetof $.w)]"] {
-        let failure = evaluate(filter, &root).expect_err(filter);
-        assert_eq!(failure.error, "States.Runtime", "{filter}");
-        assert!(failure.cause.contains("compares for longer than a second"), "{}", failure.cause);
-    }
-    let short = json!({"a": [{"x": 1}, {"x": 2}], "w": [2]});
-    assert_eq!(found("$.a[?(@.x in $.w)]", &short), json!([{"x": 2}]));
 }

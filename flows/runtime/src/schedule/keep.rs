@@ -37,17 +37,28 @@ pub struct Keeper {
 impl Keeper {
     /// Goes on until it is dropped; what is then under way is made again by the next one.
     pub async fn run(self) {
+        self.run_at_most(u64::MAX).await;
+    }
+
+    /// As [`Keeper::run`], until `most` invocations were made, attempts included.
+    pub async fn run_at_most(self, most: u64) {
         let keeper = Arc::new(self);
         let mut under_way = JoinSet::new();
-        loop {
-            if let Err(error) = keeper.step(&mut under_way).await {
+        let mut left = most;
+        while left > 0 {
+            if let Err(error) = keeper.step(&mut under_way, &mut left).await {
                 tracing::error!(%error, "schedules cannot be read");
                 tokio::time::sleep(PAUSE).await;
             }
         }
+        while under_way.join_next().await.is_some() {}
     }
 
-    async fn step(self: &Arc<Self>, under_way: &mut JoinSet<()>) -> Result<(), StoreError> {
+    async fn step(
+        self: &Arc<Self>,
+        under_way: &mut JoinSet<()>,
+        left: &mut u64,
+    ) -> Result<(), StoreError> {
         let deadline = self.schedules.next_deadline().await?;
         if deadline.is_none_or(|deadline| deadline > self.clock.now()) {
             tokio::select! {
@@ -61,6 +72,8 @@ impl Keeper {
         let due = self.schedules.due(self.clock.now()).await?;
         due.missed.into_iter().for_each(&self.tell);
         for invocation in due.invocations {
+            let Some(less) = left.checked_sub(1) else { break };
+            *left = less;
             while under_way.len() >= MOST {
                 under_way.join_next().await;
             }

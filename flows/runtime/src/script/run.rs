@@ -1,6 +1,6 @@
 //! Runs one machine on its own.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,12 +15,18 @@ use tokio::task::JoinSet;
 use crate::clock::Clock;
 use crate::names::Place;
 use crate::runtime::{ExecutionError, Options, Runtime, StartError};
-use crate::schedule::{Fired, Keeper, OutboundCall, Schedules, StartExecution, Targets};
+use crate::schedule::{Fired, Keeper, Missed, OutboundCall, Schedules, StartExecution, Targets};
 use crate::services::{Answer, Request, ServiceError, Services, Upstream};
 use crate::store::{ExecutionStatus, FlowStore, StoreError};
 
 /// Longer than an execution may take.
 const FOR_EVER: Duration = Duration::from_secs(400 * 86_400);
+
+/// How often schedules come in one run: the clock leaps, and one of every minute would come half a
+/// million times until what nobody answers is given up.
+const MOST_FIRINGS: u64 = 1000;
+/// Lines about schedules in a report.
+const MOST_NOTES: usize = 100;
 
 /// What is run.
 pub struct RunRequest {
@@ -57,6 +63,9 @@ pub struct RunReport {
     /// Cause.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
+    /// What schedules did not do, a line each: [`Missed`], and that they came too often.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub schedules: Vec<String>,
     /// All events.
     pub history: Vec<Event>,
 }
@@ -115,10 +124,19 @@ pub async fn run(request: RunRequest) -> Result<RunReport, RunError> {
     let (services, clock) = (options.services.clone(), options.clock);
     let runtime = Runtime::start(options).await?;
     let mut beside = JoinSet::new();
+    let notes = Arc::new(Notes::default());
     if let Some((schedules, wake)) = request.schedules {
         let targets = Arc::new(Alone(runtime.clone()));
-        let tell = Box::new(|_| {});
-        beside.spawn(Keeper { schedules, clock, wake, targets, services, tell }.run());
+        let tell = {
+            let notes = Arc::clone(&notes);
+            Box::new(move |missed: Missed| notes.missed(&missed))
+        };
+        let keeper = Keeper { schedules, clock, wake, targets, services, tell };
+        let notes = Arc::clone(&notes);
+        beside.spawn(async move {
+            keeper.run_at_most(MOST_FIRINGS).await;
+            notes.ended();
+        });
     }
     let machine = Arc::new(machine);
     let started = runtime.start_definition(machine, &request.name, request.input).await?;
@@ -137,8 +155,44 @@ pub async fn run(request: RunRequest) -> Result<RunReport, RunError> {
         output,
         error: record.error,
         cause: record.cause,
+        schedules: notes.all(),
         history: runtime.execution_history(&started.arn).await?,
     })
+}
+
+/// What is told of schedules.
+#[derive(Default)]
+struct Notes {
+    /// The lines, and how many there were that are not among them.
+    lines: Mutex<(Vec<String>, u64)>,
+    /// That no more schedules come.
+    ended: Mutex<Option<String>>,
+}
+
+impl Notes {
+    fn missed(&self, missed: &Missed) {
+        let Missed { schedule, first, times, reason } = missed;
+        let times = if *times == 1 { "once".to_owned() } else { format!("{times} times") };
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.0.len() < MOST_NOTES {
+            lines.0.push(format!("{schedule} did nothing {times} from {first} on: {reason}"));
+        } else {
+            lines.1 += 1;
+        }
+    }
+
+    fn ended(&self) {
+        let words =
+            format!("schedules came {MOST_FIRINGS} times; no more of them come in this run");
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(words);
+    }
+
+    fn all(&self) -> Vec<String> {
+        let (mut all, more) = self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        all.extend((more > 0).then(|| format!("and {more} more of these")));
+        all.extend(self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        all
+    }
 }
 
 /// What schedules call where there is no telephone.

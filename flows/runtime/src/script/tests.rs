@@ -188,6 +188,37 @@ async fn a_schedule_that_a_machine_makes_comes_while_the_machine_waits_for_it() 
     assert_eq!((messages.len(), &messages[0]["Body"]), (1, &json!("ring")));
 }
 
+#[tokio::test(start_paused = true)]
+async fn schedules_of_a_run_come_so_often_and_no_more_and_what_they_do_not_do_is_reported() {
+    let make = |name: &str, arn: &str, next: &str| {
+        json!({ "Type": "Task", "Resource": "arn:aws:states:::aws-sdk:scheduler:createSchedule",
+            "ResultPath": null, "Next": next, "Parameters": { "Name": name,
+                "FlexibleTimeWindow": { "Mode": "OFF" }, "ScheduleExpression": "rate(1 minute)",
+                "Target": { "Arn": arn, "Input": "{}", "RetryPolicy": { "MaximumRetryAttempts": 0 },
+                    "RoleArn": "arn:aws:iam::000000000000:role/r" } } })
+    };
+    let machine = json!({ "StartAt": "Make", "States": {
+        "Make": make("often", "arn:aws:sqs:us-east-1:000000000000:reminders", "Vain"),
+        "Vain": make("vain", "arn:aws:states:us-east-1:000000000000:stateMachine:none", "Wait"),
+        "Wait": { "Type": "Wait", "Timestamp": "2026-05-01T00:00:00Z", "End": true } } });
+    let (store, wake) = (Arc::new(MemoryStore::new()), Arc::new(Notify::new()));
+    let told = wake.clone();
+    let wakes = Box::new(move || told.notify_one());
+    let (blobs, upstream) = (Arc::new(Folders), Arc::new(NoUpstream));
+    let options = LocalOptions::default();
+    let local = Local::open(options, store.clone(), blobs, Arc::new(Quiet), upstream, wakes);
+    let local = local.await.unwrap();
+    let schedules = Some((local.schedules, wake));
+    let request = RunRequest { store, services: local.services, schedules, ..request(&machine) };
+    let report = run(request).await.unwrap();
+    assert_eq!(report.status, ExecutionStatus::Succeeded);
+    let notes = report.schedules.as_slice();
+    assert!(notes[0].contains("/vain did nothing once from 2025-06-01T00:00:00Z on"), "{notes:?}");
+    assert!(notes.len() == 102 && notes[100].starts_with("and 400 more"), "{notes:?}");
+    let end = "schedules came 1000 times; no more of them come in this run";
+    assert_eq!(notes.last().map(String::as_str), Some(end));
+}
+
 struct Quiet;
 
 impl Bus for Quiet {

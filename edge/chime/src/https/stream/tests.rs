@@ -20,18 +20,23 @@ const FIRST_WINDOW: usize = 65_535;
 /// In real time: what is waited for happens at once, or never.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// SETTINGS_MAX_CONCURRENT_STREAMS of 0 (RFC 9113 §6.5.2): no request may begin.
+const NO_STREAMS: [u8; 6] = [0, 3, 0, 0, 0, 0];
+
 struct Deaf {
     socket: TcpStream,
     taken: usize,
+    /// Acknowledgements of settings and of pings.
+    acks: usize,
 }
 
 impl Deaf {
-    async fn accept(listener: &TcpListener) -> Self {
+    async fn accept(listener: &TcpListener, settings: &[u8]) -> Self {
         let (mut socket, _) = listener.accept().await.unwrap();
         let mut preface = [0; PREFACE];
         socket.read_exact(&mut preface).await.unwrap();
-        socket.write_all(&frame(SETTINGS, 0, &[])).await.unwrap();
-        Self { socket, taken: 0 }
+        socket.write_all(&frame(SETTINGS, 0, settings)).await.unwrap();
+        Self { socket, taken: 0, acks: 0 }
     }
 
     /// Answers pings, settings and the request, counts what comes of a body and says nothing of it. `false`: the
@@ -54,6 +59,10 @@ impl Deaf {
             (HEADERS, _) => frame_of(head[8], HEADERS, END_HEADERS, &[STATUS_200]),
             (PING_FRAME, 0) => frame(PING_FRAME, ACK, &payload),
             (SETTINGS, 0) => frame(SETTINGS, ACK, &[]),
+            (SETTINGS | PING_FRAME, _) => {
+                self.acks += 1;
+                return true;
+            }
             _ => return true,
         };
         self.socket.write_all(&answer).await.is_ok()
@@ -77,7 +86,7 @@ async fn a_connection_that_is_dropped_is_closed_though_its_server_takes_nothing_
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = Endpoint::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     let trust = Trust::system().unwrap();
-    let opened = tokio::join!(Connection::open(&endpoint, &trust), Deaf::accept(&listener));
+    let opened = tokio::join!(Connection::open(&endpoint, &trust), Deaf::accept(&listener, &[]));
     let (mut connection, mut server) = (opened.0.unwrap(), opened.1);
     let (maker, body) = body();
     let request = Request::post(format!("http://{}/", endpoint.authority)).body(body).unwrap();
@@ -100,4 +109,39 @@ async fn a_connection_that_is_dropped_is_closed_though_its_server_takes_nothing_
     let gone = async { while server.step().await {} };
     tokio::time::timeout(PATIENCE, gone).await.expect("the connection is closed");
     tokio::time::timeout(PATIENCE, making).await.expect("the body is given up").unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_is_closed_with_a_request_that_its_server_never_let_begin() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = Endpoint::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let trust = Trust::system().unwrap();
+    let accepting = Deaf::accept(&listener, &NO_STREAMS);
+    let opened = tokio::join!(Connection::open(&endpoint, &trust), accepting);
+    let (mut connection, mut server) = (opened.0.unwrap(), opened.1);
+    let settled = async {
+        while server.acks < 1 {
+            assert!(server.step().await, "the client went");
+        }
+    };
+    tokio::time::timeout(PATIENCE, settled).await.expect("the settings are taken");
+    let (_maker, body) = body();
+    let request = Request::post(format!("http://{}/", endpoint.authority)).body(body).unwrap();
+    let mut asking = Box::pin(connection.ask(request));
+    let answered = async {
+        server.socket.write_all(&frame(PING_FRAME, 0, &[7; 8])).await.unwrap();
+        while server.acks < 2 {
+            assert!(server.step().await, "the client went");
+        }
+    };
+    // The request is handed on before the ping is answered.
+    tokio::select! {
+        biased;
+        _ = &mut asking => panic!("nothing was answered"),
+        within = tokio::time::timeout(PATIENCE, answered) => within.expect("the ping is answered"),
+    }
+    drop(asking);
+    drop(connection);
+    let gone = async { while server.step().await {} };
+    tokio::time::timeout(PATIENCE, gone).await.expect("the connection is closed");
 }

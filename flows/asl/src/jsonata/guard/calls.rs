@@ -235,6 +235,15 @@ impl Guard {
         ])
     }
 
+    /// An argument that may be written more than once, and what has to be assigned before.
+    fn named(&mut self, arg: AstNode) -> (Option<AstNode>, AstNode) {
+        if is_light(&arg) && !matches!(arg, AstNode::Lambda { .. }) {
+            return (None, arg);
+        }
+        let kept = self.fresh();
+        (Some(assign(&kept, arg)), AstNode::Variable(kept))
+    }
+
     /// The replacement may come wherever there is a character; a function that gives it is asked
     /// each time.
     fn replace(&mut self, mut args: Vec<AstNode>) -> AstNode {
@@ -249,14 +258,15 @@ impl Guard {
         else {
             return AstNode::Undefined;
         };
-        let limit = args.next();
         let (whole, part) = (self.fresh(), self.fresh());
-        // One after the other, as the evaluator takes arguments.
-        let (matcher, pattern) = if is_light(&pattern) {
-            (None, pattern)
-        } else {
-            let kept = self.fresh();
-            (Some(assign(&kept, pattern)), AstNode::Variable(kept))
+        // One after the other, as the evaluator takes arguments. Each stands in several branches, and
+        // so may be no more than a name there: what is written out would be there as often as that, and
+        // what is in it as often again.
+        let is_matcher = matches!(pattern, AstNode::Lambda { .. });
+        let (matcher, pattern) = self.named(pattern);
+        let (most, limit) = match args.next().map(|limit| self.named(limit)) {
+            Some((most, limit)) => (most, Some(limit)),
+            None => (None, None),
         };
         let used = |name: &String| AstNode::Variable(name.clone());
         let replaced = |with: AstNode| {
@@ -270,7 +280,8 @@ impl Guard {
             AstNode::Function { name: part.clone(), args: vec![used(&matched)], is_builtin: true };
         let by_function = replaced(lambda(vec![matched], call(guards::BUILD, asked)));
         let by_function = match &pattern {
-            AstNode::Regex { .. } | AstNode::Lambda { .. } => by_function,
+            AstNode::Regex { .. } => by_function,
+            _ if is_matcher => by_function,
             _ => {
                 let mut args = vec![used(&whole), pattern.clone()];
                 args.extend(limit.clone());
@@ -285,6 +296,7 @@ impl Guard {
         let mut block = vec![assign(&whole, wrapped(guards::BUILD, text))];
         block.extend(matcher);
         block.push(assign(&part, replacement));
+        block.extend(most);
         block.push(AstNode::Conditional {
             condition: Box::new(call(guards::IS_FUNCTION, used(&part))),
             then_branch: Box::new(by_function),

@@ -38,18 +38,23 @@ impl Guard {
 
     /// Whether an operand may be `NaN`, as far as can be seen: what a function gives is not looked at.
     pub(super) fn may_be_nan(&self, node: &AstNode) -> bool {
-        match node {
-            AstNode::Binary { op: BinaryOp::Divide | BinaryOp::Modulo, rhs, .. } => {
-                !matches!(**rhs, AstNode::Number(number) if number != 0.0)
+        let mut todo = vec![node];
+        while let Some(node) = todo.pop() {
+            match node {
+                AstNode::Binary { op: BinaryOp::Divide | BinaryOp::Modulo, rhs, .. } if !matches!(**rhs, AstNode::Number(number) if number != 0.0) =>
+                {
+                    return true;
+                }
+                AstNode::Unary { op: UnaryOp::Negate, operand } => todo.push(operand),
+                AstNode::Block(nodes) => todo.extend(nodes.last()),
+                AstNode::Conditional { then_branch, else_branch, .. } => {
+                    todo.push(then_branch);
+                    todo.extend(else_branch.as_deref());
+                }
+                AstNode::Variable(name) if self.unsure.contains(name) => return true,
+                _ => {}
             }
-            AstNode::Unary { op: UnaryOp::Negate, operand } => self.may_be_nan(operand),
-            AstNode::Block(nodes) => nodes.last().is_some_and(|last| self.may_be_nan(last)),
-            AstNode::Conditional { then_branch, else_branch, .. } => {
-                let other = else_branch.as_deref();
-                self.may_be_nan(then_branch) || other.is_some_and(|other| self.may_be_nan(other))
-            }
-            AstNode::Variable(name) => self.unsure.contains(name),
-            _ => false,
         }
+        false
     }
 }

@@ -6,6 +6,7 @@
 //! binding powers; `evaluateApplyExpression`.)
 
 use jsonata_core::ast::{AstNode, BinaryOp, PathStep, Stage};
+use jsonata_core::value::with_stack;
 
 /// Whether a sort is of all that an operator gives, rather than of its right side.
 fn is_sorted_whole(op: BinaryOp) -> bool {
@@ -30,14 +31,27 @@ fn is_sorted_whole(op: BinaryOp) -> bool {
 
 /// `lhs op rhs`, where sorts at the beginning of `rhs` are around it.
 pub(super) fn binary(op: BinaryOp, lhs: AstNode, rhs: AstNode) -> AstNode {
-    if !is_sorted_whole(op) {
-        return AstNode::Binary { op, lhs: Box::new(lhs), rhs: Box::new(rhs) };
+    if is_sorted_whole(op) {
+        with_stack(|| around(op, lhs, settled(rhs)))
+    } else {
+        AstNode::Binary { op, lhs: Box::new(lhs), rhs: Box::new(rhs) }
     }
-    let rhs = match rhs {
-        AstNode::Binary { op, lhs, rhs } => binary(op, *lhs, *rhs),
-        rhs => rhs,
-    };
+}
+
+/// A right side whose own operators are where they belong, that on its left first.
+fn settled(node: AstNode) -> AstNode {
+    match node {
+        AstNode::Binary { op, lhs, rhs } => with_stack(|| binary(op, settled(*lhs), *rhs)),
+        node => node,
+    }
+}
+
+fn around(op: BinaryOp, lhs: AstNode, rhs: AstNode) -> AstNode {
     match rhs {
+        // What binds tighter than `op`, but comes after the sort.
+        AstNode::Binary { op: next, lhs: sorted, rhs } if begins_with_sort(&sorted) => {
+            AstNode::Binary { op: next, lhs: Box::new(binary(op, lhs, *sorted)), rhs }
+        }
         AstNode::Sort { input, terms } => {
             AstNode::Sort { input: Box::new(binary(op, lhs, *input)), terms }
         }
@@ -55,12 +69,18 @@ pub(super) fn binary(op: BinaryOp, lhs: AstNode, rhs: AstNode) -> AstNode {
     }
 }
 
-fn begins_with_sort(node: &AstNode) -> bool {
-    match node {
-        AstNode::Sort { .. } => true,
-        AstNode::ObjectTransform { input, .. } => begins_with_sort(input),
-        AstNode::Path { steps } => steps.first().is_some_and(|step| begins_with_sort(&step.node)),
-        _ => false,
+fn begins_with_sort(mut node: &AstNode) -> bool {
+    loop {
+        node = match node {
+            AstNode::Sort { .. } => return true,
+            AstNode::ObjectTransform { input, .. } => input,
+            AstNode::Binary { lhs, .. } => lhs,
+            AstNode::Path { steps } => match steps.first() {
+                Some(step) => &step.node,
+                None => return false,
+            },
+            _ => return false,
+        };
     }
 }
 

@@ -130,6 +130,62 @@ fn a_text_that_is_nested_without_end_is_refused_or_fails() {
     }
 }
 
+#[test]
+fn what_is_nested_in_the_arguments_of_a_call_is_there_once() {
+    let nested = |one: &dyn Fn(String) -> String| (0..20).fold("1".to_owned(), |all, _| one(all));
+    let limits = nested(&|inner| format!("$number($replace('1', '1', '1', {inner}))"));
+    assert_eq!(evaluate(&limits).unwrap(), json!(1));
+    let matchers = nested(&|inner| {
+        format!("$replace('b', function($t) {{ $string({inner}) = 'a' ? {{}} : $nothing }}, 'c')")
+    });
+    assert_eq!(evaluate(&matchers).unwrap(), json!("b"));
+    for one in [
+        |inner| format!("$replace({inner}, 'a', 'b')"),
+        |inner| format!("$replace('a', 'a', {inner})"),
+        |inner| format!("$replace('a', {inner}, 'b', 1)"),
+        |inner| format!("$split('a', function() {{ {inner} }}, 1)"),
+        |inner| format!("$contains({inner}, function() {{ {inner} }}(1))"),
+        |inner| format!("$join([{inner}], {inner})").replacen(&inner, "''", 1),
+        |inner| format!("$sort([{inner}], function($a, $b) {{ $a > $b }})"),
+        |inner| format!("$reduce([{inner}], function($a, $b) {{ $a }})"),
+        |inner| format!("({inner}) ~> $replace('a', function() {{ 'b' }}, 1)"),
+    ] as [fn(String) -> String; 9]
+    {
+        let many = nested(&one);
+        if many.len() < super::super::limits::MOST_SOURCE {
+            Expression::parse(&many).unwrap();
+        }
+    }
+}
+
+#[test]
+fn an_expression_of_too_many_parts_is_refused() {
+    let tree = jsonata_core::parser::parse("1 + 2").unwrap();
+    assert!(super::super::needs::Needs::of(&tree, 3).is_some());
+    assert!(super::super::needs::Needs::of(&tree, 2).is_none());
+    let source = format!("[{}1]", "/(?=x)/,".repeat(8_000));
+    let refused = Expression::parse(&source).map(|_| ()).unwrap_err();
+    assert!(refused.message.contains("has more than 250000 parts"), "{refused}");
+}
+
+#[test]
+fn a_small_stack_is_enough_for_what_is_nested_deeply() {
+    let sources = [
+        "1 + $l".to_owned() + &"^($)".repeat(1_500),
+        "1 + $l^($) = ".repeat(1_500) + "1",
+        "1 + ".to_owned() + &"$c ? 1 : ".repeat(1_500) + "2",
+        "1 + ".to_owned() + &"(".repeat(1_500) + "1 / 0" + &")".repeat(1_500),
+        "1 + ".to_owned() + &"-".repeat(1_500) + "$c",
+    ];
+    let small = std::thread::Builder::new().stack_size(512 * 1024);
+    let parsed = small.spawn(move || {
+        for source in sources {
+            let _ = Expression::parse(&source);
+        }
+    });
+    parsed.unwrap().join().unwrap();
+}
+
 /// Fragments that mutated expressions are put together from.
 const FRAGMENTS: [&str; 40] = [
     "$states.input",

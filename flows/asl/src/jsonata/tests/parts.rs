@@ -93,3 +93,22 @@ fn what_an_expression_is_given_of_its_documents_shows_nowhere() {
     assert_eq!(value("$keys($states)"), json!(["input", "context"]));
     assert_eq!(value("$states.input ~> |$|{'n': 1}| ~> $type"), json!("object"));
 }
+
+#[test]
+fn what_is_made_later_may_be_called_before_and_states_of_ones_own_are_no_documents() {
+    for (source, foreign, members) in [
+        ("($f := function() { $g() }; $g := function() { 1 }; $f())", vec![], vec![]),
+        ("($f := function() { $g() }; $f())", vec!["g"], vec![]),
+        ("(($g := function() { 1 }; 1); $g())", vec!["g"], vec![]),
+        ("($g(); ($g := function() { 1 }; $g()))", vec!["g"], vec![]),
+        ("$f := function() { $h() }", vec!["h"], vec![]),
+        ("$states.wrong", vec![], vec!["wrong"]),
+        ("($states := {'wrong': 1}; $states.wrong)", vec![], vec![]),
+        ("$map([1], function($states) { $states.wrong })", vec![], vec![]),
+    ] {
+        let expression = Expression::parse(source).unwrap();
+        let called: Vec<&str> = expression.foreign_calls().map(|(name, _)| name).collect();
+        assert_eq!(called, foreign, "{source}");
+        assert_eq!(expression.reads_of_states().collect::<Vec<_>>(), members, "{source}");
+    }
+}

@@ -4,13 +4,13 @@
 //! it: `GetItem`, `UpdateItem` and `DeleteItem` name the key's attributes in `Key`, the partition
 //! key first, and a `Query` compares them in `KeyConditionExpression`. What is found so makes the
 //! table on its first use. Of a table that is put into and never read by key, the names in the item
-//! have to do.
+//! have to do; that guess is given up when a key is told (see [`super::rekey`]).
 
 use serde_json::Value as Json;
 
 use super::condition::{Comparator, Condition, Operand};
 use super::placeholders::Placeholders;
-use super::table::{KeyAttribute, KeyKind, Table};
+use super::table::{Guess, KeyAttribute, KeyKind, Table};
 use super::value::{Item, get, parse_item};
 
 /// Definitions may stand this deep in each other (Map in Parallel in Map …).
@@ -72,15 +72,7 @@ fn of_query(arguments: &Json) -> Option<Vec<String>> {
         return None;
     }
     let source = arguments.get("KeyConditionExpression")?.as_str()?;
-    // Values are not known yet, and of no interest: any will do.
-    let values = source.split(|c: char| !(c.is_ascii_alphanumeric() || "_:".contains(c)));
-    let values = values.filter(|word| word.starts_with(':'));
-    let values: serde_json::Map<String, Json> =
-        values.map(|key| (key.to_owned(), serde_json::json!({"S": "x"}))).collect();
-    let names = arguments.get("ExpressionAttributeNames");
-    let values = Json::Object(values);
-    let mut placeholders = Placeholders::parse(names, Some(&values)).ok()?;
-    let condition = Condition::parse(source, &mut placeholders).ok()?;
+    let condition = parsed(source, arguments.get("ExpressionAttributeNames"))?;
     let parts = match &condition {
         Condition::And(parts) => parts.as_slice(),
         single => std::slice::from_ref(single),
@@ -106,9 +98,8 @@ fn compared(part: &Condition) -> Option<(bool, String)> {
 
 /// The table that a first use of it makes: from its arguments, or from `hints` that fit.
 pub(super) fn table_for(name: &str, arguments: &Json, hints: &[Hint]) -> Option<Table> {
-    if let Some(key) = arguments.get("Key").and_then(|key| parse_item(key).ok()) {
-        let names: Vec<String> = key.iter().map(|(name, _)| name.clone()).collect();
-        return table(name, &names, &key);
+    if arguments.get("Key").is_some() {
+        return told_by_key(name, arguments);
     }
     if let Some(item) = arguments.get("Item").and_then(|item| parse_item(item).ok()) {
         let fits = |hint: &&Hint| hint.names.iter().all(|key| get(&item, key).is_some());
@@ -117,13 +108,21 @@ pub(super) fn table_for(name: &str, arguments: &Json, hints: &[Hint]) -> Option<
             let of = hints.iter().rev().filter(|hint| hint.table.as_deref() == table);
             of.filter(fits).max_by_key(|hint| hint.names.len())
         };
-        let names = match best(Some(name)).or_else(|| best(None)) {
-            Some(hint) => hint.names.clone(),
-            None => guessed(arguments, &item)?,
-        };
-        return table(name, &names, &item);
+        if let Some(hint) = best(Some(name)).or_else(|| best(None)) {
+            return table(name, &hint.names, &item);
+        }
+        let keys = guessed(arguments, &item)?;
+        let table = table(name, &keys.names, &item)?;
+        return Some(Table { guess: Some(keys.guess), ..table });
     }
     None
+}
+
+/// The table that the `Key` of a request tells of.
+pub(super) fn told_by_key(name: &str, arguments: &Json) -> Option<Table> {
+    let key = parse_item(arguments.get("Key")?).ok()?;
+    let names: Vec<String> = key.iter().map(|(name, _)| name.clone()).collect();
+    table(name, &names, &key)
 }
 
 /// Names of partition keys, and of sort keys, that tables mostly have; in lower case, without `_`.
@@ -140,10 +139,18 @@ const SORTS: [&str; 9] = [
     "receivedat",
 ];
 
+/// How an item is keyed, as far as can be told.
+struct Keys {
+    /// The partition key's name, and the sort key's if there is one.
+    names: Vec<String>,
+    guess: Guess,
+}
+
 /// The key of an item that nobody ever asks for: what a `PutItem` wants not to be there yet, what is
-/// named like a key, the first attribute that may be one. An attribute that is named like a time is
-/// the sort key, so that what is written down of one caller does not take the place of what was.
-fn guessed(arguments: &Json, item: &Item) -> Option<Vec<String>> {
+/// named as keys are. A wrong guess loses items, so that of anything else none is made: who is named
+/// like a number of something (`call_id`) may be that of another (`caller_id`), and is one only if there
+/// is no second.
+fn guessed(arguments: &Json, item: &Item) -> Option<Keys> {
     let may = |name: &str| get(item, name).is_some_and(|value| KeyKind::of(value).is_some());
     let names = || item.iter().map(|(name, _)| name.as_str()).filter(|name| may(name));
     let plain = |name: &str| name.replace(['_', '-'], "").to_lowercase();
@@ -151,27 +158,59 @@ fn guessed(arguments: &Json, item: &Item) -> Option<Vec<String>> {
         known.iter().find_map(|word| names().find(|name| plain(name) == *word)).map(str::to_owned)
     };
     let wanted = wanted_absent(arguments).filter(|name| may(name));
-    let partition = wanted
-        .or_else(|| named(&PARTITIONS))
-        .or_else(|| names().find(|name| plain(name).ends_with("id")).map(str::to_owned))
-        .or_else(|| names().find(|name| !SORTS.contains(&&*plain(name))).map(str::to_owned))
-        .or_else(|| names().next().map(str::to_owned))?;
-    let sort = named(&SORTS).filter(|sort| *sort != partition);
-    Some(std::iter::once(partition).chain(sort).collect())
+    if let Some(partition) = wanted.or_else(|| named(&PARTITIONS)) {
+        // What is to be there once must not come a second time under another sort key.
+        let is_single_table = plain(&partition) == "pk";
+        let sort = is_single_table.then(|| named(&["sk"])).flatten();
+        let guess = if plain(&partition) == "key" { Guess::Weak } else { Guess::Firm };
+        return Some(Keys { names: std::iter::once(partition).chain(sort).collect(), guess });
+    }
+    let mut numbers = names().filter(|name| is_number_of_something(name));
+    let (Some(partition), None) = (numbers.next(), numbers.next()) else { return None };
+    let names = std::iter::once(partition.to_owned()).chain(named(&SORTS)).collect();
+    Some(Keys { names, guess: Guess::Weak })
 }
 
-/// The first name in `attribute_not_exists(…)`.
+/// Whether `id` is the last word of a name: in `call_id`, `call-id`, `callId` and `callID`, not in `paid`.
+fn is_number_of_something(name: &str) -> bool {
+    let Some(at) = name.len().checked_sub(2).filter(|at| name.is_char_boundary(*at)) else {
+        return false;
+    };
+    let (before, word) = name.split_at(at);
+    let Some(last) = before.chars().next_back() else { return false };
+    match word {
+        "Id" => true,
+        "ID" => !last.is_uppercase(),
+        _ => word.eq_ignore_ascii_case("id") && matches!(last, '_' | '-'),
+    }
+}
+
+/// The first attribute that a `PutItem` wants not to be there, whatever else is so.
 fn wanted_absent(arguments: &Json) -> Option<String> {
-    let condition = arguments.get("ConditionExpression")?.as_str()?;
-    let (_, rest) = condition.split_once("attribute_not_exists")?;
-    let name = rest.trim_start().strip_prefix('(')?.split(')').next()?.trim();
-    match name.strip_prefix('#') {
-        None => Some(name.to_owned()),
-        Some(_) => {
-            let names = arguments.get("ExpressionAttributeNames")?;
-            names.get(name)?.as_str().map(str::to_owned)
+    let source = arguments.get("ConditionExpression")?.as_str()?;
+    let condition = parsed(source, arguments.get("ExpressionAttributeNames"))?;
+    let mut todo = vec![&condition];
+    while let Some(part) = todo.pop() {
+        match part {
+            Condition::And(parts) => todo.extend(parts.iter().rev()),
+            Condition::NotExists(path) if path.steps.is_empty() => return Some(path.root.clone()),
+            _ => {}
         }
     }
+    None
+}
+
+/// A condition without its values.
+fn parsed(source: &str, names: Option<&Json>) -> Option<Condition> {
+    // They are not known yet, or of no interest: any will do.
+    let values = source.split(|c: char| !(c.is_ascii_alphanumeric() || "_:".contains(c)));
+    let values = values.filter(|word| word.starts_with(':'));
+    let values: serde_json::Map<String, Json> =
+        values.map(|key| (key.to_owned(), serde_json::json!({"S": "x"}))).collect();
+    // An empty one is refused.
+    let values = (!values.is_empty()).then_some(Json::Object(values));
+    let mut placeholders = Placeholders::parse(names, values.as_ref()).ok()?;
+    Condition::parse(source, &mut placeholders).ok()
 }
 
 fn table(name: &str, keys: &[String], values: &Item) -> Option<Table> {
@@ -184,5 +223,5 @@ fn table(name: &str, keys: &[String], values: &Item) -> Option<Table> {
         [_, sort] => Some(attribute(sort)?),
         _ => return None,
     };
-    Some(Table { name: name.to_owned(), partition, sort, indexes: Vec::new() })
+    Some(Table { name: name.to_owned(), partition, sort, indexes: Vec::new(), guess: None })
 }

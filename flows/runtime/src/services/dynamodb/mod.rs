@@ -20,6 +20,7 @@ mod placeholders;
 mod project;
 mod read;
 mod refusal;
+mod rekey;
 mod reserved;
 mod table;
 mod tables;

@@ -56,6 +56,16 @@ impl Refusal {
         Self { kind: Kind::ResourceNotFound, message }
     }
 
+    /// There is no such table, and nothing tells how to make it.
+    pub(super) fn no_key(name: &str) -> Self {
+        let no_table = Self::no_table(name);
+        let message = format!(
+            "{}, and its key cannot be told from the item; make it with createTable",
+            no_table.message
+        );
+        Self { message, ..no_table }
+    }
+
     /// The condition is not met.
     pub(super) fn condition(item: Option<Item>) -> Self {
         let message = "The conditional request failed".to_owned();

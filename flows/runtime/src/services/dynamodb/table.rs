@@ -10,6 +10,9 @@ const PARTITION_BYTES: usize = 2048;
 /// A sort key this many.
 const SORT_BYTES: usize = 1024;
 
+/// Where it stands in a kept definition that the key was guessed, and how.
+const GUESSED: &str = "guessed";
+
 /// A table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,6 +27,43 @@ pub struct Table {
     /// Secondary indexes, global and local alike: here both are always up to date.
     #[serde(default)]
     pub indexes: Vec<Index>,
+    /// That its key was guessed from an item; kept beside the definition.
+    #[serde(skip)]
+    pub(super) guess: Option<Guess>,
+}
+
+/// How a key was guessed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Guess {
+    /// A name that keys have, or a condition told it.
+    Firm,
+    /// A name that looks like one: no item takes the place of another.
+    Weak,
+}
+
+impl Table {
+    /// A table of one partition key and, it may be, a sort key.
+    pub fn new(name: &str, partition: KeyAttribute, sort: Option<KeyAttribute>) -> Self {
+        Self { name: name.to_owned(), partition, sort, indexes: Vec::new(), guess: None }
+    }
+
+    /// Its definition as it is kept, with the guess if it is one.
+    pub(super) fn to_kept(&self) -> serde_json::Result<Vec<u8>> {
+        let mut kept = serde_json::to_value(self)?;
+        if let Some(guess) = self.guess {
+            kept[GUESSED] = serde_json::to_value(guess)?;
+        }
+        serde_json::to_vec(&kept)
+    }
+
+    /// A definition that was kept.
+    pub(super) fn of_kept(body: &[u8]) -> serde_json::Result<Self> {
+        let mut kept: serde_json::Value = serde_json::from_slice(body)?;
+        let guess = kept.as_object_mut().and_then(|kept| kept.remove(GUESSED));
+        let guess = guess.map(serde_json::from_value).transpose()?;
+        Ok(Self { guess, ..serde_json::from_value(kept)? })
+    }
 }
 
 /// An attribute of a key.
@@ -166,6 +206,12 @@ impl Table {
             bytes.extend(ordered_bytes(value));
         }
         Ok(bytes)
+    }
+
+    /// The names in its key, for people.
+    pub(super) fn key_names(&self) -> String {
+        let names: Vec<&str> = self.schema().attributes().map(|key| key.name.as_str()).collect();
+        names.join(" and ")
     }
 
     /// Whether an attribute is part of its key.

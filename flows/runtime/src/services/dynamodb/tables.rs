@@ -42,7 +42,7 @@ impl Inner {
     /// A table that is there, or that this first use of it makes.
     pub(super) async fn table(&self, name: &str, arguments: &Json) -> Result<Table, Refusal> {
         if let Some(table) = self.known_table(name).await? {
-            return Ok(table);
+            return self.confirmed(table, arguments).await;
         }
         let made = if self.upstream.is_none() {
             let hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -50,7 +50,11 @@ impl Inner {
         } else {
             None
         };
-        let table = made.ok_or_else(|| Refusal::no_table(name))?;
+        let has_item = arguments.get("Item").is_some();
+        let table = made.ok_or_else(|| match self.upstream {
+            None if has_item => Refusal::no_key(name),
+            _ => Refusal::no_table(name),
+        })?;
         self.add_table(&table).await?;
         // Another first use may have come before: what it made holds.
         self.known_table(name).await?.ok_or_else(|| Refusal::no_table(name))
@@ -70,11 +74,11 @@ impl Inner {
         !names.is_empty()
     }
 
-    async fn known_table(&self, name: &str) -> Result<Option<Table>, Refusal> {
+    pub(super) async fn known_table(&self, name: &str) -> Result<Option<Table>, Refusal> {
         let entry = self.entries.get_entry(SPACE.to_owned(), name.as_bytes().to_vec());
         let Some(entry) = entry.await.map_err(internal)? else { return Ok(None) };
         let damaged = |_| internal("a table's definition in the store cannot be read");
-        serde_json::from_slice(&entry.body).map(Some).map_err(damaged)
+        Table::of_kept(&entry.body).map(Some).map_err(damaged)
     }
 
     /// Adds a table, if there is none of its name. `false`: there was one.
@@ -99,6 +103,9 @@ impl Inner {
         let Some(there) = self.known_table(&table.name).await? else {
             return Err(internal("the table came and went while it was declared"));
         };
+        if there.guess.is_some() {
+            return self.rekey(&there, &table).await;
+        }
         if there.partition != table.partition || there.sort != table.sort {
             return Err(Refusal::validation(format!(
                 "Table {} is there with another key; delete it, or declare it as it is",
@@ -119,7 +126,7 @@ impl Inner {
     }
 
     /// Writes the index entries of every item anew.
-    async fn fill_indexes(&self, table: &Table) -> Result<(), Refusal> {
+    pub(super) async fn fill_indexes(&self, table: &Table) -> Result<(), Refusal> {
         let mut from = Vec::new();
         loop {
             let range =
@@ -180,7 +187,14 @@ impl Inner {
         arguments: Arguments<'_>,
     ) -> Result<Json, Refusal> {
         let table = parse_table(arguments)?;
-        if !self.add_table(&table).await? {
+        let there = if self.add_table(&table).await? {
+            None
+        } else {
+            self.known_table(&table.name).await?
+        };
+        if let Some(guessed) = there.as_ref().filter(|there| there.guess.is_some()) {
+            self.rekey(guessed, &table).await?;
+        } else if there.is_some() {
             return Err(Refusal {
                 kind: Kind::ResourceInUse,
                 message: format!("Table already exists: {}", table.name),
@@ -248,8 +262,8 @@ fn name_tables(arguments: &Json, names: &mut BTreeSet<String>) {
     names.extend(inner.map(plain));
 }
 
-fn definition(table: &Table, expect: Expect) -> Result<EntryChange, Refusal> {
-    let body = serde_json::to_vec(table).map_err(internal)?;
+pub(super) fn definition(table: &Table, expect: Expect) -> Result<EntryChange, Refusal> {
+    let body = table.to_kept().map_err(internal)?;
     Ok(EntryChange {
         space: SPACE.to_owned(),
         key: table.name.as_bytes().to_vec(),
@@ -285,7 +299,7 @@ fn parse_table(arguments: Arguments<'_>) -> Result<Table, Refusal> {
     if indexes.len() > MOST_INDEXES {
         return Err(invalid(format!("A table has at most {MOST_INDEXES} secondary indexes")));
     }
-    Ok(Table { name: arguments.table_name()?.to_owned(), partition, sort, indexes })
+    Ok(Table { indexes, ..Table::new(arguments.table_name()?, partition, sort) })
 }
 
 fn keys(schema: &Json, attributes: &Json) -> Result<Keys, Refusal> {

@@ -1,6 +1,7 @@
 //! Behaviour of DynamoDB.
 
 mod expressions;
+mod guesses;
 mod items;
 mod numbers;
 mod queries;

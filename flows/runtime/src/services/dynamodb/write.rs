@@ -7,7 +7,7 @@ use super::arguments::{Arguments, invalid};
 use super::condition::Condition;
 use super::project::project;
 use super::refusal::Refusal;
-use super::table::Table;
+use super::table::{Guess, Table};
 use super::update::Update;
 use super::value::{Item, Value, get, item_size, item_to_json, parse_item};
 
@@ -157,13 +157,33 @@ impl Write {
             return Err(Refusal::condition(item));
         }
         let after = match &self.change {
-            Change::Put(item) => Some(item.clone()),
+            Change::Put(item) => {
+                self.keeps_another(before, item)?;
+                Some(item.clone())
+            }
             Change::Delete => None,
             Change::Check => before.cloned(),
             Change::Update(update) => Some(self.updated(update, before)?),
         };
         let returned = self.returned(before, after.as_ref());
         Ok(Decision { after, returned })
+    }
+
+    /// Whether a put takes the place of another item only because its key is a mere guess.
+    fn keeps_another(&self, before: Option<&Item>, item: &Item) -> Result<(), Refusal> {
+        let is_same = |before: &Item| {
+            before.len() == item.len()
+                && item.iter().all(|(name, value)| get(before, name) == Some(value))
+        };
+        if self.table.guess != Some(Guess::Weak) || before.is_none_or(is_same) {
+            return Ok(());
+        }
+        let name = &self.table.name;
+        Err(Refusal::validation(format!(
+            "Table {name} has another item under {}, which was only guessed to be its key; make \
+             the table with createTable",
+            self.table.key_names()
+        )))
     }
 
     fn updated(&self, update: &Update, before: Option<&Item>) -> Result<Item, Refusal> {

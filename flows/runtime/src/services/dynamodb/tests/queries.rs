@@ -18,6 +18,7 @@ async fn calls() -> DynamoDb {
             sort: Some(attribute("at", KeyKind::N)),
             projection: Projection::All,
         }],
+        guess: None,
     };
     db.declare(table).await.unwrap();
     for (caller, at, outcome) in [
@@ -201,6 +202,7 @@ async fn begins_with_finds_texts_that_begin_so_and_no_others() {
         partition: attribute("p"),
         sort: Some(attribute("s")),
         indexes: Vec::new(),
+        guess: None,
     };
     db.declare(table).await.unwrap();
     for s in ["a", "a\u{0}", "a\u{0}b", "ab", "b", "é", "a\u{10FFFF}"] {

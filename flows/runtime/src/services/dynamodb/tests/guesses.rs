@@ -1,0 +1,159 @@
+//! Tables whose key nobody told.
+
+use serde_json::json;
+
+use super::*;
+
+fn text() -> Json {
+    json!({"S": "x"})
+}
+
+fn put(item: Json, condition: Option<&str>) -> Json {
+    let mut put = json!({"TableName": "Log", "Item": item});
+    if let Some(condition) = condition {
+        put["ConditionExpression"] = json!(condition);
+    }
+    put
+}
+
+async fn key_of(db: &DynamoDb) -> Json {
+    let table = ok(db, "describeTable", json!({"TableName": "Log"})).await;
+    let schema = table["Table"]["KeySchema"].as_array().expect("a schema").clone();
+    schema.iter().map(|key| key["AttributeName"].clone()).collect()
+}
+
+async fn count(db: &DynamoDb) -> Json {
+    ok(db, "scan", json!({"TableName": "Log"})).await["Count"].clone()
+}
+
+#[tokio::test]
+async fn a_table_into_which_is_only_put_gets_a_key_by_the_names_in_the_item() {
+    let absent = Some("attribute_not_exists(ticket)");
+    let both = Some("size(ticket) < :n AND (attribute_not_exists(ticket))");
+    for (put, wanted) in [
+        (put(json!({"caller": text(), "ID": text()}), None), json!(["ID"])),
+        (put(json!({"caller": text(), "call_id": text()}), None), json!(["call_id"])),
+        (put(json!({"at": text(), "paid": text(), "callID": text()}), None), json!(["callID"])),
+        (put(json!({"callId": text(), "time": text()}), None), json!(["callId", "time"])),
+        (put(json!({"id": text(), "time": text()}), None), json!(["id"])),
+        (put(json!({"pk": text(), "sk": text(), "time": text()}), None), json!(["pk", "sk"])),
+        (put(json!({"id": text(), "time": text(), "ticket": text()}), absent), json!(["ticket"])),
+        (
+            {
+                let mut put = put(json!({"id": text(), "ticket": text()}), both);
+                put["ExpressionAttributeValues"] = json!({":n": {"N": "9"}});
+                put
+            },
+            json!(["ticket"]),
+        ),
+    ] {
+        let db = dynamodb();
+        // A condition that does not hold makes the table all the same.
+        let _ = ask(&db, "putItem", put.clone()).await;
+        assert_eq!(key_of(&db).await, wanted, "{put}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_can_only_be_rolled_for_is_not_guessed() {
+    for put in [
+        put(json!({"paid": text(), "said": text()}), None),
+        put(json!({"PAID": text()}), None),
+        put(json!({"time": text(), "caller": text()}), None),
+        put(json!({"caller_id": text(), "call_id": text()}), None),
+        put(json!({"t": text()}), Some("attribute_not_exists(t) OR attribute_exists(t)")),
+        put(json!({"t": text()}), Some("NOT attribute_not_exists(t)")),
+    ] {
+        let (error, cause) = refused(&dynamodb(), "putItem", put.clone()).await;
+        assert_eq!(error, "DynamoDb.ResourceNotFoundException", "{put}");
+        assert!(cause.ends_with("make it with createTable"), "{cause}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_put_only_if_it_is_not_there_yet_is_put_once() {
+    for names in [None, Some(json!({"#o": "order"}))] {
+        let db = dynamodb();
+        let name = if names.is_some() { "#o" } else { "ticket" };
+        let put = |time: &str| {
+            let item = json!({"ticket": {"S": "7"}, "order": {"S": "7"}, "time": {"S": time}});
+            let mut put = put(item, Some(&format!("attribute_not_exists({name})")));
+            if let Some(names) = &names {
+                put["ExpressionAttributeNames"] = names.clone();
+            }
+            put
+        };
+        ok(&db, "putItem", put("1")).await;
+        let (error, _) = refused(&db, "putItem", put("2")).await;
+        assert_eq!(error, "DynamoDb.ConditionalCheckFailedException");
+        assert_eq!(count(&db).await, 1);
+    }
+}
+
+#[tokio::test]
+async fn under_a_key_that_only_looks_like_one_no_item_takes_the_place_of_another() {
+    let db = dynamodb();
+    let item = |said: &str| put(json!({"caller_id": text(), "said": {"S": said}}), None);
+    ok(&db, "putItem", item("a")).await;
+    ok(&db, "putItem", item("a")).await;
+    let (error, cause) = refused(&db, "putItem", item("b")).await;
+    assert_eq!(error, "DynamoDb.DynamoDbException");
+    assert!(cause.contains("another item under caller_id") && cause.contains("createTable"));
+    let key = json!({"TableName": "Log", "Key": {"caller_id": text()}});
+    assert_eq!(ok(&db, "getItem", key).await["Item"]["said"], json!({"S": "a"}));
+    // The key is borne out by now.
+    ok(&db, "putItem", item("b")).await;
+    assert_eq!(count(&db).await, 1);
+}
+
+#[tokio::test]
+async fn a_wrong_guess_is_given_up_for_the_key_that_is_told() {
+    let create = json!({"TableName": "Log", "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": "caller", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "caller", "KeyType": "HASH"}]});
+    let get = json!({"TableName": "Log", "Key": {"caller": {"S": "2"}}});
+    for (action, told) in [("getItem", Some(&get)), ("createTable", Some(&create)), ("", None)] {
+        let db = dynamodb();
+        for (id, caller) in [("1", "2"), ("2", "1"), ("3", "3")] {
+            let item = json!({"id": {"S": id}, "caller": {"S": caller}});
+            ok(&db, "putItem", put(item, None)).await;
+        }
+        match told {
+            Some(told) => {
+                ok(&db, action, told.clone()).await;
+            }
+            None => {
+                let caller = KeyAttribute { name: "caller".to_owned(), kind: KeyKind::S };
+                db.declare(Table::new("Log", caller, None)).await.unwrap();
+            }
+        }
+        assert_eq!(key_of(&db).await, json!(["caller"]));
+        assert_eq!(ok(&db, "getItem", get.clone()).await["Item"]["id"], json!({"S": "1"}));
+        assert_eq!(count(&db).await, 3);
+        // It is no guess any more.
+        let other = json!({"TableName": "Log", "Key": {"id": {"S": "1"}}});
+        assert!(refused(&db, "getItem", other).await.1.contains("does not match the schema"));
+        assert_eq!(
+            refused(&db, "createTable", create.clone()).await.0,
+            "DynamoDb.ResourceInUseException"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_not_every_item_has_once_changes_nothing() {
+    for (more, why) in [
+        (json!({"id": {"S": "2"}}), "items without caller"),
+        (json!({"id": {"S": "2"}, "caller": {"S": "a"}}), "several items of the same caller"),
+    ] {
+        let db = dynamodb();
+        let first = json!({"id": {"S": "1"}, "caller": {"S": "a"}});
+        ok(&db, "putItem", put(first, None)).await;
+        ok(&db, "putItem", put(more, None)).await;
+        let get = json!({"TableName": "Log", "Key": {"caller": {"S": "a"}}});
+        let (_, cause) = refused(&db, "getItem", get).await;
+        assert!(cause.contains(why) && cause.contains("createTable"), "{cause}");
+        assert_eq!(key_of(&db).await, json!(["id"]));
+        assert_eq!(count(&db).await, 2);
+    }
+}
