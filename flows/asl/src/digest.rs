@@ -4,10 +4,8 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-/// The names, in upper case and with the hyphen.
-pub(crate) const ALGORITHMS: [&str; 5] = ["MD5", "SHA-1", "SHA-256", "SHA-384", "SHA-512"];
-
-/// The digest of `text` in lower-case hexadecimal; `None` for another algorithm.
+/// The digest of `text` in lower-case hexadecimal; `None` for an algorithm whose name, in upper case
+/// and with the hyphen, is another.
 pub(crate) fn hex(algorithm: &str, text: &str) -> Option<String> {
     fn of<D: Digest>(text: &str) -> Vec<u8> {
         D::digest(text.as_bytes()).to_vec()

@@ -74,19 +74,42 @@ impl Template {
 
     /// Every path in it, those in calls included.
     pub fn paths(&self) -> Vec<&Path> {
-        let mut paths = Vec::new();
+        let of = |node| match node {
+            Computed::Path(path) => vec![path],
+            Computed::Call(call) => call.paths(),
+        };
+        self.computed().into_iter().flat_map(of).collect()
+    }
+
+    /// Every call in it, but for those in calls.
+    pub fn calls(&self) -> Vec<&Intrinsic> {
+        let of = |node| match node {
+            Computed::Path(_) => None,
+            Computed::Call(call) => Some(call),
+        };
+        self.computed().into_iter().filter_map(of).collect()
+    }
+
+    fn computed(&self) -> Vec<Computed<'_>> {
+        let mut found = Vec::new();
         let mut todo = vec![&self.root];
         while let Some(node) = todo.pop() {
             match node {
                 Node::Literal(_) => {}
                 Node::Array(items) => todo.extend(items),
                 Node::Object(members) => todo.extend(members.iter().map(|(_, node)| node)),
-                Node::Path(path, _) => paths.push(path),
-                Node::Intrinsic(call) => paths.extend(call.paths()),
+                Node::Path(path, _) => found.push(Computed::Path(path)),
+                Node::Intrinsic(call) => found.push(Computed::Call(call)),
             }
         }
-        paths
+        found
     }
+}
+
+/// What a template computes.
+enum Computed<'a> {
+    Path(&'a Path),
+    Call(&'a Intrinsic),
 }
 
 impl Node {

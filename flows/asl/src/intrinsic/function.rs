@@ -88,8 +88,18 @@ impl Function {
         FUNCTIONS.iter().find(|known| known.0 == self).map_or("", |known| known.1)
     }
 
-    pub(super) fn arity(self) -> (usize, Option<usize>) {
-        FUNCTIONS.iter().find(|known| known.0 == self).map_or((0, None), |known| (known.2, known.3))
+    /// What is to be said where it has `given` arguments, if that is too many or too few.
+    pub(super) fn miscounted(self, given: usize) -> Option<String> {
+        let (_, name, least, most) = FUNCTIONS.iter().find(|known| known.0 == self)?;
+        if given >= *least && most.is_none_or(|most| given <= most) {
+            return None;
+        }
+        let wanted = match most {
+            Some(most) if most == least => format!("{least}"),
+            Some(most) => format!("{least} to {most}"),
+            None => format!("at least {least}"),
+        };
+        Some(format!("`{name}` takes {wanted} arguments, not {given}"))
     }
 
     /// Its value; else what is wrong with the arguments.
@@ -112,9 +122,10 @@ impl Function {
             (Self::MathRandom, [from, to, seed]) => math::seeded(from, to, seed),
             (Self::MathAdd, [left, right]) => math::add(left, right),
             (Self::StringSplit, [text, characters]) => strings::split(text, characters),
-            (Self::Uuid, []) => Ok(Value::String(scope.entropy.uuid())),
+            // Whatever it is given (tiny-asl-machine, States.UUID 008 to 013).
+            (Self::Uuid, _) => Ok(Value::String(scope.entropy.uuid())),
             (Self::Format, [template, values @ ..]) => strings::format(template, values),
-            // The parser has counted.
+            // Too many or too few.
             _ => Err(Refused::Arguments),
         }
     }

@@ -1,7 +1,7 @@
 //! Intrinsic functions: `States.Format('{}', $.name)` and the others.
 //!
-//! > Parsed at load time, with the number of arguments checked; called with what the paths among
-//! > the arguments find. A path that finds nothing is `States.Runtime`, and so are arguments that do
+//! > Parsed at load time; called with what the paths among the arguments find. Their number counts
+//! > only then, as at AWS, which takes a definition with too many or too few. A path that finds nothing is `States.Runtime`, and so are arguments that do
 //! > not fit: `States.IntrinsicFailure`, which the States Language has for them, AWS does not raise.
 //! > Its sentence quotes the outermost call.
 //!
@@ -57,7 +57,7 @@ impl Intrinsic {
     ///
     /// # Errors
     ///
-    /// If there is no such function, it has another number of arguments, or an argument is none.
+    /// If there is no such function, or an argument is none.
     pub fn parse(source: &str) -> Result<Self, PathError> {
         Ok(Self { source: source.to_owned(), call: parse::whole(source)? })
     }
@@ -74,18 +74,33 @@ impl Intrinsic {
 
     /// The paths among its arguments, those of calls inside included.
     pub fn paths(&self) -> Vec<&Path> {
-        let mut paths = Vec::new();
+        let arguments = self.calls().into_iter().flat_map(|call| &call.arguments);
+        arguments
+            .filter_map(|argument| match argument {
+                Argument::Path(path) => Some(path),
+                Argument::Text(_) | Argument::Value(_) | Argument::Call(_) => None,
+            })
+            .collect()
+    }
+
+    /// What is to be said of calls with too many or too few arguments, those inside included.
+    pub fn miscounted(&self) -> Vec<String> {
+        let counted = |call: &Call| call.function.miscounted(call.arguments.len());
+        self.calls().into_iter().filter_map(counted).collect()
+    }
+
+    /// The call and those inside.
+    fn calls(&self) -> Vec<&Call> {
         let mut calls = vec![&self.call];
-        while let Some(call) = calls.pop() {
-            for argument in &call.arguments {
-                match argument {
-                    Argument::Path(path) => paths.push(path),
-                    Argument::Call(inner) => calls.push(inner),
-                    Argument::Text(_) | Argument::Value(_) => {}
-                }
-            }
+        let mut at = 0;
+        while let Some(call) = calls.get(at).copied() {
+            calls.extend(call.arguments.iter().filter_map(|argument| match argument {
+                Argument::Call(inner) => Some(inner),
+                Argument::Path(_) | Argument::Text(_) | Argument::Value(_) => None,
+            }));
+            at += 1;
         }
-        paths
+        calls
     }
 
     /// Calls it.

@@ -46,16 +46,6 @@ fn call(cursor: &mut Cursor, depth: usize) -> Result<Call, PathError> {
             cursor.skip_blanks();
         }
     }
-    let (least, most) = function.arity();
-    if arguments.len() < least || most.is_some_and(|most| arguments.len() > most) {
-        let wanted = match most {
-            Some(most) if most == least => format!("{least}"),
-            Some(most) => format!("{least} to {most}"),
-            None => format!("at least {least}"),
-        };
-        let message = format!("`{name}` takes {wanted} arguments, not {}", arguments.len());
-        return Err(PathError { message, position: start, suggestion: None });
-    }
     Ok(Call { function, arguments })
 }
 

@@ -326,8 +326,6 @@ fn what_is_no_call_is_refused() {
         "States.Format('x'",
         "States.Format('x',)",
         "States.Format(\"x\")",
-        "States.UUID(1)",
-        "States.MathAdd(1)",
         "States.Format('x') y",
         "States.Format($.)",
         "",
@@ -338,6 +336,32 @@ fn what_is_no_call_is_refused() {
         Intrinsic::parse("States.Fromat('')").unwrap_err().suggestion.as_deref(),
         Some("States.Format")
     );
+}
+
+/// tiny-asl-machine, `States.Base64Decode` 011 and 012, `States.Hash` 017 to 019, `States.MathAdd`
+/// 021 and 022, `States.ArrayRange` 021 and 022, `States.MathRandom` 013 and 014, recorded on AWS.
+#[test]
+fn arguments_are_counted_when_the_call_is_made() {
+    for call in [
+        "States.Base64Decode()",
+        "States.Base64Decode('aGVsbG8=', 'extra')",
+        "States.Hash('hello')",
+        "States.MathAdd(1)",
+        "States.MathAdd(1, 2, 999)",
+        "States.ArrayRange(1, 5)",
+        "States.MathRandom(1, 10, 5, 99)",
+        "States.StringToJson()",
+    ] {
+        let failure = evaluate(call, &json!({})).unwrap_err();
+        let name = call.split_once('(').unwrap().0;
+        assert_eq!(failure.error, "States.Runtime");
+        let ending = format!("intrinsic function: {call}. Invalid arguments in {name}");
+        assert!(failure.cause.ends_with(&ending), "{}", failure.cause);
+    }
+    // `States.UUID` 008 to 013: what it is given does not matter.
+    for call in ["States.UUID('x')", "States.UUID(1, 2)", "States.UUID(null)"] {
+        assert_eq!(evaluate(call, &json!({})).unwrap().as_str().unwrap().len(), 36, "{call}");
+    }
 }
 
 #[test]

@@ -25,7 +25,11 @@ fn is_end(state: &State) -> bool {
     }
 }
 
-/// Reports unreachable states, and a flow that has no way to an end.
+/// Reports unreachable states, a flow without a terminal state, and states without a way to one.
+///
+/// AWS refuses the machine that has none at all ("Workflow has no terminal state":
+/// tiny-asl-machine, `Validation.Structure` 001, recorded on AWS), but takes one of a Choice that
+/// leads to itself (quoted in floci-io/floci#2734). What it does inside a Map is not known.
 pub(super) fn check(report: &mut Report, flow: &Flow, start: StateId, at: &str) {
     let mut reached = BTreeSet::from([start]);
     let mut open = vec![start];
@@ -50,6 +54,12 @@ pub(super) fn check(report: &mut Report, flow: &Flow, start: StateId, at: &str) 
         .filter(|(_, state)| is_end(state))
         .map(|(id, _)| id)
         .collect();
+    let may_end = |state: &State| is_end(state) || matches!(state.kind, Kind::Choice { .. });
+    if at == "/States" && !flow.states.is_empty() && !flow.states.iter().any(may_end) {
+        let message = "No state is terminal: nothing ends.".to_owned();
+        report.not_any_more(at, Code::MissingEndState, message, None);
+        return;
+    }
     loop {
         let before = ending.len();
         for (id, state) in flow.states.iter().enumerate() {

@@ -60,10 +60,14 @@ impl Loader {
         let max_items = self.number(place, &config, "MaxItems", "MaxItemsPath", 0..=100_000_000);
         let format = match config.text(&mut self.report, "InputType") {
             Some("CSV") => self.csv(&config),
-            Some("JSON") => Format::Json {
-                pointer: config.text(&mut self.report, "ItemsPointer").map(str::to_owned),
-            },
-            Some("JSONL") => Format::Jsonl,
+            Some("JSON") => {
+                self.no_headers(&config, "JSON");
+                Format::Json { pointer: self.pointer(&config) }
+            }
+            Some("JSONL") => {
+                self.no_headers(&config, "JSONL");
+                Format::Jsonl
+            }
             None => {
                 if !listed {
                     self.report.schema(&at, "Required field 'InputType' is missing.");
@@ -80,6 +84,32 @@ impl Loader {
         (format, max_items)
     }
 
+    /// Only tables have headers (tiny-asl-machine, `Validation.ItemReader` 005 and 009, recorded on
+    /// AWS).
+    fn no_headers(&mut self, config: &Object<'_>, format: &str) {
+        for name in ["CSVHeaderLocation", "CSVHeaders"] {
+            if config.has(name) {
+                let message = format!("{name} is not supported where InputType is {format}.");
+                self.refused_now(&config.path(name), message);
+            }
+        }
+    }
+
+    fn refused_now(&mut self, at: &str, message: String) {
+        self.report.not_any_more(at, Code::SchemaValidationFailed, message, None);
+    }
+
+    /// A JSON pointer (RFC 6901): empty, or it begins with a slash (tiny-asl-machine,
+    /// `Validation.ItemReader` 004, recorded on AWS).
+    fn pointer(&mut self, config: &Object<'_>) -> Option<String> {
+        let pointer = config.text(&mut self.report, "ItemsPointer")?;
+        if !pointer.is_empty() && !pointer.starts_with('/') {
+            let message = format!("ItemsPointer must begin with '/', but is '{pointer}'.");
+            self.refused_now(&config.path("ItemsPointer"), message);
+        }
+        Some(pointer.to_owned())
+    }
+
     /// Developer guide, "ItemReader": what becomes of the objects of a list.
     fn transformation(&mut self, config: &Object<'_>) {
         let message = match config.text(&mut self.report, "Transformation") {
@@ -91,8 +121,7 @@ impl Loader {
             }
             Some(other) => format!("Transformation must be NONE, but is '{other}'."),
         };
-        let at = config.path("Transformation");
-        self.report.not_any_more(&at, Code::SchemaValidationFailed, message, None);
+        self.refused_now(&config.path("Transformation"), message);
     }
 
     fn csv(&mut self, config: &Object<'_>) -> Format {

@@ -77,7 +77,10 @@ impl Loader {
         let at = object.path(field);
         if text.starts_with("States.") {
             return match Intrinsic::parse(text) {
-                Ok(call) => Some(Setting::Call { call }),
+                Ok(call) => {
+                    self.miscounted(&at, &call);
+                    Some(Setting::Call { call })
+                }
                 Err(error) => {
                     self.bad_path(&at, Code::InvalidIntrinsic, text, &error);
                     None
@@ -237,6 +240,9 @@ impl Loader {
                     for variable in names {
                         self.assigned_nowhere(&object.path(name), Some(variable), "$.");
                     }
+                    for call in template.calls() {
+                        self.miscounted(&object.path(name), call);
+                    }
                     Some(Payload::Paths(template))
                 }
                 Err(problems) => {
@@ -244,6 +250,13 @@ impl Loader {
                     None
                 }
             },
+        }
+    }
+
+    /// Warns of calls that can only fail, or take no notice of what they are given.
+    fn miscounted(&mut self, at: &str, call: &Intrinsic) {
+        for message in call.miscounted() {
+            self.report.warn(at, Code::InvalidIntrinsic, message);
         }
     }
 

@@ -1,5 +1,6 @@
 mod integrations;
 mod queries;
+mod structure;
 mod substitutions;
 
 use super::*;
@@ -99,8 +100,7 @@ fn transitions_must_lead_somewhere_and_be_one() {
         "A": { "Type": "Succeed" }, "B": { "Type": "Pass", "Next": "A" } } });
     has(&unreachable, "UNREACHABLE_STATE", "/States/B");
     let end = json!({ "StartAt": "A", "States": { "A": { "Type": "Pass", "Next": "A" } } });
-    assert_eq!(problems(&end), [("MISSING_END_STATE".to_owned(), "/States/A".to_owned())]);
-    assert!(Machine::load(&end.to_string()).is_ok(), "a loop is only suspicious");
+    has(&end, "MISSING_END_STATE", "/States");
     has(&one(json!({ "Type": "Succeed", "Next": "S" })), SCHEMA, "/States/S/Next");
 }
 

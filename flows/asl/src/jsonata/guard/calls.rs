@@ -33,8 +33,10 @@ fn guarded(name: &str) -> Option<(&'static str, usize)> {
 /// How many arguments a built-in takes when it is handed on as a value, if its calls are rewritten.
 fn parameters(name: &str) -> Option<usize> {
     guarded(name).map(|(_, count)| count).or_else(|| own::parameters(name)).or(match name {
-        "contains" | "filter" => Some(2),
-        "reduce" => Some(3),
+        "uuid" => Some(0),
+        "parse" | "random" => Some(1),
+        "contains" | "filter" | "hash" | "partition" => Some(2),
+        "range" | "reduce" => Some(3),
         _ => None,
     })
 }

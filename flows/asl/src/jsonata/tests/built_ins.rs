@@ -201,3 +201,60 @@ fn a_place_in_a_text_may_be_any_number() {
         assert_eq!(value(source), json!(expected), "{source}");
     }
 }
+
+/// tiny-asl-machine, `Feature.JSONataBuiltins` 009 to 046, recorded on AWS.
+#[test]
+fn the_functions_of_step_functions_refuse_in_its_words() {
+    let input = json!({"text": "x", "list": [1, 2, 3], "none": null});
+    let ending = |source: &str| {
+        let failure = evaluate_in(source, &input).expect_err(source);
+        let (_, ending) = failure.cause.split_once("threw an error during evaluation. ").unwrap();
+        ending.to_owned()
+    };
+    for (source, argument, name) in [
+        ("$partition($states.input.list, '2')", 2, "partition"),
+        ("$partition($states.input.list, $states.input.none)", 2, "partition"),
+        ("$partition($states.input.list, 2, 99)", 3, "partition"),
+        ("$range('a', 5, 1)", 1, "range"),
+        ("$range(1, 5, null)", 3, "range"),
+        ("$range(1, 5, 1, 99)", 4, "range"),
+        ("$hash(123, 'SHA-256')", 1, "hash"),
+        ("$hash()", 1, "hash"),
+        ("$hash('hello', 'SHA-256', 'extra')", 3, "hash"),
+        ("$parse($states.input.none)", 1, "parse"),
+        ("$parse('1', 1)", 2, "parse"),
+        ("$uuid('x')", 1, "uuid"),
+        ("$uuid(1, 2)", 1, "uuid"),
+        ("$random(null)", 1, "random"),
+        ("$random(77, 88)", 2, "random"),
+    ] {
+        let wanted = format!(
+            "T0410: Argument {argument} of function \"{name}\" does not match function signature"
+        );
+        assert_eq!(ending(source), wanted, "{source}");
+    }
+    for (source, wanted) in [
+        (
+            "$partition($states.input.text, 2)",
+            "T0412: Argument 1 of function \"partition\" must be an array of undefined",
+        ),
+        ("$partition($states.input.list, -1)", "D3137: Second argument must be zero or greater"),
+        (
+            "$hash('data', 'sha-256')",
+            "D3137: Hash algorithm 'sha-256' must be one of SHA-1, SHA-384, SHA-256, SHA-512, MD5",
+        ),
+        ("$parse('{bad json}')", "D3137: Invalid JSON"),
+        ("$parse('')", "D3137: Invalid JSON"),
+    ] {
+        assert_eq!(ending(source), wanted, "{source}");
+    }
+    assert_eq!(value("$partition([1, 2, 3])"), json!([[1, 2, 3]]));
+}
+
+#[test]
+fn a_function_of_step_functions_that_is_handed_on_takes_no_more_than_it_knows() {
+    assert_eq!(value("$map(['{}', '1'], $parse)"), json!([{}, 1]));
+    assert_eq!(value("$filter(['true', 'false'], $parse)"), json!("true"));
+    assert_eq!(value("$count($map([1, 2], $uuid))"), json!(2));
+    assert_eq!(value("$map([7, 7], $random) ~> $distinct ~> $count"), json!(1));
+}

@@ -73,7 +73,7 @@ fn a_regular_expression_that_is_none_and_blanks_around_an_expression_are_told_an
     assert!(Machine::load_published(&text).is_ok());
 }
 
-fn problems_of_state(state: &Value) -> Vec<(Severity, String, String, Option<String>)> {
+pub(super) fn problems_of_state(state: &Value) -> Vec<(Severity, String, String, Option<String>)> {
     let text = json!({ "StartAt": "A", "States": { "A": state, "B": { "Type": "Succeed" } } });
     let told = |one: Problem| (one.severity, one.path, one.message, one.suggestion);
     Machine::validate(&text.to_string()).into_iter().map(told).collect()
