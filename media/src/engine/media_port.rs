@@ -139,7 +139,7 @@ impl MediaPort {
     /// which is pressed so long, with such a gap behind it. [`crate::dtmf::Carriers`] says which it is.
     ///
     /// `ask`: the owner takes it for one that goes about in what plays, and hears
-    /// [`PortEventKind::KeyLeft`] when it was not.
+    /// [`KeyLeft`](super::api::PortEventKind::KeyLeft) when it was not.
     pub fn informed(&self, digit: Digit, tone: Duration, gap: Duration, ask: bool) {
         self.order(Order::Informed(digit, tone, gap, ask));
     }

@@ -29,7 +29,8 @@ fn is_end(state: &State) -> bool {
 ///
 /// AWS refuses the machine that has none at all ("Workflow has no terminal state":
 /// tiny-asl-machine, `Validation.Structure` 001, recorded on AWS), but takes one of a Choice that
-/// leads to itself (quoted in floci-io/floci#2734). What it does inside a Map is not known.
+/// leads to itself (quoted in floci-io/floci#2734). Here it runs until its history is full, as one
+/// of a Choice does, and is warned of.
 pub(super) fn check(report: &mut Report, flow: &Flow, start: StateId, at: &str) {
     let mut reached = BTreeSet::from([start]);
     let mut open = vec![start];
@@ -56,9 +57,8 @@ pub(super) fn check(report: &mut Report, flow: &Flow, start: StateId, at: &str) 
         .collect();
     let may_end = |state: &State| is_end(state) || matches!(state.kind, Kind::Choice { .. });
     if at == "/States" && !flow.states.is_empty() && !flow.states.iter().any(may_end) {
-        let message = "No state is terminal: nothing ends.".to_owned();
-        report.not_any_more(at, Code::MissingEndState, message, None);
-        return;
+        let message = "No state is terminal: nothing ends, and Step Functions refuses it.";
+        return report.warn(at, Code::MissingEndState, message);
     }
     loop {
         let before = ending.len();

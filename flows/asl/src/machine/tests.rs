@@ -101,6 +101,7 @@ fn transitions_must_lead_somewhere_and_be_one() {
     has(&unreachable, "UNREACHABLE_STATE", "/States/B");
     let end = json!({ "StartAt": "A", "States": { "A": { "Type": "Pass", "Next": "A" } } });
     has(&end, "MISSING_END_STATE", "/States");
+    assert!(Machine::load(&end.to_string()).is_ok(), "it ends with its history");
     has(&one(json!({ "Type": "Succeed", "Next": "S" })), SCHEMA, "/States/S/Next");
 }
 
