@@ -15,11 +15,11 @@ use super::Digit;
 /// How long after a key the same one that came the other way is that press. An INFO may be lost
 /// once or twice (RFC 3261 §17.1.2.2), and be sent when the key goes up.
 const SAME: Duration = Duration::from_secs(2);
-/// Most keys that are remembered.
-const MOST: usize = 32;
+/// Most keys that are remembered: more than are pressed in that time, automatic dialling included.
+const MOST: usize = 16;
 
 /// The keys of one leg that came only one way so far.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Carriers {
     lone: VecDeque<Lone>,
     /// The last key of the media, and whether it is one that had come by INFO.
@@ -34,14 +34,12 @@ struct Lone {
     at: Instant,
 }
 
-impl Default for Carriers {
-    fn default() -> Self {
-        // The media thread takes nothing from the heap when a key comes.
+impl Carriers {
+    /// With room for all it may remember: the media thread takes nothing from the heap for a key.
+    pub fn with_room() -> Self {
         Self { lone: VecDeque::with_capacity(MOST), down: None }
     }
-}
 
-impl Carriers {
     /// A key of the media goes down. Whether it is a new one.
     pub fn pressed(&mut self, now: Instant, digit: Digit) -> bool {
         let known = self.met(now, digit, false);

@@ -197,7 +197,7 @@ impl Leg {
             sender: Sender::default(),
             failing_since: None,
             keys: EventReceiver::default(),
-            carriers: Carriers::default(),
+            carriers: Carriers::with_room(),
             known_events: [None; 2],
             tones: ToneMaker::default(),
             converter: Converter::default(),

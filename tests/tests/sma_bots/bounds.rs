@@ -6,20 +6,16 @@ use std::time::Duration;
 use offhook_tests::lex::{LexServer, Plan, Told};
 use offhook_tests::sim::agent::Dial;
 use offhook_tests::sim::media::eventually;
-use offhook_tests::sim::scripted::{Scripted, actions, hang_up};
+use offhook_tests::sim::scripted::Scripted;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{close, intent, lex, scene, start};
+use super::{close, intent, lex, scene, talks_and_hangs_up};
 
 async fn leap(seconds: u64) {
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(seconds)).await;
     tokio::time::resume();
-}
-
-fn talks_and_hangs_up() -> Scripted {
-    Scripted::new(vec![actions(json!([start("A")])), actions(json!([hang_up("LEG-A")]))])
 }
 
 /// The error that the application was told of, once it was.

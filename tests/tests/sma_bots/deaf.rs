@@ -11,7 +11,7 @@ use offhook_tests::sim::sdp;
 use serde_json::json;
 use tokio::net::UdpSocket;
 
-use super::{close_paused, lex, scene, start};
+use super::{close_paused, lex, scene, start, talks_and_hangs_up};
 
 /// A phone (of its own in each test) that has spoken for longer than the windows of the connection and all queues hold.
 async fn speaks(server: &LexServer, scene: &Scene, phone: u8) -> Line {
@@ -43,8 +43,7 @@ fn lost(scene: &Scene) -> Vec<String> {
 #[tokio::test]
 async fn a_bot_that_takes_nothing_is_given_up_and_what_it_missed_is_noted() {
     let server = lex(|_| Plan::Deaf);
-    let script =
-        Scripted::new(vec![actions(json!([start("A")])), actions(json!([hang_up("LEG-A")]))]);
+    let script = talks_and_hangs_up();
     let scene = scene(&server, &script).await;
     let mut out = speaks(&server, &scene, 1).await;
     out.ended().await;

@@ -9,7 +9,9 @@ use offhook_tests::sim::scene::Scene;
 use offhook_tests::sim::scripted::{Answer, Scripted, actions, hang_up};
 use serde_json::json;
 
-use super::{NUMBER, arn, bots, close, close_paused, intent, lex, scene, start};
+use super::{
+    NUMBER, arn, bots, close, close_paused, intent, lex, scene, start, talks_and_hangs_up,
+};
 
 /// What each bot does, by the end of its id.
 async fn misbehave(id: String, mut bot: Bot) {
@@ -144,8 +146,7 @@ async fn each_failure_is_told_in_the_words_of_aws_and_leaves_nothing() {
 #[tokio::test]
 async fn a_lex_that_never_answers_is_given_up() {
     let server = lex(|_| Plan::Hangs);
-    let script =
-        Scripted::new(vec![actions(json!([start("A")])), actions(json!([hang_up("LEG-A")]))]);
+    let script = talks_and_hangs_up();
     let scene = scene(&server, &script).await;
     let mut out = scene.phone(101).dial(Dial::to("600"));
     eventually("it was asked", async || !server.asked().is_empty()).await;
@@ -189,8 +190,7 @@ async fn without_keys_or_with_wrong_ones_there_is_no_bot() {
         ),
     ] {
         let server = lex(|_| Plan::talks(async |mut bot| bot.until(&Told::Over).await));
-        let script =
-            Scripted::new(vec![actions(json!([start("A")])), actions(json!([hang_up("LEG-A")]))]);
+        let script = talks_and_hangs_up();
         let scene = Scene::talking(bots(&server, keys), script.applications(), NUMBER).await;
         let mut out = scene.phone(101).dial(Dial::to("600"));
         out.ended().await;

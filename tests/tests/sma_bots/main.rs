@@ -36,6 +36,10 @@ fn start(id: &str) -> Value {
     json!({"Type": "StartBotConversation", "Parameters": {"BotAliasArn": arn(id)}})
 }
 
+fn talks_and_hangs_up() -> Scripted {
+    Scripted::new(vec![actions(json!([start("A")])), actions(json!([hang_up("LEG-A")]))])
+}
+
 fn lex(plan: impl Fn(&Asked) -> Plan + Send + Sync + 'static) -> LexServer {
     LexServer::start((Ipv4Addr::LOCALHOST, 0).into(), plan)
 }
@@ -155,8 +159,7 @@ async fn a_bot_that_goes_on_after_an_intent_is_not_cut_off() {
             bot.until(&Told::Over).await;
         })
     });
-    let script =
-        Scripted::new(vec![actions(json!([start("A")])), actions(json!([hang_up("LEG-A")]))]);
+    let script = talks_and_hangs_up();
     let scene = scene(&server, &script).await;
     let mut out = scene.phone(101).dial(Dial::to("600"));
     out.answered().await;

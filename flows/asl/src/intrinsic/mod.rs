@@ -1,9 +1,10 @@
 //! Intrinsic functions: `States.Format('{}', $.name)` and the others.
 //!
 //! > Parsed at load time; called with what the paths among the arguments find. Their number counts
-//! > only then, as at AWS, which takes a definition with too many or too few. A path that finds nothing is `States.Runtime`, and so are arguments that do
-//! > not fit: `States.IntrinsicFailure`, which the States Language has for them, AWS does not raise.
-//! > Its sentence quotes the outermost call.
+//! > only then, as at AWS, which takes a definition with too many or too few. A path that finds
+//! > nothing is `States.Runtime`, and so are arguments that do not fit: `States.IntrinsicFailure`,
+//! > which the States Language has for them, AWS does not raise. Its sentence quotes the outermost
+//! > call.
 //!
 //! Source: developer guide, "Intrinsics for JSONPath states"; what AWS answers where the guide does
 //! not say it, or says something else: the cases recorded on AWS by

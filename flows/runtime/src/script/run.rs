@@ -1,5 +1,6 @@
 //! Runs one machine on its own.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -165,8 +166,8 @@ pub async fn run(request: RunRequest) -> Result<RunReport, RunError> {
 struct Notes {
     /// The lines, and how many there were that are not among them.
     lines: Mutex<(Vec<String>, u64)>,
-    /// That no more schedules come.
-    ended: Mutex<Option<String>>,
+    /// No more schedules come.
+    ended: AtomicBool,
 }
 
 impl Notes {
@@ -182,15 +183,17 @@ impl Notes {
     }
 
     fn ended(&self) {
-        let words =
-            format!("schedules came {MOST_FIRINGS} times; no more of them come in this run");
-        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(words);
+        self.ended.store(true, Ordering::Relaxed);
     }
 
     fn all(&self) -> Vec<String> {
         let (mut all, more) = self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone();
         all.extend((more > 0).then(|| format!("and {more} more of these")));
-        all.extend(self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        if self.ended.load(Ordering::Relaxed) {
+            all.push(format!(
+                "schedules came {MOST_FIRINGS} times; no more of them come in this run"
+            ));
+        }
         all
     }
 }
