@@ -7,7 +7,7 @@ use offhook_tests::lex::{LexServer, Plan, Told};
 use offhook_tests::sim::agent::Dial;
 use offhook_tests::sim::media::eventually;
 use offhook_tests::sim::scripted::Scripted;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{close, intent, lex, scene, talks_and_hangs_up};

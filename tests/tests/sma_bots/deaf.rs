@@ -6,7 +6,7 @@ use offhook_tests::sim::agent::{AUDIO_PORT, Dial};
 use offhook_tests::sim::line::Line;
 use offhook_tests::sim::media::{eventually, pcmu, square_wave};
 use offhook_tests::sim::scene::{Scene, at};
-use offhook_tests::sim::scripted::{Scripted, actions, hang_up};
+use offhook_tests::sim::scripted::{Scripted, actions};
 use offhook_tests::sim::sdp;
 use serde_json::json;
 use tokio::net::UdpSocket;
