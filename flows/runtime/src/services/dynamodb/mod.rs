@@ -36,6 +36,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value as Json, json};
+use tokio::sync::{RwLock, RwLockReadGuard};
 
 use crate::store::{Entries, Entry};
 
@@ -74,6 +75,9 @@ struct Inner {
     /// Asked about tables that are not here; `None`: they are made on first use.
     upstream: Option<Arc<dyn Upstream>>,
     hints: Mutex<Vec<Hint>>,
+    /// Held alone by what may make, drop or rekey a table, and shared by what only uses one: a put
+    /// under the old key would be lost to a rekeyed table.
+    keying: RwLock<()>,
 }
 
 impl DynamoDb {
@@ -81,7 +85,7 @@ impl DynamoDb {
     /// known how it is keyed; with an `upstream`, it is upstream instead.
     pub fn new(entries: Arc<dyn Entries>, upstream: Option<Arc<dyn Upstream>>) -> Self {
         let hints = Mutex::new(Vec::new());
-        Self { inner: Arc::new(Inner { entries, upstream, hints }) }
+        Self { inner: Arc::new(Inner { entries, upstream, hints, keying: RwLock::default() }) }
     }
 
     /// Looks through a workflow's definition for the keys of the tables that it uses.
@@ -96,6 +100,7 @@ impl DynamoDb {
 
     /// Makes a table, or changes the indexes of one that is there. Its key cannot be changed.
     pub async fn declare(&self, table: Table) -> Result<(), ServiceError> {
+        let _alone = self.inner.keying.write().await;
         self.inner.declare(table).await.map_err(|refusal| {
             ServiceError::new(format!("DynamoDB.{}", refusal.code()), refusal.message)
         })
@@ -212,10 +217,26 @@ impl Inner {
             return Err(ServiceError::unsupported(request));
         };
         let arguments = Arguments::of_request(request, known)?;
-        match self.act(request, arguments).await {
+        let acted = match self.shared(request).await {
+            Some(_shared) => self.act(request, arguments).await,
+            None => {
+                let _alone = self.keying.write().await;
+                self.act(request, arguments).await
+            }
+        };
+        match acted {
             Ok(result) => Ok(finish(request, result)),
             Err(refusal) => Err(sdk::error(NAME, request, &refusal.fault())),
         }
+    }
+
+    /// For a request that leaves the keys of all tables as they are.
+    async fn shared(&self, request: &Request) -> Option<RwLockReadGuard<'_, ()>> {
+        if matches!(request.action.as_str(), "createTable" | "deleteTable") {
+            return None;
+        }
+        let shared = self.keying.read().await;
+        self.are_settled(request).await.then_some(shared)
     }
 
     async fn act(&self, request: &Request, arguments: Arguments<'_>) -> Result<Json, Refusal> {

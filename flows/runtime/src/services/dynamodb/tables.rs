@@ -74,6 +74,20 @@ impl Inner {
         !names.is_empty()
     }
 
+    /// Whether all tables that a request names are here, with keys that are no guess. A store that
+    /// fails says so when the request is made.
+    pub(super) async fn are_settled(&self, request: &Request) -> bool {
+        let mut names = BTreeSet::new();
+        name_tables(&request.arguments, &mut names);
+        for name in &names {
+            let is_settled = |table: Option<Table>| table.is_some_and(|it| it.guess.is_none());
+            if self.known_table(name).await.is_ok_and(|table| !is_settled(table)) {
+                return false;
+            }
+        }
+        true
+    }
+
     pub(super) async fn known_table(&self, name: &str) -> Result<Option<Table>, Refusal> {
         let entry = self.entries.get_entry(SPACE.to_owned(), name.as_bytes().to_vec());
         let Some(entry) = entry.await.map_err(internal)? else { return Ok(None) };

@@ -1,8 +1,13 @@
 //! Tables whose key nobody told.
 
+use std::sync::Arc;
+
+use jiff::Timestamp;
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use super::*;
+use crate::store::{EntryChange, EntryRange, Kept};
 
 fn text() -> Json {
     json!({"S": "x"})
@@ -36,6 +41,7 @@ async fn a_table_into_which_is_only_put_gets_a_key_by_the_names_in_the_item() {
         (put(json!({"at": text(), "paid": text(), "callID": text()}), None), json!(["callID"])),
         (put(json!({"callId": text(), "time": text()}), None), json!(["callId", "time"])),
         (put(json!({"id": text(), "time": text()}), None), json!(["id"])),
+        (put(json!({"id": text(), "sk": text()}), None), json!(["id"])),
         (put(json!({"pk": text(), "sk": text(), "time": text()}), None), json!(["pk", "sk"])),
         (put(json!({"id": text(), "time": text(), "ticket": text()}), absent), json!(["ticket"])),
         (
@@ -138,6 +144,62 @@ async fn a_wrong_guess_is_given_up_for_the_key_that_is_told() {
             "DynamoDb.ResourceInUseException"
         );
     }
+}
+
+/// A store whose ranges are handed out one at a time, as they are let.
+struct Slow {
+    store: MemoryStore,
+    turns: Semaphore,
+}
+
+impl Entries for Arc<Slow> {
+    fn get_entry(&self, space: String, key: Vec<u8>) -> Kept<Option<Entry>> {
+        self.store.get_entry(space, key)
+    }
+    fn range_entries(&self, range: EntryRange) -> Kept<Vec<Entry>> {
+        let slow = Arc::clone(self);
+        Box::pin(async move {
+            let found = slow.store.range_entries(range).await;
+            slow.turns.acquire().await.unwrap().forget();
+            found
+        })
+    }
+    fn due_entries(&self, space: String, now: Timestamp, limit: usize) -> Kept<Vec<Entry>> {
+        self.store.due_entries(space, now, limit)
+    }
+    fn next_due(&self, space: String) -> Kept<Option<Timestamp>> {
+        self.store.next_due(space)
+    }
+    fn change_entries(&self, changes: Vec<EntryChange>) -> Kept<bool> {
+        self.store.change_entries(changes)
+    }
+}
+
+#[tokio::test]
+async fn what_is_put_while_a_table_gets_another_key_is_found_under_that_key() {
+    let slow = Arc::new(Slow { store: MemoryStore::new(), turns: Semaphore::new(1) });
+    let db = DynamoDb::new(Arc::new(Arc::clone(&slow)), None);
+    let item =
+        |id: &str| put(json!({"id": {"S": id}, "caller": {"S": format!("caller {id}")}}), None);
+    ok(&db, "putItem", item("1")).await;
+    let get = |caller: &str| json!({"TableName": "Log", "Key": {"caller": {"S": caller}}});
+    let rekeys = {
+        let (db, get) = (db.clone(), get("caller 1"));
+        tokio::spawn(async move { ok(&db, "getItem", get).await })
+    };
+    let puts = {
+        let (db, item) = (db.clone(), item("2"));
+        tokio::spawn(async move { ok(&db, "putItem", item).await })
+    };
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    slow.turns.add_permits(100);
+    assert_eq!(rekeys.await.unwrap()["Item"]["id"], json!({"S": "1"}));
+    puts.await.unwrap();
+    assert_eq!(key_of(&db).await, json!(["caller"]));
+    assert_eq!(ok(&db, "getItem", get("caller 2")).await["Item"]["id"], json!({"S": "2"}));
+    assert_eq!(count(&db).await, 2);
 }
 
 #[tokio::test]
