@@ -13,7 +13,7 @@ pub(crate) const ATTEMPTS: usize = 6;
 
 /// What the host has taken from all cores since the machine started, to a tick of a hundredth of a
 /// second: `steal` of proc_stat(5).
-fn stolen() -> Duration {
+pub(crate) fn stolen() -> Duration {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
     let ticks = text.split_whitespace().nth(8).and_then(|ticks| ticks.parse::<u64>().ok());
     let per_second = clock_ticks_per_second().max(1);
@@ -22,7 +22,12 @@ fn stolen() -> Duration {
 
 /// Takes a turn, and again while the host took something in it; of those the one from which it took
 /// least. Nothing of the turn's own outcome is looked at.
-pub(crate) fn undisturbed<T>(mut turn: impl FnMut() -> Outcome<T>) -> Outcome<T> {
+pub(crate) fn undisturbed<T>(turn: impl FnMut() -> Outcome<T>) -> Outcome<T> {
+    Ok(least_disturbed(turn)?.1)
+}
+
+/// The same, with what the host took of the turn that counts.
+pub(crate) fn least_disturbed<T>(mut turn: impl FnMut() -> Outcome<T>) -> Outcome<(Duration, T)> {
     let mut best: Option<(Duration, T)> = None;
     for _ in 0..ATTEMPTS {
         let before = stolen();
@@ -36,12 +41,12 @@ pub(crate) fn undisturbed<T>(mut turn: impl FnMut() -> Outcome<T>) -> Outcome<T>
         }
         say(&format!("the host took {} ms of a turn: it is taken again", taken.as_millis()));
     }
-    let (least, outcome) = best.ok_or("no turn")?;
-    if !least.is_zero() {
+    let best = best.ok_or("no turn")?;
+    if !best.0.is_zero() {
         say(&format!(
             "the host left no turn alone: {} ms of the one that counts",
-            least.as_millis()
+            best.0.as_millis()
         ));
     }
-    Ok(outcome)
+    Ok(best)
 }

@@ -18,12 +18,14 @@ mod kernel;
 #[path = "../src/moto.rs"]
 #[allow(missing_docs, unreachable_pub)]
 mod moto;
+mod paced;
 mod plot;
 #[path = "../src/postgres.rs"]
 #[allow(dead_code, missing_docs, unreachable_pub)]
 mod postgres;
 mod process;
 mod prompts;
+mod punctual;
 mod register;
 mod relay;
 mod rtp;
@@ -136,6 +138,9 @@ fn main() -> Outcome<()> {
     let value = |name: &str| args.iter().position(|a| a == name).and_then(|at| args.get(at + 1));
     if let Some(calls) = value("--floor") {
         return Ok(rtp::floor(calls.parse()?, CALLER_MEDIA.parse()?, CALLEE_MEDIA.parse()?)?);
+    }
+    if let Some(phases) = value("--paced") {
+        return paced::send(phases, CALLER_MEDIA.parse()?);
     }
     if let Some(folder) = value("--waiting") {
         let part = value("--part").ok_or("say --part PART")?;
