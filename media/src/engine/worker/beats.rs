@@ -49,27 +49,41 @@ impl Beats {
         (since.subsec_nanos() / TICK.subsec_nanos()) as usize % ROUND
     }
 
-    /// When a playback begins that is ordered now, while others are due at these times: callers come
-    /// together, or every ten milliseconds, and what they hear would go out in a burst in which the
-    /// last packet waits for hundreds. It is the next beat that has not twice its share of all.
-    pub(super) fn for_playback(
-        self,
-        now: Instant,
-        others: impl Iterator<Item = Instant>,
-    ) -> Instant {
-        let (mut at, mut all) = ([0usize; ROUND], 0);
-        for other in others {
-            all += 1;
-            if let Some(there) = at.get_mut(self.number(self.after(other))) {
-                *there += 1;
-            }
-        }
-        let most = FEW.max(2 * all / ROUND);
+    /// Who is due when.
+    pub(super) fn load(self, dues: impl Iterator<Item = Instant>) -> Load {
+        let mut load = Load { at: [0; ROUND], all: 0 };
+        dues.for_each(|due| load.add(self.number(self.after(due))));
+        load
+    }
+
+    /// When a playback begins that is ordered now: callers come together, or every ten milliseconds,
+    /// and what they hear would go out in a burst in which the last packet waits for hundreds. It is
+    /// the next beat that has not twice its share of all.
+    pub(super) fn for_playback(self, now: Instant, load: &mut Load) -> Instant {
+        let most = FEW.max(2 * load.all / ROUND);
         let next = self.after(now);
-        (0..ROUND as u32)
+        let begin = (0..ROUND as u32)
             .map(|beats| next + TICK * beats)
-            .find(|beat| at.get(self.number(*beat)).is_some_and(|there| *there < most))
-            .unwrap_or(next)
+            .find(|beat| load.at.get(self.number(*beat)).is_some_and(|there| *there < most))
+            .unwrap_or(next);
+        load.add(self.number(begin));
+        begin
+    }
+}
+
+/// How many ports are due at each beat of a round.
+#[derive(Debug, Clone)]
+pub(super) struct Load {
+    at: [usize; ROUND],
+    all: usize,
+}
+
+impl Load {
+    fn add(&mut self, beat: usize) {
+        if let Some(there) = self.at.get_mut(beat) {
+            *there += 1;
+            self.all += 1;
+        }
     }
 }
 
@@ -102,16 +116,17 @@ mod tests {
     fn ordered(times: impl Iterator<Item = u64>) -> ([usize; ROUND], Duration) {
         let first = Instant::now();
         let beats = Beats::new(first);
-        let (mut due, mut got, mut longest) = (Vec::new(), [0; ROUND], Duration::ZERO);
+        let mut load = beats.load(std::iter::empty());
+        let (mut due, mut longest) = (Vec::new(), Duration::ZERO);
         for time in times {
             let now = first + us(time);
-            let begin = beats.for_playback(now, due.iter().copied());
+            let begin = beats.for_playback(now, &mut load);
             assert_eq!(begin, beats.after(begin), "on a beat");
             longest = longest.max(begin - now);
-            got[beats.number(begin)] += 1;
             due.push(begin);
         }
-        (got, longest)
+        assert_eq!(beats.load(due.iter().copied()).at, load.at, "counted as it is");
+        (load.at, longest)
     }
 
     #[test]

@@ -217,13 +217,15 @@ impl Worker {
     }
 
     /// When what is ordered now begins, if it is a playback.
-    fn begin_of_playback(&self, now: Instant, order: &Order, slot: usize) -> Instant {
+    fn begin_of_playback(&mut self, now: Instant, order: &Order, slot: usize) -> Instant {
         // Whose time was found already goes on with that, and at once.
         let is_active = self.slots.get(slot).is_none_or(|port| port.active);
         if is_active || !matches!(order, Order::Play(_)) {
             return now;
         }
-        self.beats.for_playback(now, self.active.iter().map(|active| active.due))
+        let dues = || self.active.iter().map(|active| active.due);
+        let load = self.load.get_or_insert_with(|| self.beats.load(dues()));
+        self.beats.for_playback(now, load)
     }
 
     /// A key that the peer of this leg told of otherwise than in its media.
