@@ -1,6 +1,6 @@
 //! `make bench`: what the appliance costs, each figure beside a baseline measured in the same run.
 //!
-//! `bench --offhook PROGRAM --out FILE [--quick] [--only WORD] [--calls N] [--moto PYTHON]`; with `--growth DOCS` the table and the
+//! `bench --offhook PROGRAM --out FILE [--quick] [--only WORD] [--calls N] [--seconds N] [--attempts N] [--moto PYTHON]`; with `--growth DOCS` the table and the
 //! picture of `docs/performance.md` instead. The appliance runs on CPU 0, the load on CPU 1.
 //! Everything stays on 127.0.0.0/8 and ends by itself. `tests/bench/run.py` adds the peers'
 //! figures of the shared bench where it is at hand.
@@ -151,6 +151,12 @@ fn main() -> Outcome<()> {
     let out = value("--out").map_or_else(|| PathBuf::from("figures.json"), PathBuf::from);
     let mut size = if args.iter().any(|a| a == "--quick") { QUICK } else { FULL };
     size.only_calls = value("--calls").map(|calls| calls.parse()).transpose()?;
+    if let Some(seconds) = value("--seconds") {
+        size.seconds = seconds.parse()?;
+    }
+    if let Some(attempts) = value("--attempts") {
+        host::attempts(attempts.parse()?);
+    }
     open_files();
     appliance::pin(std::process::id(), 1);
     if let Some(docs) = value("--growth") {

@@ -18,6 +18,8 @@ const ASTERISK_RECORDS: f64 = 0.021 / 0.020;
 
 /// Turns of each, alternating.
 const TURNS: usize = 3;
+/// Which of all packets are looked at.
+const SHARES: [(&str, f64); 4] = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("latest", 1.0)];
 /// Until a turn has found its way.
 const SETTLE: Duration = Duration::from_millis(300);
 
@@ -25,7 +27,7 @@ const SETTLE: Duration = Duration::from_millis(300);
 pub(crate) fn playback(appliance: &Appliance, count: usize, seconds: u64) -> Outcome<Vec<Figure>> {
     let (signalling, media) = addresses()?;
     // Both have as many turns.
-    let longest = 2 * (seconds as usize + TURNS) * host::ATTEMPTS;
+    let longest = 2 * (seconds as usize + TURNS) * host::most_attempts();
     let room = count * (longest + count / 50 + 5) * 50;
     let listener = Listener::start(UdpSocket::bind(media.0)?, room)?;
     let mut calls = sip::Calls::new(SERVER.parse()?, signalling, media, 5000 + count as u32)?;
@@ -89,12 +91,16 @@ fn beside_the_bare(appliance: &Appliance, listener: &Listener, length: Duration)
         drop((bare, paused));
         seen.bare.push(turn);
         seen.taken.1 += taken;
-        let (ours, bare) = (seen.ours.last(), seen.bare.last());
-        let late = |turn: Option<&Turn>| turn.map_or(f64::NAN, |turn| turn.late(0.999));
-        say(&format!("turn {n}: p99.9 {:.2} ms late, bare {:.2}", late(ours), late(bare)));
+        say(&format!("turn {n}, ms late: {}; bare: {}", told(&seen.ours), told(&seen.bare)));
     }
     seen.taken_in_all = host::stolen().saturating_sub(begin);
     Ok(seen)
+}
+
+/// What the last turn showed, in a word.
+fn told(turns: &[Turn]) -> String {
+    let Some(turn) = turns.last() else { return String::new() };
+    SHARES.map(|(name, share)| format!("{name} {:.2}", turn.late(share))).join(", ")
 }
 
 /// How soon prompts begin after the answer, and whether they go on.
@@ -126,7 +132,7 @@ fn beginnings(
 /// late the machine is.
 fn punctuality(seen: &Seen, count: usize) -> Vec<Figure> {
     let mut figures = Vec::new();
-    for (name, share) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("latest", 1.0)] {
+    for (name, share) in SHARES {
         let (ours, bare) =
             (middle_and_worst(&seen.ours, share), middle_and_worst(&seen.bare, share));
         let name = format!("prompt packets late on the 20 ms grid, {name}");
