@@ -1,9 +1,12 @@
 //! The appliance as a process, on a CPU of its own.
 
+use std::io::BufRead as _;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::{CALLEE, CALLEE_MEDIA, CALLER, CALLER_MEDIA, Outcome, SERVER};
 use crate::sip;
@@ -96,6 +99,26 @@ impl Appliance {
     pub(crate) fn pid(&self) -> u32 {
         self.0.id()
     }
+
+    /// Stops all of its threads where they are, until what is given back is dropped: something else
+    /// has its core meanwhile.
+    pub(crate) fn pause(&self) -> Outcome<Paused<'_>> {
+        self.signal(Signal::STOP)?;
+        Ok(Paused(self))
+    }
+
+    fn signal(&self, signal: Signal) -> rustix::io::Result<()> {
+        kill_process(Pid::from_child(&self.0), signal)
+    }
+}
+
+/// An appliance that stands still.
+pub(crate) struct Paused<'a>(&'a Appliance);
+
+impl Drop for Paused<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.signal(Signal::CONT);
+    }
 }
 
 impl Drop for Appliance {
@@ -103,6 +126,19 @@ impl Drop for Appliance {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// This program with other arguments, as a process on the appliance's CPU, and the first line it says.
+pub(crate) fn beside(args: &[&str]) -> Outcome<(Child, String)> {
+    let mut child = Command::new("taskset")
+        .args(["-c", "0"])
+        .arg(std::env::current_exe()?)
+        .args(args)
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut line = String::new();
+    std::io::BufReader::new(child.stdout.take().ok_or("no output")?).read_line(&mut line)?;
+    Ok((child, line))
 }
 
 /// Refuses figures of a load that did not go as it must.

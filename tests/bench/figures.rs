@@ -18,6 +18,8 @@ pub(crate) struct Figure {
     pub(crate) baseline: Option<(String, f64)>,
     /// The ratio (or, without a baseline, the value) must not be above this.
     pub(crate) goal: Option<f64>,
+    /// The goal is the value's, baseline or not.
+    of_value: bool,
 }
 
 impl Figure {
@@ -28,7 +30,7 @@ impl Figure {
         unit: &'static str,
         goal: Option<f64>,
     ) -> Self {
-        Self { name: name.into(), value, unit, baseline: None, goal }
+        Self { name: name.into(), value, unit, baseline: None, goal, of_value: true }
     }
 
     /// A figure beside a baseline; the goal is a ratio.
@@ -40,7 +42,18 @@ impl Figure {
         goal: Option<f64>,
     ) -> Self {
         let baseline = Some((baseline.0.to_owned(), baseline.1));
-        Self { name: name.into(), value, unit, baseline, goal }
+        Self { name: name.into(), value, unit, baseline, goal, of_value: false }
+    }
+
+    /// A figure beside a baseline, whose goal is for the figure and not for the ratio.
+    pub(crate) fn within(
+        name: impl Into<String>,
+        value: f64,
+        unit: &'static str,
+        baseline: (&str, f64),
+        goal: f64,
+    ) -> Self {
+        Self { of_value: true, ..Self::beside(name, value, unit, baseline, Some(goal)) }
     }
 
     fn ratio(&self) -> Option<f64> {
@@ -48,7 +61,7 @@ impl Figure {
     }
 
     fn met(&self) -> Option<bool> {
-        let measured = if self.baseline.is_some() { self.ratio()? } else { self.value };
+        let measured = if self.of_value { self.value } else { self.ratio()? };
         self.goal.map(|goal| measured <= goal)
     }
 

@@ -1,6 +1,6 @@
 //! `make bench`: what the appliance costs, each figure beside a baseline measured in the same run.
 //!
-//! `bench --offhook PROGRAM --out FILE [--quick] [--only WORD] [--calls N] [--moto PYTHON]`; with `--growth DOCS` the table and the
+//! `bench --offhook PROGRAM --out FILE [--quick] [--only WORD] [--calls N] [--seconds N] [--attempts N] [--moto PYTHON]`; with `--growth DOCS` the table and the
 //! picture of `docs/performance.md` instead. The appliance runs on CPU 0, the load on CPU 1.
 //! Everything stays on 127.0.0.0/8 and ends by itself. `tests/bench/run.py` adds the peers'
 //! figures of the shared bench where it is at hand.
@@ -18,12 +18,14 @@ mod kernel;
 #[path = "../src/moto.rs"]
 #[allow(missing_docs, unreachable_pub)]
 mod moto;
+mod paced;
 mod plot;
 #[path = "../src/postgres.rs"]
 #[allow(dead_code, missing_docs, unreachable_pub)]
 mod postgres;
 mod process;
 mod prompts;
+mod punctual;
 mod register;
 mod relay;
 mod rtp;
@@ -137,6 +139,9 @@ fn main() -> Outcome<()> {
     if let Some(calls) = value("--floor") {
         return Ok(rtp::floor(calls.parse()?, CALLER_MEDIA.parse()?, CALLEE_MEDIA.parse()?)?);
     }
+    if let Some(phases) = value("--paced") {
+        return paced::send(phases, CALLER_MEDIA.parse()?);
+    }
     if let Some(folder) = value("--waiting") {
         let part = value("--part").ok_or("say --part PART")?;
         let count = value("--count").ok_or("say --count N")?.parse()?;
@@ -146,6 +151,12 @@ fn main() -> Outcome<()> {
     let out = value("--out").map_or_else(|| PathBuf::from("figures.json"), PathBuf::from);
     let mut size = if args.iter().any(|a| a == "--quick") { QUICK } else { FULL };
     size.only_calls = value("--calls").map(|calls| calls.parse()).transpose()?;
+    if let Some(seconds) = value("--seconds") {
+        size.seconds = seconds.parse()?;
+    }
+    if let Some(attempts) = value("--attempts") {
+        host::attempts(attempts.parse()?);
+    }
     open_files();
     appliance::pin(std::process::id(), 1);
     if let Some(docs) = value("--growth") {

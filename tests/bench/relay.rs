@@ -1,11 +1,9 @@
 //! What a relayed call costs beside the floor, which is the simplest possible epoll relay.
 
-use std::io::BufRead as _;
 use std::net::{SocketAddr, UdpSocket};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::appliance::{Appliance, addresses, all_went};
+use super::appliance::{Appliance, addresses, all_went, beside};
 use super::figures::Figure;
 use super::process::{cpu_seconds, pss_kb};
 use super::{Outcome, SERVER, host, inbox, rtp, sip};
@@ -85,15 +83,7 @@ pub(crate) struct Floor {
 
 impl Floor {
     pub(crate) fn start(calls: usize) -> Outcome<Self> {
-        let me = std::env::current_exe()?;
-        let mut child = Command::new("taskset")
-            .args(["-c", "0"])
-            .arg(me)
-            .args(["--floor", &calls.to_string()])
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut line = String::new();
-        std::io::BufReader::new(child.stdout.take().ok_or("no output")?).read_line(&mut line)?;
+        let (child, line) = beside(&["--floor", &calls.to_string()])?;
         let ports: Vec<u16> = line.split_whitespace().filter_map(|p| p.parse().ok()).collect();
         let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
         let pairs = ports.chunks_exact(2);
@@ -184,7 +174,7 @@ pub(crate) fn relay(appliance: &Appliance, count: usize, seconds: u64) -> Outcom
     let (ours, floor) = beside_the_floor(&sides, &up, seconds, appliance.pid(), &mut 0)?;
     let memory = (pss_kb(appliance.pid()) - before) / count as f64;
     calls.tear_down()?;
-    let beside = |what: &str, value: f64, unit, bare: f64, goal| {
+    let figure = |what: &str, value: f64, unit, bare: f64, goal| {
         let baseline = ("bare epoll relay", bare);
         Figure::beside(format!("{what}, {count} calls"), value, unit, baseline, goal)
     };
@@ -195,11 +185,11 @@ pub(crate) fn relay(appliance: &Appliance, count: usize, seconds: u64) -> Outcom
     let plain = |what: String, value, unit, goal| Figure::plain(what, value, unit, Some(goal));
     let direct = direct(&sides, count)?;
     let mut figures = vec![
-        beside("CPU per relayed packet", per_packet.0, "us", per_packet.1, Some(1.15)),
-        beside("CPU per relayed call-minute", per_minute.0, "s", per_minute.1, None),
-        beside("latency p50, middle turn", us(&ours, 50.0), "us", us(&floor, 50.0), None),
-        beside("latency p99, middle turn", us(&ours, 99.0), "us", us(&floor, 99.0), None),
-        beside("latency p99, worst turn", worst(&ours), "us", worst(&floor), None),
+        figure("CPU per relayed packet", per_packet.0, "us", per_packet.1, Some(1.15)),
+        figure("CPU per relayed call-minute", per_minute.0, "s", per_minute.1, None),
+        figure("latency p50, middle turn", us(&ours, 50.0), "us", us(&floor, 50.0), None),
+        figure("latency p99, middle turn", us(&ours, 99.0), "us", us(&floor, 99.0), None),
+        figure("latency p99, worst turn", worst(&ours), "us", worst(&floor), None),
     ];
     // A load with nothing between: its own share, which is in all of the above.
     for (name, percent) in [("p50", 50.0), ("p99", 99.0)] {

@@ -175,9 +175,7 @@ impl Player {
         if self.finished {
             return Step::End;
         }
-        if now.saturating_duration_since(self.next) > MAX_LAG {
-            self.next = now;
-        }
+        self.catch_up(now);
         self.paused = self.paused.filter(|until| now < *until);
         let Some(out) = out.get_mut(..self.frame * per) else { return Step::End };
         if self.paused.is_some() {
@@ -190,8 +188,22 @@ impl Player {
         // MAX_FRAME fits in 32 bits.
         self.timestamp = self.timestamp.wrapping_add(self.frame as u32);
         // The grid is counted from the start, not from when we woke: no drift.
-        self.next += Duration::from_micros(self.frame as u64 * 125);
+        self.next += self.packet_time();
         Step::Send(frame)
+    }
+
+    fn packet_time(&self) -> Duration {
+        Duration::from_micros(self.frame as u64 * 125)
+    }
+
+    /// After a stall the grid is what it was: all that stalled together would go out together from
+    /// there on.
+    fn catch_up(&mut self, now: Instant) {
+        let lag = now.saturating_duration_since(self.next);
+        if lag > MAX_LAG {
+            let left = lag.as_nanos() % self.packet_time().as_nanos();
+            self.next = now - Duration::from_nanos(u64::try_from(left).unwrap_or(0));
+        }
     }
 
     /// Fills one packet across the ends of parts. What is not there yet is silence, and so is the

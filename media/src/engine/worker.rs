@@ -1,5 +1,6 @@
 //! A media thread: an epoll, a slab of ports, one packet buffer.
 
+mod beats;
 mod clock;
 mod dtls;
 mod kernel;
@@ -30,6 +31,7 @@ use super::timer::{TICK, Timer};
 use crate::kernel::Handle;
 use crate::webrtc::Identity;
 
+use self::beats::{Beats, Load};
 pub(super) use self::mixes::MixOrder;
 pub(super) use self::orders::{Command, Order, Remote};
 pub(super) use self::port::Port;
@@ -74,7 +76,10 @@ pub(super) struct Worker {
     active: Vec<Active>,
     /// When the conferences are looked at again.
     next_mix: Instant,
-    /// When the clock was looked at.
+    beats: Beats,
+    /// Who is due when, if somebody asked since the clock was looked at.
+    load: Option<Load>,
+    /// The beat at which the clock was looked at.
     last_tick: Instant,
     next_sweep: Instant,
     sweep_from: usize,
@@ -114,6 +119,8 @@ impl Worker {
             mixes: HashMap::new(),
             active: Vec::new(),
             next_mix: Instant::now(),
+            beats: Beats::new(Instant::now()),
+            load: None,
             last_tick: Instant::now(),
             next_sweep: Instant::now(),
             sweep_from: 0,
@@ -170,7 +177,6 @@ impl Worker {
         events.clear();
         if ticked {
             self.timer.clear();
-            self.last_tick = now;
             self.tick(now);
         }
         if woken {
@@ -187,11 +193,18 @@ impl Worker {
 
     /// Lets the clock wake this thread when it has something to do, but not at once again.
     fn set_timer(&mut self) {
+        self.timer.set(self.next_look());
+    }
+
+    /// The next beat at which the clock has something to do.
+    fn next_look(&self) -> Option<Instant> {
+        if self.by_id.is_empty() {
+            return None;
+        }
         let mixes = self.mixes.values().any(|mixer| !mixer.is_empty()).then_some(self.next_mix);
         let ports = self.active.iter().map(|active| active.due);
         let next = ports.chain(mixes).chain([self.next_sweep]).min();
-        let next = next.filter(|_| !self.by_id.is_empty());
-        self.timer.set(next.map(|next| next.max(self.last_tick + TICK)));
+        next.map(|next| self.beats.after(next).max(self.last_tick + TICK))
     }
 
     /// Does something for a port. Should that panic, the port is out and its owner told; the others on
@@ -259,7 +272,8 @@ impl Worker {
         }
         if port.leg.wants_ticks() && !port.active {
             port.active = true;
-            self.active.push(Active { slot, due: now });
+            let due = port.leg.next_packet().map_or(now, |at| at.max(now));
+            self.active.push(Active { slot, due });
         }
         if moved {
             self.take_back(slot);

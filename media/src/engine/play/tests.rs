@@ -76,8 +76,9 @@ fn a_thread_that_wakes_late_keeps_the_grid_and_one_that_stalled_does_not_burst()
     let mut out = [0; MAX_FRAME];
     assert!(matches!(player.poll(t0 + ms(3), &mut out), Step::Send(_)));
     assert_eq!(player.poll_timeout(), t0 + ms(20));
-    assert!(matches!(player.poll(t0 + ms(1000), &mut out), Step::Send(_)));
-    assert_eq!(player.poll_timeout(), t0 + ms(1020));
+    assert!(matches!(player.poll(t0 + ms(1007), &mut out), Step::Send(_)));
+    assert_eq!(player.poll_timeout(), t0 + ms(1020), "the grid that it had");
+    assert!(matches!(player.poll(t0 + ms(1008), &mut out), Step::Wait));
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub(super) fn portion(ports: usize) -> (usize, Duration) {
 
 impl Worker {
     pub(super) fn tick(&mut self, now: Instant) {
+        self.last_tick = self.beats.before(now);
+        self.load = None;
         let mut active = std::mem::take(&mut self.active);
         active.retain_mut(|active| {
             if now < active.due {

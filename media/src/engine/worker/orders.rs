@@ -175,6 +175,7 @@ impl Worker {
         }
         let identity = self.identity.clone();
         let partner = self.slots.partner(slot);
+        let begin = self.begin_of_playback(now, &order, slot);
         let Some(port) = self.port(slot) else { return };
         match order {
             Order::SetStream(stream) => {
@@ -191,7 +192,7 @@ impl Worker {
                 Some(pipe) => pipe.set(*config),
                 None => port.pipe = Some(Box::new(Pipe::new(now, *config))),
             },
-            Order::Play(playback) => port.leg.play(now, playback),
+            Order::Play(playback) => port.leg.play(begin, playback),
             Order::StopPlay => port.leg.end_play(PlayEnd::Stopped),
             Order::ControlPlay(control) => port.leg.control_play(now, control),
             Order::Record(recording) => port.leg.record(now, recording),
@@ -213,6 +214,18 @@ impl Worker {
         if let Some(port) = self.slots.get_mut(slot) {
             port.poll(now, &mut self.buffer);
         }
+    }
+
+    /// When what is ordered now begins, if it is a playback.
+    fn begin_of_playback(&mut self, now: Instant, order: &Order, slot: usize) -> Instant {
+        // Whose time was found already goes on with that, and at once.
+        let is_active = self.slots.get(slot).is_none_or(|port| port.active);
+        if is_active || !matches!(order, Order::Play(_)) {
+            return now;
+        }
+        let dues = || self.active.iter().map(|active| active.due);
+        let load = self.load.get_or_insert_with(|| self.beats.load(dues()));
+        self.beats.for_playback(now, load)
     }
 
     /// A key that the peer of this leg told of otherwise than in its media.

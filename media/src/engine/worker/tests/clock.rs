@@ -124,7 +124,7 @@ fn a_packet_of_a_playback_leaves_at_its_own_time_and_not_with_those_of_others() 
     let (a, b) = (peer(&remote, 1), peer(&remote, 2));
     worker.turn(&mut events);
     let ms = Duration::from_millis;
-    let begin = Instant::now();
+    let begin = worker.beats.after(Instant::now());
     for (peer, at) in [(&a, begin), (&b, begin + ms(7))] {
         let clip = Arc::new(Clip::from_samples(vec![1000; 8000]));
         let playback = Playback::of(1, vec![clip]);
@@ -141,6 +141,44 @@ fn a_packet_of_a_playback_leaves_at_its_own_time_and_not_with_those_of_others() 
         }
         let next = worker.active.iter().map(|active| active.due).min();
         assert_eq!(next, Some(due + ms(20)), "the clock need not wake the thread before");
+    }
+}
+
+#[test]
+fn playbacks_that_are_ordered_together_leave_a_few_at_a_beat() {
+    let (mut worker, remote) = Worker::new().unwrap();
+    let peers: Vec<Peer> = (1..=40).map(|id| peer(&remote, id)).collect();
+    worker.turn(&mut Vec::with_capacity(BATCH));
+    let begin = worker.beats.after(Instant::now());
+    for peer in &peers {
+        let playback = Playback::of(1, vec![Arc::new(Clip::from_samples(vec![1000; 8000]))]);
+        worker.command(begin, Command::Port(peer.id, Order::Play(playback)));
+    }
+    let heard = |peer: &Peer| std::iter::from_fn(|| peer.socket.recv(&mut [0; 300]).ok()).count();
+    for round in 0..5 {
+        let at_beat = [0, 1, 2, 3, 19].map(|beat| {
+            worker.tick(begin + TICK * (20 * round + beat));
+            peers.iter().map(heard).sum::<usize>()
+        });
+        assert_eq!(at_beat, [16, 16, 8, 0, 0], "round {round}");
+    }
+    assert!(worker.active.iter().all(|active| worker.beats.after(active.due) == active.due));
+}
+
+#[test]
+fn a_look_that_was_late_moves_no_other() {
+    let (mut worker, remote) = Worker::new().unwrap();
+    let a = peer(&remote, 1);
+    worker.turn(&mut Vec::with_capacity(BATCH));
+    let begin = worker.beats.after(Instant::now());
+    let playback = Playback::of(1, vec![Arc::new(Clip::from_samples(vec![1000; 8000]))]);
+    worker.command(begin, Command::Port(a.id, Order::Play(playback)));
+    let late = Duration::from_micros(300);
+    for beat in 1..100 {
+        worker.tick(begin + TICK * beat + late);
+        let next = worker.next_look().unwrap();
+        assert!(next > begin + TICK * beat + late);
+        assert_eq!(worker.beats.after(next), next, "after beat {beat}");
     }
 }
 
