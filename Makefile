@@ -53,7 +53,7 @@ cargo:
 run-tools: INSTALL := cc:gcc cc:libc6-dev espeak-ng:espeak-ng
 # The user agents that the tests talk to, `kill` of procps, the engine that speaks, and a second
 # opinion on Ogg Opus files.
-test-tools: INSTALL := cc:gcc cc:libc6-dev baresip:baresip-core linphonec:linphone-cli sipp:sip-tester kill:procps espeak-ng:espeak-ng opusdec:opus-tools chromium:chromium curl:curl python3:python3 setpriv:util-linux
+test-tools: INSTALL := cc:gcc cc:libc6-dev baresip:baresip-core linphonec:linphone-cli sipp:sip-tester kill:procps espeak-ng:espeak-ng opusdec:opus-tools chromium:chromium firefox-esr:firefox-esr pulseaudio:pulseaudio curl:curl python3:python3 setpriv:util-linux
 bench-tools: INSTALL := cc:gcc cc:libc6-dev espeak-ng:espeak-ng python3:python3 sox:sox sipp:sip-tester taskset:util-linux ip:iproute2
 
 run-tools test-tools bench-tools:

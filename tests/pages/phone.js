@@ -19,6 +19,11 @@ globalThis.WebSocket = class extends WebSocket {
   }
 };
 
+// Firefox tells where it is only when a real microphone is open.
+if (settings.asks_for_microphone) {
+  globalThis.microphone = await navigator.mediaDevices.getUserMedia({ audio: true });
+}
+
 // The microphone: a tone, whatever asks for one.
 const audio = new AudioContext();
 await audio.resume();

@@ -1,5 +1,5 @@
-//! Debian's Chromium as a telephone: a page with a SIP library that is told over HTTP what to do and
-//! tells what happens. Its microphone is an oscillator, its ear a spectrum.
+//! Debian's Chromium or Firefox as a telephone: a page with a SIP library that is told over HTTP what to
+//! do and tells what happens. Its microphone is an oscillator, its ear a spectrum.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::appliance::Appliance;
 use crate::baresip::PASSWORD;
+use crate::firefox::Firefox;
 use crate::npm;
 
 /// How long anything may take: the start of a browser on a busy machine is the longest.
@@ -32,9 +33,20 @@ pub enum Library {
     SipJs,
 }
 
+/// The program that shows a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// Chromium.
+    Chromium,
+    /// Firefox.
+    Firefox,
+}
+
 /// How a page is set up.
 #[derive(Debug, Clone, Copy)]
 pub struct Page<'a> {
+    /// Its browser.
+    pub program: Program,
     /// Its library.
     pub library: Library,
     /// Address of its web server: the last byte.
@@ -63,11 +75,19 @@ struct Shared {
     changed: Condvar,
 }
 
+/// The process.
+#[derive(Debug)]
+enum Running {
+    Chromium(Child),
+    /// Ends when it is dropped.
+    Firefox(#[expect(dead_code, reason = "kept running")] Firefox),
+}
+
 /// A running browser with one page. Dropping it kills it.
 #[derive(Debug)]
 pub struct Browser {
     shared: Arc<Shared>,
-    child: Child,
+    program: Running,
     server: Option<JoinHandle<()>>,
     address: (Ipv4Addr, u16),
     next: usize,
@@ -75,15 +95,15 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Opens a page for an appliance that listens for WSS on port 5443, and waits until it is
-    /// registered.
-    pub fn registered(appliance: &Appliance, page: &Page<'_>) -> Self {
-        let mut browser = Self::open(appliance, page);
+    /// Opens a page for an appliance that listens for WSS on port 5443 with this certificate, and waits
+    /// until it is registered.
+    pub fn registered(appliance: &Appliance, certificate: &Path, page: &Page<'_>) -> Self {
+        let mut browser = Self::open(appliance, certificate, page);
         browser.expect("registered");
         browser
     }
 
-    fn open(appliance: &Appliance, page: &Page<'_>) -> Self {
+    fn open(appliance: &Appliance, certificate: &Path, page: &Page<'_>) -> Self {
         let address = (appliance.net.ip(page.last), 8080);
         let listener = TcpListener::bind(address).expect("a web server");
         let shared = Arc::new(Shared::default());
@@ -96,6 +116,7 @@ impl Browser {
             "tone": page.tone,
             "codec": page.codec,
             "camera_first": page.camera_first,
+            "asks_for_microphone": page.program == Program::Firefox,
         });
         npm::packages();
         let server = std::thread::spawn({
@@ -103,33 +124,15 @@ impl Browser {
             move || serve(&listener, &shared, &settings.to_string())
         });
         let folder = tempfile::tempdir().expect("a folder");
-        let log = fs::File::create(folder.path().join("log")).expect("file");
-        let child = Command::new("chromium")
-            .args([
-                "--headless",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--disable-dev-shm-usage",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                "--disable-extensions",
-                "--mute-audio",
-                "--autoplay-policy=no-user-gesture-required",
-                "--allow-loopback-in-peer-connection",
-                // The certificate is the test's own.
-                "--ignore-certificate-errors",
-            ])
-            .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
-            .arg(format!("http://{}:{}/", address.0, address.1))
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("log"))
-            .stderr(log)
-            .spawn()
-            .expect("chromium is installed (make test does it)");
-        Self { shared, child, server: Some(server), address, next: 0, _folder: folder }
+        let url = format!("http://{}:{}/", address.0, address.1);
+        let program = match page.program {
+            Program::Chromium => Running::Chromium(chromium(folder.path(), &url)),
+            Program::Firefox => {
+                let wss = (appliance.net.appliance(), 5443).into();
+                Running::Firefox(Firefox::open(folder.path(), &url, wss, certificate))
+            }
+        };
+        Self { shared, program, server: Some(server), address, next: 0, _folder: folder }
     }
 
     /// Tells the page to do something.
@@ -177,8 +180,10 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Running::Chromium(child) = &mut self.program {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
         if let Ok(mut talk) = self.shared.talk.lock() {
             talk.over = true;
             self.shared.changed.notify_all();
@@ -190,6 +195,35 @@ impl Drop for Browser {
         let _ = TcpStream::connect(self.address);
         let _ = self.server.take().map(JoinHandle::join);
     }
+}
+
+fn chromium(folder: &Path, url: &str) -> Child {
+    let log = fs::File::create(folder.join("log")).expect("file");
+    Command::new("chromium")
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-extensions",
+            "--mute-audio",
+            "--autoplay-policy=no-user-gesture-required",
+            "--allow-loopback-in-peer-connection",
+            // The certificate is the test's own.
+            "--ignore-certificate-errors",
+        ])
+        .arg(format!("--user-data-dir={}", folder.join("profile").display()))
+        .arg(url)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("log"))
+        .stderr(log)
+        .spawn()
+        .expect("chromium is installed (make test does it)")
 }
 
 fn serve(listener: &TcpListener, shared: &Arc<Shared>, settings: &str) {

@@ -7,6 +7,7 @@ pub mod baresip;
 pub mod boto3;
 pub mod browser;
 pub mod cloud;
+mod firefox;
 pub mod lambda;
 pub mod lex;
 pub mod linphone;

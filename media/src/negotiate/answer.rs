@@ -51,7 +51,7 @@ pub(super) fn answer(
         codecs: vec![(codec, pt)],
         // The same numbers as in the offer (RFC 3264 §6.1), so both directions are alike.
         telephone_event: remote.telephone_event,
-        wide_event: remote.wide_event.filter(|_| codec == Codec::Opus),
+        wide_events: events_at(&remote, codec.clock_rate()),
         comfort_noise: local.comfort_noise && remote.comfort_noise,
         crypto: crypto.into_iter().collect(),
         webrtc: local
@@ -73,6 +73,11 @@ pub(super) fn answer(
     };
     let agreed = Agreed { beside, ..agree(&ours, &remote, (codec, pt, pt)) };
     Ok((ours, agreed))
+}
+
+/// Where a codec runs faster than 8000 Hz, its events do too (RFC 4733 §2.1).
+fn events_at(remote: &Remote, clock: u32) -> Vec<(u32, u8)> {
+    remote.wide_events.iter().copied().find(|(at, _)| *at == clock).into_iter().collect()
 }
 
 /// Streams of an offer that are passed on, with their places.
@@ -176,14 +181,10 @@ fn answer_crypto(
     let Some(theirs) = same.or(remote.cryptos.first()).cloned() else {
         return if remote.profile.secure { Err(remote.crypto_fault()) } else { Ok(None) };
     };
-    let mut line = CryptoLine::fresh(theirs.tag, theirs.key.suite());
     // Somebody else may listen at another address, whom what was said before does not concern. (That
     // it knows nothing of our rollover counter either is what the port takes a new SSRC for.)
     let moved = peer.is_some_and(|was| was != remote.rtp && !remote.rtp.ip().is_unspecified());
-    if let Some(kept) = kept.filter(|kept| !moved && kept.key.suite() == theirs.key.suite()) {
-        line.key = kept.key.clone();
-    }
-    line.name.clone_from(&theirs.name);
+    let line = CryptoLine::answering(&theirs, kept.filter(|_| !moved));
     remote.crypto = Some(theirs);
     Ok(Some(line))
 }

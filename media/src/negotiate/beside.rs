@@ -236,14 +236,8 @@ pub(super) fn answer(
     }
     let theirs_line = cryptos.first().filter(|_| local.srtp != SrtpPolicy::Off);
     let crypto = theirs_line.map(|theirs| {
-        let mut line = CryptoLine::fresh(theirs.tag, theirs.key.suite());
         let kept = before.filter(|(_, agreed)| agreed.pipe.remote == remote.0);
-        let kept = kept.and_then(|(ours, _)| ours.crypto.first());
-        if let Some(kept) = kept.filter(|kept| kept.key.suite() == theirs.key.suite()) {
-            line.key = kept.key.clone();
-        }
-        line.name.clone_from(&theirs.name);
-        line
+        CryptoLine::answering(theirs, kept.and_then(|(ours, _)| ours.crypto.first()))
     });
     let keys = crypto.as_ref().zip(theirs_line).map(|(tx, rx)| keys(tx, rx));
     // Neither more than the peer offered nor more than the one behind us wants.

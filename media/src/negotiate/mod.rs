@@ -29,11 +29,12 @@ use std::net::SocketAddr;
 
 use crate::codec::Codec;
 use crate::engine::{StreamConfig, TelephoneEvent};
+use crate::relay::CLOCK;
 use crate::sdp::{Direction, SessionDescription};
 use crate::srtp::{SrtpKey, SrtpKeys};
 use bundle::live_audio;
 use dtls::OurDtls;
-use ours::{COMFORT_NOISE_PT, Ours, Profile, Refused, Slot, TELEPHONE_EVENT_PT, WIDE_EVENT_PT};
+use ours::{COMFORT_NOISE_PT, Ours, Profile, Refused, Slot, TELEPHONE_EVENT_PT};
 use remote::Remote;
 use webrtc::OurRtc;
 
@@ -154,7 +155,8 @@ impl Negotiator {
         let Some((ours, _)) = &self.agreed else { return self.offer(direction) };
         let mut ours = self.next_offer(ours.clone(), direction);
         for line in &mut ours.crypto {
-            line.key = SrtpKey::generate(line.key.suite());
+            let clear_rtcp = line.key.clear_rtcp();
+            line.key = SrtpKey::generate(line.key.suite()).with_clear_rtcp(clear_rtcp);
         }
         let text = self.print(&ours);
         self.offered = Some(ours);
@@ -265,9 +267,7 @@ impl Negotiator {
     fn next_offer(&self, mut ours: Ours, direction: Direction) -> Ours {
         ours.add_codecs(&self.local.codecs);
         ours.telephone_event = ours.telephone_event.or_else(|| ours.free(TELEPHONE_EVENT_PT));
-        if ours.codecs.iter().any(|(codec, _)| *codec == Codec::Opus) {
-            ours.wide_event = ours.wide_event.or_else(|| ours.free(WIDE_EVENT_PT));
-        }
+        ours.add_wide_events();
         ours.webrtc = ours.webrtc.as_ref().map(OurRtc::again);
         ours.dtls = ours.dtls.as_ref().map(OurDtls::again);
         ours.direction = direction;
@@ -286,10 +286,12 @@ fn agree(ours: &Ours, remote: &Remote, (codec, send_pt, recv_pt): (Codec, u8, u8
     let events = |clock, ours: Option<u8>, theirs: Option<u8>| {
         ours.zip(theirs).map(|(recv_pt, send_pt)| TelephoneEvent { send_pt, recv_pt, clock })
     };
-    let wide = events(codec.clock_rate(), ours.wide_event, remote.wide_event);
-    let usual = events(8000, ours.telephone_event, remote.telephone_event);
+    let clock = codec.clock_rate();
+    let at_clock = |all: &[(u32, u8)]| all.iter().find(|(at, _)| *at == clock).map(|(_, pt)| *pt);
+    let wide = events(clock, at_clock(&ours.wide_events), at_clock(&remote.wide_events));
+    let usual = events(CLOCK, ours.telephone_event, remote.telephone_event);
     // Many phones know only those at 8000 Hz, beside Opus too.
-    let telephone_event = wide.filter(|_| codec == Codec::Opus).or(usual);
+    let telephone_event = wide.or(usual);
     let stream = StreamConfig {
         remote_rtp: remote.rtp,
         remote_rtcp: remote.rtcp,

@@ -7,6 +7,7 @@ use super::local::Local;
 use super::sdes::{self, CryptoLine};
 use super::webrtc::OurRtc;
 use crate::codec::Codec;
+use crate::relay::CLOCK;
 use crate::rtcp::Wishes;
 use crate::sdp::Direction;
 
@@ -88,8 +89,9 @@ pub(super) struct Ours {
     pub(super) codecs: Vec<(Codec, u8)>,
     /// Telephone events at 8000 Hz.
     pub(super) telephone_event: Option<u8>,
-    /// Telephone events at Opus's clock.
-    pub(super) wide_event: Option<u8>,
+    /// Telephone events at the clocks of codecs that run faster (RFC 4733 §2.1: Opus, AMR-WB), in
+    /// ticks a second.
+    pub(super) wide_events: Vec<(u32, u8)>,
     pub(super) comfort_noise: bool,
     /// Empty: RTP in clear.
     pub(super) crypto: Vec<CryptoLine>,
@@ -122,7 +124,10 @@ impl Ours {
             profile: Profile { secure, feedback: dtls, dtls },
             codecs: Vec::new(),
             telephone_event: Some(TELEPHONE_EVENT_PT),
-            wide_event: opus.then_some(WIDE_EVENT_PT),
+            wide_events: opus
+                .then_some((Codec::Opus.clock_rate(), WIDE_EVENT_PT))
+                .into_iter()
+                .collect(),
             comfort_noise: local.comfort_noise,
             crypto: if secure && !dtls { sdes::fresh_lines() } else { Vec::new() },
             webrtc,
@@ -135,6 +140,7 @@ impl Ours {
             stopped: false,
         };
         ours.add_codecs(&local.codecs);
+        ours.add_wide_events();
         ours
     }
 
@@ -153,9 +159,21 @@ impl Ours {
         }
     }
 
+    /// Adds events at the clock of every codec: who sends at one clock may have none at another.
+    pub(super) fn add_wide_events(&mut self) {
+        for at in 0..self.codecs.len() {
+            let Some((codec, _)) = self.codecs.get(at) else { return };
+            let clock = codec.clock_rate();
+            if clock != CLOCK && self.wide_events.iter().all(|(known, _)| *known != clock) {
+                self.wide_events.extend(self.free(WIDE_EVENT_PT).map(|pt| (clock, pt)));
+            }
+        }
+    }
+
     pub(super) fn is_free(&self, pt: u8) -> bool {
-        let events = [self.telephone_event, self.wide_event];
-        !events.contains(&Some(pt)) && self.codecs.iter().all(|(_, used)| *used != pt)
+        self.telephone_event != Some(pt)
+            && self.wide_events.iter().all(|(_, used)| *used != pt)
+            && self.codecs.iter().all(|(_, used)| *used != pt)
     }
 
     /// A dynamic payload type that means nothing yet, `wanted` if possible.

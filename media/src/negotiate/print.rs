@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::bundle::carrying;
 use super::{COMFORT_NOISE_PT, Local, Negotiator, Ours, Refused, Slot};
 use crate::codec::Codec;
+use crate::relay::CLOCK;
 use crate::sdp::{Line, Media, SessionDescription};
 
 impl Negotiator {
@@ -72,8 +73,8 @@ fn audio(ours: &Ours, local: &Local) -> Media {
         media.formats.push(COMFORT_NOISE_PT.to_string());
         media.push_attribute(format!("rtpmap:{COMFORT_NOISE_PT} CN/8000"));
     }
-    let events = [(ours.telephone_event, 8000), (ours.wide_event, Codec::Opus.clock_rate())];
-    for (pt, clock) in events.iter().filter_map(|(pt, clock)| Some(((*pt)?, clock))) {
+    let events = ours.telephone_event.map(|pt| (CLOCK, pt)).into_iter();
+    for (clock, pt) in events.chain(ours.wide_events.iter().copied()) {
         media.formats.push(pt.to_string());
         media.push_attribute(format!("rtpmap:{pt} telephone-event/{clock}"));
         // Digits, star, hash, A-D: all that a telephone has (RFC 4733 §3.2).
@@ -90,7 +91,7 @@ fn audio(ours: &Ours, local: &Local) -> Media {
         dtls.push(&mut media);
     }
     match &ours.webrtc {
-        Some(webrtc) => webrtc.push(&mut media, rtp, carrying(&ours.slots).is_some()),
+        Some(webrtc) => webrtc.push(&mut media, rtp),
         None => push_rtcp(&mut media, rtp, rtcp),
     }
     media.push_attribute(ours.direction.name());

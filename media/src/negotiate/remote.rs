@@ -8,6 +8,7 @@ use super::webrtc::TheirRtc;
 use super::{COMFORT_NOISE_PT, Local, NegotiateError, Profile};
 use crate::codec::{Codec, OpusWishes};
 use crate::engine::MAX_PACKET_MS;
+use crate::relay::CLOCK;
 use crate::rtcp::Wishes;
 use crate::sdp::{Direction, Line, Media, SessionDescription};
 
@@ -20,9 +21,10 @@ pub(super) struct Remote {
     /// Codecs of ours in the peer's order, each with the peer's number.
     pub(super) codecs: Vec<(Codec, u8)>,
     pub(super) opus: OpusWishes,
-    /// Telephone events at 8000 Hz, and at Opus's clock.
+    /// Telephone events at 8000 Hz.
     pub(super) telephone_event: Option<u8>,
-    pub(super) wide_event: Option<u8>,
+    /// The same at other clocks, in ticks a second.
+    pub(super) wide_events: Vec<(u32, u8)>,
     pub(super) comfort_noise: bool,
     /// The usable lines, in the peer's order.
     pub(super) cryptos: Vec<CryptoLine>,
@@ -81,8 +83,10 @@ impl Remote {
             profile,
             codecs: codecs(media),
             opus: opus_wishes(media),
-            telephone_event: telephone_event(media, 8000),
-            wide_event: telephone_event(media, Codec::Opus.clock_rate()),
+            telephone_event: telephone_events(media)
+                .find(|(clock, _)| *clock == CLOCK)
+                .map(|(_, pt)| pt),
+            wide_events: telephone_events(media).filter(|(clock, _)| *clock != CLOCK).collect(),
             comfort_noise: media.payload_types().any(|pt| pt == COMFORT_NOISE_PT),
             cryptos,
             crypto_faults,
@@ -194,11 +198,12 @@ fn rtcp_xr(session: &SessionDescription, media: &Media) -> Wishes {
     value.map(Wishes::read).unwrap_or_default()
 }
 
-/// The events that run at this clock.
-fn telephone_event(media: &Media, clock: u32) -> Option<u8> {
-    media
-        .payload_types()
-        .find(|pt| media.rtpmap(*pt).is_some_and(|map| map.is("telephone-event", clock)))
+/// Clock and payload type of every kind of telephone events.
+fn telephone_events(media: &Media) -> impl Iterator<Item = (u32, u8)> {
+    media.payload_types().filter_map(|pt| {
+        let map = media.rtpmap(pt)?;
+        map.name.eq_ignore_ascii_case("telephone-event").then_some((map.clock, pt))
+    })
 }
 
 /// What the peer asks of an Opus sender (RFC 7587 §6.1).
@@ -228,6 +233,8 @@ pub(super) fn crypto_lines(media: &Media) -> (Vec<CryptoLine>, Vec<String>) {
             Err(fault) => faults.push(shortened_text(&fault.to_string())),
         }
     }
+    // What encrypts all goes before what leaves the reports readable.
+    usable.sort_by_key(|line: &CryptoLine| line.key.clear_rtcp());
     (usable, faults)
 }
 

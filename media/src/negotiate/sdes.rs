@@ -25,6 +25,9 @@ pub(super) const OFFERED: [SrtpSuite; 3] = [
     SrtpSuite::Aes256CmHmacSha1_80,
 ];
 
+/// The session parameter of RTCP that is only authenticated (RFC 4568 §6.3.2).
+const CLEAR_RTCP: &str = "UNENCRYPTED_SRTCP";
+
 /// Fresh lines for an offer, tagged from 1.
 pub(super) fn fresh_lines() -> Vec<CryptoLine> {
     (1..).zip(OFFERED).map(|(tag, suite)| CryptoLine::fresh(tag, suite)).collect()
@@ -75,6 +78,17 @@ impl fmt::Debug for CryptoLine {
 }
 
 impl CryptoLine {
+    /// The answer to a line: its tag, its name and its parameters, and `kept`, the key in use, where
+    /// that is one for it, else a fresh one.
+    pub(super) fn answering(theirs: &Self, kept: Option<&Self>) -> Self {
+        let clear_rtcp = theirs.key.clear_rtcp();
+        let suits =
+            |key: &SrtpKey| (key.suite(), key.clear_rtcp()) == (theirs.key.suite(), clear_rtcp);
+        let key = kept.map(|kept| kept.key.clone()).filter(suits);
+        let fresh = || SrtpKey::generate(theirs.key.suite()).with_clear_rtcp(clear_rtcp);
+        Self { tag: theirs.tag, name: theirs.name.clone(), key: key.unwrap_or_else(fresh) }
+    }
+
     /// A line of ours with a fresh random key.
     pub(super) fn fresh(tag: u32, suite: SrtpSuite) -> Self {
         Self { tag, name: suite.name().to_owned(), key: SrtpKey::generate(suite) }
@@ -89,16 +103,25 @@ impl CryptoLine {
         let suite = suite_named(name)
             .ok_or_else(|| CryptoError::UnknownSuite(name.chars().take(64).collect()))?;
         let key = read_key(keys, suite)?;
-        // An unknown session parameter refuses the line unless it begins with '-' (RFC 4568 §6.3.7).
-        if let Some(parameter) = words.find(|word| !word.starts_with('-') && !is_harmless(word)) {
-            return Err(CryptoError::Parameter(parameter.chars().take(64).collect()));
+        let mut clear_rtcp = false;
+        for word in words {
+            // Reports may go unencrypted, which tells nobody what is said; Cisco's phones ask for it.
+            if word.eq_ignore_ascii_case(CLEAR_RTCP) && !suite.is_aead() {
+                clear_rtcp = true;
+            } else if !word.starts_with('-') && !is_harmless(word) {
+                // An unknown session parameter refuses the line unless it begins with '-' (RFC 4568
+                // §6.3.7).
+                return Err(CryptoError::Parameter(word.chars().take(64).collect()));
+            }
         }
-        Ok(Self { tag, name: name.to_owned(), key })
+        Ok(Self { tag, name: name.to_owned(), key: key.with_clear_rtcp(clear_rtcp) })
     }
 
     /// The attribute text with the key in clear: for the peer's eyes only.
     pub(super) fn to_attribute(&self) -> String {
-        format!("crypto:{} {} inline:{}", self.tag, self.name, self.key.to_base64())
+        // Such a parameter holds for both sides: the answer repeats it (RFC 4568 §6.3.2).
+        let clear = if self.key.clear_rtcp() { format!(" {CLEAR_RTCP}") } else { String::new() };
+        format!("crypto:{} {} inline:{}{clear}", self.tag, self.name, self.key.to_base64())
     }
 }
 
@@ -225,6 +248,23 @@ mod tests {
             assert_eq!(refusal, error);
             assert!(!format!("{refusal} {refusal:?}").contains(KEY));
         }
+    }
+
+    #[test]
+    fn reports_in_clear_are_agreed_to_where_the_peer_asks_and_audio_in_clear_is_not() {
+        let line = format!("3 AES_CM_128_HMAC_SHA1_32 inline:{KEY} WSH=64 UNENCRYPTED_SRTCP");
+        let theirs = CryptoLine::parse(&line).unwrap();
+        let ours = CryptoLine::answering(&theirs, None);
+        let text = ours.to_attribute();
+        assert!(text.starts_with("crypto:3 AES_CM_128_HMAC_SHA1_32 inline:"), "{text}");
+        assert!(text.ends_with(" UNENCRYPTED_SRTCP") && !text.contains(KEY), "{text}");
+        assert_eq!(CryptoLine::answering(&theirs, Some(&ours)), ours);
+        let usual = CryptoLine { key: theirs.key.clone().with_clear_rtcp(false), ..theirs };
+        let other = CryptoLine::answering(&usual, Some(&ours));
+        assert!(other.key != ours.key && !other.to_attribute().contains("UNENCRYPTED"));
+        let line =
+            format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY} UNENCRYPTED_SRTCP UNENCRYPTED_SRTP");
+        assert!(CryptoLine::parse(&line).is_err());
     }
 
     #[test]

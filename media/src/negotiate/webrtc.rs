@@ -287,17 +287,16 @@ impl OurRtc {
         }
     }
 
-    /// The lines of the stream; `carried`: another section speaks of its transport, and no other may
-    /// (RFC 9143 §7.1.3).
-    pub(super) fn push(&self, media: &mut Media, address: SocketAddr, carried: bool) {
+    /// The lines of the stream. Where another section speaks for the group, RFC 9143 §7.1.3 has those of
+    /// the transport in that one only; browsers write them into each, and are counted on: Firefox 153
+    /// dies of a section without a certificate, aiortc finds nobody without a candidate.
+    pub(super) fn push(&self, media: &mut Media, address: SocketAddr) {
         if let Some(mid) = &self.mid {
             media.push_attribute(format!("mid:{mid}"));
         }
         // Pages expect a stream around the track.
         media.push_attribute("msid:offhook offhook");
-        if !carried {
-            self.push_transport(media, address);
-        }
+        self.push_transport(media, address);
         // Browsers look for it in every stream all the same.
         media.push_attribute("rtcp-mux");
     }

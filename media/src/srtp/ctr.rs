@@ -28,6 +28,7 @@ pub(super) struct Ctr {
     rtp_tag: usize,
     rtp: Half,
     rtcp: Box<Half>,
+    clear_rtcp: bool,
 }
 
 /// The part for RTP, or that for RTCP. An expanded key has room for the longest one behind it: what a
@@ -47,6 +48,7 @@ impl Ctr {
             rtp_tag: key.suite().tag_len(),
             rtp: Half::derive(key, 0)?,
             rtcp: Box::new(Half::derive(key, 3)?),
+            clear_rtcp: key.clear_rtcp(),
         })
     }
 
@@ -91,9 +93,13 @@ impl Ctr {
     pub(super) fn seal_rtcp(&self, index: u32, packet: &mut [u8]) -> Option<()> {
         let length = packet.len().checked_sub(self.rtcp_overhead())?;
         let ssrc = u32::from_be_bytes(packet.get(4..8)?.try_into().ok()?);
-        self.rtcp.apply(ssrc, index.into(), packet.get_mut(RTCP_CLEAR..length)?);
+        let mut trailer = index;
+        if !self.clear_rtcp {
+            self.rtcp.apply(ssrc, index.into(), packet.get_mut(RTCP_CLEAR..length)?);
+            trailer |= ENCRYPTED;
+        }
         let (body, room) = packet.split_at_mut_checked(length + RTCP_TRAILER)?;
-        body.get_mut(length..)?.copy_from_slice(&(index | ENCRYPTED).to_be_bytes());
+        body.get_mut(length..)?.copy_from_slice(&trailer.to_be_bytes());
         let tag = self.rtcp.auth.sign(body, &[])?;
         put_tag(room, &self.mki, tag.get(..RTCP_TAG)?)
     }

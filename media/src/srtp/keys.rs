@@ -128,6 +128,7 @@ pub struct SrtpKey {
     suite: SrtpSuite,
     key_and_salt: Box<[u8]>,
     mki: Box<[u8]>,
+    clear_rtcp: bool,
 }
 
 impl SrtpKey {
@@ -140,14 +141,15 @@ impl SrtpKey {
         if key_and_salt.len() != want {
             return Err(SrtpKeyError::Length { got: key_and_salt.len(), want });
         }
-        Ok(Self { suite, key_and_salt: key_and_salt.into(), mki: Box::default() })
+        let mki = Box::default();
+        Ok(Self { suite, key_and_salt: key_and_salt.into(), mki, clear_rtcp: false })
     }
 
     /// A fresh random key.
     pub fn generate(suite: SrtpSuite) -> Self {
         let mut bytes = vec![0; suite.key_len() + suite.salt_len()];
         rand::RngCore::fill_bytes(&mut rand::rng(), &mut bytes);
-        Self { suite, key_and_salt: bytes.into(), mki: Box::default() }
+        Self { suite, key_and_salt: bytes.into(), mki: Box::default(), clear_rtcp: false }
     }
 
     /// The base64 text for `inline:`. A secret: for the SDP only.
@@ -170,6 +172,17 @@ impl SrtpKey {
     /// What stands before the tag of each packet of this key; empty for nearly every peer.
     pub fn mki(&self) -> &[u8] {
         &self.mki
+    }
+
+    /// The same key, whose RTCP is authenticated and not encrypted, or is both.
+    #[must_use]
+    pub fn with_clear_rtcp(self, clear_rtcp: bool) -> Self {
+        Self { clear_rtcp, ..self }
+    }
+
+    /// Whether RTCP goes in clear (RFC 3711 §3.4, the E bit): only where both sides said so.
+    pub const fn clear_rtcp(&self) -> bool {
+        self.clear_rtcp
     }
 
     /// Master key and master salt.

@@ -32,6 +32,29 @@ fn protect(session: &mut SrtpSession, plain: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn reports_in_clear_are_readable_and_authentic() {
+    let suite = SrtpSuite::AesCm128HmacSha1_32;
+    let key = || SrtpKey::generate(suite).with_clear_rtcp(true);
+    let (ours, theirs) = (key(), key());
+    let mut us = SrtpSession::new(SrtpKeys { tx: ours.clone(), rx: theirs.clone() }).unwrap();
+    let mut them = SrtpSession::new(SrtpKeys { tx: theirs, rx: ours }).unwrap();
+    let plain = [0x81, 202, 0, 2, 0, 0, 0, 9, 1, 1, 0x61, 0];
+    let mut wire = [0; 64];
+    wire[..12].copy_from_slice(&plain);
+    let length = us.protect_rtcp(&mut wire, 12).unwrap();
+    // In clear, without the E bit, and with the whole tag of SRTCP.
+    assert_eq!((&wire[..12], &wire[12..16], length), (&plain[..], &[0, 0, 0, 1][..], 26));
+    let mut forged = wire;
+    forged[10] ^= 1;
+    assert_eq!(them.unprotect_rtcp(&mut forged[..length]), Unprotected::Forged);
+    assert_eq!(them.unprotect_rtcp(&mut wire[..length]), Unprotected::Plain(12));
+    let sound = packet(7, 1);
+    let mut wire = protect(&mut us, &sound);
+    assert_ne!(wire[12..172], sound[12..]);
+    assert_eq!(them.unprotect_rtp(&mut wire), Unprotected::Plain(sound.len()));
+}
+
+#[test]
 fn every_suite_carries_rtp_and_rtcp_both_ways() {
     for suite in SrtpSuite::ALL {
         let (mut us, mut them) = pair(suite);

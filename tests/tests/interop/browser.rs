@@ -1,8 +1,8 @@
-//! Pages in Chromium with JsSIP and SIP.js as telephones (RFC 7118, WebRTC).
+//! Pages in Chromium and Firefox with JsSIP and SIP.js as telephones (RFC 7118, WebRTC).
 
 use offhook_tests::appliance::Appliance;
 use offhook_tests::baresip::{Baresip, Setup};
-use offhook_tests::browser::{Browser, Library, Page};
+use offhook_tests::browser::{Browser, Library, Page, Program};
 use offhook_tests::net::{Net, eventually};
 use offhook_tests::tone::assert_tone;
 use serde_json::json;
@@ -16,11 +16,16 @@ struct Scene {
     appliance: Appliance,
     browser: Browser,
     desk: Baresip,
-    _certificates: TempDir,
+    certificates: TempDir,
 }
 
 fn page(library: Library) -> Page<'static> {
-    Page { library, last: 9, user: "101", tone: 700, codec: None, camera_first: None }
+    let program = Program::Chromium;
+    Page { program, library, last: 9, user: "101", tone: 700, codec: None, camera_first: None }
+}
+
+fn firefox(library: Library) -> Page<'static> {
+    Page { program: Program::Firefox, ..page(library) }
 }
 
 fn scene(page: &Page<'_>, more: &str, answers: &str) -> Scene {
@@ -30,10 +35,10 @@ fn scene(page: &Page<'_>, more: &str, answers: &str) -> Scene {
     ca.issue(net.appliance());
     let config = format!("{more}{}", ca.webrtc(net.appliance()));
     let appliance = office(net, &config, &["101", "102", "103"]);
-    let browser = Browser::registered(&appliance, page);
+    let browser = Browser::registered(&appliance, &folder.path().join("server.pem"), page);
     let desk = Setup::of(&appliance, 4, "102").tone(1000);
     let desk = Baresip::registered(&desk.account(answers));
-    Scene { appliance, browser, desk, _certificates: folder }
+    Scene { appliance, browser, desk, certificates: folder }
 }
 
 impl Scene {
@@ -62,9 +67,9 @@ fn desk_holds(desk: &mut Baresip, browser: &mut Browser) {
     browser.expect_tone(1000, 1.0);
 }
 
-#[test]
-fn a_page_with_jssip_calls_a_desk_phone_holds_it_and_hangs_up() {
-    let mut scene = scene(&page(Library::JsSip), "", ";answermode=auto");
+/// The page calls the desk phone, holds it, sends a key, and hangs up.
+fn page_calls(page: &Page<'_>) {
+    let mut scene = scene(page, "", ";answermode=auto");
     let Scene { browser, desk, .. } = &mut scene;
     browser.call("102");
     browser.expect("established");
@@ -84,8 +89,18 @@ fn a_page_with_jssip_calls_a_desk_phone_holds_it_and_hangs_up() {
 }
 
 #[test]
-fn a_desk_phone_calls_a_page_with_jssip_and_hangs_up() {
-    let mut scene = scene(&page(Library::JsSip), "", "");
+fn a_page_with_jssip_calls_a_desk_phone_holds_it_and_hangs_up() {
+    page_calls(&page(Library::JsSip));
+}
+
+#[test]
+fn a_page_in_firefox_calls_a_desk_phone_holds_it_and_hangs_up() {
+    page_calls(&firefox(Library::JsSip));
+}
+
+/// The desk phone calls the page with JsSIP, holds it, and hangs up.
+fn desk_calls(page: &Page<'_>) {
+    let mut scene = scene(page, "", "");
     let Scene { browser, desk, .. } = &mut scene;
     desk.dial("101");
     assert_eq!(browser.expect("incoming")["from"], "102");
@@ -101,8 +116,18 @@ fn a_desk_phone_calls_a_page_with_jssip_and_hangs_up() {
 }
 
 #[test]
-fn a_page_with_sip_js_calls_holds_and_is_hung_up_on() {
-    let mut scene = scene(&page(Library::SipJs), "", ";answermode=auto");
+fn a_desk_phone_calls_a_page_with_jssip_and_hangs_up() {
+    desk_calls(&page(Library::JsSip));
+}
+
+#[test]
+fn a_desk_phone_calls_a_page_in_firefox_and_hangs_up() {
+    desk_calls(&firefox(Library::JsSip));
+}
+
+/// The page with SIP.js calls the desk phone and holds it, which hangs up.
+fn page_is_hung_up_on(page: &Page<'_>) {
+    let mut scene = scene(page, "", ";answermode=auto");
     let Scene { browser, desk, .. } = &mut scene;
     browser.call("102");
     browser.expect("established");
@@ -116,9 +141,19 @@ fn a_page_with_sip_js_calls_holds_and_is_hung_up_on() {
 }
 
 #[test]
-fn a_page_with_opus_only_talks_to_a_phone_with_g711_only() {
+fn a_page_with_sip_js_calls_holds_and_is_hung_up_on() {
+    page_is_hung_up_on(&page(Library::SipJs));
+}
+
+#[test]
+fn a_page_with_sip_js_in_firefox_calls_holds_and_is_hung_up_on() {
+    page_is_hung_up_on(&firefox(Library::SipJs));
+}
+
+/// The desk phone with G.711 calls a page that has Opus only.
+fn talks_opus(page: &Page<'_>) {
     let codecs = "[media]\ncodecs = [\"PCMU\", \"opus\"]\n";
-    let opus = Page { codec: Some("audio/opus"), ..page(Library::SipJs) };
+    let opus = Page { codec: Some("audio/opus"), ..*page };
     let mut scene = scene(&opus, codecs, "");
     let Scene { browser, desk, .. } = &mut scene;
     desk.dial("101");
@@ -134,6 +169,16 @@ fn a_page_with_opus_only_talks_to_a_phone_with_g711_only() {
     let media = last_events(&scene.appliance, "media");
     let codecs: Vec<_> = media.iter().filter_map(|e| e["codec"].as_str()).collect();
     assert!(codecs.contains(&"opus") && codecs.contains(&"PCMU"), "{codecs:?}");
+}
+
+#[test]
+fn a_page_with_opus_only_talks_to_a_phone_with_g711_only() {
+    talks_opus(&page(Library::SipJs));
+}
+
+#[test]
+fn a_page_in_firefox_with_opus_only_talks_to_a_phone_with_g711_only() {
+    talks_opus(&firefox(Library::SipJs));
 }
 
 #[test]
@@ -179,8 +224,8 @@ fn a_page_that_comes_back_over_another_connection_is_told_of_the_end_of_its_call
 }
 
 /// A page whose camera stands before its microphone calls, is held by both sides, and hangs up.
-fn calls_with_a_camera_in_front(library: Library, policy: &str) {
-    let page = Page { camera_first: Some(policy), ..page(library) };
+fn calls_with_a_camera_in_front(page: &Page<'_>, policy: &str) {
+    let page = Page { camera_first: Some(policy), ..*page };
     let mut scene = scene(&page, "", ";answermode=auto");
     let Scene { browser, desk, .. } = &mut scene;
     browser.call("102");
@@ -198,17 +243,27 @@ fn calls_with_a_camera_in_front(library: Library, policy: &str) {
 
 #[test]
 fn a_page_with_a_camera_in_front_and_one_transport_talks_to_a_desk_phone() {
-    calls_with_a_camera_in_front(Library::JsSip, "max-bundle");
+    calls_with_a_camera_in_front(&page(Library::JsSip), "max-bundle");
 }
 
 #[test]
 fn a_page_with_a_camera_in_front_and_many_transports_talks_to_a_desk_phone() {
-    calls_with_a_camera_in_front(Library::JsSip, "balanced");
+    calls_with_a_camera_in_front(&page(Library::JsSip), "balanced");
 }
 
 #[test]
 fn a_page_with_sip_js_and_a_camera_in_front_talks_to_a_desk_phone() {
-    calls_with_a_camera_in_front(Library::SipJs, "max-bundle");
+    calls_with_a_camera_in_front(&page(Library::SipJs), "max-bundle");
+}
+
+#[test]
+fn a_page_in_firefox_with_a_camera_in_front_talks_to_a_desk_phone() {
+    calls_with_a_camera_in_front(&firefox(Library::JsSip), "balanced");
+}
+
+#[test]
+fn a_page_in_firefox_with_a_camera_in_front_and_one_transport_talks_to_a_desk_phone() {
+    calls_with_a_camera_in_front(&firefox(Library::JsSip), "max-bundle");
 }
 
 #[test]
@@ -216,7 +271,8 @@ fn two_pages_with_cameras_in_front_talk_without_seeing_each_other() {
     let first = Page { camera_first: Some("max-bundle"), ..page(Library::JsSip) };
     let mut scene = scene(&first, "", "");
     let other = Page { last: 10, user: "103", tone: 1300, ..first };
-    let mut other = Browser::registered(&scene.appliance, &other);
+    let certificate = scene.certificates.path().join("server.pem");
+    let mut other = Browser::registered(&scene.appliance, &certificate, &other);
     scene.browser.call("103");
     other.expect("incoming");
     other.command(json!({"do": "answer"}));

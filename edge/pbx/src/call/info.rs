@@ -88,26 +88,70 @@ fn is_trickle(request: &Request) -> bool {
     })
 }
 
-/// `Signal=5` of `application/dtmf-relay`, or the bare digit of `application/dtmf`.
+/// `Signal=5` of `application/dtmf-relay`, `d=5` of Nortel's type, or a bare digit; some name one type and
+/// write the other's body.
 fn info_digit(request: &Request) -> Option<Digit> {
     let kind = request.headers.text(&HeaderName::ContentType)?.to_ascii_lowercase();
     let text = std::str::from_utf8(&request.body).ok()?;
-    let key = if kind.starts_with("application/dtmf-relay") {
-        let signal = |line: &str| {
-            let (name, value) = line.split_once('=')?;
-            name.trim().eq_ignore_ascii_case("signal").then(|| value.trim().to_owned())
-        };
-        text.lines().find_map(signal)?
-    } else if kind.starts_with("application/dtmf") {
-        text.trim().to_owned()
-    } else {
+    let kinds = ["application/dtmf", "application/vnd.nortelnetworks.digits"];
+    if !kinds.iter().any(|known| kind.trim_start().starts_with(known)) {
         return None;
+    }
+    let signal = |line: &str| {
+        let (name, value) = line.split_once('=')?;
+        let names = ["signal", "d"];
+        names.iter().any(|n| name.trim().eq_ignore_ascii_case(n)).then(|| value.trim().to_owned())
     };
-    // Some phones send the event codes of RFC 4733 for the two odd keys.
+    let key = text.lines().find_map(signal).unwrap_or_else(|| text.trim().to_owned());
+    // Some phones send the event codes of RFC 4733 for the keys that are no numbers.
     let key = match key.as_str() {
         "10" => '*',
         "11" => '#',
+        "12" => 'A',
+        "13" => 'B',
+        "14" => 'C',
+        "15" => 'D',
         one => one.chars().next().filter(|_| one.len() == 1)?,
     };
     Digit::from_char(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digit(kind: &str, body: &str) -> Option<char> {
+        let text = format!(
+            "INFO sip:a@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.2;branch=z9hG4bK1\r\n\
+             From: <sip:b@192.0.2.2>;tag=1\r\nTo: <sip:a@192.0.2.1>;tag=2\r\nCall-ID: 1\r\n\
+             CSeq: 1 INFO\r\nMax-Forwards: 70\r\nContent-Type: {kind}\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        info_digit(&crate::registrar::tests::parse(&text)).map(Digit::as_char)
+    }
+
+    #[test]
+    fn a_key_by_info_is_read_in_every_form_that_phones_write() {
+        for (kind, body, key) in [
+            ("application/dtmf-relay", "Signal=5\r\nDuration=160\r\n", Some('5')),
+            ("Application/DTMF-Relay; charset=utf-8", "signal= *\nduration= 250", Some('*')),
+            ("application/dtmf-relay", "Signal=11\r\n", Some('#')),
+            ("application/dtmf-relay", "Signal=13", Some('B')),
+            ("application/dtmf-relay", "7", Some('7')),
+            ("application/dtmf", "8\r\n", Some('8')),
+            ("application/dtmf", "Signal=2\r\nDuration=100\r\n", Some('2')),
+            (
+                "application/vnd.nortelnetworks.digits",
+                "p=Digit-Collection\r\ny=Digits\r\nd=3\r\n",
+                Some('3'),
+            ),
+            ("application/dtmf-relay", "Signal=16\r\n", None),
+            ("application/dtmf-relay", "Duration=160\r\n", None),
+            ("application/dtmf", "", None),
+            ("text/plain", "5", None),
+        ] {
+            assert_eq!(digit(kind, body), key, "{kind}: {body}");
+        }
+    }
 }

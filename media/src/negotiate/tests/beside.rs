@@ -56,6 +56,38 @@ fn a_codec_that_is_only_passed_on_is_offered_and_answered_in_the_words_of_the_ot
 }
 
 #[test]
+fn keys_go_at_the_clock_of_a_codec_that_is_only_passed_on() {
+    // A mobile network's: each clock has events of its own (3GPP TS 26.114 §6.2.2).
+    let lines = "a=rtpmap:96 AMR-WB/16000\r\na=rtpmap:97 telephone-event/16000\r\n\
+                 a=rtpmap:98 AMR/8000\r\na=rtpmap:99 telephone-event/8000\r\n";
+    let offer = theirs("RTP/AVP 96 97 98 99", lines);
+    let mut side = local();
+    side.codecs = passed_codecs(offer.as_bytes()).iter().map(|(codec, _)| *codec).collect();
+    let (text, agreed) = super::answer(side.clone(), &offer);
+    assert!(text.contains("a=rtpmap:97 telephone-event/16000\r\n"), "{text}");
+    let events = |pt, recv_pt, clock| Some(TelephoneEvent { send_pt: pt, recv_pt, clock });
+    assert_eq!(agreed.stream.telephone_event, events(97, 97, 16_000));
+    // Offered they are both, with numbers of their own; the answer says which codec it is.
+    let mut callee = us(side);
+    let text = callee.offer(Direction::SendRecv);
+    for line in
+        ["RTP/AVP 112 113 101 102", ":101 telephone-event/8000", ":102 telephone-event/16000"]
+    {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    let slow =
+        theirs("RTP/AVP 113 101", "a=rtpmap:113 AMR/8000\r\na=rtpmap:101 telephone-event/8000\r\n");
+    let agreed = callee.clone().accept_answer(slow.as_bytes()).unwrap();
+    assert_eq!(agreed.stream.telephone_event, events(101, 101, 8000));
+    let fast = theirs(
+        "RTP/AVP 96 97",
+        "a=rtpmap:96 AMR-WB/16000\r\na=rtpmap:97 telephone-event/16000\r\n",
+    );
+    let agreed = callee.accept_answer(fast.as_bytes()).unwrap();
+    assert_eq!(agreed.stream.telephone_event, events(97, 102, 16_000));
+}
+
+#[test]
 fn video_goes_through_in_the_words_of_the_other_side_and_with_our_address_only() {
     let offer = theirs("RTP/AVP 0", "") + VIDEO;
     let mut callee = us(local());

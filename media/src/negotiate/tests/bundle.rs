@@ -72,7 +72,7 @@ fn section(sdp: &str, kind: &str) -> String {
     parse(sdp).media.iter().find(|media| media.kind == kind).unwrap().to_string()
 }
 
-/// What is said of the transport, and nowhere but in the tagged section.
+/// What is said of the transport.
 const OF_TRANSPORT: [&str; 5] =
     ["a=ice-ufrag", "a=ice-pwd", "a=fingerprint", "a=setup", "a=candidate"];
 
@@ -103,9 +103,12 @@ fn a_camera_in_front_is_accepted_for_its_transport_and_shows_nothing() {
         }
         assert!(audio.starts_with("m=audio 30000 UDP/TLS/RTP/SAVPF 0 "), "{audio}");
         assert!(has(&audio, "a=sendrecv") && has(&audio, "a=mid:1") && has(&audio, "a=rtcp-mux"));
+        // It stands in each section, as in what browsers write.
         for word in OF_TRANSPORT {
-            assert!(video.contains(word), "{word}\n{video}");
-            assert!(!audio.contains(word), "{word}\n{audio}");
+            let line =
+                |section: &str| section.lines().find(|l| l.starts_with(word)).map(str::to_owned);
+            assert!(line(&video).is_some(), "{word}\n{video}");
+            assert_eq!(line(&audio), line(&video), "{sdp}");
         }
         // What the first section says of the transport holds.
         let terms = agreed.stream.webrtc.unwrap();
@@ -140,7 +143,7 @@ fn a_data_channel_in_front_is_accepted_for_its_transport_too() {
     assert!(data.starts_with("m=application 30000 UDP/DTLS/SCTP webrtc-datachannel\r\n"), "{data}");
     assert!(has(&data, "a=sctp-port:5000") && has(&data, "a=mid:0"), "{data}");
     assert!(data.contains("a=fingerprint") && !data.contains("inactive"), "{data}");
-    assert!(!section(&sdp, "audio").contains("a=fingerprint"), "{sdp}");
+    assert!(section(&sdp, "audio").contains("a=fingerprint"), "{sdp}");
     assert!(has(&sdp, "m=video 0 UDP/TLS/RTP/SAVPF 97 103"), "{sdp}");
 }
 
@@ -202,7 +205,7 @@ fn a_call_with_a_camera_in_front_is_held_and_asked_again_in_the_same_places() {
     assert!(has(&ask, "a=group:BUNDLE 0 1"), "{ask}");
     assert!(has(&section(&ask, "video"), "a=inactive"), "{ask}");
     assert!(section(&ask, "video").contains("a=setup:actpass"), "{ask}");
-    assert!(!section(&ask, "audio").contains("a=ice-ufrag"), "{ask}");
+    assert!(section(&ask, "audio").contains("a=setup:actpass"), "{ask}");
     let answer = chromium(true, &["video", "audio"]).replace("actpass", "passive");
     let answered = us.accept_answer(answer.as_bytes()).unwrap();
     assert!(answered.stream.webrtc.unwrap().active);

@@ -64,6 +64,30 @@ fn a_key_with_lifetime_and_identifier_is_used_and_ours_needs_neither() {
 }
 
 #[test]
+fn reports_go_in_clear_only_for_a_peer_that_will_not_have_them_otherwise() {
+    let suite = "AES_CM_128_HMAC_SHA1_80";
+    let clear = crypto(1, suite, KEY).replace("\r\n", " UNENCRYPTED_SRTCP\r\n");
+    let mut us = us(local());
+    let offer = theirs("RTP/SAVP 0", &clear);
+    let (text, agreed) = us.answer(offer.as_bytes(), Direction::SendRecv).unwrap();
+    assert!(crypto_line(&text).ends_with(" UNENCRYPTED_SRTCP"), "{text}");
+    let keys = agreed.stream.srtp.unwrap();
+    assert!(keys.tx.clear_rtcp() && keys.rx.clear_rtcp());
+    // Asked again, our key stays; and so it is in an offer of ours.
+    let (again, _) = us.answer(offer.as_bytes(), Direction::SendRecv).unwrap();
+    assert_eq!(crypto_line(&again), crypto_line(&text));
+    assert!(crypto_line(&us.offer_anew(Direction::SendRecv)).ends_with(" UNENCRYPTED_SRTCP"));
+
+    let both = clear + &crypto(2, suite, KEY_2);
+    let (text, agreed) = answer(local(), &theirs("RTP/SAVP 0", &both));
+    assert!(
+        crypto_line(&text).starts_with("a=crypto:2 ") && !text.contains("UNENCRYPTED"),
+        "{text}"
+    );
+    assert!(!agreed.stream.srtp.unwrap().tx.clear_rtcp());
+}
+
+#[test]
 fn only_unknown_suites_are_488_with_words() {
     let lines = crypto(1, "F8_128_HMAC_SHA1_80", KEY) + &crypto(2, "AES_192_CM_HMAC_SHA1_80", KEY);
     for policy in [SrtpPolicy::Optional, SrtpPolicy::Required] {
