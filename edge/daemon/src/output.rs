@@ -12,6 +12,11 @@ pub fn complain(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
+/// `1 problem`, `2 problems`.
+pub fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
 /// Characters of a text of others that are shown.
 const MOST: usize = 160;
 /// The same for why something failed: what matters often stands at the end.

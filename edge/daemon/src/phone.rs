@@ -304,7 +304,10 @@ fn numbers(config: &Config, extensions: &[Extension]) -> Vec<String> {
 
 fn no_such_phone(config: &Config, number: &str) -> CommandError {
     CommandError::Words(if config.extension(number).is_some() {
-        format!("phone {number} is written in the configuration file: change it there")
+        format!(
+            "phone {number} is written in the configuration file: change it there. Only a phone of \
+             `offhook phone add` has a PIN and a recorded greeting"
+        )
     } else {
         format!("there is no phone {number}; `offhook phone list` names them")
     })

@@ -9,7 +9,7 @@ use offhook_store::{Store, StoreError};
 use crate::cli::Place;
 use crate::folder;
 use crate::known::Phones;
-use crate::output::complain;
+use crate::output::{complain, counted};
 
 /// Where the package puts the configuration.
 const SYSTEM_FILE: &str = "/etc/offhook/offhook.toml";
@@ -84,9 +84,10 @@ pub fn whereabouts(place: &Place) -> Result<Config, CommandError> {
         Some(path) => match offhook_config::load_leniently(&path) {
             Ok((config, problems)) => {
                 if !problems.is_empty() {
-                    let (count, file) = (problems.len(), path.display());
+                    let file = path.display();
+                    let problems = counted(problems.len(), "problem");
                     complain(&format!(
-                        "Note: {file} has {count} problems: `offhook check {file}` tells them. \
+                        "Note: {file} has {problems}: `offhook check {file}` tells them. \
                          A running appliance goes by what it read before."
                     ));
                 }

@@ -30,6 +30,9 @@ pub fn open_journal(level: &str) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A line that cannot be written, on a full disk or to a reader that is gone, is lost: what
+        // would complain of it writes to the same place, and panics.
+        .log_internal_errors(false)
         .with_ansi(false)
         .with_target(false);
     // systemd writes the time itself.

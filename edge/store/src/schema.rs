@@ -170,12 +170,19 @@ pub(crate) fn open_for_reading(path: &Path, busy: Duration) -> Result<Connection
 
 /// The file holds password digests: only its owner may read it. SQLite gives its companions
 /// (`-wal`, `-shm`) the same mode.
+///
+/// One that is there is not opened. Closing it would drop every lock that this process has on it
+/// (POSIX, `fcntl`), those of a store that is open already included: the next process that looks at
+/// the database would take itself for the last one, and delete the write-ahead log under our feet.
 fn make_file(path: &Path) -> io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
-    options.create(true).truncate(false).write(true);
+    options.create_new(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        opened => opened.map(drop),
+    }
 }
 
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {

@@ -1,8 +1,11 @@
 //! The command line.
 
-use std::process::Command;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
 
-use offhook_tests::appliance::program;
+use offhook_tests::appliance::{Appliance, program};
+use offhook_tests::net::{Net, eventually};
 
 #[test]
 fn check_prints_every_problem_with_its_place_and_fails() {
@@ -44,4 +47,33 @@ fn the_demonstration_really_happens() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("INVITE") && said.contains("+1"), "{said}");
+}
+
+/// A log file on a full disk, or a reader of the journal that is gone.
+#[test]
+fn a_journal_that_takes_nothing_ends_no_appliance() {
+    let appliance = Appliance::prepare(Net::new(), "");
+    let full = || std::fs::File::options().write(true).open("/dev/full").expect("/dev/full");
+    let mut child = Command::new(program())
+        .args(["serve", "--config"])
+        .arg(appliance.config_path())
+        .env("RUST_LOG", "debug")
+        .stdin(Stdio::null())
+        .stdout(full())
+        .stderr(full())
+        .spawn()
+        .expect("it starts");
+    let healthy = eventually("it is well", || {
+        if child.try_wait().expect("its state").is_some() {
+            return Some(false);
+        }
+        let mut web = TcpStream::connect((appliance.net.appliance(), 9480)).ok()?;
+        web.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        web.read_to_string(&mut answer).ok()?;
+        answer.starts_with("HTTP/1.1 200").then_some(true)
+    });
+    let _ = child.kill();
+    let ended = child.wait().expect("its end");
+    assert!(healthy, "it ended by itself: {ended}");
 }

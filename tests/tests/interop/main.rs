@@ -19,6 +19,7 @@ mod connect;
 mod connections;
 mod contacts;
 mod drain;
+mod flow_commands;
 mod flow_take_back;
 mod flows;
 mod groups;

@@ -1,5 +1,7 @@
 //! SIGHUP.
 
+use std::process::Command;
+
 use offhook_tests::appliance::Appliance;
 use offhook_tests::baresip::{Baresip, Setup};
 use offhook_tests::net::{Net, eventually};
@@ -57,5 +59,35 @@ fn a_configuration_with_a_mistake_is_refused_whole_and_the_old_one_holds() {
     desk.expect("CALL_CLOSED");
     // The command line reads the same file.
     rewrite(&appliance, "extension:102\"\nnonsense = \"", "extension:101");
+    appliance.assert_nothing_left();
+}
+
+/// A reload looks into the database for the phones that the configuration names. Afterwards whoever
+/// looks at it from another process must not take its write-ahead log for left over.
+#[test]
+fn a_look_at_the_database_after_a_reload_leaves_it_whole() {
+    let net = Net::new();
+    let appliance = office(net, &line(net, "extension:101"), &["101", "102"]);
+    rewrite(&appliance, "extension:101", "extension:102");
+    appliance.signal("HUP");
+    eventually("it is reloaded", || {
+        appliance.log().contains("configuration reloaded").then_some(())
+    });
+    appliance.cli(&["flow", "list"]);
+    let look = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); \
+                c.execute('select count(*) from calls').fetchall(); c.close()";
+    let looked = Command::new("python3")
+        .args(["-c", look])
+        .arg(appliance.data().join("offhook.db"))
+        .status()
+        .expect("python3 is installed (make test does it)");
+    assert!(looked.success());
+    let files = std::fs::read_dir(format!("/proc/{}/fd", appliance.pid())).expect("its files");
+    let gone: Vec<_> = files
+        .filter_map(|file| std::fs::read_link(file.ok()?.path()).ok())
+        .map(|target| target.display().to_string())
+        .filter(|target| target.contains("offhook.db") && target.ends_with("(deleted)"))
+        .collect();
+    assert!(gone.is_empty(), "deleted under the daemon: {gone:?}");
     appliance.assert_nothing_left();
 }

@@ -11,7 +11,7 @@ use super::Place;
 pub enum FlowCommand {
     /// Checks definitions of workflows and prints every problem with its line and column.
     Check {
-        /// Definitions in Amazon States Language.
+        /// Definitions in Amazon States Language; `-` is standard input.
         #[arg(required = true)]
         files: Vec<PathBuf>,
         /// As Express workflows, which cannot wait for a token, a job or a worker.
@@ -26,7 +26,7 @@ pub enum FlowCommand {
         /// Which appliance.
         #[command(flatten)]
         place: Place,
-        /// The definition.
+        /// The definition; `-` is standard input.
         file: PathBuf,
         /// The workflow's name; the file's without its endings when none is given.
         #[arg(long)]
@@ -59,9 +59,9 @@ pub enum FlowCommand {
         place: Place,
         /// The workflow.
         name: String,
-        /// A version.
-        from: u32,
-        /// Another version, or a file; the latest version when none is given.
+        /// A version, or an alias.
+        from: String,
+        /// Another, or a file (`-` is standard input); the latest version when none is given.
         to: Option<String>,
     },
     /// Points an alias to a version, or to two: `live 3`, `live 3=90 4=10`.
@@ -109,9 +109,10 @@ pub enum FlowCommand {
     },
     /// Runs a definition without a call. What it asks of services is kept in memory only.
     Run {
-        /// The definition.
+        /// The definition; `-` is standard input.
         file: PathBuf,
-        /// Its input: a file of JSON, `-` for standard input; `{}` when none is given.
+        /// Its input: a file of JSON, `-` for standard input, or the JSON itself; `{}` when none is
+        /// given.
         #[arg(long, value_name = "FILE")]
         input: Option<PathBuf>,
         /// With all events, as `GetExecutionHistory` gives them.
@@ -129,7 +130,7 @@ pub enum FlowCommand {
         /// Which appliance: what its `[business]` says is what the workflow is told.
         #[command(flatten)]
         place: Place,
-        /// The definition.
+        /// The definition; `-` is standard input.
         file: PathBuf,
         /// Scenarios as JSON: one, or a list of them (docs/flows.md).
         #[arg(required = true)]

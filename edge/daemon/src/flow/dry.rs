@@ -1,6 +1,5 @@
 //! Workflows without a call: `flow run`, and `flow test` against callers that are written down.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,10 +16,11 @@ use offhook_flows::store::{Entries, FlowStore, MemoryStore};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::{line, read};
+use super::files::{is_standard_input, read};
+use super::line;
 use crate::applications::context;
 use crate::cli::Place;
-use crate::output::{complain, print};
+use crate::output::{counted, print};
 use crate::place::{CommandError, block_on, configuration};
 
 /// How a definition is run.
@@ -73,6 +73,10 @@ impl Bench {
 }
 
 pub(super) fn run(file: &Path, input: Option<&Path>, how: &How) -> Result<(), CommandError> {
+    if is_standard_input(file) && input.is_some_and(is_standard_input) {
+        let words = "definition and input cannot both come from standard input";
+        return Err(CommandError::Words(words.to_owned()));
+    }
     let definition = read(file)?;
     let input = input_of(input)?;
     let bench = Bench::new(&definition)?;
@@ -126,19 +130,28 @@ fn tell(report: &RunReport, how: &How) {
     }
 }
 
-fn input_of(file: Option<&Path>) -> Result<Value, CommandError> {
-    let Some(file) = file else { return Ok(json!({})) };
-    let text = if file == Path::new("-") {
-        let mut text = String::new();
-        let mut from = std::io::stdin().lock().take(super::MAX_BYTES);
-        from.read_to_string(&mut text)
-            .map_err(|error| CommandError::File { path: file.to_owned(), error })?;
-        text
-    } else {
-        read(file)?
+/// JSON that begins so stands for itself: no file of that name is meant.
+fn is_written_out(input: &Path) -> Option<&str> {
+    input.to_str().filter(|text| text.trim_start().starts_with(['{', '[', '"']))
+}
+
+fn input_of(input: Option<&Path>) -> Result<Value, CommandError> {
+    let Some(input) = input else { return Ok(json!({})) };
+    let (name, text) = match is_written_out(input) {
+        Some(text) => ("the input".to_owned(), text.to_owned()),
+        None => (input.display().to_string(), read(input)?),
     };
-    serde_json::from_str(&text)
-        .map_err(|error| CommandError::Words(format!("{}: {error}", file.display())))
+    value_of(&name, &text)
+}
+
+/// The JSON of a file. A byte order mark is passed over (RFC 8259 §8.1).
+fn value_of(name: &str, text: &str) -> Result<Value, CommandError> {
+    let text = text.trim_start_matches('\u{feff}');
+    if text.trim().is_empty() {
+        return Err(CommandError::Words(format!("{name}: there is nothing in it")));
+    }
+    serde_json::from_str(text)
+        .map_err(|error| CommandError::Words(format!("{name}: this is not JSON: {error}")))
 }
 
 pub(super) fn test(
@@ -173,7 +186,7 @@ pub(super) fn test(
     match (problems, all_states && !unreached.is_empty()) {
         (0, false) => Ok(()),
         (0, true) => Err(CommandError::Words("there are states that no call reached".to_owned())),
-        (count, _) => Err(CommandError::Words(format!("{count} problems"))),
+        (count, _) => Err(CommandError::Words(counted(count, "problem"))),
     }
 }
 
@@ -198,18 +211,26 @@ fn office(
 fn scenarios_of(files: &[PathBuf]) -> Result<Vec<Scenario>, CommandError> {
     let mut all = Vec::new();
     for file in files {
-        let wrong =
-            |error: serde_json::Error| CommandError::Words(format!("{}: {error}", file.display()));
-        let text = read(file)?;
-        let value: Value = serde_json::from_str(&text).map_err(wrong)?;
-        if value.is_array() {
-            all.extend(serde_json::from_value::<Vec<Scenario>>(value).map_err(wrong)?);
-        } else {
-            all.push(serde_json::from_value(value).map_err(wrong)?);
+        let name = file.display().to_string();
+        match value_of(&name, &read(file)?)? {
+            Value::Array(list) => {
+                for (one, number) in list.into_iter().zip(1..) {
+                    all.push(scenario(&format!("{name}: scenario {number}"), one)?);
+                }
+            }
+            one => all.push(scenario(&name, one)?),
         }
     }
     if all.is_empty() {
-        complain("There is no scenario in these files.");
+        return Err(CommandError::Words("there is no scenario in these files".to_owned()));
     }
     Ok(all)
+}
+
+fn scenario(place: &str, value: Value) -> Result<Scenario, CommandError> {
+    let place = match value.get("name").and_then(Value::as_str) {
+        Some(name) => format!("{place} ({name})"),
+        None => place.to_owned(),
+    };
+    serde_json::from_value(value).map_err(|error| CommandError::Words(format!("{place}: {error}")))
 }

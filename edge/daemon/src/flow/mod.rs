@@ -1,6 +1,7 @@
 //! `offhook flow`: workflows.
 
 mod dry;
+mod files;
 mod published;
 mod show;
 
@@ -10,12 +11,10 @@ use offhook_asl::Machine;
 use offhook_asl::machine::{Code, Pattern, Problem, Resource, Severity};
 use serde_json::json;
 
+use self::files::read;
 use crate::cli::FlowCommand;
-use crate::output::{complain, print};
+use crate::output::{complain, counted, print};
 use crate::place::CommandError;
-
-/// Larger ones are no definition: AWS takes 1 MiB.
-const MAX_BYTES: u64 = 4 << 20;
 
 /// Runs `offhook flow …`.
 ///
@@ -30,7 +29,7 @@ pub fn run(command: &FlowCommand) -> Result<(), CommandError> {
         }
         FlowCommand::List { place, name, json } => published::list(place, name.as_deref(), *json),
         FlowCommand::Diff { place, name, from, to } => {
-            published::diff(place, name, *from, to.as_deref())
+            published::diff(place, name, from, to.as_deref())
         }
         FlowCommand::Alias { place, name, alias, versions } => {
             published::alias(place, name, alias, versions)
@@ -49,16 +48,6 @@ pub fn run(command: &FlowCommand) -> Result<(), CommandError> {
             dry::test(place, file, scenarios, *all_states, *json)
         }
     }
-}
-
-/// The text of a definition, or another file of JSON.
-fn read(file: &Path) -> Result<String, CommandError> {
-    let failed = |error| CommandError::File { path: file.to_owned(), error };
-    let size = std::fs::metadata(file).map_err(failed)?.len();
-    if size > MAX_BYTES {
-        return Err(failed(std::io::ErrorKind::FileTooLarge.into()));
-    }
-    std::fs::read_to_string(file).map_err(failed)
 }
 
 /// Everything that is wrong with a definition, errors first; empty: it is good.
@@ -121,7 +110,20 @@ fn line(file: &Path, problem: &Problem) -> String {
 fn check(files: &[std::path::PathBuf], express: bool, as_json: bool) -> Result<(), CommandError> {
     let (mut errors, mut all) = (0, Vec::new());
     for file in files {
-        let text = read(file)?;
+        let text = match read(file) {
+            Ok(text) => text,
+            Err(error) => {
+                // The others are looked at all the same.
+                errors += 1;
+                if as_json {
+                    let error = error.to_string();
+                    all.push(json!({"file": file, "valid": false, "problems": [], "error": error}));
+                } else {
+                    print(&error.to_string());
+                }
+                continue;
+            }
+        };
         let found = problems(&text, express);
         let wrong = found.iter().filter(|p| p.severity == Severity::Error).count();
         errors += wrong;
@@ -141,8 +143,7 @@ fn check(files: &[std::path::PathBuf], express: bool, as_json: bool) -> Result<(
     }
     match errors {
         0 => Ok(()),
-        1 => Err(CommandError::Words("1 error".to_owned())),
-        count => Err(CommandError::Words(format!("{count} errors"))),
+        count => Err(CommandError::Words(counted(count, "error"))),
     }
 }
 

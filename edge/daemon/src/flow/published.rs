@@ -7,10 +7,11 @@ use offhook_asl::Machine;
 use offhook_config::Config;
 use offhook_flows::Clock;
 use offhook_flows::store::{Alias, MachineType, PublishedVersion, Route};
-use offhook_flows::versions::{VersionError, Versions, diff as differences};
+use offhook_flows::versions::{VersionError, Versions, diff as differences, is_alias};
 use serde_json::json;
 
-use super::{line, read, unserved, warn};
+use super::files::{is_standard_input, read};
+use super::{line, unserved, warn};
 use crate::cli::Place;
 use crate::control;
 use crate::output::{complain, print, table};
@@ -32,16 +33,28 @@ fn versions(place: &Place) -> Result<Versions, CommandError> {
 }
 
 fn words(error: VersionError) -> CommandError {
-    CommandError::Words(error.to_string())
+    CommandError::Words(match error {
+        VersionError::InvalidName(name) => format!(
+            "'{name}' cannot be the name of a workflow or an alias: it has 1 to 80 letters, digits \
+             and - _ . , and an alias is no number"
+        ),
+        error => error.to_string(),
+    })
 }
 
 pub(super) fn publish(place: &Place, new: &New<'_>) -> Result<(), CommandError> {
     let config = configuration(place)?;
-    let text = read(new.file)?;
     let name = match new.name {
         Some(name) => name.clone(),
+        None if is_standard_input(new.file) => {
+            let words = "what comes from standard input has no name: give it one with --name";
+            return Err(CommandError::Words(words.to_owned()));
+        }
         None => name_of(new.file),
     };
+    // Before anything is published.
+    new.alias.as_deref().map_or(Ok(()), is_alias).map_err(words)?;
+    let text = read(new.file)?;
     let kind = if new.express { MachineType::Express } else { MachineType::Standard };
     let versions = Versions::new(Arc::new(store(&config)?), Clock::system());
     let published = block_on(versions.publish(&name, &text, kind, new.description))?;
@@ -97,6 +110,9 @@ pub(super) fn list(place: &Place, name: Option<&str>, as_json: bool) -> Result<(
         return Ok(());
     }
     if all.is_empty() {
+        if let Some(name) = name {
+            return Err(no_workflow(&versions, name)?);
+        }
         complain("No workflow is published; `offhook flow publish FILE` does it.");
         return Ok(());
     }
@@ -148,24 +164,68 @@ fn told(version: &PublishedVersion, aliases: &[Alias]) -> serde_json::Value {
     })
 }
 
+/// That there is none of this name, and which there are.
+fn no_workflow(versions: &Versions, name: &str) -> Result<CommandError, CommandError> {
+    let numbers = block_on(versions.numbers())?.map_err(|error| words(error.into()))?;
+    let mut names: Vec<String> = numbers.into_iter().map(|(name, _)| name).collect();
+    names.dedup();
+    let there = if names.is_empty() { "none is".to_owned() } else { names.join(", ") };
+    Ok(CommandError::Words(format!("there is no workflow {name}; published: {there}")))
+}
+
+/// The definition of a version, or of the version that an alias points to. `None`: it is neither.
+fn definition(
+    versions: &Versions,
+    name: &str,
+    wanted: &str,
+) -> Result<Option<String>, CommandError> {
+    if let Ok(version) = wanted.parse() {
+        return Ok(Some(block_on(versions.get(name, version))?.map_err(words)?.definition));
+    }
+    let aliases = block_on(versions.aliases(Some(name)))?.map_err(|error| words(error.into()))?;
+    let Some(alias) = aliases.into_iter().find(|alias| alias.name == wanted) else {
+        return Ok(None);
+    };
+    let [route] = alias.routes.as_slice() else {
+        let words = format!("{name}@{wanted} points to two versions: write one of them");
+        return Err(CommandError::Words(words));
+    };
+    Ok(Some(block_on(versions.get(name, route.version))?.map_err(words)?.definition))
+}
+
+/// The definition in a file; nothing that is no JSON can be compared.
+fn definition_in(file: &Path) -> Result<String, CommandError> {
+    let text = read(file)?;
+    match serde_json::from_str::<serde_json::Value>(&text) {
+        Ok(_) => Ok(text),
+        Err(_) => {
+            let problems = Machine::load(&text).err().unwrap_or_default();
+            let lines: Vec<String> = problems.iter().map(|p| line(file, p)).collect();
+            Err(CommandError::Words(lines.join("\n")))
+        }
+    }
+}
+
 pub(super) fn diff(
     place: &Place,
     name: &str,
-    from: u32,
+    from: &str,
     to: Option<&str>,
 ) -> Result<(), CommandError> {
     let versions = versions(place)?;
-    let get = |version| block_on(versions.get(name, version))?.map_err(words);
-    let before = get(from)?;
-    let after = match to.map(|to| (to, to.parse::<u32>())) {
-        Some((_, Ok(version))) => get(version)?.definition,
-        Some((file, Err(_))) => read(Path::new(file))?,
-        None => {
-            let all = block_on(versions.list(Some(name)))?.map_err(|e| words(e.into()))?;
-            all.into_iter().next().map(|latest| latest.definition).unwrap_or_default()
-        }
+    let all = block_on(versions.list(Some(name)))?.map_err(|error| words(error.into()))?;
+    let Some(latest) = all.into_iter().next() else { return Err(no_workflow(&versions, name)?) };
+    let before = definition(&versions, name, from)?.ok_or_else(|| {
+        CommandError::Words(format!("{from} is neither a version nor an alias of {name}"))
+    })?;
+    let after = match to {
+        None => latest.definition,
+        Some(to) => match definition(&versions, name, to)? {
+            Some(definition) => definition,
+            None => definition_in(Path::new(to))?,
+        },
     };
-    let found = differences(&before.definition, &after);
+    let found = differences(&before, &after);
     if found.is_empty() {
         print("They are the same.");
     }

@@ -13,8 +13,6 @@ use crate::cli::Place;
 use crate::output::{plain, print, reason};
 use crate::place::{CommandError, block_on, existing_store, whereabouts};
 
-/// Executions that are looked through for the beginning of a call's id.
-const MOST: usize = 10_000;
 /// Events that are read at a time.
 const BATCH: usize = 1_000;
 
@@ -98,13 +96,13 @@ async fn find(store: &Store, wanted: &Wanted<'_>) -> Result<ExecutionRecord, Com
         let found = store.get_execution(arn.to_owned()).await.map_err(failed)?;
         return found.ok_or_else(|| CommandError::Words(format!("there is no execution {arn}")));
     }
-    let filter = ExecutionFilter { limit: MOST, ..ExecutionFilter::default() };
-    let all = store.list_executions(filter).await.map_err(failed)?;
-    let mut found = all.into_iter().filter(|record| match (wanted.call, wanted.execution) {
-        (Some(call), _) => record.transaction_id.as_deref().is_some_and(|id| id.starts_with(call)),
-        (None, Some(name)) => record.name == name,
-        (None, None) => true,
-    });
+    let filter = ExecutionFilter {
+        transaction_id: wanted.call.map(str::to_owned),
+        name: wanted.execution.map(str::to_owned),
+        limit: 2,
+        ..ExecutionFilter::default()
+    };
+    let mut found = store.list_executions(filter).await.map_err(failed)?.into_iter();
     let first = found.next().ok_or_else(|| {
         let what = match (wanted.call, wanted.execution) {
             (Some(call), _) => format!("no workflow ran a call {call}"),

@@ -147,7 +147,13 @@ fn list(
     let conditions = [
         (filter.machine.is_some(), "machine = ?1", "?1 IS NULL"),
         (status.is_some(), "status = ?2", "?2 IS NULL"),
-        (filter.transaction_id.is_some(), "transaction_id = ?3", "?3 IS NULL"),
+        // All that begin so stand between it and it with the last of all characters behind.
+        (
+            filter.transaction_id.is_some(),
+            "transaction_id BETWEEN ?3 AND ?3 || char(0x10ffff)",
+            "?3 IS NULL",
+        ),
+        (filter.name.is_some(), "name = ?5", "?5 IS NULL"),
     ];
     for (index, (asked, condition, nothing)) in conditions.into_iter().enumerate() {
         sql.push_str(if index == 0 { " WHERE " } else { " AND " });
@@ -155,7 +161,8 @@ fn list(
     }
     sql.push_str(" ORDER BY started DESC, id DESC LIMIT ?4");
     let mut statement = connection.prepare_cached(&sql)?;
-    let values = params![filter.machine, status, filter.transaction_id, limit(filter.limit)];
+    let values =
+        params![filter.machine, status, filter.transaction_id, limit(filter.limit), filter.name];
     let rows = statement.query_map(values, record)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -156,6 +156,11 @@ fn executions_are_listed_newest_first_by_what_is_asked_for() {
     assert_eq!(names(ExecutionFilter { status: running, ..all.clone() }), ["c", "a"]);
     let call = Some("call-a".to_owned());
     assert_eq!(names(ExecutionFilter { transaction_id: call, ..all.clone() }), ["a"]);
+    for (beginning, found) in [("call-", &["b", "c", "a"][..]), ("call-b", &["b"]), ("all-", &[])] {
+        let call = Some(beginning.to_owned());
+        assert_eq!(names(ExecutionFilter { transaction_id: call, ..all.clone() }), found);
+    }
+    assert_eq!(names(ExecutionFilter { name: Some("c".into()), ..all.clone() }), ["c"]);
     assert!(names(ExecutionFilter { machine: Some("other".into()), ..all }).is_empty());
 }
 

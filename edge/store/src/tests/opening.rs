@@ -45,3 +45,31 @@ fn only_its_owner_may_read_the_file() {
         assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");
     }
 }
+
+/// Locks on the file that the system knows of this process.
+#[cfg(target_os = "linux")]
+fn locks_on(path: &Path) -> usize {
+    use std::os::unix::fs::MetadataExt as _;
+    let (own, inode) = (std::process::id().to_string(), path.metadata().unwrap().ino());
+    let locks = std::fs::read_to_string("/proc/locks").unwrap();
+    let inode = format!(":{inode}");
+    let is_ours = |line: &&str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        fields.get(4) == Some(&&*own) && fields.get(5).is_some_and(|file| file.ends_with(&inode))
+    };
+    locks.lines().filter(is_ours).count()
+}
+
+/// A reload opens the database for a look while the daemon runs on it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_second_opening_leaves_the_locks_of_the_first() {
+    let (_folder, path) = folder();
+    let store = opened(&path);
+    wait(store.put_call(call("c", later(0)))).unwrap();
+    assert!(locks_on(&path) > 0, "the first holds none");
+    let second = opened(&path);
+    assert!(locks_on(&path) > 0, "the second has dropped them when it opened the file");
+    drop(second);
+    assert!(locks_on(&path) > 0, "the second has dropped them when it closed the file");
+}

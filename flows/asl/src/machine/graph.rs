@@ -25,6 +25,31 @@ fn is_end(state: &State) -> bool {
     }
 }
 
+/// The states from which an end can be reached: from the ends back, each state once.
+fn ending(flow: &Flow) -> BTreeSet<StateId> {
+    let mut before: Vec<Vec<StateId>> = vec![Vec::new(); flow.states.len()];
+    let mut open = Vec::new();
+    for (id, state) in flow.states.iter().enumerate() {
+        for next in targets(state) {
+            if let Some(before) = before.get_mut(next) {
+                before.push(id);
+            }
+        }
+        if is_end(state) {
+            open.push(id);
+        }
+    }
+    let mut ending: BTreeSet<StateId> = open.iter().copied().collect();
+    while let Some(id) = open.pop() {
+        for from in before.get(id).into_iter().flatten() {
+            if ending.insert(*from) {
+                open.push(*from);
+            }
+        }
+    }
+    ending
+}
+
 /// Reports unreachable states, a flow without a terminal state, and states without a way to one.
 ///
 /// AWS refuses the machine that has none at all ("Workflow has no terminal state":
@@ -48,29 +73,12 @@ pub(super) fn check(report: &mut Report, flow: &Flow, start: StateId, at: &str) 
             report.error(&place, Code::UnreachableState, message);
         }
     }
-    let mut ending: BTreeSet<StateId> = flow
-        .states
-        .iter()
-        .enumerate()
-        .filter(|(_, state)| is_end(state))
-        .map(|(id, _)| id)
-        .collect();
     let may_end = |state: &State| is_end(state) || matches!(state.kind, Kind::Choice { .. });
     if at == "/States" && !flow.states.is_empty() && !flow.states.iter().any(may_end) {
         let message = "No state is terminal: nothing ends, and Step Functions refuses it.";
         return report.warn(at, Code::MissingEndState, message);
     }
-    loop {
-        let before = ending.len();
-        for (id, state) in flow.states.iter().enumerate() {
-            if targets(state).iter().any(|next| ending.contains(next)) {
-                ending.insert(id);
-            }
-        }
-        if ending.len() == before {
-            break;
-        }
-    }
+    let ending = ending(flow);
     for id in reached.iter().filter(|id| !ending.contains(id)) {
         if let Some(state) = flow.states.get(*id) {
             let place = format!("{at}/{}", escape(&state.name));

@@ -2,6 +2,7 @@
 
 use super::fields;
 use super::graph;
+use super::mistaken;
 use super::model::{Flow, FlowId, Language, StateId};
 use super::problem::{Code, Problem, Severity};
 use super::reader::{Object, Report};
@@ -42,7 +43,7 @@ pub(super) fn load(text: &str, age: Age) -> Loaded {
 }
 
 fn parse(text: &str) -> Result<Map<String, Value>, Box<Problem>> {
-    let refuse = |code, line, column, message| {
+    let refuse = |code, line, column, message, suggestion| {
         Box::new(Problem {
             severity: Severity::Error,
             code,
@@ -50,7 +51,7 @@ fn parse(text: &str) -> Result<Map<String, Value>, Box<Problem>> {
             line,
             column,
             message,
-            suggestion: None,
+            suggestion,
         })
     };
     if text.len() > limits::DEFINITION_BYTES {
@@ -59,21 +60,29 @@ fn parse(text: &str) -> Result<Map<String, Value>, Box<Problem>> {
             1,
             1,
             format!("The definition has {} bytes; 1,048,576 are allowed.", text.len()),
+            None,
         ));
     }
     let invalid = Code::InvalidJsonDescription;
     if text.starts_with('\u{feff}') {
         let message = "The text begins with a byte order mark, and JSON does not: save it as UTF-8 without one.";
-        return Err(refuse(invalid, 1, 1, message.to_owned()));
+        return Err(refuse(invalid, 1, 1, message.to_owned(), None));
     }
     match serde_json::from_str(text) {
-        Ok(Value::Object(document)) => Ok(document),
-        Ok(_) => Err(refuse(invalid, 1, 1, "The definition must be a JSON object.".to_owned())),
+        Ok(Value::Object(document)) => match mistaken::object(&document) {
+            None => Ok(document),
+            Some((message, todo)) => Err(refuse(invalid, 1, 1, message, todo)),
+        },
+        Ok(other) => {
+            let (message, todo) = mistaken::value(&other);
+            Err(refuse(invalid, 1, 1, message, todo))
+        }
         Err(error) => {
             let words = error.to_string();
             let words = words.split(" at line ").next().unwrap_or_default();
-            let message = format!("The definition is not JSON: {words}.");
-            Err(refuse(invalid, error.line().max(1), error.column().max(1), message))
+            let (line, column) = (error.line().max(1), error.column().max(1));
+            let (message, todo) = mistaken::text(text, words, line, column);
+            Err(refuse(invalid, line, column, message, todo))
         }
     }
 }
@@ -140,18 +149,18 @@ pub(super) struct Here {
     pub(super) kind: String,
 }
 
-/// The names of one flow's states, in the order of the text.
+/// The names of one flow's states, with their numbers in the order of the text.
 pub(super) struct Names<'a> {
-    names: Vec<&'a str>,
+    names: BTreeMap<&'a str, StateId>,
 }
 
 impl<'a> Names<'a> {
     pub(super) fn find(&self, name: &str) -> Option<StateId> {
-        self.names.iter().position(|known| *known == name)
+        self.names.get(name).copied()
     }
 
     fn nearest(&self, name: &str) -> Option<&'a str> {
-        fields::nearest(name, self.names.iter().copied())
+        fields::nearest(name, self.names.keys().copied())
     }
 }
 
@@ -213,7 +222,7 @@ impl Loader {
             self.report.schema(&all, "States must have at least one state.");
             return;
         }
-        let names = Names { names: states.keys().map(String::as_str).collect() };
+        let names = Names { names: states.keys().map(String::as_str).zip(0..).collect() };
         let start = start.and_then(|name| self.target(&names, name, &object.path("StartAt")));
         self.variables.push(super::load_state::assigned(states));
         let mut flow = Flow { start: start.unwrap_or_default(), states: Vec::new() };

@@ -14,6 +14,7 @@ mod load_reader;
 mod load_retry;
 mod load_state;
 mod load_value;
+mod mistaken;
 pub(crate) mod model;
 mod problem;
 mod reader;

@@ -1,4 +1,5 @@
 mod integrations;
+mod mistaken;
 mod queries;
 mod structure;
 mod substitutions;
@@ -427,4 +428,22 @@ fn the_sample_workflow_of_aws_loads() {
     let states: usize = machine.flows.iter().map(|flow| flow.states.len()).sum();
     assert_eq!(states, 41);
     assert_eq!(machine.resources().len(), 4);
+}
+
+/// As many states as there may be: each is looked at a few times, and not once for each other one.
+#[test]
+fn the_longest_chain_is_loaded_and_its_dead_end_told() {
+    let count = crate::limits::STATES;
+    let name = |number: usize| format!("S{number}");
+    let mut states: serde_json::Map<String, Value> = (0..count - 2)
+        .map(|number| (name(number), json!({ "Type": "Pass", "Next": name(number + 1) })))
+        .collect();
+    let choice = json!({ "Type": "Choice", "Default": "Z", "Choices": [
+        { "Variable": "$.x", "IsNull": true, "Next": "Loop" }] });
+    states.insert(name(count - 2), choice);
+    states.insert("Z".to_owned(), json!({ "Type": "Succeed" }));
+    states.remove(&name(0));
+    states.insert("Loop".to_owned(), json!({ "Type": "Pass", "Next": "Loop" }));
+    let found = problems(&json!({ "StartAt": "S1", "States": states }));
+    assert_eq!(found, [("MISSING_END_STATE".to_owned(), "/States/Loop".to_owned())]);
 }

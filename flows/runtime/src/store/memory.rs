@@ -143,10 +143,10 @@ impl Executions for MemoryStore {
         let wanted = |r: &&ExecutionRecord| {
             filter.machine.as_ref().is_none_or(|m| *m == r.machine)
                 && filter.status.is_none_or(|s: ExecutionStatus| s == r.status)
-                && filter
-                    .transaction_id
-                    .as_ref()
-                    .is_none_or(|t| r.transaction_id.as_ref() == Some(t))
+                && filter.name.as_ref().is_none_or(|name| *name == r.name)
+                && filter.transaction_id.as_ref().is_none_or(|beginning| {
+                    r.transaction_id.as_ref().is_some_and(|id| id.starts_with(beginning))
+                })
         };
         let mut found: Vec<_> =
             inner.executions.values().map(|k| &k.record).filter(wanted).cloned().collect();

@@ -183,8 +183,10 @@ pub struct ExecutionFilter {
     pub machine: Option<String>,
     /// That are this far.
     pub status: Option<ExecutionStatus>,
-    /// That run this call.
+    /// That run a call whose id begins so.
     pub transaction_id: Option<String>,
+    /// Of this name, whatever their machine.
+    pub name: Option<String>,
     /// Most of them.
     pub limit: usize,
 }

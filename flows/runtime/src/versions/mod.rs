@@ -110,9 +110,7 @@ impl Versions {
         kind: MachineType,
         description: &str,
     ) -> Result<Published, VersionError> {
-        if !is_name(name) {
-            return Err(VersionError::InvalidName(name.to_owned()));
-        }
+        is_referable(name)?;
         let machine = Machine::load(definition).map_err(VersionError::InvalidDefinition)?;
         let mut warnings = machine.warnings().to_vec();
         if kind == MachineType::Express {
@@ -202,10 +200,7 @@ impl Versions {
         alias: &str,
         routes: Vec<Route>,
     ) -> Result<Alias, VersionError> {
-        // A number would be taken for a version.
-        if !is_name(alias) || alias.chars().all(|c| c.is_ascii_digit()) {
-            return Err(VersionError::InvalidName(alias.to_owned()));
-        }
+        is_alias(alias)?;
         self.check_routes(name, &routes).await?;
         let former = self.alias(name, alias).await?.map(|alias| alias.routes).unwrap_or_default();
         let new = Alias {
@@ -362,6 +357,23 @@ impl Versions {
     fn loaded(&self) -> std::sync::MutexGuard<'_, Loaded> {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a machine may have this name: `flow:NAME@ALIAS` reads an `@` in it as the end of it.
+fn is_referable(name: &str) -> Result<(), VersionError> {
+    let fits = is_name(name) && !name.contains('@');
+    fits.then_some(()).ok_or_else(|| VersionError::InvalidName(name.to_owned()))
+}
+
+/// Whether an alias may have this name.
+///
+/// # Errors
+/// [`VersionError::InvalidName`]: it is none, or a number, which would be taken for a version.
+pub fn is_alias(name: &str) -> Result<(), VersionError> {
+    if name.chars().all(|c| c.is_ascii_digit()) {
+        return Err(VersionError::InvalidName(name.to_owned()));
+    }
+    is_referable(name)
 }
 
 fn pick(routes: &[Route]) -> Option<u32> {

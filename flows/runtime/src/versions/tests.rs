@@ -184,3 +184,17 @@ async fn whether_there_is_a_version_is_told_by_name_number_and_alias() {
     }
     assert_eq!(versions.numbers().await.unwrap(), [("m".to_owned(), 3), ("m".to_owned(), 1)]);
 }
+
+#[tokio::test]
+async fn what_stands_behind_an_at_sign_is_in_no_name() {
+    let versions = versions();
+    publish(&versions, "one").await;
+    // `flow:m@live` is the alias of m.
+    let named = versions.publish("m@live", &definition("two"), MachineType::Standard, "").await;
+    assert!(matches!(named, Err(VersionError::InvalidName(name)) if name == "m@live"));
+    for alias in ["a@b", "7", "", "a b"] {
+        let refused = versions.shift("m", alias, all(1)).await;
+        assert!(matches!(refused, Err(VersionError::InvalidName(_))), "{alias}");
+    }
+    assert_eq!(versions.numbers().await.unwrap(), [("m".to_owned(), 1)]);
+}

@@ -1,0 +1,140 @@
+//! `offhook flow` in the hands of somebody who is new to it.
+
+use std::process::Output;
+
+use offhook_tests::appliance::Appliance;
+use offhook_tests::net::Net;
+use serde_json::{Value, json};
+
+const GREETS: &str =
+    r#"{"StartAt": "A", "States": {"A": {"Type": "Pass", "Result": 1, "End": true}}}"#;
+
+fn said(output: &Output) -> String {
+    [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned()).concat()
+}
+
+/// What a command says that fails.
+fn refused(appliance: &Appliance, args: &[&str], input: &str) -> String {
+    let output = appliance.try_cli(args, input);
+    assert!(!output.status.success(), "offhook {args:?} did not fail");
+    said(&output)
+}
+
+/// Runs `offhook ARGS`, without a configuration.
+fn alone(args: &[&str], input: &str) -> Output {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+    let mut child = Command::new(offhook_tests::appliance::program())
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command line runs");
+    let _ = child.stdin.take().expect("input").write_all(input.as_bytes());
+    child.wait_with_output().expect("output")
+}
+
+#[test]
+fn every_file_is_checked_though_one_cannot_be_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).expect("a file");
+        path.display().to_string()
+    };
+    let utf16: Vec<u8> = "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let files = [
+        folder.path().join("none.asl.json").display().to_string(),
+        file("power.asl.json", &utf16),
+        file("latin.asl.json", b"{\n\"Comment\": \"caf\xe9\"}"),
+        file("good.asl.json", GREETS.as_bytes()),
+        file("wrong.asl.json", b"{}"),
+    ];
+    let args: Vec<&str> = ["flow", "check"].into_iter().chain(files.iter().map(|f| &**f)).collect();
+    let output = alone(&args, "");
+    let text = said(&output);
+    assert!(!output.status.success() && text.contains("5 errors"), "{text}");
+    for words in [
+        "none.asl.json: No such file",
+        "power.asl.json: the text is UTF-16",
+        "latin.asl.json:2:16: the text is not UTF-8",
+        "good.asl.json: this can be published",
+        "wrong.asl.json:1:1: error: Required field 'StartAt'",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let output = alone(&[&args[..], &["--json"]].concat(), "");
+    let told: Vec<Value> = serde_json::from_slice(&output.stdout).expect("JSON");
+    let valid: Vec<bool> = told.iter().map(|one| one["valid"] == true).collect();
+    assert_eq!(valid, [false, false, false, true, false]);
+    assert!(told[1]["error"].as_str().is_some_and(|error| error.contains("UTF-16")), "{told:?}");
+}
+
+#[test]
+fn a_dash_is_standard_input_and_json_may_be_written_out() {
+    assert!(said(&alone(&["flow", "check", "-"], GREETS)).contains("-: this can be published"));
+    let output = alone(&["flow", "run", "-", "--input", "[1, 2]", "--json"], GREETS);
+    let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(told, json!({"status": "SUCCEEDED", "output": 1}));
+    let both = alone(&["flow", "run", "-", "--input", "-"], GREETS);
+    assert!(!both.status.success() && said(&both).contains("cannot both"), "{both:?}");
+    let cut = alone(&["flow", "run", "-", "--input", "{\"a\": 1"], GREETS);
+    assert!(!cut.status.success() && said(&cut).contains("the input: this is not JSON"), "{cut:?}");
+}
+
+#[test]
+fn names_that_lead_nowhere_are_refused_before_anything_is_published() {
+    let appliance = Appliance::prepare(Net::new(), "");
+    let publish = ["flow", "publish", "-"];
+    let with = |more: &[&str]| refused(&appliance, &[&publish[..], more].concat(), GREETS);
+    assert!(with(&[]).contains("give it one with --name"));
+    assert!(with(&["--name", "a b"]).contains("'a b' cannot be the name"));
+    assert!(with(&["--name", "m@live"]).contains("'m@live' cannot be the name"));
+    assert!(with(&["--name", "m", "--alias", "3"]).contains("an alias is no number"));
+    let list = appliance.try_cli(&["flow", "list"], "");
+    assert!(!said(&list).contains(" 1 "), "{list:?}");
+    appliance.try_cli(&[&publish[..], &["--name", "m", "--alias", "live"]].concat(), GREETS);
+    let told = refused(&appliance, &["flow", "list", "menu"], "");
+    assert!(told.contains("there is no workflow menu; published: m"), "{told}");
+}
+
+#[test]
+fn a_version_is_compared_with_an_alias_a_file_and_what_is_no_definition() {
+    let appliance = Appliance::prepare(Net::new(), "");
+    let other = GREETS.replace("\"Result\": 1", "\"Result\": 2");
+    for (text, alias) in [(GREETS, "old"), (&*other, "new")] {
+        let args = ["flow", "publish", "-", "--name", "m", "--alias", alias];
+        assert!(appliance.try_cli(&args, text).status.success());
+    }
+    let change = "~ /States/A/Result 1 -> 2";
+    for args in [["1", "2"], ["old", "new"], ["1", "new"]] {
+        let told = appliance.cli(&["flow", "diff", "m", args[0], args[1]]);
+        assert_eq!(told.trim(), change, "{args:?}");
+    }
+    let told = appliance.try_cli(&["flow", "diff", "m", "old", "-"], &other);
+    assert_eq!(said(&told).trim(), change);
+    let diff =
+        |args: &[&str], input| refused(&appliance, &[&["flow", "diff"], args].concat(), input);
+    assert!(diff(&["m", "1", "-"], "{,}").contains("-:1:2: error: The definition is not JSON"));
+    assert!(diff(&["m", "best"], "").contains("best is neither a version nor an alias of m"));
+    assert!(diff(&["m", "7"], "").contains("there is no version 7 of m"));
+    assert!(diff(&["n", "1"], "").contains("there is no workflow n; published: m"));
+}
+
+#[test]
+fn a_written_call_that_cannot_be_read_is_named() {
+    let appliance = Appliance::prepare(Net::new(), "");
+    let flow = appliance.folder().join("m.asl.json");
+    std::fs::write(&flow, GREETS).expect("a file");
+    let calls = json!([
+        {"name": "first", "call": {"from": "+15557654321", "to": "+15551230000"}},
+        {"name": "in the evening", "call": {"from": "+15557654321", "to": "+15551230000"},
+         "caller": [{"pres": {}}]},
+    ]);
+    let args = ["flow", "test", flow.to_str().expect("a path"), "-"];
+    let told = refused(&appliance, &args, &calls.to_string());
+    assert!(told.contains("-: scenario 2 (in the evening): unknown variant `pres`"), "{told}");
+    assert!(refused(&appliance, &args, "[]").contains("there is no scenario in these files"));
+    assert!(refused(&appliance, &args, " ").contains("-: there is nothing in it"));
+}
