@@ -2,6 +2,7 @@
 
 mod clock;
 mod dtls;
+mod ice;
 mod kernel;
 mod mixes;
 mod orders;
