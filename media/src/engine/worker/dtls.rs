@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::super::api::{PortEventKind, StreamConfig};
 use super::port::{Below, Line};
 use super::{Port, Worker};
+use crate::srtp::SrtpKeys;
 use crate::webrtc::demux::{self, Kind};
 use crate::webrtc::lite::Component;
 use crate::webrtc::{Identity, desk::Desk};
@@ -14,14 +15,14 @@ use crate::webrtc::{Identity, desk::Desk};
 pub(in crate::engine) struct Dtls {
     desk: Desk,
     signalled: Box<StreamConfig>,
-    /// The leg has the keys.
-    up: bool,
+    /// The keys that the leg has.
+    told: Option<SrtpKeys>,
 }
 
 impl Dtls {
     #[inline]
     pub(super) fn is_up(&self) -> bool {
-        self.up
+        self.told.is_some()
     }
 }
 
@@ -71,7 +72,7 @@ impl Port {
             }
             Some(Below::Ice(_)) | None => {
                 let desk = Desk::new(now, terms, identity, peer, &mut send);
-                let dtls = Dtls { desk, signalled: stream, up: false };
+                let dtls = Dtls { desk, signalled: stream, told: None };
                 *below = Some(Box::new(Below::Dtls(dtls)));
             }
         }
@@ -94,10 +95,11 @@ impl Port {
         let Some(dtls) = self.own_dtls() else { return false };
         let keys = dtls.desk.keys().cloned();
         let error = dtls.desk.take_error();
-        let (was, up) = (std::mem::replace(&mut dtls.up, keys.is_some()), keys.is_some());
+        let was = std::mem::replace(&mut dtls.told, keys.clone());
+        let (other, up) = (was != keys, keys.is_some());
         let suite = keys.as_ref().map(|keys| keys.tx.suite());
         let mut changed = false;
-        if again || up != was {
+        if again || other {
             let mut stream = dtls.signalled.clone();
             stream.srtp = keys;
             // Never in clear: before the keys are there nothing is said or heard.
@@ -108,7 +110,7 @@ impl Port {
             }
             changed = self.leg.set_stream(now, stream);
         }
-        if let (false, Some(suite)) = (was, suite) {
+        if let (true, Some(suite)) = (other, suite) {
             self.leg.tell(PortEventKind::DtlsUp { suite });
         }
         if let Some(error) = error {
@@ -170,7 +172,7 @@ impl Worker {
     pub(super) fn dtls_tick(&mut self, now: Instant, slot: usize) {
         let port = self.slots.get_mut(slot);
         let Some(port) = port else { return };
-        if port.own_dtls().is_some_and(|dtls| !dtls.is_up()) {
+        if port.own_dtls().is_some_and(|dtls| dtls.desk.is_busy()) {
             port.dtls(|desk, send| desk.handle_timeout(now, send));
             self.dtls_follow(now, slot);
         }
