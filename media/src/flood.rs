@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 const MOST: u32 = 1_000;
 /// The same of video: 40 Mbit/s in packets of a full frame, and the bursts of whole pictures.
 const MOST_VIDEO: u32 = 4_000;
+/// The same of checks of a path (ICE): a dozen pairs, each asked again and again at the beginning.
+const MOST_CHECKS: u32 = 100;
 const SPAN: Duration = Duration::from_secs(1);
 
 /// Counts the packets of one leg.
@@ -29,6 +31,11 @@ impl Meter {
     /// For video, from now on.
     pub(crate) const fn for_video(now: Instant) -> Self {
         Self { since: now, taken: 0, most: MOST_VIDEO }
+    }
+
+    /// For requests of ICE, from now on.
+    pub(crate) const fn for_checks(now: Instant) -> Self {
+        Self { since: now, taken: 0, most: MOST_CHECKS }
     }
 
     /// Whether one more is taken.

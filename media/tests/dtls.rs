@@ -126,3 +126,21 @@ fn another_certificate_than_announced_ends_it_with_words_and_nothing_is_heard_in
     assert_eq!(one.port.counters().sent, before);
     assert_eq!(one.port.counters().received, 0);
 }
+
+/// The same certificate, the same ports, and another handshake, of which signalling says nothing.
+#[test]
+fn a_phone_whose_media_starts_anew_makes_other_keys_and_both_hear_each_other_again() {
+    let (mut one, mut two) = (Side::new(true), Side::new(false));
+    agree(&mut one, &mut two);
+    assert_eq!((one.outcome(), two.outcome()), (Ok(()), Ok(())));
+    talk(&one, &two, 0);
+    talk(&two, &one, 1000);
+    // It is the DTLS client, and knows nothing of what was before.
+    let stream = one.negotiator.agreed().unwrap().stream.clone();
+    let off = StreamConfig { dtls: None, send: false, receive: false, ..stream.clone() };
+    one.port.set_stream(off);
+    one.port.set_stream(stream);
+    assert_eq!((one.outcome(), two.outcome()), (Ok(()), Ok(())));
+    talk(&one, &two, 2000);
+    talk(&two, &one, 3000);
+}

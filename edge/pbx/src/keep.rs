@@ -77,6 +77,8 @@ pub struct Binding {
     pub path: Vec<String>,
     /// `+sip.instance`, when given (RFC 5626).
     pub instance: Option<String>,
+    /// It has ICE: `+sip.ice` (RFC 5768 §5).
+    pub ice: bool,
 }
 
 /// One change to bindings.

@@ -42,6 +42,7 @@ fn binding(i: usize, cseq: u32) -> Result<BindingChange, std::net::AddrParseErro
         user_agent: Some("Desk phone 7.1".into()),
         path: Vec::new(),
         instance: None,
+        ice: false,
     }))
 }
 

@@ -15,7 +15,7 @@ impl Bindings for Store {
         self.read(move |connection| {
             let mut statement = connection.prepare(
                 "SELECT aor, contact, call_id, cseq, expires, transport, received, local,
-                 user_agent, path, instance FROM bindings WHERE expires > ?1
+                 user_agent, path, instance, ice FROM bindings WHERE expires > ?1
                  ORDER BY aor, contact",
             )?;
             let rows = statement.query_map([now], binding)?;
@@ -48,8 +48,8 @@ fn apply(connection: &Connection, change: &BindingChange) -> Result<(), Refused>
 fn put(connection: &Connection, binding: &Binding) -> Result<(), Refused> {
     let mut statement = connection.prepare_cached(
         "INSERT OR REPLACE INTO bindings (aor, contact, call_id, cseq, expires, transport,
-         received, local, user_agent, path, instance)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+         received, local, user_agent, path, instance, ice)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?;
     // Header values hold no line breaks.
     let path = (!binding.path.is_empty()).then(|| binding.path.join("\n"));
@@ -65,6 +65,7 @@ fn put(connection: &Connection, binding: &Binding) -> Result<(), Refused> {
         binding.user_agent,
         path,
         binding.instance,
+        binding.ice,
     ])?;
     Ok(())
 }
@@ -83,5 +84,6 @@ fn binding(row: &Row<'_>) -> rusqlite::Result<Binding> {
         user_agent: row.get(8)?,
         path: path.map_or_else(Vec::new, |path| path.split('\n').map(str::to_owned).collect()),
         instance: row.get(10)?,
+        ice: row.get(11)?,
     })
 }

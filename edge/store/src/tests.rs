@@ -53,6 +53,7 @@ fn binding(aor: &str, contact: &str, expires: SystemTime) -> Binding {
         user_agent: Some("Desk \"7\"".into()),
         path: vec!["<sip:a;lr>".into(), "<sip:b;lr>, <sip:c>".into()],
         instance: Some("<urn:uuid:1>".into()),
+        ice: true,
     }
 }
 

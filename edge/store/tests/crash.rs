@@ -31,6 +31,7 @@ fn binding(i: usize) -> Binding {
         user_agent: None,
         path: Vec::new(),
         instance: None,
+        ice: false,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::dtmf::{Digit, DigitSet};
 use crate::rtcp::Wishes;
 use crate::sound::Part;
 use crate::srtp::{SrtpKeys, SrtpSuite};
-use crate::webrtc::{DtlsTerms, Terms, WebRtcError};
+use crate::webrtc::{DtlsTerms, IceTerms, Terms, WebRtcError};
 
 /// Names a port for the life of the process; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -72,6 +72,8 @@ pub struct StreamConfig {
     pub webrtc: Option<Box<Terms>>,
     /// DTLS on a port of the leg's own: its handshake makes the keys.
     pub dtls: Option<Box<DtlsTerms>>,
+    /// ICE on ports of the leg's own, without DTLS: the peer chooses where media goes.
+    pub ice: Option<Box<IceTerms>>,
 }
 
 /// The longest packet of Opus (RFC 6716 §3.2.5), in ms.
@@ -98,6 +100,7 @@ impl StreamConfig {
             rtcp_xr: Wishes::default(),
             webrtc: None,
             dtls: None,
+            ice: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod beats;
 mod clock;
 mod dtls;
+mod ice;
 mod kernel;
 mod mixes;
 mod orders;

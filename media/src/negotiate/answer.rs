@@ -6,6 +6,7 @@ use super::beside::{self, BesideAgreed, OurBeside, Through};
 use super::bundle::{self, Idle};
 use super::choose::{choose_stream, no_common_codec};
 use super::dtls::OurDtls;
+use super::ice::OurIce;
 use super::remote::Remote;
 use super::sdes::CryptoLine;
 use super::webrtc::OurRtc;
@@ -44,6 +45,8 @@ pub(super) fn answer(
     if remote.webrtc.is_some() {
         keep_carrier(offer, index, &mut slots);
     }
+    let ice = remote.ice.as_ref();
+    let ice = ice.and_then(|theirs| OurIce::answering(theirs, before, beside.is_empty()));
     let ours = Ours {
         slots,
         profile: remote.profile,
@@ -64,6 +67,7 @@ pub(super) fn answer(
             .as_ref()
             .zip(remote.dtls.as_ref())
             .map(|(local, theirs)| OurDtls::answering(local, theirs, before)),
+        ice,
         rtcp_mux: false,
         ptime_ms: remote.packet_time(local.ptime_ms),
         rtcp_xr: remote.rtcp_xr,
@@ -184,7 +188,9 @@ fn answer_crypto(
     // Somebody else may listen at another address, whom what was said before does not concern. (That
     // it knows nothing of our rollover counter either is what the port takes a new SSRC for.)
     let moved = peer.is_some_and(|was| was != remote.rtp && !remote.rtp.ip().is_unspecified());
-    let line = CryptoLine::answering(&theirs, kept.filter(|_| !moved));
+    // With the names of its ICE it is the same one, and says now where its checks led (RFC 8839 §4.3.2).
+    let known = remote.ice.as_ref().is_some_and(|theirs| theirs.goes_on(before));
+    let line = CryptoLine::answering(&theirs, kept.filter(|_| !moved || known));
     remote.crypto = Some(theirs);
     Ok(Some(line))
 }
@@ -270,7 +276,10 @@ pub(super) fn accept(
         }
         (None, None) => {
             let muxed = ours.dtls.take().is_some_and(|dtls| dtls.mux);
+            let muxed = muxed || ours.ice.as_ref().is_some_and(OurIce::muxes);
             ours.rtcp_mux = muxed && media.has("rtcp-mux");
+            let answered = |ice: OurIce| ice.answered(remote.ice.as_ref(), ours.rtcp_mux);
+            ours.ice = ours.ice.take().and_then(answered);
             accept_crypto(&mut ours, &mut remote)?;
         }
     }

@@ -61,6 +61,9 @@ pub struct Local {
     pub dtls: Option<crate::webrtc::Fingerprint>,
     /// Whether our own offers are for those.
     pub offer_dtls: bool,
+    /// Whether our own first offers have ICE, where they have no DTLS: for a phone that said it has.
+    /// An answer has it whenever the offer has.
+    pub offer_ice: bool,
     /// An offer of SRTP says both how keys of SDES and keys of DTLS are made; the peer takes one.
     pub dtls_beside_sdes: bool,
 }
@@ -83,6 +86,7 @@ impl Local {
             webrtc: None,
             dtls: None,
             offer_dtls: false,
+            offer_ice: false,
             dtls_beside_sdes: false,
         }
     }

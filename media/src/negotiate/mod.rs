@@ -11,6 +11,7 @@ mod bundle;
 mod choose;
 mod dtls;
 mod error;
+mod ice;
 mod local;
 mod ours;
 mod print;
@@ -34,6 +35,7 @@ use crate::sdp::{Direction, SessionDescription};
 use crate::srtp::{SrtpKey, SrtpKeys};
 use bundle::live_audio;
 use dtls::OurDtls;
+use ice::OurIce;
 use ours::{COMFORT_NOISE_PT, Ours, Profile, Refused, Slot, TELEPHONE_EVENT_PT};
 use remote::Remote;
 use webrtc::OurRtc;
@@ -142,6 +144,10 @@ impl Negotiator {
             Some((ours, _)) => self.next_offer(ours.clone(), direction),
             None => Ours::first(&self.local, direction),
         };
+        if self.agreed.is_none() && !beside.is_empty() {
+            // What is passed on has no ICE, and then nothing has (RFC 8839 §4.2.5).
+            ours.ice = None;
+        }
         beside::place(&mut ours, beside, audio);
         let text = self.print(&ours);
         self.offered = Some(ours);
@@ -270,6 +276,7 @@ impl Negotiator {
         ours.add_wide_events();
         ours.webrtc = ours.webrtc.as_ref().map(OurRtc::again);
         ours.dtls = ours.dtls.as_ref().map(OurDtls::again);
+        ours.ice = ours.ice.as_ref().and_then(OurIce::again);
         ours.direction = direction;
         ours.stopped = false;
         ours.rtcp_mux = false;
@@ -306,10 +313,15 @@ fn agree(ours: &Ours, remote: &Remote, (codec, send_pt, recv_pt): (Codec, u8, u8
         send: ours.direction.sends(),
         receive: ours.direction.receives(),
         srtp: keys,
-        rtcp_mux: ours.dtls.as_ref().map_or(ours.rtcp_mux, |dtls| dtls.mux),
+        rtcp_mux: match (&ours.dtls, &ours.ice) {
+            (Some(dtls), _) => dtls.mux,
+            (None, Some(ice)) => ours.rtcp_mux || ice.muxes(),
+            (None, None) => ours.rtcp_mux,
+        },
         rtcp_xr: ours.rtcp_xr,
         webrtc: ours.webrtc.as_ref().zip(remote.webrtc.as_ref()).map(|(us, them)| us.terms(them)),
         dtls: ours.dtls.as_ref().zip(remote.dtls.as_ref()).map(|(us, them)| us.terms(them)),
+        ice: ours.ice.as_ref().zip(remote.ice.as_ref()).and_then(|(us, them)| us.terms(them)),
     };
     let beside = Vec::new();
     Agreed { stream, direction: ours.direction, remote_hold: remote.hold(), beside }

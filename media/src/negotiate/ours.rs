@@ -3,6 +3,7 @@
 use super::beside::OurBeside;
 use super::bundle::Idle;
 use super::dtls::OurDtls;
+use super::ice::OurIce;
 use super::local::Local;
 use super::sdes::{self, CryptoLine};
 use super::webrtc::OurRtc;
@@ -99,6 +100,8 @@ pub(super) struct Ours {
     pub(super) webrtc: Option<OurRtc>,
     /// DTLS alone.
     pub(super) dtls: Option<OurDtls>,
+    /// ICE alone.
+    pub(super) ice: Option<OurIce>,
     /// RTCP on the port of RTP, where keys are not of DTLS.
     pub(super) rtcp_mux: bool,
     pub(super) ptime_ms: u16,
@@ -118,6 +121,8 @@ impl Ours {
         let alone = alone.filter(|_| webrtc.is_none()).map(OurDtls::offered);
         let dtls = webrtc.is_some() || (alone.is_some() && local.offer_dtls);
         let secure = dtls || local.offers_srtp();
+        // A port of a leg's own has one of the two.
+        let ice = local.offer_ice && webrtc.is_none() && alone.is_none();
         let opus = local.codecs.contains(&Codec::Opus);
         let mut ours = Self {
             slots: vec![Slot::Audio],
@@ -132,6 +137,7 @@ impl Ours {
             crypto: if secure && !dtls { sdes::fresh_lines() } else { Vec::new() },
             webrtc,
             dtls: alone,
+            ice: ice.then(OurIce::offered),
             rtcp_mux: false,
             ptime_ms: local.ptime_ms,
             // Asked for by few, and understood by fewer when they are asked: only answered.

@@ -31,6 +31,9 @@ impl Negotiator {
             Line::new('c', in_words(ip)),
             Line::new('t', "0 0"),
         ];
+        if let Some(ice) = ours.ice.as_ref().filter(|_| !ours.stopped) {
+            ice.push_session(&mut lines);
+        }
         if let Some(webrtc) = &ours.webrtc {
             webrtc.push_session(&mut lines, carrying(&ours.slots), ours.stopped);
         }
@@ -93,6 +96,9 @@ fn audio(ours: &Ours, local: &Local) -> Media {
     match &ours.webrtc {
         Some(webrtc) => webrtc.push(&mut media, rtp),
         None => push_rtcp(&mut media, rtp, rtcp),
+    }
+    if let Some(ice) = &ours.ice {
+        ice.push(&mut media, rtp, rtcp);
     }
     media.push_attribute(ours.direction.name());
     media

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::dtls::TheirDtls;
+use super::ice::TheirIce;
 use super::sdes::CryptoLine;
 use super::webrtc::TheirRtc;
 use super::{COMFORT_NOISE_PT, Local, NegotiateError, Profile};
@@ -36,6 +37,8 @@ pub(super) struct Remote {
     pub(super) webrtc: Option<TheirRtc>,
     /// DTLS alone.
     pub(super) dtls: Option<TheirDtls>,
+    /// ICE alone.
+    pub(super) ice: Option<TheirIce>,
     /// The peer's, with the old hold of address 0.0.0.0 taken into account.
     pub(super) direction: Direction,
     /// Extended reports it asks for, of those we have.
@@ -77,6 +80,10 @@ impl Remote {
             return Err(NegotiateError::AddressFamily { remote: ip, local });
         }
         let (cryptos, crypto_faults) = crypto_lines(media);
+        let named = session.connection_of(media).is_some_and(|line| line.ip().is_none());
+        let said = SocketAddr::new(ip, media.port);
+        let own = placed && !profile.dtls && dtls.is_none();
+        let ice = own.then(|| TheirIce::read(session, media, Some(said).filter(|_| !named)));
         Ok(Self {
             rtp: SocketAddr::new(ip, media.port),
             rtcp: media.rtcp().map(|rtcp| SocketAddr::new(rtcp.ip.unwrap_or(ip), rtcp.port)),
@@ -93,6 +100,7 @@ impl Remote {
             crypto: None,
             webrtc,
             dtls,
+            ice: ice.flatten(),
             direction,
             rtcp_xr: rtcp_xr(session, media),
             ptime: media.ptime(),

@@ -5,6 +5,7 @@ mod bundle;
 mod codecs;
 mod dtls;
 mod hold;
+mod ice;
 mod offers;
 mod random;
 mod secure;

@@ -4,9 +4,13 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::dtls::{Fingerprint, HANDSHAKE, Identity, News, PhoneHandshake};
+use super::dtls::{Association, Fingerprint, HANDSHAKE, Identity, News, client_hello};
 use super::session::{Send, WebRtcError};
+use crate::flood::Meter;
 use crate::srtp::SrtpKeys;
+
+/// Sources beside the announced host that are spoken to at a time.
+const MOST_OTHERS: usize = 3;
 
 /// What both descriptions say of the handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,18 +21,29 @@ pub struct DtlsTerms {
     pub active: bool,
 }
 
+/// A handshake with a source that nobody announced.
+struct Other {
+    from: SocketAddr,
+    handshake: Association,
+}
+
 /// The handshake of one leg.
 pub(crate) struct Desk {
     terms: DtlsTerms,
-    handshake: PhoneHandshake,
+    identity: Identity,
+    /// With the announced host, or once there are keys with whoever has them.
+    handshake: Association,
+    /// With others, one each, as long as that host is silent: what one says is not mixed up with what
+    /// another does, and the first who has the announced certificate is the phone.
+    others: Vec<Other>,
+    /// Bounds how many are begun.
+    meter: Meter,
     /// Where ours goes: as announced, then where the peer's comes from.
     peer: SocketAddr,
     /// As the description has it.
     announced: SocketAddr,
     /// Whether its host has spoken: then no other is listened to.
     heard: bool,
-    /// Whether another has been listened to.
-    strange: bool,
     keys: Option<SrtpKeys>,
     until: Instant,
     over: bool,
@@ -46,12 +61,14 @@ impl Desk {
         send: Send<'_>,
     ) -> Self {
         let mut desk = Self {
-            handshake: identity.with_phone(now, terms.fingerprint.clone(), terms.active),
+            handshake: identity.associate(now, terms.fingerprint.clone(), terms.active),
             terms,
+            identity: identity.clone(),
+            others: Vec::new(),
+            meter: Meter::for_checks(now),
             peer,
             announced: peer,
             heard: false,
-            strange: false,
             keys: None,
             until: now + HANDSHAKE + Duration::from_secs(5),
             over: false,
@@ -83,9 +100,14 @@ impl Desk {
         }
     }
 
-    /// The keys of RTP, once the handshake is over.
+    /// The keys of RTP, once the handshake is over. They change when the phone makes others.
     pub(crate) fn keys(&self) -> Option<&SrtpKeys> {
         self.keys.as_ref().filter(|_| !self.over)
+    }
+
+    /// Whether time is to pass: a handshake is going on.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.keys.is_none() || self.handshake.begins_anew()
     }
 
     /// Why it came to nothing, once.
@@ -93,8 +115,8 @@ impl Desk {
         self.error.take()
     }
 
-    /// Takes a datagram of DTLS. Before the keys are there its source is where we answer: the host of
-    /// the description, or another one (of a NAT) as long as that one is silent.
+    /// Takes a datagram of DTLS, from the host of the description, or from another one (of a NAT) as
+    /// long as that one is silent.
     pub(crate) fn receive(
         &mut self,
         now: Instant,
@@ -110,19 +132,62 @@ impl Desk {
         } else if own {
             self.heard = true;
             self.peer = from;
-            if std::mem::take(&mut self.strange) {
-                self.doubt = None;
-                self.handshake.disregard(now);
-            }
-        } else if self.heard {
-            return;
+            self.others.clear();
+            self.doubt = None;
         } else {
-            self.strange = true;
-            self.peer = from;
+            // Whom we asked is known; an answer of somebody else is none.
+            if !self.heard && !self.terms.active {
+                self.receive_other(now, from, packet, send);
+            }
+            return;
         }
-        let to = self.peer;
-        let news = self.handshake.receive(now, packet, &mut |packet| send(to, packet));
-        self.heed(news, own);
+        let news = self.handshake.receive(now, packet, &mut |packet| send(from, packet));
+        self.heed(news);
+    }
+
+    /// Takes a datagram of a source that nobody announced: it begins with a ClientHello.
+    fn receive_other(&mut self, now: Instant, from: SocketAddr, packet: &[u8], send: Send<'_>) {
+        let known = self.others.iter().position(|other| other.from == from);
+        let begins = known.is_none() && client_hello(packet).is_some() && !self.over;
+        let at = match known {
+            Some(at) => at,
+            None if begins && self.meter.takes(now) && self.make_room() => {
+                let expected = self.terms.fingerprint.clone();
+                let handshake = self.identity.associate(now, expected, false);
+                self.others.push(Other { from, handshake });
+                self.others.len() - 1
+            }
+            None => return,
+        };
+        let Some(other) = self.others.get_mut(at) else { return };
+        let news = other.handshake.receive(now, packet, &mut |packet| send(from, packet));
+        self.heed_other(at, news);
+    }
+
+    /// Room for one more: the oldest gives way of those that did not show that they are where they say.
+    fn make_room(&mut self) -> bool {
+        if self.others.len() < MOST_OTHERS {
+            return true;
+        }
+        let unknown = self.others.iter().position(|other| !other.handshake.is_reached());
+        unknown.map(|at| self.others.remove(at)).is_some()
+    }
+
+    fn heed_other(&mut self, at: usize, news: News) {
+        if news == News::Waiting {
+            return;
+        }
+        let other = self.others.remove(at);
+        match news {
+            News::Keys(keys) => {
+                (self.handshake, self.peer) = (other.handshake, other.from);
+                self.keys = Some(keys);
+                self.others.clear();
+            }
+            News::Stranger => self.doubt = Some(WebRtcError::Stranger),
+            News::Failed(text) => self.doubt = Some(WebRtcError::Handshake(text)),
+            News::Waiting => {}
+        }
     }
 
     /// Lets time pass.
@@ -130,7 +195,7 @@ impl Desk {
         if self.over {
             return;
         }
-        if self.handshake.wake.is_some_and(|wake| wake <= now) {
+        if self.handshake.wake().is_some_and(|wake| wake <= now) {
             let to = self.peer;
             // A passive side has nothing to say before it is spoken to; who gave no address cannot be.
             let known = to.port() != 0 && !to.ip().is_unspecified();
@@ -139,7 +204,15 @@ impl Desk {
                     send(to, packet);
                 }
             });
-            self.heed(news, !self.strange);
+            self.heed(news);
+        }
+        for at in (0..self.others.len()).rev() {
+            let Some(other) = self.others.get_mut(at) else { continue };
+            if other.handshake.wake().is_some_and(|wake| wake <= now) {
+                let to = other.from;
+                let news = other.handshake.handle_timeout(now, &mut |packet| send(to, packet));
+                self.heed_other(at, news);
+            }
         }
         if self.keys.is_none() && now >= self.until {
             let why = self.doubt.take().unwrap_or(WebRtcError::Late);
@@ -147,8 +220,7 @@ impl Desk {
         }
     }
 
-    /// `own`: of the announced host.
-    fn heed(&mut self, news: News, own: bool) {
+    fn heed(&mut self, news: News) {
         let why = match news {
             News::Waiting => return,
             News::Keys(keys) => {
@@ -159,13 +231,8 @@ impl Desk {
             News::Failed(text) => WebRtcError::Handshake(text),
         };
         // What comes after the keys ends nothing: signalling says when the call is over.
-        if self.keys.is_some() {
-            return;
-        }
-        if own {
+        if self.keys.is_none() {
             self.fail(why);
-        } else {
-            self.doubt = Some(why);
         }
     }
 
@@ -178,136 +245,4 @@ impl Desk {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const A: &str = "192.0.2.1:4000";
-    const B: &str = "198.51.100.2:5000";
-
-    fn addr(text: &str) -> SocketAddr {
-        text.parse().unwrap()
-    }
-
-    /// Carries datagrams until both have keys or nothing happens for a while; `b` is behind a NAT.
-    fn carry(now: Instant, a: &mut Desk, b: &mut Desk, mut to_b: Vec<Vec<u8>>) {
-        let mut to_a = Vec::new();
-        for step in 0..200 {
-            let now = now + Duration::from_millis(step * 50);
-            a.handle_timeout(now, &mut |_, packet| to_b.push(packet.to_vec()));
-            b.handle_timeout(now, &mut |_, packet| to_a.push(packet.to_vec()));
-            for packet in std::mem::take(&mut to_b) {
-                b.receive(now, addr(A), &packet, &mut |_, packet| to_a.push(packet.to_vec()));
-            }
-            for packet in std::mem::take(&mut to_a) {
-                a.receive(now, addr(B), &packet, &mut |to, packet| {
-                    assert_eq!(to, addr(B), "where it speaks from, not where it said");
-                    to_b.push(packet.to_vec());
-                });
-            }
-        }
-    }
-
-    #[test]
-    fn two_sides_get_the_same_keys_the_other_way_round() {
-        let now = Instant::now();
-        let [one, two] = [Identity::fresh().unwrap(), Identity::fresh().unwrap()];
-        let terms =
-            |of: &Identity, active| DtlsTerms { fingerprint: of.fingerprint().clone(), active };
-        let mut sent = Vec::new();
-        let announced = addr("10.0.0.7:5000");
-        let mut a = Desk::new(now, terms(&two, false), &one, announced, &mut |_, _| {});
-        let mut b = Desk::new(now, terms(&one, true), &two, addr(A), &mut |_, packet| {
-            sent.push(packet.to_vec());
-        });
-        assert!(!sent.is_empty(), "who is active begins at once");
-        for packet in sent {
-            a.receive(now, addr(B), &packet, &mut |_, _| {});
-        }
-        carry(now, &mut a, &mut b, Vec::new());
-        let (a_keys, b_keys) = (a.keys().unwrap().clone(), b.keys().unwrap().clone());
-        assert_eq!((a_keys.tx, a_keys.rx), (b_keys.rx, b_keys.tx));
-        // The same agreement again keeps them; another certificate does not.
-        a.set(now, terms(&two, false), &one, announced, &mut |_, _| {});
-        assert!(a.keys().is_some());
-        a.set(now, terms(&one, false), &one, announced, &mut |_, _| {});
-        assert!(a.keys().is_none());
-    }
-
-    #[test]
-    fn a_peer_whose_description_changes_is_asked_at_its_new_address_at_once() {
-        let now = Instant::now();
-        let [one, two] = [Identity::fresh().unwrap(), Identity::fresh().unwrap()];
-        let terms = || DtlsTerms { fingerprint: two.fingerprint().clone(), active: true };
-        let mut to = Vec::new();
-        let mut desk = Desk::new(now, terms(), &one, addr(A), &mut |at, _| to.push(at));
-        let later = now + Duration::from_millis(300);
-        desk.set(later, terms(), &one, addr(A), &mut |_, _| panic!("the same again"));
-        desk.set(later, terms(), &one, addr(B), &mut |at, _| to.push(at));
-        assert_eq!(to, [addr(A), addr(B)]);
-    }
-
-    #[test]
-    fn a_forged_alert_or_a_flood_from_a_stranger_does_not_end_the_handshake() {
-        let now = Instant::now();
-        let [one, two] = [Identity::fresh().unwrap(), Identity::fresh().unwrap()];
-        let terms =
-            |of: &Identity, active| DtlsTerms { fingerprint: of.fingerprint().clone(), active };
-        let alert = [21, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 40];
-        let forge = |desk: &mut Desk, own: &str| {
-            for from in [own, "203.0.113.9:7"] {
-                desk.receive(now, addr(from), &alert, &mut |_, _| panic!("answered"));
-            }
-            for number in 0..2000_u32 {
-                let mut record = vec![22, 254, 253, 0, 0, 0, 0];
-                record.extend(number.to_be_bytes());
-                record.extend([0, 13, 1, 0, 255, 255, 0, 0]);
-                record.extend(&number.to_be_bytes()[1..]);
-                record.extend([0, 0, 1, 7]);
-                desk.receive(now, addr("203.0.113.9:7"), &record, &mut |_, _| {});
-            }
-        };
-        let mut a = Desk::new(now, terms(&two, false), &one, addr(B), &mut |_, _| {});
-        let mut sent = Vec::new();
-        let mut b = Desk::new(now, terms(&one, true), &two, addr(A), &mut |_, packet| {
-            sent.push(packet.to_vec());
-        });
-        // Before the phone speaks, and between its flights.
-        for _ in 0..2000 {
-            a.receive(now, addr("203.0.113.9:7"), &sent[0], &mut |_, _| {});
-        }
-        let mut answers = Vec::new();
-        for packet in sent {
-            a.receive(now, addr(B), &packet, &mut |_, packet| answers.push(packet.to_vec()));
-        }
-        assert!(!answers.is_empty());
-        forge(&mut a, B);
-        forge(&mut b, A);
-        let mut on = Vec::new();
-        for packet in answers {
-            b.receive(now, addr(A), &packet, &mut |_, packet| on.push(packet.to_vec()));
-        }
-        for packet in on {
-            a.receive(now, addr(B), &packet, &mut |_, _| {});
-        }
-        carry(now, &mut a, &mut b, Vec::new());
-        assert!(a.keys().is_some() && b.keys().is_some());
-        assert_eq!((a.take_error(), b.take_error()), (None, None));
-    }
-
-    #[test]
-    fn another_certificate_than_announced_or_nobody_at_all_ends_it_with_words() {
-        let now = Instant::now();
-        let [one, two] = [Identity::fresh().unwrap(), Identity::fresh().unwrap()];
-        let terms =
-            |of: &Identity, active| DtlsTerms { fingerprint: of.fingerprint().clone(), active };
-        let mut a = Desk::new(now, terms(&one, false), &one, addr(B), &mut |_, _| {});
-        let mut b = Desk::new(now, terms(&one, true), &two, addr(A), &mut |_, _| {});
-        carry(now, &mut a, &mut b, Vec::new());
-        assert!(a.keys().is_none());
-        assert_eq!(a.take_error(), Some(WebRtcError::Stranger));
-        let mut alone = Desk::new(now, terms(&two, false), &one, addr(B), &mut |_, _| {});
-        alone.handle_timeout(now + Duration::from_secs(60), &mut |_, _| {});
-        assert!(alone.take_error().is_some());
-        assert!(alone.take_error().is_none(), "told once");
-    }
-}
+mod tests;

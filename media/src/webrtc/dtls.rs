@@ -2,6 +2,7 @@
 //! it is asked who the peer is and for the keys. [`Handshake`] is a browser's, [`phone`] a desk
 //! phone's, and [`either`] says which it is.
 
+mod again;
 mod either;
 mod phone;
 mod repeats;
@@ -13,9 +14,10 @@ use std::time::{Duration, Instant};
 use dimpl::{Config, Dtls, DtlsCertificate, Output, SrtpProfile};
 use rtc_srtp::crypto::{HashAlgorithm, constant_time_eq, default_provider};
 
+pub(super) use self::again::{Association, client_hello};
 pub(super) use self::either::OverIce;
 pub use self::either::Peer;
-pub(super) use self::phone::PhoneHandshake;
+use self::phone::PhoneHandshake;
 use crate::srtp::{SrtpKey, SrtpKeys, SrtpSuite};
 
 /// A handshake that takes longer has failed.
@@ -72,13 +74,18 @@ impl Identity {
     }
 
     /// A handshake with a desk phone; `active`: we are the DTLS client.
-    pub(super) fn with_phone(
+    fn with_phone(&self, now: Instant, expected: Fingerprint, active: bool) -> PhoneHandshake {
+        PhoneHandshake::begin(now, &self.phones, expected, active)
+    }
+
+    /// The same, and with what may follow it.
+    pub(super) fn associate(
         &self,
         now: Instant,
         expected: Fingerprint,
         active: bool,
-    ) -> PhoneHandshake {
-        PhoneHandshake::begin(now, &self.phones, expected, active)
+    ) -> Association {
+        Association::new(now, self.with_phone(now, expected, active))
     }
 
     /// For our descriptions.

@@ -187,13 +187,18 @@ impl Agent {
         }
     }
 
-    fn asked(&mut self, now: Instant, from: SocketAddr, message: &View<'_>) -> bool {
+    /// Whether a request names both sides (RFC 8445 §7.2.2).
+    pub(super) fn is_named(&self, message: &View<'_>) -> bool {
         let names = message.username.and_then(|names| names.split_once(':'));
-        let Some((ours, theirs)) = names else { return false };
-        let fits = *self.local.ufrag == *ours
-            && self.remote.as_ref().is_none_or(|remote| *remote.ufrag == *theirs);
+        names.is_some_and(|(ours, theirs)| {
+            *self.local.ufrag == *ours
+                && self.remote.as_ref().is_none_or(|remote| *remote.ufrag == *theirs)
+        })
+    }
+
+    fn asked(&mut self, now: Instant, from: SocketAddr, message: &View<'_>) -> bool {
         // Whoever does not know the password gets no answer at all: there is nothing to amplify.
-        if !fits || !message.is_by(&self.local.password) {
+        if !self.is_named(message) || !message.is_by(&self.local.password) {
             return false;
         }
         if !self.settle_roles(message.side) {

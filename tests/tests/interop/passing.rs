@@ -1,5 +1,6 @@
 //! What two phones have and we have not: their own codec, and video.
 
+use offhook_tests::appliance::Appliance;
 use offhook_tests::net::Net;
 
 use crate::pki::Authority;
@@ -75,4 +76,40 @@ fn a_desk_phone_with_ice_and_an_rsa_certificate_talks_with_a_plain_one() {
         assert!(media.iter().any(|event| event[key] == value), "{media:?}");
     }
     assert!(last_ladder(&appliance).contains("the phone is at "), "{}", last_ladder(&appliance));
+}
+
+const ICE_ALONE: &str = "module ice.so\n";
+
+/// What the timeline says of the legs of the newest call: by ICE, or an address.
+fn by_ice(appliance: &Appliance) -> usize {
+    let media = last_events(appliance, "media");
+    let mut by_ice: Vec<_> =
+        media.iter().filter(|e| e["remote"] == "by ICE").map(|e| e["leg"].to_string()).collect();
+    by_ice.sort();
+    by_ice.dedup();
+    by_ice.len()
+}
+
+/// baresip with ICE says nothing and hears nothing before its checks were answered.
+#[test]
+fn a_desk_phone_with_ice_and_plain_audio_talks_with_one_that_has_none_whoever_calls() {
+    for accounts in [[";medianat=ice", ""], ["", ";medianat=ice"]] {
+        let appliance = understood("", ICE_ALONE, accounts);
+        assert_eq!(by_ice(&appliance), 1, "{}", last_ladder(&appliance));
+    }
+}
+
+#[test]
+fn two_desk_phones_with_ice_talk_also_with_rtcp_on_the_port_of_rtp() {
+    let modules = format!("{ICE_ALONE}rtcp_mux yes\n");
+    let appliance = understood("", &modules, [";medianat=ice"; 2]);
+    assert_eq!(by_ice(&appliance), 2, "{}", last_ladder(&appliance));
+}
+
+#[test]
+fn two_desk_phones_with_ice_and_keys_of_sdes_talk() {
+    let appliance = understood("", ICE_ALONE, [";medianat=ice;mediaenc=srtp-mand"; 2]);
+    let media = last_events(&appliance, "media");
+    assert!(media.iter().any(|e| e["protection"].as_str().unwrap_or("").starts_with("RTP/SAVP ")));
+    assert_eq!(by_ice(&appliance), 2, "{}", last_ladder(&appliance));
 }

@@ -365,9 +365,9 @@ pub(crate) fn media_fact(stream: &StreamConfig) -> crate::event::CallEventKind {
             (None, None) => "RTP/AVP".to_owned(),
             (None, Some(keys)) => format!("RTP/SAVP {}", keys.tx.suite().name()),
         },
-        remote: match &stream.webrtc {
-            Some(_) => "by ICE".to_owned(),
-            None => stream.remote_rtp.to_string(),
+        remote: match (&stream.webrtc, &stream.ice) {
+            (None, None) => stream.remote_rtp.to_string(),
+            _ => "by ICE".to_owned(),
         },
     }
 }

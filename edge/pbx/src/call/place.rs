@@ -76,6 +76,7 @@ impl Call {
             uri: contact.uri,
             to,
             route: contact.route,
+            ice: contact.ice,
             identity,
             digest: None,
             first: None,
@@ -122,6 +123,7 @@ impl Call {
             uri,
             to,
             route: Vec::new(),
+            ice: false,
             identity,
             digest,
             first: Some(target),
@@ -166,7 +168,9 @@ impl Call {
         let local = media.negotiator.local_mut();
         local.offer_secure = placed.kind == Protection::Sdes;
         local.offer_dtls = placed.kind == Protection::Dtls;
-        local.dtls_beside_sdes = placed.party.is_phone();
+        local.offer_ice = placed.ice;
+        // A port of the leg's own has ICE or DTLS.
+        local.dtls_beside_sdes = placed.party.is_phone() && !placed.ice;
         local.dtls = Some(self.services.engine.fingerprint().clone());
         match own {
             Some(port) => media.adopt(port),
@@ -321,6 +325,8 @@ struct Placed {
     uri: Uri,
     to: NameAddr,
     route: Vec<NameAddr>,
+    /// It is a phone that said it has ICE.
+    ice: bool,
     identity: Identity,
     digest: Option<Box<digest::Client>>,
     first: Option<Target>,

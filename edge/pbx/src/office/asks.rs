@@ -24,6 +24,8 @@ pub struct Reachable {
     pub flow: Flow,
     /// Routes to go through (Path, RFC 3327).
     pub route: Vec<NameAddr>,
+    /// It said that it has ICE (RFC 5768).
+    pub ice: bool,
 }
 
 /// Who sends a request.

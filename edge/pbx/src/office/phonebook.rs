@@ -45,6 +45,7 @@ impl Phonebook for Desk {
                 Target::Uri(_) | Target::Peers { .. } => contact.flow,
             },
             route: contact.route.iter().filter_map(|route| route.parse().ok()).collect(),
+            ice: contact.ice,
         };
         contacts.map(reachable).collect()
     }

@@ -22,6 +22,8 @@ pub struct Contact {
     pub route: Vec<String>,
     /// User-Agent of the registration.
     pub user_agent: Option<String>,
+    /// It has ICE.
+    pub ice: bool,
     /// The way the registration came, or to the edge proxy that its Path names by address.
     pub flow: Flow,
 }
@@ -47,6 +49,7 @@ impl Entry {
 pub(super) struct Wish {
     pub(super) uri: Uri,
     pub(super) instance: Option<String>,
+    pub(super) ice: bool,
     pub(super) lasts: Duration,
 }
 
@@ -145,6 +148,7 @@ impl Table {
         let binding = Binding {
             contact,
             instance: wish.instance,
+            ice: wish.ice,
             expires: SystemTime::now() + wish.lasts,
             ..template.clone()
         };
@@ -270,6 +274,7 @@ impl Entry {
             target,
             route: self.binding.path.clone(),
             user_agent: self.binding.user_agent.clone(),
+            ice: self.binding.ice,
             flow,
         })
     }

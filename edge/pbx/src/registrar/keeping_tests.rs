@@ -63,6 +63,7 @@ fn binding(transport: Transport, contact: &str) -> Binding {
         user_agent: None,
         path: Vec::new(),
         instance: None,
+        ice: false,
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) enum Asked {
 pub(super) struct ContactAsked {
     pub(super) uri: Uri,
     pub(super) instance: Option<String>,
+    /// `+sip.ice` (RFC 5768 §5).
+    pub(super) ice: bool,
 }
 
 /// All that matters of a REGISTER.
@@ -67,6 +69,7 @@ impl Register {
                 .map(|(asked, lasts)| Wish {
                     uri: asked.uri.clone(),
                     instance: asked.instance.clone(),
+                    ice: asked.ice,
                     lasts: *lasts,
                 })
                 .collect(),
@@ -84,6 +87,7 @@ impl Register {
             user_agent: self.user_agent.clone(),
             path: self.path.clone(),
             instance: None,
+            ice: false,
         };
         Some(wishes.into_iter().flat_map(|wish| table.apply(&template, wish, flow, max)).collect())
     }
@@ -177,7 +181,8 @@ fn asked(
             response.headers.set(HeaderName::MinExpires, least);
             return Err(response);
         }
-        let asked = ContactAsked { uri: addr.uri.clone(), instance: instance(addr) };
+        let ice = addr.params.has("+sip.ice");
+        let asked = ContactAsked { uri: addr.uri.clone(), instance: instance(addr), ice };
         changes.push((asked, wish.min(config.max_expires)));
     }
     Ok(Asked::Change(changes))

@@ -337,6 +337,23 @@ async fn bindings_survive_a_restart() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_phone_that_says_it_has_ice_is_known_for_it_also_after_a_restart() {
+    let memory = Arc::new(Memory::default());
+    let mut desk = Desk::with(Arc::clone(&memory));
+    let mut phone = Phone::new("101", "203.0.113.5:41000");
+    for (params, ice) in [("", false), (";+sip.ice", true), (";+SIP.ICE", true), ("", false)] {
+        let contact = format!("Contact: <sip:101@10.0.0.7>{params}\r\nExpires: 600\r\n");
+        desk.register(&mut phone, &contact).await;
+        assert_eq!(desk.registrar.lookup("101")[0].ice, ice, "{params}");
+    }
+    desk.register(&mut phone, "Contact: <sip:101@10.0.0.7>;+sip.ice\r\nExpires: 600\r\n").await;
+    drop(desk);
+    let desk = Desk::with(memory);
+    assert_eq!(desk.registrar.load().await.unwrap(), 1);
+    assert!(desk.registrar.lookup("101")[0].ice);
+}
+
+#[tokio::test(start_paused = true)]
 async fn path_is_kept_answered_and_used() {
     let mut desk = Desk::new();
     let mut phone = Phone::new("101", "203.0.113.5:5060");

@@ -29,6 +29,7 @@ fn binding(transport: Transport, path: &[&str]) -> Binding {
         user_agent: None,
         path: path.iter().map(|p| (*p).to_owned()).collect(),
         instance: None,
+        ice: false,
     }
 }
 
@@ -61,6 +62,7 @@ fn a_browser_whose_connection_is_gone_is_not_called() {
     let wish = Wish {
         uri: contact.contact.parse().unwrap(),
         instance: None,
+        ice: false,
         lasts: Duration::from_secs(60),
     };
     let connection = Some(ConnectionId(5));

@@ -49,6 +49,7 @@ impl Leg {
         let stream = self.stream.as_deref()?;
         let looked_at = stream.srtp.is_some()
             || stream.webrtc.is_some()
+            || stream.ice.is_some()
             || self.is_recording()
             || self.is_inband()
             || self.ear.is_some()
@@ -72,6 +73,7 @@ impl Leg {
         let stream = self.stream.as_deref()?;
         let busy = stream.srtp.is_some()
             || stream.webrtc.is_some()
+            || stream.ice.is_some()
             || self.player.is_some()
             || self.digits.is_some();
         let same = stream.codec == heard.codec && stream.send_pt == heard.payload_type;

@@ -118,6 +118,7 @@ impl Worker {
             let slot = self.sweep_from;
             self.contained(slot, |worker| {
                 worker.dtls_tick(now, slot);
+                worker.ice_tick(now, slot);
                 worker.offload(now, slot);
                 if let Some(port) = worker.slots.get_mut(slot) {
                     port.leg.sweep(now);

@@ -4,23 +4,25 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::super::api::{PortEventKind, StreamConfig};
-use super::port::Line;
+use super::port::{Below, Line};
 use super::{Port, Worker};
+use crate::srtp::SrtpKeys;
 use crate::webrtc::demux::{self, Kind};
+use crate::webrtc::lite::Component;
 use crate::webrtc::{Identity, desk::Desk};
 
 /// A handshake and what waits for its keys.
 pub(in crate::engine) struct Dtls {
     desk: Desk,
     signalled: Box<StreamConfig>,
-    /// The leg has the keys.
-    up: bool,
+    /// The keys that the leg has.
+    told: Option<SrtpKeys>,
 }
 
 impl Dtls {
     #[inline]
     pub(super) fn is_up(&self) -> bool {
-        self.up
+        self.told.is_some()
     }
 }
 
@@ -30,19 +32,32 @@ impl Port {
     pub(super) fn set_own_stream(
         &mut self,
         now: Instant,
+        stream: Box<StreamConfig>,
+        identity: Option<&Identity>,
+    ) -> bool {
+        match (&stream.dtls, &stream.ice) {
+            (Some(_), _) => self.set_dtls_stream(now, stream, identity),
+            (None, Some(_)) => self.set_ice_stream(now, stream),
+            (None, None) => {
+                if let Line::Own { below, .. } = &mut self.line {
+                    *below = None;
+                }
+                self.leg.set_stream(now, stream)
+            }
+        }
+    }
+
+    fn set_dtls_stream(
+        &mut self,
+        now: Instant,
         mut stream: Box<StreamConfig>,
         identity: Option<&Identity>,
     ) -> bool {
-        let Line::Own { rtp, dtls, .. } = &mut self.line else { return false };
-        let (terms, Some(identity)) = (stream.dtls.as_deref().cloned(), identity) else {
+        let Line::Own { rtp, below, .. } = &mut self.line else { return false };
+        let (Some(terms), Some(identity)) = (stream.dtls.as_deref().cloned(), identity) else {
             // Without a certificate nothing is said in clear either.
-            let clear = stream.dtls.is_none();
-            (stream.send, stream.receive) = (stream.send && clear, stream.receive && clear);
-            *dtls = None;
-            return self.leg.set_stream(now, stream);
-        };
-        let Some(terms) = terms else {
-            *dtls = None;
+            (stream.send, stream.receive) = (false, false);
+            *below = None;
             return self.leg.set_stream(now, stream);
         };
         let peer = stream.remote_rtp;
@@ -50,28 +65,41 @@ impl Port {
             // What is lost here is sent again by DTLS.
             let _ = rtp.send_to(packet, to);
         };
-        match dtls {
-            Some(dtls) => {
+        match below.as_deref_mut() {
+            Some(Below::Dtls(dtls)) => {
                 dtls.desk.set(now, terms, identity, peer, &mut send);
                 dtls.signalled = stream;
             }
-            None => {
+            Some(Below::Ice(_)) | None => {
                 let desk = Desk::new(now, terms, identity, peer, &mut send);
-                *dtls = Some(Box::new(Dtls { desk, signalled: stream, up: false }));
+                let dtls = Dtls { desk, signalled: stream, told: None };
+                *below = Some(Box::new(Below::Dtls(dtls)));
             }
         }
         self.follow_dtls(now, true)
     }
 
+    /// The handshake, if there is one.
+    fn own_dtls(&mut self) -> Option<&mut Dtls> {
+        match &mut self.line {
+            Line::Own { below: Some(below), .. } => match &mut **below {
+                Below::Dtls(dtls) => Some(dtls),
+                Below::Ice(_) => None,
+            },
+            Line::Own { .. } | Line::Shared(_) => None,
+        }
+    }
+
     /// Follows the handshake with the leg; whether audio is sent differently from here on.
     pub(super) fn follow_dtls(&mut self, now: Instant, again: bool) -> bool {
-        let Line::Own { dtls: Some(dtls), .. } = &mut self.line else { return false };
+        let Some(dtls) = self.own_dtls() else { return false };
         let keys = dtls.desk.keys().cloned();
         let error = dtls.desk.take_error();
-        let (was, up) = (std::mem::replace(&mut dtls.up, keys.is_some()), keys.is_some());
+        let was = std::mem::replace(&mut dtls.told, keys.clone());
+        let (other, up) = (was != keys, keys.is_some());
         let suite = keys.as_ref().map(|keys| keys.tx.suite());
         let mut changed = false;
-        if again || up != was {
+        if again || other {
             let mut stream = dtls.signalled.clone();
             stream.srtp = keys;
             // Never in clear: before the keys are there nothing is said or heard.
@@ -82,7 +110,7 @@ impl Port {
             }
             changed = self.leg.set_stream(now, stream);
         }
-        if let (false, Some(suite)) = (was, suite) {
+        if let (true, Some(suite)) = (other, suite) {
             self.leg.tell(PortEventKind::DtlsUp { suite });
         }
         if let Some(error) = error {
@@ -92,7 +120,8 @@ impl Port {
     }
 
     fn dtls(&mut self, act: impl FnOnce(&mut Desk, &mut dyn FnMut(SocketAddr, &[u8]))) {
-        let Line::Own { rtp, dtls: Some(dtls), .. } = &mut self.line else { return };
+        let Line::Own { rtp, below: Some(below), .. } = &mut self.line else { return };
+        let Below::Dtls(dtls) = &mut **below else { return };
         act(&mut dtls.desk, &mut |to, packet| {
             let _ = rtp.send_to(packet, to);
         });
@@ -100,20 +129,34 @@ impl Port {
 }
 
 impl Worker {
-    /// Takes a datagram in `self.buffer[..n]` for a leg with DTLS. True: it is RTP, and there are
-    /// keys for it.
-    pub(super) fn is_for_srtp(
+    /// Takes a datagram in `self.buffer[..n]` for a leg that has more below its media. What is media,
+    /// and can be taken, comes back with whom it is of.
+    pub(super) fn sort_out(
         &mut self,
         now: Instant,
         slot: usize,
-        from: SocketAddr,
+        (component, from): (Component, SocketAddr),
         n: usize,
-    ) -> bool {
+    ) -> Option<SocketAddr> {
+        let port = self.slots.get_mut(slot)?;
+        match &mut port.line {
+            Line::Own { below: Some(below), .. } => match &mut **below {
+                Below::Ice(_) => self.sort_out_ice(now, slot, (component, from), n),
+                // The handshake is on the port of RTP.
+                Below::Dtls(_) if component == Component::Rtcp => Some(from),
+                Below::Dtls(_) => self.is_for_srtp(now, slot, from, n).then_some(from),
+            },
+            Line::Own { .. } | Line::Shared(_) => Some(from),
+        }
+    }
+
+    /// For a leg with DTLS. True: it is RTP, and there are keys for it.
+    fn is_for_srtp(&mut self, now: Instant, slot: usize, from: SocketAddr, n: usize) -> bool {
         let packet = self.buffer.get(..n).unwrap_or_default();
         let Some(port) = self.slots.get_mut(slot) else {
             return false;
         };
-        let up = matches!(&port.line, Line::Own { dtls: Some(dtls), .. } if dtls.is_up());
+        let up = port.own_dtls().is_some_and(|dtls| dtls.is_up());
         match demux::kind_of(packet) {
             Some(Kind::Rtp) if up => return true,
             Some(Kind::Dtls) if port.leg.admits(from) => {
@@ -129,7 +172,7 @@ impl Worker {
     pub(super) fn dtls_tick(&mut self, now: Instant, slot: usize) {
         let port = self.slots.get_mut(slot);
         let Some(port) = port else { return };
-        if matches!(&port.line, Line::Own { dtls: Some(dtls), .. } if !dtls.is_up()) {
+        if port.own_dtls().is_some_and(|dtls| dtls.desk.is_busy()) {
             port.dtls(|desk, send| desk.handle_timeout(now, send));
             self.dtls_follow(now, slot);
         }

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::port::{Line, ntp_now};
-use super::{Worker, token_slot};
+use super::{Port, Worker, token_slot};
 use crate::engine::leg::{Media, Speaks};
 use crate::rtp;
+use crate::webrtc::lite::Component;
 
 /// Datagrams taken at once of those that waited when a socket was connected: more than fit into it.
 const MOST_WAITING: usize = 1024;
@@ -29,7 +30,7 @@ impl Worker {
         }
         if token & 1 == 1 {
             if let Ok((n, from)) = rtcp.recv_from(&mut self.buffer[..]) {
-                port.leg.receive_rtcp(now, ntp_now(), from, false, &mut self.buffer, n);
+                self.rtcp_taken(now, slot, from, n);
             }
             return true;
         }
@@ -45,6 +46,16 @@ impl Worker {
         true
     }
 
+    /// Takes a datagram in `self.buffer[..n]` that came to the RTCP socket of a port.
+    fn rtcp_taken(&mut self, now: Instant, slot: usize, from: SocketAddr, n: usize) {
+        let below = self.slots.get(slot).is_some_and(Port::has_below);
+        let from =
+            if below { self.sort_out(now, slot, (Component::Rtcp, from), n) } else { Some(from) };
+        if let (Some(from), Some(port)) = (from, self.slots.get_mut(slot)) {
+            port.leg.receive_rtcp(now, ntp_now(), from, false, &mut self.buffer, n);
+        }
+    }
+
     /// Takes one datagram off the RTP socket of a port. False when there was none.
     #[inline]
     fn take_one(&mut self, now: Instant, slot: usize) -> bool {
@@ -52,8 +63,8 @@ impl Worker {
             return false;
         };
         match port.take(&mut self.buffer) {
-            Ok((n, Some(from))) if port.has_dtls() => {
-                if self.is_for_srtp(now, slot, from, n) {
+            Ok((n, Some(from))) if port.has_below() => {
+                if let Some(from) = self.sort_out(now, slot, (Component::Rtp, from), n) {
                     self.taken(now, slot, Some(from), n);
                 }
             }

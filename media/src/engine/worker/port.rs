@@ -10,6 +10,7 @@ use super::super::conference::MixId;
 use super::super::leg::{Buffer, Goes, Leg};
 use super::super::pipe::{Pipe, Plane};
 use super::dtls::Dtls;
+use super::ice::Ice;
 use super::kernel::Offload;
 use super::webrtc::WebRtc;
 use crate::ahead::fetch;
@@ -21,11 +22,30 @@ pub(in crate::engine) enum Line {
         rtp: UdpSocket,
         rtcp: UdpSocket,
         connected: Connected,
-        /// Keys come from a handshake on the RTP socket.
-        dtls: Option<Box<Dtls>>,
+        /// What comes to them beside media.
+        below: Option<Box<Below>>,
     },
     /// The port that all WebRTC legs share.
     Shared(Box<WebRtc>),
+}
+
+/// What a leg's own sockets have below its media.
+pub(in crate::engine) enum Below {
+    /// Keys come from a handshake on the RTP socket.
+    Dtls(Dtls),
+    /// The peer asks on both sockets, and chooses where media goes.
+    Ice(Ice),
+}
+
+impl Below {
+    /// Whether media can flow.
+    #[inline]
+    fn is_up(&self) -> bool {
+        match self {
+            Self::Dtls(dtls) => dtls.is_up(),
+            Self::Ice(ice) => ice.is_up(),
+        }
+    }
 }
 
 /// Whether the RTP socket is connected to the peer: the kernel filters strangers then, and keeps the
@@ -59,7 +79,7 @@ pub(in crate::engine) struct Port {
 
 impl Port {
     pub(in crate::engine) fn new(leg: Leg, rtp: UdpSocket, rtcp: UdpSocket) -> Self {
-        Self::on(leg, Line::Own { rtp, rtcp, connected: Connected::No, dtls: None })
+        Self::on(leg, Line::Own { rtp, rtcp, connected: Connected::No, below: None })
     }
 
     pub(in crate::engine) fn shared(leg: Leg, webrtc: Box<WebRtc>) -> Self {
@@ -92,10 +112,10 @@ impl Port {
     /// As of the socket; `WouldBlock` also on a leg that has none of its own.
     #[inline]
     pub(super) fn take(&mut self, buffer: &mut Buffer) -> io::Result<(usize, Option<SocketAddr>)> {
-        let Line::Own { rtp, connected, dtls, .. } = &mut self.line else {
+        let Line::Own { rtp, connected, below, .. } = &mut self.line else {
             return Err(io::ErrorKind::WouldBlock.into());
         };
-        if *connected == Connected::Yes && dtls.is_none() {
+        if *connected == Connected::Yes && below.is_none() {
             // Past the C library, whose calls may be cancelled and look for that.
             return Ok((recv(&*rtp, &mut buffer[..], RecvFlags::empty())?.0, None));
         }
@@ -108,10 +128,10 @@ impl Port {
         taken.map(|(n, from)| (n, Some(from)))
     }
 
-    /// Whether keys come from a handshake on the RTP socket.
+    /// Whether what comes to the port's own sockets is not media alone.
     #[inline]
-    pub(super) fn has_dtls(&self) -> bool {
-        matches!(self.line, Line::Own { dtls: Some(_), .. })
+    pub(super) fn has_below(&self) -> bool {
+        matches!(self.line, Line::Own { below: Some(_), .. })
     }
 
     /// Whether what waits in the socket is to be taken at once, to the last.
@@ -157,8 +177,10 @@ impl Port {
 
     /// Follows the leg's latch with the socket.
     pub(super) fn retarget(&mut self) {
-        let Line::Own { rtp, connected, .. } = &mut self.line else { return };
-        match self.leg.only_peer() {
+        let Line::Own { rtp, connected, below, .. } = &mut self.line else { return };
+        // Whoever has ICE may ask from elsewhere at any time, and choose that.
+        let ice = matches!(below.as_deref(), Some(Below::Ice(_)));
+        match self.leg.only_peer().filter(|_| !ice) {
             Some(peer) if rtp.connect(peer).is_ok() => *connected = Connected::Lately,
             _ if *connected == Connected::No => {}
             _ => {
@@ -173,7 +195,7 @@ impl Port {
         self.leg.handle_timeout(now);
         let up = match &self.line {
             Line::Shared(webrtc) => webrtc.is_up(),
-            Line::Own { dtls, .. } => dtls.as_ref().is_none_or(|dtls| dtls.is_up()),
+            Line::Own { below, .. } => below.as_ref().is_none_or(|below| below.is_up()),
         };
         if !up {
             // Nothing is lost of what is to be said: it begins when the peer can hear it.

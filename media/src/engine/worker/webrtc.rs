@@ -11,6 +11,7 @@ use rustix::event::epoll;
 use super::super::api::{PortEventKind, StreamConfig, WebRtcCounters};
 use super::port::Line;
 use super::{Port, SHARED, Worker};
+use crate::srtp::SrtpKeys;
 use crate::webrtc::demux::{self, Kind, Table};
 use crate::webrtc::session::Session;
 use crate::webrtc::{Credentials, Identity};
@@ -84,6 +85,8 @@ pub(in crate::engine) struct WebRtc {
     signalled: Option<Box<StreamConfig>>,
     /// What the leg was last told: where the peer is, once it may be spoken to.
     told: Option<SocketAddr>,
+    /// And with what keys.
+    keys: Option<SrtpKeys>,
 }
 
 impl WebRtc {
@@ -93,7 +96,7 @@ impl WebRtc {
         local: Credentials,
     ) -> Box<Self> {
         let session = Session::new(now, local);
-        Box::new(Self { socket, session, signalled: None, told: None })
+        Box::new(Self { socket, session, signalled: None, told: None, keys: None })
     }
 
     #[inline]
@@ -117,11 +120,12 @@ impl WebRtc {
     /// What the leg is to do now.
     fn stream(&mut self) -> Option<Box<StreamConfig>> {
         self.told = self.reach();
+        self.keys = self.session.keys().cloned();
         let mut stream = self.signalled.clone()?;
         stream.remote_rtp = self.told.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
         stream.remote_rtcp = None;
         stream.rtcp_mux = true;
-        stream.srtp = self.session.keys().cloned();
+        stream.srtp = self.keys.clone();
         // Never plain: without keys nothing is sent.
         stream.send &= self.told.is_some();
         Some(stream)
@@ -176,9 +180,11 @@ impl Port {
         let error = webrtc.session.take_error();
         let reach = webrtc.reach();
         let (was, suite) = (webrtc.told, webrtc.session.keys().map(|keys| keys.tx.suite()));
-        let stream = if again || reach != was { webrtc.stream() } else { None };
+        // A phone may have made others.
+        let other = webrtc.session.keys() != webrtc.keys.as_ref();
+        let stream = if again || reach != was || other { webrtc.stream() } else { None };
         let changed = stream.is_some_and(|stream| self.leg.set_stream(now, stream));
-        if let (None, Some(peer), Some(suite)) = (was, reach, suite) {
+        if let (true, Some(peer), Some(suite)) = (was.is_none() || other, reach, suite) {
             self.leg.tell(PortEventKind::WebRtcUp { peer, suite });
         }
         if let Some(error) = error {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Fingerprint, Handshake, Identity, News, PhoneHandshake};
+use super::{Association, Fingerprint, Handshake, Identity, News};
 
 /// Who is at the other end, as the way of its signalling shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -20,7 +20,7 @@ pub enum Peer {
 pub(in crate::webrtc) enum OverIce {
     Browser(Box<Handshake>),
     Phone {
-        handshake: Box<PhoneHandshake>,
+        handshake: Box<Association>,
         /// The keys are there.
         over: bool,
     },
@@ -40,7 +40,7 @@ impl OverIce {
                 Self::Browser(Box::new(Handshake::new(now, identity, expected, active)))
             }
             Peer::Phone => Self::Phone {
-                handshake: Box::new(identity.with_phone(now, expected, active)),
+                handshake: Box::new(identity.associate(now, expected, active)),
                 over: false,
             },
         }
@@ -50,7 +50,7 @@ impl OverIce {
     pub(in crate::webrtc) fn wake(&self) -> Option<Instant> {
         match self {
             Self::Browser(handshake) => handshake.wake,
-            Self::Phone { handshake, .. } => handshake.wake,
+            Self::Phone { handshake, .. } => handshake.wake(),
         }
     }
 
@@ -81,14 +81,15 @@ impl OverIce {
         self.heed(news)
     }
 
-    /// What comes after a phone's keys ends nothing: signalling says when the call is over.
+    /// What comes after a phone's keys ends nothing: signalling says when the call is over. But it may
+    /// have made others.
     fn heed(&mut self, news: News) -> News {
         match (self, news) {
-            (Self::Phone { over: true, .. }, _) => News::Waiting,
             (Self::Phone { over, .. }, News::Keys(keys)) => {
                 *over = true;
                 News::Keys(keys)
             }
+            (Self::Phone { over: true, .. }, _) => News::Waiting,
             (_, news) => news,
         }
     }

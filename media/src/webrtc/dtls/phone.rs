@@ -90,6 +90,8 @@ pub(in crate::webrtc) struct PhoneHandshake {
     budget: usize,
     /// Somebody has spoken.
     heard: bool,
+    /// As the server: the client knew our cookie, and was sent more than that.
+    pub(super) answered: bool,
     /// How often it was time to ask.
     asked: u32,
     /// What it had of the peer; `None` when it is over.
@@ -110,22 +112,21 @@ impl PhoneHandshake {
             active,
             budget: BUDGET,
             heard: false,
+            answered: false,
             asked: 0,
             repeats: Some(Repeats::default()),
             wake: active.then_some(now),
         }
     }
 
-    /// The peer speaks itself after others did: what they said is not held against it. A server
-    /// begins anew; a client has already asked this peer, and goes on.
-    pub(in crate::webrtc) fn disregard(&mut self, now: Instant) {
-        if self.active {
-            self.budget = BUDGET;
-            // Nor does a stranger's word stand for the peer's.
-            self.repeats = Some(Repeats::default());
-        } else {
-            *self = Self::begin(now, &self.roles, self.expected.clone(), false);
-        }
+    /// Another one with the same phone, which begins.
+    pub(super) fn anew(&self, now: Instant) -> Self {
+        Self::begin(now, &self.roles, self.expected.clone(), false)
+    }
+
+    /// Whether we are the DTLS client.
+    pub(super) fn is_active(&self) -> bool {
+        self.active
     }
 
     /// The peer is to be found elsewhere: it is asked there at once.
@@ -196,6 +197,9 @@ impl PhoneHandshake {
 
     fn flush(&mut self, send: &mut dyn FnMut(&[u8])) {
         while let Some(transmit) = self.endpoint.poll_transmit() {
+            // RFC 5246 §7.4: a ServerHello, in a record of its own or before others.
+            let first = (transmit.message.first(), transmit.message.get(RECORD_HEADER));
+            self.answered |= !self.active && first == (Some(&22), Some(&2));
             send(&transmit.message);
         }
         // It fails at the eighth time. Who has no path yet, or no description of ours, hears nothing

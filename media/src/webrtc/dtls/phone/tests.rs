@@ -105,35 +105,6 @@ fn who_writes_without_end_is_not_listened_to_without_end() {
     assert!(server.budget < RECORD_HEADER + 13);
 }
 
-/// Pieces of nothing, of messages 0 to 8, each of which is said to be of sixty bytes.
-fn junk() -> Vec<Vec<u8>> {
-    let record = |number| {
-        let message = [2, 0, 0, 60, 0, number, 0, 0, 0, 0, 0, 0];
-        [&[22, 254, 253, 0, 0, 0, 0, 0, 0, 0, number, 0, 12][..], &message].concat()
-    };
-    (0..9).map(record).collect()
-}
-
-#[test]
-fn a_strangers_pieces_of_nothing_do_not_stand_for_what_the_announced_host_says() {
-    let now = Instant::now();
-    let (mut client, mut server) = pair(now);
-    let mut asked = Vec::new();
-    client.handle_timeout(now, &mut |packet| asked.push(packet.to_vec()));
-    for packet in junk() {
-        client.receive(now, &packet, &mut |_| {});
-    }
-    // And a sound piece, which the library waits to hear the beginning of.
-    let message = [11, 0, 0, 60, 0, 9, 0, 0, 30, 0, 0, 1, 7];
-    let sound = [&[22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 9, 0, 13][..], &message].concat();
-    client.receive(now, &sound, &mut |_| {});
-    client.disregard(now);
-    assert!(!client.repeats.as_mut().unwrap().has_nothing_new(&sound), "it is not held for said");
-    client.disregard(now);
-    let (news, _) = answer(now, &mut client, &mut server, asked);
-    assert_eq!(news.iter().filter(|news| matches!(news, News::Keys(_))).count(), 2);
-}
-
 #[test]
 fn what_is_past_the_budget_is_not_remembered_as_heard() {
     let now = Instant::now();

@@ -1,0 +1,154 @@
+//! ICE on a leg's own ports.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Instant;
+
+use super::super::api::StreamConfig;
+use super::port::{Below, Line};
+use super::{Port, Worker};
+use crate::webrtc::demux::{self, Kind};
+use crate::webrtc::lite::{Component, Found, Lite};
+
+/// What nobody can be sent to.
+const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// The peer's checks, and what waits for its choice.
+pub(in crate::engine) struct Ice {
+    lite: Lite,
+    signalled: Box<StreamConfig>,
+    /// What the leg was last told.
+    found: Found,
+}
+
+impl Ice {
+    /// Whether media can flow.
+    pub(super) fn is_up(&self) -> bool {
+        self.found != Found::Nothing
+    }
+
+    /// What the leg is to do now.
+    fn stream(&self) -> Box<StreamConfig> {
+        let mut stream = self.signalled.clone();
+        match self.found {
+            Found::Nobody => return stream,
+            Found::Nothing => {
+                (stream.remote_rtp, stream.remote_rtcp) = (NOWHERE, Some(NOWHERE));
+                (stream.send, stream.receive) = (false, false);
+            }
+            Found::Path { rtp, rtcp } => {
+                (stream.remote_rtp, stream.remote_rtcp) = (rtp, Some(rtcp.unwrap_or(NOWHERE)));
+            }
+        }
+        stream
+    }
+}
+
+impl Port {
+    /// Takes what signalling says of a leg with ICE; whether audio is sent differently from here on.
+    pub(super) fn set_ice_stream(&mut self, now: Instant, stream: Box<StreamConfig>) -> bool {
+        let Line::Own { below, .. } = &mut self.line else { return false };
+        let Some(terms) = stream.ice.as_deref().cloned() else { return false };
+        match below.as_deref_mut() {
+            Some(Below::Ice(ice)) => {
+                ice.lite.set(now, terms);
+                ice.signalled = stream;
+            }
+            Some(Below::Dtls(_)) | None => {
+                let lite = Lite::new(now, terms);
+                let ice = Ice { lite, signalled: stream, found: Found::Nothing };
+                *below = Some(Box::new(Below::Ice(ice)));
+            }
+        }
+        // A socket that was connected is not any more.
+        self.retarget();
+        self.follow_ice(now, true)
+    }
+
+    fn own_ice(&mut self) -> Option<&mut Ice> {
+        match &mut self.line {
+            Line::Own { below: Some(below), .. } => match &mut **below {
+                Below::Ice(ice) => Some(ice),
+                Below::Dtls(_) => None,
+            },
+            Line::Own { .. } | Line::Shared(_) => None,
+        }
+    }
+
+    /// Follows the peer's choice with the leg; whether audio is sent differently from here on.
+    fn follow_ice(&mut self, now: Instant, again: bool) -> bool {
+        let Some(ice) = self.own_ice() else { return false };
+        let found = ice.lite.found(now);
+        if std::mem::replace(&mut ice.found, found) == found && !again {
+            return false;
+        }
+        let stream = ice.stream();
+        self.leg.set_stream(now, stream)
+    }
+
+    /// Takes a check of the peer's, in `packet`; whether it was one.
+    fn check(
+        &mut self,
+        now: Instant,
+        (component, from): (Component, SocketAddr),
+        packet: &[u8],
+    ) -> bool {
+        let Line::Own { rtp, rtcp, below: Some(below), .. } = &mut self.line else { return false };
+        let Below::Ice(ice) = &mut **below else { return false };
+        let socket = if component == Component::Rtp { rtp } else { rtcp };
+        ice.lite.receive(now, (component, from), packet, &mut |to, packet| {
+            // What is lost here is asked again.
+            let _ = socket.send_to(packet, to);
+        })
+    }
+}
+
+impl Worker {
+    /// Takes a datagram in `self.buffer[..n]` for a leg with ICE. What is media of the peer's comes
+    /// back with where the leg expects it from.
+    pub(super) fn sort_out_ice(
+        &mut self,
+        now: Instant,
+        slot: usize,
+        (component, from): (Component, SocketAddr),
+        n: usize,
+    ) -> Option<SocketAddr> {
+        let packet = self.buffer.get(..n).unwrap_or_default();
+        let port = self.slots.get_mut(slot)?;
+        if demux::kind_of(packet) == Some(Kind::Stun) {
+            if port.check(now, (component, from), packet) {
+                self.ice_follow(now, slot);
+            } else {
+                port.leg.counters.strangers.bump();
+            }
+            return None;
+        }
+        let ice = port.own_ice()?;
+        let chosen = match ice.found {
+            Found::Nobody => return Some(from),
+            Found::Path { rtp, .. } if component == Component::Rtp => Some(rtp),
+            Found::Path { rtcp, .. } => rtcp,
+            Found::Nothing => None,
+        };
+        // By whichever of its paths it came: that this is the peer's it has proved there.
+        let known = ice.lite.knows(component, from);
+        if !known {
+            port.leg.counters.strangers.bump();
+        } else if chosen.is_none() {
+            port.leg.counters.dropped.bump();
+        }
+        chosen.filter(|_| known)
+    }
+
+    /// Lets time pass for a leg whose peer has not chosen.
+    pub(super) fn ice_tick(&mut self, now: Instant, slot: usize) {
+        let port = self.slots.get_mut(slot);
+        if port.and_then(Port::own_ice).is_some_and(|ice| !ice.is_up()) {
+            self.ice_follow(now, slot);
+        }
+    }
+
+    fn ice_follow(&mut self, now: Instant, slot: usize) {
+        let changed = self.port(slot).is_some_and(|port| port.follow_ice(now, false));
+        self.followed(now, slot, changed);
+    }
+}
