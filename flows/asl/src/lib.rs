@@ -29,6 +29,7 @@ pub mod execution;
 pub mod failure;
 pub mod history;
 pub mod intrinsic;
+mod java;
 pub mod json;
 pub mod jsonata;
 pub mod limits;

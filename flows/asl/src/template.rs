@@ -3,13 +3,19 @@
 //!
 //! > `{"a": 1, "b.$": "$.x"}` on the input `{"x": 2}` gives `{"a": 1, "b": 2}`, at any depth.
 //!
-//! Source: States Language, "Payload Template".
+//! An object's members come as AWS writes them: first what is plain, as it stands, then what is
+//! computed, in the order of a Java `HashMap` of the names without `.$`.
+//!
+//! Sources: States Language, "Payload Template"; for the order github.com/gabrielmoreira/
+//! tiny-asl-machine, Map.State 006 and 008, Feature.Parameters 001 and 003, Task.State 002, and
+//! LocalStack's `test_query_context_object_values`, recorded on AWS.
 
 #[cfg(test)]
 mod tests;
 
 use crate::failure::Failure;
 use crate::intrinsic::Intrinsic;
+use crate::java;
 use crate::path::Path;
 use crate::scope::Scope;
 use crate::value::{MOST_DEPTH, is_shallow};
@@ -145,6 +151,7 @@ fn node(value: &Value, place: &str, problems: &mut Vec<TemplateProblem>) -> Node
         }
         Value::Object(members) => {
             let mut nodes = Vec::with_capacity(members.len());
+            let mut computed = Vec::new();
             for (name, member) in members {
                 let place = format!("{place}/{name}");
                 match name.strip_suffix(".$") {
@@ -153,7 +160,7 @@ fn node(value: &Value, place: &str, problems: &mut Vec<TemplateProblem>) -> Node
                         problems.push(TemplateProblem { path: place, message });
                     }
                     Some(bare) => match dynamic(name, member) {
-                        Ok(node) => nodes.push((bare.to_owned(), node)),
+                        Ok(node) => computed.push((bare.to_owned(), node)),
                         Err(message) => problems.push(TemplateProblem { path: place, message }),
                     },
                     None => nodes.push((name.clone(), node(member, &place, problems))),
@@ -163,6 +170,7 @@ fn node(value: &Value, place: &str, problems: &mut Vec<TemplateProblem>) -> Node
             if nodes.len() == members.len() && nodes.iter().all(literal) {
                 return Node::Literal(value.clone());
             }
+            nodes.extend(java::in_hash_order(computed, |(name, _)| java::of_text(name)));
             Node::Object(nodes)
         }
         other => Node::Literal(other.clone()),

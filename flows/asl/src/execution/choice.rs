@@ -108,7 +108,10 @@ fn holds(test: &Test, sight: &Sight<'_>, input: &Value, rule: usize) -> Result<b
                 Operand::Literal(other) => compare(*operator, &value, other),
                 Operand::Path(path) => {
                     let other = found(path.source(), sight.select(path, input)?)?;
-                    compare(*operator, &value, &other)
+                    match operator {
+                        Operator::Numeric(_) => compare(*operator, &value, &as_number(other)),
+                        _ => compare(*operator, &value, &other),
+                    }
                 }
             }
         }
@@ -176,6 +179,21 @@ fn compare(operator: Operator, left: &Value, right: &Value) -> bool {
             (Some(left), Some(right)) => ordered(order, Some(left.cmp(&right))),
             _ => false,
         },
+    }
+}
+
+/// What AWS compares a number with where a path finds something else: what Jackson's
+/// `JsonNode.asDouble` makes of it, which is 0 for whatever says no number.
+///
+/// Recorded: false and a list count as 0 (tiny-asl-machine, Choice.NumericGreaterThanEqualsPath
+/// 008 and Choice.NumericGreaterThanPath 008), and an object or true is not above 7. That true is
+/// 1 and a numeral its number is Jackson's rule, not recorded.
+fn as_number(value: Value) -> Value {
+    match &value {
+        Value::Number(_) => value,
+        Value::Bool(true) => 1.into(),
+        Value::String(text) => text.trim().parse::<f64>().unwrap_or_default().into(),
+        _ => 0.into(),
     }
 }
 

@@ -118,7 +118,8 @@ impl Execution {
         let Some(sight) = self.sight(id, state, None) else { return Ok(Value::Null) };
         let Phase::Map(run) = &sight.frame.phase else { return Ok(Value::Null) };
         let Some(selector) = &map.selector else { return Ok(item.value.clone()) };
-        let told = item_value(item.index, item.key.as_deref(), &item.value);
+        let source = run.distributed.as_ref().map(|distributed| distributed.source.as_str());
+        let told = item_value(item.index, item.key.as_deref(), &item.value, source);
         select(&sight, selector, &run.input, told)
     }
 

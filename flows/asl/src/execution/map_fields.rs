@@ -1,7 +1,7 @@
 //! What the fields of a Map come to: items, batches, bounds.
 
 use super::sight::{Sight, item_value, not_a};
-use super::state::Entry;
+use super::state::{Entry, Phase};
 use crate::failure::{Failure, names};
 use crate::jsonata::Expected;
 use crate::limits;
@@ -171,13 +171,17 @@ pub(super) fn batches(
         None => None,
     };
     let frame = common.as_ref().map_or(12, |common| common.to_string().len() + 25);
+    let source = match &sight.frame.phase {
+        Phase::Map(run) => run.distributed.as_ref().map(|distributed| distributed.source.as_str()),
+        _ => None,
+    };
     let mut found = VecDeque::new();
     let mut batch: Vec<Value> = Vec::new();
     let mut size = frame;
     for (index, entry) in items.into_iter().enumerate() {
         let value = match &map.selector {
             Some(selector) => {
-                let told = item_value(index, entry.key.as_deref(), &entry.value);
+                let told = item_value(index, entry.key.as_deref(), &entry.value, source);
                 select(sight, selector, input, told)?
             }
             None => own_input(entry.key.as_deref(), entry.value),

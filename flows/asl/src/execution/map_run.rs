@@ -2,12 +2,15 @@
 
 use super::exit::bounded;
 use super::map_fields::{batches, percentage, tolerated_count};
-use super::state::{Call, Child, Distributed, Entry, Fault, Identity, MapRun, Phase, StrandId};
+use super::state::{
+    Call, Child, Distributed, Entry, Fault, Identity, MapRun, Phase, StrandId, state_data,
+};
 use super::writer::record;
 use super::{Execution, ItemsCall, TaskEvent, TaskId, items};
 use crate::failure::Failure;
 use crate::history::{Details, EventId, EventType, Fault as FaultDetails};
 use crate::json::Json;
+use crate::machine::Resource;
 use crate::machine::model::{Kind, Map, Reader, State, Transformation};
 use crate::scope::Variables;
 use serde_json::Value;
@@ -15,6 +18,16 @@ use std::collections::BTreeMap;
 
 const ITEM_READER: &str = "States.ItemReaderFailed";
 const RESULT_WRITER: &str = "States.ResultWriterFailed";
+
+/// Where a reader's items come from: the object that is read, or the bucket that is listed, as
+/// AWS writes it (tiny-asl-machine, Observation.ItemReader 002 and 003).
+fn origin(resource: &Resource, arguments: &Value) -> String {
+    let word = |name: &str| arguments.get(name).and_then(Value::as_str).unwrap_or_default();
+    if resource.resource_name().starts_with("listObjects") {
+        return format!("s3://{}", word("Bucket"));
+    }
+    format!("s3://{}/{}", word("Bucket"), word("Key"))
+}
 
 impl Execution {
     pub(super) fn begin_distributed(
@@ -41,6 +54,7 @@ impl Execution {
             arn,
             run: run_name,
             label,
+            source: state_data(),
             started,
             tolerated_count: count,
             tolerated_percentage: percentage,
@@ -88,6 +102,12 @@ impl Execution {
             }
         };
         let resource = reader.resource.clone();
+        if let Some(strand) = self.strand_mut(id)
+            && let Phase::Map(run) = &mut strand.frame.phase
+            && let Some(distributed) = &mut run.distributed
+        {
+            distributed.source = origin(&resource, &arguments);
+        }
         self.map_call(id, |task| Call::Read {
             call: Box::new(ItemsCall { id: task, resource, arguments }),
             max_items,

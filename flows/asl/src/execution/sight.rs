@@ -67,18 +67,15 @@ impl Context<'_> {
 }
 
 fn execution_value(identity: &Identity) -> Value {
-    let mut about = json!({
-        "Id": identity.arn,
-        "Input": Value::clone(&identity.input),
-        "StartTime": time(identity.started),
-        "Name": identity.name,
-        "RoleArn": identity.role_arn,
-    });
-    // An Express execution cannot be redriven, and does not count it.
-    if identity.arn.split(':').nth(5) != Some("express") {
-        about["RedriveCount"] = 0.into();
+    let (id, input) = (&identity.arn, Value::clone(&identity.input));
+    let (name, role, started) = (&identity.name, &identity.role_arn, time(identity.started));
+    // An Express execution cannot be redriven and does not count it, and its members come in
+    // another order (LocalStack's `test_query_runtime_memory`, recorded on AWS).
+    if identity.arn.split(':').nth(5) == Some("express") {
+        return json!({ "Id": id, "Input": input, "Name": name, "RoleArn": role, "StartTime": started });
     }
-    about
+    json!({ "Id": id, "Input": input, "StartTime": started, "Name": name, "RoleArn": role,
+        "RedriveCount": 0 })
 }
 
 fn state_value(state: &State, frame: &Frame) -> Value {
@@ -154,7 +151,7 @@ impl Execution {
         let mut at = strand;
         loop {
             if let Some(item) = &at.item {
-                return Some(item_value(item.index, item.key.as_deref(), &item.value));
+                return Some(item_value(item.index, item.key.as_deref(), &item.value, None));
             }
             if at.child.is_some() {
                 return None;
@@ -164,14 +161,24 @@ impl Execution {
     }
 }
 
-/// `Map.Item` of the context object.
-pub(super) fn item_value(index: usize, key: Option<&str>, value: &Value) -> Value {
+/// `Map.Item` of the context object. `source` is where the items of a distributed Map come from
+/// (developer guide, "Context object"); an inline one's have none, as tiny-asl-machine's
+/// Feature.JsonataScopeSource 003 was recorded on AWS, whatever the guide's example shows.
+pub(super) fn item_value(
+    index: usize,
+    key: Option<&str>,
+    value: &Value,
+    source: Option<&str>,
+) -> Value {
     let mut item = Map::new();
     item.insert("Index".to_owned(), index.into());
     if let Some(key) = key {
         item.insert("Key".to_owned(), key.into());
     }
     item.insert("Value".to_owned(), value.clone());
+    if let Some(source) = source {
+        item.insert("Source".to_owned(), source.into());
+    }
     Value::Object(item)
 }
 

@@ -188,6 +188,9 @@ pub(super) struct Distributed {
     /// The last part of the map run's ARN.
     pub(super) run: String,
     pub(super) label: String,
+    /// `Map.Item.Source` of every item.
+    #[serde(default = "state_data")]
+    pub(super) source: String,
     pub(super) started: EventId,
     pub(super) tolerated_count: Option<u64>,
     pub(super) tolerated_percentage: Option<f64>,
@@ -198,6 +201,11 @@ pub(super) struct Distributed {
     pub(super) succeeded: Vec<Value>,
     pub(super) failed: Vec<Value>,
     pub(super) call: Option<Call>,
+}
+
+/// `Map.Item.Source` of items that come from the state's input.
+pub(super) fn state_data() -> String {
+    "STATE_DATA".to_owned()
 }
 
 /// What a distributed Map waits for besides its children.

@@ -1,8 +1,8 @@
 //! The functions on arrays.
 
-use super::java;
 use super::math::truncated;
 use super::refused::Refused;
+use crate::java;
 use crate::value;
 use serde_json::Value;
 
@@ -70,5 +70,5 @@ pub(super) fn length(array: &Value) -> Result<Value, Refused> {
 pub(super) fn unique(array: &Value) -> Result<Value, Refused> {
     let mut seen = std::collections::HashSet::new();
     let unique = items(array)?.iter().filter(|item| seen.insert(value::canonical(item)));
-    Ok(Value::Array(java::in_hash_order(unique.cloned().collect())))
+    Ok(Value::Array(java::in_hash_order(unique.cloned().collect(), java::of_value)))
 }

@@ -13,7 +13,6 @@
 mod arrays;
 mod function;
 mod jackson;
-mod java;
 mod math;
 mod parse;
 mod refused;

@@ -1,4 +1,7 @@
-//! Functions at the end of a path, `$.items.length()`: Jayway's, on the value found.
+//! Functions at the end of a path, `$.items.length()`: Jayway's, on the value found, or on each of
+//! those that an indefinite path finds (`$.orders[*].length()`), but for one that begins with `..`.
+//!
+//! Compared with Jayway JsonPath itself, as WireMock 3.13.2 carries it.
 
 use super::Miss;
 use super::budget::Budget;
@@ -95,8 +98,8 @@ impl Function {
         }
     }
 
-    /// Its value on what the path before it found; null where it does not fit the value. What its
-    /// arguments give is taken off `left`.
+    /// Its value on what the path before it found; null where it does not fit the value, and a miss
+    /// where it has no number or item to take. What its arguments give is taken off `left`.
     pub(super) fn apply(
         &self,
         found: Value,
@@ -110,24 +113,20 @@ impl Function {
                 Value::Object(members) => members.len().into(),
                 _ => Value::Null,
             },
-            Self::Min(more) => {
-                numbers(more)?.into_iter().reduce(f64::min).map_or(Value::Null, number)
-            }
-            Self::Max(more) => {
-                numbers(more)?.into_iter().reduce(f64::max).map_or(Value::Null, number)
-            }
-            Self::Sum(more) => number(numbers(more)?.iter().sum()),
-            Self::Avg(more) => average(&numbers(more)?).map_or(Value::Null, number),
-            Self::StdDev(more) => deviation(&numbers(more)?).map_or(Value::Null, number),
+            Self::Min(more) => some(numbers(more)?.into_iter().reduce(f64::min))?,
+            Self::Max(more) => some(numbers(more)?.into_iter().reduce(f64::max))?,
+            Self::Sum(more) => some(numbers(more)?.into_iter().reduce(|sum, one| sum + one))?,
+            Self::Avg(more) => some(average(&numbers(more)?))?,
+            Self::StdDev(more) => some(deviation(&numbers(more)?))?,
             Self::Keys => match found {
                 Value::Object(members) => {
                     Value::Array(members.into_iter().map(|(key, _)| Value::String(key)).collect())
                 }
                 _ => Value::Null,
             },
-            Self::First => at(found, 0),
-            Self::Last => at(found, -1),
-            Self::Index(index) => at(found, *index),
+            Self::First => at(found, 0)?,
+            Self::Last => at(found, -1)?,
+            Self::Index(index) => at(found, *index)?,
             Self::Concat(more) => {
                 let given = given(more, root, left)?;
                 let own = found.as_array().into_iter().flatten().filter(|item| item.is_string());
@@ -147,14 +146,19 @@ impl Function {
     }
 }
 
-fn at(found: Value, index: i64) -> Value {
-    let Value::Array(mut items) = found else { return Value::Null };
+fn at(found: Value, index: i64) -> Result<Value, Miss> {
+    let Value::Array(mut items) = found else { return Err(Miss::NotFound) };
     let len = i64::try_from(items.len()).unwrap_or(i64::MAX);
     let index = if index < 0 { index.saturating_add(len) } else { index };
     match usize::try_from(index) {
-        Ok(index) if index < items.len() => items.swap_remove(index),
-        _ => Value::Null,
+        Ok(index) if index < items.len() => Ok(items.swap_remove(index)),
+        _ => Err(Miss::NotFound),
     }
+}
+
+/// A number that was counted, or a miss where there was none to count.
+fn some(counted: Option<f64>) -> Result<Value, Miss> {
+    counted.map(number).ok_or(Miss::NotFound)
 }
 
 fn text(value: &Value) -> String {
@@ -170,10 +174,8 @@ fn numbers(
     root: &Value,
     left: &mut Budget<'_>,
 ) -> Result<Vec<f64>, Miss> {
-    let mut numbers: Vec<f64> = match found {
-        Value::Array(items) => items.iter().filter_map(Value::as_f64).collect(),
-        one => one.as_f64().into_iter().collect(),
-    };
+    let items = found.as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut numbers: Vec<f64> = items.iter().filter_map(Value::as_f64).collect();
     numbers.extend(given(more, root, left)?.iter().filter_map(Value::as_f64));
     Ok(numbers)
 }

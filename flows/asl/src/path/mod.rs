@@ -82,7 +82,9 @@ impl Path {
 
     /// Whether it finds one value, and that bare, rather than an array of what it finds.
     pub fn is_definite(&self) -> bool {
-        step::is_definite(&self.steps) || matches!(self.steps.last(), Some(Step::Function(_)))
+        let together = self.steps.first() == Some(&Step::Descend)
+            && matches!(self.steps.last(), Some(Step::Function(_)));
+        step::is_definite(&self.steps) || together
     }
 
     /// What the path finds. An index past the end of an array, as the last step, finds null: so

@@ -81,8 +81,12 @@ fn find(root: &Value, steps: &[Step], left: &mut Budget<'_>) -> Result<Value, Mi
         Some((Step::Names(names), before)) => {
             let nodes = follow(root, before, left.patience)?;
             let mut merged = Vec::new();
+            let descended = before.last() == Some(&Step::Descend);
             for node in nodes {
-                merged.extend(members(node, names, left)?);
+                // What `..` comes by must have all of them.
+                if !descended || names.iter().all(|name| node.get(name).is_some()) {
+                    merged.extend(members(node, names, left)?);
+                }
             }
             gather(merged, is_definite(before))?
         }
@@ -94,9 +98,15 @@ fn find(root: &Value, steps: &[Step], left: &mut Budget<'_>) -> Result<Value, Mi
             gather(nodes.into_iter().cloned().collect(), is_definite(steps))?
         }
     };
-    match function {
-        Some(function) => function.apply(found, root, left),
-        None => Ok(found),
+    match (function, found) {
+        (None, found) => Ok(found),
+        // All that `..` finds at the path's beginning is taken together.
+        (Some(function), Value::Array(each))
+            if !is_definite(steps) && steps.first() != Some(&Step::Descend) =>
+        {
+            each.into_iter().map(|one| function.apply(one, root, left)).collect()
+        }
+        (Some(function), found) => function.apply(found, root, left),
     }
 }
 
@@ -152,7 +162,8 @@ pub(super) fn follow<'v>(
     let mut nodes = vec![root];
     let mut definite = true;
     let mut descended = false;
-    for step in steps {
+    for (at, step) in steps.iter().enumerate() {
+        let past = at + 1 == steps.len() && !definite;
         let mut next = Vec::new();
         let filter = match step {
             Step::Filter(filter) => Some(filter.ready(root, patience)),
@@ -161,7 +172,7 @@ pub(super) fn follow<'v>(
         let accepts = |item: &Value| filter.as_ref().is_some_and(|filter| filter.accepts(item));
         for node in nodes {
             let before = next.len();
-            let fits = advance(node, step, descended, &accepts, &mut next);
+            let fits = advance(node, step, (descended, past), &accepts, &mut next);
             patience.takes(1 + next.len() - before);
             if !fits && definite {
                 return Err(Miss::NotFound);
@@ -180,11 +191,17 @@ pub(super) fn follow<'v>(
     Ok(nodes)
 }
 
-/// Adds what `step` finds from `node`; false if a definite path ends here in vain.
+/// What an index past the end of an array finds as an indefinite path's last step. It is Jayway's
+/// with Jackson's nodes, which AWS seems to use: there a definite path's last index finds null too
+/// (LocalStack's `test_json_path_array_access`, recorded on AWS).
+static PAST: Value = Value::Null;
+
+/// Adds what `step` finds from `node`; false if a definite path ends here in vain. `descended` is
+/// after `..`, `past` where an index past the end counts.
 fn advance<'v>(
     node: &'v Value,
     step: &Step,
-    descended: bool,
+    (descended, past): (bool, bool),
     accepts: &dyn Fn(&Value) -> bool,
     out: &mut Vec<&'v Value>,
 ) -> bool {
@@ -197,7 +214,10 @@ fn advance<'v>(
             }
             _ => false,
         },
-        Step::Index(index) => put(item(node, *index), out),
+        Step::Index(index) => {
+            let found = item(node, *index);
+            put(found.or((past && node.is_array()).then_some(&PAST)), out)
+        }
         Step::Indices(indices) => {
             out.extend(indices.iter().filter_map(|&index| item(node, index)));
             node.is_array()

@@ -33,10 +33,47 @@ fn names_that_end_in_dollar_are_evaluated_at_any_depth() {
     );
 }
 
+/// How `template` comes out, where every path leads to 0.
+fn written(template: &Value) -> String {
+    evaluate(template, &json!({"a": 0})).unwrap().to_string()
+}
+
 #[test]
-fn the_order_of_members_is_kept() {
-    let value = evaluate(&json!({"z.$": "$.a", "a": 1, "m.$": "$.a"}), &json!({"a": 0})).unwrap();
-    assert_eq!(value.to_string(), r#"{"z":0,"a":1,"m":0}"#);
+fn plain_members_come_first_as_they_stand_and_computed_ones_in_javas_order() {
+    // tiny-asl-machine, Feature.Parameters 003 and 001, Task.State 002: the names are its.
+    assert_eq!(
+        written(&json!({"payload.$": "$.a", "requestId.$": "$.a", "original.$": "$.a",
+            "metadata": {"source": 1}})),
+        r#"{"metadata":{"source":1},"original":0,"payload":0,"requestId":0}"#
+    );
+    assert_eq!(
+        written(&json!({"request": {"customerId.$": "$.a", "sku.$": "$.a", "quantity.$": "$.a"},
+            "item": {"sku.$": "$.a", "quantity.$": "$.a"}, "priority": 1, "expedite.$": "$.a"})),
+        r#"{"request":{"quantity":0,"customerId":0,"sku":0},"item":{"quantity":0,"sku":0},"priority":1,"expedite":0}"#
+    );
+    // In a list and below a plain member too; a template without a computed member is as it stands.
+    assert_eq!(
+        written(&json!([{"index.$": "$.a", "value.$": "$.a", "executionInput.$": "$.a"}])),
+        r#"[{"executionInput":0,"index":0,"value":0}]"#
+    );
+    assert_eq!(written(&json!({"z": 1, "m": {"y": 2, "b": 3}})), r#"{"z":1,"m":{"y":2,"b":3}}"#);
+}
+
+#[test]
+fn the_table_of_computed_members_doubles_when_it_holds_more_than_twelve() {
+    // LocalStack, `test_query_context_object_values`: 13 members, none in its place.
+    let names = "context_object execution execution_id execution_input execution_name \
+        execution_rolearn execution_starttime state state_enteredtime state_name statemachine \
+        statemachine_id statemachine_name";
+    let members = names.split_whitespace().map(|name| (format!("{name}.$"), json!("$.a")));
+    let value = evaluate(&Value::Object(members.collect()), &json!({"a": 0})).unwrap();
+    let order: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(
+        order.join(" "),
+        "execution execution_rolearn execution_name statemachine_id execution_id execution_input \
+         execution_starttime state_name state_enteredtime statemachine state context_object \
+         statemachine_name"
+    );
 }
 
 #[test]

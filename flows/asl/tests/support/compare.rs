@@ -44,21 +44,48 @@ pub(crate) fn difference(at: &str, recorded: &Value, ours: &Value) -> Option<Str
             if left == right || VARYING.contains(&left.as_str()) || fits(left, right) {
                 return None;
             }
-            // Texts that hold JSON: white space and the order of keys do not count.
+            // Texts that hold JSON: white space does not count.
             match (serde_json::from_str::<Value>(left), serde_json::from_str::<Value>(right)) {
-                (Ok(left), Ok(right)) => difference(at, &left, &right),
+                (Ok(left), Ok(right)) => {
+                    difference(at, &left, &right).or_else(|| disorder(at, &left, &right))
+                }
                 _ => differ(),
             }
         }
         // The recordings show JSON objects in texts as objects.
         (Value::Object(_) | Value::Array(_) | Value::Number(_), Value::String(text)) => {
             match serde_json::from_str::<Value>(text) {
-                Ok(ours) => difference(at, recorded, &ours),
+                Ok(ours) => {
+                    difference(at, recorded, &ours).or_else(|| disorder(at, recorded, &ours))
+                }
                 Err(_) => differ(),
             }
         }
         _ if recorded == ours => None,
         _ => differ(),
+    }
+}
+
+/// The first object of a payload whose members come in another order than on AWS.
+fn disorder(at: &str, recorded: &Value, ours: &Value) -> Option<String> {
+    match (recorded, ours) {
+        (Value::Object(left), Value::Object(right)) => {
+            if !left.keys().eq(right.keys()) {
+                let names = |members: &serde_json::Map<String, Value>| {
+                    members.keys().cloned().collect::<Vec<_>>().join(" ")
+                };
+                return Some(format!("{at}: recorded {}, ours {}", names(left), names(right)));
+            }
+            left.iter()
+                .zip(right.values())
+                .find_map(|((key, left), right)| disorder(&format!("{at}/{key}"), left, right))
+        }
+        (Value::Array(left), Value::Array(right)) => left
+            .iter()
+            .zip(right)
+            .enumerate()
+            .find_map(|(index, (left, right))| disorder(&format!("{at}/{index}"), left, right)),
+        _ => None,
     }
 }
 

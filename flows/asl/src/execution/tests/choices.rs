@@ -47,6 +47,29 @@ fn every_operator_compares_its_own_type_only() {
 }
 
 #[test]
+fn a_number_is_compared_by_path_with_zero_where_the_path_finds_none() {
+    // tiny-asl-machine, Choice.NumericGreaterThanEqualsPath 007 and 008, NumericGreaterThanPath 007
+    // and 008, NumericLessThanPath 008, NumericLessThanEqualsPath 008, NumericEqualsPath 007.
+    for (operator, left, right, held) in [
+        ("NumericGreaterThanEqualsPath", json!(8), json!(false), true),
+        ("NumericGreaterThanPath", json!(7), json!([6]), true),
+        ("NumericLessThanPath", json!(7), json!(true), false),
+        ("NumericLessThanEqualsPath", json!(8), json!({ "value": 8 }), false),
+        ("NumericEqualsPath", json!(7), json!({ "value": 7 }), false),
+        ("NumericEqualsPath", json!(0), json!(null), true),
+        // What is compared must be a number itself.
+        ("NumericGreaterThanEqualsPath", json!({ "value": 8 }), json!(8), false),
+        ("NumericLessThanPath", json!(null), json!(8), false),
+        ("NumericLessThanPath", json!("7"), json!(8), false),
+    ] {
+        let rule = json!({ "Variable": "$.v", operator: "$.w" });
+        assert_eq!(holds(&rule, json!({ "v": left, "w": right })), held, "{operator} {right}");
+    }
+    // A literal is a number, or the definition is refused.
+    assert!(!holds(&json!({ "Variable": "$.v", "NumericGreaterThan": 0 }), json!({ "v": [6] })));
+}
+
+#[test]
 fn timestamps_are_compared_as_moments() {
     let rule = |name: &str| json!({ "Variable": "$.v", name: "2026-01-01T12:00:00Z" });
     let at = |text: &str| json!({ "v": text });

@@ -5,6 +5,7 @@ mod errors;
 mod lifecycle;
 mod maps;
 mod quotes;
+mod sources;
 mod tasks;
 mod writer;
 

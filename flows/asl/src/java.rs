@@ -1,7 +1,8 @@
-//! The order in which Java's `HashSet` hands its elements out: `States.ArrayUnique` shows it.
+//! The order in which Java's `HashMap` and `HashSet` hand out what they hold: what AWS gives shows
+//! it for `States.ArrayUnique` and for the computed members of a payload template.
 //!
-//! What AWS gives for booleans, strings, numbers, null and arrays (the recorded cases of
-//! github.com/gabrielmoreira/tiny-asl-machine, States.ArrayUnique 002 to 011) is this order, with a
+//! Recorded on AWS, for booleans, strings, numbers, null, arrays and names
+//! (github.com/gabrielmoreira/tiny-asl-machine, States.ArrayUnique 002 to 011, Map.State 006): a
 //! table of 16 buckets that doubles when it is more than three quarters full.
 
 use serde_json::Value;
@@ -9,12 +10,12 @@ use serde_json::Value;
 const FIRST_BUCKETS: usize = 16;
 
 /// `items`, none of which is there twice, in the order of their buckets.
-pub(super) fn in_hash_order(items: Vec<Value>) -> Vec<Value> {
+pub(crate) fn in_hash_order<T>(items: Vec<T>, hash: impl Fn(&T) -> i32) -> Vec<T> {
     let mut buckets = FIRST_BUCKETS;
     while items.len() > buckets / 4 * 3 {
         buckets *= 2;
     }
-    let mut placed: Vec<(usize, Value)> = items
+    let mut placed: Vec<(usize, T)> = items
         .into_iter()
         .map(|item| {
             let hash = hash(&item).cast_unsigned();
@@ -27,7 +28,7 @@ pub(super) fn in_hash_order(items: Vec<Value>) -> Vec<Value> {
 }
 
 /// `Object.hashCode` of what Java reads the value into.
-fn hash(value: &Value) -> i32 {
+pub(crate) fn of_value(value: &Value) -> i32 {
     match value {
         Value::Null => 0,
         Value::Bool(true) => 1231,
@@ -39,15 +40,16 @@ fn hash(value: &Value) -> i32 {
         },
         Value::String(text) => of_text(text),
         Value::Array(items) => {
-            items.iter().fold(1_i32, |sum, item| sum.wrapping_mul(31).wrapping_add(hash(item)))
+            items.iter().fold(1_i32, |sum, item| sum.wrapping_mul(31).wrapping_add(of_value(item)))
         }
         Value::Object(members) => members
             .iter()
-            .fold(0_i32, |sum, (name, member)| sum.wrapping_add(of_text(name) ^ hash(member))),
+            .fold(0_i32, |sum, (name, member)| sum.wrapping_add(of_text(name) ^ of_value(member))),
     }
 }
 
-fn of_text(text: &str) -> i32 {
+/// `String.hashCode`.
+pub(crate) fn of_text(text: &str) -> i32 {
     text.encode_utf16().fold(0_i32, |sum, unit| sum.wrapping_mul(31).wrapping_add(i32::from(unit)))
 }
 
