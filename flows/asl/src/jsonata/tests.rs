@@ -1,6 +1,5 @@
 mod built_ins;
 mod dates;
-mod equivalence;
 mod hostile;
 mod parsing;
 mod parts;
