@@ -85,6 +85,7 @@ pub(super) fn too_long() -> Error {
 
 /// An argument, counted from one, is of a type that its function does not take.
 pub(super) fn mismatch(argument: usize) -> Error {
-    let words = format!("Argument {argument} of function {FUNCTION} does not match function signature");
+    let words =
+        format!("Argument {argument} of function {FUNCTION} does not match function signature");
     Error::coded("T0410", words)
 }

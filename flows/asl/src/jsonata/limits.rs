@@ -3,11 +3,11 @@
 /// Bytes of an expression's text. A whole definition has 1 MiB at most.
 pub(super) const MOST_SOURCE: usize = 64 * 1024;
 /// Levels of an expression's parts within one another.
-pub(super) const MOST_NESTING: usize = 250;
+pub(super) const MOST_NESTING: usize = 200;
 /// AWS: "A JSONata expression that takes longer than 1 second to evaluate will fail".
 pub(super) const MOST_MILLISECONDS: u64 = 1000;
 /// Levels of evaluation: of parts within parts, and of calls. AWS allows 100.
-pub(super) const MOST_LEVELS: usize = 250;
+pub(super) const MOST_LEVELS: usize = 200;
 /// Bytes of one value, a number counted as eight and a character as one: AWS's measured bound.
 pub(super) const MOST_WEIGHT: usize = 6_990_256;
 /// Items of one sequence: as many numbers as [`MOST_WEIGHT`] holds.

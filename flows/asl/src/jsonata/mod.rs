@@ -120,7 +120,7 @@ impl Expression {
             return Err(ExpressionError { message });
         }
         let mut foreign = tree.calls_of_others();
-        foreign.retain(|name| functions::built_in(name).is_none());
+        foreign.retain(|name| !functions::names().any(|known| known == name));
         let (plain, names) = (tree.plain_path(), tree.variables());
         let (needs, source) = (Arc::new(needs::Needs::of(&tree)), source.to_owned());
         Ok(Self { source, tree: Arc::new(tree), names, needs, plain, foreign, newer, bad_regex })

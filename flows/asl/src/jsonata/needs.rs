@@ -3,9 +3,9 @@
 //! An evaluation that is given all there is spends most of its time on getting it.
 
 use super::convert;
-use crate::scope::Document;
 use super::syntax::tree::{Kind, Node, Stage, Tree};
 use super::value::Value;
+use crate::scope::Document;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 

@@ -3,9 +3,7 @@
 
 use super::Evaluation;
 use crate::jsonata::error::{Result, memory, too_long};
-use crate::jsonata::limits::{
-    MOST_BUILT, MOST_ITEMS, MOST_MILLISECONDS, MOST_WEIGHT,
-};
+use crate::jsonata::limits::{MOST_BUILT, MOST_ITEMS, MOST_MILLISECONDS, MOST_WEIGHT};
 use crate::jsonata::value::{Array, Measure, Object, Value};
 use crate::value::MOST_DEPTH;
 use std::rc::Rc;

@@ -14,6 +14,11 @@ enum Ending {
     Call { procedure: Value, given: Vec<Value>, name: Option<Symbol> },
 }
 
+/// A name without its `$` is called.
+fn uncalled(name: &str) -> Error {
+    coded("T1005", format!("Attempted to invoke a non-function. Did you mean ${name}?"))
+}
+
 fn no_function() -> Error {
     coded("T1006", "Attempted to invoke a non-function")
 }
@@ -28,6 +33,9 @@ impl Evaluation<'_> {
         piped: Option<Value>,
     ) -> Result {
         let procedure = self.evaluate(&call.procedure, input, env)?;
+        if let Some(name) = self.meant(call, &procedure, env) {
+            return Err(uncalled(name));
+        }
         let mut given = Vec::with_capacity(call.arguments.len() + 1);
         given.extend(piped);
         for argument in &call.arguments {
@@ -35,7 +43,7 @@ impl Evaluation<'_> {
         }
         match &procedure {
             Value::Function(function) => self.invoked(function, given, input),
-            other => Err(self.uncalled(call, other, env)),
+            _ => Err(no_function()),
         }
         .map_err(|error| self.named(error, &call.procedure))
     }
@@ -52,17 +60,6 @@ impl Evaluation<'_> {
                 _ => error,
             },
             _ => error,
-        }
-    }
-
-    /// What is said of a call of what is no function.
-    fn uncalled(&self, call: &Call, procedure: &Value, env: &Env) -> Error {
-        match self.meant(call, procedure, env) {
-            Some(name) => {
-                let words = format!("Attempted to invoke a non-function. Did you mean ${name}?");
-                coded("T1005", words)
-            }
-            None => no_function(),
         }
     }
 
@@ -175,7 +172,11 @@ impl Evaluation<'_> {
                     .iter()
                     .map(|known| known.clone().unwrap_or_else(|| rest.next().unwrap_or_default()));
                 let filled = filled.collect();
-                self.nested(|this| this.invoked(of, filled, context))
+                let result = self.nested(|this| this.invoked(of, filled, context));
+                result.map_err(|error| match &**of {
+                    Function::BuiltIn(built_in) => error.of(built_in.name),
+                    _ => error,
+                })
             }
             Function::Chain { first, then, .. } => self.nested(|this| {
                 let value = this.invoked(first, given, &Value::Null)?;
@@ -185,14 +186,12 @@ impl Evaluation<'_> {
                 self.nested(|this| this.transformed(transform, env, given, context))
             }
             Function::Regex(pattern) => matching::first(self, pattern, &given),
-            Function::Next { pattern, text, from } => {
-                matching::next(self, pattern, text, *from)
-            }
+            Function::Next { pattern, text, from } => matching::next(self, pattern, text, *from),
         }
     }
 
     /// One level further down.
-    fn nested(&mut self, inner: impl FnOnce(&mut Self) -> Result) -> Result {
+    pub(super) fn nested(&mut self, inner: impl FnOnce(&mut Self) -> Result) -> Result {
         self.level += 1;
         if self.level > MOST_LEVELS {
             return Err(too_deep());
@@ -260,12 +259,12 @@ impl Evaluation<'_> {
         match &node.kind {
             Kind::Call(call) => {
                 let procedure = self.evaluate(&call.procedure, input, env)?;
+                if let Some(name) = self.meant(call, &procedure, env) {
+                    return Err(uncalled(name));
+                }
                 let mut given = Vec::with_capacity(call.arguments.len());
                 for argument in &call.arguments {
                     given.push(self.evaluate(argument, input, env)?);
-                }
-                if !matches!(procedure, Value::Function(_)) {
-                    return Err(self.named(self.uncalled(call, &procedure, env), &call.procedure));
                 }
                 let name = match &call.procedure.kind {
                     Kind::Variable(symbol) => Some(*symbol),

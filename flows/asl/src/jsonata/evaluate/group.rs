@@ -33,7 +33,10 @@ impl<T> Groups<T> {
             Value::Undefined => return Ok(()),
             Value::Text(key) => key,
             other => {
-                let words = format!("Key in object structure must evaluate to a string; got: {}", shown(&other));
+                let words = format!(
+                    "Key in object structure must evaluate to a string; got: {}",
+                    shown(&other)
+                );
                 return Err(coded("T1003", words));
             }
         };

@@ -185,7 +185,9 @@ impl<'a> Evaluation<'a> {
             _ => self.scope.variables.get(name).map(|value| self.needs.of_variable(name, value)),
         };
         let value = value.unwrap_or_else(|| {
-            functions::built_in(name).map(|known| Function::BuiltIn(known).into()).unwrap_or_default()
+            functions::built_in(name)
+                .map(|known| Function::BuiltIn(known).into())
+                .unwrap_or_default()
         });
         if let Some(place) = self.given.get_mut(at) {
             *place = Some(value.clone());

@@ -159,8 +159,9 @@ impl Evaluation<'_> {
             Value::Undefined => Ok(None),
             Value::Number(number) if number.fract() == 0.0 => Ok(Some(*number)),
             _ => {
-                let words =
-                    format!("The {side} side of the range operator (..) must evaluate to an integer");
+                let words = format!(
+                    "The {side} side of the range operator (..) must evaluate to an integer"
+                );
                 Err(coded(code, words))
             }
         };

@@ -36,7 +36,11 @@ impl Items {
         match value {
             Value::Undefined => Self::None,
             Value::Array(array) if !array.is_constructed => {
-                if array.len() == 0 { Self::None } else { Self::Shared(array) }
+                if array.len() == 0 {
+                    Self::None
+                } else {
+                    Self::Shared(array)
+                }
             }
             one => Self::One(one),
         }
@@ -122,7 +126,8 @@ impl Evaluation<'_> {
                 found.push(value);
             }
         }
-        if is_last && let [Value::Array(array)] = found.as_slice()
+        if is_last
+            && let [Value::Array(array)] = found.as_slice()
             && !array.is_sequence
         {
             return Ok(Items::Whole(array.clone()));
@@ -186,10 +191,20 @@ impl Evaluation<'_> {
 
     /// A path of which a step binds variables: what goes from step to step are tuples.
     fn tuple_path(&mut self, path: &Path, node: &Node, input: &Value, env: &Env) -> Result {
-        let first = path.steps.iter().position(Node::is_tuple).unwrap_or(0);
+        let mut first = path.steps.iter().position(Node::is_tuple).unwrap_or(0);
         let mut items = begin(path, input);
+        // A constructor at the beginning binds nothing, as 2.0.6 has it.
+        if first == 0
+            && path.steps.len() > 1
+            && path.steps.first().is_some_and(Node::is_constructed)
+        {
+            first = 1;
+        }
         for (index, step) in path.steps.iter().take(first).enumerate() {
             items = if index == 0 && step.is_constructed() {
+                if step.more.as_ref().is_some_and(|more| more.focus.is_some()) {
+                    continue;
+                }
                 let input = self.selected(items)?;
                 Items::flattened(self.evaluate(step, &input, env)?)
             } else {

@@ -35,7 +35,8 @@ impl Evaluation<'_> {
         let copy = text::copied(self, &value)?;
         let found = self.evaluate(&transform.pattern, &copy, env)?;
         let mut changed = Changed::new();
-        for found in found.as_slice() {
+        let found = if found.is_undefined() { &[][..] } else { found.as_slice() };
+        for found in found {
             self.change(transform, found, env, &mut changed)?;
         }
         self.rebuilt(&copy, &changed)
@@ -102,10 +103,15 @@ impl Evaluation<'_> {
 
     /// A value with what became of the objects in it.
     fn rebuilt(&mut self, value: &Value, changed: &Changed) -> Result {
-        self.step()?;
         if changed.is_empty() {
             return Ok(value.clone());
         }
+        // What an object became may hold the object itself: such a thing has no end.
+        self.nested(|this| this.rebuilt_parts(value, changed))
+    }
+
+    fn rebuilt_parts(&mut self, value: &Value, changed: &Changed) -> Result {
+        self.step()?;
         match value {
             Value::Array(array) => {
                 let mut items = Vec::with_capacity(array.len());

@@ -22,7 +22,9 @@ impl Evaluation<'_> {
         }
         let tuples = match tuples {
             Some(tuples) => tuples.list,
-            None => items.iter().map(|item| Tuple { at: item.clone(), bound: Vec::new() }).collect(),
+            None => {
+                items.iter().map(|item| Tuple { at: item.clone(), bound: Vec::new() }).collect()
+            }
         };
         let mut found = Vec::new();
         for tuple in tuples {

@@ -55,7 +55,8 @@ pub(super) fn single(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
         }
     }
     found.ok_or_else(|| {
-        let words = "The $single() function expected exactly 1 matching result.  Instead it matched 0.";
+        let words =
+            "The $single() function expected exactly 1 matching result.  Instead it matched 0.";
         Error::coded("D3139", words)
     })
 }

@@ -1,8 +1,8 @@
 //! Functions of texts that take regular expressions, or functions in place of them.
 
-use super::super::error::{Error, FUNCTION, Result, error, memory};
+use super::super::error::{Error, FUNCTION, Result, memory};
 use super::super::evaluate::Evaluation;
-use super::super::limits::{MOST_ITEMS, MOST_MATCHED, MOST_SPLIT, MOST_WEIGHT};
+use super::super::limits::{MOST_ITEMS, MOST_MATCHED, MOST_SPLIT};
 use super::super::regex::{Found, Pattern};
 use super::super::value::{Function, Object, Value};
 use super::strings::{limit, splittable};
@@ -70,7 +70,7 @@ fn search(
 }
 
 /// How many units of UTF-16 a text has.
-fn units(text: &str) -> usize {
+pub(super) fn units(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.encode_utf16().count() }
 }
 
@@ -91,11 +91,8 @@ fn matched(
     text: &Arc<str>,
     found: &Found,
 ) -> Result {
-    let next = Function::Next {
-        pattern: Arc::clone(pattern),
-        text: Arc::clone(text),
-        from: found.end,
-    };
+    let next =
+        Function::Next { pattern: Arc::clone(pattern), text: Arc::clone(text), from: found.end };
     let mut object = Object::default();
     object.insert("match".into(), part(text, found.start, found.end).into());
     object.insert("start".into(), units(part(text, 0, found.start)).into());
@@ -106,28 +103,28 @@ fn matched(
     run.object(object)
 }
 
-fn part(text: &str, from: usize, to: usize) -> &str {
+pub(super) fn part(text: &str, from: usize, to: usize) -> &str {
     text.get(from..to).unwrap_or_default()
 }
 
 /// A match, in bytes of the text, with what a replacing function is given.
-struct Match {
-    start: usize,
-    end: usize,
-    text: Value,
-    groups: Value,
+pub(super) struct Match {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) text: Value,
+    pub(super) groups: Value,
     /// Of a function's match: all that it gave.
-    whole: Option<Value>,
+    pub(super) whole: Option<Value>,
 }
 
 /// What goes from match to match: a regular expression, or a function in place of one.
-enum Matches<'a> {
+pub(super) enum Matches<'a> {
     Pattern { pattern: &'a Arc<Pattern>, text: &'a Arc<str>, from: Option<usize> },
     Function { next: Option<Value>, text: &'a Arc<str>, is_first: bool },
 }
 
 impl<'a> Matches<'a> {
-    fn of(matcher: &'a Rc<Function>, text: &'a Arc<str>) -> Self {
+    pub(super) fn of(matcher: &'a Rc<Function>, text: &'a Arc<str>) -> Self {
         match &**matcher {
             Function::Regex(pattern) => Self::Pattern { pattern, text, from: None },
             _ => Self::Function {
@@ -138,7 +135,7 @@ impl<'a> Matches<'a> {
         }
     }
 
-    fn next(&mut self, run: &mut Evaluation<'_>) -> Result<Option<Match>> {
+    pub(super) fn next(&mut self, run: &mut Evaluation<'_>) -> Result<Option<Match>> {
         match self {
             Self::Pattern { pattern, text, from } => {
                 let found = match *from {
@@ -153,7 +150,8 @@ impl<'a> Matches<'a> {
             }
             Self::Function { next, text, is_first } => {
                 let Some(Value::Function(function)) = next.take() else { return Err(no_match()) };
-                let given = if *is_first { vec![Value::Text(Arc::clone(text))] } else { Vec::new() };
+                let given =
+                    if *is_first { vec![Value::Text(Arc::clone(text))] } else { Vec::new() };
                 *is_first = false;
                 let found = run.invoked(&function, given, &Value::Null)?;
                 let object = match &found {
@@ -219,7 +217,9 @@ pub(super) fn matches(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
     let mut found = Vec::new();
     // Units are counted on from one match to the next.
     let (mut byte, mut unit) = (0, 0);
-    while most > 0.0 && let Some(one) = matches.next(run)? {
+    while most > 0.0
+        && let Some(one) = matches.next(run)?
+    {
         if found.len() as f64 >= most {
             break;
         }
@@ -299,154 +299,4 @@ pub(super) fn split(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
         }
     }
     run.list(parts)
-}
-
-/// `$replace(text, pattern, replacement, limit)`
-pub(super) fn replace(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
-    let [Value::Text(text), pattern, replacement, most] = given else {
-        return Ok(Value::Undefined);
-    };
-    if matches!(pattern, Value::Text(part) if part.is_empty()) {
-        let words = "Second argument of replace function cannot be an empty string";
-        return Err(Error::coded("D3010", words));
-    }
-    let words = "Fourth argument of replace function must evaluate to a positive number";
-    let most = limit(most, "D3011", words)?.unwrap_or(f64::INFINITY);
-    if most <= 0.0 {
-        return Ok(Value::Text(Arc::clone(text)));
-    }
-    match pattern {
-        Value::Function(matcher) => by_matcher(run, text, matcher, replacement, most),
-        pattern => by_text(run, text, pattern.as_str().unwrap_or("undefined"), replacement, most),
-    }
-}
-
-fn by_text(
-    run: &mut Evaluation<'_>,
-    text: &Arc<str>,
-    pattern: &str,
-    replacement: &Value,
-    most: f64,
-) -> Result {
-    run.build(text.len())?;
-    let most = if most.is_finite() { most.ceil() as usize } else { usize::MAX };
-    let count = text.matches(pattern).take(most).count();
-    let part = match replacement {
-        _ if count == 0 => return Ok(Value::Text(Arc::clone(text))),
-        Value::Text(part) => part,
-        // 2.0.6 puts the text of the function itself in, which is of no use to anybody.
-        _ => {
-            let words = "$replace() with a function takes a regular expression as what is replaced, \
-                         not text";
-            return Err(error(words));
-        }
-    };
-    run.fits(text.len().saturating_add(count.saturating_mul(part.len())))?;
-    Ok(Value::from(text.replacen(pattern, part, most)))
-}
-
-fn by_matcher(
-    run: &mut Evaluation<'_>,
-    text: &Arc<str>,
-    matcher: &Rc<Function>,
-    replacement: &Value,
-    most: f64,
-) -> Result {
-    let mut matches = Matches::of(matcher, text);
-    let (mut written, mut counted) = (String::new(), 0);
-    let (mut from, mut count) = (0, 0.0);
-    while let Some(found) = matches.next(run)? {
-        if count >= most {
-            break;
-        }
-        count += 1.0;
-        let start = found.start.max(from);
-        written.push_str(part(text, from, start));
-        let length = found.text.as_str().map_or(0, str::len);
-        match replacement {
-            Value::Text(template) => substitute(&found, template, &mut written),
-            Value::Function(function) => {
-                let argument = match &found.whole {
-                    Some(whole) => whole.clone(),
-                    None => shown_match(run, &found, text, matcher)?,
-                };
-                match run.invoked(function, vec![argument], &Value::Null)? {
-                    Value::Text(part) => written.push_str(&part),
-                    _ => {
-                        let words = "Attempted to replace a matched string with a non-string value";
-                        return Err(Error::coded("D3012", words));
-                    }
-                }
-            }
-            _ => {}
-        }
-        run.build(written.len() - counted)?;
-        counted = written.len();
-        if counted > MOST_WEIGHT {
-            return Err(memory());
-        }
-        from = start.saturating_add(length).min(text.len());
-        while !text.is_char_boundary(from) {
-            from += 1;
-        }
-    }
-    written.push_str(part(text, from, text.len()));
-    run.text(written)
-}
-
-/// What a replacing function is given of a regular expression's match.
-fn shown_match(
-    run: &mut Evaluation<'_>,
-    found: &Match,
-    text: &Arc<str>,
-    matcher: &Rc<Function>,
-) -> Result {
-    let Function::Regex(pattern) = &**matcher else { return Ok(Value::Undefined) };
-    let next =
-        Function::Next { pattern: Arc::clone(pattern), text: Arc::clone(text), from: found.end };
-    let mut object = Object::default();
-    object.insert("match".into(), found.text.clone());
-    run.steps(found.end / 64)?;
-    object.insert("start".into(), units(part(text, 0, found.start)).into());
-    object.insert("end".into(), units(part(text, 0, found.end)).into());
-    object.insert("groups".into(), found.groups.clone());
-    object.insert("next".into(), next.into());
-    run.object(object)
-}
-
-/// Puts a match into a replacement: `$0` is all of it, `$1` its first group, `$$` a dollar.
-fn substitute(found: &Match, template: &str, written: &mut String) {
-    let groups = found.groups.as_slice();
-    let groups = if matches!(found.groups, Value::Array(_)) { groups } else { &[] };
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once('$') {
-        written.push_str(before);
-        if let Some(after) = after.strip_prefix('$') {
-            written.push('$');
-            rest = after;
-            continue;
-        }
-        if let Some(after) = after.strip_prefix('0') {
-            written.push_str(found.text.as_str().unwrap_or_default());
-            rest = after;
-            continue;
-        }
-        // As many digits as the number of groups has, or one less if that is no group.
-        let most = groups.len().max(1).to_string().len();
-        let digits = after.bytes().take(most).take_while(u8::is_ascii_digit).count();
-        let number = |digits: usize| after.get(..digits).and_then(|text| text.parse::<usize>().ok());
-        let mut index = number(digits);
-        if most > 1 && index.is_some_and(|index| index > groups.len()) {
-            index = number(digits.min(most - 1));
-        }
-        let Some(index) = index else {
-            written.push('$');
-            rest = after;
-            continue;
-        };
-        let group = index.checked_sub(1).and_then(|at| groups.get(at));
-        written.push_str(group.and_then(Value::as_str).unwrap_or_default());
-        rest = after.get(index.to_string().len()..).unwrap_or_default();
-    }
-    written.push_str(rest);
 }

@@ -5,6 +5,7 @@ mod higher;
 pub(super) mod matching;
 mod numbers;
 mod objects;
+mod replacing;
 mod states;
 mod strings;
 pub(super) mod text;
@@ -38,8 +39,7 @@ impl std::fmt::Debug for BuiltIn {
     }
 }
 
-/// Name, signature and arity of each, which are JSONata 2.0.6's; without a signature AWS's. There is no
-/// `$eval`.
+/// Name, signature and arity of each, which are JSONata 2.0.6's; without a signature AWS's.
 const TABLE: &[(&str, &str, usize, Run)] = &[
     ("abs", "<n-:n>", 1, numbers::abs),
     ("append", "<xx:a>", 2, arrays::append),
@@ -59,6 +59,7 @@ const TABLE: &[(&str, &str, usize, Run)] = &[
     ("encodeUrl", "<s-:s>", 1, coding::encode_url),
     ("encodeUrlComponent", "<s-:s>", 1, coding::encode_url_component),
     ("error", "<s?:x>", 1, objects::error),
+    (EVAL, "", 2, states::eval),
     ("exists", "<x:b>", 1, arrays::exists),
     ("filter", "<af>", 2, higher::filter),
     ("floor", "<n-:n>", 1, numbers::floor),
@@ -89,7 +90,7 @@ const TABLE: &[(&str, &str, usize, Run)] = &[
     ("random", "", 1, states::random),
     ("range", "", 3, states::range),
     ("reduce", "<afj?:j>", 3, higher::reduce),
-    ("replace", "<s-(sf)(sf)n?:s>", 4, matching::replace),
+    ("replace", "<s-(sf)(sf)n?:s>", 4, replacing::replace),
     ("reverse", "<a:a>", 1, arrays::reverse),
     ("round", "<n-n?:n>", 2, own::round::round),
     ("shuffle", "<a:a>", 1, arrays::shuffle),
@@ -125,9 +126,12 @@ pub(super) fn built_in(name: &str) -> Option<&'static BuiltIn> {
     BUILT_INS.get(name)
 }
 
-/// The names of all.
+/// The one that Step Functions does not have, and that says so wherever it is called.
+pub(super) const EVAL: &str = "eval";
+
+/// The names of all that there are.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    TABLE.iter().map(|(name, ..)| *name)
+    TABLE.iter().map(|(name, ..)| *name).filter(|name| *name != EVAL)
 }
 
 #[cfg(test)]

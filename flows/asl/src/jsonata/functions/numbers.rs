@@ -32,9 +32,8 @@ pub(super) fn sqrt(_: &mut Evaluation<'_>, given: &[Value]) -> Result {
     match given {
         [Value::Number(number)] if *number < 0.0 => {
             let number = number_text(*number);
-            let words = format!(
-                "The sqrt function cannot be applied to a negative number: {number}"
-            );
+            let words =
+                format!("The sqrt function cannot be applied to a negative number: {number}");
             Err(Error::coded("D3060", words))
         }
         _ => of_one(given, f64::sqrt),

@@ -45,6 +45,11 @@ fn refused(words: impl Into<String>) -> Error {
     Error::coded("D3137", words)
 }
 
+/// `$eval`, which Step Functions does not have.
+pub(super) fn eval(_: &mut Evaluation<'_>, _: &[Value]) -> Result {
+    Err(Error::coded("T1006", "Attempted to invoke a non-function"))
+}
+
 /// `$millis()`
 pub(super) fn millis(run: &mut Evaluation<'_>, _: &[Value]) -> Result {
     Ok(Value::Number(run.now()))

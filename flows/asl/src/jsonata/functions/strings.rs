@@ -117,7 +117,8 @@ pub(super) fn join(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
         bytes = bytes.saturating_add(text.as_str().map_or(0, str::len));
     }
     run.fits(bytes)?;
-    let texts: Vec<&str> = texts.items().iter().map(|text| text.as_str().unwrap_or_default()).collect();
+    let texts: Vec<&str> =
+        texts.items().iter().map(|text| text.as_str().unwrap_or_default()).collect();
     Ok(Value::from(texts.join(separator)))
 }
 

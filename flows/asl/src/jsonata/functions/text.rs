@@ -19,7 +19,10 @@ pub(super) fn of_value(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
 /// # Errors
 ///
 /// D3001 and D1001 for numbers that JSON does not have.
-pub(in crate::jsonata) fn string(run: &mut Evaluation<'_>, value: &Value) -> Result<Option<Arc<str>>> {
+pub(in crate::jsonata) fn string(
+    run: &mut Evaluation<'_>,
+    value: &Value,
+) -> Result<Option<Arc<str>>> {
     written(run, value, false)
 }
 

@@ -1,8 +1,8 @@
 //! `$formatBase`.
 
+use super::{coded, js};
 use crate::jsonata::error::Result;
 use crate::jsonata::evaluate::Evaluation;
-use super::{coded, js};
 use crate::jsonata::value::Value;
 
 /// From here on a double has no digit left for each power of two.

@@ -9,10 +9,10 @@ mod picture;
 mod read;
 mod write;
 
-use crate::jsonata::error::{Result, error, memory};
-use crate::jsonata::evaluate::Evaluation;
 use super::super::limits::{MOST_SOURCE, MOST_TIMESTAMP};
 use super::instant;
+use crate::jsonata::error::{Result, error, memory};
+use crate::jsonata::evaluate::Evaluation;
 use crate::jsonata::value::Value;
 use picture::Picture;
 

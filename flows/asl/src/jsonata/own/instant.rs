@@ -1,7 +1,7 @@
 //! `$toMillis` without a picture.
 
-use crate::jsonata::error::Result;
 use super::coded;
+use crate::jsonata::error::Result;
 use crate::jsonata::value::Value;
 use serde_json::Value as Json;
 

@@ -8,9 +8,9 @@ pub(super) mod read;
 mod words;
 pub(super) mod write;
 
+use super::super::limits::{MOST_NUMERAL, MOST_PICTURE};
 use crate::jsonata::error::{Result, error, memory};
 use crate::jsonata::evaluate::Evaluation;
-use super::super::limits::{MOST_NUMERAL, MOST_PICTURE};
 use crate::jsonata::value::Value;
 use picture::Picture;
 use read::Reading;

@@ -6,10 +6,10 @@
 
 mod parts;
 
-use crate::jsonata::error::{Result, memory, mismatch};
-use crate::jsonata::evaluate::Evaluation;
 use super::super::limits::MOST_PICTURE;
 use super::coded;
+use crate::jsonata::error::{Result, memory, mismatch};
+use crate::jsonata::evaluate::Evaluation;
 use crate::jsonata::value::Value;
 use parts::{
     DECIMAL_SEPARATOR, DIGIT, EXPONENT_SEPARATOR, GROUPING_SEPARATOR, MINUS_SIGN,

@@ -1,7 +1,7 @@
 //! `$round`.
 
-use crate::jsonata::error::Result;
 use super::js::number_text;
+use crate::jsonata::error::Result;
 use crate::jsonata::evaluate::Evaluation;
 use crate::jsonata::value::Value;
 

@@ -47,8 +47,10 @@ impl Pattern {
             Ok(reading) => (Ok(reading), None),
             Err(wrong) => {
                 // Flags that there are not were passed over before.
-                let known: String = flags.chars().filter(|flag| matches!(flag, 'i' | 'm')).collect();
-                let without = if known == flags { Err(wrong.clone()) } else { read(&pattern, &known) };
+                let known: String =
+                    flags.chars().filter(|flag| matches!(flag, 'i' | 'm')).collect();
+                let without =
+                    if known == flags { Err(wrong.clone()) } else { read(&pattern, &known) };
                 (without, Some(wrong))
             }
         };

@@ -54,7 +54,8 @@ impl Paths {
                 more.is_tuple = true;
                 // One that is bound already has its name.
                 let bound = more.ancestor.replace(slot);
-                let name = bound.and_then(|bound| self.ancestors.get(bound)).map(|known| known.name);
+                let name =
+                    bound.and_then(|bound| self.ancestors.get(bound)).map(|known| known.name);
                 if let (Some(name), Some(ancestor)) = (name, self.ancestors.get_mut(slot)) {
                     ancestor.name = name;
                 }

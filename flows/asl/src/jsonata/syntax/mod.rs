@@ -3,6 +3,7 @@
 //!
 //! The language is JSONata 2.0.6's, errors included: docs.jsonata.org, and what that version does.
 
+mod after;
 mod ancestors;
 mod parser;
 mod paths;

@@ -75,7 +75,10 @@ impl<'a> Parser<'a> {
     fn advance(&mut self, operator_may_come: bool) -> Result<()> {
         self.here = self.tokens.next(operator_may_come)?;
         if let Token::Sign(sign @ ("!" | "~")) = self.here {
-            return Err(SyntaxError::new("S0204", format!("Unknown operator: {}", Json::from(sign))));
+            return Err(SyntaxError::new(
+                "S0204",
+                format!("Unknown operator: {}", Json::from(sign)),
+            ));
         }
         Ok(())
     }
@@ -134,7 +137,7 @@ impl<'a> Parser<'a> {
             Token::Null => Raw::Null,
             Token::Regex { pattern, flags } => Raw::Regex { pattern, flags },
             Token::Sign(sign) => return self.prefixed(sign),
-            Token::End => return Err(SyntaxError::new("S0207", "Unexpected end of expression")),
+            Token::End => Raw::End,
         };
         Ok(Written::new(raw))
     }
@@ -248,9 +251,8 @@ impl<'a> Parser<'a> {
                 let right = self.expression(80)?;
                 let Raw::Variable(name) = right.raw else {
                     let sign = Json::from(sign);
-                    let words = format!(
-                        "The right side of {sign} must be a variable name (start with $)"
-                    );
+                    let words =
+                        format!("The right side of {sign} must be a variable name (start with $)");
                     return Err(SyntaxError::new("S0214", words));
                 };
                 if sign == "@" {

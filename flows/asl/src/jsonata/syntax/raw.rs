@@ -21,13 +21,18 @@ pub(super) enum Raw {
     Bool(bool),
     Number(f64),
     Text(Arc<str>),
-    Regex { pattern: String, flags: String },
+    Regex {
+        pattern: String,
+        flags: String,
+    },
     Name(Arc<str>),
     Variable(Arc<str>),
     Wildcard,
     Descendants,
     Parent,
     Placeholder,
+    /// Nothing where something should be: the text is over.
+    End,
     Negate(Box<Written>),
     Array(Vec<Written>),
     Object(Vec<(Written, Written)>),
@@ -51,7 +56,11 @@ pub(super) enum Raw {
     Condition(Box<(Written, Written, Option<Written>)>),
     Call(Box<(Written, Vec<Written>)>),
     Partial(Box<(Written, Vec<Written>)>),
-    Lambda { parameters: Vec<Arc<str>>, signature: Option<Signature>, body: Box<Written> },
+    Lambda {
+        parameters: Vec<Arc<str>>,
+        signature: Option<Signature>,
+        body: Box<Written>,
+    },
     Transform(Box<(Written, Written, Option<Written>)>),
 }
 

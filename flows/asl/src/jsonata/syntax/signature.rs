@@ -76,8 +76,7 @@ impl Signature {
             match char {
                 ':' => break,
                 's' | 'n' | 'b' | 'l' | 'o' => parameters.push(Parameter::of(&format!("{char}m"))),
-                'a' => parameters
-                    .push(Parameter { is_array: true, ..Parameter::of("asnblfom") }),
+                'a' => parameters.push(Parameter { is_array: true, ..Parameter::of("asnblfom") }),
                 'f' => parameters.push(Parameter::of("f")),
                 'j' => parameters.push(Parameter::of("asnblom")),
                 'x' => parameters.push(Parameter::of("asnblfom")),
@@ -91,7 +90,8 @@ impl Signature {
                 '(' => {
                     let choice = within(&mut rest, '(', ')');
                     if choice.contains('<') {
-                        let words = "Choice groups containing parameterized types are not supported";
+                        let words =
+                            "Choice groups containing parameterized types are not supported";
                         return Err(SyntaxError::new("S0402", words));
                     }
                     parameters.push(Parameter::of(&format!("{choice}m")));
@@ -206,7 +206,9 @@ impl Parameter {
         if let Some(items) = &self.items {
             let wanted = items.as_bytes().first().copied().unwrap_or(b'x');
             let is_right = match &value {
-                Value::Array(array) => array.items().iter().all(|item| self::letter(item) == wanted),
+                Value::Array(array) => {
+                    array.items().iter().all(|item| self::letter(item) == wanted)
+                }
                 _ => taken == 1 && items.as_bytes() == [letter],
             };
             if !is_right {
@@ -252,7 +254,8 @@ fn within(rest: &mut std::str::Chars<'_>, open: char, close: char) -> String {
 
 /// How many arguments each parameter takes; `None` if they do not match.
 fn taken(parameters: &[Parameter], letters: &[u8], is_whole: bool) -> Option<Vec<usize>> {
-    let mut search = Search { parameters, letters, is_whole, counts: Vec::new(), failed: Vec::new() };
+    let mut search =
+        Search { parameters, letters, is_whole, counts: Vec::new(), failed: Vec::new() };
     search.from(0).then_some(search.counts)
 }
 

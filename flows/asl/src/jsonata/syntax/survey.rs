@@ -51,8 +51,10 @@ impl Tree {
                 Kind::Root => return Some("$$".to_owned()),
                 Kind::Name(name) => return Some(name.to_string()),
                 Kind::Path(path) => todo.extend(path.steps.first()),
-    Kind::Lambda(_) | Kind::Transform(_) => {}
-                Kind::Call(call) | Kind::Partial(call) if is_named(&call.procedure) => todo.extend(&call.arguments),
+                Kind::Lambda(_) | Kind::Transform(_) => {}
+                Kind::Call(call) | Kind::Partial(call) if is_named(&call.procedure) => {
+                    todo.extend(&call.arguments)
+                }
                 _ => todo.extend(inner(node)),
             }
         }

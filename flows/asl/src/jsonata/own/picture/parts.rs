@@ -1,8 +1,8 @@
 //! The parts of a sub-picture, and the rules for them.
 
 use super::super::coded;
-use crate::jsonata::error::{Result, mismatch};
 use crate::jsonata::error::Error;
+use crate::jsonata::error::{Result, mismatch};
 use crate::jsonata::value::Value;
 
 pub(super) const DECIMAL_SEPARATOR: usize = 0;
