@@ -59,6 +59,12 @@ impl<'a> Evaluation<'a> {
         self.evaluate(&tree.root, &Value::Undefined, &Env::default())
     }
 
+    /// The frames that are cleared at the end.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> &[Env] {
+        &self.kept
+    }
+
     /// The time, in milliseconds since 1970.
     pub(super) fn now(&self) -> f64 {
         self.scope.now.as_millisecond() as f64

@@ -31,9 +31,17 @@ pub(in crate::jsonata) fn shown(value: &Value) -> String {
     convert::shown(value).map_or_else(|| "undefined".to_owned(), |json| json.to_string())
 }
 
+/// Bytes that are compared at once.
+const PIECE: usize = 256;
+
 /// The order of texts by UTF-16's units, as JavaScript compares them.
 pub(in crate::jsonata) fn compared(left: &str, right: &str) -> Ordering {
     let (left, right) = (left.as_bytes(), right.as_bytes());
+    // What is alike at the beginning is passed over in pieces.
+    let pieces = left.chunks(PIECE).zip(right.chunks(PIECE));
+    let alike = PIECE * pieces.take_while(|(left, right)| left == right).count();
+    let alike = alike.min(left.len()).min(right.len());
+    let (left, right) = (&left[alike..], &right[alike..]);
     let at = left.iter().zip(right).position(|(left, right)| left != right);
     match at {
         // Characters beyond the first plane are written in units below those of its last ones.
@@ -86,8 +94,19 @@ impl Evaluation<'_> {
             Operator::Less
             | Operator::LessOrEqual
             | Operator::Greater
-            | Operator::GreaterOrEqual => comparison(operator, &left, &right),
+            | Operator::GreaterOrEqual => {
+                self.comparing(&left, &right)?;
+                comparison(operator, &left, &right)
+            }
             _ => arithmetic(operator, &left, &right),
+        }
+    }
+
+    /// Counts what it takes to compare two values that are texts.
+    pub(super) fn comparing(&mut self, left: &Value, right: &Value) -> Result<()> {
+        match (left, right) {
+            (Value::Text(left), Value::Text(right)) => self.steps(left.len().min(right.len()) / 64),
+            _ => Ok(()),
         }
     }
 
@@ -123,11 +142,10 @@ impl Evaluation<'_> {
                 }
                 Ok(true)
             }
-            (Value::Text(left), Value::Text(right)) => {
-                self.steps(left.len().min(right.len()) / 64)?;
-                Ok(left == right)
+            _ => {
+                self.comparing(left, right)?;
+                Ok(left.is(right))
             }
-            _ => Ok(left.is(right)),
         }
     }
 
@@ -147,6 +165,7 @@ impl Evaluation<'_> {
         }
         for item in right.as_slice() {
             self.step()?;
+            self.comparing(left, item)?;
             if left.is(item) {
                 return Ok(Value::Bool(true));
             }

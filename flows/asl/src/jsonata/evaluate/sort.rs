@@ -48,6 +48,7 @@ impl Evaluation<'_> {
                 (_, Value::Undefined) => return Ok(false),
                 _ => {}
             }
+            self.comparing(&of_left, &of_right)?;
             let order = match (&of_left, &of_right) {
                 (Value::Number(left), Value::Number(right)) => left.partial_cmp(right),
                 (Value::Text(left), Value::Text(right)) => Some(compared(left, right)),

@@ -105,9 +105,12 @@ pub(super) fn sort(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
                              specify a comparison function";
                 return Err(Error::coded("D3070", words));
             }
-            run.merge_sorted(items, &mut |_, left, right| {
+            run.merge_sorted(items, &mut |run, left, right| {
                 Ok(match (left, right) {
-                    (Value::Text(left), Value::Text(right)) => compared(left, right).is_gt(),
+                    (Value::Text(left), Value::Text(right)) => {
+                        run.steps(left.len().min(right.len()) / 64)?;
+                        compared(left, right).is_gt()
+                    }
                     (left, right) => left.as_f64() > right.as_f64(),
                 })
             })?

@@ -269,6 +269,7 @@ pub(super) fn split(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
     run.build(text.len())?;
     let mut parts: Vec<Value> = Vec::new();
     match separator {
+        Value::Function(_) if text.len() > MOST_MATCHED => return Err(memory()),
         Value::Function(matcher) => {
             let most = most.unwrap_or(f64::INFINITY);
             let mut matches = Matches::of(matcher, text);
