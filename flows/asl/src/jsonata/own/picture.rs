@@ -135,7 +135,7 @@ impl Picture {
     fn write(&self, number: f64, signs: &Signs) -> Result<String> {
         let mut mantissa = (number * self.times).abs();
         if !mantissa.is_finite() {
-            return Err(coded("D1001", "Number out of range"));
+            return Err(coded("D1001", "Number out of range: null"));
         }
         let mut exponent = 0_i32;
         if self.exponent > 0 && mantissa > 0.0 {
