@@ -1,6 +1,6 @@
 //! The language itself. What is expected was computed with JSONata 2.0.6.
 
-use super::{Expression, cause, evaluate, evaluate_in, value};
+use super::{Expression, cause, evaluate, evaluate_in};
 use crate::jsonata::evaluate::Evaluation;
 use crate::jsonata::{needs::Needs, syntax};
 use crate::scope::{Entropy, Scope, Variables};
