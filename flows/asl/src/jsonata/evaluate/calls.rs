@@ -239,7 +239,7 @@ impl Evaluation<'_> {
             for predicate in &more.predicates {
                 ending = match ending {
                     Ending::Value(value) => Ending::Value(self.filter(predicate, value, env)?),
-                    call => self.passed(predicate, call, env)?,
+                    call @ Ending::Call { .. } => self.passed(predicate, call, env)?,
                 };
             }
             if let (Some(group), Ending::Value(_)) = (&more.group, &ending)
@@ -251,7 +251,7 @@ impl Evaluation<'_> {
         self.level -= 1;
         Ok(match ending {
             Ending::Value(value) => Ending::Value(super::single(value, node.keeps_array)),
-            call => call,
+            call @ Ending::Call { .. } => call,
         })
     }
 

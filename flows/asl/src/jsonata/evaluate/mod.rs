@@ -61,7 +61,7 @@ impl<'a> Evaluation<'a> {
 
     /// The frames that are cleared at the end.
     #[cfg(test)]
-    pub(super) fn kept(&self) -> &[Env] {
+    pub(super) fn frames(&self) -> &[Env] {
         &self.kept
     }
 

@@ -3,12 +3,12 @@
 use super::super::error::{Error, Result, memory};
 use super::super::evaluate::{Evaluation, compared, number};
 use super::super::limits::MOST_DISTINCT;
-use super::super::value::{Function, Value};
+use super::super::value::{Array, Function, Value};
 use std::rc::Rc;
 
 /// `$count(array)`
 pub(super) fn count(_: &mut Evaluation<'_>, given: &[Value]) -> Result {
-    Ok(Value::from(given.first().and_then(Value::as_array).map_or(0, |array| array.len())))
+    Ok(Value::from(given.first().and_then(Value::as_array).map_or(0, Array::len)))
 }
 
 /// `$append(left, right)`
@@ -74,7 +74,7 @@ pub(super) fn distinct(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
 
 /// `$zip(arrays…)`: as many as the shortest of them has.
 pub(super) fn zip(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
-    let length = |value: &Value| value.as_array().map_or(0, |array| array.len());
+    let length = |value: &Value| value.as_array().map_or(0, Array::len);
     let shortest = given.iter().map(length).min().unwrap_or(0);
     let mut tuples = Vec::new();
     for at in 0..shortest {

@@ -3,7 +3,7 @@
 use super::super::error::{Error, Result};
 use super::super::evaluate::Evaluation;
 use super::super::own::js::number_text;
-use super::super::value::Value;
+use super::super::value::{Array, Value};
 
 /// `$abs(number)`
 pub(super) fn abs(_: &mut Evaluation<'_>, given: &[Value]) -> Result {
@@ -101,7 +101,7 @@ fn extreme(given: &[Value], nearer: fn(f64, f64) -> f64) -> Result {
 }
 
 fn counted(run: &mut Evaluation<'_>, given: &[Value]) -> Result<usize> {
-    let count = given.first().and_then(Value::as_array).map_or(0, |array| array.len());
+    let count = given.first().and_then(Value::as_array).map_or(0, Array::len);
     run.steps(count / 8)?;
     Ok(count)
 }

@@ -53,7 +53,7 @@ impl Tree {
                 Kind::Path(path) => todo.extend(path.steps.first()),
                 Kind::Lambda(_) | Kind::Transform(_) => {}
                 Kind::Call(call) | Kind::Partial(call) if is_named(&call.procedure) => {
-                    todo.extend(&call.arguments)
+                    todo.extend(&call.arguments);
                 }
                 _ => todo.extend(inner(node)),
             }

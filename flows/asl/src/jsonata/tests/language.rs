@@ -189,7 +189,7 @@ fn nothing_is_left_of_a_function_that_can_see_itself() {
         let needs = Needs::of(&tree);
         let mut evaluation = Evaluation::new(&tree, &needs, &scope);
         evaluation.run().map_err(|error| error.ending()).unwrap();
-        let frames = evaluation.kept().to_vec();
+        let frames = evaluation.frames().to_vec();
         assert!(!frames.is_empty(), "{source}");
         drop(evaluation);
         for frame in frames {
