@@ -2,7 +2,7 @@
 
 use super::{Evaluation, coded};
 use crate::jsonata::error::{Error, Result, too_deep};
-use crate::jsonata::functions::matching;
+use crate::jsonata::functions::{self, matching};
 use crate::jsonata::limits::MOST_LEVELS;
 use crate::jsonata::syntax::tree::{Call, Kind, Node, Symbol};
 use crate::jsonata::value::{Closure, Env, Frame, Function, Value};
@@ -32,7 +32,7 @@ impl Evaluation<'_> {
         env: &Env,
         piped: Option<Value>,
     ) -> Result {
-        let procedure = self.evaluate(&call.procedure, input, env)?;
+        let procedure = self.procedure(call, input, env)?;
         if let Some(name) = self.meant(call, &procedure, env) {
             return Err(uncalled(name));
         }
@@ -46,6 +46,17 @@ impl Evaluation<'_> {
             _ => Err(no_function()),
         }
         .map_err(|error| self.named(error, &call.procedure))
+    }
+
+    /// What is called. A variable of the state that is no function hides none of the language.
+    fn procedure(&mut self, call: &Call, input: &Value, env: &Env) -> Result {
+        let procedure = self.evaluate(&call.procedure, input, env)?;
+        let Kind::Variable(symbol) = call.procedure.kind else { return Ok(procedure) };
+        if matches!(procedure, Value::Function(_)) || env.get(symbol).is_some() {
+            return Ok(procedure);
+        }
+        let known = functions::built_in(self.tree.name(symbol));
+        Ok(known.map_or(procedure, |known| Function::BuiltIn(known).into()))
     }
 
     /// An error with the name by which the function was called.
@@ -258,7 +269,7 @@ impl Evaluation<'_> {
     fn last(&mut self, node: &Node, input: &Value, env: &Env) -> Result<Ending> {
         match &node.kind {
             Kind::Call(call) => {
-                let procedure = self.evaluate(&call.procedure, input, env)?;
+                let procedure = self.procedure(call, input, env)?;
                 if let Some(name) = self.meant(call, &procedure, env) {
                     return Err(uncalled(name));
                 }
@@ -324,7 +335,12 @@ impl Evaluation<'_> {
     ) -> Result {
         let arity = function.arity();
         let mut given = Vec::with_capacity(arity.clamp(1, 3));
-        given.push(value);
+        // A function of Step Functions that takes nothing is handed nothing.
+        let takes_nothing = matches!(&**function,
+            Function::BuiltIn(built_in) if arity == 0 && built_in.signature.is_none());
+        if !takes_nothing {
+            given.push(value);
+        }
         if arity >= 2 {
             given.push(place());
         }

@@ -206,7 +206,10 @@ impl Evaluation<'_> {
                     continue;
                 }
                 let input = self.selected(items)?;
-                Items::flattened(self.evaluate(step, &input, env)?)
+                match self.evaluate(step, &input, env)? {
+                    Value::Array(array) if array.len() > 0 => Items::Shared(array),
+                    one => Items::flattened(one),
+                }
             } else {
                 self.taken(step, &items, env, false)?
             };

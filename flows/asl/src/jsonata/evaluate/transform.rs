@@ -65,8 +65,7 @@ impl Evaluation<'_> {
         };
         let updated = match (found, update) {
             (Value::Object(_), update) => {
-                let Value::Object(object) = &current else { return Ok(()) };
-                let mut object = Object::clone(object);
+                let mut object = latest(found, changed);
                 self.steps(object.len())?;
                 for (name, value) in update.iter().flat_map(|update| update.members()) {
                     object.insert(name.clone(), value.clone());
@@ -79,14 +78,14 @@ impl Evaluation<'_> {
             }
             _ => Object::default(),
         };
-        let current = self.object(updated)?;
-        self.note(found, current.clone(), changed);
+        let updated = self.object(updated)?;
+        self.note(found, updated, changed);
         if let Some(delete) = &transform.delete {
+            let current = self.rebuilt(found, changed)?;
             let deleted = self.evaluate(delete, &current, env)?;
-            let Value::Object(object) = current else { return Ok(()) };
             let names = deleted_names(&deleted)?;
             if !names.is_empty() {
-                let mut object = Object::clone(&object);
+                let mut object = latest(found, changed);
                 object.remove(&names);
                 let object = self.object(object)?;
                 self.note(found, object, changed);
@@ -136,6 +135,15 @@ impl Evaluation<'_> {
             }
             other => Ok(other.clone()),
         }
+    }
+}
+
+/// What became of an object so far, its parts as they were found.
+fn latest(found: &Value, changed: &Changed) -> Object {
+    let Value::Object(object) = found else { return Object::default() };
+    match changed.get(&Rc::as_ptr(object)) {
+        Some((_, Value::Object(became))) => Object::clone(became),
+        _ => Object::clone(object),
     }
 }
 

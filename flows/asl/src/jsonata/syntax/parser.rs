@@ -112,7 +112,9 @@ impl<'a> Parser<'a> {
             return Err(SyntaxError::too_deep());
         }
         let token = std::mem::replace(&mut self.here, Token::End);
-        self.advance(true)?;
+        // After what opens something 2.0.6 takes a slash for an operator, which none can be there.
+        let opens = matches!(token, Token::Sign("(" | "[" | "{" | "-" | "|"));
+        self.advance(!opens)?;
         let mut left = self.operand(token)?;
         while right_power < power(&self.here) {
             let Token::Sign(sign) = self.here else { break };

@@ -192,7 +192,8 @@ impl<'a> Tokens<'a> {
     /// `/pattern/flags`: a slash within brackets of any kind is the pattern's.
     fn regex(&mut self) -> Result<Token, SyntaxError> {
         let body = self.rest.get(1..).unwrap_or_default();
-        let Some(end) = pattern_end(body) else {
+        // One whose brackets do not end is none; it ends where it would if they were none.
+        let Some(end) = pattern_end(body, true).or_else(|| pattern_end(body, false)) else {
             return Err(SyntaxError::new("S0302", "No terminating / in regular expression"));
         };
         let (pattern, rest) = body.split_at_checked(end).unwrap_or((body, ""));
@@ -265,7 +266,7 @@ fn number_end(text: &str) -> Option<usize> {
 }
 
 /// The slash that ends a pattern.
-fn pattern_end(pattern: &str) -> Option<usize> {
+fn pattern_end(pattern: &str, has_brackets: bool) -> Option<usize> {
     let (mut is_escaped, mut depth) = (false, 0_usize);
     let mut in_class = false;
     for (at, char) in pattern.char_indices() {
@@ -275,8 +276,8 @@ fn pattern_end(pattern: &str) -> Option<usize> {
             '/' if !in_class && depth == 0 => return Some(at),
             ']' => in_class = false,
             _ if in_class => {}
-            '[' => in_class = true,
-            '(' => depth += 1,
+            '[' => in_class = has_brackets,
+            '(' => depth += usize::from(has_brackets),
             ')' => depth = depth.saturating_sub(1),
             _ => {}
         }
