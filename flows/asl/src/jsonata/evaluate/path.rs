@@ -207,7 +207,8 @@ impl Evaluation<'_> {
                 }
                 let input = self.selected(items)?;
                 match self.evaluate(step, &input, env)? {
-                    Value::Array(array) if array.len() > 0 => Items::Shared(array),
+                    Value::Array(array) if array.len() == 0 => Items::None,
+                    Value::Array(array) => Items::Shared(array),
                     one => Items::flattened(one),
                 }
             } else {
