@@ -1,14 +1,15 @@
 //! `$encodeUrl`, `$encodeUrlComponent`, `$decodeUrl`, `$decodeUrlComponent` and `$base64decode`: as the
 //! reference implementation (JSONata 2.0.6) has them, or AWS where it differs.
 
-use super::host::{Result, error, mismatch};
-use super::own::OfOne;
+use super::error::{Error, Result, error};
+use super::evaluate::Evaluation;
+use super::functions::splittable;
+use super::value::Value;
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use jsonata_core::value::JValue;
-use serde_json::Value;
+use serde_json::Value as Json;
 
 /// What separates the parts of a URL: `encodeURI` leaves it, `decodeURI` leaves its escapes.
 const SEPARATORS: &[u8] = b";/?:@&=+$,#";
@@ -20,23 +21,21 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// The functions by their names.
-pub(super) const FUNCTIONS: [(&str, OfOne); 5] = [
-    ("encodeUrl", |value| encode("encodeUrl", SEPARATORS, value)),
-    ("encodeUrlComponent", |value| encode("encodeUrlComponent", &[], value)),
-    ("decodeUrl", |value| decode_url("decodeUrl", value)),
-    ("decodeUrlComponent", |value| decode_url("decodeUrlComponent", value)),
-    ("base64decode", base64_decode),
-];
+/// `$encodeUrl(text)`
+pub(super) fn encode_url(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
+    encode(run, SEPARATORS, given)
+}
+
+/// `$encodeUrlComponent(text)`
+pub(super) fn encode_url_component(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
+    encode(run, &[], given)
+}
 
 /// What `encodeURI` and `encodeURIComponent` leave as it is: letters, digits, a few marks, and
 /// `kept`.
-fn encode(name: &str, kept: &[u8], value: &JValue) -> Result {
-    let text = match value {
-        JValue::Undefined => return Ok(JValue::Undefined),
-        JValue::String(text) => text,
-        _ => return Err(mismatch(1, name)),
-    };
+fn encode(run: &mut Evaluation<'_>, kept: &[u8], given: &[Value]) -> Result {
+    let [Value::Text(text)] = given else { return Ok(Value::Undefined) };
+    splittable(text)?;
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         let is_kept =
@@ -47,22 +46,28 @@ fn encode(name: &str, kept: &[u8], value: &JValue) -> Result {
             encoded.push_str(&format!("%{byte:02X}"));
         }
     }
-    Ok(JValue::from(encoded))
+    run.text(encoded)
 }
 
 /// `$decodeUrl(text)` leaves the escapes of what separates the parts of a URL, and refuses what is
-/// no text when it is decoded (JSONata 2.0.6, D3140). `$decodeUrlComponent` is Java's on AWS: `+` is
-/// a blank, and bytes that are no text become U+FFFD (measured).
-fn decode_url(name: &str, value: &JValue) -> Result {
-    let text = match value {
-        JValue::Undefined => return Ok(JValue::Undefined),
-        JValue::String(text) => text,
-        _ => return Err(mismatch(1, name)),
-    };
+/// no text when it is decoded (JSONata 2.0.6, D3140).
+pub(super) fn decode_url(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
+    decode(run, "decodeUrl", given)
+}
+
+/// `$decodeUrlComponent` is Java's on AWS: `+` is a blank, and bytes that are no text become U+FFFD
+/// (measured).
+pub(super) fn decode_url_component(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
+    decode(run, "decodeUrlComponent", given)
+}
+
+fn decode(run: &mut Evaluation<'_>, name: &str, given: &[Value]) -> Result {
+    let [Value::Text(text)] = given else { return Ok(Value::Undefined) };
+    run.build(text.len())?;
     let whole = name == "decodeUrl";
     let malformed = || {
-        let shown = Value::from(&**text);
-        error(format!("D3140: Malformed URL passed to ${name}(): {shown}"))
+        let shown = Json::from(&**text);
+        Error::coded("D3140", format!("Malformed URL passed to ${name}(): {shown}"))
     };
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -84,20 +89,17 @@ fn decode_url(name: &str, value: &JValue) -> Result {
         rest = after;
     }
     match String::from_utf8(bytes) {
-        Ok(decoded) => Ok(JValue::from(decoded)),
+        Ok(decoded) => run.text(decoded),
         Err(_) if whole => Err(malformed()),
-        Err(wrong) => Ok(JValue::from(String::from_utf8_lossy(wrong.as_bytes()).into_owned())),
+        Err(wrong) => run.text(String::from_utf8_lossy(wrong.as_bytes()).into_owned()),
     }
 }
 
 /// As Java decodes: the padding may be missing, as it is in a JSON Web Token; what is no digit is
 /// refused (measured on AWS).
-fn base64_decode(value: &JValue) -> Result {
-    let text = match value {
-        JValue::Undefined => return Ok(JValue::Undefined),
-        JValue::String(text) => text,
-        _ => return Err(mismatch(1, "base64decode")),
-    };
+pub(super) fn base64_decode(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
+    let [Value::Text(text)] = given else { return Ok(Value::Undefined) };
+    splittable(text)?;
     let bytes = LENIENT.decode(text.as_bytes()).map_err(|wrong| error(wrong.to_string()))?;
-    Ok(JValue::from(String::from_utf8_lossy(&bytes).into_owned()))
+    run.text(String::from_utf8_lossy(&bytes).into_owned())
 }

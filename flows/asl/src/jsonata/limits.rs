@@ -1,15 +1,13 @@
 //! What one evaluation may cost.
 
-use jsonata_core::value::JValue;
-
 /// Bytes of an expression's text. A whole definition has 1 MiB at most.
 pub(super) const MOST_SOURCE: usize = 64 * 1024;
-/// Nodes of an expression with its guards. The guards of a node are some forty nodes at most.
-pub(super) const MOST_NODES: usize = 250_000;
+/// Levels of an expression's parts within one another.
+pub(super) const MOST_NESTING: usize = 200;
 /// AWS: "A JSONata expression that takes longer than 1 second to evaluate will fail".
 pub(super) const MOST_MILLISECONDS: u64 = 1000;
-/// Levels of evaluation. AWS allows 100 of the expression's own; the guards add theirs.
-pub(super) const MOST_LEVELS: usize = 250;
+/// Levels of evaluation: of parts within parts, and of calls. AWS allows 100.
+pub(super) const MOST_LEVELS: usize = 200;
 /// Bytes of one value, a number counted as eight and a character as one: AWS's measured bound.
 pub(super) const MOST_WEIGHT: usize = 6_990_256;
 /// Items of one sequence: as many numbers as [`MOST_WEIGHT`] holds.
@@ -41,32 +39,3 @@ pub(super) const FARTHEST: f64 = 1e9;
 /// AWS's words for too much memory.
 pub(super) const MEMORY: &str =
     "Expression evaluation memory limit exceeded: Check for excessive memory usage";
-
-/// The weight of `value` in bytes; `None` if it is over [`MOST_WEIGHT`] or nested too deep. A part
-/// that is there twice counts twice, as it would in JSON.
-pub(super) fn weight(value: &JValue) -> Option<usize> {
-    let mut todo = vec![(value, 0_usize)];
-    let mut weight = 0_usize;
-    while let Some((value, depth)) = todo.pop() {
-        weight += match value {
-            JValue::Number(_) => 8,
-            JValue::String(text) => text.len(),
-            JValue::Array(items) => {
-                if items.len() > MOST_ITEMS {
-                    return None;
-                }
-                todo.extend(items.iter().map(|item| (item, depth + 1)));
-                if depth == 0 { 0 } else { 4 }
-            }
-            JValue::Object(members) => {
-                todo.extend(members.values().map(|member| (member, depth + 1)));
-                4 + members.keys().map(String::len).sum::<usize>()
-            }
-            _ => 4,
-        };
-        if weight > MOST_WEIGHT || depth > crate::value::MOST_DEPTH {
-            return None;
-        }
-    }
-    Some(weight)
-}

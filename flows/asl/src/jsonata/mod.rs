@@ -1,10 +1,15 @@
 //! Step Functions' dialect of JSONata.
 //!
-//! > The language is `jsonata-core`'s. This room adds what Step Functions adds (`$partition`,
-//! > `$range`, `$hash`, `$random(seed)`, `$uuid`, `$parse`), takes away `$eval`, gives it the
-//! > scope's clock and chance, and bounds what one evaluation may cost, as AWS does: a second, a
-//! > hundred-odd levels, and 6,990,256 bytes for a value. Past any bound the expression fails with
+//! > The language is JSONata 2.0.6's, which Step Functions has. What Step Functions adds is here too
+//! > (`$partition`, `$range`, `$hash`, `$random(seed)`, `$uuid`, `$parse`), `$eval` is not, clock and
+//! > chance are the scope's, and what one evaluation may cost is bounded, as on AWS: a second, levels,
+//! > and 6,990,256 bytes for a value. Past any bound the expression fails with
 //! > `States.QueryEvaluationError`; it never takes the process with it.
+//!
+//! ```text
+//!  text ──► syntax: tokens ──► tree as written ──► tree of paths ──► evaluate ──► JSON
+//!                                                       functions · regex ──┘
+//! ```
 //!
 //! An [`Expression`] is parsed once and can be shared between threads. The evaluator's own values
 //! live within one call of [`Expression::evaluate`].
@@ -13,18 +18,18 @@
 
 mod coding;
 mod convert;
+mod error;
+mod evaluate;
 mod functions;
-mod guard;
-mod host;
 mod limits;
 mod needs;
 mod own;
 mod regex;
+mod syntax;
 mod template;
 #[cfg(test)]
 mod tests;
-mod trace;
-mod words;
+mod value;
 
 pub use crate::template::TemplateProblem;
 pub use template::JsonataTemplate;
@@ -32,16 +37,10 @@ pub use template::JsonataTemplate;
 use crate::failure::Failure;
 use crate::scope::{Document, Scope};
 use crate::value::kind;
-use jsonata_core::ast::AstNode;
-use jsonata_core::evaluator::{Context, Evaluator, EvaluatorError, EvaluatorOptions};
-use jsonata_core::value::JValue;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::rc::Rc;
 use std::sync::Arc;
-use trace::Notes;
 
 /// Why a text is not an expression.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +54,7 @@ pub struct ExpressionError {
 #[derive(Debug, Clone)]
 pub struct Expression {
     source: String,
-    tree: Arc<AstNode>,
+    tree: Arc<syntax::tree::Tree>,
     /// Names of variables and functions in it, without the `$`.
     names: BTreeSet<String>,
     /// What it is to be given.
@@ -109,12 +108,9 @@ impl Expression {
             let message = format!("the expression is longer than {} bytes", limits::MOST_SOURCE);
             return Err(ExpressionError { message });
         }
-        let readable = regex::literals::escaped(source);
-        let tree = catch_unwind(AssertUnwindSafe(|| jsonata_core::parser::parse(&readable)))
-            .map_err(|_| "the expression cannot be parsed".to_owned())
-            .and_then(|parsed| parsed.map_err(|error| error.to_string()))
-            .map_err(|message| ExpressionError { message: words::of_parser(message) })?;
-        if let Some(read) = guard::reads_no_document(&tree) {
+        let syntax::Parsed { tree, newer, bad_regex } = syntax::parse(source)
+            .map_err(|wrong| ExpressionError { message: wrong.to_string() })?;
+        if let Some(read) = tree.reads_no_document() {
             let what = if read.starts_with('$') { "the input" } else { "the field" };
             let meant = if read.starts_with('$') { "" } else { &format!(".{read}") };
             let message = format!(
@@ -123,16 +119,11 @@ impl Expression {
             );
             return Err(ExpressionError { message });
         }
-        let plain = guard::plain_path(&tree);
-        let guard::Guarded { tree, names, foreign, newer, bad_regex } = guard::guarded(tree);
-        let needs = needs::Needs::of(&tree, limits::MOST_NODES).ok_or_else(|| {
-            let most = limits::MOST_NODES;
-            let message = format!("the expression has more than {most} parts, its guards included");
-            ExpressionError { message }
-        })?;
-        let needs = Arc::new(needs);
-        let (source, tree) = (source.to_owned(), Arc::new(tree));
-        Ok(Self { source, tree, names, needs, plain, foreign, newer, bad_regex })
+        let mut foreign = tree.calls_of_others();
+        foreign.retain(|name| !functions::names().any(|known| known == name));
+        let (plain, names) = (tree.plain_path(), tree.variables());
+        let (needs, source) = (Arc::new(needs::Needs::of(&tree)), source.to_owned());
+        Ok(Self { source, tree: Arc::new(tree), names, needs, plain, foreign, newer, bad_regex })
     }
 
     /// The text between `{%` and `%}`, without blanks around it.
@@ -155,7 +146,7 @@ impl Expression {
     /// What it calls, without the `$`, and is neither a function of the language nor made in it: a
     /// variable, or nothing. With the function that may have been meant.
     pub fn foreign_calls(&self) -> impl Iterator<Item = (&str, Option<&'static str>)> {
-        let near = |name: &str| crate::machine::nearest(name, functions::NAMES.iter().copied());
+        let near = |name: &str| crate::machine::nearest(name, functions::names());
         self.foreign.iter().map(move |name| (name.as_str(), near(name)))
     }
 
@@ -193,9 +184,7 @@ impl Expression {
         if let Some(found) = self.plain.as_ref().and_then(|names| plain_value(names, scope)) {
             return Ok(found.clone());
         }
-        let evaluated = catch_unwind(AssertUnwindSafe(|| self.run(scope)));
-        let ended = evaluated.unwrap_or_else(|_| Err(": an internal error".to_owned()));
-        match ended {
+        match self.run(scope) {
             Ok(Some(value)) => Ok(value),
             Ok(None) => Err(self.failure("returned nothing (undefined).", location)),
             Err(message) => {
@@ -240,60 +229,11 @@ impl Expression {
 
     /// The value, nothing, or the end of AWS's sentence.
     fn run(&self, scope: &Scope<'_>) -> Result<Option<Value>, String> {
-        let (evaluated, world) = self.evaluator(scope, &self.tree, false);
-        let message = match evaluated {
-            Ok(value) => {
-                scope.entropy.resume(&world.entropy);
-                return convert::from_jsonata(&value)
-                    .ok_or_else(|| words::ending(limits::MEMORY, &Notes::default()));
-            }
-            Err(error) => error.message().to_owned(),
-        };
-        let code = jsonata_core::evaluator::error_code_prefix(&message);
-        if !code.is_some_and(trace::helps) {
-            return Err(words::ending(&message, &Notes::default()));
-        }
-        let traced = trace::traced(AstNode::clone(&self.tree));
-        let (_, noted) = self.evaluator(scope, &traced, true);
-        let notes = noted.notes.borrow();
-        Err(words::ending(&message, &notes))
-    }
-
-    /// Evaluates `tree`, which is this expression's in one form or another.
-    fn evaluator(
-        &self,
-        scope: &Scope<'_>,
-        tree: &AstNode,
-        is_traced: bool,
-    ) -> (Result<JValue, EvaluatorError>, Rc<host::World>) {
-        let mut context = Context::new();
-        let mut assigned = BTreeSet::new();
-        for name in &self.names {
-            let value = match (name.as_str(), scope.states) {
-                ("states", Some(states)) => Some(self.needs.of_states(states)),
-                (name, _) => {
-                    let value = scope.variables.get(name);
-                    value.map(|value| self.needs.of_variable(name, value))
-                }
-            };
-            if let Some(value) = value {
-                context.bind(name.clone(), value);
-                assigned.insert(name.clone());
-            }
-        }
-        let options = EvaluatorOptions {
-            timeout_ms: Some(limits::MOST_MILLISECONDS),
-            max_stack_depth: Some(limits::MOST_LEVELS),
-            max_sequence_length: Some(limits::MOST_ITEMS),
-            cancel: None,
-        };
-        let mut evaluator = Evaluator::with_options(context, options);
-        let world = Rc::new(host::World::of(scope, assigned));
-        let mut host = host::Host::new(&mut evaluator, &self.needs);
-        let installed = host.install(&world).and_then(|()| {
-            if is_traced { host::install_marks(&mut evaluator, &world) } else { Ok(()) }
-        });
-        (installed.and_then(|()| evaluator.evaluate(tree, &JValue::Undefined)), world)
+        let mut evaluation = evaluate::Evaluation::new(&self.tree, &self.needs, scope);
+        let value = evaluation.run().map_err(|error| error.ending())?;
+        let json = convert::from_value(&value).ok_or_else(|| error::memory().ending())?;
+        scope.entropy.resume(&evaluation.entropy);
+        Ok(json)
     }
 }
 

@@ -1,13 +1,13 @@
-//! What an expression is to be given: the functions and the parts of its variables that it names.
+//! What an expression is to be given: the parts of its variables that it reads.
 //!
 //! An evaluation that is given all there is spends most of its time on getting it.
 
 use super::convert;
+use super::syntax::tree::{Kind, Node, Stage, Tree};
+use super::value::Value;
 use crate::scope::Document;
-use jsonata_core::ast::{AstNode, BinaryOp, PathStep, Stage};
-use jsonata_core::value::JValue;
-use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
 
 /// The name of the variable that stands for a state's documents.
 const STATES: &str = "states";
@@ -15,8 +15,6 @@ const STATES: &str = "states";
 /// What one expression names.
 #[derive(Debug, Default)]
 pub(super) struct Needs {
-    /// Functions that are called, and variables: a function may be handed on as one.
-    names: BTreeSet<String>,
     /// What is read of each variable, `$states` among them.
     parts: BTreeMap<String, Part>,
     /// What is read is not written out.
@@ -34,101 +32,51 @@ struct Part {
 }
 
 impl Needs {
-    /// Of an expression with its guards; `None`: it has more than `most` nodes.
-    pub(super) fn of(tree: &AstNode, most: usize) -> Option<Self> {
+    pub(super) fn of(tree: &Tree) -> Self {
         let mut needs = Self::default();
-        let mut todo = vec![tree];
-        let mut left = most;
+        let mut todo = vec![&tree.root];
         while let Some(node) = todo.pop() {
-            left = left.checked_sub(1)?;
-            needs.look(node, &mut todo);
+            needs.look(tree, node, &mut todo);
         }
-        Some(needs)
+        needs
     }
 
-    fn look<'a>(&mut self, node: &'a AstNode, todo: &mut Vec<&'a AstNode>) {
-        match node {
-            AstNode::Variable(name) => {
-                self.names.insert(name.clone());
-                self.part(name).all = true;
-            }
-            AstNode::Function { name, args, .. } => {
-                self.names.insert(name.clone());
-                todo.extend(args);
-            }
-            AstNode::Path { steps } => self.path(steps, todo),
-            AstNode::Binary { op, lhs, rhs } => {
-                let is_states = matches!(&**lhs, AstNode::Variable(name) if name == STATES);
-                self.own_states |= *op == BinaryOp::ColonEqual && is_states;
-                todo.extend([&**lhs, &**rhs]);
-            }
-            AstNode::Unary { operand, .. } => todo.push(operand),
-            AstNode::Call { procedure, args } => {
-                todo.push(procedure);
-                todo.extend(args);
-            }
-            AstNode::Lambda { params, body, .. } => {
-                self.own_states |= params.iter().any(|name| name == STATES);
-                todo.push(body);
-            }
-            AstNode::Array(nodes) | AstNode::ArrayGroup(nodes) | AstNode::Block(nodes) => {
-                todo.extend(nodes);
-            }
-            AstNode::Object(pairs) => todo.extend(pairs.iter().flat_map(|(k, v)| [k, v])),
-            AstNode::ObjectTransform { input, pattern } => {
-                todo.push(input);
-                todo.extend(pattern.iter().flat_map(|(k, v)| [k, v]));
-            }
-            AstNode::Conditional { condition, then_branch, else_branch } => {
-                todo.extend([&**condition, &**then_branch]);
-                todo.extend(else_branch.as_deref());
-            }
+    fn look<'a>(&mut self, tree: &Tree, node: &'a Node, todo: &mut Vec<&'a Node>) {
+        if let Some(more) = &node.more {
+            let stages = more.stages.iter().filter_map(|stage| match stage {
+                Stage::Index(symbol) => Some(*symbol),
+                Stage::Filter(_) => None,
+            });
+            let mut names = stages.chain(more.focus).chain(more.index);
+            self.own_states |= names.any(|symbol| tree.name(symbol) == STATES);
+        }
+        match &node.kind {
+            Kind::Variable(symbol) => self.part(tree.name(*symbol)).all = true,
             // What is above may be a variable itself.
-            AstNode::Parent(_) => self.all = true,
-            AstNode::FunctionApplication(inner) => todo.push(inner),
-            AstNode::Sort { input, terms } => {
-                todo.push(input);
-                todo.extend(terms.iter().map(|(term, _)| term));
+            Kind::Parent(_) => self.all = true,
+            Kind::Bind(symbol, _) => self.own_states |= tree.name(*symbol) == STATES,
+            Kind::Lambda(lambda) => {
+                let mut names = lambda.parameters.iter();
+                self.own_states |= names.any(|symbol| tree.name(*symbol) == STATES);
             }
-            AstNode::Transform { location, update, delete } => {
-                todo.extend([&**location, &**update]);
-                todo.extend(delete.as_deref());
+            Kind::Path(path) => {
+                let rest = match path.steps.split_first() {
+                    Some((first, rest)) if first.is_bare() => match first.kind {
+                        Kind::Variable(symbol) => {
+                            self.part(tree.name(symbol)).follow(rest);
+                            rest
+                        }
+                        _ => &path.steps,
+                    },
+                    _ => &path.steps,
+                };
+                todo.extend(rest);
+                todo.extend(node.after());
+                return;
             }
-            AstNode::String(_)
-            | AstNode::Name(_)
-            | AstNode::Number(_)
-            | AstNode::Boolean(_)
-            | AstNode::Null
-            | AstNode::Undefined
-            | AstNode::Placeholder
-            | AstNode::Regex { .. }
-            | AstNode::ParentVariable(_)
-            | AstNode::Wildcard
-            | AstNode::Descendant => {}
+            _ => {}
         }
-    }
-
-    fn path<'a>(&mut self, steps: &'a [PathStep], todo: &mut Vec<&'a AstNode>) {
-        for step in steps {
-            let mut names = step.focus.iter().chain(&step.index_var);
-            self.own_states |= names.any(|name| name == STATES);
-            todo.extend(step.stages.iter().filter_map(|stage| match stage {
-                Stage::Filter(condition) => Some(&**condition),
-                Stage::Index(_) | Stage::KeepArray => None,
-            }));
-        }
-        let rest = match steps {
-            [first, rest @ ..] if is_bare(first) => match &first.node {
-                AstNode::Variable(name) => {
-                    self.names.insert(name.clone());
-                    self.part(name).follow(rest);
-                    rest
-                }
-                _ => steps,
-            },
-            _ => steps,
-        };
-        todo.extend(rest.iter().map(|step| &step.node));
+        todo.extend(node.parts());
     }
 
     fn part(&mut self, variable: &str) -> &mut Part {
@@ -141,79 +89,68 @@ impl Needs {
         part.into_iter().flat_map(|part| part.members.keys().map(String::as_str))
     }
 
-    /// Whether a function of this name can be reached.
-    pub(super) fn names(&self, function: &str) -> bool {
-        self.names.contains(function)
-    }
-
     /// A variable, with what is read of it.
-    pub(super) fn of_variable(&self, name: &str, value: &Value) -> JValue {
+    pub(super) fn of_variable(&self, name: &str, value: &Json) -> Value {
         match self.parts.get(name) {
             Some(part) if !self.all => part.of_value(value),
-            _ => convert::to_jsonata(value),
+            _ => convert::to_value(value),
         }
     }
 
     /// `$states`, with what is read of it.
-    pub(super) fn of_states(&self, states: &dyn Document) -> JValue {
+    pub(super) fn of_states(&self, states: &dyn Document) -> Value {
         match self.parts.get(STATES) {
             Some(part) if !self.all => part.of_document(states),
-            _ => convert::to_jsonata(states.whole()),
+            _ => convert::to_value(states.whole()),
         }
     }
 }
 
 impl Part {
     /// Takes what `steps` read: names, up to the first that does more than lead to a member.
-    fn follow(&mut self, steps: &[PathStep]) {
+    fn follow(&mut self, steps: &[Node]) {
         let mut part = self;
         for step in steps {
-            let AstNode::Name(name) = &step.node else { break };
-            if step.focus.is_some() || step.index_var.is_some() || step.ancestor_label.is_some() {
+            let Kind::Name(name) = &step.kind else { break };
+            // Whether it keeps an array changes nothing of what it leads to.
+            let is_bare = step.more.as_ref().is_none_or(|more| {
+                more.stages.is_empty() && more.predicates.is_empty() && more.group.is_none()
+            });
+            if step.is_tuple() {
                 break;
             }
-            part = part.members.entry(name.clone()).or_default();
-            if !is_bare(step) {
+            part = part.members.entry(name.to_string()).or_default();
+            if !is_bare {
                 break;
             }
         }
         part.all = true;
     }
 
-    fn of_document(&self, document: &dyn Document) -> JValue {
+    fn of_document(&self, document: &dyn Document) -> Value {
         if self.all {
-            return convert::to_jsonata(document.whole());
+            return convert::to_value(document.whole());
         }
-        let member = |(name, part): (&String, &Self)| {
+        let members = self.members.iter().filter_map(|(name, part)| {
             let value = match document.inner(name) {
                 Some(inner) => part.of_document(inner),
                 None => part.of_value(document.member(name)?),
             };
-            Some((name.clone(), value))
-        };
-        JValue::object(self.members.iter().filter_map(member).collect())
+            Some((name.as_str(), value))
+        });
+        convert::object(members)
     }
 
     /// A path goes through the items of an array: they are given as they are.
-    fn of_value(&self, value: &Value) -> JValue {
+    fn of_value(&self, value: &Json) -> Value {
         match value {
-            Value::Object(members) if !self.all => {
+            Json::Object(members) if !self.all => {
                 let found = self.members.iter().filter_map(|(name, part)| {
-                    Some((name.clone(), part.of_value(members.get(name)?)))
+                    Some((name.as_str(), part.of_value(members.get(name)?)))
                 });
-                JValue::object(found.collect())
+                convert::object(found)
             }
-            _ => convert::to_jsonata(value),
+            _ => convert::to_value(value),
         }
     }
-}
-
-/// A step that does nothing with what it leads to before the next one.
-fn is_bare(step: &PathStep) -> bool {
-    step.stages.is_empty()
-        && step.focus.is_none()
-        && step.index_var.is_none()
-        && step.ancestor_label.is_none()
-        && !step.is_tuple
-        && !step.inner_tuple
 }

@@ -1,7 +1,7 @@
 mod built_ins;
 mod dates;
-mod equivalence;
 mod hostile;
+mod language;
 mod parsing;
 mod parts;
 mod reference;
@@ -210,7 +210,7 @@ fn the_clock_is_the_scopes() {
         ("$fromMillis($millis(), '[H01]')", json!("12")),
         ("$toMillis('2025-03-21T08:00:00')", json!(1_742_544_000_000_i64)),
         ("$toMillis('2025-03-21T08:00:00-04:00')", json!(1_742_558_400_000_i64)),
-        ("$map([1, 2], $millis)", json!([1_742_558_400_500_i64, 1_742_558_400_500_i64])),
+        ("[1, 2].$millis()", json!([1_742_558_400_500_i64, 1_742_558_400_500_i64])),
     ] {
         assert_eq!(value(source), expected, "{source}");
     }

@@ -1,19 +1,18 @@
 //! `$formatBase`.
 
-use super::super::host::{Result, World};
-use super::signature::{CONTEXT_NUMBER, OPTIONAL_NUMBER, bound};
 use super::{coded, js};
-use jsonata_core::value::JValue;
+use crate::jsonata::error::Result;
+use crate::jsonata::evaluate::Evaluation;
+use crate::jsonata::value::Value;
 
 /// From here on a double has no digit left for each power of two.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// `$formatBase(number, radix)`: both rounded half to even; radix 2 to 36 (D3100), 10 if left out.
-pub(super) fn format_base(world: &World, given: &[JValue]) -> Result {
-    let [number, radix] = bound("formatBase", [CONTEXT_NUMBER, OPTIONAL_NUMBER], given)?;
-    let JValue::Number(number) = number else { return Ok(JValue::Undefined) };
+pub(in super::super) fn format_base(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
+    let [Value::Number(number), radix] = given else { return Ok(Value::Undefined) };
     let radix = match radix {
-        JValue::Number(radix) => radix.round_ties_even(),
+        Value::Number(radix) => radix.round_ties_even(),
         _ => 10.0,
     };
     if !(2.0..=36.0).contains(&radix) {
@@ -24,8 +23,7 @@ pub(super) fn format_base(world: &World, given: &[JValue]) -> Result {
         return Err(coded("D3100", &words));
     }
     let text = written(number.round_ties_even(), radix);
-    world.build(text.len())?;
-    Ok(JValue::from(text))
+    run.text(text)
 }
 
 /// A whole number. Digits that a double cannot tell are noughts, as V8 writes them.

@@ -9,51 +9,49 @@ mod picture;
 mod read;
 mod write;
 
-use super::super::host::{Result, World, error, memory};
 use super::super::limits::{MOST_SOURCE, MOST_TIMESTAMP};
 use super::instant;
-use super::signature::{CONTEXT_NUMBER, CONTEXT_STRING, OPTIONAL_STRING, bound};
-use jsonata_core::value::JValue;
+use crate::jsonata::error::{Result, error, memory};
+use crate::jsonata::evaluate::Evaluation;
+use crate::jsonata::value::Value;
 use picture::Picture;
 
 /// `$toMillis(timestamp, picture)`: milliseconds since 1970.
-pub(super) fn to_millis(world: &World, given: &[JValue]) -> Result {
-    let [text, picture] = bound("toMillis", [CONTEXT_STRING, OPTIONAL_STRING], given)?;
-    let JValue::String(text) = text else { return Ok(JValue::Undefined) };
-    let JValue::String(picture) = picture else { return instant::to_millis(&text) };
+pub(in super::super) fn to_millis(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
+    let [Value::Text(text), picture] = given else { return Ok(Value::Undefined) };
+    let Value::Text(picture) = picture else { return instant::to_millis(text) };
+    run.steps(64)?;
     if text.len() > MOST_TIMESTAMP || picture.len() > MOST_TIMESTAMP {
         return Err(memory());
     }
-    let millis = read::millis(&text, &Picture::read(&picture)?, world.now() as f64)?;
-    Ok(millis.map_or(JValue::Undefined, JValue::Number))
+    let millis = read::millis(text, &Picture::read(picture)?, run.now())?;
+    Ok(millis.map_or(Value::Undefined, Value::Number))
 }
 
 /// `$fromMillis(number, picture, timezone)`.
-pub(super) fn from_millis(world: &World, given: &[JValue]) -> Result {
-    let parameters = [CONTEXT_NUMBER, OPTIONAL_STRING, OPTIONAL_STRING];
-    let [number, picture, zone] = bound("fromMillis", parameters, given)?;
-    let JValue::Number(number) = number else { return Ok(JValue::Undefined) };
-    written(world, number, &picture, &zone)
+pub(in super::super) fn from_millis(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
+    let [Value::Number(number), picture, zone] = given else { return Ok(Value::Undefined) };
+    written(run, *number, picture, zone)
 }
 
 /// `$now(picture, timezone)`.
-pub(in super::super) fn now(world: &World, given: &[JValue]) -> Result {
-    let [picture, zone] = bound("now", [OPTIONAL_STRING, OPTIONAL_STRING], given)?;
-    written(world, world.now() as f64, &picture, &zone)
+pub(in super::super) fn now(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
+    let [picture, zone] = given else { return Ok(Value::Undefined) };
+    written(run, run.now(), picture, zone)
 }
 
-fn written(world: &World, millis: f64, picture: &JValue, zone: &JValue) -> Result {
+fn written(run: &mut Evaluation<'_>, millis: f64, picture: &Value, zone: &Value) -> Result {
     const ISO_8601: &str = "[Y0001]-[M01]-[D01]T[H01]:[m01]:[s01].[f001][Z01:01t]";
     let picture = picture.as_str().unwrap_or(ISO_8601);
     if picture.len() > MOST_SOURCE {
         return Err(memory());
     }
     let text = write::written(millis, &Picture::read(picture)?, zone.as_str())?;
-    world.build(text.len())?;
-    Ok(JValue::from(text))
+    run.steps(64)?;
+    run.text(text)
 }
 
 /// Where 2.0.6 fails within JavaScript.
-fn no_property() -> jsonata_core::evaluator::EvaluatorError {
+fn no_property() -> crate::jsonata::error::Error {
     error("Cannot read properties of undefined")
 }

@@ -1,9 +1,9 @@
 //! `$toMillis` without a picture.
 
-use super::super::host::Result;
 use super::coded;
-use jsonata_core::value::JValue;
-use serde_json::Value;
+use crate::jsonata::error::Result;
+use crate::jsonata::value::Value;
+use serde_json::Value as Json;
 
 const DAY: i64 = 86_400_000;
 
@@ -15,9 +15,9 @@ const DAY: i64 = 86_400_000;
 /// that are out of range are `NaN`.
 pub(super) fn to_millis(text: &str) -> Result {
     if let Some(stamp) = Stamp::read(text) {
-        return Ok(JValue::Number(stamp.millis().map_or(f64::NAN, |millis| millis as f64)));
+        return Ok(Value::Number(stamp.millis().map_or(f64::NAN, |millis| millis as f64)));
     }
-    let given = Value::from(text);
+    let given = Json::from(text);
     let words = format!(
         "The argument of the toMillis function must be an ISO 8601 formatted timestamp. Given {given}"
     );

@@ -2,7 +2,7 @@
 
 /// ECMA-262, `Number::toString` of radix 10: shortest digits, with an exponent from 1e21 and below
 /// 1e-6.
-pub(super) fn number_text(number: f64) -> String {
+pub(in crate::jsonata) fn number_text(number: f64) -> String {
     if number.is_nan() {
         return "NaN".to_owned();
     }

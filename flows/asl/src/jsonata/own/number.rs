@@ -1,18 +1,21 @@
 //! `$number`.
 
-use super::super::host::{Result, error, mismatch};
-use jsonata_core::value::JValue;
+use crate::jsonata::error::{Error, Result};
+use crate::jsonata::evaluate::Evaluation;
+use crate::jsonata::value::Value;
+use serde_json::Value as Json;
 
 /// `$number(value)`: a number, a boolean, or a text that JSON would take as a number, or with
 /// `0x`, `0o` or `0b` before whole digits. No blanks around it (D3030).
-pub(super) fn number(value: &JValue) -> Result {
-    match value {
-        JValue::Undefined | JValue::Number(_) => Ok(value.clone()),
-        JValue::Bool(truth) => Ok(JValue::Number(f64::from(u8::from(*truth)))),
-        JValue::String(text) => read(text)
-            .map(JValue::Number)
-            .ok_or_else(|| error(format!("D3030: Unable to cast '{text}'"))),
-        _ => Err(mismatch(1, "number")),
+pub(in super::super) fn number(_: &mut Evaluation<'_>, given: &[Value]) -> Result {
+    match given {
+        [Value::Bool(truth)] => Ok(Value::Number(f64::from(u8::from(*truth)))),
+        [Value::Text(text)] => read(text).map(Value::Number).ok_or_else(|| {
+            let text = Json::from(&**text);
+            Error::coded("D3030", format!("Unable to cast value to a number: {text}"))
+        }),
+        [other] => Ok(other.clone()),
+        _ => Ok(Value::Undefined),
     }
 }
 

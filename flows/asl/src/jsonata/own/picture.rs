@@ -6,11 +6,11 @@
 
 mod parts;
 
-use super::super::host::{Result, World, memory, mismatch};
 use super::super::limits::MOST_PICTURE;
 use super::coded;
-use super::signature::not_of_context;
-use jsonata_core::value::JValue;
+use crate::jsonata::error::{Result, memory, mismatch};
+use crate::jsonata::evaluate::Evaluation;
+use crate::jsonata::value::Value;
 use parts::{
     DECIMAL_SEPARATOR, DIGIT, EXPONENT_SEPARATOR, GROUPING_SEPARATOR, MINUS_SIGN,
     PATTERN_SEPARATOR, PER_MILLE, PERCENT, Parts, Signs, wrong,
@@ -23,38 +23,15 @@ const MOST_DIGITS: usize = 400;
 /// What no exponent of a double reaches.
 const MOST_EXPONENT: i32 = 800;
 
-/// `$formatNumber(number, picture, options)`. The number may be the context.
-pub(super) fn format_number(world: &World, given: &[JValue]) -> Result {
-    let Some((context, mut arguments)) = given.split_first() else {
-        return Ok(JValue::Undefined);
-    };
-    let number = match arguments.split_first() {
-        Some((JValue::String(_), [] | [JValue::Undefined | JValue::Object(_)])) => match context {
-            JValue::Undefined | JValue::Number(_) => context,
-            _ => return Err(not_of_context(1, "formatNumber")),
-        },
-        Some((number, rest)) => {
-            arguments = rest;
-            number
-        }
-        None => return Err(mismatch(1, "formatNumber")),
-    };
-    let at = |index: usize| arguments.get(index).unwrap_or(&JValue::Undefined);
-    if arguments.len() > 2 {
-        return Err(mismatch(4, "formatNumber"));
-    }
-    let number = match number {
-        JValue::Undefined => return Ok(JValue::Undefined),
-        JValue::Number(number) => *number,
-        // A text is taken as the picture, of the context, and what comes after it is too much.
-        JValue::String(_) => return Err(mismatch(2, "formatNumber")),
-        _ => return Err(mismatch(1, "formatNumber")),
-    };
-    let JValue::String(picture) = at(0) else { return Err(mismatch(2, "formatNumber")) };
+/// `$formatNumber(number, picture, options)`
+pub(in super::super) fn format_number(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
+    let [Value::Number(number), picture, options] = given else { return Ok(Value::Undefined) };
+    let number = *number;
+    let Value::Text(picture) = picture else { return Err(mismatch(2)) };
     if picture.len() > MOST_PICTURE {
         return Err(memory());
     }
-    let signs = Signs::of(at(1))?;
+    let signs = Signs::of(options)?;
     let parts: Vec<&str> = match signs.text(PATTERN_SEPARATOR) {
         "" => vec![picture],
         separator => picture.split(separator).collect(),
@@ -73,8 +50,8 @@ pub(super) fn format_number(world: &World, given: &[JValue]) -> Result {
         Some(negative) => negative.write(number, &signs)?,
         None => format!("{}{}", signs.text(MINUS_SIGN), positive.write(number, &signs)?),
     };
-    world.build(written.len())?;
-    Ok(JValue::from(written))
+    run.steps(16)?;
+    run.text(written)
 }
 
 /// What a sub-picture says of the numbers written by it.
@@ -158,7 +135,7 @@ impl Picture {
     fn write(&self, number: f64, signs: &Signs) -> Result<String> {
         let mut mantissa = (number * self.times).abs();
         if !mantissa.is_finite() {
-            return Err(coded("D1001", "Number out of range"));
+            return Err(coded("D1001", "Number out of range: null"));
         }
         let mut exponent = 0_i32;
         if self.exponent > 0 && mantissa > 0.0 {

@@ -1,17 +1,16 @@
 //! `$round`.
 
-use super::super::host::Result;
 use super::js::number_text;
-use super::signature::{CONTEXT_NUMBER, OPTIONAL_NUMBER, bound};
-use jsonata_core::value::JValue;
+use crate::jsonata::error::Result;
+use crate::jsonata::evaluate::Evaluation;
+use crate::jsonata::value::Value;
 
 /// `$round(number, precision)`: half to even. The point is moved in the number's text, as 2.0.6 moves
 /// it: what is no number then is `NaN`.
-pub(super) fn round(given: &[JValue]) -> Result {
-    let [number, precision] = bound("round", [CONTEXT_NUMBER, OPTIONAL_NUMBER], given)?;
-    let JValue::Number(number) = number else { return Ok(JValue::Undefined) };
+pub(in super::super) fn round(_: &mut Evaluation<'_>, given: &[Value]) -> Result {
+    let [Value::Number(number), precision] = given else { return Ok(Value::Undefined) };
     let precision = precision.as_f64().filter(|precision| !precision.is_nan()).unwrap_or(0.0);
-    Ok(JValue::Number(rounded(number, precision)))
+    Ok(Value::Number(rounded(*number, precision)))
 }
 
 fn rounded(number: f64, precision: f64) -> f64 {

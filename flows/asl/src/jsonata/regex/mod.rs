@@ -1,20 +1,19 @@
 //! Regular expressions as JSONata 2.0.6 reads them, which is as JavaScript does.
 //!
-//! > The evaluator's engine takes no look-around and no back-references, and writes some things
-//! > otherwise. So a literal is read here when the expression is parsed: what the engine can do is
-//! > written in its syntax, and the rest becomes a matcher, a function that JSONata takes in place
-//! > of a regular expression ([`crate::jsonata::guard`]), over an engine with bounded steps
-//! > in a text that counts what is read of it.
+//! > An engine that goes through a text once takes no look-around and no back-references, and writes
+//! > some things otherwise. So a literal is read here when the expression is parsed: what that engine
+//! > can do is written in its syntax; the rest is for one with bounded steps, in a text that counts
+//! > what is read of it.
 //!
 //! Source: JSONata 2.0.6, "Using Regular Expressions", "Matcher function"; ECMA-262, §22.2.
 
-pub(super) mod literals;
-pub(super) mod matching;
+mod matching;
 mod metered;
 mod shape;
 mod syntax;
 
-use jsonata_core::functions::string::build_regex;
+pub(super) use matching::Found;
+
 use metered::Metered;
 use shape::shape;
 
@@ -31,10 +30,52 @@ const MOST_INSTRUCTIONS: usize = 64 * 1024;
 /// Bytes of each part of it that is compiled on its own.
 const MOST_COMPILED: usize = 256 * 1024;
 
+/// A regular expression as it stands in an expression.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    /// In the syntax of the engine that searches with it, or what is wrong with it.
+    reading: Result<Reading, String>,
+    flags: String,
+    /// What tells it from others.
+    key: String,
+}
+
+impl Pattern {
+    /// Reads `/pattern/flags`, and says what is wrong with it: it fails when it is searched with.
+    pub(super) fn read(pattern: String, flags: String) -> (Self, Option<String>) {
+        let (reading, wrong) = match read(&pattern, &flags) {
+            Ok(reading) => (Ok(reading), None),
+            Err(wrong) => {
+                // Flags that there are not were passed over before.
+                let known: String =
+                    flags.chars().filter(|flag| matches!(flag, 'i' | 'm')).collect();
+                let without =
+                    if known == flags { Err(wrong.clone()) } else { read(&pattern, &known) };
+                (without, Some(wrong))
+            }
+        };
+        let key = format!("{flags}/{pattern}");
+        (Self { reading, flags, key }, wrong)
+    }
+}
+
+/// Bytes of a compiled pattern of the plain kind.
+const MOST_PLAIN: usize = 1024 * 1024;
+
+/// Compiles a translated pattern for the engine that goes through a text once.
+fn plain(pattern: &str, flags: &str) -> Result<regex::Regex, regex::Error> {
+    regex::RegexBuilder::new(pattern)
+        .case_insensitive(flags.contains('i'))
+        .multi_line(flags.contains('m'))
+        .size_limit(MOST_PLAIN)
+        .dfa_size_limit(MOST_PLAIN)
+        .build()
+}
+
 /// A literal, in the syntax of the engine that will search with it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Reading {
-    /// For the evaluator's own engine.
+enum Reading {
+    /// For the one that goes through a text once.
     Plain(String),
     /// For the one with look-around and back-references.
     Looking(String),
@@ -45,7 +86,7 @@ pub(super) enum Reading {
 /// # Errors
 ///
 /// What is wrong with it, in one sentence.
-pub(super) fn read(pattern: &str, flags: &str) -> Result<Reading, String> {
+fn read(pattern: &str, flags: &str) -> Result<Reading, String> {
     if pattern.is_empty() {
         return Err("S0301: Empty regular expressions are not allowed.".to_owned());
     }
@@ -56,7 +97,7 @@ pub(super) fn read(pattern: &str, flags: &str) -> Result<Reading, String> {
         return Err(format!("/{pattern}/{flags}: the flags are `i` and `m`, not `{flag}`."));
     }
     let plain = syntax::translated(pattern, &syntax::Edges::Plain);
-    let refused = match build_regex(&plain, flags) {
+    let refused = match self::plain(&plain, flags) {
         Ok(_) => return Ok(Reading::Plain(plain)),
         Err(wrong) => wrong.to_string(),
     };

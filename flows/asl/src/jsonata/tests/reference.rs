@@ -1,4 +1,4 @@
-//! Where the evaluator comes to something else than JSONata 2.0.6. What is expected was computed with
+//! Where other evaluators come to something else than JSONata 2.0.6. What is expected was computed with
 //! that.
 
 use super::{cause, evaluate_in, value};

@@ -2,7 +2,7 @@
 
 use super::super::integer::picture::{Case, Decimal, Grouping, Picture as IntegerPicture};
 use super::super::{coded, js};
-use crate::jsonata::host::{Result, memory};
+use crate::jsonata::error::{Result, memory};
 use crate::jsonata::limits::MOST_WIDTH;
 use serde_json::Value;
 

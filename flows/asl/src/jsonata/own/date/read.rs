@@ -8,7 +8,7 @@ use super::fields::{Time, utc};
 use super::matching::{self, Finder};
 use super::picture::{DAYS, MONTHS, Marker, Part, Picture};
 use super::write::no_name;
-use crate::jsonata::host::{Result, error, memory};
+use crate::jsonata::error::{Result, error, memory};
 use crate::jsonata::limits::MOST_PARTS;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

@@ -6,7 +6,7 @@ use super::super::{coded, js};
 use super::fields::Time;
 use super::no_property;
 use super::picture::{DAYS, MONTHS, Marker, Part, Picture};
-use crate::jsonata::host::Result;
+use crate::jsonata::error::Result;
 use serde_json::Value;
 
 /// An offset from UTC in hours and minutes, the minutes with the sign of the whole.
@@ -92,7 +92,7 @@ fn name_text(marker: &Marker, field: f64, case: Case) -> Result<String> {
 }
 
 /// D3133.
-pub(super) fn no_name(component: char) -> jsonata_core::evaluator::EvaluatorError {
+pub(super) fn no_name(component: char) -> crate::jsonata::error::Error {
     let component = Value::from(component.to_string());
     let words = format!(
         "The 'name' modifier can only be applied to months and days in the date/time picture \
@@ -135,6 +135,6 @@ fn zone_digits(integer: &IntegerPicture, zone: &Zone, offset: f64) -> Result<Str
 }
 
 /// D3134.
-fn no_zone() -> jsonata_core::evaluator::EvaluatorError {
+fn no_zone() -> crate::jsonata::error::Error {
     coded("D3134", "The timezone integer format specifier cannot have more than four digits")
 }

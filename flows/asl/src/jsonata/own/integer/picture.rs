@@ -1,7 +1,7 @@
 //! What a picture says of a whole number.
 
 use super::super::coded;
-use crate::jsonata::host::Result;
+use crate::jsonata::error::Result;
 
 /// The noughts of the digit families that a picture may be written in: those of Unicode's category Nd
 /// in the Basic Multilingual Plane.
@@ -141,7 +141,7 @@ impl Grouping {
 }
 
 /// D3130.
-pub(in super::super) fn no_sequence(token: &str) -> jsonata_core::evaluator::EvaluatorError {
+pub(in super::super) fn no_sequence(token: &str) -> crate::jsonata::error::Error {
     let token = serde_json::Value::from(token);
     let words = format!(
         "Formatting or parsing an integer as a sequence starting with {token} is not supported by \

@@ -3,7 +3,7 @@
 use super::super::js;
 use super::picture::{ASCII_ZERO, Case, Decimal, Grouping, Picture, Primary, no_sequence};
 use super::words;
-use crate::jsonata::host::{Result, error};
+use crate::jsonata::error::{Result, error};
 
 /// How a number that a picture describes is read.
 #[derive(Debug, Clone)]

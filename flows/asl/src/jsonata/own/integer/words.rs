@@ -1,6 +1,6 @@
 //! English numerals.
 
-use crate::jsonata::host::{Result, error};
+use crate::jsonata::error::{Result, error};
 
 const FEW: [(&str, &str); 20] = [
     ("zero", "zeroth"),

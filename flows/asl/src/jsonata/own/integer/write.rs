@@ -3,7 +3,7 @@
 use super::super::js;
 use super::picture::{ASCII_ZERO, Case, Decimal, Grouping, Picture, Primary, no_sequence};
 use super::words;
-use crate::jsonata::host::{Result, error, memory};
+use crate::jsonata::error::{Result, error, memory};
 use crate::jsonata::limits::{LARGEST_ROMAN, MOST_PICTURE};
 
 const ROMAN: [(f64, &str); 13] = [

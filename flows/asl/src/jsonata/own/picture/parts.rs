@@ -1,9 +1,9 @@
 //! The parts of a sub-picture, and the rules for them.
 
 use super::super::coded;
-use crate::jsonata::host::{Result, mismatch};
-use jsonata_core::evaluator::EvaluatorError;
-use jsonata_core::value::JValue;
+use crate::jsonata::error::Error;
+use crate::jsonata::error::{Result, mismatch};
+use crate::jsonata::value::Value;
 
 pub(super) const DECIMAL_SEPARATOR: usize = 0;
 pub(super) const GROUPING_SEPARATOR: usize = 1;
@@ -34,22 +34,22 @@ pub(super) struct Signs {
 }
 
 impl Signs {
-    pub(super) fn of(options: &JValue) -> Result<Self> {
+    pub(super) fn of(options: &Value) -> Result<Self> {
         let mut texts = NAMES.map(|(_, usual)| usual.to_owned());
         match options {
-            JValue::Undefined => {}
-            JValue::Object(members) => {
+            Value::Undefined => {}
+            Value::Object(members) => {
                 for (text, (name, _)) in texts.iter_mut().zip(NAMES) {
                     match members.get(name) {
                         None => {}
-                        Some(JValue::String(given)) => *text = given.to_string(),
-                        Some(_) => return Err(mismatch(3, "formatNumber")),
+                        Some(Value::Text(given)) => *text = given.to_string(),
+                        Some(_) => return Err(mismatch(3)),
                     }
                 }
             }
-            _ => return Err(mismatch(3, "formatNumber")),
+            _ => return Err(mismatch(3)),
         }
-        let zero = texts[ZERO_DIGIT].chars().next().ok_or_else(|| mismatch(3, "formatNumber"))?;
+        let zero = texts[ZERO_DIGIT].chars().next().ok_or_else(|| mismatch(3))?;
         Ok(Self { texts, zero: u32::from(zero) })
     }
 
@@ -185,7 +185,7 @@ impl Parts {
 }
 
 /// A rule of pictures that is broken, in the words of JSONata.
-pub(super) fn wrong(code: &str) -> EvaluatorError {
+pub(super) fn wrong(code: &'static str) -> Error {
     let words = match code {
         "D3080" => "The picture string must only contain a maximum of two sub-pictures",
         "D3081" => {
