@@ -31,6 +31,9 @@ pub const INLINE_CONCURRENCY: usize = 40;
 pub const DISTRIBUTED_CONCURRENCY: usize = 1_000;
 /// Items an `ItemReader` may give (AWS: 100,000,000). Ours: they are held in memory.
 pub const READER_ITEMS: usize = 100_000;
+/// Bytes of the files together that an `ItemReader` lists and loads. Ours: as many as one file may have
+/// that it reads.
+pub const READER_BYTES: usize = 64 * 1024 * 1024;
 /// Strands (branches and iterations) of one execution at a time. Ours.
 pub const STRANDS: usize = 20_000;
 /// Bytes of the inputs or of the results that one Parallel or Map holds for its branches, looked at

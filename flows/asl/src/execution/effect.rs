@@ -15,7 +15,8 @@ pub enum Effect {
     /// Call a service, a function, or give a task to an activity's workers.
     Task(Box<TaskCall>),
     /// Read the items of a distributed Map. Answered with [`TaskEvent::Content`] where the
-    /// resource gives a file, with [`TaskEvent::Succeeded`] and an array where it lists objects.
+    /// resource gives a file, with [`TaskEvent::Succeeded`] and an array where it lists objects, and
+    /// with [`TaskEvent::Files`] where the listed objects are to be loaded.
     ReadItems(Box<ItemsCall>),
     /// Keep the results of a distributed Map. Answered with [`TaskEvent::Succeeded`].
     WriteResults(Box<ResultsCall>),
@@ -58,6 +59,19 @@ pub struct ItemsCall {
     pub resource: Resource,
     /// The evaluated `Parameters` or `Arguments`: `Bucket`, `Key` or `Prefix`.
     pub arguments: Value,
+    /// Whether the objects that are listed are to be read as well (`ReaderConfig`'s
+    /// `Transformation`, `LOAD_AND_FLATTEN`). Snapshots of earlier releases do not say it.
+    #[serde(default)]
+    pub load: bool,
+}
+
+/// One of the objects that a reader lists and loads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemsFile {
+    /// Its key in the bucket.
+    pub key: String,
+    /// CSV, JSON or JSON Lines, as `ReaderConfig` says.
+    pub text: String,
 }
 
 /// Results to keep.
@@ -104,6 +118,13 @@ pub enum TaskEvent {
     Content {
         /// CSV, JSON or JSON Lines, as `ReaderConfig` says.
         text: String,
+    },
+    /// The objects that were listed, in the list's order.
+    Files {
+        /// Each with its text, [`crate::limits::READER_BYTES`] of it together.
+        files: Vec<ItemsFile>,
+        /// Whether these are all: there may be more than are held.
+        is_whole: bool,
     },
     /// The task failed.
     Failed {

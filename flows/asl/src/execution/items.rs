@@ -1,5 +1,6 @@
-//! The items of a file: CSV, JSON and JSON Lines as `ItemReader` reads them.
+//! The items of a file, or of all files of a list: CSV, JSON and JSON Lines as `ItemReader` reads them.
 
+use super::ItemsFile;
 use super::state::Entry;
 use crate::limits;
 use crate::machine::model::Format;
@@ -22,6 +23,49 @@ pub(super) fn read(text: &str, format: &Format, most: usize) -> Result<Vec<Entry
         return Err(format!("The file has more than {} items.", limits::READER_ITEMS));
     }
     Ok(items)
+}
+
+/// The objects of a list as items.
+pub(super) fn listed(mut items: Vec<Value>, most: usize) -> Result<Vec<Entry>, String> {
+    items.truncate(most);
+    if items.len() > limits::READER_ITEMS {
+        return Err(format!("The list has more than {} objects.", limits::READER_ITEMS));
+    }
+    Ok(items.into_iter().map(Entry::plain).collect())
+}
+
+/// The items of all `files` of `bucket` (`s3://…`) one after another, each with its file as its source
+/// (developer guide, "ItemReader (Map)" and "Context object data for Map states"). What is wrong in a
+/// file behind the `most` that are wanted is not looked at.
+pub(super) fn flatten(
+    files: &[ItemsFile],
+    is_whole: bool,
+    format: &Format,
+    most: usize,
+    bucket: &str,
+) -> Result<Vec<Entry>, String> {
+    let mut found: Vec<Entry> = Vec::new();
+    for file in files {
+        let left = most.saturating_sub(found.len());
+        if left == 0 {
+            return Ok(found);
+        }
+        let source = format!("{bucket}/{}", file.key);
+        let items = read(&file.text, format, left).map_err(|why| format!("{source}: {why}"))?;
+        let own = |item| Entry { source: Some(source.clone()), ..item };
+        found.extend(items.into_iter().map(own));
+        if found.len() > limits::READER_ITEMS {
+            return Err(format!("The files have more than {} items.", limits::READER_ITEMS));
+        }
+    }
+    if is_whole || found.len() >= most {
+        return Ok(found);
+    }
+    Err(format!(
+        "The files are more than {} or have more than {} bytes.",
+        limits::READER_ITEMS,
+        limits::READER_BYTES
+    ))
 }
 
 /// The items of an array, or of an object that an `ItemsPointer` leads to.

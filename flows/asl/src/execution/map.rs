@@ -87,14 +87,14 @@ impl Execution {
             }
             let selected = map.selector.is_some() && map.batcher.is_none();
             let input = match selected {
-                true => self.selected(id, state, map, &item)?,
+                true => self.selected(id, state, map, &item, entry.source.as_deref())?,
                 false => own_input(item.key.as_deref(), item.value),
             };
             self.child(id, map, index, input)?;
             return Ok(true);
         }
         let input = match map.selector {
-            Some(_) => self.selected(id, state, map, &item)?,
+            Some(_) => self.selected(id, state, map, &item, None)?,
             None => own_input(item.key.as_deref(), item.value.clone()),
         };
         bounded(&state.name, &input)?;
@@ -114,11 +114,13 @@ impl Execution {
         state: &State,
         map: &Map,
         item: &Item,
+        own_source: Option<&str>,
     ) -> Result<Value, Failure> {
         let Some(sight) = self.sight(id, state, None) else { return Ok(Value::Null) };
         let Phase::Map(run) = &sight.frame.phase else { return Ok(Value::Null) };
         let Some(selector) = &map.selector else { return Ok(item.value.clone()) };
         let source = run.distributed.as_ref().map(|distributed| distributed.source.as_str());
+        let source = own_source.or(source);
         let told = item_value(item.index, item.key.as_deref(), &item.value, source);
         select(&sight, selector, &run.input, told)
     }

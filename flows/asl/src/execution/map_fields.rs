@@ -12,11 +12,11 @@ use std::collections::VecDeque;
 
 impl Entry {
     pub(super) fn plain(value: Value) -> Self {
-        Self { key: None, value, items: 1 }
+        Self { key: None, value, items: 1, source: None }
     }
 
     pub(super) fn keyed((key, value): (String, Value)) -> Self {
-        Self { key: Some(key), value, items: 1 }
+        Self { key: Some(key), value, items: 1, source: None }
     }
 }
 
@@ -181,6 +181,7 @@ pub(super) fn batches(
     for (index, entry) in items.into_iter().enumerate() {
         let value = match &map.selector {
             Some(selector) => {
+                let source = entry.source.as_deref().or(source);
                 let told = item_value(index, entry.key.as_deref(), &entry.value, source);
                 select(sight, selector, input, told)?
             }
@@ -207,5 +208,5 @@ fn whole(items: Vec<Value>, common: Option<&Value>) -> Entry {
     if let Some(common) = common {
         value.insert("BatchInput".to_owned(), common.clone());
     }
-    Entry { key: None, value: Value::Object(value), items: count }
+    Entry { key: None, value: Value::Object(value), items: count, source: None }
 }

@@ -29,6 +29,25 @@ fn origin(resource: &Resource, arguments: &Value) -> String {
     format!("s3://{}/{}", word("Bucket"), word("Key"))
 }
 
+/// The items that `event` tells, `most` at most. The error is the cause of `States.ItemReaderFailed`.
+fn items_of(
+    call: &ItemsCall,
+    map: &Map,
+    most: usize,
+    event: TaskEvent,
+) -> Result<Vec<Entry>, String> {
+    let format = map.reader.as_ref().map(|reader| &reader.format);
+    match (event, format) {
+        (TaskEvent::Content { text }, Some(format)) => items::read(&text, format, most),
+        (TaskEvent::Files { files, is_whole }, Some(format)) => {
+            items::flatten(&files, is_whole, format, most, &origin(&call.resource, &call.arguments))
+        }
+        (TaskEvent::Succeeded { output: Value::Array(items) }, _) => items::listed(items, most),
+        (TaskEvent::Failed { error, cause }, _) => Err(cause.or(error).unwrap_or_default()),
+        _ => Err("Attempting to map over non-iterable node.".to_owned()),
+    }
+}
+
 impl Execution {
     pub(super) fn begin_distributed(
         &mut self,
@@ -101,7 +120,7 @@ impl Execution {
                 return Err(self.run_failed(id, ITEM_READER, cause));
             }
         };
-        let resource = reader.resource.clone();
+        let (resource, load) = (reader.resource.clone(), reader.load);
         if let Some(strand) = self.strand_mut(id)
             && let Phase::Map(run) = &mut strand.frame.phase
             && let Some(distributed) = &mut run.distributed
@@ -109,7 +128,7 @@ impl Execution {
             distributed.source = origin(&resource, &arguments);
         }
         self.map_call(id, |task| Call::Read {
-            call: Box::new(ItemsCall { id: task, resource, arguments }),
+            call: Box::new(ItemsCall { id: task, resource, arguments, load }),
             max_items,
         });
         Ok(())
@@ -137,8 +156,10 @@ impl Execution {
         };
         let call = run.distributed.as_mut().and_then(|distributed| distributed.call.take());
         match (call, event) {
-            (Some(Call::Read { max_items, .. }), event) => {
-                self.items_came(id, state, map, max_items, event)
+            (Some(Call::Read { call, max_items }), event) => {
+                let most = max_items.and_then(|most| usize::try_from(most).ok());
+                let read = items_of(&call, map, most.unwrap_or(usize::MAX), event);
+                self.items_came(id, state, map, read)
             }
             (Some(Call::Write { .. }), TaskEvent::Failed { cause, .. }) => {
                 let cause = cause.unwrap_or_default();
@@ -154,20 +175,8 @@ impl Execution {
         id: StrandId,
         state: &State,
         map: &Map,
-        max_items: Option<u64>,
-        event: TaskEvent,
+        read: Result<Vec<Entry>, String>,
     ) -> Result<(), Fault> {
-        let most = max_items.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
-        let format = map.reader.as_ref().map(|reader| &reader.format);
-        let read = match (event, format) {
-            (TaskEvent::Content { text }, Some(format)) => items::read(&text, format, most),
-            (TaskEvent::Succeeded { output: Value::Array(mut items) }, _) => {
-                items.truncate(most);
-                Ok(items.into_iter().map(Entry::plain).collect())
-            }
-            (TaskEvent::Failed { error, cause }, _) => Err(cause.or(error).unwrap_or_default()),
-            _ => Err("Attempting to map over non-iterable node.".to_owned()),
-        };
         match read {
             Ok(found) => {
                 if let Some(strand) = self.strand_mut(id)

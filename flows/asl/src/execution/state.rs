@@ -180,6 +180,9 @@ pub(super) struct Entry {
     pub(super) value: Value,
     /// Items in it: more than one in a batch.
     pub(super) items: usize,
+    /// `Map.Item.Source`, where it is not that of the whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) source: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -188,7 +191,7 @@ pub(super) struct Distributed {
     /// The last part of the map run's ARN.
     pub(super) run: String,
     pub(super) label: String,
-    /// `Map.Item.Source` of every item.
+    /// `Map.Item.Source` of every item that has none of its own.
     #[serde(default = "state_data")]
     pub(super) source: String,
     pub(super) started: EventId,

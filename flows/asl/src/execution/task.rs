@@ -185,6 +185,11 @@ impl Execution {
             TaskEvent::Content { text } => {
                 self.task_succeeded(id, state, task, Value::String(text).into())
             }
+            // A reader's answer, and no task's.
+            TaskEvent::Files { .. } => {
+                let words = "The service answered with files.".to_owned();
+                Err(self.task_failed(id, task, None, Some(words)))
+            }
             TaskEvent::Succeeded { output } => self.task_succeeded(id, state, task, output.into()),
             TaskEvent::Failed { error, cause } => {
                 let error = error.map(|text| cut(text, limits::ERROR_CHARS));

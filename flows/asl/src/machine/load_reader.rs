@@ -6,6 +6,13 @@ use super::model::{Format, Reader, Setting};
 use super::problem::Code;
 use super::reader::Object;
 
+/// What a `ReaderConfig` says.
+struct Config {
+    format: Format,
+    load: bool,
+    max_items: Option<Setting>,
+}
+
 impl Loader {
     pub(super) fn item_reader(&mut self, place: &Place<'_>) -> Option<Reader> {
         let members = place.object.object(&mut self.report, "ItemReader")?;
@@ -24,21 +31,17 @@ impl Loader {
         let listed = resource
             .as_ref()
             .is_some_and(|resource| resource.resource_name().starts_with("listObjects"));
-        let (format, max_items) = self.reader_config(place, &object, listed);
-        Some(Reader { resource: resource?, arguments, format, max_items })
+        let config = self.reader_config(place, &object, listed);
+        let Config { format, load, max_items } = config;
+        Some(Reader { resource: resource?, arguments, format, load, max_items })
     }
 
-    fn reader_config(
-        &mut self,
-        place: &Place<'_>,
-        reader: &Object<'_>,
-        listed: bool,
-    ) -> (Format, Option<Setting>) {
+    fn reader_config(&mut self, place: &Place<'_>, reader: &Object<'_>, listed: bool) -> Config {
         let Some(members) = reader.object(&mut self.report, "ReaderConfig") else {
             if !listed {
                 self.report.schema(reader.at, "Required field 'ReaderConfig' is missing.");
             }
-            return (Format::Objects, None);
+            return Config { format: Format::Objects, load: false, max_items: None };
         };
         let at = reader.path("ReaderConfig");
         let config = Object { fields: members, at: &at };
@@ -56,7 +59,7 @@ impl Loader {
                 "Transformation",
             ],
         );
-        self.transformation(&config);
+        let load = self.transformation(&config, listed);
         let max_items = self.number(place, &config, "MaxItems", "MaxItemsPath", 0..=100_000_000);
         let format = match config.text(&mut self.report, "InputType") {
             Some("CSV") => self.csv(&config),
@@ -71,6 +74,9 @@ impl Loader {
             None => {
                 if !listed {
                     self.report.schema(&at, "Required field 'InputType' is missing.");
+                } else if load {
+                    let message = "InputType is needed where Transformation is LOAD_AND_FLATTEN.";
+                    self.refused_now(&at, message.to_owned());
                 }
                 Format::Objects
             }
@@ -81,7 +87,8 @@ impl Loader {
                 Format::Objects
             }
         };
-        (format, max_items)
+        // Without a type the objects can only be listed, as they were before they were loaded at all.
+        Config { load: load && format != Format::Objects, format, max_items }
     }
 
     /// Only tables have headers (tiny-asl-machine, `Validation.ItemReader` 005 and 009, recorded on
@@ -110,18 +117,22 @@ impl Loader {
         Some(pointer.to_owned())
     }
 
-    /// Developer guide, "ItemReader": what becomes of the objects of a list.
-    fn transformation(&mut self, config: &Object<'_>) {
+    /// Developer guide, "ItemReader (Map)": whether the objects of a list are loaded, and the items in
+    /// them are the Map's.
+    fn transformation(&mut self, config: &Object<'_>, listed: bool) -> bool {
         let message = match config.text(&mut self.report, "Transformation") {
-            None | Some("NONE") => return,
+            None | Some("NONE") => return false,
+            Some("LOAD_AND_FLATTEN") if listed => return true,
             Some("LOAD_AND_FLATTEN") => {
-                "Transformation 'LOAD_AND_FLATTEN' is not supported here: list the objects, and read \
-                 each in a Map of its own."
+                "Transformation LOAD_AND_FLATTEN is for the objects that s3:listObjectsV2 lists."
                     .to_owned()
             }
-            Some(other) => format!("Transformation must be NONE, but is '{other}'."),
+            Some(other) => {
+                format!("Transformation must be NONE or LOAD_AND_FLATTEN, but is '{other}'.")
+            }
         };
         self.refused_now(&config.path("Transformation"), message);
+        false
     }
 
     fn csv(&mut self, config: &Object<'_>) -> Format {

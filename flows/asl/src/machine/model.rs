@@ -183,13 +183,15 @@ pub(crate) struct Reader {
     pub(crate) resource: Resource,
     pub(crate) arguments: Option<Payload>,
     pub(crate) format: Format,
+    /// `LOAD_AND_FLATTEN`: the items are in the objects that are listed.
+    pub(crate) load: bool,
     pub(crate) max_items: Option<Setting>,
 }
 
 /// `ReaderConfig`'s `InputType` and what belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// `s3:listObjectsV2`: the objects are the items.
+    /// `s3:listObjectsV2`: the objects are the items, where they are not loaded.
     Objects,
     Csv {
         headers: Option<Vec<String>>,

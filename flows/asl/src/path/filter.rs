@@ -2,7 +2,7 @@
 
 use super::budget::Patience;
 use super::select::{self, Found};
-use super::step::{Step, is_definite};
+use super::step::Step;
 use regex_lite::Regex;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -154,12 +154,10 @@ impl Operand {
     }
 }
 
-/// An indefinite path that finds nothing counts as nothing.
+/// An indefinite path that is there and finds nothing is an empty list, and nothing where the way to it
+/// is not there.
 fn found<'v>(from: &'v Value, steps: &[Step], patience: &Patience) -> Option<Found<'v>> {
-    let found = select::look(from, steps, patience).ok()?;
-    let is_nothing =
-        !is_definite(steps) && items(Some(&found)).is_some_and(|mut items| items.next().is_none());
-    (!is_nothing).then_some(found)
+    select::look(from, steps, patience).ok()
 }
 
 impl Operator {
@@ -179,9 +177,11 @@ impl Operator {
             Self::GreaterOrEqual => order(left, right, patience).is_some_and(Ordering::is_ge),
             Self::In => has(right, left, patience),
             Self::NotIn => !has(right, left, patience),
+            // Nothing of the kind holds for what is no list, on either side.
+            Self::SubsetOf | Self::AnyOf | Self::NoneOf if items(right).is_none() => false,
             Self::SubsetOf => items(left).is_some_and(|mut items| items.all(within)),
             Self::AnyOf => items(left).is_some_and(|mut items| items.any(within)),
-            Self::NoneOf => !items(left).is_some_and(|mut items| items.any(within)),
+            Self::NoneOf => items(left).is_some_and(|mut items| !items.any(within)),
             Self::Size => reads(left, patience)
                 .then(|| length(left, |text| text.chars().count()))
                 .flatten()

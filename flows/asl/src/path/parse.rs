@@ -6,7 +6,7 @@ use super::function::{Argument, Function};
 use super::step::Step;
 use super::{PathError, Root};
 use crate::cursor::Cursor;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// How deep filters may lie in each other.
 const MOST_NESTING: usize = 16;
@@ -187,7 +187,8 @@ fn indices(cursor: &mut Cursor) -> Result<Step, PathError> {
         let to = whole(cursor)?;
         cursor.skip_blanks();
         let by = if cursor.eat(":") { whole(cursor)?.unwrap_or(1) } else { 1 };
-        let by = usize::try_from(by).ok().filter(|&by| by > 0);
+        let counts = first.is_none() && to.is_none();
+        let by = if counts { usize::try_from(by).ok().filter(|&by| by > 0) } else { Some(1) };
         let by = by.ok_or_else(|| cursor.fail("a slice's step is a number from 1 on"))?;
         return Ok(Step::Slice { from: first, to, by });
     }
@@ -240,7 +241,30 @@ fn quoted(cursor: &mut Cursor) -> Result<String, PathError> {
     }
 }
 
-/// A constant: text, number, true, false, null, a list of them.
+/// A constant object. Its names may stand in either kind of quotes, or in none.
+fn members(cursor: &mut Cursor, depth: usize) -> Result<Map<String, Value>, PathError> {
+    cursor.expect("{")?;
+    let mut members = Map::new();
+    cursor.skip_blanks();
+    while !cursor.eat("}") {
+        let name = match cursor.peek() {
+            Some('\'' | '"') => quoted(cursor)?,
+            _ => cursor.take_while(|c| c.is_alphanumeric() || matches!(c, '-' | '_')),
+        };
+        cursor.skip_blanks();
+        cursor.expect(":")?;
+        cursor.skip_blanks();
+        members.insert(name, literal(cursor, depth + 1)?);
+        cursor.skip_blanks();
+        if !cursor.eat(",") && cursor.peek() != Some('}') {
+            return Err(cursor.fail("`,` or `}` is expected here"));
+        }
+        cursor.skip_blanks();
+    }
+    Ok(members)
+}
+
+/// A constant: text, number, true, false, null, a list or an object of them.
 fn literal(cursor: &mut Cursor, depth: usize) -> Result<Value, PathError> {
     match cursor.peek() {
         Some('\'' | '"') => quoted(cursor).map(Value::String),
@@ -258,6 +282,7 @@ fn literal(cursor: &mut Cursor, depth: usize) -> Result<Value, PathError> {
             }
             Ok(Value::Array(items))
         }
+        Some('{') if depth < MOST_NESTING => members(cursor, depth).map(Value::Object),
         _ => {
             let word =
                 cursor.take_while(|c| c.is_alphanumeric() || matches!(c, '-' | '+' | '.' | '_'));

@@ -34,7 +34,8 @@ pub(super) enum Found<'v> {
     Many(Vec<&'v Value>),
 }
 
-/// As [`select`], with nothing copied that lies in `root`.
+/// What `steps` find, with nothing copied that lies in `root`. Nothing is a miss, but an indefinite path
+/// whose way is there finds an empty list.
 pub(super) fn look<'v>(
     root: &'v Value,
     steps: &[Step],
@@ -42,16 +43,13 @@ pub(super) fn look<'v>(
 ) -> Result<Found<'v>, Miss> {
     let mut left = Budget::new(MOST_WEIGHT, patience);
     if matches!(steps.last(), Some(Step::Names(_) | Step::Function(_))) {
-        return Ok(Found::One(Cow::Owned(within(root, steps, &mut left)?)));
+        return Ok(Found::One(Cow::Owned(find(root, steps, &mut left)?)));
     }
     if is_definite(steps) {
         let node = follow(root, steps, patience)?.pop().ok_or(Miss::NotFound)?;
         return Ok(Found::One(Cow::Borrowed(node)));
     }
-    let nodes = match follow(root, steps, patience) {
-        Err(Miss::NotFound) => Vec::new(),
-        nodes => nodes?,
-    };
+    let nodes = follow(root, steps, patience)?;
     if !nodes.iter().all(|node| left.holds(node)) {
         Err(Miss::TooMuch)
     } else if left.counts(MOST_WEIGHT) {
@@ -163,7 +161,7 @@ pub(super) fn follow<'v>(
     let mut definite = true;
     let mut descended = false;
     for (at, step) in steps.iter().enumerate() {
-        let past = at + 1 == steps.len() && !definite;
+        let place = Place { descended, definite, last: at + 1 == steps.len() };
         let mut next = Vec::new();
         let filter = match step {
             Step::Filter(filter) => Some(filter.ready(root, patience)),
@@ -172,7 +170,7 @@ pub(super) fn follow<'v>(
         let accepts = |item: &Value| filter.as_ref().is_some_and(|filter| filter.accepts(item));
         for node in nodes {
             let before = next.len();
-            let fits = advance(node, step, (descended, past), &accepts, &mut next);
+            let fits = advance(node, step, place, &accepts, &mut next);
             patience.takes(1 + next.len() - before);
             if !fits && definite {
                 return Err(Miss::NotFound);
@@ -191,17 +189,27 @@ pub(super) fn follow<'v>(
     Ok(nodes)
 }
 
-/// What an index past the end of an array finds as an indefinite path's last step. It is Jayway's
+/// What an index past the end of an array finds as an indefinite path's last step; `[0,9]` and what of
+/// `[-9:2]` lies before the beginning is such a path by itself. It is Jayway's
 /// with Jackson's nodes, which AWS seems to use: there a definite path's last index finds null too
 /// (LocalStack's `test_json_path_array_access`, recorded on AWS).
 static PAST: Value = Value::Null;
 
-/// Adds what `step` finds from `node`; false if a definite path ends here in vain. `descended` is
-/// after `..`, `past` where an index past the end counts.
+/// Where a step stands in its path.
+#[derive(Clone, Copy)]
+struct Place {
+    /// After `..`.
+    descended: bool,
+    /// What is before it leads to one value at most.
+    definite: bool,
+    last: bool,
+}
+
+/// Adds what `step` finds from `node`; false if a definite path ends here in vain.
 fn advance<'v>(
     node: &'v Value,
     step: &Step,
-    (descended, past): (bool, bool),
+    place: Place,
     accepts: &dyn Fn(&Value) -> bool,
     out: &mut Vec<&'v Value>,
 ) -> bool {
@@ -216,18 +224,20 @@ fn advance<'v>(
         },
         Step::Index(index) => {
             let found = item(node, *index);
-            put(found.or((past && node.is_array()).then_some(&PAST)), out)
+            let past = place.last && !place.definite && node.is_array();
+            put(found.or(past.then_some(&PAST)), out)
         }
         Step::Indices(indices) => {
-            out.extend(indices.iter().filter_map(|&index| item(node, index)));
+            let past = (place.last && node.is_array()).then_some(&PAST);
+            out.extend(indices.iter().filter_map(|&index| item(node, index).or(past)));
             node.is_array()
         }
         Step::Slice { from, to, by } => match node {
             Value::Array(items) => {
-                let from = bound(*from, items.len(), 0);
-                let to = bound(*to, items.len(), items.len());
-                let slice = items.get(from..to.max(from)).unwrap_or_default();
-                out.extend(slice.iter().step_by((*by).max(1)));
+                match (*from, *to) {
+                    (Some(from), Some(to)) => between(items, (from, to), place.last, out),
+                    bounds => out.extend(slice(items, bounds).iter().step_by((*by).max(1))),
+                }
                 true
             }
             _ => false,
@@ -244,21 +254,7 @@ fn advance<'v>(
             descend(node, out);
             true
         }
-        Step::Filter(_) => match node {
-            // After `..` every item comes up by itself.
-            Value::Array(_) if descended => true,
-            Value::Array(items) => {
-                out.extend(items.iter().filter(|item| accepts(item)));
-                true
-            }
-            Value::Object(_) => {
-                if accepts(node) {
-                    out.push(node);
-                }
-                true
-            }
-            _ => false,
-        },
+        Step::Filter(_) => filtered(node, place.descended, accepts, out),
         // The parser lets it stand at the end alone, where `select` takes it off.
         Step::Function(_) => false,
     }
@@ -274,6 +270,51 @@ fn item(node: &Value, index: i64) -> Option<&Value> {
     let index =
         if index < 0 { index.checked_add(i64::try_from(items.len()).ok()?)? } else { index };
     items.get(usize::try_from(index).ok()?)
+}
+
+/// What of a value passes a filter; false for what is neither an array nor an object.
+fn filtered<'v>(
+    node: &'v Value,
+    descended: bool,
+    accepts: &dyn Fn(&Value) -> bool,
+    out: &mut Vec<&'v Value>,
+) -> bool {
+    match node {
+        // After `..` every item comes up by itself.
+        Value::Array(_) if descended => {}
+        Value::Array(items) => out.extend(items.iter().filter(|item| accepts(item))),
+        Value::Object(_) if accepts(node) => out.push(node),
+        Value::Object(_) => {}
+        _ => return false,
+    }
+    true
+}
+
+/// A slice with one bound at most.
+fn slice(items: &[Value], (from, to): (Option<i64>, Option<i64>)) -> &[Value] {
+    let from = bound(from, items.len(), 0);
+    let to = bound(to, items.len(), items.len());
+    items.get(from..to.max(from)).unwrap_or_default()
+}
+
+/// A slice with both bounds: Jayway (`ArraySlicePathToken`) counts from the one up to the other and takes
+/// each number as an index, so that `[-1:2]` goes round from the last item to the first ones, and
+/// `[1:-1]` has nothing.
+fn between<'v>(items: &'v [Value], (from, to): (i64, i64), last: bool, out: &mut Vec<&'v Value>) {
+    let len = i64::try_from(items.len()).unwrap_or(i64::MAX);
+    let to = to.min(len);
+    if items.is_empty() || from >= to {
+        return;
+    }
+    if last {
+        let before = to.min(-len).saturating_sub(from).max(0);
+        // One more than there may be is too much already.
+        let before = usize::try_from(before).unwrap_or(usize::MAX).min(MOST_NODES + 1);
+        out.extend(std::iter::repeat_n(&PAST, before));
+    }
+    let indices = from.max(-len)..to;
+    let index = |index: i64| usize::try_from(if index < 0 { index + len } else { index }).ok();
+    out.extend(indices.filter_map(|at| items.get(index(at)?)));
 }
 
 /// A slice's bound as an index into `len` items; negative ones count from the end.

@@ -14,7 +14,8 @@ pub(super) enum Step {
     Index(i64),
     /// `[0,2]`
     Indices(Vec<i64>),
-    /// `[from:to:by]`
+    /// `[from:to]`. A step counts in `[::by]` alone, which Jayway does not have: it reads one behind
+    /// a bound, and takes every item.
     Slice { from: Option<i64>, to: Option<i64>, by: usize },
     /// `.*`, `[*]`
     Wildcard,

@@ -1,3 +1,5 @@
+mod jayway;
+
 use super::*;
 use crate::scope::{Entropy, Variables};
 use proptest::prelude::*;
@@ -66,6 +68,8 @@ fn an_indefinite_path_gives_an_array() {
         ("$.book[*].isbn", json!(["b-1", "c-1"])),
         ("$.book[0,2].title", json!(["A", "C"])),
         ("$.book[0,9].title", json!(["A"])),
+        ("$.book[-1:2].title", json!(["D", "A", "B"])),
+        ("$.book[-9:1].title", json!(["A", "B", "C", "D", "A"])),
         ("$.book[1:3].title", json!(["B", "C"])),
         ("$.book[:1].title", json!(["A"])),
         ("$.book[-2:].title", json!(["C", "D"])),
@@ -112,12 +116,12 @@ fn a_filter_keeps_what_its_condition_holds_for() {
         ("$.book[0].tags[*] == @.tags", json!(["A"])),
         ("@.tags[*] == $.book[0].tags[*]", json!(["A"])),
         ("@.tags[*] anyof ['two', 'three']", json!(["A"])),
-        ("@.tags[*] noneof ['two', 'three']", json!(["B", "C", "D"])),
-        ("@.tags[*] subsetof ['one', 'two', 'three']", json!(["A"])),
+        ("@.tags[*] noneof ['two', 'three']", json!(["D"])),
+        ("@.tags[*] subsetof ['one', 'two', 'three']", json!(["A", "D"])),
         ("@.tags[*] size 2", json!(["A"])),
         ("@.tags[*] contains 'two'", json!(["A"])),
         ("@.tags[*] in [['one', 'two']]", json!(["A"])),
-        ("$..missing", json!([])),
+        ("$..missing", json!(["A", "B", "C", "D"])),
     ] {
         let path = format!("$.book[?({condition})].title");
         assert_eq!(found(&path, &store()), titles, "{path}");
@@ -146,53 +150,6 @@ fn functions_end_a_path() {
     ] {
         assert_eq!(found(path, &store()), expected, "{path}");
     }
-}
-
-#[test]
-fn a_function_takes_each_find_of_an_indefinite_path_by_itself() {
-    // Jayway JsonPath, as WireMock 3.13.2 carries it.
-    let input = json!({"b": [{"g": [1, 2], "t": "A"}, {"g": []}], "nn": [[1, 2], [3]], "n": [1]});
-    for (path, expected) in [
-        ("$.b[*].length()", json!([2, 1])),
-        ("$.b[*].g.length()", json!([2, 0])),
-        ("$.b[?(@.t)].length()", json!([2])),
-        ("$.b[?(@.x)].length()", json!([])),
-        ("$.nn[*].sum()", json!([3.0, 3.0])),
-        ("$.b[*].keys()", json!([["g", "t"], ["g"]])),
-        ("$.n[*].length()", json!([null])),
-    ] {
-        assert_eq!(found(path, &input), expected, "{path}");
-    }
-    // Nothing to count, or no such item, is no value.
-    for path in [
-        "$.b[1].g.sum()",
-        "$.b[1].g.max()",
-        "$.b[1].g.first()",
-        "$.n.index(1)",
-        "$.b[0].t.sum()",
-        "$.b[1].g.avg()",
-        "$.b[1].g.stddev()",
-    ] {
-        assert!(evaluate(path, &input).is_err(), "{path}");
-    }
-}
-
-#[test]
-fn an_index_past_the_end_is_null_as_the_last_step_only() {
-    // Jayway JsonPath with Jackson's nodes, as WireMock 3.13.2 carries it.
-    let input = json!({"nest": [[1, 2], [3], []], "a": [{"b": []}]});
-    for (path, expected) in [
-        ("$.nest[*][0]", json!([1, 3, null])),
-        ("$.nest[*][-2]", json!([1, null, null])),
-        ("$.nest[*][1][0]", json!([])),
-        ("$.a[*].b[0]", json!([null])),
-        ("$.a[*].b[0].c", json!([])),
-        ("$.a[*][0]", json!([])),
-    ] {
-        assert_eq!(found(path, &input), expected, "{path}");
-    }
-    let several = json!({"b": [{"x": 1, "y": 2}, {"x": 3}]});
-    assert_eq!(found("$..['x','y']", &several), json!([{"x": 1, "y": 2}]));
 }
 
 #[test]

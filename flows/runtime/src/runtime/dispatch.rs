@@ -1,6 +1,8 @@
 //! Carries out what an execution asks for.
 
-use offhook_asl::execution::{Effect, ItemsCall, ResultsCall, TaskCall, TaskEvent, TaskId};
+use offhook_asl::execution::{
+    Effect, ItemsCall, ItemsFile, ResultsCall, TaskCall, TaskEvent, TaskId,
+};
 use offhook_asl::machine::{Pattern, Resource};
 use serde_json::{Value, json};
 use tokio::task::JoinError;
@@ -17,6 +19,8 @@ pub(super) enum Answered {
     Task(Result<Value, ServiceError>),
     /// A file of items.
     Content(String),
+    /// The files of a list, and whether they are all.
+    Files(Vec<ItemsFile>, bool),
 }
 
 impl Owner {
@@ -126,9 +130,9 @@ impl Owner {
                     })
                 }
                 What::Read(call) => {
-                    let target = reader(call);
-                    let request = self.request(live, id, "", target, None);
-                    self.requests.spawn(read_items(services, request))
+                    let load = call.load;
+                    let request = self.request(live, id, "", reader(call), None);
+                    self.requests.spawn(read_items(services, request, load))
                 }
                 What::Write(call) => {
                     let files = call.files.len();
@@ -191,6 +195,10 @@ impl Owner {
                 Ok((_, Answered::Task(answer))) => self.answered(key, id, answer),
                 Ok((_, Answered::Content(text))) => {
                     self.answer(key, id, TaskEvent::Content { text });
+                    self.touch(key);
+                }
+                Ok((_, Answered::Files(files, is_whole))) => {
+                    self.answer(key, id, TaskEvent::Files { files, is_whole });
                     self.touch(key);
                 }
                 Err(error) if error.is_cancelled() => {}

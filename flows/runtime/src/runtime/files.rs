@@ -1,7 +1,9 @@
 //! The files of distributed Maps: items that are read, results that are written.
 
 use jiff::Timestamp;
-use serde_json::Value;
+use offhook_asl::execution::ItemsFile;
+use offhook_asl::limits::{READER_BYTES, READER_ITEMS};
+use serde_json::{Value, json};
 
 use super::dispatch::Answered;
 use crate::services::{Request, ServiceError, Services};
@@ -9,39 +11,100 @@ use crate::services::{Request, ServiceError, Services};
 /// Pages of `listObjectsV2`.
 const PAGES: usize = 200;
 
-/// Reads what an `ItemReader` names.
-pub(super) async fn read_items(services: Services, mut request: Request) -> Answered {
-    if request.action != "listObjectsV2" {
-        return match services.call(request).await {
-            Err(error) => Answered::Task(Err(error)),
-            Ok(object) => match object.get("Body") {
-                Some(Value::String(text)) => Answered::Content(text.clone()),
-                Some(other) => Answered::Content(other.to_string()),
-                None => Answered::Task(Err(ServiceError::new(
-                    "States.ItemReaderFailed",
-                    "the object has no body",
-                ))),
-            },
-        };
+/// Reads what an `ItemReader` names; `load`: the objects that it lists as well.
+pub(super) async fn read_items(services: Services, request: Request, load: bool) -> Answered {
+    let read = if request.action != "listObjectsV2" {
+        read_object(&services, request).await.map(Answered::Content)
+    } else if load {
+        load_objects(&services, request).await
+    } else {
+        list(&services, request).await.and_then(|(objects, is_whole)| {
+            // As many as a Map may have are enough to see whether that is too many.
+            if !is_whole && objects.len() <= READER_ITEMS {
+                return Err(unreadable(format!("the list has more than {PAGES} pages")));
+            }
+            Ok(Answered::Task(Ok(objects.into_iter().map(listed).collect())))
+        })
+    };
+    read.unwrap_or_else(|error| Answered::Task(Err(error)))
+}
+
+fn unreadable(why: impl Into<String>) -> ServiceError {
+    ServiceError::new("States.ItemReaderFailed", why)
+}
+
+async fn read_object(services: &Services, request: Request) -> Result<String, ServiceError> {
+    match services.call(request).await?.get_mut("Body").map(Value::take) {
+        Some(Value::String(text)) => Ok(text),
+        Some(other) => Ok(other.to_string()),
+        None => Err(unreadable("the object has no body")),
     }
-    let mut items = Vec::new();
+}
+
+/// The objects of all pages, and whether they are all.
+async fn list(
+    services: &Services,
+    mut request: Request,
+) -> Result<(Vec<Value>, bool), ServiceError> {
+    let mut objects = Vec::new();
     for _ in 0..PAGES {
-        let mut page = match services.call(request.clone()).await {
-            Ok(page) => page,
-            Err(error) => return Answered::Task(Err(error)),
-        };
+        let mut page = services.call(request.clone()).await?;
         if let Some(Value::Array(contents)) = page.get_mut("Contents").map(Value::take) {
-            items.extend(contents.into_iter().map(listed));
+            objects.extend(contents);
         }
         let next = page.get("NextContinuationToken").cloned().unwrap_or(Value::Null);
-        if next.is_null() || items.len() >= offhook_asl::limits::READER_ITEMS {
+        if next.is_null() {
+            return Ok((objects, true));
+        }
+        if objects.len() > READER_ITEMS {
             break;
         }
         if let Some(arguments) = request.arguments.as_object_mut() {
             arguments.insert("ContinuationToken".to_owned(), next);
         }
     }
-    Answered::Task(Ok(Value::Array(items)))
+    Ok((objects, false))
+}
+
+/// The objects of the list, one after another, and no more of them than may be held.
+async fn load_objects(services: &Services, request: Request) -> Result<Answered, ServiceError> {
+    let (objects, mut is_whole) = list(services, request.clone()).await?;
+    let mut files = Vec::new();
+    let mut bytes = 0;
+    for (n, object) in objects.iter().enumerate() {
+        let Some(key) = object.get("Key").and_then(Value::as_str) else { continue };
+        let size = object.get("Size").and_then(Value::as_u64).unwrap_or(0);
+        // What stands for a folder in S3's console is no file.
+        if key.ends_with('/') && size == 0 {
+            continue;
+        }
+        let fits = |more: u64| usize::try_from(more).is_ok_and(|more| more <= READER_BYTES - bytes);
+        if files.len() == READER_ITEMS || !fits(size) {
+            is_whole = false;
+            break;
+        }
+        let text = read_object(services, object_request(&request, key, n)).await?;
+        // It may have grown since it was listed.
+        if !fits(text.len() as u64) {
+            is_whole = false;
+            break;
+        }
+        bytes += text.len();
+        files.push(ItemsFile { key: key.to_owned(), text });
+    }
+    Ok(Answered::Files(files, is_whole))
+}
+
+/// Asks for the object `key`, the `n`th of those that `list` asked for.
+fn object_request(list: &Request, key: &str, n: usize) -> Request {
+    let mut arguments = json!({ "Key": key });
+    for name in ["Bucket", "ExpectedBucketOwner"] {
+        if let Some(value) = list.arguments.get(name) {
+            arguments[name] = value.clone();
+        }
+    }
+    let idempotency = format!("{}/{n}", list.idempotency);
+    Request { action: "getObject".to_owned(), arguments, idempotency, ..list.clone() }
 }
 
 /// Writes what a `ResultWriter` keeps.

@@ -1,4 +1,5 @@
 mod keeping;
+mod loading;
 mod nested;
 mod restart;
 mod running;

@@ -3,6 +3,7 @@
 mod choices;
 mod errors;
 mod lifecycle;
+mod loaded;
 mod maps;
 mod quotes;
 mod sources;

@@ -58,3 +58,58 @@ fn what_was_probably_meant_is_said_once() {
     let marked = format!("\u{feff}{text}");
     assert!(Machine::validate(&marked)[0].message.contains("byte order mark"));
 }
+
+#[test]
+fn integrations_that_aws_does_not_have_are_told() {
+    let task = |resource: &str, parameters: Value| {
+        one(json!({ "Type": "Task", "Resource": resource, "Parameters": parameters }))
+    };
+    let at = "/States/S/Resource";
+    for wrong in [
+        "arn:aws:states:::sqs:sendMesage",
+        "arn:aws:states:::sqs:sendMessage.sync",
+        "arn:aws:states:::dynamodb:query",
+        "arn:aws:states:::http:invoke.waitForTaskToken",
+        "arn:aws:states:::aws-sdk:s3:getObject.sync",
+    ] {
+        has(&task(wrong, json!({})), "INVALID_RESOURCE", at);
+    }
+    fine(&task("arn:aws:states:::states:startExecution.sync:2", json!({})));
+    fine(&task("arn:aws:states:::aws-sdk:s3:getObject", json!({})));
+    fine(&task("arn:aws:states:::glue:startJobRun.sync", json!({})));
+    suspicious(&task("arn:aws:states:::sqss:sendMessage", json!({})), at);
+    let wait = "arn:aws:states:::sqs:sendMessage.waitForTaskToken";
+    suspicious(&task(wait, json!({ "MessageBody": "m" })), at);
+    fine(&task(wait, json!({ "MessageBody.$": "$$.Task.Token" })));
+    fine(&task(wait, json!({ "MessageBody.$": "$.whole" })));
+}
+
+#[test]
+fn resources_are_read_into_their_parts() {
+    let sqs = Resource::parse("arn:aws:states:::sqs:sendMessage.waitForTaskToken").unwrap();
+    assert_eq!(
+        (sqs.resource_type(), sqs.resource_name(), sqs.pattern()),
+        ("sqs", "sendMessage.waitForTaskToken", Pattern::WaitForTaskToken)
+    );
+    let sync = Resource::parse("arn:aws:states:::states:startExecution.sync:2").unwrap();
+    assert_eq!((sync.resource_name(), sync.pattern()), ("startExecution.sync:2", Pattern::Sync2));
+    let sdk = Resource::parse("arn:aws:states:::aws-sdk:scheduler:createSchedule").unwrap();
+    assert_eq!((sdk.resource_type(), sdk.resource_name()), ("aws-sdk:scheduler", "createSchedule"));
+    let lambda = Resource::parse("arn:aws-us-gov:lambda:r:1:function:f:$LATEST").unwrap();
+    assert!(matches!(lambda, Resource::Lambda { .. }));
+    assert!(matches!(
+        Resource::parse("arn:aws:states:r:1:activity:a"),
+        Ok(Resource::Activity { .. })
+    ));
+    for wrong in [
+        "",
+        "lambda",
+        "arn:aws:s3:::bucket",
+        "arn:aws:states:::sqs",
+        "arn:aws:states:::",
+        "arn:aws:states:::sqs:send.later",
+        "arn:aws:states:::aws-sdk:s3",
+    ] {
+        assert!(Resource::parse(wrong).is_err(), "{wrong}");
+    }
+}

@@ -196,24 +196,36 @@ fn credentials_are_an_object_with_a_role() {
 }
 
 #[test]
-fn a_transformation_of_listed_objects_that_is_not_done_is_refused() {
-    let map = |transformation: &str| {
+fn listed_objects_are_transformed_in_the_ways_there_are() {
+    let map = |action: &str, config: Value| {
         let processor = json!({ "ProcessorConfig": { "Mode": "DISTRIBUTED",
             "ExecutionType": "STANDARD" }, "StartAt": "P", "States": { "P": { "Type": "Pass",
             "End": true } } });
         json!({ "Type": "Map", "Next": "B", "ItemProcessor": processor, "ItemReader": {
-            "Resource": "arn:aws:states:::s3:listObjectsV2", "Parameters": { "Bucket": "b" },
-            "ReaderConfig": { "InputType": "JSON", "Transformation": transformation } } })
+            "Resource": format!("arn:aws:states:::s3:{action}"),
+            "Parameters": { "Bucket": "b", "Key": "k" }, "ReaderConfig": config } })
     };
-    assert_eq!(problems_of_state(&map("NONE")), []);
-    for (transformation, wanted) in
-        [("LOAD_AND_FLATTEN", "is not supported here"), ("FLATTEN", "must be NONE")]
+    let config = |of: &str| json!({ "InputType": "JSON", "Transformation": of });
+    for (action, of) in
+        [("listObjectsV2", "NONE"), ("listObjectsV2", "LOAD_AND_FLATTEN"), ("getObject", "NONE")]
     {
-        let problems = problems_of_state(&map(transformation));
+        assert_eq!(problems_of_state(&map(action, config(of))), [], "{action} {of}");
+    }
+    for (action, config, at, wanted) in [
+        ("listObjectsV2", config("FLATTEN"), "/Transformation", "must be NONE or LOAD_AND_FLATTEN"),
+        ("getObject", config("LOAD_AND_FLATTEN"), "/Transformation", "is for the objects that"),
+        (
+            "listObjectsV2",
+            json!({ "Transformation": "LOAD_AND_FLATTEN" }),
+            "",
+            "InputType is needed",
+        ),
+    ] {
+        let problems = problems_of_state(&map(action, config));
         let [(Severity::Error, path, message, _)] = problems.as_slice() else {
             panic!("{problems:?}");
         };
-        assert_eq!(path, "/States/A/ItemReader/ReaderConfig/Transformation");
+        assert_eq!(path, &format!("/States/A/ItemReader/ReaderConfig{at}"));
         assert!(message.contains(wanted), "{message}");
     }
 }

@@ -1,0 +1,143 @@
+//! `LOAD_AND_FLATTEN`: the items of all objects that a reader lists (developer guide, "ItemReader (Map)").
+
+use super::*;
+use crate::limits;
+
+/// A distributed Map over the objects of the bucket `b`; `more` goes to its state.
+fn machine(language: &str, config: &Value, more: &Value) -> Arc<Machine> {
+    let arguments = if language == "JSONata" { "Arguments" } else { "Parameters" };
+    let mut config = config.clone();
+    config["Transformation"] = json!("LOAD_AND_FLATTEN");
+    let mut map = json!({ "Type": "Map", "End": true,
+        "ItemReader": { "Resource": "arn:aws:states:::s3:listObjectsV2",
+            arguments: { "Bucket": "b", "Prefix": "p/" }, "ReaderConfig": config },
+        "ItemProcessor": { "ProcessorConfig": { "Mode": "DISTRIBUTED", "ExecutionType": "STANDARD" },
+            "StartAt": "I", "States": { "I": { "Type": "Pass", "End": true } } } });
+    map.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    load(&json!({ "QueryLanguage": language, "StartAt": "M", "States": { "M": map } }))
+}
+
+/// What the Map is told: files by their keys and texts.
+fn files(files: &[(&str, &str)], is_whole: bool) -> TaskEvent {
+    let file = |&(key, text): &(&str, &str)| ItemsFile { key: key.into(), text: text.into() };
+    TaskEvent::Files { files: files.iter().map(file).collect(), is_whole }
+}
+
+/// The execution after its reader was told `event`, written down while it read, and restored.
+fn ended(machine: Arc<Machine>, event: TaskEvent) -> Execution {
+    let now: Timestamp = "2026-11-29T10:00:00Z".parse().unwrap();
+    let mut execution = Execution::start(Arc::clone(&machine), begin(json!([1])), now);
+    let Some(Effect::ReadItems(call)) = execution.poll_effect() else { panic!("no reading") };
+    assert!(call.load);
+    assert_eq!(call.arguments, json!({ "Bucket": "b", "Prefix": "p/" }));
+    let written = serde_json::to_string(&execution).unwrap();
+    let snapshot: Snapshot = serde_json::from_str(&written).unwrap();
+    let mut execution = Execution::restore(machine, snapshot).unwrap();
+    execution.handle_task(call.id, event, now).unwrap();
+    while execution.output().is_none() && execution.error().is_none() {
+        execution.handle_timeout(now);
+    }
+    assert!(execution.poll_effect().is_none());
+    execution
+}
+
+fn output(language: &str, config: &Value, more: &Value, event: TaskEvent) -> Value {
+    ended(machine(language, config, more), event).output().cloned().unwrap()
+}
+
+fn cause(config: &Value, event: TaskEvent) -> String {
+    let execution = ended(machine("JSONPath", config, &json!({})), event);
+    assert_eq!(execution.error(), Some("States.ItemReaderFailed"));
+    execution.cause().unwrap().to_owned()
+}
+
+#[test]
+fn the_items_of_all_listed_objects_are_the_maps_in_the_lists_order() {
+    let csv = json!({ "InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW" });
+    let pointed = json!({ "InputType": "JSON", "ItemsPointer": "/l" });
+    for language in ["JSONPath", "JSONata"] {
+        for (config, told, expected) in [
+            (json!({ "InputType": "JSON" }), ["[1,2]", "[]", "[3]"], json!([1, 2, 3])),
+            (json!({ "InputType": "JSONL" }), ["1\n2\n", "", "3"], json!([1, 2, 3])),
+            // Each has a head of its own.
+            (csv.clone(), ["a\n1", "b\n2\n3", "c"], json!([{"a": "1"}, {"b": "2"}, {"b": "3"}])),
+            (pointed.clone(), [r#"{"l":[1]}"#, r#"{"l":[]}"#, r#"{"l":[2]}"#], json!([1, 2])),
+        ] {
+            let told = files(&[("p/1", told[0]), ("p/2", told[1]), ("p/3", told[2])], true);
+            assert_eq!(
+                output(language, &config, &json!({}), told),
+                expected,
+                "{language} {config}"
+            );
+        }
+    }
+    let none = output("JSONPath", &json!({ "InputType": "JSON" }), &json!({}), files(&[], true));
+    assert_eq!(none, json!([]));
+}
+
+#[test]
+fn an_item_says_which_object_it_comes_from() {
+    let config = json!({ "InputType": "JSON" });
+    let path = json!({ "ItemSelector": { "from.$": "$$.Map.Item.Source",
+        "n.$": "$$.Map.Item.Index", "v.$": "$$.Map.Item.Value" } });
+    let query = json!({ "ItemSelector": { "from": "{% $states.context.Map.Item.Source %}",
+        "n": "{% $states.context.Map.Item.Index %}", "v": "{% $states.context.Map.Item.Value %}" } });
+    let told = || files(&[("p/a.json", "[7]"), ("p/b.json", "[8,9]")], true);
+    let expected = json!([{ "from": "s3://b/p/a.json", "n": 0, "v": 7 },
+        { "from": "s3://b/p/b.json", "n": 1, "v": 8 }, { "from": "s3://b/p/b.json", "n": 2, "v": 9 }]);
+    assert_eq!(output("JSONPath", &config, &path, told()), expected);
+    assert_eq!(output("JSONata", &config, &query, told()), expected);
+    let mut batched = path;
+    batched["ItemBatcher"] = json!({ "MaxItemsPerBatch": 2 });
+    let [first, second, third] = &expected.as_array().unwrap()[..] else { panic!("{expected}") };
+    let expected = json!([{ "Items": [first, second] }, { "Items": [third] }]);
+    assert_eq!(output("JSONPath", &config, &batched, told()), expected);
+}
+
+#[test]
+fn the_most_items_are_those_of_all_objects_together_and_what_is_behind_them_is_not_looked_at() {
+    let told = || files(&[("p/1", "[1,2]"), ("p/2", "[3,4]"), ("p/3", "no JSON")], false);
+    for (most, expected) in [(1, json!([1])), (2, json!([1, 2])), (4, json!([1, 2, 3, 4]))] {
+        let config = json!({ "InputType": "JSON", "MaxItems": most });
+        assert_eq!(output("JSONPath", &config, &json!({}), told()), expected);
+    }
+    let cause = cause(&json!({ "InputType": "JSON", "MaxItems": 5 }), told());
+    assert!(cause.starts_with("s3://b/p/3: The file is not JSON: "), "{cause}");
+}
+
+#[test]
+fn more_than_can_be_held_is_told_and_not_left_out() {
+    let config = json!({ "InputType": "JSON" });
+    let told = cause(&config, files(&[("p/1", "[1]")], false));
+    assert_eq!(told, "The files are more than 100000 or have more than 67108864 bytes.");
+    let half = format!("[{}0]", "0,".repeat(limits::READER_ITEMS / 2));
+    let told = cause(&config, files(&[("p/1", &half), ("p/2", &half)], true));
+    assert_eq!(told, "The files have more than 100000 items.");
+    let failed = TaskEvent::Failed { error: Some("S3.X".into()), cause: Some("why".into()) };
+    assert_eq!(cause(&config, failed), "why");
+}
+
+#[test]
+fn a_list_of_more_objects_than_can_be_held_is_told_and_not_cut() {
+    let list = |most: Option<usize>| {
+        let config = most.map_or_else(|| json!({}), |most| json!({ "MaxItems": most }));
+        let mut map = json!({ "Type": "Map", "End": true,
+            "ItemReader": { "Resource": "arn:aws:states:::s3:listObjectsV2",
+                "Parameters": { "Bucket": "b" }, "ReaderConfig": config } });
+        map["ItemProcessor"] = json!({ "ProcessorConfig": { "Mode": "DISTRIBUTED",
+            "ExecutionType": "STANDARD" }, "StartAt": "I",
+            "States": { "I": { "Type": "Pass", "End": true } } });
+        let machine = load(&json!({ "StartAt": "M", "States": { "M": map } }));
+        let now = "2026-11-29T10:00:00Z".parse().unwrap();
+        let mut execution = Execution::start(machine, begin(json!({})), now);
+        let Some(Effect::ReadItems(call)) = execution.poll_effect() else { panic!("no reading") };
+        assert!(!call.load);
+        let output = Value::Array(vec![json!({ "Key": "k" }); limits::READER_ITEMS + 1]);
+        execution.handle_task(call.id, TaskEvent::Succeeded { output }, now).unwrap();
+        execution
+    };
+    let execution = list(None);
+    assert_eq!(execution.error(), Some("States.ItemReaderFailed"));
+    assert_eq!(execution.cause(), Some("The list has more than 100000 objects."));
+    assert_eq!(list(Some(1)).output(), Some(&json!([{ "Key": "k" }])));
+}

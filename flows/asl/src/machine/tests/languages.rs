@@ -1,0 +1,56 @@
+//! Fields and expressions of the two query languages.
+
+use super::*;
+
+#[test]
+fn fields_of_the_other_query_language_are_refused() {
+    let query = |mut state: Value| {
+        state["QueryLanguage"] = json!("JSONata");
+        one(state)
+    };
+    has(&one(json!({ "Type": "Pass", "Output": {} })), SCHEMA, "/States/S/Output");
+    has(&query(json!({ "Type": "Pass", "InputPath": "$" })), SCHEMA, "/States/S/InputPath");
+    has(&query(json!({ "Type": "Pass", "Result": 1 })), SCHEMA, "/States/S/Result");
+    let choice = json!({ "Type": "Choice",
+        "Choices": [{ "Variable": "$.a", "IsPresent": true, "Next": "S" }] });
+    has(&query(choice), SCHEMA, "/States/S/Choices/0/Variable");
+    let mixed = json!({ "QueryLanguage": "JSONata", "StartAt": "S", "States": {
+        "S": { "Type": "Pass", "QueryLanguage": "JSONPath", "End": true } } });
+    has(&mixed, SCHEMA, "/States/S/QueryLanguage");
+}
+
+#[test]
+fn expressions_that_cannot_be_read_are_told_where_they_stand() {
+    has(&one(json!({ "Type": "Pass", "InputPath": "x" })), "INVALID_PATH", "/States/S/InputPath");
+    let parameters = json!({ "Type": "Pass", "Parameters": { "a": { "b.$": "$.a[" } } });
+    assert!(
+        problems(&one(parameters))
+            .iter()
+            .any(|(code, path)| code == "INVALID_PATH"
+                && path.starts_with("/States/S/Parameters/a/b"))
+    );
+    let output =
+        json!({ "Type": "Pass", "QueryLanguage": "JSONata", "Output": { "a": ["{% 1 + %}"] } });
+    assert!(problems(&one(output)).iter().any(|(code, path)| code == "INVALID_JSONATA"
+        && path.starts_with("/States/S/Output/a")));
+    has(
+        &one(json!({ "Type": "Pass", "ResultPath": "$.a[*]" })),
+        "INVALID_PATH",
+        "/States/S/ResultPath",
+    );
+}
+
+#[test]
+fn expressions_of_the_other_query_language_are_told() {
+    let pass = |more: Value| {
+        let mut state = json!({ "Type": "Pass" });
+        state.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        one(state)
+    };
+    let parameters = json!({ "Parameters": { "a": [{ "b/c": "{% 1 %}" }] } });
+    suspicious(&pass(parameters), "/States/S/Parameters/a/0/b~1c");
+    let jsonata = json!({ "QueryLanguage": "JSONata", "Output": { "a.$": "$.x" } });
+    suspicious(&pass(jsonata), "/States/S/Output/a.$");
+    fine(&pass(json!({ "QueryLanguage": "JSONata", "Output": { "price.$": "5" } })));
+    has(&pass(json!({ "ResultPath": "$$.a" })), "INVALID_PATH", "/States/S/ResultPath");
+}
