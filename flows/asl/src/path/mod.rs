@@ -109,7 +109,7 @@ impl Path {
         }
     }
 
-    /// For what costs more than a path may.
+    /// For what costs more than a path may, or makes no sense.
     fn refused(&self, place: &str, miss: Miss) -> Failure {
         let (source, why) = (&self.source, miss.words());
         Failure::runtime(format!("The JSONPath '{source}'{place} {why}"))
@@ -183,6 +183,8 @@ impl Path {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Miss {
     NotFound,
+    /// A function of what is nothing for it: the sum of no numbers.
+    Senseless,
     /// More nodes or bytes than a payload could ever have: `$..*..*..*`.
     TooMuch,
     /// Filters that compare more than a path may.
@@ -193,6 +195,7 @@ impl Miss {
     fn words(self) -> &'static str {
         match self {
             Self::NotFound => "finds nothing",
+            Self::Senseless => "has a function to which what it finds says nothing",
             Self::TooMuch => "matches more than can be held",
             Self::TooLong => "compares more than a path may",
         }

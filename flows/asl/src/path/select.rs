@@ -43,7 +43,10 @@ pub(super) fn look<'v>(
 ) -> Result<Found<'v>, Miss> {
     let mut left = Budget::new(MOST_WEIGHT, patience);
     if matches!(steps.last(), Some(Step::Names(_) | Step::Function(_))) {
-        return Ok(Found::One(Cow::Owned(find(root, steps, &mut left)?)));
+        let found = find(root, steps, &mut left);
+        // To a filter all that is not there is the same.
+        let found = found.map_err(|miss| if miss == Miss::Senseless { Miss::NotFound } else { miss });
+        return Ok(Found::One(Cow::Owned(found?)));
     }
     if is_definite(steps) {
         let node = follow(root, steps, patience)?.pop().ok_or(Miss::NotFound)?;
@@ -96,15 +99,22 @@ fn find(root: &Value, steps: &[Step], left: &mut Budget<'_>) -> Result<Value, Mi
             gather(nodes.into_iter().cloned().collect(), is_definite(steps))?
         }
     };
+    // Of a definite path, what is not there is not there; else there was something, of which the
+    // function makes nothing. Jayway throws then, and does not find an empty list.
+    let senseless = |miss| match miss {
+        Miss::NotFound if !is_definite(steps) => Miss::Senseless,
+        miss => miss,
+    };
     match (function, found) {
         (None, found) => Ok(found),
         // All that `..` finds at the path's beginning is taken together.
         (Some(function), Value::Array(each))
             if !is_definite(steps) && steps.first() != Some(&Step::Descend) =>
         {
-            each.into_iter().map(|one| function.apply(one, root, left)).collect()
+            let each = each.into_iter().map(|one| function.apply(one, root, left));
+            each.collect::<Result<_, _>>().map_err(senseless)
         }
-        (Some(function), found) => function.apply(found, root, left),
+        (Some(function), found) => function.apply(found, root, left).map_err(senseless),
     }
 }
 

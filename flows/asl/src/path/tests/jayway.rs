@@ -183,6 +183,10 @@ fn a_function_takes_each_find_of_an_indefinite_path_by_itself() {
         "$.b[0].t.sum()",
         "$.b[1].g.avg()",
         "$.b[1].g.stddev()",
+        "$.b[*].g.sum()",
+        "$.b[*].t.sum()",
+        "$..missing.sum()",
+        "$.nn[*].index(1)",
     ] {
         assert!(evaluate(path, &input).is_err(), "{path}");
     }
