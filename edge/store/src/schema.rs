@@ -15,7 +15,7 @@ const APPLICATION_ID: i64 = 0x4f46_4648;
 /// Each brings a database from its index to the next format. Never change one that was released.
 ///
 /// Times are nanoseconds since 1970 (UTC).
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     FIRST,
     // The transfers of a call, as a JSON list; NULL when there were none.
     "ALTER TABLE calls ADD COLUMN transfers TEXT",
@@ -32,6 +32,7 @@ const MIGRATIONS: [&str; 10] = [
     // The bucket of an application that a recording is for; NULL: where those of calls are kept.
     "ALTER TABLE recordings ADD COLUMN bucket TEXT",
     crate::calls::CLOUD,
+    crate::recordings::TOLD,
 ];
 
 pub(crate) const FIRST: &str = "

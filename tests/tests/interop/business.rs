@@ -1,0 +1,69 @@
+//! What callers and the owner of a business number hear when things go wrong: the appliance dies
+//! while a message is left, clocks change before a planned call, a number is too long.
+
+use offhook_tests::baresip::{Baresip, Setup};
+use offhook_tests::net::{Net, eventually};
+use offhook_tests::tone::{read_growing, read_wav, seconds_of_tone};
+use serde_json::{Value, json};
+
+use crate::flows::{BUSINESS, closed, ended, entered, in_state};
+use crate::voicemail::wav_files;
+use crate::{last_ladder, office};
+
+#[test]
+fn the_owner_hears_a_message_that_was_being_left_when_the_appliance_was_killed() {
+    let rule = "[[number]]\nmatch = \"800\"\nto = \"flow:business-number\"\n";
+    let config = format!("{rule}{BUSINESS}{}", closed());
+    let mut appliance = office(Net::new(), &config, &["101", "102"]);
+    let mut caller = Baresip::registered(&Setup::of(&appliance, 4, "102"));
+    caller.dial("800");
+    caller.expect("CALL_ESTABLISHED");
+    in_state(&appliance, "Take a message");
+    eventually("four seconds of a message are on the disk", || {
+        let file = wav_files(&appliance.data()).pop()?;
+        let (said, rate) = read_growing(&file)?;
+        (seconds_of_tone(&said, rate, 440.0) > 4.0).then_some(())
+    });
+    appliance.kill();
+    drop(caller);
+    appliance.launch();
+    let shown = ended(&appliance);
+    assert_eq!(shown["execution"]["status"], "SUCCEEDED", "{}", last_ladder(&appliance));
+    assert!(entered(&shown).contains(&"Keep the message"), "{:?}", entered(&shown));
+    let told = took_a_message(&shown);
+    assert_eq!(told["InvocationEventType"], "ACTION_SUCCESSFUL", "{told}");
+    assert_eq!(told["ActionData"]["Type"], "RecordAudio", "{told}");
+    let key = told["ActionData"]["RecordingDestination"]["Key"].as_str().expect("a key");
+    assert!(key.starts_with("business/") && key.ends_with(".wav"), "{told}");
+    let leg = &told["CallDetails"]["Participants"][0];
+    assert_eq!((&leg["ParticipantTag"], &leg["Status"]), (&json!("LEG-A"), &json!("Disconnected")));
+
+    let mut owner = Baresip::registered(&Setup::of(&appliance, 3, "101"));
+    owner.dial("800");
+    owner.expect("CALL_ESTABLISHED");
+    in_state(&appliance, "Owner menu");
+    owner.command("sndcode", "3");
+    in_state(&appliance, "Ask what to do with the message");
+    owner.command("hangup", "");
+    owner.expect("CALL_CLOSED");
+    let (heard, rate) = read_wav(&owner.heard()[0]);
+    assert!(seconds_of_tone(&heard, rate, 440.0) > 3.0, "the owner hears what was said");
+    ended(&appliance);
+    appliance.assert_nothing_left();
+    // Once: another start finds nobody who waits.
+    appliance.kill();
+    appliance.launch();
+    assert!(entered(&ended(&appliance)).contains(&"Owner menu"));
+}
+
+/// The event that ended "Take a message".
+fn took_a_message(shown: &Value) -> Value {
+    let events = shown["history"].as_array().expect("a history").iter();
+    let output = |event: &Value| {
+        let output = event["taskSucceededEventDetails"]["output"].as_str()?;
+        let output: Value = serde_json::from_str(output).ok()?;
+        output["ActionData"].get("RecordingDestination")?;
+        Some(output)
+    };
+    events.clone().find_map(output).unwrap_or_else(|| panic!("{shown:#}"))
+}
