@@ -1,6 +1,7 @@
 //! What callers and the owner of a business number hear when things go wrong: the appliance dies
 //! while a message is left, clocks change before a planned call, a number is too long.
 
+use offhook_tests::appliance::Appliance;
 use offhook_tests::baresip::{Baresip, Setup};
 use offhook_tests::net::{Net, eventually};
 use offhook_tests::tone::{read_growing, read_wav, seconds_of_tone};
@@ -66,4 +67,46 @@ fn took_a_message(shown: &Value) -> Value {
         Some(output)
     };
     events.clone().find_map(output).unwrap_or_else(|| panic!("{shown:#}"))
+}
+
+/// What the owner hears who presses these keys at `now` in an office of the zone; what was done.
+fn owner_presses(zone: &str, now: &str, keys: &[&str]) -> Value {
+    let business = format!("{BUSINESS}time_zone = \"{zone}\"\n");
+    let appliance = Appliance::prepare(Net::new(), &business);
+    let flow = concat!(env!("CARGO_MANIFEST_DIR"), "/../flows/workflows/business-number.asl.json");
+    let presses: Vec<Value> = keys.iter().map(|keys| json!({"press": {"keys": keys}})).collect();
+    let owner = json!({"Kind": "phone", "Extension": "101", "IsOwner": true});
+    let call = json!({"now": now, "call": {"from": "101", "to": "+15550100100"},
+        "context": {"Office": {"Caller": owner}}, "caller": presses, "callees": ["busy"]});
+    let args = ["flow", "test", "--json", flow, "-"];
+    let output = appliance.try_cli(&args, &call.to_string());
+    let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    told["reports"][0].clone()
+}
+
+fn said<'a>(report: &'a Value, begins: &str) -> Vec<&'a str> {
+    let spoken = report["spoken"].as_array().expect("what was spoken").iter();
+    spoken.filter_map(Value::as_str).filter(|words| words.starts_with(begins)).collect()
+}
+
+#[test]
+fn a_planned_call_is_told_as_the_clocks_will_stand_then() {
+    let cases = [
+        // Back by an hour on 1 November at 06:00 UTC; two days and 20 minutes from Friday, 10:00.
+        ("America/New_York", "2026-10-30T14:00:00Z", "9:20 am on Sunday"),
+        // On by an hour on 3 October at 16:00 UTC.
+        ("Australia/Sydney", "2026-10-02T00:00:00Z", "11:20 am on Sunday"),
+        ("Asia/Kolkata", "2026-10-30T04:30:00Z", "10:20 am on Sunday"),
+    ];
+    for (zone, now, when) in cases {
+        let keys = ["2", "5552223333#", "2900#", "4", "9", "9"];
+        let report = owner_presses(zone, now, &keys);
+        let scheduled = said(&report, "The call is scheduled for");
+        assert_eq!(scheduled, [format!("The call is scheduled for {when}.")], "{zone}");
+        let read_out = said(&report, "A call to");
+        assert!(
+            read_out.iter().any(|words| words.contains(&format!("at {when}."))),
+            "{read_out:?}"
+        );
+    }
 }
