@@ -110,3 +110,23 @@ fn a_planned_call_is_told_as_the_clocks_will_stand_then() {
         );
     }
 }
+
+#[test]
+fn a_number_that_is_too_long_is_refused_with_words_and_asked_for_again() {
+    let now = "2026-10-30T14:00:00Z";
+    // International, 16 digits; national, 15 and the country's 1; more than are taken.
+    let beyond = "5".repeat(45);
+    let long = ["0114420794600001234#", "555222333344445#", &beyond];
+    for (key, number) in long.into_iter().flat_map(|number| [("1", number), ("2", number)]) {
+        let report = owner_presses("UTC", now, &[key, number, "9"]);
+        let refused =
+            "That number is too long. A number has at most 15 digits with its country code.";
+        assert_eq!(said(&report, "That number is too long"), [refused], "{number}");
+        assert!(said(&report, "Enter the number").len() > 1, "{report:#}");
+        assert!(!report["actions"].to_string().contains("CallAndBridge"), "{report:#}");
+        assert!(said(&report, "The call is scheduled").is_empty(), "{report:#}");
+    }
+    // The longest that there is.
+    let report = owner_presses("UTC", now, &["1", "011442079460000123#", "9"]);
+    assert!(report["actions"].to_string().contains("\"+442079460000123\""), "{report:#}");
+}
