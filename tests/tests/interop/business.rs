@@ -59,14 +59,14 @@ fn the_owner_hears_a_message_that_was_being_left_when_the_appliance_was_killed()
 
 /// The event that ended "Take a message".
 fn took_a_message(shown: &Value) -> Value {
-    let events = shown["history"].as_array().expect("a history").iter();
+    let mut events = shown["history"].as_array().expect("a history").iter();
     let output = |event: &Value| {
         let output = event["taskSucceededEventDetails"]["output"].as_str()?;
         let output: Value = serde_json::from_str(output).ok()?;
         output["ActionData"].get("RecordingDestination")?;
         Some(output)
     };
-    events.clone().find_map(output).unwrap_or_else(|| panic!("{shown:#}"))
+    events.find_map(output).unwrap_or_else(|| panic!("{shown:#}"))
 }
 
 /// What the owner hears who presses these keys at `now` in an office of the zone; what was done.
