@@ -192,6 +192,7 @@ fn call(n: usize) -> Value {
                     "To": "<sip:+15550100100@192.0.2.2>", "User-Agent": "Desk phone 7.1"}}},
         "Office": {"Business": {"Name": "Flowers", "Number": "+15550100100", "Owner": "101"},
             "Open": true, "TimeZone": "America/New_York", "UtcOffset": "-0500",
+            "UtcOffsets": [{"From": 0, "Offset": "-0500"}, {"From": 1772953200000_u64, "Offset": "-0400"}],
             "LocalTime": "2026-11-29T08:00:00", "Weekday": "Sunday"}})
 }
 

@@ -1,18 +1,38 @@
 //! Recorded conversations. The rows are here, the audio is in files, or where it was brought.
 
+use std::sync::Arc;
+
 use offhook_pbx::keep::{Backlog, Kept, Recording, Recordings};
 use rusqlite::{Connection, Row, params};
 
 use crate::Store;
 use crate::convert::{nanos, path, path_text, time, whole};
+use crate::flows::seal::Seal;
 use crate::lane::{Refused, Urgency, all_or_none};
+
+/// What the application of a recording is told of it when its call did not live to tell it: sealed,
+/// as snapshots of executions are. NULL: it is none of an application.
+pub(crate) const TOLD: &str = "
+ALTER TABLE recordings ADD COLUMN told BLOB;
+CREATE INDEX recordings_told ON recordings (call_id) WHERE told IS NOT NULL;
+";
 
 const COLUMNS: &str =
     "id, call_id, started, duration_ms, file, key, stored, attempts, error, bucket";
 
 impl Recordings for Store {
     fn begin_recording(&self, recording: Recording) -> Kept<()> {
-        self.write(Urgency::Disk, move |connection| begin(connection, &recording))
+        self.write(Urgency::Disk, move |connection| begin(connection, &recording, None))
+    }
+
+    fn begin_told_recording(&self, recording: Recording, told: String) -> Kept<()> {
+        let shared = Arc::clone(&self.shared);
+        self.write(Urgency::Disk, move |connection| {
+            let sealed = shared.seal.close(&recording.id, told.into_bytes());
+            // What is said is worth more than who hears of it after a crash.
+            let sealed = sealed.inspect_err(|error| tracing::error!(error, "no key"));
+            begin(connection, &recording, sealed.ok())
+        })
     }
 
     fn finish_recording(&self, id: String, duration_ms: u64) -> Kept<()> {
@@ -85,10 +105,37 @@ impl Store {
     }
 }
 
-fn begin(connection: &Connection, recording: &Recording) -> Result<(), Refused> {
+/// The events of a call's recordings that are whole, oldest first.
+pub(crate) fn told(
+    connection: &Connection,
+    seal: &Seal,
+    call: &str,
+) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT id, told FROM recordings
+               WHERE call_id = ?1 AND told IS NOT NULL AND finished = 1 ORDER BY started";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([call], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut all = Vec::new();
+    for row in rows {
+        let (id, sealed): (String, Vec<u8>) = row?;
+        match seal.open(&id, sealed).map(String::from_utf8) {
+            Ok(Ok(event)) => all.push(event),
+            Ok(Err(_)) => tracing::error!(id, "what is told of a recording is no text"),
+            Err(error) => tracing::error!(id, error, "what is told of a recording is unreadable"),
+        }
+    }
+    Ok(all)
+}
+
+fn begin(
+    connection: &Connection,
+    recording: &Recording,
+    told: Option<Vec<u8>>,
+) -> Result<(), Refused> {
     let mut statement = connection.prepare_cached(
         "INSERT OR REPLACE INTO recordings (id, call_id, started, duration_ms, file, key, finished,
-         stored, attempts, error, bucket) VALUES (?1, ?2, ?3, 0, ?4, ?5, 0, NULL, 0, NULL, ?6)",
+         stored, attempts, error, bucket, told)
+         VALUES (?1, ?2, ?3, 0, ?4, ?5, 0, NULL, 0, NULL, ?6, ?7)",
     )?;
     statement.execute(params![
         recording.id,
@@ -97,6 +144,7 @@ fn begin(connection: &Connection, recording: &Recording) -> Result<(), Refused> 
         path_text(&recording.file)?,
         recording.key,
         recording.bucket,
+        told,
     ])?;
     Ok(())
 }

@@ -15,7 +15,7 @@ const APPLICATION_ID: i64 = 0x4f46_4648;
 /// Each brings a database from its index to the next format. Never change one that was released.
 ///
 /// Times are nanoseconds since 1970 (UTC).
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     FIRST,
     // The transfers of a call, as a JSON list; NULL when there were none.
     "ALTER TABLE calls ADD COLUMN transfers TEXT",
@@ -34,6 +34,7 @@ const MIGRATIONS: [&str; 11] = [
     crate::calls::CLOUD,
     // Whether a phone said that it has ICE.
     "ALTER TABLE bindings ADD COLUMN ice INTEGER NOT NULL DEFAULT 0",
+    crate::recordings::TOLD,
 ];
 
 pub(crate) const FIRST: &str = "

@@ -53,6 +53,16 @@ impl Transaction {
         }
     }
 
+    /// The next event as it would be if all legs were gone by then. It is not counted.
+    pub fn last_event(&self, kind: EventType, data: Option<ActionData>) -> InvocationEvent {
+        let mut copy = Self { details: self.details.clone(), sequence: self.sequence };
+        let mut event = copy.event(kind, data);
+        for leg in &mut event.call_details.participants {
+            leg.status = Some(Status::Disconnected);
+        }
+        event
+    }
+
     /// `INVALID_LAMBDA_RESPONSE`: its reasons stand at the top, beside `CallDetails`
     /// (attribute-trans-invalid; the prose of pstn-invocations says otherwise).
     pub fn invalid_reply(&mut self, kind: &str, message: &str) -> InvocationEvent {

@@ -23,20 +23,20 @@ fn execution(appliance: &Appliance) -> Value {
     appliance.json(&["flow", "show"])
 }
 
-fn entered(shown: &Value) -> Vec<&str> {
+pub(crate) fn entered(shown: &Value) -> Vec<&str> {
     let events = shown["history"].as_array().expect("a history").iter();
     events.filter_map(|event| event["stateEnteredEventDetails"]["name"].as_str()).collect()
 }
 
 /// Waits until the newest execution is in this state.
-fn in_state(appliance: &Appliance, state: &str) {
+pub(crate) fn in_state(appliance: &Appliance, state: &str) {
     eventually_within(PATIENCE, &format!("the state {state}"), || {
         (entered(&execution(appliance)).last() == Some(&state)).then_some(())
     });
 }
 
 /// Waits until the newest execution has ended, and tells how.
-fn ended(appliance: &Appliance) -> Value {
+pub(crate) fn ended(appliance: &Appliance) -> Value {
     eventually_within(PATIENCE, "the end of the execution", || {
         let shown = execution(appliance);
         (shown["execution"]["status"] != "RUNNING").then_some(shown)
@@ -160,11 +160,11 @@ fn the_sample_of_aws_places_the_owner_s_call_to_a_customer_a_minute_later() {
     appliance.assert_nothing_left();
 }
 
-const BUSINESS: &str =
+pub(crate) const BUSINESS: &str =
     "[business]\nname = \"Flowers\"\nnumber = \"+15550100100\"\nowner = \"101\"\n";
 
 /// Closed today, and tomorrow in case it is midnight.
-fn closed() -> String {
+pub(crate) fn closed() -> String {
     let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let tomorrow = today.tomorrow().expect("a day");
     format!("time_zone = \"UTC\"\nholidays = [\"{today}\", \"{tomorrow}\"]\n")

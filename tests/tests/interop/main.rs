@@ -11,6 +11,7 @@ mod bans;
 mod bots;
 mod browser;
 mod buckets;
+mod business;
 mod cloud;
 mod codecs;
 mod command_line;

@@ -9,7 +9,7 @@ use offhook_flows::schedule::{Keeper, Missed};
 use offhook_flows::services::events::{Bus, Event};
 use offhook_flows::services::local::{Local, LocalOptions};
 use offhook_flows::services::s3::BucketFolder;
-use offhook_flows::store::{Entries, FlowStore};
+use offhook_flows::store::{Entries, FlowStore, PublishedVersion, StoreError};
 use offhook_flows::{Clock, Place};
 use offhook_store::Store;
 use offhook_store::buckets::Buckets;
@@ -97,6 +97,9 @@ impl Begin {
         let (blobs, bus) = (Arc::new(self.objects), Arc::new(Journal));
         let local = Local::open(options, entries, blobs, bus, upstream, wake).await;
         let local = local.map_err(|error| error.to_string())?;
+        // Executions go on with the start of the runtime, and the first item of a table that is not
+        // there yet is to find the keys that it will be read by.
+        teach(&local, self.store.list_versions(None).await);
         let services = local.services.clone();
         let options = Options { place: self.place, ..Options::new(self.store, services) };
         let runtime = Runtime::start(options).await.map_err(|error| error.to_string())?;
@@ -112,16 +115,21 @@ impl Begin {
 impl Engine {
     /// Looks through published workflows for the keys of the tables that they use.
     pub(super) async fn learn(&self) {
-        match self.runtime.versions().list(None).await {
-            Ok(versions) => {
-                for version in versions {
-                    if let Ok(definition) = serde_json::from_str(&version.definition) {
-                        self.local.learn(&definition);
-                    }
+        teach(&self.local, self.runtime.versions().list(None).await);
+    }
+}
+
+/// Tells of the tables that these definitions use.
+fn teach(local: &Local, versions: Result<Vec<PublishedVersion>, StoreError>) {
+    match versions {
+        Ok(versions) => {
+            for version in versions {
+                if let Ok(definition) = serde_json::from_str(&version.definition) {
+                    local.learn(&definition);
                 }
             }
-            Err(error) => tracing::error!(%error, "published workflows cannot be read"),
         }
+        Err(error) => tracing::error!(%error, "published workflows cannot be read"),
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use offhook_media::recorder::{Format, RecordingDone, RecordingHandle};
 use offhook_sma::action::{RecordAudio, RecordingDestination};
+use offhook_sma::event::{ActionData, EventType, Outcome};
 use tokio::sync::oneshot;
 
 use super::leg::LegId;
@@ -29,7 +30,8 @@ pub(super) enum Purpose {
 /// What the keep is told before the first word.
 pub(super) enum Announcement {
     Message(Voicemail),
-    Object(Box<keep::Recording>),
+    /// And the event by which the application hears of it when the call cannot tell it.
+    Object(Box<(keep::Recording, String)>),
     None,
 }
 
@@ -77,9 +79,26 @@ impl Call {
                     attempts: 0,
                     error: None,
                 };
-                Some((path, Announcement::Object(Box::new(recording))))
+                let told = self.told_without_call(bucket_name, &recording.key);
+                Some((path, Announcement::Object(Box::new((recording, told)))))
             }
         }
+    }
+
+    /// What the application is told of a recording when the appliance dies while it runs: the same as
+    /// when the caller hangs up meanwhile.
+    fn told_without_call(&self, bucket: &str, key: &str) -> String {
+        let destination = RecordingDestination::S3 {
+            bucket_name: bucket.to_owned(),
+            prefix: None,
+            key: Some(key.to_owned()),
+        };
+        let recording_destination = Some(destination);
+        let outcome = Outcome { recording_destination, ..Outcome::default() };
+        let action = self.script.running().cloned();
+        let data = action.map(|action| ActionData { outcome, ..ActionData::of(action) });
+        serde_json::json!(self.transaction.last_event(EventType::ActionSuccessful, data))
+            .to_string()
     }
 
     fn message(&self, id: String, mailbox: String, file: PathBuf) -> Voicemail {
@@ -126,11 +145,12 @@ pub(super) async fn begin(
                 Purpose::Message { id: message.id.clone(), mailbox: message.mailbox.clone() };
             (services.keep.begin_voicemail(message).await, purpose)
         }
-        Announcement::Object(recording) => {
+        Announcement::Object(announced) => {
+            let (recording, told) = *announced;
             let bucket = recording.bucket.clone().unwrap_or_default();
             let (id, key) = (recording.id.clone(), recording.key.clone());
             let purpose = Purpose::Object { id, bucket, key };
-            (services.keep.begin_recording(*recording).await, purpose)
+            (services.keep.begin_told_recording(recording, told).await, purpose)
         }
     };
     announced.map_err(|error| error.to_string())?;

@@ -50,6 +50,13 @@ impl Executions for Store {
         }))
     }
 
+    fn recorded(&self, transaction_id: String) -> Kept<Vec<String>> {
+        let shared = Arc::clone(&self.shared);
+        kept(self.read(move |connection| {
+            Ok(crate::recordings::told(connection, &shared.seal, &transaction_id)?)
+        }))
+    }
+
     fn get_execution(&self, arn: String) -> Kept<Option<ExecutionRecord>> {
         kept(self.read(move |connection| {
             let sql = format!("{RECORD} WHERE arn = ?1");

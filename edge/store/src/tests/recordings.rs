@@ -63,3 +63,39 @@ fn a_recording_of_nothing_is_forgotten_with_its_file() {
     drop(store);
     assert!(!file.exists());
 }
+
+#[test]
+fn what_an_application_is_told_of_its_recording_is_there_after_a_restart_once_the_file_is_whole() {
+    use offhook_flows::store::Executions as _;
+    let (_folder, path) = folder();
+    let file = path.with_file_name("a.wav");
+    let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    let of_call = |id, seconds| Recording {
+        call_id: "call".into(),
+        bucket: Some("b".into()),
+        ..recording(id, at(seconds), &file)
+    };
+    {
+        let store = opened(&path);
+        for (id, seconds) in [("z", 1), ("a", 2), ("cut", 3), ("nothing", 4)] {
+            let told = format!("{{\"PIN of\":\"{id}\"}}");
+            wait(store.begin_told_recording(of_call(id, seconds), told)).unwrap();
+        }
+        wait(store.begin_recording(of_call("not told of", 5))).unwrap();
+        wait(store.finish_recording("z".into(), 1)).unwrap();
+    }
+    let store = opened(&path);
+    for (id, milliseconds) in [("a", 1), ("nothing", 0), ("not told of", 1)] {
+        wait(store.finish_recording(id.into(), milliseconds)).unwrap();
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let told = |call: &str| runtime.block_on(store.recorded(call.into())).unwrap();
+    assert_eq!(told("call"), ["{\"PIN of\":\"z\"}", "{\"PIN of\":\"a\"}"]);
+    assert!(told("another").is_empty());
+    // An attribute of the call may be a secret.
+    let wal = path.with_extension("db-wal");
+    for file in [&path, &wal].into_iter().filter(|file| file.exists()) {
+        let bytes = std::fs::read(file).unwrap();
+        assert!(!bytes.windows(6).any(|window| window == b"PIN of"), "{}", file.display());
+    }
+}

@@ -1,9 +1,11 @@
 //! Goes on after a restart.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use offhook_asl::Machine;
 use offhook_asl::execution::{Execution, TaskId, TokenEvent};
+use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::live::{Key, Live, Open, Restored, What};
@@ -25,14 +27,17 @@ impl Owner {
         for (record, body) in unfinished {
             let arn = record.arn.clone();
             match owner.read(record, &body).await {
-                Ok(key) => restored.push(key),
+                Ok(key) => {
+                    let recorded = owner.recorded(key).await;
+                    restored.push((key, recorded));
+                }
                 // It stays in the store for whoever knows better.
                 Err(why) => tracing::error!(arn, why, "an execution cannot go on"),
             }
         }
         tracing::info!(executions = restored.len(), "executions go on after the restart");
         let task = async move {
-            restored.into_iter().for_each(|key| owner.resume(key));
+            restored.into_iter().for_each(|(key, recorded)| owner.resume(key, recorded));
             owner.run(mailbox).await;
         };
         tokio::spawn(task);
@@ -75,7 +80,32 @@ impl Owner {
         Ok(machine)
     }
 
-    fn resume(&mut self, key: Key) {
+    /// What an execution's call had recorded when it was cut off, by the token that waits for it. A
+    /// caller who hangs up leaves the message as well.
+    ///
+    /// > One that was told of is not waited for any more: its token is closed.
+    async fn recorded(&mut self, key: Key) -> HashMap<String, Value> {
+        let Some(call) = self.waits_for_call(key) else { return HashMap::new() };
+        let told = self.options.store.recorded(call.clone()).await.unwrap_or_else(|error| {
+            tracing::error!(call, %error, "what was recorded cannot be told to the workflow");
+            Vec::new()
+        });
+        let events = told.iter().filter_map(|event| serde_json::from_str::<Value>(event).ok());
+        let by_token = |event: Value| {
+            let token = event.pointer("/CallDetails/TransactionAttributes/WaitToken")?;
+            Some((token.as_str()?.to_owned(), event))
+        };
+        events.filter_map(by_token).collect()
+    }
+
+    /// The call whose word an execution waits for.
+    fn waits_for_call(&self, key: Key) -> Option<String> {
+        let live = self.live.get(&key)?;
+        let waits = live.open.values().any(|open| matches!(open.what, What::Queue));
+        live.record.transaction_id.clone().filter(|_| waits)
+    }
+
+    fn resume(&mut self, key: Key, mut recorded: HashMap<String, Value>) {
         let Some(live) = self.live.get(&key) else { return };
         let again = |(id, open): (&TaskId, &Open)| match &open.what {
             What::Queue | What::Token => None,
@@ -102,9 +132,15 @@ impl Owner {
         }
         for token in to_call {
             let Some(live) = self.live.get_mut(&key) else { return };
-            let (error, cause) = (Some(HANGUP.to_owned()), Some(CALL_ENDED.to_owned()));
+            let outcome = match recorded.remove(&token) {
+                Some(output) => TokenEvent::Success { output },
+                None => TokenEvent::Failure {
+                    error: Some(HANGUP.to_owned()),
+                    cause: Some(CALL_ENDED.to_owned()),
+                },
+            };
             // One that the first of them ended is not open any more.
-            let _ = live.execution.handle_token(&token, TokenEvent::Failure { error, cause }, now);
+            let _ = live.execution.handle_token(&token, outcome, now);
             live.open.retain(|_, open| open.token.as_ref() != Some(&token));
             self.tokens.close(&token);
         }
