@@ -45,7 +45,8 @@ pub(super) fn look<'v>(
     if matches!(steps.last(), Some(Step::Names(_) | Step::Function(_))) {
         let found = find(root, steps, &mut left);
         // To a filter all that is not there is the same.
-        let found = found.map_err(|miss| if miss == Miss::Senseless { Miss::NotFound } else { miss });
+        let found =
+            found.map_err(|miss| if miss == Miss::Senseless { Miss::NotFound } else { miss });
         return Ok(Found::One(Cow::Owned(found?)));
     }
     if is_definite(steps) {
