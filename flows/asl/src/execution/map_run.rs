@@ -102,12 +102,6 @@ impl Execution {
             }
         };
         let resource = reader.resource.clone();
-        if let Some(strand) = self.strand_mut(id)
-            && let Phase::Map(run) = &mut strand.frame.phase
-            && let Some(distributed) = &mut run.distributed
-        {
-            distributed.source = origin(&resource, &arguments);
-        }
         self.map_call(id, |task| Call::Read {
             call: Box::new(ItemsCall { id: task, resource, arguments }),
             max_items,
@@ -137,7 +131,11 @@ impl Execution {
         };
         let call = run.distributed.as_mut().and_then(|distributed| distributed.call.take());
         match (call, event) {
-            (Some(Call::Read { max_items, .. }), event) => {
+            (Some(Call::Read { max_items, call }), event) => {
+                // Not before: what an older release wrote down while it read is read too.
+                if let Some(distributed) = &mut run.distributed {
+                    distributed.source = origin(&call.resource, &call.arguments);
+                }
                 self.items_came(id, state, map, max_items, event)
             }
             (Some(Call::Write { .. }), TaskEvent::Failed { cause, .. }) => {
