@@ -139,6 +139,8 @@ CREATE INDEX recordings_waiting ON recordings (attempts, started)
 
 /// Pages of a connection's cache, in KiB: registrations of a whole office fit in.
 const CACHE_KIB: i64 = 1_024;
+/// Symbolic links that lead to one another; Linux follows as many.
+const MOST_LINKS: usize = 40;
 /// Prepared statements that are kept.
 const STATEMENTS: usize = 48;
 
@@ -177,15 +179,24 @@ pub(crate) fn open_for_reading(path: &Path, busy: Duration) -> Result<Connection
 /// One that is there is not opened. Closing it would drop every lock that this process has on it
 /// (POSIX, `fcntl`), those of a store that is open already included: the next process that looks at
 /// the database would take itself for the last one, and delete the write-ahead log under our feet.
+///
+/// A link may lead to where nothing is yet: what it leads to is made. `create_new` itself follows
+/// no link.
 fn make_file(path: &Path) -> io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.create_new(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        opened => opened.map(drop),
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match options.open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            opened => return opened.map(drop),
+        }
+        let Ok(target) = std::fs::read_link(&path) else { return Ok(()) };
+        path = path.parent().map_or_else(|| target.clone(), |folder| folder.join(&target));
     }
+    Err(io::Error::other("it is a link that leads to a link, and so on without an end"))
 }
 
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {

@@ -3,6 +3,9 @@
 /// Characters of a state machine's or an execution's name (API reference, `StartExecution`).
 const NAME_CHARS: usize = 80;
 
+/// Characters that a name has none of, besides white space and control characters.
+pub const REFUSED: &str = "<>{}[]?*\"#%\\^|~`$&,;:/";
+
 /// Where executions are said to be: in ARNs, and in the context object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -88,7 +91,5 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// no white space, brackets, wildcards and special characters).
 pub fn is_name(name: &str) -> bool {
     let fits = (1..=NAME_CHARS).contains(&name.chars().count());
-    fits && !name
-        .chars()
-        .any(|c| c.is_control() || c.is_whitespace() || "<>{}[]?*\"#%\\^|~`$&,;:/".contains(c))
+    fits && !name.chars().any(|c| c.is_control() || c.is_whitespace() || REFUSED.contains(c))
 }

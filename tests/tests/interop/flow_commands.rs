@@ -71,14 +71,48 @@ fn every_file_is_checked_though_one_cannot_be_read() {
     assert!(told[1]["error"].as_str().is_some_and(|error| error.contains("UTF-16")), "{told:?}");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_may_have_a_name_that_is_no_text() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, valid) in [(&b"caf\xe9.asl.json"[..], true), (b"none\xe9.json", false)] {
+        let path = folder.path().join(std::ffi::OsStr::from_bytes(name));
+        if valid {
+            std::fs::write(&path, GREETS).expect("a file");
+        }
+        let output = std::process::Command::new(offhook_tests::appliance::program())
+            .args(["flow", "check", "--json"])
+            .arg(&path)
+            .output()
+            .expect("the command line runs");
+        let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(told[0]["valid"], valid, "{told}");
+        assert!(told[0]["file"].as_str().is_some_and(|file| file.contains('\u{fffd}')), "{told}");
+    }
+}
+
 #[test]
 fn a_dash_is_standard_input_and_json_may_be_written_out() {
     assert!(said(&alone(&["flow", "check", "-"], GREETS)).contains("-: this can be published"));
     let output = alone(&["flow", "run", "-", "--input", "[1, 2]", "--json"], GREETS);
     let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(told, json!({"status": "SUCCEEDED", "output": 1}));
-    let both = alone(&["flow", "run", "-", "--input", "-"], GREETS);
-    assert!(!both.status.success() && said(&both).contains("cannot both"), "{both:?}");
+    for plain in ["5", "true", "null"] {
+        let echo = GREETS.replace(r#""Result": 1, "#, "");
+        let output = alone(&["flow", "run", "-", "--input", plain, "--json"], &echo);
+        let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(told["output"].to_string(), plain);
+    }
+    for twice in [
+        &["flow", "run", "-", "--input", "-"][..],
+        &["flow", "check", "-", "-"],
+        &["flow", "test", "-", "-"],
+        &["flow", "test", "m.asl.json", "-", "-"],
+    ] {
+        let both = alone(twice, GREETS);
+        assert!(!both.status.success() && said(&both).contains("cannot both"), "{both:?}");
+    }
     let cut = alone(&["flow", "run", "-", "--input", "{\"a\": 1"], GREETS);
     assert!(!cut.status.success() && said(&cut).contains("the input: this is not JSON"), "{cut:?}");
 }
@@ -92,11 +126,23 @@ fn names_that_lead_nowhere_are_refused_before_anything_is_published() {
     assert!(with(&["--name", "a b"]).contains("'a b' cannot be the name"));
     assert!(with(&["--name", "m@live"]).contains("'m@live' cannot be the name"));
     assert!(with(&["--name", "m", "--alias", "3"]).contains("an alias is no number"));
+    for name in ["a,b", "a/b", "a&b"] {
+        assert!(
+            with(&["--name", name]).contains(r##"none of @<>{}[]?*"#%\^|~`$&,;:/, and"##),
+            "{name}"
+        );
+    }
     let list = appliance.try_cli(&["flow", "list"], "");
-    assert!(!said(&list).contains(" 1 "), "{list:?}");
-    appliance.try_cli(&[&publish[..], &["--name", "m", "--alias", "live"]].concat(), GREETS);
-    let told = refused(&appliance, &["flow", "list", "menu"], "");
-    assert!(told.contains("there is no workflow menu; published: m"), "{told}");
+    assert!(list.status.success(), "{list:?}");
+    assert!(said(&list).starts_with("No workflow is published"), "{list:?}");
+    let fine = [&publish[..], &["--name", "m+(=)!'.-_é", "--alias", "live"]].concat();
+    assert!(appliance.try_cli(&fine, GREETS).status.success());
+    for form in [&["flow", "list", "menu"][..], &["flow", "list", "menu", "--json"]] {
+        let told = refused(&appliance, form, "");
+        let line = "there is no workflow menu; published: m+(=)!'.-_é";
+        assert!(told.lines().any(|told| told.ends_with(line)), "{told}");
+        assert!(!told.contains("versions"), "{told}");
+    }
 }
 
 #[test]
@@ -119,7 +165,11 @@ fn a_version_is_compared_with_an_alias_a_file_and_what_is_no_definition() {
     assert!(diff(&["m", "1", "-"], "{,}").contains("-:1:2: error: The definition is not JSON"));
     assert!(diff(&["m", "best"], "").contains("best is neither a version nor an alias of m"));
     assert!(diff(&["m", "7"], "").contains("there is no version 7 of m"));
-    assert!(diff(&["n", "1"], "").contains("there is no workflow n; published: m"));
+    let none = diff(&["n", "1"], "");
+    assert!(
+        none.lines().any(|line| line.ends_with("there is no workflow n; published: m")),
+        "{none}"
+    );
 }
 
 #[test]

@@ -16,7 +16,7 @@ use offhook_flows::store::{Entries, FlowStore, MemoryStore};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::files::{is_standard_input, read};
+use super::files::{one_standard_input, read};
 use super::line;
 use crate::applications::context;
 use crate::cli::Place;
@@ -73,10 +73,7 @@ impl Bench {
 }
 
 pub(super) fn run(file: &Path, input: Option<&Path>, how: &How) -> Result<(), CommandError> {
-    if is_standard_input(file) && input.is_some_and(is_standard_input) {
-        let words = "definition and input cannot both come from standard input";
-        return Err(CommandError::Words(words.to_owned()));
-    }
+    one_standard_input([file].into_iter().chain(input))?;
     let definition = read(file)?;
     let input = input_of(input)?;
     let bench = Bench::new(&definition)?;
@@ -130,9 +127,11 @@ fn tell(report: &RunReport, how: &How) {
     }
 }
 
-/// JSON that begins so stands for itself: no file of that name is meant.
+/// JSON that stands for itself. No file is meant by what begins as an object, a list or a text;
+/// `5`, `true` or `null` may be one's name.
 fn is_written_out(input: &Path) -> Option<&str> {
-    input.to_str().filter(|text| text.trim_start().starts_with(['{', '[', '"']))
+    let is_plain = |text: &str| serde_json::from_str::<Value>(text).is_ok() && !input.exists();
+    input.to_str().filter(|text| text.trim_start().starts_with(['{', '[', '"']) || is_plain(text))
 }
 
 fn input_of(input: Option<&Path>) -> Result<Value, CommandError> {
@@ -161,6 +160,7 @@ pub(super) fn test(
     all_states: bool,
     as_json: bool,
 ) -> Result<(), CommandError> {
+    one_standard_input([file].into_iter().chain(scenarios.iter().map(PathBuf::as_path)))?;
     let config = configuration(place)?;
     let definition = read(file)?;
     let bench = Bench::new(&definition)?;

@@ -13,6 +13,20 @@ pub(super) fn is_standard_input(file: &Path) -> bool {
     file == Path::new("-")
 }
 
+/// Refuses two files that are standard input, which is read once.
+///
+/// # Errors
+/// In words for the operator.
+pub(super) fn one_standard_input<'a>(
+    files: impl IntoIterator<Item = &'a Path>,
+) -> Result<(), CommandError> {
+    if files.into_iter().filter(|file| is_standard_input(file)).count() > 1 {
+        let words = "two files cannot both come from standard input: write - once only";
+        return Err(CommandError::Words(words.to_owned()));
+    }
+    Ok(())
+}
+
 /// The text of a definition, or another file of JSON; `-` is standard input.
 ///
 /// # Errors

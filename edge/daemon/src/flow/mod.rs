@@ -11,7 +11,7 @@ use offhook_asl::Machine;
 use offhook_asl::machine::{Code, Pattern, Problem, Resource, Severity};
 use serde_json::json;
 
-use self::files::read;
+use self::files::{one_standard_input, read};
 use crate::cli::FlowCommand;
 use crate::output::{complain, counted, print};
 use crate::place::CommandError;
@@ -108,8 +108,11 @@ fn line(file: &Path, problem: &Problem) -> String {
 }
 
 fn check(files: &[std::path::PathBuf], express: bool, as_json: bool) -> Result<(), CommandError> {
+    one_standard_input(files.iter().map(AsRef::as_ref))?;
     let (mut errors, mut all) = (0, Vec::new());
     for file in files {
+        // A name need not be UTF-8, and JSON is.
+        let name = file.display().to_string();
         let text = match read(file) {
             Ok(text) => text,
             Err(error) => {
@@ -117,7 +120,7 @@ fn check(files: &[std::path::PathBuf], express: bool, as_json: bool) -> Result<(
                 errors += 1;
                 if as_json {
                     let error = error.to_string();
-                    all.push(json!({"file": file, "valid": false, "problems": [], "error": error}));
+                    all.push(json!({"file": name, "valid": false, "problems": [], "error": error}));
                 } else {
                     print(&error.to_string());
                 }
@@ -128,7 +131,7 @@ fn check(files: &[std::path::PathBuf], express: bool, as_json: bool) -> Result<(
         let wrong = found.iter().filter(|p| p.severity == Severity::Error).count();
         errors += wrong;
         if as_json {
-            all.push(json!({"file": file, "valid": wrong == 0, "problems": found}));
+            all.push(json!({"file": name, "valid": wrong == 0, "problems": found}));
             continue;
         }
         for problem in &found {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use offhook_asl::Machine;
 use offhook_config::Config;
 use offhook_flows::Clock;
+use offhook_flows::names::REFUSED;
 use offhook_flows::store::{Alias, MachineType, PublishedVersion, Route};
 use offhook_flows::versions::{VersionError, Versions, diff as differences, is_alias};
 use serde_json::json;
@@ -35,8 +36,8 @@ fn versions(place: &Place) -> Result<Versions, CommandError> {
 fn words(error: VersionError) -> CommandError {
     CommandError::Words(match error {
         VersionError::InvalidName(name) => format!(
-            "'{name}' cannot be the name of a workflow or an alias: it has 1 to 80 letters, digits \
-             and - _ . , and an alias is no number"
+            "'{name}' cannot be the name of a workflow or an alias: it has 1 to 80 characters, no \
+             white space, no control characters, none of @{REFUSED}, and an alias is no number"
         ),
         error => error.to_string(),
     })
@@ -104,15 +105,15 @@ pub(super) fn list(place: &Place, name: Option<&str>, as_json: bool) -> Result<(
         Ok::<_, VersionError>((versions.list(name).await?, versions.aliases(name).await?))
     })?
     .map_err(words)?;
+    if let Some(name) = name.filter(|_| all.is_empty()) {
+        return Err(no_workflow(&versions, name)?);
+    }
     if as_json {
         let all: Vec<_> = all.iter().map(|version| told(version, &aliases)).collect();
         print(&json!({"versions": all, "aliases": aliases}).to_string());
         return Ok(());
     }
     if all.is_empty() {
-        if let Some(name) = name {
-            return Err(no_workflow(&versions, name)?);
-        }
         complain("No workflow is published; `offhook flow publish FILE` does it.");
         return Ok(());
     }
@@ -220,6 +221,8 @@ pub(super) fn diff(
     })?;
     let after = match to {
         None => latest.definition,
+        // Also where an alias has this name.
+        Some(to) if is_standard_input(Path::new(to)) => definition_in(Path::new(to))?,
         Some(to) => match definition(&versions, name, to)? {
             Some(definition) => definition,
             None => definition_in(Path::new(to))?,

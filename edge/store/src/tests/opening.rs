@@ -46,6 +46,25 @@ fn only_its_owner_may_read_the_file() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_to_where_nothing_is_yet_leads_to_a_database() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let (folder, path) = folder();
+    std::fs::create_dir(folder.path().join("disk")).unwrap();
+    symlink("disk/first", &path).unwrap();
+    symlink("second.db", folder.path().join("disk/first")).unwrap();
+    wait(opened(&path).put_call(call("c", later(0)))).unwrap();
+    let file = std::fs::symlink_metadata(folder.path().join("disk/second.db")).unwrap();
+    assert!(file.is_file() && file.permissions().mode() & 0o077 == 0, "{file:?}");
+    drop(opened(&path));
+
+    let circle = folder.path().join("circle.db");
+    symlink("circle.db", &circle).unwrap();
+    let error = Store::open(&circle, &quiet()).expect_err("refused").to_string();
+    assert!(error.contains("circle.db") && error.contains("link"), "{error}");
+}
+
 /// Locks on the file that the system knows of this process.
 #[cfg(target_os = "linux")]
 fn locks_on(path: &Path) -> usize {

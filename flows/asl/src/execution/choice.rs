@@ -182,18 +182,14 @@ fn compare(operator: Operator, left: &Value, right: &Value) -> bool {
     }
 }
 
-/// What AWS compares a number with where a path finds something else: what Jackson's
-/// `JsonNode.asDouble` makes of it, which is 0 for whatever says no number.
-///
-/// Recorded: false and a list count as 0 (tiny-asl-machine, Choice.NumericGreaterThanEqualsPath
-/// 008 and Choice.NumericGreaterThanPath 008), and an object or true is not above 7. That true is
-/// 1 and a numeral its number is Jackson's rule, not recorded.
+/// What AWS compares a number with where a path finds something else: false and a list count as 0,
+/// as recorded (tiny-asl-machine, Choice.NumericGreaterThanEqualsPath 008 and
+/// Choice.NumericGreaterThanPath 008). An object and true are not above 7, which they are not as
+/// values that cannot be compared either; of null and texts nothing is recorded.
 fn as_number(value: Value) -> Value {
-    match &value {
-        Value::Number(_) => value,
-        Value::Bool(true) => 1.into(),
-        Value::String(text) => text.trim().parse::<f64>().unwrap_or_default().into(),
-        _ => 0.into(),
+    match value {
+        Value::Bool(false) | Value::Array(_) => 0.into(),
+        other => other,
     }
 }
 

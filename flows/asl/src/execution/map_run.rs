@@ -121,12 +121,6 @@ impl Execution {
             }
         };
         let (resource, load) = (reader.resource.clone(), reader.load);
-        if let Some(strand) = self.strand_mut(id)
-            && let Phase::Map(run) = &mut strand.frame.phase
-            && let Some(distributed) = &mut run.distributed
-        {
-            distributed.source = origin(&resource, &arguments);
-        }
         self.map_call(id, |task| Call::Read {
             call: Box::new(ItemsCall { id: task, resource, arguments, load }),
             max_items,
@@ -157,6 +151,10 @@ impl Execution {
         let call = run.distributed.as_mut().and_then(|distributed| distributed.call.take());
         match (call, event) {
             (Some(Call::Read { call, max_items }), event) => {
+                // Not before: what an older release wrote down while it read is read too.
+                if let Some(distributed) = &mut run.distributed {
+                    distributed.source = origin(&call.resource, &call.arguments);
+                }
                 let most = max_items.and_then(|most| usize::try_from(most).ok());
                 let read = items_of(&call, map, most.unwrap_or(usize::MAX), event);
                 self.items_came(id, state, map, read)

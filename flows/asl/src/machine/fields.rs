@@ -97,13 +97,25 @@ pub(super) fn allowed(kind: &str, language: Language) -> Vec<&'static str> {
     [COMMON, flow, of_type(kind), own].concat()
 }
 
+/// A longer word is no slip of the pen: to compare two words takes the product of their lengths.
+const LONGEST_WORD: usize = 128;
+
 /// The name of `known` that `word` was probably meant to be.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
-    known
-        .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= 2.max(name.chars().count() / 3))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
+    let length = lower.chars().count();
+    if length > LONGEST_WORD {
+        return None;
+    }
+    let distance = |name: &'a str| {
+        let chars = name.chars().count();
+        let most = 2.max(chars / 3);
+        // At least as many letters have to be put in or taken out.
+        if chars.abs_diff(length) > most {
+            return None;
+        }
+        let distance = strsim::damerau_levenshtein(&lower, &name.to_lowercase());
+        (distance <= most).then_some((distance, name))
+    };
+    known.into_iter().filter_map(distance).min_by_key(|(distance, _)| *distance).map(|(_, it)| it)
 }

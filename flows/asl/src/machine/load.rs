@@ -12,6 +12,11 @@ use crate::limits;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Keys that stand twice that are told of.
+const MOST_DUPLICATES: usize = 100;
+/// Names that lead nowhere for which the nearest is looked for.
+const SUGGESTIONS: usize = 20;
+
 #[derive(Default)]
 pub(super) struct Loaded {
     pub(super) problems: Vec<Problem>,
@@ -88,19 +93,19 @@ fn parse(text: &str) -> Result<Map<String, Value>, Box<Problem>> {
 }
 
 fn document_of(text: &str, document: &Map<String, Value>, age: Age, loaded: &mut Loaded) {
-    let mut positions = Positions::of(text);
-    let duplicates = std::mem::take(&mut positions.duplicates);
+    let positions = Positions::of(text);
+    let duplicates: Vec<_> = positions.duplicates().take(MOST_DUPLICATES).collect();
     let mut loader = Loader {
         report: Report { positions, ..Report::default() },
         flows: vec![Flow::default()],
         names: BTreeMap::new(),
         variables: Vec::new(),
         states: 0,
+        suggested: 0,
         untyped: false,
         here: Here::default(),
     };
-    for at in duplicates {
-        let key = at.rsplit('/').next().unwrap_or_default().to_owned();
+    for (key, at) in duplicates {
         loader.report.error(
             &at,
             Code::DuplicateKey,
@@ -136,6 +141,8 @@ pub(super) struct Loader {
     /// The variables each flow around the present one assigns, outermost first.
     pub(super) variables: Vec<BTreeSet<String>>,
     states: usize,
+    /// How many names that lead nowhere were compared with all that are there.
+    suggested: usize,
     /// Whether a state of the present flow has no type, so that where it leads is not known.
     pub(super) untyped: bool,
     pub(super) here: Here,
@@ -268,11 +275,19 @@ impl Loader {
         }
     }
 
+    /// Whether a name that leads nowhere is compared with all that are there: the first few are,
+    /// as this takes the product of their numbers.
+    pub(super) fn may_suggest(&mut self) -> bool {
+        self.suggested += 1;
+        self.suggested <= SUGGESTIONS
+    }
+
     /// The state a transition names.
     pub(super) fn target(&mut self, names: &Names<'_>, name: &str, at: &str) -> Option<StateId> {
         let found = names.find(name);
         if found.is_none() {
-            let suggestion = names.nearest(name).map(|near| format!("did you mean '{near}'?"));
+            let near = self.may_suggest().then(|| names.nearest(name)).flatten();
+            let suggestion = near.map(|near| format!("did you mean '{near}'?"));
             let message = format!("There is no state '{name}' to go to.");
             self.report.error_with(at, Code::MissingTransitionTarget, message, suggestion);
         }

@@ -164,8 +164,13 @@ impl Loader {
         }
         // In JSONata there is one more, which nobody assigns.
         let states = meant.is_empty().then_some("states");
-        let near = self.variables.iter().flatten().map(String::as_str).chain(states);
-        let suggestion = match (super::fields::nearest(name, near), meant) {
+        let near = if self.may_suggest() {
+            let known = self.variables.iter().flatten().map(String::as_str).chain(states);
+            super::fields::nearest(name, known)
+        } else {
+            None
+        };
+        let suggestion = match (near, meant) {
             (Some(near), _) => Some(format!("did you mean '${near}'?")),
             (None, "") => None,
             (None, meant) => Some(format!("did you mean '{meant}{name}'?")),

@@ -1,5 +1,6 @@
 //! A file that is no definition, though a definition may be in it: what it seems to be instead.
 
+use super::fields;
 use serde_json::{Map, Value};
 
 /// What is said of it: the message, and what to do.
@@ -17,18 +18,56 @@ pub(super) fn text(text: &str, words: &str, line: usize, column: usize) -> Told 
         Some("this is HTML or XML: was a page saved in place of the file?")
     } else if is_yaml(text) {
         Some("this looks like YAML: Workflow Studio exports JSON too")
+    } else if is_in_text(words) {
+        in_text(text, words, line, column)
     } else {
         at(text, line, column)
     };
     (format!("The definition is not JSON: {words}."), suggestion.map(str::to_owned))
 }
 
-/// What stands where the reader stopped, which is at or just behind it.
-fn at(text: &str, line: usize, column: usize) -> Option<&'static str> {
+/// Whether the reader stopped inside a text, where nothing else means anything.
+fn is_in_text(words: &str) -> bool {
+    let in_text = [
+        "invalid escape",
+        "control character",
+        "EOF while parsing a string",
+        "lone leading surrogate",
+        "unexpected end of hex escape",
+        "invalid unicode code point",
+    ];
+    in_text.iter().any(|begin| words.starts_with(begin))
+}
+
+/// What to do to a text that cannot be read.
+fn in_text(text: &str, words: &str, line: usize, column: usize) -> Option<&'static str> {
+    if words.starts_with("control character") {
+        return Some(
+            "a text ends on the line it begins on: write a line break as `\\n`, a tab as `\\t`",
+        );
+    }
+    if !words.starts_with("invalid escape") {
+        return None;
+    }
+    let rest = near(text, line, column)?;
+    Some(if rest.iter().any(|rest| rest.starts_with('\'')) {
+        "write `\\\\'`: JSON reads backslashes first, so that one for a function stands twice"
+    } else {
+        "write `\\\\` for a backslash"
+    })
+}
+
+/// The rest of a line from where the reader stopped, and from just before it.
+fn near(text: &str, line: usize, column: usize) -> Option<[&str; 2]> {
     let line = text.split('\n').nth(line - 1)?;
     // Its columns are bytes.
     let near = |back: usize| line.get((column - 1).checked_sub(back)?..);
-    let rest = [near(0)?, near(1).unwrap_or_default()];
+    Some([near(0)?, near(1).unwrap_or_default()])
+}
+
+/// What stands where the reader stopped, which is at or just behind it.
+fn at(text: &str, line: usize, column: usize) -> Option<&'static str> {
+    let rest = near(text, line, column)?;
     let begins = |with: &str| rest.iter().any(|rest| rest.starts_with(with));
     if ["//", "/*", "#"].iter().any(|mark| begins(mark)) {
         return Some("JSON has no comments: write a `Comment` into the state");
@@ -39,12 +78,12 @@ fn at(text: &str, line: usize, column: usize) -> Option<&'static str> {
     begins("'").then_some("JSON has double quotes only")
 }
 
-/// Whether the first line that says anything is `Key: …`, without quotes or braces.
+/// Whether the first line that says anything is `Key: …`, with a key of a definition.
 fn is_yaml(text: &str) -> bool {
     let mut lines = text.lines().map(str::trim_end);
     let first = lines.find(|line| !line.is_empty() && !line.starts_with(['#', '-', '%']));
     let key = first.and_then(|line| line.split_once(':')).map(|(key, _)| key);
-    key.is_some_and(|key| key.chars().all(|c| c.is_ascii_alphanumeric()) && !key.is_empty())
+    key.is_some_and(|key| fields::MACHINE.contains(&key))
 }
 
 /// JSON that is no object.

@@ -14,14 +14,20 @@ pub(super) struct Report {
     pub(super) express: Vec<Problem>,
     /// What was not refused always.
     pub(super) refused_since: Vec<Problem>,
+    /// Bytes of the paths of all problems.
+    pub(super) paths: usize,
 }
+
+/// Bytes that the paths of all problems may have: with a long key around many mistakes they would
+/// take the square of the definition's size.
+const PATHS: usize = 16 * 1024 * 1024;
 
 impl Report {
     /// Notes what a Standard workflow can have and an Express one cannot.
     pub(super) fn not_express(&mut self, at: &str, message: String) {
         let (line, column) = self.positions.place(at);
         let (severity, code) = (Severity::Error, Code::SchemaValidationFailed);
-        let (path, suggestion) = (at.to_owned(), None);
+        let (path, suggestion) = (self.path(at), None);
         self.express.push(Problem { severity, code, path, line, column, message, suggestion });
     }
 
@@ -34,7 +40,7 @@ impl Report {
         suggestion: Option<String>,
     ) {
         let (line, column) = self.positions.place(at);
-        let (severity, path) = (Severity::Error, at.to_owned());
+        let (severity, path) = (Severity::Error, self.path(at));
         self.refused_since.push(Problem {
             severity,
             code,
@@ -78,6 +84,12 @@ impl Report {
         self.add(Severity::Warning, at, code, message.into(), suggestion);
     }
 
+    /// The path that a problem has: none when there are too many, but its line and column.
+    fn path(&mut self, at: &str) -> String {
+        self.paths += at.len();
+        if self.paths > PATHS { String::new() } else { at.to_owned() }
+    }
+
     fn add(
         &mut self,
         severity: Severity,
@@ -87,7 +99,7 @@ impl Report {
         suggestion: Option<String>,
     ) {
         let (line, column) = self.positions.place(at);
-        let path = at.to_owned();
+        let path = self.path(at);
         self.problems.push(Problem { severity, code, path, line, column, message, suggestion });
     }
 }

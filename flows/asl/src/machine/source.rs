@@ -4,13 +4,34 @@
 //! `serde_json` has accepted once more, so it may be short; it is total all the same.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Line and column of every value, and the keys that stand twice.
+///
+/// Kept by the object or array that a value stands in and its name there: whole pointers would take
+/// the square of the text's size, if a long key is around many values.
 #[derive(Debug, Default)]
 pub struct Positions {
-    places: HashMap<String, (usize, usize)>,
-    /// Pointers of members whose key occurred before in the same object.
-    pub(super) duplicates: Vec<String>,
+    root: Place,
+    places: HashMap<(u32, Token), Place>,
+    /// Objects and arrays, each with what it stands in; the first is the document.
+    containers: Vec<(u32, Option<Token>)>,
+    /// Members whose key occurred before in the same object, by object and key.
+    duplicates: Vec<(u32, Token)>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    line: u32,
+    column: u32,
+    /// Its number among the containers, if it is one.
+    container: Option<u32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Token {
+    Index(u32),
+    Key(Arc<str>),
 }
 
 impl Positions {
@@ -19,23 +40,50 @@ impl Positions {
     pub fn of(text: &str) -> Self {
         let mut walk =
             Walk { chars: text.chars().peekable(), line: 1, column: 1, found: Self::default() };
-        walk.value(String::new());
+        walk.value(None);
         walk.found
     }
 
     /// Line and column, from 1, of the value at `pointer`, or of the nearest value around it.
     #[must_use]
     pub fn place(&self, pointer: &str) -> (usize, usize) {
-        let mut at = pointer;
-        loop {
-            if let Some(place) = self.places.get(at) {
-                return *place;
-            }
-            match at.rfind('/') {
-                Some(slash) => at = &at[..slash],
-                None => return (1, 1),
-            }
+        let mut place = &self.root;
+        for token in pointer.split('/').skip(1) {
+            let inner = place.container.and_then(|container| {
+                let key = Token::Key(unescape(token).into());
+                let index = || token.parse().ok().map(Token::Index);
+                let found = self.places.get(&(container, key));
+                found.or_else(|| self.places.get(&(container, index()?)))
+            });
+            let Some(inner) = inner else { break };
+            place = inner;
         }
+        (place.line.max(1) as usize, place.column.max(1) as usize)
+    }
+
+    /// Key and pointer of members whose key occurred before in the same object.
+    pub(super) fn duplicates(&self) -> impl Iterator<Item = (String, String)> {
+        self.duplicates.iter().map(|(container, token)| {
+            let key = match token {
+                Token::Key(key) => key.to_string(),
+                Token::Index(index) => index.to_string(),
+            };
+            (key, self.pointer(*container, token))
+        })
+    }
+
+    fn pointer(&self, container: u32, token: &Token) -> String {
+        let mut tokens = vec![token];
+        let mut around = container;
+        while let Some((outer, Some(token))) = self.containers.get(around as usize) {
+            tokens.push(token);
+            around = *outer;
+        }
+        let written = tokens.into_iter().rev().map(|token| match token {
+            Token::Index(index) => format!("/{index}"),
+            Token::Key(key) => format!("/{}", escape(key)),
+        });
+        written.collect()
     }
 }
 
@@ -45,10 +93,15 @@ pub fn escape(token: &str) -> String {
     token.replace('~', "~0").replace('/', "~1")
 }
 
+/// A part of a JSON pointer as it was before [`escape`].
+pub(super) fn unescape(token: &str) -> String {
+    token.replace("~1", "/").replace("~0", "~")
+}
+
 struct Walk<'t> {
     chars: std::iter::Peekable<std::str::Chars<'t>>,
-    line: usize,
-    column: usize,
+    line: u32,
+    column: u32,
     found: Positions,
 }
 
@@ -70,16 +123,28 @@ impl Walk<'_> {
         }
     }
 
+    /// Reads a value that stands `at` a place in a container, or is the document.
+    ///
     /// Recursion is bounded: `serde_json` refused what is deeper than 128.
-    fn value(&mut self, pointer: String) {
+    fn value(&mut self, at: Option<(u32, Token)>) {
         self.blank();
-        self.found.places.insert(pointer.clone(), (self.line, self.column));
-        match self.chars.peek() {
-            Some('{') => self.members(&pointer),
-            Some('[') => self.elements(&pointer),
-            Some('"') => {
-                self.string();
-            }
+        let (line, column) = (self.line, self.column);
+        let first = self.chars.peek().copied();
+        // What a key that stands twice had in it first is found still.
+        let before = at.as_ref().and_then(|at| self.found.places.get(at)?.container);
+        let container = match first {
+            Some('{' | '[') if before.is_none() => Some(self.container(at.as_ref())),
+            _ => before,
+        };
+        let place = Place { line, column, container };
+        match at {
+            Some(at) => drop(self.found.places.insert(at, place)),
+            None => self.found.root = place,
+        }
+        match (first, container) {
+            (Some('{'), Some(container)) => self.members(container),
+            (Some('['), Some(container)) => self.elements(container),
+            (Some('"'), _) => drop(self.string()),
             _ => {
                 while self
                     .chars
@@ -93,7 +158,17 @@ impl Walk<'_> {
         self.blank();
     }
 
-    fn members(&mut self, pointer: &str) {
+    /// Numbers an object or array.
+    fn container(&mut self, at: Option<&(u32, Token)>) -> u32 {
+        let number = u32::try_from(self.found.containers.len()).unwrap_or(u32::MAX);
+        self.found.containers.push(match at {
+            Some((around, token)) => (*around, Some(token.clone())),
+            None => (0, None),
+        });
+        number
+    }
+
+    fn members(&mut self, container: u32) {
         self.next();
         loop {
             self.blank();
@@ -101,31 +176,30 @@ impl Walk<'_> {
                 self.next();
                 return;
             }
-            let key = self.string();
-            let member = format!("{pointer}/{}", escape(&key));
+            let member = (container, Token::Key(self.string().into()));
             if self.found.places.contains_key(&member) {
                 self.found.duplicates.push(member.clone());
             }
             self.blank();
             self.next();
-            self.value(member);
+            self.value(Some(member));
             if self.next() != Some(',') {
                 return;
             }
         }
     }
 
-    fn elements(&mut self, pointer: &str) {
+    fn elements(&mut self, container: u32) {
         self.next();
         self.blank();
         if self.chars.peek() == Some(&']') {
             self.next();
             return;
         }
-        let mut index = 0_usize;
+        let mut index = 0_u32;
         loop {
-            self.value(format!("{pointer}/{index}"));
-            index += 1;
+            self.value(Some((container, Token::Index(index))));
+            index = index.saturating_add(1);
             if self.next() != Some(',') {
                 return;
             }

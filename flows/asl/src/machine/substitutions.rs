@@ -3,56 +3,86 @@
 
 use super::problem::{Code, Severity};
 use super::reader::Report;
-use super::source::escape;
+use super::source::{escape, unescape};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 /// Adds to the report that such a text has not been filled in: what to do to a mistake at its place,
 /// a warning where there is none.
 pub(super) fn tell(document: &Map<String, Value>, report: &mut Report) {
-    let placeholders = placeholders(document);
-    if placeholders.is_empty() {
-        return;
-    }
-    let fill_in =
-        |name: &str| Some(format!("write what `{name}` is filled in with when it is deployed"));
     let mut told = BTreeSet::new();
     for problem in report.problems.iter_mut().filter(|one| one.severity == Severity::Error) {
-        if let Some((at, name)) = placeholders.get_key_value(&problem.path) {
+        if let Some(name) = text_at(document, &problem.path).and_then(placeholder) {
             problem.suggestion = fill_in(name);
-            told.insert(at);
+            told.insert(problem.path.clone());
         }
     }
-    for (at, name) in placeholders.iter().filter(|(at, _)| !told.contains(at)) {
-        let message = format!("`{name}` is not filled in, and stands as it is.");
-        report.warn_with(at, Code::Suspicious, message, fill_in(name));
-    }
+    let mut walk = Walk { report, told, at: String::new() };
+    walk.members(document);
 }
 
-/// The first placeholder of each text that has one, by the text's place.
-fn placeholders(document: &Map<String, Value>) -> BTreeMap<String, &str> {
-    let mut found = BTreeMap::new();
-    let mut todo: Vec<(String, &Value)> = members("", document).collect();
-    while let Some((at, value)) = todo.pop() {
+fn fill_in(name: &str) -> Option<String> {
+    Some(format!("write what `{name}` is filled in with when it is deployed"))
+}
+
+/// What is said to a reader is filled in or not as may be.
+fn is_comment(name: &str) -> bool {
+    name == "Comment"
+}
+
+fn text_at<'a>(document: &'a Map<String, Value>, path: &str) -> Option<&'a str> {
+    let mut tokens = path.split('/').skip(1).map(unescape);
+    let first = tokens.next().filter(|name| !is_comment(name))?;
+    let text = tokens.try_fold(document.get(&first)?, |value, token| match value {
+        Value::Object(members) if !is_comment(&token) => members.get(&token),
+        Value::Array(items) => items.get(token.parse::<usize>().ok()?),
+        _ => None,
+    });
+    text?.as_str()
+}
+
+/// Warns of what has not been told. There is one pointer, which grows and shrinks on the way.
+struct Walk<'r> {
+    report: &'r mut Report,
+    /// Pointers of mistakes that are told what to do.
+    told: BTreeSet<String>,
+    at: String,
+}
+
+impl Walk<'_> {
+    /// Recursion is bounded: `serde_json` refused what is deeper than 128.
+    fn value(&mut self, value: &Value) {
         match value {
-            Value::String(text) => found.extend(placeholder(text).map(|name| (at, name))),
-            Value::Array(items) => {
-                let items = items.iter().enumerate();
-                todo.extend(items.map(|(index, item)| (format!("{at}/{index}"), item)));
+            Value::String(text) => {
+                if let Some(name) = placeholder(text).filter(|_| !self.told.contains(&self.at)) {
+                    let message = format!("`{name}` is not filled in, and stands as it is.");
+                    self.report.warn_with(&self.at, Code::Suspicious, message, fill_in(name));
+                }
             }
-            Value::Object(object) => todo.extend(members(&at, object)),
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.inside(index, item);
+                }
+            }
+            Value::Object(members) => self.members(members),
             _ => {}
         }
     }
-    found
-}
 
-fn members<'a>(
-    at: &str,
-    object: &'a Map<String, Value>,
-) -> impl Iterator<Item = (String, &'a Value)> {
-    let others = object.iter().filter(|(name, _)| *name != "Comment");
-    others.map(move |(name, value)| (format!("{at}/{}", escape(name)), value))
+    fn members(&mut self, members: &Map<String, Value>) {
+        for (name, value) in members.iter().filter(|(name, _)| !is_comment(name)) {
+            self.inside(escape(name), value);
+        }
+    }
+
+    fn inside(&mut self, token: impl std::fmt::Display, value: &Value) {
+        let length = self.at.len();
+        // Writing to a text does not fail.
+        let _ = write!(self.at, "/{token}");
+        self.value(value);
+        self.at.truncate(length);
+    }
 }
 
 /// The first `${Name}`, `${Name.Attribute}` or `${AWS::Region}` of a text that is no expression.

@@ -47,7 +47,7 @@ fn every_operator_compares_its_own_type_only() {
 }
 
 #[test]
-fn a_number_is_compared_by_path_with_zero_where_the_path_finds_none() {
+fn a_number_is_compared_by_path_with_zero_where_the_path_finds_false_or_a_list() {
     // tiny-asl-machine, Choice.NumericGreaterThanEqualsPath 007 and 008, NumericGreaterThanPath 007
     // and 008, NumericLessThanPath 008, NumericLessThanEqualsPath 008, NumericEqualsPath 007.
     for (operator, left, right, held) in [
@@ -56,7 +56,13 @@ fn a_number_is_compared_by_path_with_zero_where_the_path_finds_none() {
         ("NumericLessThanPath", json!(7), json!(true), false),
         ("NumericLessThanEqualsPath", json!(8), json!({ "value": 8 }), false),
         ("NumericEqualsPath", json!(7), json!({ "value": 7 }), false),
-        ("NumericEqualsPath", json!(0), json!(null), true),
+        ("NumericEqualsPath", json!(0), json!([]), true),
+        // Nothing shows that anything else is a number.
+        ("NumericEqualsPath", json!(0), json!({}), false),
+        ("NumericEqualsPath", json!(0), json!(null), false),
+        ("NumericEqualsPath", json!(1), json!(true), false),
+        ("NumericEqualsPath", json!(7), json!("7"), false),
+        ("NumericGreaterThanPath", json!(7), json!("-inf"), false),
         // What is compared must be a number itself.
         ("NumericGreaterThanEqualsPath", json!({ "value": 8 }), json!(8), false),
         ("NumericLessThanPath", json!(null), json!(8), false),

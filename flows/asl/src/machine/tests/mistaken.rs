@@ -18,6 +18,7 @@ fn a_file_of_another_kind_is_told_what_it_seems_to_be() {
     let comment = format!("{{\n  // exported\n{}", &good[1..]);
     let described = json!({ "stateMachineArn": "arn", "definition": good }).to_string();
     let template = json!({ "Resources": { "M": { "Properties": { "Definition": {} } } } });
+    let with = |text: &str| good.replace("Succeed", text);
     let cases = [
         ("", (1, 1), "is empty"),
         (" \n\n", (3, 1), "is empty"),
@@ -30,10 +31,17 @@ fn a_file_of_another_kind_is_told_what_it_seems_to_be() {
         (&json!(good).to_string(), (1, 1), "--query definition --output text"),
         (&json!("no definition").to_string(), (1, 1), "must be a JSON object."),
         (&template.to_string(), (1, 1), "CloudFormation"),
+        (&with("it\\'s"), (1, 42), "write `\\\\'`"),
+        (&with("C:\\x"), (1, 42), "write `\\\\` for"),
+        (&with("one\n# two"), (2, 1), "line break as `\\n`"),
+        (&with("one\n'two'"), (2, 1), "line break as `\\n`"),
         (&good[..good.len() - 1], (1, good.len() - 1), "not JSON: EOF"),
     ];
     for (text, place, words) in cases {
         let (at, said) = told(text);
         assert!(at == place && said.contains(words), "{text}: {at:?} {said}");
+    }
+    for other in ["Error: socket hang up", "http://localhost:8080/", "Error: {\"StartAt\": 1}"] {
+        assert!(!told(other).1.contains("YAML"), "{other}");
     }
 }

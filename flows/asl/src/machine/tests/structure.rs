@@ -72,3 +72,84 @@ fn a_call_with_another_number_of_arguments_is_taken_with_a_warning() {
         assert!(matches!(problems.as_slice(), [(Severity::Error, ..)]), "{problems:?}");
     }
 }
+
+#[test]
+fn the_first_names_that_lead_nowhere_are_compared_with_all_that_are_there() {
+    let state = |number| {
+        let next = format!("Sate{number}");
+        (format!("State{number}"), json!({ "Type": "Pass", "Next": next }))
+    };
+    let states: serde_json::Map<String, Value> = (100..200).map(state).collect();
+    let document = json!({ "StartAt": "State100", "States": states });
+    let found = Machine::validate(&document.to_string());
+    let missing: Vec<_> =
+        found.iter().filter(|one| one.code == Code::MissingTransitionTarget).collect();
+    assert_eq!(missing.len(), 100);
+    let suggested = missing.iter().filter(|one| one.suggestion.is_some()).count();
+    assert_eq!(suggested, 20);
+    assert_eq!(missing[0].suggestion.as_deref(), Some("did you mean 'State100'?"));
+}
+
+#[test]
+fn variables_that_nobody_assigns_are_compared_with_the_others_a_few_times_only() {
+    let assigns: serde_json::Map<String, Value> =
+        (100..200).map(|number| (format!("value{number}"), json!(1))).collect();
+    let reads: serde_json::Map<String, Value> =
+        (100..200).map(|number| (format!("{number}.$"), json!(format!("$vale{number}")))).collect();
+    let document = json!({ "StartAt": "A", "States": {
+        "A": { "Type": "Pass", "Assign": assigns, "Next": "B" },
+        "B": { "Type": "Pass", "Parameters": reads, "End": true },
+    } });
+    let found = Machine::validate(&document.to_string());
+    let near = |one: &&Problem| {
+        one.suggestion.as_ref().is_some_and(|words| words.starts_with("did you mean '$value"))
+    };
+    assert_eq!(found.len(), 100);
+    assert_eq!(found.iter().filter(near).count(), 20);
+}
+
+#[test]
+fn a_long_name_is_near_no_other() {
+    let long = "a".repeat(129);
+    assert_eq!(nearest(&long, [long.as_str()]), None);
+    assert_eq!(nearest("Stat", ["State", "Statement", "S"]), Some("State"));
+    assert_eq!(nearest("abc", ["abcdef"]), None);
+}
+
+#[test]
+fn values_are_found_by_their_pointers_in_keys_of_any_form() {
+    let text = "{\n \"a/b~\": [0,\n {\"1\": 2, \"1\": [3]}],\n \"\": {\"x\": 1}\n}";
+    let places = Positions::of(text);
+    for (pointer, place) in [
+        ("", (1, 1)),
+        ("/a~1b~0", (2, 10)),
+        ("/a~1b~0/0", (2, 11)),
+        ("/a~1b~0/1", (3, 2)),
+        ("/a~1b~0/1/1", (3, 16)),
+        ("/a~1b~0/1/1/0", (3, 17)),
+        ("/a~1b~0/1/1/7/8", (3, 16)),
+        ("//x", (4, 12)),
+        ("/none", (1, 1)),
+    ] {
+        assert_eq!(places.place(pointer), place, "{pointer}");
+    }
+    let twice: Vec<_> = places.duplicates().collect();
+    assert_eq!(twice, [("1".to_owned(), "/a~1b~0/1/1".to_owned())]);
+}
+
+#[test]
+fn a_long_key_around_many_values_costs_no_more_than_they_do() {
+    let long = "k".repeat(512 * 1024);
+    let state = json!({ "Type": "Pass", "End": true, "Result": { (&long): vec![0; 1_000] } });
+    let text = one(state).to_string();
+    let places = Positions::of(&text);
+    // Whole pointers would have 500 MiB.
+    assert!(format!("{places:?}").len() < 4 * text.len() + 200_000);
+    let texts = vec!["${Name}"; 1_000];
+    let state = json!({ "Type": "Pass", "End": true, "Result": { (&long): texts } });
+    let found = Machine::validate(&one(state).to_string());
+    assert_eq!(found.len(), 1_000);
+    assert!(found.iter().all(|one| one.line == 1 && one.column > long.len()));
+    let paths: usize = found.iter().map(|one| one.path.len()).sum();
+    assert!(paths > 0 && paths <= 16 * 1024 * 1024, "{paths}");
+}

@@ -13,6 +13,7 @@ mod condition;
 mod evaluate;
 mod hints;
 mod key_condition;
+mod named;
 mod number;
 mod parser;
 mod path;

@@ -1,8 +1,5 @@
 //! The tables themselves: `CreateTable`, `DescribeTable`, `ListTables`, `DeleteTable`, and those
-//! that are declared or made on first use.
-
-use std::collections::BTreeSet;
-use std::sync::PoisonError;
+//! that are declared.
 
 use serde_json::{Value as Json, json};
 
@@ -10,7 +7,6 @@ use crate::services::Request;
 use crate::store::{EntryChange, EntryRange, EntryWrite, Expect};
 
 use super::arguments::Arguments;
-use super::hints::table_for;
 use super::refusal::{Kind, Refusal};
 use super::table::{Index, KeyAttribute, KeyKind, Projection, Schema, Table};
 use super::write::{decode, index_changes};
@@ -39,55 +35,6 @@ pub(super) const CREATE_PARAMETERS: &[&str] = &[
 ];
 
 impl Inner {
-    /// A table that is there, or that this first use of it makes.
-    pub(super) async fn table(&self, name: &str, arguments: &Json) -> Result<Table, Refusal> {
-        if let Some(table) = self.known_table(name).await? {
-            return self.confirmed(table, arguments).await;
-        }
-        let made = if self.upstream.is_none() {
-            let hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            table_for(name, arguments, &hints)
-        } else {
-            None
-        };
-        let has_item = arguments.get("Item").is_some();
-        let table = made.ok_or_else(|| match self.upstream {
-            None if has_item => Refusal::no_key(name),
-            _ => Refusal::no_table(name),
-        })?;
-        self.add_table(&table).await?;
-        // Another first use may have come before: what it made holds.
-        self.known_table(name).await?.ok_or_else(|| Refusal::no_table(name))
-    }
-
-    /// Whether all tables that a request names are here. A store that fails says so when the
-    /// request is made.
-    pub(super) async fn has_tables_of(&self, request: &Request) -> bool {
-        let mut names = BTreeSet::new();
-        name_tables(&request.arguments, &mut names);
-        for name in &names {
-            if matches!(self.known_table(name).await, Ok(None)) {
-                return false;
-            }
-        }
-        // Without a name, it is about all tables: `ListTables`.
-        !names.is_empty()
-    }
-
-    /// Whether all tables that a request names are here, with keys that are no guess. A store that
-    /// fails says so when the request is made.
-    pub(super) async fn are_settled(&self, request: &Request) -> bool {
-        let mut names = BTreeSet::new();
-        name_tables(&request.arguments, &mut names);
-        for name in &names {
-            let is_settled = |table: Option<Table>| table.is_some_and(|it| it.guess.is_none());
-            if self.known_table(name).await.is_ok_and(|table| !is_settled(table)) {
-                return false;
-            }
-        }
-        true
-    }
-
     pub(super) async fn known_table(&self, name: &str) -> Result<Option<Table>, Refusal> {
         let entry = self.entries.get_entry(SPACE.to_owned(), name.as_bytes().to_vec());
         let Some(entry) = entry.await.map_err(internal)? else { return Ok(None) };
@@ -96,7 +43,7 @@ impl Inner {
     }
 
     /// Adds a table, if there is none of its name. `false`: there was one.
-    async fn add_table(&self, table: &Table) -> Result<bool, Refusal> {
+    pub(super) async fn add_table(&self, table: &Table) -> Result<bool, Refusal> {
         let tables =
             EntryRange { space: SPACE.to_owned(), limit: MOST_TABLES, ..EntryRange::default() };
         let count = self.entries.range_entries(tables).await.map_err(internal)?.len();
@@ -261,19 +208,6 @@ impl Inner {
         }
         Ok(answer)
     }
-}
-
-/// The tables that a request names: one, those of a batch, those of a transaction.
-fn name_tables(arguments: &Json, names: &mut BTreeSet<String>) {
-    let plain = |name: &str| name.rsplit(":table/").next().unwrap_or(name).to_owned();
-    names.extend(arguments.get("TableName").and_then(Json::as_str).map(plain));
-    let batch = arguments.get("RequestItems").and_then(Json::as_object);
-    names.extend(batch.into_iter().flatten().map(|(name, _)| plain(name)));
-    let transaction = arguments.get("TransactItems").and_then(Json::as_array);
-    let parts = transaction.into_iter().flatten().filter_map(Json::as_object);
-    let inner = parts.flat_map(|part| part.values());
-    let inner = inner.filter_map(|part| part.get("TableName").and_then(Json::as_str));
-    names.extend(inner.map(plain));
 }
 
 pub(super) fn definition(table: &Table, expect: Expect) -> Result<EntryChange, Refusal> {

@@ -1,13 +1,14 @@
 //! Tables whose key nobody told.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::store::{EntryChange, EntryRange, Kept};
+use crate::store::{EntryChange, EntryRange, Kept, StoreError};
 
 fn text() -> Json {
     json!({"S": "x"})
@@ -150,10 +151,22 @@ async fn a_wrong_guess_is_given_up_for_the_key_that_is_told() {
 struct Slow {
     store: MemoryStore,
     turns: Semaphore,
+    /// Whether no entry can be read.
+    store_fails: AtomicBool,
+}
+
+impl Slow {
+    fn new(turns: usize) -> Arc<Self> {
+        let (store, turns) = (MemoryStore::new(), Semaphore::new(turns));
+        Arc::new(Self { store, turns, store_fails: AtomicBool::new(false) })
+    }
 }
 
 impl Entries for Arc<Slow> {
     fn get_entry(&self, space: String, key: Vec<u8>) -> Kept<Option<Entry>> {
+        if self.store_fails.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(StoreError::Failed("the disk is gone".to_owned())) });
+        }
         self.store.get_entry(space, key)
     }
     fn range_entries(&self, range: EntryRange) -> Kept<Vec<Entry>> {
@@ -177,7 +190,7 @@ impl Entries for Arc<Slow> {
 
 #[tokio::test]
 async fn what_is_put_while_a_table_gets_another_key_is_found_under_that_key() {
-    let slow = Arc::new(Slow { store: MemoryStore::new(), turns: Semaphore::new(1) });
+    let slow = Slow::new(1);
     let db = DynamoDb::new(Arc::new(Arc::clone(&slow)), None);
     let item =
         |id: &str| put(json!({"id": {"S": id}, "caller": {"S": format!("caller {id}")}}), None);
@@ -200,6 +213,68 @@ async fn what_is_put_while_a_table_gets_another_key_is_found_under_that_key() {
     assert_eq!(key_of(&db).await, json!(["caller"]));
     assert_eq!(ok(&db, "getItem", get("caller 2")).await["Item"]["id"], json!({"S": "2"}));
     assert_eq!(count(&db).await, 2);
+}
+
+#[tokio::test]
+async fn what_tells_no_key_of_a_guessed_table_holds_nobody_up() {
+    let slow = Slow::new(1);
+    let db = DynamoDb::new(Arc::new(Arc::clone(&slow)), None);
+    let item = |id: &str| json!({"id": {"S": id}});
+    ok(&db, "putItem", put(item("1"), None)).await;
+    let scan = {
+        let db = db.clone();
+        tokio::spawn(async move { count(&db).await })
+    };
+    let others = {
+        let (db, put) = (db.clone(), put(item("2"), None));
+        let batch = json!({"RequestItems": {"Log": [{"PutRequest": {"Item": item("3")}}]}});
+        let transaction = json!({"TransactItems": [
+            {"Put": {"TableName": "Log", "Item": item("4")}}]});
+        tokio::spawn(async move {
+            ok(&db, "putItem", put).await;
+            ok(&db, "batchWriteItem", batch).await;
+            ok(&db, "transactWriteItems", transaction).await;
+            key_of(&db).await
+        })
+    };
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(others.is_finished() && !scan.is_finished());
+    assert_eq!(others.await.unwrap(), json!(["id"]));
+    slow.turns.add_permits(100);
+    assert_eq!(scan.await.unwrap(), 1);
+    assert_eq!(count(&db).await, 4);
+}
+
+#[tokio::test]
+async fn whatever_may_tell_the_key_of_a_guessed_table_has_the_tables_for_itself() {
+    let slow = Slow::new(100);
+    let db = DynamoDb::new(Arc::new(Arc::clone(&slow)), None);
+    ok(&db, "putItem", put(json!({"id": text()}), None)).await;
+    let key = json!({"id": text()});
+    let is_alone = async |action: &str, arguments: Json| {
+        let request = request(Integration::Sdk, action, arguments);
+        db.inner.shared(&request).await.is_none()
+    };
+    let of = |kind: &str| json!({"TransactItems": [{kind: {"TableName": "Log", "Key": key}}]});
+    let arn = "arn:aws:dynamodb:us-east-1:000000000000:table/Log";
+    for (action, arguments) in [
+        ("getItem", json!({"TableName": arn, "Key": key})),
+        ("updateItem", json!({"TableName": "Log", "Key": key})),
+        ("batchGetItem", json!({"RequestItems": {"Log": {"Keys": [key]}}})),
+        ("batchWriteItem", json!({"RequestItems": {"Log": [{"DeleteRequest": {"Key": key}}]}})),
+        ("transactWriteItems", of("Delete")),
+        ("transactGetItems", of("Get")),
+        ("putItem", json!({"TableName": "New", "Item": key})),
+        ("deleteTable", json!({"TableName": "Log"})),
+    ] {
+        assert!(is_alone(action, arguments.clone()).await, "{action} {arguments}");
+    }
+    assert!(!is_alone("describeTable", json!({"TableName": "Log"})).await);
+    slow.store_fails.store(true, Ordering::SeqCst);
+    // Nobody knows how the table is keyed.
+    assert!(is_alone("describeTable", json!({"TableName": "Log"})).await);
 }
 
 #[tokio::test]
