@@ -209,12 +209,10 @@ impl Writer {
         Some(self.seal())
     }
 
-    /// Seals what is not signed.
+    /// Only seals. The length covers the fingerprint when it is made.
     pub(super) fn seal(mut self) -> Vec<u8> {
-        // The length covers the fingerprint when it is made.
         self.set_length(8);
-        let crc = fingerprint(&self.bytes);
-        self.attribute(FINGERPRINT, &crc.to_be_bytes());
+        self.attribute(FINGERPRINT, &fingerprint(&self.bytes).to_be_bytes());
         self.bytes
     }
 

@@ -110,9 +110,10 @@ fn a_flood_without_the_names_never_keeps_the_peer_out_and_one_with_them_is_bound
     }
     nominate(&mut lite, now, (Component::Rtp, PHONE));
     // Whoever knows even the password: that many answers in a second, from as many addresses.
-    let asks = check(&lite.terms, &lite.terms.local.password, false);
+    let terms = lite.terms.clone();
     let answered = (0..5_000_u16).filter(|n| {
         let from = format!("203.0.113.9:{}", 1_000 + n);
+        let asks = check(&terms, &terms.local.password, false);
         !give(&mut lite, now, (Component::Rtp, &from), &asks).1.is_empty()
     });
     assert_eq!(answered.count(), 99);
