@@ -30,7 +30,7 @@ fn dtls_of_strangers_takes_no_memory_once_there_are_keys() {
     stream.dtls = Some(Box::new(terms(&phone, false)));
     remote.send(Command::Port(a.id, Order::SetStream(Box::new(stream))));
     turns(&mut worker, &mut events);
-    let mut send = |to, packet: &[u8]| {
+    let mut send = |to: std::net::SocketAddr, packet: &[u8]| {
         a.socket.send_to(packet, to).unwrap();
     };
     let now = Instant::now();
