@@ -26,11 +26,22 @@ user_pref("network.captive-portal-service.enabled", false);
 user_pref("network.connectivity-service.enabled", false);
 "#;
 
-/// A running Firefox and its sound card. Dropping it kills both.
+/// A running Firefox and its sound card. Dropping it kills both, in this order.
 #[derive(Debug)]
 pub(crate) struct Firefox {
-    browser: Child,
-    sound: Child,
+    _browser: Killed,
+    _sound: Killed,
+}
+
+/// A process that does not outlive its test, also where that fails while it waits for it.
+#[derive(Debug)]
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 impl Firefox {
@@ -56,24 +67,15 @@ impl Firefox {
             .stderr(log)
             .spawn()
             .expect("firefox-esr is installed (make test does it)");
-        Self { browser, sound }
-    }
-}
-
-impl Drop for Firefox {
-    fn drop(&mut self) {
-        for child in [&mut self.browser, &mut self.sound] {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        Self { _browser: Killed(browser), _sound: sound }
     }
 }
 
 /// PulseAudio that plays into nothing, in time, and hears silence.
-fn sound_card(folder: &Path) -> (Child, PathBuf) {
+fn sound_card(folder: &Path) -> (Killed, PathBuf) {
     let socket = folder.join("sound");
     let log = fs::File::create(folder.join("sound-log")).expect("file");
-    let mut child = Command::new("pulseaudio")
+    let child = Command::new("pulseaudio")
         .args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"])
         .args(["--disable-shm=yes", "-L", "module-null-sink rate=48000"])
         .args(["-L", "module-null-source rate=48000", "-L"])
@@ -85,8 +87,9 @@ fn sound_card(folder: &Path) -> (Child, PathBuf) {
         .stderr(log)
         .spawn()
         .expect("pulseaudio is installed (make test does it)");
+    let mut child = Killed(child);
     eventually("the sound card is there", || {
-        assert!(child.try_wait().is_ok_and(|end| end.is_none()), "pulseaudio ended");
+        assert!(child.0.try_wait().is_ok_and(|end| end.is_none()), "pulseaudio ended");
         socket.exists().then_some(())
     });
     (child, socket)

@@ -365,6 +365,12 @@ fn accept_crypto(ours: &mut Ours, remote: &mut Remote) -> Result<(), NegotiateEr
     if ours.crypto.is_empty() {
         return Err(NegotiateError::Mismatch("its a=crypto line was not offered"));
     }
+    // A parameter that was not offered may not be in the answer: both sides would have another idea of
+    // what is sent (RFC 4568 §5.1.3, §6.3).
+    ours.crypto.retain(|line| line.key.clear_rtcp() == theirs.key.clear_rtcp());
+    if ours.crypto.is_empty() {
+        return Err(NegotiateError::Mismatch("UNENCRYPTED_SRTCP on one side of a=crypto only"));
+    }
     remote.crypto = Some(theirs);
     Ok(())
 }

@@ -9,8 +9,17 @@ use super::session::{Send, WebRtcError};
 use crate::flood::Meter;
 use crate::srtp::SrtpKeys;
 
-/// Sources beside the announced host that are spoken to at a time.
-const MOST_OTHERS: usize = 3;
+/// Hosts beside the announced one that are spoken to at a time, each at one port.
+const MOST_OTHERS: usize = 6;
+/// Ports of the announced host beside the announced one.
+const MOST_PORTS: usize = 3;
+/// One that returned our cookie has but one thing more to say, its certificate and what belongs to it.
+/// Who has not by then gives way to somebody else: enough for two repeats (RFC 6347 §4.2.4.1).
+const STALLED: Duration = Duration::from_secs(3);
+/// How long a handshake may take, with what it takes until the peer has our description.
+const TIME: Duration = Duration::from_secs(HANDSHAKE.as_secs() + 5);
+/// What passes before we begin anew after an answer that was none.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What both descriptions say of the handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,34 +30,39 @@ pub struct DtlsTerms {
     pub active: bool,
 }
 
-/// A handshake with a source that nobody announced.
+/// A handshake with one source, which begins it. Whether it is the phone shows at its end.
 struct Other {
     from: SocketAddr,
     handshake: Association,
+    /// When it showed that it is where it says: it returned our cookie.
+    reached: Option<Instant>,
+    until: Instant,
 }
 
 /// The handshake of one leg.
 pub(crate) struct Desk {
     terms: DtlsTerms,
     identity: Identity,
-    /// With the announced host, or once there are keys with whoever has them.
-    handshake: Association,
-    /// With others, one each, as long as that host is silent: what one says is not mixed up with what
-    /// another does, and the first who has the announced certificate is the phone.
+    /// The one that we began, or that made the keys.
+    handshake: Option<Association>,
+    /// With whoever begins one, each source by itself: what one says is not mixed up with what another
+    /// does, and the first who has the announced certificate is the phone.
     others: Vec<Other>,
-    /// Bounds how many are begun.
-    meter: Meter,
+    /// Bounds how many are begun, by the announced host and by others.
+    meters: [Meter; 2],
     /// Where ours goes: as announced, then where the peer's comes from.
     peer: SocketAddr,
     /// As the description has it.
     announced: SocketAddr,
-    /// Whether its host has spoken: then no other is listened to.
+    /// Whether its host has shown to be there: then no other is listened to.
     heard: bool,
+    /// The description has another address than when the keys were made.
+    moved: bool,
     keys: Option<SrtpKeys>,
     until: Instant,
     over: bool,
     error: Option<WebRtcError>,
-    /// Why it came to nothing with another host: told when the announced one never speaks.
+    /// Why one came to nothing: told when no other comes to anything.
     doubt: Option<WebRtcError>,
 }
 
@@ -60,17 +74,19 @@ impl Desk {
         peer: SocketAddr,
         send: Send<'_>,
     ) -> Self {
+        let begin = || identity.associate(now, terms.fingerprint.clone(), true);
         let mut desk = Self {
-            handshake: identity.associate(now, terms.fingerprint.clone(), terms.active),
+            handshake: terms.active.then(begin),
             terms,
             identity: identity.clone(),
             others: Vec::new(),
-            meter: Meter::for_checks(now),
+            meters: [Meter::for_checks(now), Meter::for_checks(now)],
             peer,
             announced: peer,
             heard: false,
+            moved: false,
             keys: None,
-            until: now + HANDSHAKE + Duration::from_secs(5),
+            until: now + TIME,
             over: false,
             error: None,
             doubt: None,
@@ -79,7 +95,8 @@ impl Desk {
         desk
     }
 
-    /// Takes a new agreement. The same certificate and role keep what there is (RFC 8842 §4).
+    /// Takes a new agreement. The same certificate and role keep what there is (RFC 8842 §4); where the
+    /// peer says that it is elsewhere, it may begin another one there.
     pub(crate) fn set(
         &mut self,
         now: Instant,
@@ -92,9 +109,11 @@ impl Desk {
             *self = Self::new(now, terms, identity, peer, send);
         } else if self.announced != peer {
             (self.announced, self.heard) = (peer, false);
-            if self.keys.is_none() {
+            if self.keys.is_some() {
+                (self.moved, self.until) = (true, now + TIME);
+            } else if let Some(handshake) = &mut self.handshake {
                 self.peer = peer;
-                self.handshake.moved(now);
+                handshake.moved(now);
                 self.handle_timeout(now, send);
             }
         }
@@ -107,7 +126,8 @@ impl Desk {
 
     /// Whether time is to pass: a handshake is going on.
     pub(crate) fn is_busy(&self) -> bool {
-        self.keys.is_none() || self.handshake.begins_anew()
+        let anew = self.handshake.as_ref().is_some_and(Association::begins_anew);
+        self.keys.is_none() || anew || !self.others.is_empty()
     }
 
     /// Why it came to nothing, once.
@@ -125,52 +145,94 @@ impl Desk {
         send: Send<'_>,
     ) {
         let own = from.ip() == self.announced.ip();
-        if self.keys.is_some() {
-            if from != self.peer {
-                return;
-            }
-        } else if own {
-            self.heard = true;
-            self.peer = from;
-            self.others.clear();
-            self.doubt = None;
-        } else {
+        let known = match (&self.keys, self.terms.active) {
+            (Some(_), _) => from == self.peer,
             // Whom we asked is known; an answer of somebody else is none.
-            if !self.heard && !self.terms.active {
-                self.receive_other(now, from, packet, send);
+            (None, true) => {
+                if self.heard {
+                    from == self.peer
+                } else {
+                    own
+                }
             }
-            return;
+            (None, false) => false,
+        };
+        if known && let Some(handshake) = &mut self.handshake {
+            let news = handshake.receive(now, packet, &mut |packet| send(from, packet));
+            // Not before it said all that a server says first does it count where it spoke from.
+            if self.terms.active && !self.heard && handshake.is_reached() {
+                (self.heard, self.peer) = (true, from);
+            }
+            self.heed(now, news);
+        } else if !self.terms.active && !self.over {
+            self.receive_other(now, from, packet, send);
         }
-        let news = self.handshake.receive(now, packet, &mut |packet| send(from, packet));
-        self.heed(news);
     }
 
-    /// Takes a datagram of a source that nobody announced: it begins with a ClientHello.
+    /// Takes a datagram of a source that has no keys: it begins with a ClientHello.
     fn receive_other(&mut self, now: Instant, from: SocketAddr, packet: &[u8], send: Send<'_>) {
         let known = self.others.iter().position(|other| other.from == from);
-        let begins = known.is_none() && client_hello(packet).is_some() && !self.over;
         let at = match known {
             Some(at) => at,
-            None if begins && self.meter.takes(now) && self.make_room() => {
+            None if client_hello(packet).is_some() && self.may_begin(now, from) => {
                 let expected = self.terms.fingerprint.clone();
                 let handshake = self.identity.associate(now, expected, false);
-                self.others.push(Other { from, handshake });
+                self.others.push(Other { from, handshake, reached: None, until: now + TIME });
                 self.others.len() - 1
             }
             None => return,
         };
         let Some(other) = self.others.get_mut(at) else { return };
         let news = other.handshake.receive(now, packet, &mut |packet| send(from, packet));
+        if other.reached.is_none() && other.handshake.is_reached() {
+            other.reached = Some(now);
+        }
+        let reached = other.reached.is_some();
         self.heed_other(at, news);
+        let host = self.announced.ip();
+        if reached && from.ip() == host && !self.heard {
+            self.heard = true;
+            self.others.retain(|other| other.from.ip() == host);
+        }
     }
 
-    /// Room for one more: the oldest gives way of those that did not show that they are where they say.
-    fn make_room(&mut self) -> bool {
-        if self.others.len() < MOST_OTHERS {
+    /// Whether a source that was not heard yet may begin a handshake. There is room for it then.
+    fn may_begin(&mut self, now: Instant, from: SocketAddr) -> bool {
+        let own = from.ip() == self.announced.ip();
+        let waited_for = self.keys.is_none() || (self.moved && (own || now < self.until));
+        let [of_own, of_others] = &mut self.meters;
+        let meter = if own { of_own } else { of_others };
+        waited_for && (own || !self.heard) && meter.takes(now) && self.make_room(now, from)
+    }
+
+    /// Room for one more. The announced address has a place of its own. Elsewhere the oldest gives way
+    /// of those that did not show that they are where they say, or else one that did and stopped.
+    fn make_room(&mut self, now: Instant, from: SocketAddr) -> bool {
+        let announced = self.announced;
+        if from == announced {
             return true;
         }
-        let unknown = self.others.iter().position(|other| !other.handshake.is_reached());
-        unknown.map(|at| self.others.remove(at)).is_some()
+        let host = |other: &Other| other.from.ip() == from.ip() && other.from != announced;
+        let (own, hosts) = (from.ip() == announced.ip(), self.others.iter().any(host));
+        let rival = |other: &Other| match hosts {
+            true => host(other),
+            false => !own && other.from.ip() != announced.ip(),
+        };
+        let most = match (own, hosts) {
+            (true, _) => MOST_PORTS,
+            (false, true) => 1,
+            (false, false) => MOST_OTHERS,
+        };
+        if self.others.iter().filter(|other| rival(other)).count() < most {
+            return true;
+        }
+        let stalls = |reached: Instant| now.saturating_duration_since(reached) >= STALLED;
+        let find = |fits: &dyn Fn(&Other) -> bool| {
+            self.others.iter().position(|other| rival(other) && fits(other))
+        };
+        let unknown = find(&|other| other.reached.is_none());
+        let gives_way = unknown.or_else(|| find(&|other| other.reached.is_some_and(stalls)));
+        gives_way.map(|at| self.others.remove(at)).is_some()
     }
 
     fn heed_other(&mut self, at: usize, news: News) {
@@ -178,15 +240,23 @@ impl Desk {
             return;
         }
         let other = self.others.remove(at);
-        match news {
+        let why = match news {
+            News::Waiting => return,
             News::Keys(keys) => {
-                (self.handshake, self.peer) = (other.handshake, other.from);
-                self.keys = Some(keys);
+                (self.handshake, self.peer) = (Some(other.handshake), other.from);
+                (self.keys, self.moved) = (Some(keys), false);
                 self.others.clear();
+                return;
             }
-            News::Stranger => self.doubt = Some(WebRtcError::Stranger),
-            News::Failed(text) => self.doubt = Some(WebRtcError::Handshake(text)),
-            News::Waiting => {}
+            News::Stranger => WebRtcError::Stranger,
+            News::Failed(text) => WebRtcError::Handshake(text),
+        };
+        // It was finished by whoever is at the announced address, or by who has the announced
+        // certificate. All else anybody may have written, and the phone may still come.
+        let own = other.from == self.announced || why != WebRtcError::Stranger;
+        match own && other.handshake.is_finished() && self.keys.is_none() {
+            true => self.fail(why),
+            false => self.doubt = Some(why),
         }
     }
 
@@ -195,20 +265,22 @@ impl Desk {
         if self.over {
             return;
         }
-        if self.handshake.wake().is_some_and(|wake| wake <= now) {
+        let due = |handshake: &Association| handshake.wake().is_some_and(|wake| wake <= now);
+        if let Some(handshake) = self.handshake.as_mut().filter(|handshake| due(handshake)) {
             let to = self.peer;
-            // A passive side has nothing to say before it is spoken to; who gave no address cannot be.
+            // Who gave no address cannot be spoken to.
             let known = to.port() != 0 && !to.ip().is_unspecified();
-            let news = self.handshake.handle_timeout(now, &mut |packet| {
+            let news = handshake.handle_timeout(now, &mut |packet| {
                 if known {
                     send(to, packet);
                 }
             });
-            self.heed(news);
+            self.heed(now, news);
         }
+        self.others.retain(|other| now < other.until);
         for at in (0..self.others.len()).rev() {
             let Some(other) = self.others.get_mut(at) else { continue };
-            if other.handshake.wake().is_some_and(|wake| wake <= now) {
+            if due(&other.handshake) {
                 let to = other.from;
                 let news = other.handshake.handle_timeout(now, &mut |packet| send(to, packet));
                 self.heed_other(at, news);
@@ -220,25 +292,30 @@ impl Desk {
         }
     }
 
-    fn heed(&mut self, news: News) {
-        let why = match news {
-            News::Waiting => return,
-            News::Keys(keys) => {
-                self.keys = Some(keys);
-                return;
+    /// Of the handshake that we began, or that made the keys.
+    fn heed(&mut self, now: Instant, news: News) {
+        let finished = self.handshake.as_ref().is_some_and(Association::is_finished);
+        match news {
+            News::Waiting => {}
+            News::Keys(keys) => self.keys = Some(keys),
+            // What comes after the keys ends nothing: signalling says when the call is over.
+            _ if self.keys.is_some() => {}
+            News::Stranger => self.fail(WebRtcError::Stranger),
+            News::Failed(text) if finished => self.fail(WebRtcError::Handshake(text)),
+            News::Failed(text) => {
+                // Anybody may have written what the library did not understand: we ask again.
+                let mut again = self.identity.associate(now, self.terms.fingerprint.clone(), true);
+                again.not_before(now + PAUSE);
+                (self.handshake, self.heard, self.peer) = (Some(again), false, self.announced);
+                self.doubt = Some(WebRtcError::Handshake(text));
             }
-            News::Stranger => WebRtcError::Stranger,
-            News::Failed(text) => WebRtcError::Handshake(text),
-        };
-        // What comes after the keys ends nothing: signalling says when the call is over.
-        if self.keys.is_none() {
-            self.fail(why);
         }
     }
 
     fn fail(&mut self, error: WebRtcError) {
         if !self.over {
             self.over = true;
+            self.others.clear();
             self.error = Some(error);
         }
     }

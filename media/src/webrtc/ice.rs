@@ -6,11 +6,15 @@
 //! (A full agent asks the candidates that the peer's signed-for signalling named, a few times each.)
 
 mod remote;
+mod role;
+mod seen;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 pub use self::remote::{Credentials, Remote, is_candidate, read_candidate};
+use self::role::Role;
+use self::seen::Seen;
 use super::stun::{Class, Side, Transaction, View, Writer};
 
 /// Addresses that one peer may have; the one not heard for longest makes room.
@@ -29,15 +33,6 @@ const CONSENT_HOLDS: Duration = Duration::from_secs(30);
 const STALE: Duration = Duration::from_secs(10);
 /// RFC 8445 §5.1.2.1 for a peer-reflexive candidate of the one component.
 const PRIORITY: u32 = (110 << 24) | (65_535 << 8) | 255;
-
-/// How this side plays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    /// Answers only.
-    Lite,
-    /// Asks; controls unless the peer says it does with a higher number.
-    Full { controlling: bool, tie: u64 },
-}
 
 /// A way to the peer.
 #[derive(Debug, Clone)]
@@ -79,6 +74,7 @@ pub(super) struct Agent {
     consent: Instant,
     next_consent: Instant,
     next_check: Instant,
+    seen: Seen,
     out: Vec<Transmit>,
 }
 
@@ -94,6 +90,7 @@ impl Agent {
             consent: now,
             next_consent: now,
             next_check: now,
+            seen: Seen::default(),
             out: Vec::new(),
         }
     }
@@ -167,6 +164,12 @@ impl Agent {
         self.paths.iter().any(|path| path.valid && path.remote == remote)
     }
 
+    /// The same, of a packet that came from there: the way is in use.
+    pub(super) fn hears(&mut self, now: Instant, remote: SocketAddr) -> bool {
+        let path = self.paths.iter_mut().find(|path| path.valid && path.remote == remote);
+        path.map(|path| path.heard = now).is_some()
+    }
+
     /// Whether the peer stopped wanting our packets (RFC 7675).
     pub(super) fn lost(&self, now: Instant) -> bool {
         self.selected.is_some()
@@ -201,6 +204,10 @@ impl Agent {
         if !self.is_named(message) || !message.is_by(&self.local.password) {
             return false;
         }
+        // Who repeats from elsewhere what the peer said knows no password.
+        if self.seen.is_replayed(message.transaction, from) {
+            return false;
+        }
         if !self.settle_roles(message.side) {
             let mut refusal = Writer::new(Class::Error, message.transaction);
             // RFC 8445 §7.3.1.1: the peer is to change sides.
@@ -228,29 +235,6 @@ impl Agent {
         }
         self.choose(now);
         true
-    }
-
-    /// False: the peer takes a side that is ours.
-    fn settle_roles(&mut self, theirs: Option<Side>) -> bool {
-        match (self.role, theirs) {
-            // Whoever is lite never controls one who is not.
-            (Role::Lite, Some(Side::Controlled(_))) => false,
-            (Role::Full { controlling: true, tie }, Some(Side::Controlling(other))) => {
-                if tie >= other {
-                    return false;
-                }
-                self.role = Role::Full { controlling: false, tie };
-                true
-            }
-            (Role::Full { controlling: false, tie }, Some(Side::Controlled(other))) => {
-                if tie < other {
-                    return false;
-                }
-                self.role = Role::Full { controlling: true, tie };
-                true
-            }
-            _ => true,
-        }
     }
 
     fn answered(&mut self, now: Instant, from: SocketAddr, message: &View<'_>) -> bool {

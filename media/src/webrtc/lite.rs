@@ -67,15 +67,18 @@ impl Lite {
     }
 
     /// Takes a new agreement. Other names are a restart (RFC 8445 §9): what was chosen serves until
-    /// the peer chooses again.
+    /// the peer chooses again, and who never chose is waited for no second time.
     pub(crate) fn set(&mut self, now: Instant, terms: IceTerms) {
         if self.terms == terms {
             return;
         }
+        if self.found(now) != Found::Nobody {
+            self.until = now + PATIENCE;
+        }
         for agent in [&mut self.rtp, &mut self.rtcp] {
             *agent = Agent::restarted(now, terms.local.clone(), agent);
         }
-        (self.terms, self.until) = (terms, now + PATIENCE);
+        self.terms = terms;
         self.tell_remote(now);
     }
 
@@ -114,11 +117,11 @@ impl Lite {
         authentic
     }
 
-    /// Whether the peer proved to be there: packets from elsewhere are a stranger's.
-    pub(crate) fn knows(&self, component: Component, from: SocketAddr) -> bool {
+    /// Whether the peer proved to be where a packet came from: what is from elsewhere is a stranger's.
+    pub(crate) fn hears(&mut self, now: Instant, component: Component, from: SocketAddr) -> bool {
         match component {
-            Component::Rtp => self.rtp.knows(from),
-            Component::Rtcp => self.rtcp.knows(from),
+            Component::Rtp => self.rtp.hears(now, from),
+            Component::Rtcp => self.rtcp.hears(now, from),
         }
     }
 
@@ -130,6 +133,12 @@ impl Lite {
             None => Found::Nothing,
         }
     }
+}
+
+/// What keeps a way open on which nothing else goes (RFC 8445 §11): an indication is not answered, and
+/// needs no password.
+pub(crate) fn keepalive() -> Vec<u8> {
+    stun::Writer::new(stun::Class::Indication, rand::random()).seal()
 }
 
 /// A check of the peer's, signed with this password.

@@ -206,11 +206,14 @@ impl Writer {
     pub(super) fn finish(mut self, password: &str) -> Option<Vec<u8>> {
         let tag = integrity(&self.bytes, password)?;
         self.attribute(MESSAGE_INTEGRITY, &tag);
-        // The length covers the fingerprint when it is made.
+        Some(self.seal())
+    }
+
+    /// Only seals. The length covers the fingerprint when it is made.
+    pub(super) fn seal(mut self) -> Vec<u8> {
         self.set_length(8);
-        let crc = fingerprint(&self.bytes);
-        self.attribute(FINGERPRINT, &crc.to_be_bytes());
-        Some(self.bytes)
+        self.attribute(FINGERPRINT, &fingerprint(&self.bytes).to_be_bytes());
+        self.bytes
     }
 
     fn attribute(&mut self, kind: u16, value: &[u8]) {

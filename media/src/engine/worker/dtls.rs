@@ -93,15 +93,16 @@ impl Port {
     /// Follows the handshake with the leg; whether audio is sent differently from here on.
     pub(super) fn follow_dtls(&mut self, now: Instant, again: bool) -> bool {
         let Some(dtls) = self.own_dtls() else { return false };
-        let keys = dtls.desk.keys().cloned();
         let error = dtls.desk.take_error();
-        let was = std::mem::replace(&mut dtls.told, keys.clone());
-        let (other, up) = (was != keys, keys.is_some());
-        let suite = keys.as_ref().map(|keys| keys.tx.suite());
+        // With each datagram of DTLS, a stranger's too: nothing is cloned for that.
+        let keys = dtls.desk.keys();
+        let (other, up) = (keys != dtls.told.as_ref(), keys.is_some());
+        let suite = keys.map(|keys| keys.tx.suite());
         let mut changed = false;
         if again || other {
+            dtls.told = keys.cloned();
             let mut stream = dtls.signalled.clone();
-            stream.srtp = keys;
+            stream.srtp.clone_from(&dtls.told);
             // Never in clear: before the keys are there nothing is said or heard.
             (stream.send, stream.receive) = (stream.send && up, stream.receive && up);
             if !stream.rtcp_mux {

@@ -1,16 +1,19 @@
 //! ICE on a leg's own ports.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::super::api::StreamConfig;
 use super::port::{Below, Line};
 use super::{Port, Worker};
 use crate::webrtc::demux::{self, Kind};
-use crate::webrtc::lite::{Component, Found, Lite};
+use crate::webrtc::lite::{Component, Found, Lite, keepalive};
 
 /// What nobody can be sent to.
 const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// RFC 8445 §11: how long nothing may be sent on a way.
+const QUIET: Duration = Duration::from_secs(15);
 
 /// The peer's checks, and what waits for its choice.
 pub(in crate::engine) struct Ice {
@@ -18,6 +21,8 @@ pub(in crate::engine) struct Ice {
     signalled: Box<StreamConfig>,
     /// What the leg was last told.
     found: Found,
+    /// How much was sent of RTP and of RTCP, and since when no more was.
+    sent: [(Instant, u64); 2],
 }
 
 impl Ice {
@@ -55,7 +60,8 @@ impl Port {
             }
             Some(Below::Dtls(_)) | None => {
                 let lite = Lite::new(now, terms);
-                let ice = Ice { lite, signalled: stream, found: Found::Nothing };
+                let (found, sent) = (Found::Nothing, [(now, 0); 2]);
+                let ice = Ice { lite, signalled: stream, found, sent };
                 *below = Some(Box::new(Below::Ice(ice)));
             }
         }
@@ -83,6 +89,28 @@ impl Port {
         }
         let stream = ice.stream();
         self.leg.set_stream(now, stream)
+    }
+
+    /// Keeps open what the peer chose, where nothing was sent lately: a NAT forgets a way that is not
+    /// used, and a call on hold has no media.
+    fn keep_alive(&mut self, now: Instant) {
+        let counters = &self.leg.counters;
+        let counted = [counters.sent.get(), counters.rtcp_sent.get()];
+        let Line::Own { rtp, rtcp, below: Some(below), .. } = &mut self.line else { return };
+        let Below::Ice(ice) = &mut **below else { return };
+        let Found::Path { rtp: at, rtcp: rtcp_at } = ice.found else { return };
+        let ways = [(rtp, Some(at)), (rtcp, rtcp_at)];
+        for ((sent, count), (socket, to)) in ice.sent.iter_mut().zip(counted).zip(ways) {
+            if sent.1 != count {
+                *sent = (now, count);
+            } else if let Some(to) = to
+                && now.saturating_duration_since(sent.0) >= QUIET
+            {
+                sent.0 = now;
+                // What is lost here is said again.
+                let _ = socket.send_to(&keepalive(), to);
+            }
+        }
     }
 
     /// Takes a check of the peer's, in `packet`; whether it was one.
@@ -130,7 +158,7 @@ impl Worker {
             Found::Nothing => None,
         };
         // By whichever of its paths it came: that this is the peer's it has proved there.
-        let known = ice.lite.knows(component, from);
+        let known = ice.lite.hears(now, component, from);
         if !known {
             port.leg.counters.strangers.bump();
         } else if chosen.is_none() {
@@ -139,11 +167,13 @@ impl Worker {
         chosen.filter(|_| known)
     }
 
-    /// Lets time pass for a leg whose peer has not chosen.
+    /// Lets time pass for a leg: its peer has not chosen, or nothing goes there.
     pub(super) fn ice_tick(&mut self, now: Instant, slot: usize) {
-        let port = self.slots.get_mut(slot);
-        if port.and_then(Port::own_ice).is_some_and(|ice| !ice.is_up()) {
-            self.ice_follow(now, slot);
+        let Some(port) = self.slots.get_mut(slot) else { return };
+        match port.own_ice().map(|ice| ice.is_up()) {
+            Some(true) => port.keep_alive(now),
+            Some(false) => self.ice_follow(now, slot),
+            None => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! The worker turned by hand: what the hot path costs in memory.
 
 mod clock;
+mod dtls;
 mod ice;
 mod slots;
 mod strangers;

@@ -88,6 +88,20 @@ fn reports_go_in_clear_only_for_a_peer_that_will_not_have_them_otherwise() {
 }
 
 #[test]
+fn an_answer_that_adds_unencrypted_reports_to_what_we_offered_is_refused_with_words() {
+    let answer = |parameter: &str| {
+        let mut us = us(with(SrtpPolicy::Required));
+        assert!(us.offer(Direction::SendRecv).contains("a=crypto:1 "));
+        let line = crypto(1, "AES_CM_128_HMAC_SHA1_80", KEY);
+        let line = line.replace("\r\n", &format!("{parameter}\r\n"));
+        us.accept_answer(theirs("RTP/SAVP 0", &line).as_bytes()).map(|_| ())
+    };
+    assert!(answer("").is_ok());
+    let error = answer(" UNENCRYPTED_SRTCP").unwrap_err();
+    assert!(error.text().contains("UNENCRYPTED_SRTCP"), "{}", error.text());
+}
+
+#[test]
 fn only_unknown_suites_are_488_with_words() {
     let lines = crypto(1, "F8_128_HMAC_SHA1_80", KEY) + &crypto(2, "AES_192_CM_HMAC_SHA1_80", KEY);
     for policy in [SrtpPolicy::Optional, SrtpPolicy::Required] {
@@ -178,7 +192,7 @@ fn an_answer_must_not_take_the_encryption_away_or_invent_a_line() {
         theirs("RTP/SAVP 0", &crypto(1, "AEAD_AES_256_GCM", KEY)),
     ] {
         let mut us = us(with(SrtpPolicy::Required));
-        us.offer(Direction::SendRecv);
+        assert!(us.offer(Direction::SendRecv).contains("a=crypto:1 "));
         assert!(us.accept_answer(answer.as_bytes()).is_err(), "{answer}");
     }
     let mut plain = us(local());

@@ -1,5 +1,7 @@
 use super::*;
 
+mod strangers;
+
 const A: &str = "192.0.2.1:4000";
 const B: &str = "198.51.100.2:5000";
 

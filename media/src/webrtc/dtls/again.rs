@@ -7,11 +7,15 @@
 use std::time::{Duration, Instant};
 
 use super::{HANDSHAKE, News, PhoneHandshake};
+use crate::flood::Meter;
 
 /// Handshakes that are begun anew in the time that one may take: whoever forges a ClientHello has the
 /// right source, and no more of us than this.
 const MOST: u32 = 8;
 const SPAN: Duration = HANDSHAKE;
+/// Those whose cookie has not come back, side by side: what is forged does not put the phone's own aside
+/// in the time that a cookie takes there and back, unless it comes so often.
+const MOST_UNKNOWN: usize = 4;
 /// RFC 5246 §7.4.1.2.
 const RANDOM: usize = 32;
 
@@ -23,11 +27,14 @@ pub(in crate::webrtc) struct Association {
     current: PhoneHandshake,
     /// Of the ClientHello that `current` began with, if it could be read.
     random: Option<Random>,
-    again: Option<Box<Again>>,
+    /// The oldest first; one alone once its cookie came back.
+    again: Vec<Again>,
     /// `current` made keys.
     up: bool,
-    /// How many were begun anew since then.
+    /// How many were begun anew since then, of a phone that is known.
     begun: (Instant, u32),
+    /// Bounds them before.
+    meter: Meter,
 }
 
 /// Another one, which does not count yet.
@@ -39,7 +46,8 @@ struct Again {
 
 impl Association {
     pub(super) fn new(now: Instant, current: PhoneHandshake) -> Self {
-        Self { current, random: None, again: None, up: false, begun: (now, 0) }
+        let meter = Meter::for_checks(now);
+        Self { current, random: None, again: Vec::new(), up: false, begun: (now, 0), meter }
     }
 
     /// The peer is to be found elsewhere: it is asked there at once.
@@ -49,19 +57,30 @@ impl Association {
 
     /// When it wants to be called again.
     pub(in crate::webrtc) fn wake(&self) -> Option<Instant> {
-        let again = self.again.as_ref();
-        let again = again.map(|a| a.handshake.wake.map_or(a.until, |wake| wake.min(a.until)));
-        self.current.wake.into_iter().chain(again).min()
+        let wake = |a: &Again| a.handshake.wake.map_or(a.until, |wake| wake.min(a.until));
+        self.current.wake.into_iter().chain(self.again.iter().map(wake)).min()
     }
 
-    /// Whether the phone has shown that it gets what is sent there: it knew our cookie.
+    /// Whether the phone has shown that it gets what is sent there: it knew our cookie, or answered
+    /// our ClientHello with all that a server says.
     pub(in crate::webrtc) fn is_reached(&self) -> bool {
         self.current.answered
     }
 
+    /// Whether the handshake was finished, with or without keys: by whoever has the certificate that it
+    /// showed.
+    pub(in crate::webrtc) fn is_finished(&self) -> bool {
+        self.current.is_finished()
+    }
+
+    /// Begins a little later.
+    pub(in crate::webrtc) fn not_before(&mut self, at: Instant) {
+        self.current.wake = self.current.wake.map(|wake| wake.max(at));
+    }
+
     /// Whether another handshake than the one that counts is going on.
     pub(in crate::webrtc) fn begins_anew(&self) -> bool {
-        self.again.is_some()
+        !self.again.is_empty()
     }
 
     /// Takes a datagram; `send` gets what is to be answered. Keys may come more than once.
@@ -73,21 +92,16 @@ impl Association {
     ) -> News {
         let hello = client_hello(packet);
         if let Some(random) = hello.filter(|random| self.is_another(random)) {
-            let goes_on = |again: &Option<Box<Again>>| {
-                again.as_ref().is_some_and(|again| again.random == random)
-            };
-            if !goes_on(&self.again) {
-                self.begin_anew(now, random);
-            }
-            return match goes_on(&self.again) {
-                true => self.ask_again(|again| again.receive(now, packet, send)),
-                false => News::Waiting,
+            let at = self.again.iter().position(|again| again.random == random);
+            return match at.or_else(|| self.begin_anew(now, random)) {
+                Some(at) => self.ask_again(at, |again| again.receive(now, packet, send)),
+                None => News::Waiting,
             };
         }
         // A late copy of what the first one began with is the first one's.
-        let reached = self.again.as_ref().is_some_and(|again| again.handshake.answered);
-        if reached && hello.is_none() {
-            return self.ask_again(|again| again.receive(now, packet, send));
+        let reached = self.again.iter().position(|again| again.handshake.answered);
+        if let Some(at) = reached.filter(|_| hello.is_none()) {
+            return self.ask_again(at, |again| again.receive(now, packet, send));
         }
         self.random = self.random.or(hello);
         match self.current.receive(now, packet, send) {
@@ -97,6 +111,12 @@ impl Association {
             }
             // What comes after the keys ends nothing.
             _ if self.up => News::Waiting,
+            // It was somebody else's, and what the phone began is among the others.
+            News::Failed(_) if !self.again.is_empty() => {
+                let next = self.again.remove(0);
+                (self.current, self.random) = (next.handshake, Some(next.random));
+                News::Waiting
+            }
             news => news,
         }
     }
@@ -107,12 +127,13 @@ impl Association {
         now: Instant,
         send: &mut dyn FnMut(&[u8]),
     ) -> News {
-        if self.again.as_ref().is_some_and(|again| now >= again.until) {
-            self.again = None;
-        }
+        self.again.retain(|again| now < again.until);
         let due = |wake: Option<Instant>| wake.is_some_and(|wake| wake <= now);
-        if self.again.as_ref().is_some_and(|again| due(again.handshake.wake)) {
-            let news = self.ask_again(|again| again.handle_timeout(now, send));
+        for at in (0..self.again.len()).rev() {
+            if !self.again.get(at).is_some_and(|again| due(again.handshake.wake)) {
+                continue;
+            }
+            let news = self.ask_again(at, |again| again.handle_timeout(now, send));
             if news != News::Waiting {
                 return news;
             }
@@ -129,34 +150,51 @@ impl Association {
         known.is_some_and(|known| known != *random)
     }
 
-    fn begin_anew(&mut self, now: Instant, random: Random) {
+    /// Where the new one is, if there may be one.
+    fn begin_anew(&mut self, now: Instant, random: Random) -> Option<usize> {
+        // One whose phone was reached is not given up for what anybody may have written.
+        if self.again.iter().any(|again| again.handshake.answered) || !self.may_begin(now) {
+            return None;
+        }
+        if self.again.len() >= MOST_UNKNOWN {
+            self.again.remove(0);
+        }
+        let handshake = self.current.anew(now);
+        self.again.push(Again { handshake, random, until: now + HANDSHAKE });
+        Some(self.again.len() - 1)
+    }
+
+    fn may_begin(&mut self, now: Instant) -> bool {
+        if !self.up && !self.current.answered {
+            // Nobody is known who would be spared by it: the phone's own may be the next.
+            return self.meter.takes(now);
+        }
         if now.saturating_duration_since(self.begun.0) >= SPAN {
             self.begun = (now, 0);
         }
-        // One whose phone was reached is not given up for what anybody may have written.
-        let reached = self.again.as_ref().is_some_and(|again| again.handshake.answered);
-        if reached || self.begun.1 >= MOST {
-            return;
-        }
-        self.begun.1 += 1;
-        let handshake = self.current.anew(now);
-        self.again = Some(Box::new(Again { handshake, random, until: now + HANDSHAKE }));
+        self.begun.1 = self.begun.1.saturating_add(1);
+        self.begun.1 <= MOST
     }
 
-    /// Lets the other handshake do something. It takes the place of the first when it may.
-    fn ask_again(&mut self, act: impl FnOnce(&mut PhoneHandshake) -> News) -> News {
-        let Some(again) = &mut self.again else { return News::Waiting };
+    /// Lets another handshake do something. It takes the place of the first when it may.
+    fn ask_again(&mut self, at: usize, act: impl FnOnce(&mut PhoneHandshake) -> News) -> News {
+        let Some(again) = self.again.get_mut(at) else { return News::Waiting };
         let news = act(&mut again.handshake);
-        let made_keys = matches!(news, News::Keys(_));
         if matches!(news, News::Stranger | News::Failed(_)) {
-            self.again = None;
+            self.again.remove(at);
             return News::Waiting;
         }
-        if (made_keys || (again.handshake.answered && !self.up))
-            && let Some(again) = self.again.take()
-        {
-            (self.current, self.random) = (again.handshake, Some(again.random));
-            self.up |= made_keys;
+        let made_keys = matches!(news, News::Keys(_));
+        if made_keys || again.handshake.answered {
+            let again = self.again.swap_remove(at);
+            // What else was begun here was not the phone's.
+            self.again.clear();
+            if self.up && !made_keys {
+                self.again.push(again);
+            } else {
+                (self.current, self.random) = (again.handshake, Some(again.random));
+                self.up |= made_keys;
+            }
         }
         news
     }

@@ -90,7 +90,8 @@ pub(in crate::webrtc) struct PhoneHandshake {
     budget: usize,
     /// Somebody has spoken.
     heard: bool,
-    /// As the server: the client knew our cookie, and was sent more than that.
+    /// As the server: the client knew our cookie, and was sent more than that. As the client: the server
+    /// said all that it says first, and was sent more than a ClientHello.
     pub(super) answered: bool,
     /// How often it was time to ask.
     asked: u32,
@@ -127,6 +128,11 @@ impl PhoneHandshake {
     /// Whether we are the DTLS client.
     pub(super) fn is_active(&self) -> bool {
         self.active
+    }
+
+    /// Whether it came to its end.
+    pub(super) fn is_finished(&self) -> bool {
+        self.repeats.is_none()
     }
 
     /// The peer is to be found elsewhere: it is asked there at once.
@@ -197,9 +203,11 @@ impl PhoneHandshake {
 
     fn flush(&mut self, send: &mut dyn FnMut(&[u8])) {
         while let Some(transmit) = self.endpoint.poll_transmit() {
-            // RFC 5246 §7.4: a ServerHello, in a record of its own or before others.
-            let first = (transmit.message.first(), transmit.message.get(RECORD_HEADER));
-            self.answered |= !self.active && first == (Some(&22), Some(&2));
+            // RFC 5246 §7.4: a ServerHello, in a record of its own or before others; or what is no
+            // ClientHello of ours.
+            let kind = transmit.message.get(RECORD_HEADER);
+            let kind = kind.filter(|_| transmit.message.first() == Some(&22));
+            self.answered |= kind.is_some_and(|kind| (*kind == 2 || self.active) && *kind != 1);
             send(&transmit.message);
         }
         // It fails at the eighth time. Who has no path yet, or no description of ours, hears nothing

@@ -88,6 +88,34 @@ fn the_nominated_path_with_the_peers_highest_priority_is_taken_and_a_silent_one_
 }
 
 #[test]
+fn a_nomination_that_was_heard_on_the_way_moves_nothing_from_elsewhere_however_silent_the_peer() {
+    let now = Instant::now();
+    let (mut agent, theirs) = lite(now);
+    let chosen = request(&agent, &theirs, Writer::nominate);
+    assert!(give(&mut agent, now, address(1), &chosen));
+    assert!(give(&mut agent, now, address(1), &chosen), "repeated, as its answer was lost");
+    let later = now + STALE;
+    assert!(!give(&mut agent, later, address(2), &chosen));
+    assert!(!agent.knows(address(2)) && agent.selected() == Some(address(1)));
+}
+
+#[test]
+fn a_way_whose_media_is_heard_does_not_give_way_to_another_that_was_chosen_before() {
+    let now = Instant::now();
+    let (mut agent, theirs) = lite(now);
+    let nominate = |agent: &mut Agent, now, n| {
+        let bytes = request(agent, &theirs, Writer::nominate);
+        give(agent, now, address(n), &bytes);
+    };
+    nominate(&mut agent, now, 1);
+    assert!(agent.hears(now + STALE, address(1)) && !agent.hears(now + STALE, address(2)));
+    nominate(&mut agent, now + STALE, 2);
+    assert_eq!(agent.selected(), Some(address(1)), "of the same priority, and in use");
+    nominate(&mut agent, now + 2 * STALE, 2);
+    assert_eq!(agent.selected(), Some(address(2)));
+}
+
+#[test]
 fn consent_ends_when_the_peer_asks_no_more() {
     let now = Instant::now();
     let (mut agent, theirs) = lite(now);

@@ -46,8 +46,8 @@ fn media_goes_where_the_peer_chose_each_component_by_itself() {
     assert_eq!(lite.found(now), Found::Nothing, "asked, and not chosen");
     nominate(&mut lite, now, (Component::Rtp, PHONE));
     assert_eq!(lite.found(now), Found::Path { rtp: addr(PHONE), rtcp: None });
-    assert!(lite.knows(Component::Rtp, addr(PHONE)));
-    assert!(!lite.knows(Component::Rtcp, addr(PHONE)), "another port, another path");
+    assert!(lite.hears(now, Component::Rtp, addr(PHONE)));
+    assert!(!lite.hears(now, Component::Rtcp, addr(PHONE)), "another port, another path");
     nominate(&mut lite, now, (Component::Rtcp, ELSEWHERE));
     let both = Found::Path { rtp: addr(PHONE), rtcp: Some(addr(ELSEWHERE)) };
     assert_eq!(lite.found(now + PATIENCE), both);
@@ -73,7 +73,7 @@ fn a_peer_that_takes_our_side_is_told_to_change_it() {
     let asks = writer.finish(&lite.terms.local.password).unwrap();
     let (_, sent) = give(&mut lite, now, (Component::Rtp, PHONE), &asks);
     assert_eq!(stun::parse(&sent[0].1).unwrap().error, Some(487));
-    assert!(!lite.knows(Component::Rtp, addr(PHONE)));
+    assert!(!lite.hears(now, Component::Rtp, addr(PHONE)));
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn who_does_not_know_the_password_changes_nothing_and_gets_no_answer() {
     for packet in [forged, misnamed, changed, long, answer, vec![0; 20], vec![0]] {
         for component in [Component::Rtp, Component::Rtcp] {
             assert_eq!(give(&mut lite, now, (component, STRANGER), &packet), (false, Vec::new()));
-            assert!(!lite.knows(component, addr(STRANGER)));
+            assert!(!lite.hears(now, component, addr(STRANGER)));
         }
     }
     assert_eq!(lite.found(now), Found::Path { rtp: addr(PHONE), rtcp: None });
@@ -110,14 +110,15 @@ fn a_flood_without_the_names_never_keeps_the_peer_out_and_one_with_them_is_bound
     }
     nominate(&mut lite, now, (Component::Rtp, PHONE));
     // Whoever knows even the password: that many answers in a second, from as many addresses.
-    let asks = check(&lite.terms, &lite.terms.local.password, false);
+    let terms = lite.terms.clone();
     let answered = (0..5_000_u16).filter(|n| {
         let from = format!("203.0.113.9:{}", 1_000 + n);
+        let asks = check(&terms, &terms.local.password, false);
         !give(&mut lite, now, (Component::Rtp, &from), &asks).1.is_empty()
     });
     assert_eq!(answered.count(), 99);
-    let known = (0..5_000_u16)
-        .filter(|n| lite.knows(Component::Rtp, SocketAddr::from(([203, 0, 113, 9], 1_000 + n))));
+    let known =
+        (0..5_000_u16).filter(|n| lite.rtp.knows(SocketAddr::from(([203, 0, 113, 9], 1_000 + n))));
     assert!(known.count() <= 12, "the paths of a leg are few");
     assert_eq!(lite.found(now), Found::Path { rtp: addr(PHONE), rtcp: None });
     nominate(&mut lite, now + Duration::from_secs(1), (Component::Rtcp, PHONE));
@@ -138,4 +139,25 @@ fn a_restart_keeps_the_way_until_another_is_chosen_and_old_passwords_open_nothin
     assert_eq!(give(&mut lite, now, (Component::Rtp, STRANGER), &late), (false, Vec::new()));
     nominate(&mut lite, now, (Component::Rtp, ELSEWHERE));
     assert_eq!(lite.found(now), path(ELSEWHERE));
+}
+
+#[test]
+fn a_restart_of_a_peer_that_never_asks_is_not_waited_for_again() {
+    let now = Instant::now();
+    let mut lite = Lite::new(now, terms());
+    lite.set(now + PATIENCE / 2, terms());
+    assert_eq!(lite.found(now + PATIENCE), Found::Nothing, "it may yet ask");
+    let later = now + 2 * PATIENCE;
+    assert_eq!(lite.found(later), Found::Nobody);
+    lite.set(later, terms());
+    assert_eq!(lite.found(later), Found::Nobody, "no silence a second time");
+    nominate(&mut lite, later, (Component::Rtp, PHONE));
+    assert_eq!(lite.found(later), Found::Path { rtp: addr(PHONE), rtcp: None });
+}
+
+#[test]
+fn a_keepalive_is_an_indication_that_tells_nothing() {
+    let bytes = keepalive();
+    let view = stun::parse(&bytes).unwrap();
+    assert_eq!((view.class, view.username, bytes.len()), (Class::Indication, None, 28));
 }

@@ -179,3 +179,104 @@ fn a_restart_keeps_media_where_it_is_and_an_end_of_ice_lets_it_go_where_signalli
     turns(&mut worker, &mut events);
     assert!(!worker.by_id.contains_key(&a.id) && worker.slots.free() == 1);
 }
+
+#[test]
+fn a_peer_that_asks_nothing_for_five_seconds_is_served_where_signalling_says_it_is() {
+    let (mut worker, remote) = Worker::new().unwrap();
+    let mut events = Vec::with_capacity(BATCH);
+    let (a, b) = (phone(&remote, 1), peer(&remote, 2));
+    let stranger = bound();
+    remote.send(Command::Port(a.id, Order::Bridge(b.id)));
+    turns(&mut worker, &mut events);
+    let slot = worker.by_id[&a.id];
+    worker.ice_tick(Instant::now() + Duration::from_secs(3), slot);
+    b.socket.send_to(&says(1, 10), b.port).unwrap();
+    a.said.send_to(&says(1, 20), a.rtp).unwrap();
+    turns(&mut worker, &mut events);
+    assert_eq!((heard(&a.said), heard(&b.socket)), (vec![], vec![]), "it may yet ask");
+    worker.ice_tick(Instant::now() + Duration::from_secs(6), slot);
+    b.socket.send_to(&says(2, 11), b.port).unwrap();
+    a.said.send_to(&says(2, 21), a.rtp).unwrap();
+    turns(&mut worker, &mut events);
+    assert_eq!((heard(&a.said), heard(&b.socket)), (vec![11], vec![21]));
+    // The first who spoke is the one, as without ICE.
+    stranger.send_to(&says(3, 22), a.rtp).unwrap();
+    turns(&mut worker, &mut events);
+    assert_eq!((heard(&b.socket), heard(&a.real)), (vec![], vec![]));
+}
+
+#[test]
+fn a_prompt_that_is_ordered_before_the_peer_has_chosen_is_heard_from_its_beginning() {
+    let (mut worker, remote) = Worker::new().unwrap();
+    let mut events = Vec::with_capacity(BATCH);
+    let a = phone(&remote, 1);
+    turns(&mut worker, &mut events);
+    // Each packet has a loudness of its own.
+    let samples: Vec<i16> = (0..50).flat_map(|n| [n * 600; 160]).collect();
+    let clip = Arc::new(Clip::from_samples(samples));
+    let sound = clip.encoded(crate::g711::Law::Mu);
+    let begin = Instant::now();
+    let order = Order::Play(Playback::of(1, vec![Arc::clone(&clip)]));
+    worker.command(begin, Command::Port(a.id, order));
+    let at = |packet| begin + Duration::from_millis(20) * packet;
+    for packet in 0..10 {
+        worker.tick(at(packet));
+    }
+    assert_eq!((heard(&a.said), heard(&a.real)), (vec![], vec![]));
+    a.real.send_to(&check(&a.terms, &a.terms.local.password, true), a.rtp).unwrap();
+    turns(&mut worker, &mut events);
+    for packet in 10..15 {
+        worker.tick(at(packet));
+    }
+    let all = heard(&a.real);
+    assert!(all.len() > 3 && all[0] == 0, "{all:?}");
+    let said = sound.iter().step_by(160).copied();
+    assert!(all[1..].iter().copied().eq(said.take(all.len() - 1)), "{all:?}");
+}
+
+#[test]
+fn a_leg_that_is_closed_before_its_peer_has_chosen_leaves_nothing() {
+    let (mut worker, remote) = Worker::new().unwrap();
+    let mut events = Vec::with_capacity(BATCH);
+    let (a, b) = (phone(&remote, 1), peer(&remote, 2));
+    remote.send(Command::Port(a.id, Order::Bridge(b.id)));
+    turns(&mut worker, &mut events);
+    a.real.send_to(&check(&a.terms, &a.terms.local.password, false), a.rtp).unwrap();
+    turns(&mut worker, &mut events);
+    assert_eq!(heard(&a.real), [0], "asked, and nothing chosen");
+    for id in [a.id, b.id] {
+        remote.send(Command::Port(id, Order::Close));
+    }
+    turns(&mut worker, &mut events);
+    assert!(worker.by_id.is_empty() && worker.active.is_empty() && worker.slots.free() == 2);
+    let again = UdpSocket::bind(a.rtp);
+    assert!(again.is_ok(), "the port is free");
+}
+
+#[test]
+fn a_way_on_which_nothing_is_sent_is_kept_open_and_one_in_use_is_left_alone() {
+    let (mut worker, remote) = Worker::new().unwrap();
+    let mut events = Vec::with_capacity(BATCH);
+    let (a, b) = (phone(&remote, 1), peer(&remote, 2));
+    remote.send(Command::Port(a.id, Order::Bridge(b.id)));
+    for to in [a.rtp, a.rtcp] {
+        a.real.send_to(&check(&a.terms, &a.terms.local.password, true), to).unwrap();
+        turns(&mut worker, &mut events);
+    }
+    assert_eq!(heard(&a.real), [0, 0]);
+    let slot = worker.by_id[&a.id];
+    let at = |seconds| Instant::now() + Duration::from_secs(seconds);
+    worker.ice_tick(at(5), slot);
+    assert_eq!(heard(&a.real), Vec::<u8>::new());
+    worker.ice_tick(at(20), slot);
+    worker.ice_tick(at(21), slot);
+    let mut wire = [0; 100];
+    for _ in 0..2 {
+        assert_eq!((a.real.recv(&mut wire).unwrap(), &wire[..2]), (28, &[0, 0x11][..]));
+    }
+    assert_eq!(heard(&a.real), Vec::<u8>::new(), "once for each port in fifteen seconds");
+    b.socket.send_to(&says(1, 10), b.port).unwrap();
+    turns(&mut worker, &mut events);
+    worker.ice_tick(at(40), slot);
+    assert_eq!(heard(&a.real), [10, 0], "on the port of RTCP alone");
+}

@@ -1,0 +1,254 @@
+//! Who is not the phone, and what he can do to its handshake.
+
+use super::*;
+
+type Packets = Vec<Vec<u8>>;
+
+/// Us, a phone, and somebody with another certificate.
+struct Three {
+    us: Identity,
+    phone: Identity,
+    stranger: Identity,
+    now: Instant,
+}
+
+/// Where the phone says it is; behind its NAT it speaks from [`B`].
+const INSIDE: &str = "10.0.0.7:5000";
+
+impl Three {
+    fn new() -> Self {
+        let [us, phone, stranger] = [(); 3].map(|()| Identity::fresh().unwrap());
+        Self { us, phone, stranger, now: Instant::now() }
+    }
+
+    fn terms(of: &Identity, active: bool) -> DtlsTerms {
+        DtlsTerms { fingerprint: of.fingerprint().clone(), active }
+    }
+
+    /// We wait for the phone.
+    fn desk(&self, announced: &str) -> Desk {
+        let terms = Self::terms(&self.phone, false);
+        Desk::new(self.now, terms, &self.us, addr(announced), &mut |_, _| {})
+    }
+
+    /// Somebody who begins, and his ClientHello.
+    fn client(&self, who: &Identity) -> (Desk, Packets) {
+        let mut said = Packets::new();
+        let terms = Self::terms(&self.us, true);
+        let client = Desk::new(self.now, terms, who, addr(A), &mut |_, packet| {
+            said.push(packet.to_vec());
+        });
+        (client, said)
+    }
+
+    /// Gives us packets that come from there; our answers.
+    fn give(&self, desk: &mut Desk, from: &str, packets: &[Vec<u8>]) -> Packets {
+        let mut answers = Packets::new();
+        for packet in packets {
+            desk.receive(self.now, addr(from), packet, &mut |to, packet| {
+                assert_eq!(to, addr(from));
+                answers.push(packet.to_vec());
+            });
+        }
+        answers
+    }
+
+    /// Gives a client what we answered; what it says to that.
+    fn take(&self, client: &mut Desk, packets: &[Vec<u8>]) -> Packets {
+        let mut said = Packets::new();
+        for packet in packets {
+            client.receive(self.now, addr(A), packet, &mut |_, packet| said.push(packet.to_vec()));
+        }
+        said
+    }
+
+    /// Somebody who returns the cookie from there, and says no more.
+    fn stall(&self, desk: &mut Desk, from: &str) {
+        let (mut client, said) = self.client(&self.stranger);
+        let cookie = self.give(desk, from, &said);
+        let said = self.take(&mut client, &cookie);
+        self.give(desk, from, &said);
+    }
+
+    /// The phone begins from there; whether it gets its keys, and we the same.
+    fn gets_keys(&self, desk: &mut Desk, from: &str) -> bool {
+        let (client, said) = self.client(&self.phone);
+        self.finishes(desk, from, (client, said))
+    }
+
+    fn finishes(
+        &self,
+        desk: &mut Desk,
+        from: &str,
+        (mut client, mut said): (Desk, Packets),
+    ) -> bool {
+        while !said.is_empty() {
+            let answers = self.give(desk, from, &said);
+            said = self.take(&mut client, &answers);
+        }
+        let (ours, theirs) = (desk.keys(), client.keys());
+        ours.zip(theirs)
+            .is_some_and(|(ours, theirs)| (&ours.tx, &ours.rx) == (&theirs.rx, &theirs.tx))
+    }
+}
+
+#[test]
+fn who_returns_cookies_and_stops_keeps_a_phone_behind_a_nat_out_for_no_longer_than_three_seconds() {
+    let mut all = Three::new();
+    // One host has one place, however many ports it has.
+    let mut desk = all.desk(INSIDE);
+    for port in 1..20 {
+        all.stall(&mut desk, &format!("203.0.113.9:{port}"));
+    }
+    assert_eq!(desk.others.len(), 1);
+    assert!(all.gets_keys(&mut desk, B));
+    // And many hosts have one each for a while.
+    let mut desk = all.desk(INSIDE);
+    for host in 0..20 {
+        all.stall(&mut desk, &format!("203.0.113.{host}:7"));
+    }
+    assert_eq!(desk.others.len(), MOST_OTHERS);
+    assert!(!all.gets_keys(&mut desk, B));
+    all.now += STALLED;
+    assert!(all.gets_keys(&mut desk, B));
+    assert!(desk.others.is_empty() && desk.take_error().is_none());
+}
+
+#[test]
+fn ports_of_the_announced_host_do_not_keep_the_announced_one_out() {
+    let all = Three::new();
+    let mut desk = all.desk(B);
+    for port in 1..20 {
+        all.stall(&mut desk, &format!("198.51.100.2:{port}"));
+    }
+    assert_eq!(desk.others.len(), MOST_PORTS);
+    assert!(all.gets_keys(&mut desk, B));
+}
+
+#[test]
+fn what_is_forged_from_the_announced_host_stops_no_handshake_and_moves_none() {
+    let all = Three::new();
+    let mut desk = all.desk(INSIDE);
+    let (mut client, said) = all.client(&all.phone);
+    let cookie = all.give(&mut desk, B, &said);
+    let said = all.take(&mut client, &cookie);
+    let (_, hello) = all.client(&all.stranger);
+    for port in [5000, 9] {
+        let from = format!("10.0.0.7:{port}");
+        for first in 20..64 {
+            all.give(&mut desk, &from, &[vec![first, 254, 253, 0, 0]]);
+        }
+        all.give(&mut desk, &from, &hello);
+    }
+    assert!(all.finishes(&mut desk, B, (client, said)));
+
+    // The same where we begin: we go on asking where the phone said it is.
+    let mut asked = Vec::new();
+    let terms = Three::terms(&all.phone, true);
+    let mut desk = Desk::new(all.now, terms, &all.us, addr(B), &mut |to, _| asked.push(to));
+    for first in 20..64 {
+        all.give(&mut desk, "198.51.100.2:9", &[vec![first, 254, 253, 0, 0]]);
+    }
+    all.give(&mut desk, "198.51.100.2:9", &pieces());
+    desk.handle_timeout(all.now + Duration::from_secs(2), &mut |to, _| asked.push(to));
+    assert_eq!(asked, [addr(B), addr(B)]);
+}
+
+#[test]
+fn hellos_that_are_forged_with_the_address_of_the_phone_before_it_speaks_do_not_keep_it_out() {
+    let all = Three::new();
+    for announced in [B, INSIDE] {
+        let mut desk = all.desk(announced);
+        for _ in 0..30 {
+            let (_, hello) = all.client(&all.stranger);
+            assert!(all.give(&mut desk, B, &hello).len() <= 1, "a cookie at most");
+        }
+        // Some more while its cookie is on the way.
+        let (mut client, said) = all.client(&all.phone);
+        let cookie = all.give(&mut desk, B, &said);
+        for _ in 0..3 {
+            let (_, hello) = all.client(&all.stranger);
+            all.give(&mut desk, B, &hello);
+        }
+        let said = all.take(&mut client, &cookie);
+        assert!(all.finishes(&mut desk, B, (client, said)), "{announced}");
+        assert!(!desk.is_busy());
+    }
+}
+
+#[test]
+fn a_forged_hello_and_a_wrong_cookie_after_it_are_not_the_end() {
+    let all = Three::new();
+    let mut desk = all.desk(B);
+    let forge = |desk: &mut Desk| {
+        let (mut client, hello) = all.client(&all.stranger);
+        let cookie = all.give(desk, B, &hello);
+        let mut second = all.take(&mut client, &cookie);
+        // Behind the headers, version, random value and the length of no session.
+        second[0][13 + 12 + 2 + 32 + 2] ^= 1;
+        all.give(desk, B, &second);
+    };
+    forge(&mut desk);
+    assert_eq!((desk.take_error(), desk.others.len()), (None, 0));
+    // And when the phone has begun its own behind it.
+    let (mut forger, hello) = all.client(&all.stranger);
+    let cookie = all.give(&mut desk, B, &hello);
+    let mut second = all.take(&mut forger, &cookie);
+    second[0][13 + 12 + 2 + 32 + 2] ^= 1;
+    let (mut client, said) = all.client(&all.phone);
+    let cookie = all.give(&mut desk, B, &said);
+    all.give(&mut desk, B, &second);
+    let said = all.take(&mut client, &cookie);
+    assert!(all.finishes(&mut desk, B, (client, said)));
+    assert_eq!(desk.take_error(), None);
+}
+
+#[test]
+fn a_forged_answer_to_what_we_ask_is_not_the_end_and_we_ask_again() {
+    let all = Three::new();
+    let mut asked = Packets::new();
+    let terms = Three::terms(&all.phone, true);
+    let mut desk = Desk::new(all.now, terms, &all.us, addr(B), &mut |_, packet| {
+        asked.push(packet.to_vec());
+    });
+    let hello =
+        [22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 15, 2, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 3, 9, 9, 9];
+    all.give(&mut desk, B, &[hello.to_vec()]);
+    assert!(desk.doubt.is_some() && desk.take_error().is_none());
+    let later = all.now + PAUSE;
+    let mut again = Packets::new();
+    desk.handle_timeout(later, &mut |_, packet| again.push(packet.to_vec()));
+    assert_eq!(again.len(), 1);
+    let terms = Three::terms(&all.us, false);
+    let mut phone = Desk::new(later, terms, &all.phone, addr(A), &mut |_, _| {});
+    let mut to_phone = again;
+    while !to_phone.is_empty() {
+        let said = all.take(&mut phone, &to_phone);
+        to_phone = all.give(&mut desk, B, &said);
+    }
+    assert!(desk.keys().is_some() && phone.keys().is_some());
+}
+
+#[test]
+fn a_phone_that_says_it_is_elsewhere_may_begin_anew_there_and_the_old_keys_serve_until_then() {
+    let mut all = Three::new();
+    const C: &str = "192.0.2.77:6000";
+    let mut desk = all.desk(B);
+    assert!(all.gets_keys(&mut desk, B));
+    let first = desk.keys().cloned();
+    all.stall(&mut desk, C);
+    assert!(desk.others.is_empty(), "nobody said anything of that address");
+    let terms = Three::terms(&all.phone, false);
+    desk.set(all.now, terms, &all.us, addr(C), &mut |_, _| panic!("nothing is to be said"));
+    all.stall(&mut desk, "192.0.2.77:9");
+    assert!(desk.keys() == first.as_ref() && desk.is_busy());
+    assert!(all.gets_keys(&mut desk, C));
+    assert!(desk.keys() != first.as_ref() && !desk.is_busy());
+    // What only some begin there ends by itself.
+    let terms = Three::terms(&all.phone, false);
+    desk.set(all.now, terms, &all.us, addr(B), &mut |_, _| {});
+    all.stall(&mut desk, B);
+    all.now += TIME;
+    desk.handle_timeout(all.now, &mut |_, _| {});
+    assert!(!desk.is_busy() && desk.keys().is_some() && desk.take_error().is_none());
+}
