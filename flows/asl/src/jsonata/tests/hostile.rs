@@ -113,6 +113,7 @@ fn a_text_that_is_nested_without_end_is_refused() {
         "1".to_owned() + &"+1".repeat(20_000),
         "'x'".to_owned() + &" & 'x'".repeat(5_000),
         "1".to_owned() + &" ~> $string".repeat(3_000),
+        "$states".to_owned() + &".a".repeat(20_000),
         "function($x){".repeat(2_000) + "1" + &"}".repeat(2_000),
         "x".repeat(100_000),
     ] {
@@ -122,8 +123,6 @@ fn a_text_that_is_nested_without_end_is_refused() {
             "{refused}"
         );
     }
-    let long = "$states".to_owned() + &".a".repeat(20_000);
-    assert!(cause(&long).ends_with("returned nothing (undefined)."));
 }
 
 #[test]

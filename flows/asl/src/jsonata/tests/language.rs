@@ -223,7 +223,6 @@ fn what_cannot_be_read_or_evaluated_is_told_and_nothing_overflows() {
         "($f := function($n) { $replace('a', /a/, function($m) { $f(1) & 'x' }) }; $f(1))",
         "($f := function($n) { {'a': 1} ~> |$|{'b': [$f(1)]}| }; $f(1))",
         "($f := function($n) { $list#$i[[$f(1)]].{'a': $i} }; $f(1))",
-        "$reduce([1..3900], function($a, $b) { function() { [$a, $b] } })",
         "($l := function($n, $k) { $n = 0 ? $k() : $l($n - 1, function() { [$k()] }) }; \
          $l(300, function() { 1 }))",
     ] {
