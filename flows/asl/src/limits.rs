@@ -47,3 +47,8 @@ pub const STATES_PER_TURN: usize = 500;
 pub const ERROR_CHARS: usize = 256;
 /// Characters of a cause.
 pub const CAUSE_CHARS: usize = 32_768;
+
+/// Bytes of stack for a thread that reads definitions or runs executions: what is nested most is read
+/// and evaluated within a quarter of them, by a build that is optimised
+/// (`half_of_a_threads_stack_is_enough_for_the_deepest_evaluation`).
+pub const STACK: usize = 4 * 1024 * 1024;

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Weak};
 
+use offhook_asl::limits::STACK;
 use offhook_config::Config;
 use offhook_flows::runtime::{Options, Runtime};
 use offhook_flows::schedule::{Keeper, Missed};
@@ -51,7 +52,7 @@ pub(super) async fn start(
         .on_thread_start(|| system::go_in_place(Turn::Usual))
         .build()
         .map_err(|error| error.to_string())?;
-    let thread = std::thread::Builder::new().name("flows".into());
+    let thread = std::thread::Builder::new().name("flows".into()).stack_size(STACK);
     let spawned = thread.spawn(move || {
         system::go_in_place(Turn::Workflows);
         runtime.block_on(async move {

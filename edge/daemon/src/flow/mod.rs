@@ -8,6 +8,7 @@ mod show;
 use std::path::Path;
 
 use offhook_asl::Machine;
+use offhook_asl::limits::STACK;
 use offhook_asl::machine::{Code, Pattern, Problem, Resource, Severity};
 use serde_json::json;
 
@@ -16,11 +17,22 @@ use crate::cli::FlowCommand;
 use crate::output::{complain, counted, print};
 use crate::place::CommandError;
 
-/// Runs `offhook flow …`.
+/// Runs `offhook flow …`, on a thread whose stack is known to do for definitions and their expressions:
+/// that of the process is as large as the shell says.
 ///
 /// # Errors
 /// In words for the operator.
 pub fn run(command: &FlowCommand) -> Result<(), CommandError> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("flow".into()).stack_size(STACK);
+        let thread = thread
+            .spawn_scoped(scope, || chosen(command))
+            .map_err(|error| CommandError::Words(format!("no thread for workflows: {error}")))?;
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn chosen(command: &FlowCommand) -> Result<(), CommandError> {
     match command {
         FlowCommand::Check { files, express, json } => check(files, *express, *json),
         FlowCommand::Publish { place, file, name, alias, description, express } => {

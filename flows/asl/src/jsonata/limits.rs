@@ -16,8 +16,6 @@ pub(super) const MOST_ITEMS: usize = 873_782;
 pub(super) const MOST_IN_RANGE: usize = 360_145;
 /// Bytes that may be built in one evaluation, what is dropped again included.
 pub(super) const MOST_BUILT: usize = 64 * MOST_WEIGHT;
-/// Items `$distinct` compares with each other.
-pub(super) const MOST_DISTINCT: usize = 20_000;
 /// Bytes of a text that is split or encoded, and of one that is matched: each part costs many.
 pub(super) const MOST_SPLIT: usize = 1024 * 1024;
 pub(super) const MOST_MATCHED: usize = 256 * 1024;

@@ -1,3 +1,4 @@
+mod bounds;
 mod built_ins;
 mod dates;
 mod hostile;

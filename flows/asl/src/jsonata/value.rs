@@ -1,15 +1,19 @@
 //! What an expression computes with.
 //!
 //! > Every array and object knows what it weighs and how deep it is, and is made nowhere but within
-//! > the bounds of one evaluation ([`super::evaluate::bounds`]). So whatever walks through a value
-//! > ends, and dropping one needs little stack, though parts may be shared many times.
+//! > the bounds of one evaluation ([`super::evaluate::bounds`]), or read from documents that have
+//! > bounds of their own ([`super::convert`]). So whatever walks through a value ends, though parts may
+//! > be shared many times, and dropping one needs little stack: what a function in it can see of
+//! > variables ends with the evaluation ([`Frame`]), not with the function.
 
 mod function;
 
+#[cfg(test)]
+pub(super) use function::living;
 pub(super) use function::{Closure, Env, Frame, Function};
 
 use super::syntax::tree::Symbol;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -100,17 +104,15 @@ impl Value {
         }
     }
 
-    /// Its weight as a part of another, how deep it is, and whether there is a function in it.
+    /// Its weight as a part of another, and how deep it is.
     pub(super) fn measure(&self) -> Measure {
         match self {
-            Self::Number(_) => Measure { weight: 8, depth: 0, has_function: false },
-            Self::Text(text) => Measure { weight: text.len(), depth: 0, has_function: false },
+            Self::Number(_) => Measure { weight: 8, depth: 0 },
+            Self::Text(text) => Measure { weight: text.len(), depth: 0 },
             Self::Array(array) => array.list.measure.as_part(),
             Self::Object(object) => object.measure.as_part(),
-            Self::Function(function) => {
-                Measure { weight: 4, depth: function.depth(), has_function: true }
-            }
-            _ => Measure { weight: 4, depth: 0, has_function: false },
+            Self::Function(function) => Measure { weight: 4, depth: function.depth() },
+            _ => Measure { weight: 4, depth: 0 },
         }
     }
 
@@ -137,18 +139,16 @@ pub(super) struct Measure {
     /// Bytes, a number counted as eight: see [`super::limits::MOST_WEIGHT`].
     pub(super) weight: usize,
     pub(super) depth: usize,
-    pub(super) has_function: bool,
 }
 
 impl Measure {
     pub(super) fn add(&mut self, part: Self) {
         self.weight = self.weight.saturating_add(part.weight);
         self.depth = self.depth.max(part.depth);
-        self.has_function |= part.has_function;
     }
 
     fn as_part(self) -> Self {
-        Self { weight: self.weight.saturating_add(4), depth: self.depth + 1, ..self }
+        Self { weight: self.weight.saturating_add(4), depth: self.depth + 1 }
     }
 }
 
@@ -245,8 +245,8 @@ impl Object {
     }
 
     /// Takes out the members of these names.
-    pub(super) fn remove(&mut self, names: &[&str]) {
-        self.members.retain(|(name, _)| !names.contains(&&**name));
+    pub(super) fn remove(&mut self, names: &HashSet<&str>) {
+        self.members.retain(|(name, _)| !names.contains(&**name));
         self.places = None;
         if self.members.len() > FEW {
             self.index();

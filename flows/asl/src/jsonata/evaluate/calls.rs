@@ -224,9 +224,6 @@ impl Evaluation<'_> {
         let bindings =
             lambda.parameters.iter().map(|name| (*name, given.next().unwrap_or_default()));
         let frame = Frame::with(&closure.env, bindings.collect());
-        if frame.depth() > crate::value::MOST_DEPTH {
-            return Err(too_deep());
-        }
         self.ending(&lambda.body, &closure.input, &frame)
     }
 

@@ -8,6 +8,7 @@ pub(super) mod bounds;
 mod calls;
 mod filter;
 mod group;
+mod keeping;
 mod operators;
 mod path;
 mod sort;
@@ -36,33 +37,33 @@ pub(super) struct Evaluation<'a> {
     given: Vec<Option<Value>>,
     level: usize,
     spent: bounds::Spent,
-    /// Frames that may be seen by functions in them.
+    /// Frames that functions see or have seen, and all around these.
     kept: Vec<Env>,
-}
-
-impl Drop for Evaluation<'_> {
-    fn drop(&mut self) {
-        self.kept.iter().for_each(|frame| frame.clear());
-    }
+    /// How many they are when those that nothing sees any more are let go of.
+    full: usize,
 }
 
 impl<'a> Evaluation<'a> {
     pub(super) fn new(tree: &'a Tree, needs: &'a Needs, scope: &'a Scope<'a>) -> Self {
         let given = vec![None; tree.names.len()];
         let (spent, entropy) = (bounds::Spent::begin(), scope.entropy.clone());
-        Self { scope, entropy, tree, needs, given, level: 0, spent, kept: Vec::new() }
+        Self {
+            scope,
+            entropy,
+            tree,
+            needs,
+            given,
+            level: 0,
+            spent,
+            kept: Vec::new(),
+            full: keeping::MANY,
+        }
     }
 
     /// What the whole expression gives.
     pub(super) fn run(&mut self) -> Result {
         let tree = self.tree;
         self.evaluate(&tree.root, &Value::Undefined, &Env::default())
-    }
-
-    /// The frames that are cleared at the end.
-    #[cfg(test)]
-    pub(super) fn frames(&self) -> &[Env] {
-        &self.kept
     }
 
     /// The time, in milliseconds since 1970.
@@ -119,10 +120,12 @@ impl<'a> Evaluation<'a> {
             Kind::Partial(call) => self.partial(call, input, env),
             Kind::Apply(sides) => self.apply(sides, input, env),
             Kind::Lambda(lambda) => {
+                self.keep(env)?;
                 let (lambda, input) = (Arc::clone(lambda), input.clone());
                 self.function(Function::Lambda(Closure { lambda, input, env: Rc::clone(env) }))
             }
             Kind::Transform(transform) => {
+                self.keep(env)?;
                 let transform = Arc::clone(transform);
                 self.function(Function::Transform { transform, env: Rc::clone(env) })
             }
@@ -160,14 +163,6 @@ impl<'a> Evaluation<'a> {
         let value = self.evaluate(&condition.condition, input, env)?;
         let is_true = self.is_true(&value)?;
         Ok(if is_true { Some(&condition.then) } else { condition.otherwise.as_ref() })
-    }
-
-    fn bind(&mut self, env: &Env, symbol: Symbol, value: Value) -> Result<()> {
-        if env.bind(symbol, value) {
-            self.build(256)?;
-            self.kept.push(Rc::clone(env));
-        }
-        Ok(())
     }
 
     fn variable(&mut self, symbol: Symbol, env: &Env) -> Value {

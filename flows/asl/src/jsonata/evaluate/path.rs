@@ -2,7 +2,7 @@
 
 use super::Evaluation;
 use crate::jsonata::error::Result;
-use crate::jsonata::syntax::tree::{Kind, Node, Path, Stage};
+use crate::jsonata::syntax::tree::{Kind, Node, Path, Stage, Term};
 use crate::jsonata::value::{Array, Env, Tuple, Tuples, Value};
 use std::rc::Rc;
 
@@ -89,27 +89,7 @@ impl Evaluation<'_> {
     /// One step.
     fn taken(&mut self, step: &Node, items: &Items, env: &Env, is_last: bool) -> Result<Items> {
         if let Kind::Sort(terms) = &step.kind {
-            let input = match items {
-                Items::Whole(array) | Items::Shared(array) => array.items().to_vec(),
-                other => other.as_slice().to_vec(),
-            };
-            let is_one = input.len() <= 1;
-            let sorted = self.sorted_items(terms, input, env)?;
-            let mut value = Value::Array(self.array(sorted)?);
-            if is_one {
-                value = sequence_of(value);
-            }
-            for stage in step.stages() {
-                if let Stage::Filter(predicate) = stage {
-                    value = self.filter(predicate, value, env)?;
-                }
-            }
-            return Ok(match value {
-                Value::Array(array) if array.is_sequence => Items::flattened(Value::Array(array)),
-                Value::Array(array) if array.len() == 0 => Items::None,
-                Value::Array(array) if is_last => Items::Whole(array),
-                other => Items::flattened(other),
-            });
+            return self.taken_in_order(step, terms, items, env, is_last);
         }
         if let [one] = items.as_slice() {
             let value = self.of_item(step, one, env)?;
@@ -132,6 +112,40 @@ impl Evaluation<'_> {
         {
             return Ok(Items::Whole(array.clone()));
         }
+        self.joined(found)
+    }
+
+    /// A step that sorts.
+    fn taken_in_order(
+        &mut self,
+        step: &Node,
+        terms: &[Term],
+        items: &Items,
+        env: &Env,
+        is_last: bool,
+    ) -> Result<Items> {
+        let input = items.as_slice().to_vec();
+        let is_one = input.len() <= 1;
+        let sorted = self.sorted_items(terms, input, env)?;
+        let mut value = Value::Array(self.array(sorted)?);
+        if is_one {
+            value = sequence_of(value);
+        }
+        for stage in step.stages() {
+            if let Stage::Filter(predicate) = stage {
+                value = self.filter(predicate, value, env)?;
+            }
+        }
+        Ok(match value {
+            Value::Array(array) if array.is_sequence => Items::flattened(Value::Array(array)),
+            Value::Array(array) if array.len() == 0 => Items::None,
+            Value::Array(array) if is_last => Items::Whole(array),
+            other => Items::flattened(other),
+        })
+    }
+
+    /// Values as items: of arrays their items, unless `[…]` made them within the path.
+    fn joined(&mut self, found: Vec<Value>) -> Result<Items> {
         let is_flat =
             |value: &Value| !matches!(value, Value::Array(array) if !array.is_constructed);
         if found.iter().all(is_flat) {

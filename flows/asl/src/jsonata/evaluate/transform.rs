@@ -9,6 +9,9 @@ use crate::jsonata::value::{Env, Object, Value};
 use std::collections::HashMap;
 use std::rc::Rc;
 
+/// Bytes of a name that is looked for, or looked at.
+const PLACE: usize = 16;
+
 /// Objects of the copy, by their address, with what became of them. The object itself is held, so that
 /// no other can come to stand there.
 type Changed = HashMap<*const Object, (Rc<Object>, Value)>;
@@ -86,7 +89,8 @@ impl Evaluation<'_> {
             let names = deleted_names(&deleted)?;
             if !names.is_empty() {
                 let mut object = latest(found, changed);
-                object.remove(&names);
+                self.build(PLACE * (object.len() + names.len()))?;
+                object.remove(&names.into_iter().collect());
                 let object = self.object(object)?;
                 self.note(found, object, changed);
             }

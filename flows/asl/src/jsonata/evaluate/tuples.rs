@@ -2,9 +2,57 @@
 
 use super::Evaluation;
 use crate::jsonata::error::Result;
-use crate::jsonata::syntax::tree::{Kind, More, Node, Stage, Term};
+use crate::jsonata::syntax::tree::{Kind, More, Node, Stage, Symbol, Term};
 use crate::jsonata::value::{Env, Frame, Tuple, Tuples, Value};
 use std::rc::Rc;
+
+/// What several tuples have in one place: nothing, the one value that is there, or the items of all.
+#[derive(Default)]
+enum Gathered {
+    #[default]
+    Nothing,
+    One(Value),
+    Many(Vec<Value>),
+}
+
+impl Gathered {
+    fn of(value: Value) -> Self {
+        if value.is_undefined() { Self::Nothing } else { Self::One(value) }
+    }
+
+    fn add(&mut self, run: &mut Evaluation<'_>, value: Value) -> Result<()> {
+        if value.is_undefined() {
+            return Ok(());
+        }
+        let mut items = match std::mem::take(self) {
+            Self::Nothing => {
+                *self = Self::One(value);
+                return Ok(());
+            }
+            Self::One(Value::Array(array)) => array.into_items(),
+            Self::One(one) => vec![one],
+            Self::Many(items) => items,
+        };
+        run.grows(items.len() + value.as_slice().len().saturating_sub(1))?;
+        match value {
+            Value::Array(array) => {
+                run.steps(array.len() / 8)?;
+                items.extend_from_slice(array.items());
+            }
+            one => items.push(one),
+        }
+        *self = Self::Many(items);
+        Ok(())
+    }
+
+    fn value(self, run: &mut Evaluation<'_>) -> Result {
+        match self {
+            Self::Nothing => Ok(Value::Undefined),
+            Self::One(one) => Ok(one),
+            Self::Many(items) => run.list(items),
+        }
+    }
+}
 
 impl Evaluation<'_> {
     /// One step, of the tuples so far or of the items before the first of them.
@@ -125,24 +173,23 @@ impl Evaluation<'_> {
 
     /// All tuples of a group as one: what each binds, put together.
     pub(super) fn reduced(&mut self, tuples: Vec<Tuple>) -> Result<Tuple> {
-        let mut tuples = tuples.into_iter();
-        let mut reduced = tuples.next().unwrap_or_default();
+        let mut at = Gathered::default();
+        let mut bound: Vec<(Symbol, Gathered)> = Vec::new();
         for tuple in tuples {
             self.steps(1 + tuple.bound.len())?;
-            let at = std::mem::take(&mut reduced.at);
-            reduced.at = self.gathered(at, tuple.at)?;
+            at.add(self, tuple.at)?;
             for (symbol, value) in tuple.bound {
-                let known = reduced.bound.iter_mut().find(|(known, _)| *known == symbol);
-                let before = known.map(|known| std::mem::take(&mut known.1)).unwrap_or_default();
-                let gathered = self.gathered(before, value)?;
-                reduced.bind(symbol, gathered);
+                match bound.iter_mut().find(|(known, _)| *known == symbol) {
+                    Some((_, gathered)) => gathered.add(self, value)?,
+                    None => bound.push((symbol, Gathered::of(value))),
+                }
             }
         }
+        let mut reduced = Tuple { at: at.value(self)?, bound: Vec::with_capacity(bound.len()) };
+        for (symbol, gathered) in bound {
+            reduced.bound.push((symbol, gathered.value(self)?));
+        }
         Ok(reduced)
-    }
-
-    fn gathered(&mut self, before: Value, value: Value) -> Result {
-        self.append(before, value)
     }
 
     /// A frame with what a tuple binds.

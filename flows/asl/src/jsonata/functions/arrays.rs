@@ -1,10 +1,13 @@
 //! Functions of arrays.
 
-use super::super::error::{Error, Result, memory};
+use super::super::error::{Error, Result};
 use super::super::evaluate::{Evaluation, compared, number};
-use super::super::limits::MOST_DISTINCT;
 use super::super::value::{Array, Function, Value};
+use std::collections::HashSet;
 use std::rc::Rc;
+
+/// Bytes of a place among those that are known.
+const PLACE: usize = 32;
 
 /// `$count(array)`
 pub(super) fn count(_: &mut Evaluation<'_>, given: &[Value]) -> Result {
@@ -46,6 +49,31 @@ pub(super) fn shuffle(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
     run.list(items)
 }
 
+/// What tells a value that has no parts from all others; zero has one sign.
+#[derive(PartialEq, Eq, Hash)]
+enum Scalar<'a> {
+    Undefined,
+    Null,
+    Bool(bool),
+    Number(u64),
+    Text(&'a str),
+}
+
+impl<'a> Scalar<'a> {
+    /// `None` for what has parts, is a function, or is not even the same as itself, as `NaN`.
+    fn of(value: &'a Value) -> Option<Self> {
+        match value {
+            Value::Undefined => Some(Self::Undefined),
+            Value::Null => Some(Self::Null),
+            Value::Bool(truth) => Some(Self::Bool(*truth)),
+            Value::Number(number) if number.is_nan() => None,
+            Value::Number(number) => Some(Self::Number((number + 0.0).to_bits())),
+            Value::Text(text) => Some(Self::Text(text)),
+            _ => None,
+        }
+    }
+}
+
 /// `$distinct(array)`
 pub(super) fn distinct(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
     let [value] = given else { return Ok(Value::Undefined) };
@@ -53,23 +81,36 @@ pub(super) fn distinct(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
     if array.len() <= 1 {
         return Ok(value.clone());
     }
-    if array.len() > MOST_DISTINCT {
-        return Err(memory());
-    }
-    let mut found: Vec<Value> = Vec::new();
+    let mut scalars = HashSet::new();
+    let (mut found, mut others): (Vec<Value>, Vec<&Value>) = (Vec::new(), Vec::new());
     for item in array.items() {
-        let mut is_new = true;
-        for known in &found {
-            if run.is_same(item, known)? {
-                is_new = false;
-                break;
+        let is_new = match Scalar::of(item) {
+            Some(scalar) => {
+                run.steps(1 + item.as_str().map_or(0, str::len) / 64)?;
+                scalars.insert(scalar)
             }
-        }
+            None => {
+                let is_new = is_none_of(run, item, &others)?;
+                others.extend(is_new.then_some(item));
+                is_new
+            }
+        };
         if is_new {
+            run.build(PLACE)?;
             found.push(item.clone());
         }
     }
     if array.is_sequence { run.sequence(found) } else { run.list(found) }
+}
+
+/// Whether a value is none of those that are known.
+fn is_none_of(run: &mut Evaluation<'_>, value: &Value, known: &[&Value]) -> Result<bool> {
+    for known in known {
+        if run.is_same(value, known)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// `$zip(arrays…)`: as many as the shortest of them has.

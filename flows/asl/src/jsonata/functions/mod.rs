@@ -5,6 +5,7 @@ mod higher;
 pub(super) mod matching;
 mod numbers;
 mod objects;
+mod reading;
 mod replacing;
 mod states;
 mod strings;

@@ -49,7 +49,8 @@ fn by_text(
             return Err(error(words));
         }
     };
-    run.fits(text.len().saturating_add(count.saturating_mul(part.len())))?;
+    let rest = text.len().saturating_sub(count.saturating_mul(pattern.len()));
+    run.fits(rest.saturating_add(count.saturating_mul(part.len())))?;
     Ok(Value::from(text.replacen(pattern, part, most)))
 }
 
@@ -61,7 +62,7 @@ fn by_matcher(
     most: f64,
 ) -> Result {
     let mut matches = Matches::of(matcher, text);
-    let (mut written, mut counted) = (String::new(), 0);
+    let mut written = String::new();
     let (mut from, mut count) = (0, 0.0);
     while let Some(found) = matches.next(run)? {
         if count >= most {
@@ -69,17 +70,17 @@ fn by_matcher(
         }
         count += 1.0;
         let start = found.start.max(from);
-        written.push_str(part(text, from, start));
+        write(run, &mut written, part(text, from, start))?;
         let length = found.text.as_str().map_or(0, str::len);
         match replacement {
-            Value::Text(template) => substitute(&found, template, &mut written),
+            Value::Text(template) => substitute(run, &found, template, &mut written)?,
             Value::Function(function) => {
                 let argument = match &found.whole {
                     Some(whole) => whole.clone(),
                     None => shown_match(run, &found, text, matcher)?,
                 };
                 match run.invoked(function, vec![argument], &Value::Null)? {
-                    Value::Text(part) => written.push_str(&part),
+                    Value::Text(part) => write(run, &mut written, &part)?,
                     _ => {
                         let words = "Attempted to replace a matched string with a non-string value";
                         return Err(Error::coded("D3012", words));
@@ -88,18 +89,23 @@ fn by_matcher(
             }
             _ => {}
         }
-        run.build(written.len() - counted)?;
-        counted = written.len();
-        if counted > MOST_WEIGHT {
-            return Err(memory());
-        }
         from = start.saturating_add(length).min(text.len());
         while !text.is_char_boundary(from) {
             from += 1;
         }
     }
-    written.push_str(part(text, from, text.len()));
-    run.text(written)
+    write(run, &mut written, part(text, from, text.len()))?;
+    Ok(Value::from(written))
+}
+
+/// Writes a part, unless the whole would be more than a value may hold.
+fn write(run: &mut Evaluation<'_>, written: &mut String, part: &str) -> Result<()> {
+    if part.len() > MOST_WEIGHT.saturating_sub(written.len()) {
+        return Err(memory());
+    }
+    run.build(part.len())?;
+    written.push_str(part);
+    Ok(())
 }
 
 /// What a replacing function is given of a regular expression's match.
@@ -123,19 +129,24 @@ fn shown_match(
 }
 
 /// Puts a match into a replacement: `$0` is all of it, `$1` its first group, `$$` a dollar.
-fn substitute(found: &Match, template: &str, written: &mut String) {
+fn substitute(
+    run: &mut Evaluation<'_>,
+    found: &Match,
+    template: &str,
+    written: &mut String,
+) -> Result<()> {
     let groups = found.groups.as_slice();
     let groups = if matches!(found.groups, Value::Array(_)) { groups } else { &[] };
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('$') {
-        written.push_str(before);
+        write(run, written, before)?;
         if let Some(after) = after.strip_prefix('$') {
-            written.push('$');
+            write(run, written, "$")?;
             rest = after;
             continue;
         }
         if let Some(after) = after.strip_prefix('0') {
-            written.push_str(found.text.as_str().unwrap_or_default());
+            write(run, written, found.text.as_str().unwrap_or_default())?;
             rest = after;
             continue;
         }
@@ -149,13 +160,13 @@ fn substitute(found: &Match, template: &str, written: &mut String) {
             index = number(digits.min(most - 1));
         }
         let Some(index) = index else {
-            written.push('$');
+            write(run, written, "$")?;
             rest = after;
             continue;
         };
         let group = index.checked_sub(1).and_then(|at| groups.get(at));
-        written.push_str(group.and_then(Value::as_str).unwrap_or_default());
+        write(run, written, group.and_then(Value::as_str).unwrap_or_default())?;
         rest = after.get(index.to_string().len()..).unwrap_or_default();
     }
-    written.push_str(rest);
+    write(run, written, rest)
 }

@@ -1,14 +1,13 @@
 //! The functions that Step Functions adds or changes (developer guide, "JSONata functions provided by
 //! Step Functions"), with the types and words of AWS.
 
-use super::super::convert;
 use super::super::error::{Error, FUNCTION, Result, memory, mismatch};
 use super::super::evaluate::Evaluation;
 use super::super::limits::MOST_IN_RANGE;
 use super::super::value::Value;
+use super::reading;
 use crate::digest;
 use crate::scope::Entropy;
-use serde_json::Value as Json;
 
 /// What `$hash` knows, in the order of AWS's words.
 const ALGORITHMS: &str = "SHA-1, SHA-384, SHA-256, SHA-512, MD5";
@@ -41,7 +40,7 @@ fn at(given: &[Value], index: usize) -> Value {
     given.get(index).cloned().unwrap_or_default()
 }
 
-fn refused(words: impl Into<String>) -> Error {
+pub(super) fn refused(words: impl Into<String>) -> Error {
     Error::coded("D3137", words)
 }
 
@@ -144,13 +143,7 @@ pub(super) fn hash(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
 pub(super) fn parse(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
     signature(&[is_text], given)?;
     match at(given, 0) {
-        Value::Text(text) => {
-            run.build(text.len().saturating_mul(24))?;
-            match serde_json::from_str::<Json>(&text) {
-                Ok(value) => Ok(convert::to_value(&value)),
-                Err(_) => Err(refused("Invalid JSON")),
-            }
-        }
+        Value::Text(text) => reading::read(run, &text),
         _ => Ok(Value::Undefined),
     }
 }

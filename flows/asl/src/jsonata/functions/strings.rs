@@ -101,8 +101,13 @@ pub(super) fn pad(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
         return Err(error("Invalid array length"));
     }
     let char = char.as_str().filter(|char| !char.is_empty()).unwrap_or(" ");
-    run.fits(text.len().saturating_add((missing as usize).saturating_mul(char.len().min(4))))?;
-    let padding: String = char.chars().cycle().take(missing as usize).collect();
+    let missing = missing as usize;
+    run.steps(char.len() / 64)?;
+    let length = char.chars().count().max(1);
+    let part: usize = char.chars().take(missing % length).map(char::len_utf8).sum();
+    let padding = (missing / length).saturating_mul(char.len()).saturating_add(part);
+    run.fits(text.len().saturating_add(padding))?;
+    let padding: String = char.chars().cycle().take(missing).collect();
     let padded = if width > 0.0 { format!("{text}{padding}") } else { format!("{padding}{text}") };
     run.text(padded)
 }

@@ -60,39 +60,13 @@ impl Function {
         }
     }
 
-    /// How many levels of values are behind it.
+    /// How many levels of values are behind it, as far as dropping it drops them: what it can see of
+    /// variables is held by the evaluation as well ([`Frame::keep`]).
     pub(in crate::jsonata) fn depth(&self) -> usize {
         match self {
-            Self::Lambda(closure) => 1 + closure.env.depth.get().max(closure.input.measure().depth),
-            Self::Transform { env, .. } => 1 + env.depth.get(),
+            Self::Lambda(closure) => 1 + closure.input.measure().depth,
             Self::Partial { depth, .. } | Self::Chain { depth, .. } => *depth,
-            Self::BuiltIn(_) | Self::Regex(_) | Self::Next { .. } => 0,
-        }
-    }
-
-    /// What it can see of variables.
-    fn env(&self) -> Option<&Env> {
-        match self {
-            Self::Lambda(closure) => Some(&closure.env),
-            Self::Transform { env, .. } => Some(env),
-            _ => None,
-        }
-    }
-
-    /// Whether `frame` is among what it can see, or may be.
-    fn sees(&self, frame: &Frame) -> bool {
-        match self {
-            Self::Partial { .. } | Self::Chain { .. } => true,
-            _ => {
-                let mut env = self.env();
-                while let Some(here) = env {
-                    if std::ptr::eq(Rc::as_ptr(here), frame) {
-                        return true;
-                    }
-                    env = here.parent.as_ref();
-                }
-                false
-            }
+            Self::Transform { .. } | Self::BuiltIn(_) | Self::Regex(_) | Self::Next { .. } => 0,
         }
     }
 
@@ -108,12 +82,18 @@ impl Function {
 pub(in crate::jsonata) type Env = Rc<Frame>;
 
 /// Variables of a block, a call or a tuple, within those around it.
+///
+/// > Whatever holds a frame and is a value, a function namely, is made after the frame and all around
+/// > it were kept by the evaluation. So a frame ends when the evaluation lets go of it, one by one,
+/// > and never within the drop of a value; and a ring of frames and functions is cut by
+/// > [`Frame::clear`].
 #[derive(Debug, Default)]
 pub(in crate::jsonata) struct Frame {
     parent: Option<Env>,
     bindings: RefCell<Vec<(Symbol, Value)>>,
-    depth: Cell<usize>,
     is_kept: Cell<bool>,
+    #[cfg(test)]
+    _counted: living::Counted,
 }
 
 impl Frame {
@@ -121,33 +101,27 @@ impl Frame {
         Self::with(parent, Vec::new())
     }
 
-    /// With what is bound in it from the beginning, which does not see the frame itself.
+    /// With what is bound in it from the beginning.
     pub(in crate::jsonata) fn with(parent: &Env, bindings: Vec<(Symbol, Value)>) -> Env {
-        let deepest = bindings.iter().map(|(_, value)| value.measure().depth).max();
-        let depth = parent.depth.get().max(deepest.unwrap_or(0));
-        Rc::new(Self {
-            parent: Some(Rc::clone(parent)),
-            bindings: RefCell::new(bindings),
-            depth: Cell::new(depth),
-            is_kept: Cell::new(false),
-        })
+        let (parent, bindings) = (Some(Rc::clone(parent)), RefCell::new(bindings));
+        Rc::new(Self { parent, bindings, ..Self::default() })
     }
 
-    /// Binds; says whether the frame may now hold a function that holds the frame, which only
-    /// [`Frame::clear`] ends. It says so once.
+    /// Binds; says whether the variable is a new one of a frame that is kept.
     pub(in crate::jsonata) fn bind(&self, symbol: Symbol, value: Value) -> bool {
-        let measure = value.measure();
-        self.depth.set(self.depth.get().max(measure.depth));
-        let may_see = match &value {
-            Value::Function(function) => function.sees(self),
-            _ => measure.has_function,
-        };
         let mut bindings = self.bindings.borrow_mut();
         match bindings.iter_mut().find(|(known, _)| *known == symbol) {
-            Some(binding) => binding.1 = value,
-            None => bindings.push((symbol, value)),
+            Some(binding) => {
+                let before = std::mem::replace(&mut binding.1, value);
+                drop(bindings);
+                drop(before);
+                false
+            }
+            None => {
+                bindings.push((symbol, value));
+                self.is_kept.get()
+            }
         }
-        may_see && !self.is_kept.replace(true)
     }
 
     /// The value in this frame or the nearest one around it that has it.
@@ -163,13 +137,53 @@ impl Frame {
         }
     }
 
-    pub(in crate::jsonata) fn depth(&self) -> usize {
-        self.depth.get()
+    /// Notes that the evaluation holds it: says whether that is new.
+    pub(in crate::jsonata) fn keep(&self) -> bool {
+        !self.is_kept.replace(true)
+    }
+
+    pub(in crate::jsonata) fn parent(&self) -> Option<&Env> {
+        self.parent.as_ref()
+    }
+
+    /// How many variables are bound in it.
+    pub(in crate::jsonata) fn len(&self) -> usize {
+        self.bindings.borrow().len()
     }
 
     /// Forgets what is bound.
     pub(in crate::jsonata) fn clear(&self) {
         let bindings = self.bindings.take();
         drop(bindings);
+    }
+}
+
+/// How many frames there are, of this thread's.
+#[cfg(test)]
+pub(in crate::jsonata) mod living {
+    use std::cell::Cell;
+
+    thread_local! {
+        static FRAMES: Cell<usize> = const { Cell::new(0) };
+    }
+
+    #[derive(Debug)]
+    pub(super) struct Counted;
+
+    impl Default for Counted {
+        fn default() -> Self {
+            FRAMES.set(FRAMES.get() + 1);
+            Self
+        }
+    }
+
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            FRAMES.set(FRAMES.get() - 1);
+        }
+    }
+
+    pub(in crate::jsonata) fn frames() -> usize {
+        FRAMES.get()
     }
 }
