@@ -42,6 +42,16 @@ impl Evaluation<'_> {
         if self.spent.steps < self.spent.look {
             return Ok(());
         }
+        self.look()
+    }
+
+    /// When the evaluation's time is over.
+    pub(in crate::jsonata) fn until(&self) -> Instant {
+        self.spent.until
+    }
+
+    /// Looks at the clock.
+    pub(in crate::jsonata) fn look(&mut self) -> Result<()> {
         self.spent.look = self.spent.steps + STEPS;
         if Instant::now() > self.spent.until { Err(too_long()) } else { Ok(()) }
     }

@@ -4,6 +4,7 @@ use super::{Evaluation, coded};
 use crate::jsonata::error::{Error, Result, too_deep};
 use crate::jsonata::functions::{self, matching};
 use crate::jsonata::limits::MOST_LEVELS;
+use crate::jsonata::syntax::signature::Signature;
 use crate::jsonata::syntax::tree::{Call, Kind, Node, Symbol};
 use crate::jsonata::value::{Closure, Env, Frame, Function, Value};
 use std::rc::Rc;
@@ -170,9 +171,7 @@ impl Evaluation<'_> {
             Function::Lambda(_) => Ok(Value::Undefined),
             Function::BuiltIn(built_in) => {
                 let given = match &built_in.signature {
-                    Some(signature) => {
-                        signature.validated(given, context, &mut |one| self.list(vec![one]))?
-                    }
+                    Some(signature) => self.validated(signature, given, context)?,
                     None => given,
                 };
                 (built_in.run)(self, &given)
@@ -201,6 +200,17 @@ impl Evaluation<'_> {
         }
     }
 
+    /// The value of each parameter of a signature.
+    fn validated(
+        &mut self,
+        signature: &Signature,
+        given: Vec<Value>,
+        context: &Value,
+    ) -> Result<Vec<Value>> {
+        self.steps(signature.steps(given.len()))?;
+        signature.validated(given, context, &mut |one| self.list(vec![one]))
+    }
+
     /// One level further down.
     pub(super) fn nested(&mut self, inner: impl FnOnce(&mut Self) -> Result) -> Result {
         self.level += 1;
@@ -215,9 +225,7 @@ impl Evaluation<'_> {
     fn entered(&mut self, closure: &Closure, given: Vec<Value>, context: &Value) -> Result<Ending> {
         let lambda = &closure.lambda;
         let given = match &lambda.signature {
-            Some(signature) => {
-                signature.validated(given, context, &mut |one| self.list(vec![one]))?
-            }
+            Some(signature) => self.validated(signature, given, context)?,
             None => given,
         };
         let mut given = given.into_iter();

@@ -3,7 +3,7 @@
 use super::{Evaluation, operators};
 use crate::jsonata::error::Result;
 use crate::jsonata::syntax::tree::{Kind, Node};
-use crate::jsonata::value::{Env, Frame, Tuple, Tuples, Value};
+use crate::jsonata::value::{Env, Frame, Function, Tuple, Tuples, Value};
 use std::rc::Rc;
 
 /// The place in a list of `length` items that a number says; from the end if it is negative.
@@ -69,7 +69,7 @@ impl Evaluation<'_> {
                 return Ok(times);
             }
         }
-        Ok(usize::from(self.is_true(&value)?))
+        Ok(usize::from(self.holds(&value)?))
     }
 
     pub(super) fn filter_tuples(
@@ -99,5 +99,44 @@ impl Evaluation<'_> {
             }
         }
         Ok(Tuples { list: found, are_sorted })
+    }
+
+    /// What `$boolean` says of its argument: as [`Evaluation::holds`], but that a function which is an
+    /// argument counts as none. 2.0.6 wraps it into one of JavaScript's.
+    ///
+    /// # Errors
+    ///
+    /// D1001 for a number that JSON does not have.
+    pub(in crate::jsonata) fn is_true(&mut self, value: &Value) -> Result<bool> {
+        if matches!(value, Value::Function(_)) { Ok(false) } else { self.holds(value) }
+    }
+
+    /// Whether a value counts as true. Functions do, regular expressions and their matchers do not.
+    ///
+    /// # Errors
+    ///
+    /// D1001 for a number that JSON does not have.
+    pub(in crate::jsonata) fn holds(&mut self, value: &Value) -> Result<bool> {
+        Ok(match value {
+            Value::Bool(truth) => *truth,
+            Value::Text(text) => !text.is_empty(),
+            Value::Number(_) => operators::number(value)?.is_some_and(|number| number != 0.0),
+            Value::Object(object) => object.len() > 0,
+            Value::Array(array) => match array.items() {
+                [one] => self.holds(one)?,
+                items => {
+                    let mut is_true = false;
+                    for item in items {
+                        self.step()?;
+                        is_true |= self.holds(item)?;
+                    }
+                    is_true
+                }
+            },
+            Value::Function(function) => {
+                !matches!(**function, Function::Regex(_) | Function::Next { .. })
+            }
+            _ => false,
+        })
     }
 }

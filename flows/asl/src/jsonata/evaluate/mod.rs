@@ -161,7 +161,7 @@ impl<'a> Evaluation<'a> {
         env: &Env,
     ) -> Result<Option<&'n Node>> {
         let value = self.evaluate(&condition.condition, input, env)?;
-        let is_true = self.is_true(&value)?;
+        let is_true = self.holds(&value)?;
         Ok(if is_true { Some(&condition.then) } else { condition.otherwise.as_ref() })
     }
 
@@ -324,32 +324,6 @@ impl<'a> Evaluation<'a> {
             one => items.push(one),
         }
         self.list(items)
-    }
-
-    /// Whether a value counts as true.
-    ///
-    /// # Errors
-    ///
-    /// D1001 for a number that JSON does not have.
-    pub(super) fn is_true(&mut self, value: &Value) -> Result<bool> {
-        Ok(match value {
-            Value::Bool(truth) => *truth,
-            Value::Text(text) => !text.is_empty(),
-            Value::Number(_) => operators::number(value)?.is_some_and(|number| number != 0.0),
-            Value::Object(object) => object.len() > 0,
-            Value::Array(array) => match array.items() {
-                [one] => self.is_true(one)?,
-                items => {
-                    let mut is_true = false;
-                    for item in items {
-                        self.step()?;
-                        is_true |= self.is_true(item)?;
-                    }
-                    is_true
-                }
-            },
-            _ => false,
-        })
     }
 
     /// The members that are bound under names that only the evaluator knows.

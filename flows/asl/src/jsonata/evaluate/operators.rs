@@ -67,14 +67,14 @@ impl Evaluation<'_> {
         let left = self.evaluate(&sides.0, input, env)?;
         match operator {
             Operator::And => {
-                let is_true = self.is_true(&left)? && self.is_side_true(&sides.1, input, env)?;
+                let is_true = self.holds(&left)? && self.is_side_true(&sides.1, input, env)?;
                 return Ok(Value::Bool(is_true));
             }
             Operator::Or => {
-                let is_true = self.is_true(&left)? || self.is_side_true(&sides.1, input, env)?;
+                let is_true = self.holds(&left)? || self.is_side_true(&sides.1, input, env)?;
                 return Ok(Value::Bool(is_true));
             }
-            Operator::Default if self.is_true(&left)? => return Ok(left),
+            Operator::Default if self.holds(&left)? => return Ok(left),
             Operator::Coalesce if !left.is_undefined() => return Ok(left),
             Operator::Default | Operator::Coalesce => return self.evaluate(&sides.1, input, env),
             _ => {}
@@ -112,7 +112,7 @@ impl Evaluation<'_> {
 
     fn is_side_true(&mut self, side: &Node, input: &Value, env: &Env) -> Result<bool> {
         let value = self.evaluate(side, input, env)?;
-        self.is_true(&value)
+        self.holds(&value)
     }
 
     /// Whether two values are the same, the order of members aside.

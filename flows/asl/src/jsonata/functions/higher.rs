@@ -28,7 +28,7 @@ pub(super) fn filter(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
     let mut found = Vec::new();
     for (at, item) in array.items().iter().enumerate() {
         let value = run.called_back(by, item.clone(), || Value::from(at), whole)?;
-        if run.is_true(&value)? {
+        if run.holds(&value)? {
             run.grows(found.len())?;
             found.push(item.clone());
         }
@@ -44,7 +44,7 @@ pub(super) fn single(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
         let is_meant = match function(Some(by)) {
             Some(by) => {
                 let value = run.called_back(by, item.clone(), || Value::from(at), whole)?;
-                run.is_true(&value)?
+                run.holds(&value)?
             }
             None => true,
         };
@@ -114,7 +114,7 @@ pub(super) fn sift(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
             return Err(error("Cannot read properties of undefined"));
         };
         let value = run.called_back(by, member.clone(), || Value::Text(Arc::clone(name)), whole)?;
-        if run.is_true(&value)? {
+        if run.holds(&value)? {
             found.insert(Arc::clone(name), member.clone());
         }
     }

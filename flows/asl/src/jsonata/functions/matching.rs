@@ -3,7 +3,7 @@
 use super::super::error::{Error, FUNCTION, Result, memory};
 use super::super::evaluate::Evaluation;
 use super::super::limits::{MOST_ITEMS, MOST_MATCHED, MOST_SPLIT};
-use super::super::regex::{Found, Pattern};
+use super::super::regex::{Found, Pattern, Searched};
 use super::super::value::{Function, Object, Value};
 use super::strings::{limit, splittable};
 use std::rc::Rc;
@@ -63,9 +63,16 @@ fn search(
     if text.len() > MOST_SPLIT {
         return Err(memory());
     }
-    let found = pattern.search(text, from)?;
-    let read = found.as_ref().map_or(text.len(), |found| found.end).saturating_sub(from);
+    // The search itself looks at no clock, or at one only where it looks around.
+    let is_long = pattern.is_long(text.len().saturating_sub(from))?;
+    if is_long {
+        run.look()?;
+    }
+    let Searched { found, read } = pattern.search(text, from, run.until())?;
     run.steps(8 + read / 16)?;
+    if is_long {
+        run.look()?;
+    }
     Ok(found)
 }
 
@@ -166,14 +173,17 @@ impl<'a> Matches<'a> {
                 if !is_match {
                     return Err(no_match());
                 }
-                let place = |name: &str| {
-                    let unit = member(name).as_f64().unwrap_or(0.0);
-                    byte_of(text, unit.max(0.0) as usize)
+                let mut place = |name: &str| -> Result<usize> {
+                    let unit = member(name).as_f64().unwrap_or(0.0).max(0.0) as usize;
+                    // The text is walked through up to there.
+                    run.steps(unit.min(text.len()) / 16)?;
+                    Ok(byte_of(text, unit))
                 };
+                let (start, end) = (place("start")?, place("end")?);
                 *next = Some(member("next"));
                 Ok(Some(Match {
-                    start: place("start"),
-                    end: place("end"),
+                    start,
+                    end,
                     text: member("match"),
                     groups: member("groups"),
                     whole: Some(found.clone()),

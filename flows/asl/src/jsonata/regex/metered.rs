@@ -5,12 +5,11 @@
 //! > look-around. All of that reads the text, so the reading is what is counted. The engine cannot
 //! > be told to stop; it is left by unwinding.
 
-use crate::jsonata::limits::MOST_MILLISECONDS;
 use fancy_regex::{Captures, Input, Regex, RegexInput};
 use std::cell::Cell;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Bytes that one search may read, the same byte counted each time.
 pub(super) const MOST_READ: usize = 1 << 29;
@@ -31,11 +30,16 @@ pub(super) struct Metered<'t> {
 struct Spent;
 
 impl<'t> Metered<'t> {
-    /// `span`: the longest part of the text that one instruction of the pattern looks at.
-    pub(super) fn new(text: &'t str, span: usize) -> Self {
-        let until = Instant::now() + Duration::from_millis(MOST_MILLISECONDS);
+    /// `span`: the longest part of the text that one instruction of the pattern looks at. `until`:
+    /// when the evaluation's time is over.
+    pub(super) fn new(text: &'t str, span: usize, until: Instant) -> Self {
         let each = span.min(text.len()).max(LEAST_READ);
         Self { text, each, read: Cell::new(0), most: MOST_READ, until }
+    }
+
+    /// Bytes that were read, each as often as it was.
+    pub(super) fn read(&self) -> usize {
+        self.read.get()
     }
 
     fn spend(&self, bytes: usize) {
@@ -112,6 +116,7 @@ impl Input for Metered<'_> {
 mod tests {
     use super::*;
     use crate::jsonata::regex::{Looking, MOST_SEARCHED};
+    use std::time::Duration;
 
     fn full_size() -> String {
         "a1".repeat(MOST_SEARCHED / 2)
@@ -119,9 +124,7 @@ mod tests {
 
     /// With time enough, whatever the machine does besides.
     fn unhurried<'t>(looking: &Looking, text: &'t str) -> Metered<'t> {
-        let mut metered = looking.metered(text);
-        metered.until += Duration::from_secs(3600);
-        metered
+        looking.metered(text, Instant::now() + Duration::from_secs(3600))
     }
 
     #[test]
@@ -161,8 +164,8 @@ mod tests {
     #[test]
     fn a_search_is_left_when_its_time_is_over() {
         let looking = Looking::compiled("a(?=2)", "").unwrap();
-        let mut metered = looking.metered("a2");
-        metered.until = Instant::now().checked_sub(Duration::from_secs(1)).unwrap();
+        let over = Instant::now().checked_sub(Duration::from_secs(1)).unwrap();
+        let metered = looking.metered("a2", over);
         assert!(metered.search(&looking.regex, 0).is_err());
     }
 }

@@ -7,15 +7,19 @@
 //!
 //! Source: JSONata 2.0.6, "Using Regular Expressions", "Matcher function"; ECMA-262, §22.2.
 
+mod cost;
 mod matching;
 mod metered;
 mod shape;
 mod syntax;
 
-pub(super) use matching::Found;
+pub(super) use cost::Compiling;
+pub(super) use matching::{Found, Searched};
 
+use cost::{Cost, Refused};
 use metered::Metered;
 use shape::shape;
+use std::time::Instant;
 
 /// How often a search may go back, and parts of a pattern it may go through with that.
 const MOST_STEPS: usize = 250_000;
@@ -25,6 +29,8 @@ const MOST_SEARCHED: usize = 64 * 1024;
 /// Bytes of a pattern that looks around, and of its parts with those that come several times.
 const MOST_LOOKING: usize = 4 * 1024;
 const MOST_PARTS: usize = 64 * 1024;
+/// Parts of its program, of which `{0,1000}` has a thousand.
+const MOST_SIZE: usize = 16 * 1024;
 /// Steps in the program of one that looks around.
 const MOST_INSTRUCTIONS: usize = 64 * 1024;
 /// Bytes of each part of it that is compiled on its own.
@@ -33,8 +39,8 @@ const MOST_COMPILED: usize = 256 * 1024;
 /// A regular expression as it stands in an expression.
 #[derive(Debug)]
 pub(super) struct Pattern {
-    /// In the syntax of the engine that searches with it, or what is wrong with it.
-    reading: Result<Reading, String>,
+    /// In the syntax of the engine that searches with it, and what it costs, or what is wrong with it.
+    reading: Result<(Reading, Cost), String>,
     flags: String,
     /// What tells it from others.
     key: String,
@@ -42,34 +48,30 @@ pub(super) struct Pattern {
 
 impl Pattern {
     /// Reads `/pattern/flags`, and says what is wrong with it: it fails when it is searched with.
-    pub(super) fn read(pattern: String, flags: String) -> (Self, Option<String>) {
-        let (reading, wrong) = match read(&pattern, &flags) {
+    ///
+    /// `compiling`: what those of the same expression came to before.
+    pub(super) fn read(
+        pattern: String,
+        flags: String,
+        compiling: &mut Compiling,
+    ) -> (Self, Option<String>) {
+        let (reading, wrong) = match read(&pattern, &flags, compiling) {
             Ok(reading) => (Ok(reading), None),
             Err(wrong) => {
                 // Flags that there are not were passed over before.
                 let known: String =
                     flags.chars().filter(|flag| matches!(flag, 'i' | 'm')).collect();
-                let without =
-                    if known == flags { Err(wrong.clone()) } else { read(&pattern, &known) };
+                let without = if known == flags {
+                    Err(wrong.clone())
+                } else {
+                    read(&pattern, &known, compiling)
+                };
                 (without, Some(wrong))
             }
         };
         let key = format!("{flags}/{pattern}");
         (Self { reading, flags, key }, wrong)
     }
-}
-
-/// Bytes of a compiled pattern of the plain kind.
-const MOST_PLAIN: usize = 1024 * 1024;
-
-/// Compiles a translated pattern for the engine that goes through a text once.
-fn plain(pattern: &str, flags: &str) -> Result<regex::Regex, regex::Error> {
-    regex::RegexBuilder::new(pattern)
-        .case_insensitive(flags.contains('i'))
-        .multi_line(flags.contains('m'))
-        .size_limit(MOST_PLAIN)
-        .dfa_size_limit(MOST_PLAIN)
-        .build()
 }
 
 /// A literal, in the syntax of the engine that will search with it.
@@ -86,7 +88,7 @@ enum Reading {
 /// # Errors
 ///
 /// What is wrong with it, in one sentence.
-fn read(pattern: &str, flags: &str) -> Result<Reading, String> {
+fn read(pattern: &str, flags: &str, compiling: &mut Compiling) -> Result<(Reading, Cost), String> {
     if pattern.is_empty() {
         return Err("S0301: Empty regular expressions are not allowed.".to_owned());
     }
@@ -97,19 +99,18 @@ fn read(pattern: &str, flags: &str) -> Result<Reading, String> {
         return Err(format!("/{pattern}/{flags}: the flags are `i` and `m`, not `{flag}`."));
     }
     let plain = syntax::translated(pattern, &syntax::Edges::Plain);
-    let refused = match self::plain(&plain, flags) {
-        Ok(_) => return Ok(Reading::Plain(plain)),
-        Err(wrong) => wrong.to_string(),
-    };
-    let looking = syntax::translated(pattern, &syntax::Edges::Looking);
-    // One that the first engine refuses for its size or its syntax stays refused.
-    let wrong = if shape(&plain).looks {
-        match Looking::compiled(&looking, flags) {
-            Ok(_) => return Ok(Reading::Looking(looking)),
-            Err(wrong) => wrong,
+    let wrong = match Cost::of_plain(&plain, flags, compiling) {
+        Ok(cost) => return Ok((Reading::Plain(plain), cost)),
+        // One that this engine refuses for its size or its syntax stays refused.
+        Err(Refused::Engine(_)) if shape(&plain).looks => {
+            let looking = syntax::translated(pattern, &syntax::Edges::Looking);
+            match Looking::read(&looking, flags, compiling) {
+                Ok(cost) => return Ok((Reading::Looking(looking), cost)),
+                Err(wrong) => wrong,
+            }
         }
-    } else {
-        one_line(&refused)
+        Err(Refused::Engine(wrong)) => one_line(&wrong.to_string()),
+        Err(Refused::Cost(wrong)) => return Err(format!("/{pattern}/: {wrong}.")),
     };
     Err(format!("/{pattern}/ is no regular expression: {wrong}."))
 }
@@ -123,6 +124,16 @@ struct Looking {
 }
 
 impl Looking {
+    /// What a translated pattern costs, once it is known that it can be compiled.
+    fn read(pattern: &str, flags: &str, compiling: &mut Compiling) -> Result<Cost, String> {
+        let shape = shape(pattern);
+        if pattern.len() <= MOST_LOOKING && shape.size > MOST_SIZE {
+            return Err(format!("it repeats its parts more than {MOST_SIZE} times"));
+        }
+        let cost = Cost::of_looking(&shape, compiling)?;
+        Self::compiled(pattern, flags).map(|_| cost)
+    }
+
     /// Compiles a translated pattern.
     fn compiled(pattern: &str, flags: &str) -> Result<Self, String> {
         if pattern.len() > MOST_LOOKING {
@@ -137,6 +148,7 @@ impl Looking {
             .multi_line(flags.contains('m'))
             .backtrack_limit(MOST_STEPS.min(MOST_PARTS_TRIED / shape.parts.max(1)))
             .delegate_size_limit(MOST_COMPILED)
+            .delegate_dfa_size_limit(cost::PIECE_STATES)
             .max_prog_size(MOST_INSTRUCTIONS)
             .build()
             .map_err(|wrong| one_line(&wrong.to_string()))?;
@@ -145,8 +157,8 @@ impl Looking {
     }
 
     /// A text that counts what this one reads of it.
-    fn metered<'t>(&self, text: &'t str) -> Metered<'t> {
-        Metered::new(text, self.span)
+    fn metered<'t>(&self, text: &'t str, until: Instant) -> Metered<'t> {
+        Metered::new(text, self.span, until)
     }
 }
 

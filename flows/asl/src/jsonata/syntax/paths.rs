@@ -5,7 +5,7 @@ use super::raw::{Raw, Written};
 use super::tree::{
     Call, Condition, Kind, Lambda, Node, Path, Slot, Stage, Symbol, Transform, Tree,
 };
-use crate::jsonata::regex::Pattern;
+use crate::jsonata::regex::{Compiling, Pattern};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -24,6 +24,8 @@ pub(super) struct Paths {
     symbols: HashMap<Arc<str>, Symbol>,
     pub(super) ancestors: Vec<Ancestor>,
     bad_regex: Option<String>,
+    /// Of all regular expressions together.
+    compiled: Compiling,
 }
 
 /// The tree that is evaluated, and what is wrong with a regular expression in it.
@@ -54,6 +56,9 @@ pub(super) fn as_path(node: Node) -> Node {
         _ => Node::new(Kind::Path(Path { steps: vec![node], keeps_singleton: false })),
     }
 }
+
+/// A condition or a transform.
+type Three = (Written, Written, Option<Written>);
 
 impl Paths {
     pub(super) fn symbol(&mut self, name: &Arc<str>) -> Symbol {
@@ -97,7 +102,7 @@ impl Paths {
                 _ => Kind::Variable(self.symbol(&name)),
             },
             Raw::Regex { pattern, flags } => {
-                let (pattern, wrong) = Pattern::read(pattern, flags);
+                let (pattern, wrong) = Pattern::read(pattern, flags, &mut self.compiled);
                 self.bad_regex = self.bad_regex.take().or(wrong);
                 Kind::Regex(Arc::new(pattern))
             }
@@ -159,14 +164,7 @@ impl Paths {
                 let symbol = self.symbol(&name);
                 Kind::Bind(symbol, Box::new(self.node(*value)?))
             }
-            Raw::Condition(three) => {
-                let (condition, then, otherwise) = *three;
-                Kind::Condition(Box::new(Condition {
-                    condition: self.node(condition)?,
-                    then: self.node(then)?,
-                    otherwise: otherwise.map(|otherwise| self.node(otherwise)).transpose()?,
-                }))
-            }
+            Raw::Condition(three) => self.condition(*three)?,
             Raw::Call(call) => Kind::Call(self.call(*call)?),
             Raw::Partial(call) => Kind::Partial(self.call(*call)?),
             Raw::Lambda { parameters, signature, body } => {
@@ -175,39 +173,28 @@ impl Paths {
                 mark_tail(&mut body);
                 Kind::Lambda(Arc::new(Lambda { parameters, signature, body }))
             }
-            Raw::Transform(three) => {
-                let (pattern, update, delete) = *three;
-                Kind::Transform(Arc::new(Transform {
-                    pattern: self.node(pattern)?,
-                    update: self.node(update)?,
-                    delete: delete.map(|delete| self.node(delete)).transpose()?,
-                }))
-            }
+            Raw::Transform(three) => self.transform(*three)?,
             _ => Kind::Null,
         };
-        let mut node = Node::new(kind);
-        let seeks: Vec<Slot> = match &node.kind {
-            // These hide what is looked for in them.
-            Kind::Lambda(_) | Kind::Transform(_) => Vec::new(),
-            Kind::Call(call) | Kind::Partial(call) => {
-                call.arguments.iter().flat_map(sought).collect()
-            }
-            _ => node.parts().into_iter().flat_map(sought).collect(),
-        };
-        if !seeks.is_empty() {
-            node.more_mut().seeks = seeks;
-        }
-        if let Kind::Block(expressions) = &node.kind {
-            let is_constructed = expressions.iter().any(|part| {
-                part.is_constructed()
-                    || matches!(&part.kind, Kind::Path(path)
-                        if path.steps.first().is_some_and(Node::is_constructed))
-            });
-            if is_constructed {
-                node.more_mut().is_constructed = true;
-            }
-        }
-        Ok(node)
+        Ok(with_seeks(Node::new(kind)))
+    }
+
+    fn condition(&mut self, three: Three) -> Result<Kind> {
+        let (condition, then, otherwise) = three;
+        Ok(Kind::Condition(Box::new(Condition {
+            condition: self.node(condition)?,
+            then: self.node(then)?,
+            otherwise: otherwise.map(|otherwise| self.node(otherwise)).transpose()?,
+        })))
+    }
+
+    fn transform(&mut self, three: Three) -> Result<Kind> {
+        let (pattern, update, delete) = three;
+        Ok(Kind::Transform(Arc::new(Transform {
+            pattern: self.node(pattern)?,
+            update: self.node(update)?,
+            delete: delete.map(|delete| self.node(delete)).transpose()?,
+        })))
     }
 
     fn call(&mut self, (procedure, arguments): (Written, Vec<Written>)) -> Result<Box<Call>> {
@@ -259,6 +246,30 @@ impl Paths {
         self.resolve(&mut node)?;
         Ok(node)
     }
+}
+
+/// With what it looks for outside of itself, and whether it is a block that makes an array.
+fn with_seeks(mut node: Node) -> Node {
+    let seeks: Vec<Slot> = match &node.kind {
+        // These hide what is looked for in them.
+        Kind::Lambda(_) | Kind::Transform(_) => Vec::new(),
+        Kind::Call(call) | Kind::Partial(call) => call.arguments.iter().flat_map(sought).collect(),
+        _ => node.parts().into_iter().flat_map(sought).collect(),
+    };
+    if !seeks.is_empty() {
+        node.more_mut().seeks = seeks;
+    }
+    if let Kind::Block(expressions) = &node.kind {
+        let is_constructed = expressions.iter().any(|part| {
+            part.is_constructed()
+                || matches!(&part.kind, Kind::Path(path)
+                        if path.steps.first().is_some_and(Node::is_constructed))
+        });
+        if is_constructed {
+            node.more_mut().is_constructed = true;
+        }
+    }
+    node
 }
 
 fn is_array(step: &Node) -> bool {

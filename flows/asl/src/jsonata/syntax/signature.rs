@@ -151,12 +151,11 @@ impl Signature {
             }
             // One that takes no argument passes over one all the same, as in 2.0.6.
             let first = given.get(next).cloned().unwrap_or_default();
-            for time in 0..taken.max(1) {
+            for _ in 0..taken.max(1) {
                 let value = if parameter.is_array && taken > 0 {
                     let value = given.get(next).cloned().unwrap_or_default();
                     parameter.array(value, next, taken, made)?
                 } else {
-                    let _ = time;
                     first.clone()
                 };
                 values.push(value);
@@ -178,15 +177,22 @@ impl Signature {
 
     /// How many arguments match the parameters before the one that fails.
     fn first_wrong(&self, letters: &[u8]) -> usize {
-        let mut good = 0;
-        for count in 1..=self.parameters.len() {
-            let before = self.parameters.get(..count).unwrap_or_default();
-            match taken(before, letters, false) {
-                Some(taken) => good = taken.iter().sum(),
-                None => break,
+        // Parameters that match do so without the last of them.
+        let (mut good, mut bad) = (0, self.parameters.len() + 1);
+        let mut arguments = 0;
+        while good + 1 < bad {
+            let count = usize::midpoint(good, bad);
+            match taken(self.parameters.get(..count).unwrap_or_default(), letters, false) {
+                Some(taken) => (good, arguments) = (count, taken.iter().sum()),
+                None => bad = count,
             }
         }
-        good
+        arguments
+    }
+
+    /// How many steps it takes to match so many arguments.
+    pub(in crate::jsonata) fn steps(&self, arguments: usize) -> usize {
+        self.parameters.len().saturating_mul(arguments) / 16
     }
 }
 
@@ -254,45 +260,72 @@ fn within(rest: &mut std::str::Chars<'_>, open: char, close: char) -> String {
 
 /// How many arguments each parameter takes; `None` if they do not match.
 fn taken(parameters: &[Parameter], letters: &[u8], is_whole: bool) -> Option<Vec<usize>> {
-    let mut search =
-        Search { parameters, letters, is_whole, counts: Vec::new(), failed: Vec::new() };
-    search.from(0).then_some(search.counts)
+    let table = Table::of(parameters, letters, is_whole);
+    if !table.matches(0, 0) {
+        return None;
+    }
+    let mut argument = 0;
+    let mut counts = Vec::with_capacity(parameters.len());
+    for (at, parameter) in parameters.iter().enumerate() {
+        let count = parameter.most_of(letters.get(argument..).unwrap_or_default(), |count| {
+            table.matches(at + 1, argument + count)
+        });
+        argument += count;
+        counts.push(count);
+    }
+    Some(counts)
 }
 
-struct Search<'a> {
-    parameters: &'a [Parameter],
-    letters: &'a [u8],
-    is_whole: bool,
-    counts: Vec<usize>,
-    /// Where it was tried and came to nothing: how many parameters and arguments were passed.
-    failed: Vec<(usize, usize)>,
+impl Parameter {
+    /// The most of the next arguments that it may take with the others still matching.
+    fn most_of(&self, next: &[u8], others_match: impl Fn(usize) -> bool) -> usize {
+        let run = next.iter().take_while(|letter| self.takes(**letter));
+        let run = run.take(if self.times == Times::AtLeastOnce { usize::MAX } else { 1 }).count();
+        (0..=run).rev().find(|count| others_match(*count)).unwrap_or(0)
+    }
 }
 
-impl Search<'_> {
-    /// From the most that each parameter may take down to the least.
-    fn from(&mut self, argument: usize) -> bool {
-        let at = self.counts.len();
-        let Some(parameter) = self.parameters.get(at) else {
-            return !self.is_whole || argument == self.letters.len();
-        };
-        if self.failed.contains(&(at, argument)) {
-            return false;
+/// Which parameters match which arguments: those from one on, the arguments from one on.
+struct Table {
+    matching: Vec<bool>,
+    /// Places of a row, one of which is behind the last argument.
+    width: usize,
+}
+
+impl Table {
+    /// Filled from the last parameter and the last argument on, so that each place is looked at once.
+    fn of(parameters: &[Parameter], letters: &[u8], is_whole: bool) -> Self {
+        let width = letters.len() + 1;
+        let mut table = Self { matching: vec![!is_whole; width], width };
+        // The rows stand in the order in which they are filled: the last parameter's comes first.
+        if let Some(end) = table.matching.last_mut() {
+            *end = true;
         }
-        let rest = self.letters.get(argument..).unwrap_or_default();
-        let run = rest.iter().take_while(|letter| parameter.takes(**letter)).count();
-        let (least, most) = match parameter.times {
-            Times::Once => (1, 1),
-            Times::AtMostOnce => (0, 1),
-            Times::AtLeastOnce => (1, usize::MAX),
-        };
-        for count in (least..=run.min(most)).rev() {
-            self.counts.push(count);
-            if self.from(argument + count) {
-                return true;
+        for parameter in parameters.iter().rev() {
+            let after = table.matching.len() - width;
+            let mut row = vec![false; width];
+            // Whether the parameter may go on from the argument behind this one.
+            let mut goes_on = false;
+            for argument in (0..width).rev() {
+                let others = |argument: usize| table.matching.get(after + argument) == Some(&true);
+                let is_taken = letters.get(argument).is_some_and(|one| parameter.takes(*one));
+                goes_on = is_taken
+                    && (others(argument + 1) && argument + 1 < width
+                        || goes_on && parameter.times == Times::AtLeastOnce);
+                let is_left_out = parameter.times == Times::AtMostOnce && others(argument);
+                if let Some(place) = row.get_mut(argument) {
+                    *place = goes_on || is_left_out;
+                }
             }
-            self.counts.truncate(at);
+            table.matching.extend(row);
         }
-        self.failed.push((at, argument));
-        false
+        table
+    }
+
+    /// Whether the parameters from one on match the arguments from one on.
+    fn matches(&self, parameter: usize, argument: usize) -> bool {
+        let rows = self.matching.len() / self.width;
+        let row = rows.saturating_sub(parameter + 1);
+        self.matching.get(row * self.width + argument) == Some(&true)
     }
 }

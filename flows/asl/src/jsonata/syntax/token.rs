@@ -43,15 +43,12 @@ impl Token {
 
 /// Signs of two characters, and of one. The first two came with JSONata 2.1.
 const PAIRS: [&str; 9] = ["??", "?:", "..", ":=", "!=", ">=", "<=", "**", "~>"];
-const SIGNS: [&str; 27] = [
+const SIGNS: [&str; 26] = [
     ".", "[", "]", "{", "}", "(", ")", ",", "@", "#", ";", ":", "?", "+", "-", "*", "/", "%", "|",
-    "=", "<", ">", "^", "&", "!", "~", "\u{0}",
+    "=", "<", ">", "^", "&", "!", "~",
 ];
 
 fn sign_of(char: char) -> Option<&'static str> {
-    if char == '\0' {
-        return None;
-    }
     let mut buffer = [0; 4];
     let text: &str = char.encode_utf8(&mut buffer);
     SIGNS.iter().find(|sign| **sign == text).copied()

@@ -1,6 +1,6 @@
 //! The language itself. What is expected was computed with JSONata 2.0.6.
 
-use super::{Expression, cause, evaluate, evaluate_in};
+use super::{Expression, cause, evaluate, evaluate_in, value};
 use crate::jsonata::evaluate::Evaluation;
 use crate::jsonata::value::living::frames;
 use crate::jsonata::{needs::Needs, syntax};
@@ -227,5 +227,55 @@ fn what_cannot_be_read_or_evaluated_is_told_and_nothing_overflows() {
          $l(300, function() { 1 }))",
     ] {
         assert!(cause(source).contains("Stack overflow"), "{source}: {}", cause(source));
+    }
+}
+
+#[test]
+fn a_function_counts_as_true_but_as_the_argument_of_boolean() {
+    for (source, expected) in [
+        ("$sum ? 1 : 2", json!(1)),
+        ("(function(){1}) ? 1 : 2", json!(1)),
+        ("$substring(?, 1) ? 1 : 2", json!(1)),
+        ("($sum ~> $max) ? 1 : 2", json!(1)),
+        ("|$|{}| ? 1 : 2", json!(1)),
+        ("$sum and true", json!(true)),
+        ("false or $sum", json!(true)),
+        ("[1, 2][$sum]", json!([1, 2])),
+        ("$filter([1, 2], function($v) { $sum })", json!([1, 2])),
+        ("$sift({'a': 1}, function($v) { $sum })", json!({"a": 1})),
+        ("$single([1], function($v) { $sum })", json!(1)),
+        ("$boolean([$sum])", json!(true)),
+        ("$boolean([$sum, $max])", json!(true)),
+        ("$boolean($sum)", json!(false)),
+        ("$not($sum)", json!(true)),
+        ("/a/ ? 1 : 2", json!(2)),
+        ("/a/ or false", json!(false)),
+        ("$exists([1, 2][/a/])", json!(false)),
+        ("/a/('a').next ? 1 : 2", json!(2)),
+    ] {
+        assert_eq!(value(source), expected, "{source}");
+    }
+}
+
+#[test]
+fn arguments_are_matched_with_a_signature_in_few_steps() {
+    let ones = |count: usize| vec!["1"; count].join(",");
+    for (signature, count, argument) in [("n+n+n+s", 20_000, 20_001), ("n+n+n+s+s", 15_000, 15_001)]
+    {
+        let source = format!("(function($a)<{signature}>{{1}})({})", ones(count));
+        let told = cause(&source);
+        assert!(told.contains(&format!("Argument {argument} of function")), "{told}");
+    }
+    let long = format!("(function($a)<{}s>{{1}})({})", "n+".repeat(60), ones(20_000));
+    assert!(cause(&long).contains("T0410"), "{}", cause(&long));
+    let fits = format!("(function($a)<n+n+n+>{{$a}})({})", ones(20_000));
+    assert_eq!(value(&fits), json!(1));
+    let all = "(function($a, $b, $c, $d, $e)";
+    for (rest, expected) in [
+        ("<n+n+n+s>{[$a, $b, $c, $d, $e]})(1, 2, 3, 4, 'x')", json!([1, 1, 3, 4, "x"])),
+        ("<n?n?s>{[$a, $b, $c]})(1, 'x')", json!([1, "x"])),
+        ("<n+s?n+>{[$a, $b, $c]})(1, 2, 3)", json!([1, 1, 3])),
+    ] {
+        assert_eq!(value(&format!("{all}{rest}")), expected, "{rest}");
     }
 }

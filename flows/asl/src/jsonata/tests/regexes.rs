@@ -165,3 +165,43 @@ fn a_match_of_nothing_after_the_first_fails_and_a_search_without_end_is_given_up
     let slow = cause(r"$contains($pad('', 65000, 'a'), /(?=.*\d|.*a)(?=.*a)x/)");
     assert!(slow.contains("too many steps in a text of 65000 bytes"), "{slow}");
 }
+
+#[test]
+fn a_search_is_refused_before_it_begins_if_pattern_and_text_are_large() {
+    let large = "$contains($pad('', 1000000, '10'), /[01]*1[01]{9000}[2-9a-z]/)";
+    let told = cause(large);
+    assert!(told.contains("is too large for a text of 1000000 bytes"), "{told}");
+    let around = cause("$contains($pad('', 60000, '10'), /(?!b)[01]*1[01]{0,2000}[2-9a-z]/)");
+    assert!(around.contains("is too large for a text of 60000 bytes"), "{around}");
+    check(&[
+        ("$contains($pad('', 1000000, 'x'), /[a-z]@/)", json!(false)),
+        ("$match($pad('', 250000, 'xy') & 'a@b.c', /[^@ x]+@[a-z]+\\.[^ ]/).index", json!(249_999)),
+        ("$contains($pad('', 250, 'x'), /^.{1,255}$/)", json!(true)),
+    ]);
+}
+
+#[test]
+fn the_regular_expressions_of_one_expression_are_bounded_together() {
+    let all = |one: &str, count: usize| {
+        let source = format!("[{}]", vec![format!("$contains('x', {one})"); count].join(", "));
+        let parsed = Expression::parse(&source).unwrap();
+        parsed.bad_regex().map(str::to_owned)
+    };
+    for one in ["/[01]{900}/", "/(?=x)[01]{0,900}/"] {
+        let told = all(one, 1500).unwrap_or_default();
+        assert!(told.contains("regular expressions of one expression have 4194304"), "{told}");
+        assert_eq!(all(one, 20), None);
+    }
+    assert_eq!(all("/^x+$/", 2000), None);
+    let groups = all(&format!("/{}/", "(x)".repeat(3000)), 1).unwrap_or_default();
+    assert!(groups.contains("too many groups for its size"), "{groups}");
+    let around = all("/(?=x)[01]{0,20000}/", 1).unwrap_or_default();
+    assert!(around.contains("repeats its parts more than 16384 times"), "{around}");
+}
+
+#[test]
+fn a_function_that_finds_says_where_each_match_is() {
+    let matcher = "function($s) { ($at := function($n) { {'match': 'b', 'start': $n, 'end': $n + 1, \
+                   'groups': [], 'next': function() { $n < 4 ? $at($n + 2) : () }} }; $at(1)) }";
+    check(&[(&format!("$split('abcbcba', {matcher})"), json!(["a", "c", "c", "a"]))]);
+}
