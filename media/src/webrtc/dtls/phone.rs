@@ -27,6 +27,9 @@ const PEER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1
 const BUDGET: usize = 24 * 1024;
 /// What is added at most to the second after which the library asks again.
 const LATER: Duration = Duration::from_secs(3);
+/// After pieces that lead nowhere the library may ask no more: then it is given up after this time, in
+/// which a peer asks twice.
+const STOPPED: Duration = Duration::from_secs(4);
 /// RFC 6347 §4.1: type, version, epoch, number, length.
 const RECORD_HEADER: usize = 13;
 /// RFC 5764 §4.2.
@@ -169,6 +172,9 @@ impl PhoneHandshake {
         self.budget = left;
         let events = self.endpoint.read(now, PEER, None, packet.into());
         self.flush(send);
+        if self.active && self.wake.is_none() {
+            self.wake = Some(now + STOPPED);
+        }
         match events {
             Err(error) => News::Failed(error.to_string()),
             Ok(events) => events.iter().fold(News::Waiting, |news, event| match event {
@@ -191,10 +197,12 @@ impl PhoneHandshake {
             None if self.endpoint.get_connection_state(PEER).is_none() => Ok(()),
             // Its own timer is what `wake` follows; where that is earlier, the library's time has come
             // by that.
-            None => {
-                let due = self.endpoint.poll_timeout(&PEER).map_or(now, |due| due.max(now));
-                self.endpoint.handle_timeout(PEER, due)
-            }
+            None => match self.endpoint.poll_timeout(&PEER) {
+                None if self.active && self.repeats.is_some() => {
+                    return News::Failed("what came led nowhere".to_owned());
+                }
+                due => self.endpoint.handle_timeout(PEER, due.map_or(now, |due| due.max(now))),
+            },
         };
         self.asked = self.asked.saturating_add(1);
         self.flush(send);
@@ -222,6 +230,7 @@ impl PhoneHandshake {
     fn complete(&mut self) -> News {
         // Who repeats his last flight now has not got ours.
         self.repeats = None;
+        self.wake = self.endpoint.poll_timeout(&PEER);
         let Some(state) = self.endpoint.get_connection_state(PEER) else { return News::Waiting };
         let certificate = state.peer_certificates.first();
         if !certificate.is_some_and(|certificate| self.expected.fits(certificate)) {
