@@ -1,9 +1,11 @@
 //! Keeps executions: one save of each at a time, of everything that happened meanwhile.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use offhook_asl::history::Event;
+use tokio::time::Instant;
 
 use super::live::{Ack, Key, Live, Saving, Snapshot, Stage};
 use super::owner::Owner;
@@ -18,6 +20,8 @@ const ATTEMPTS: u32 = 5;
 const MOST_WAITING: usize = 64;
 /// Rounds of questions that the row lets pass.
 const MOST_PASSED: u32 = 8;
+/// How long the row waits at most: rounds may take a second each, where one workflow thinks hard.
+const LONGEST: Duration = Duration::from_millis(250);
 /// How often an execution goes back to the end of the row before all are kept.
 const MOST_MOVED: u32 = 8;
 
@@ -31,6 +35,8 @@ pub(super) struct ToKeep {
     row: VecDeque<(Key, u64)>,
     last: u64,
     passed: u32,
+    /// When the first came into the empty row.
+    since: Option<Instant>,
     /// All that are in the row now are kept ahead of what is asked.
     flush: bool,
     /// Somebody waits for one of them.
@@ -41,6 +47,7 @@ impl ToKeep {
     fn push(&mut self, key: Key) -> u64 {
         if self.is_empty() {
             self.passed = 0;
+            self.since = Some(Instant::now());
         }
         self.last += 1;
         self.row.push_back((key, self.last));
@@ -61,11 +68,15 @@ impl ToKeep {
         self.passed += 1;
     }
 
+    fn is_old(&self) -> bool {
+        self.since.is_some_and(|since| since.elapsed() >= LONGEST)
+    }
+
     /// Whether the first has waited enough.
     pub(super) fn is_due(&self) -> bool {
         self.flush
             || self.row.len() > MOST_WAITING
-            || (self.passed >= MOST_PASSED && !self.is_empty())
+            || (!self.is_empty() && (self.passed >= MOST_PASSED || self.is_old()))
     }
 }
 
