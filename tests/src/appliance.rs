@@ -12,6 +12,22 @@ use tempfile::TempDir;
 
 use crate::net::{Net, PATIENCE, eventually};
 
+/// Runs `offhook ARGS`, without a configuration.
+pub fn alone(args: &[&str], input: &str) -> Output {
+    run(Command::new(program()).args(args), input)
+}
+
+fn run(command: &mut Command, input: &str) -> Output {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command line runs");
+    let _ = child.stdin.take().expect("input").write_all(input.as_bytes());
+    child.wait_with_output().expect("output")
+}
+
 /// Path of the `offhook` program, built once when it is not there or not fresh.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
@@ -182,17 +198,7 @@ impl Appliance {
 
     /// The same, with standard input, whatever comes of it.
     pub fn try_cli(&self, args: &[&str], input: &str) -> Output {
-        let mut child = Command::new(program())
-            .args(args)
-            .arg("--config")
-            .arg(self.config_path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the command line runs");
-        let _ = child.stdin.take().expect("input").write_all(input.as_bytes());
-        child.wait_with_output().expect("output")
+        run(Command::new(program()).args(args).arg("--config").arg(self.config_path()), input)
     }
 
     /// The same as JSON.

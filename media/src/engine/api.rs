@@ -1,15 +1,17 @@
 //! What callers say to a port and hear from it.
 
+mod playback;
+mod recording;
+
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::clip::Clip;
+pub use self::playback::{Control, Playback, Repeat};
+pub use self::recording::{Recording, SampleSink, SilenceRule, TapeSink};
 use crate::codec::{Codec, OpusWishes};
-use crate::dtmf::{Digit, DigitSet};
+use crate::dtmf::Digit;
 use crate::rtcp::Wishes;
-use crate::sound::Part;
 use crate::srtp::{SrtpKeys, SrtpSuite};
 use crate::webrtc::{DtlsTerms, IceTerms, Terms, WebRtcError};
 
@@ -105,60 +107,6 @@ impl StreamConfig {
     }
 }
 
-/// How often a playback is repeated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Repeat {
-    /// All clips once.
-    Once,
-    /// All clips this many times; 0 is taken as 1.
-    Times(u32),
-    /// Until stopped (music on hold, ringback).
-    Forever,
-}
-
-/// Something to play to the peer: parts that follow one another without a gap.
-#[derive(Debug)]
-pub struct Playback {
-    /// Returned in [`PortEventKind::PlayEnded`].
-    pub id: u64,
-    /// What to play. An empty list, or only empty parts, ends at once.
-    pub parts: Vec<Part>,
-    /// How often.
-    pub repeat: Repeat,
-    /// Digits of the peer that stop it, at the press.
-    pub stop_on: DigitSet,
-    /// Digits of the peer that go about in it, at the press. They are told to nobody.
-    pub controls: Vec<(Digit, Control)>,
-}
-
-impl Playback {
-    /// Clips, once, that no digit stops.
-    #[must_use]
-    pub fn of(id: u64, clips: Vec<Arc<Clip>>) -> Self {
-        Self {
-            id,
-            parts: clips.into_iter().map(Part::Clip).collect(),
-            repeat: Repeat::Once,
-            stop_on: DigitSet::NONE,
-            controls: Vec::new(),
-        }
-    }
-}
-
-/// What can be done to a playback that runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Control {
-    /// Silence until it goes on; after five minutes it does so by itself.
-    Pause,
-    /// Goes on.
-    Resume,
-    /// The one or the other.
-    PauseOrResume,
-    /// Goes on so many ms later (or, negative, earlier) in the part that is heard: not before its
-    /// beginning, and behind its end with the next part.
-    Seek(i64),
-}
-
 /// What somebody does in a [`super::Conference`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Role {
@@ -188,73 +136,6 @@ pub enum Speaks {
     ToOne(PortId),
     /// Nobody.
     ToNobody,
-}
-
-/// Takes recorded audio: 8 kHz mono PCM16. Called on a media thread: must not block.
-pub trait SampleSink: Send {
-    /// The next samples, gaps already filled with silence.
-    fn push(&mut self, samples: &[i16]);
-
-    /// Whether it takes nothing any more: the recording ends then.
-    fn is_broken(&self) -> bool {
-        false
-    }
-
-    /// Nothing more comes. Called exactly once, also when the port is dropped.
-    fn finish(self: Box<Self>) {}
-}
-
-/// Takes what a port's peer says, on one time line with other ports: 8 kHz mono PCM16. Called on a
-/// media thread: must not block. Dropped when nothing more comes.
-pub trait TapeSink: Send {
-    /// The next samples, and the instant at which they were to be heard. Missing packets are
-    /// concealed, the peer's clock is followed, keys are silence; before the first packet nothing
-    /// comes.
-    fn push(&mut self, at: Instant, samples: &[i16]);
-}
-
-/// Ends a recording after a stretch without speech.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SilenceRule {
-    /// Mean absolute amplitude of a 20 ms frame below which it counts as silence, 0-32767.
-    pub threshold: u16,
-    /// How long it must last. Counted from the start too, so a caller who says nothing ends it.
-    pub duration: Duration,
-}
-
-impl SilenceRule {
-    /// A threshold that line noise does not reach and quiet speech does (about -44 dBFS).
-    pub const DEFAULT_THRESHOLD: u16 = 200;
-
-    /// The rule with the default threshold.
-    pub const fn after(duration: Duration) -> Self {
-        Self { threshold: Self::DEFAULT_THRESHOLD, duration }
-    }
-}
-
-/// Records what the peer says. Digits and comfort noise are recorded as silence.
-pub struct Recording {
-    /// Returned in [`PortEventKind::RecordEnded`].
-    pub id: u64,
-    /// Where the samples go.
-    pub to: Box<dyn SampleSink>,
-    /// Longest length; the sink never gets more.
-    pub max: Option<Duration>,
-    /// Ends after silence.
-    pub silence: Option<SilenceRule>,
-    /// Digits of the peer that end it, at the press.
-    pub terminators: DigitSet,
-}
-
-impl fmt::Debug for Recording {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Recording")
-            .field("id", &self.id)
-            .field("max", &self.max)
-            .field("silence", &self.silence)
-            .field("terminators", &self.terminators)
-            .finish_non_exhaustive()
-    }
 }
 
 /// Something a port tells its owner.

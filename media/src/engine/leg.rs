@@ -9,6 +9,7 @@ mod outbound;
 mod piece;
 mod report;
 mod signalled;
+mod taping;
 mod voice;
 
 use std::mem::offset_of;

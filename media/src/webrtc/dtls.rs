@@ -18,6 +18,8 @@ pub(super) use self::again::{Association, client_hello};
 pub(super) use self::either::OverIce;
 pub use self::either::Peer;
 use self::phone::PhoneHandshake;
+#[cfg(test)]
+pub(super) use self::phone::tests::fragment;
 use crate::srtp::{SrtpKey, SrtpKeys, SrtpSuite};
 
 /// A handshake that takes longer has failed.

@@ -3,12 +3,11 @@
 
 use offhook_tests::appliance::Appliance;
 use offhook_tests::baresip::{Baresip, Setup};
-use offhook_tests::net::{Net, eventually};
-use offhook_tests::tone::{read_growing, read_wav, seconds_of_tone};
+use offhook_tests::net::Net;
+use offhook_tests::tone::{read_wav, seconds_of_tone};
 use serde_json::{Value, json};
 
-use crate::flows::{BUSINESS, closed, ended, entered, in_state};
-use crate::voicemail::wav_files;
+use crate::flows::{BUSINESS, closed, ended, entered, has_said, in_state};
 use crate::{last_ladder, office};
 
 #[test]
@@ -20,11 +19,7 @@ fn the_owner_hears_a_message_that_was_being_left_when_the_appliance_was_killed()
     caller.dial("800");
     caller.expect("CALL_ESTABLISHED");
     in_state(&appliance, "Take a message");
-    eventually("four seconds of a message are on the disk", || {
-        let file = wav_files(&appliance.data()).pop()?;
-        let (said, rate) = read_growing(&file)?;
-        (seconds_of_tone(&said, rate, 440.0) > 4.0).then_some(())
-    });
+    has_said(&appliance, 4.0);
     appliance.kill();
     drop(caller);
     appliance.launch();

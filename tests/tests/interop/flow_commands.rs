@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use offhook_tests::appliance::Appliance;
+use offhook_tests::appliance::{Appliance, alone};
 use offhook_tests::net::Net;
 use serde_json::{Value, json};
 
@@ -18,21 +18,6 @@ fn refused(appliance: &Appliance, args: &[&str], input: &str) -> String {
     let output = appliance.try_cli(args, input);
     assert!(!output.status.success(), "offhook {args:?} did not fail");
     said(&output)
-}
-
-/// Runs `offhook ARGS`, without a configuration.
-fn alone(args: &[&str], input: &str) -> Output {
-    use std::io::Write as _;
-    use std::process::{Command, Stdio};
-    let mut child = Command::new(offhook_tests::appliance::program())
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the command line runs");
-    let _ = child.stdin.take().expect("input").write_all(input.as_bytes());
-    child.wait_with_output().expect("output")
 }
 
 #[test]

@@ -28,6 +28,15 @@ pub(crate) fn entered(shown: &Value) -> Vec<&str> {
     events.filter_map(|event| event["stateEnteredEventDetails"]["name"].as_str()).collect()
 }
 
+/// Waits until more than so many seconds of what a caller says are on the disk.
+pub(crate) fn has_said(appliance: &Appliance, seconds: f64) {
+    eventually("a message is on the disk", || {
+        let file = wav_files(&appliance.data()).pop()?;
+        let (said, rate) = read_growing(&file)?;
+        (seconds_of_tone(&said, rate, 440.0) > seconds).then_some(())
+    });
+}
+
 /// Waits until the newest execution is in this state.
 pub(crate) fn in_state(appliance: &Appliance, state: &str) {
     eventually_within(PATIENCE, &format!("the state {state}"), || {
@@ -181,11 +190,7 @@ fn a_business_number_takes_a_message_when_it_is_closed_and_plays_it_to_the_owner
     caller.expect("CALL_ESTABLISHED");
     in_state(&appliance, "Take a message");
     // It is asked for in words first.
-    eventually("three seconds of a message are on the disk", || {
-        let file = wav_files(&appliance.data()).pop()?;
-        let (said, rate) = read_growing(&file)?;
-        (seconds_of_tone(&said, rate, 440.0) > 3.0).then_some(())
-    });
+    has_said(&appliance, 3.0);
     // No key: the caller hangs up, and the message is there all the same.
     caller.command("hangup", "");
     caller.expect("CALL_CLOSED");

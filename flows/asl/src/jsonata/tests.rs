@@ -12,6 +12,13 @@ use super::*;
 use crate::scope::{Entropy, Variables};
 use serde_json::json;
 
+/// A scope of these variables and nothing else, in 1970.
+fn scope<'a>(variables: &'a Variables, entropy: &'a Entropy) -> Scope<'a> {
+    static NOTHING: Value = Value::Null;
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    Scope { input: &NOTHING, context: &NOTHING, variables, states: None, now, entropy }
+}
+
 /// Evaluates with `$states.input`, a few variables and a fixed clock.
 fn evaluate_in(source: &str, input: &Value) -> Result<Value, Failure> {
     let states = json!({"input": input, "context": {"State": {"Name": "S"}}});
@@ -292,14 +299,7 @@ fn causes_are_in_the_words_of_aws() {
 fn a_field_can_want_one_type() {
     let entropy = Entropy::new(0);
     let variables = Variables::new();
-    let scope = Scope {
-        input: &Value::Null,
-        context: &Value::Null,
-        variables: &variables,
-        states: None,
-        now: jiff::Timestamp::UNIX_EPOCH,
-        entropy: &entropy,
-    };
+    let scope = scope(&variables, &entropy);
     let wanted = |source: &str, expected| {
         Expression::parse(source).unwrap().evaluate_as(&scope, "Items", expected)
     };
@@ -321,14 +321,7 @@ fn a_template_evaluates_its_expressions_and_names_their_places() {
     let entropy = Entropy::new(0);
     let mut variables = Variables::new();
     variables.assign("x", json!(1));
-    let scope = Scope {
-        input: &Value::Null,
-        context: &Value::Null,
-        variables: &variables,
-        states: None,
-        now: jiff::Timestamp::UNIX_EPOCH,
-        entropy: &entropy,
-    };
+    let scope = scope(&variables, &entropy);
     let template =
         json!({"z": "{% $x %}", "a": ["{%$x + 1%}", {"b": "text"}], "c": " {% no %} ", "d": null});
     let value = JsonataTemplate::parse(&template).unwrap().evaluate(&scope, "Output").unwrap();
@@ -352,14 +345,7 @@ fn a_template_evaluates_its_expressions_and_names_their_places() {
 fn the_same_entropy_gives_the_same_values_and_is_used_up() {
     let draw = |entropy: &Entropy| {
         let variables = Variables::new();
-        let scope = Scope {
-            input: &Value::Null,
-            context: &Value::Null,
-            variables: &variables,
-            states: None,
-            now: jiff::Timestamp::UNIX_EPOCH,
-            entropy,
-        };
+        let scope = scope(&variables, entropy);
         Expression::parse("[$uuid(), $random()]").unwrap().evaluate(&scope, "Output").unwrap()
     };
     let (left, right) = (Entropy::new(9), Entropy::new(9));

@@ -81,12 +81,9 @@ impl Port {
 
     /// The handshake, if there is one.
     fn own_dtls(&mut self) -> Option<&mut Dtls> {
-        match &mut self.line {
-            Line::Own { below: Some(below), .. } => match &mut **below {
-                Below::Dtls(dtls) => Some(dtls),
-                Below::Ice(_) => None,
-            },
-            Line::Own { .. } | Line::Shared(_) => None,
+        match self.below()? {
+            Below::Dtls(dtls) => Some(dtls),
+            Below::Ice(_) => None,
         }
     }
 

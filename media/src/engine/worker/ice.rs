@@ -71,12 +71,9 @@ impl Port {
     }
 
     fn own_ice(&mut self) -> Option<&mut Ice> {
-        match &mut self.line {
-            Line::Own { below: Some(below), .. } => match &mut **below {
-                Below::Ice(ice) => Some(ice),
-                Below::Dtls(_) => None,
-            },
-            Line::Own { .. } | Line::Shared(_) => None,
+        match self.below()? {
+            Below::Ice(ice) => Some(ice),
+            Below::Dtls(_) => None,
         }
     }
 

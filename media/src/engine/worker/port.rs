@@ -134,6 +134,14 @@ impl Port {
         matches!(self.line, Line::Own { below: Some(_), .. })
     }
 
+    /// What comes to them beside media, if anything does.
+    pub(super) fn below(&mut self) -> Option<&mut Below> {
+        match &mut self.line {
+            Line::Own { below, .. } => below.as_deref_mut(),
+            Line::Shared(_) => None,
+        }
+    }
+
     /// Whether what waits in the socket is to be taken at once, to the last.
     #[inline]
     pub(super) fn is_to_be_emptied(&self) -> bool {

@@ -1,3 +1,4 @@
+use super::super::dtls::fragment;
 use super::*;
 
 mod strangers;
@@ -82,12 +83,7 @@ fn a_forged_alert_or_a_flood_from_a_stranger_does_not_end_the_handshake() {
             desk.receive(now, addr(from), &alert, &mut |_, _| panic!("answered"));
         }
         for number in 0..2000_u32 {
-            let mut record = vec![22, 254, 253, 0, 0, 0, 0];
-            record.extend(number.to_be_bytes());
-            record.extend([0, 13, 1, 0, 255, 255, 0, 0]);
-            record.extend(&number.to_be_bytes()[1..]);
-            record.extend([0, 0, 1, 7]);
-            desk.receive(now, addr("203.0.113.9:7"), &record, &mut |_, _| {});
+            desk.receive(now, addr("203.0.113.9:7"), &fragment(number), &mut |_, _| {});
         }
     };
     let mut a = Desk::new(now, terms(&two, false), &one, addr(B), &mut |_, _| {});

@@ -278,4 +278,4 @@ fn has_plain_alert(mut packet: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -42,14 +42,7 @@ fn a_function_leaves_nothing_behind_whether_it_is_the_result_or_fails() {
 #[test]
 fn functions_that_nothing_sees_any_more_are_not_kept_to_the_end() {
     let (variables, entropy) = (Variables::new(), Entropy::new(0));
-    let scope = Scope {
-        input: &Value::Null,
-        context: &Value::Null,
-        variables: &variables,
-        states: None,
-        now: jiff::Timestamp::UNIX_EPOCH,
-        entropy: &entropy,
-    };
+    let scope = scope(&variables, &entropy);
     let source =
         "$sum($map([1..20000], function($v) { $sum($filter([1, 2], function($x) { $x < $v })) }))";
     let tree = syntax::parse(source).map_err(|wrong| wrong.to_string()).unwrap().tree;

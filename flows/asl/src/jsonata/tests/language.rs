@@ -1,10 +1,10 @@
 //! The language itself. What is expected was computed with JSONata 2.0.6.
 
-use super::{Expression, cause, evaluate, evaluate_in, value};
+use super::{Expression, cause, evaluate, evaluate_in, scope, value};
 use crate::jsonata::evaluate::Evaluation;
 use crate::jsonata::value::living::frames;
 use crate::jsonata::{needs::Needs, syntax};
-use crate::scope::{Entropy, Scope, Variables};
+use crate::scope::{Entropy, Variables};
 use serde_json::{Value, json};
 
 fn of(source: &str) -> Option<Value> {
@@ -170,14 +170,7 @@ fn what_is_no_expression_is_told_with_its_code() {
 #[test]
 fn nothing_is_left_of_a_function_that_can_see_itself() {
     let (variables, entropy) = (Variables::new(), Entropy::new(0));
-    let scope = Scope {
-        input: &Value::Null,
-        context: &Value::Null,
-        variables: &variables,
-        states: None,
-        now: jiff::Timestamp::UNIX_EPOCH,
-        entropy: &entropy,
-    };
+    let scope = scope(&variables, &entropy);
     for source in [
         "($f := function($n) { $n = 0 ? 1 : $f($n - 1) }; $f(3))",
         "($o := {'f': function() { $o }}; $exists($o.f()))",

@@ -34,6 +34,14 @@ fn phone(remote: &Remote, id: u64) -> Phone {
     phone
 }
 
+/// A phone with ICE that is bridged with a peer without, as ordered.
+fn call() -> (Worker, Vec<epoll::Event>, Remote, Phone, Peer) {
+    let (worker, remote) = Worker::new().unwrap();
+    let (a, b) = (phone(&remote, 1), peer(&remote, 2));
+    remote.send(Command::Port(a.id, Order::Bridge(b.id)));
+    (worker, Vec::with_capacity(BATCH), remote, a, b)
+}
+
 fn describe(remote: &Remote, phone: &Phone, change: impl FnOnce(&mut StreamConfig)) {
     let mut stream = StreamConfig::new(phone.said.local_addr().unwrap(), Codec::Pcmu);
     stream.ice = Some(Box::new(phone.terms.clone()));
@@ -73,11 +81,8 @@ fn counted(worker: &mut Worker, phone: &Phone) -> (u64, u64) {
 
 #[test]
 fn media_of_a_leg_with_ice_flows_between_us_and_where_the_peer_asked_from_and_nowhere_else() {
-    let (mut worker, remote) = Worker::new().unwrap();
-    let mut events = Vec::with_capacity(BATCH);
-    let (a, b) = (phone(&remote, 1), peer(&remote, 2));
+    let (mut worker, mut events, _remote, a, b) = call();
     let stranger = bound();
-    remote.send(Command::Port(a.id, Order::Bridge(b.id)));
     turns(&mut worker, &mut events);
 
     // Before the peer has chosen nobody is heard, nor spoken to.
@@ -116,11 +121,8 @@ fn media_of_a_leg_with_ice_flows_between_us_and_where_the_peer_asked_from_and_no
 
 #[test]
 fn what_strangers_send_to_a_leg_with_ice_takes_no_memory_and_media_of_its_peer_none_either() {
-    let (mut worker, remote) = Worker::new().unwrap();
-    let mut events = Vec::with_capacity(BATCH);
-    let (a, b) = (phone(&remote, 1), peer(&remote, 2));
+    let (mut worker, mut events, _remote, a, b) = call();
     let stranger = bound();
-    remote.send(Command::Port(a.id, Order::Bridge(b.id)));
     a.real.send_to(&check(&a.terms, &a.terms.local.password, true), a.rtp).unwrap();
     turns(&mut worker, &mut events);
     for sequence in 1..50 {
@@ -148,10 +150,7 @@ fn what_strangers_send_to_a_leg_with_ice_takes_no_memory_and_media_of_its_peer_n
 
 #[test]
 fn a_restart_keeps_media_where_it_is_and_an_end_of_ice_lets_it_go_where_signalling_says() {
-    let (mut worker, remote) = Worker::new().unwrap();
-    let mut events = Vec::with_capacity(BATCH);
-    let (mut a, b) = (phone(&remote, 1), peer(&remote, 2));
-    remote.send(Command::Port(a.id, Order::Bridge(b.id)));
+    let (mut worker, mut events, remote, mut a, b) = call();
     a.real.send_to(&check(&a.terms, &a.terms.local.password, true), a.rtp).unwrap();
     turns(&mut worker, &mut events);
     a.terms = IceTerms { local: Credentials::fresh(), remote: Credentials::fresh() };
@@ -182,11 +181,8 @@ fn a_restart_keeps_media_where_it_is_and_an_end_of_ice_lets_it_go_where_signalli
 
 #[test]
 fn a_peer_that_asks_nothing_for_five_seconds_is_served_where_signalling_says_it_is() {
-    let (mut worker, remote) = Worker::new().unwrap();
-    let mut events = Vec::with_capacity(BATCH);
-    let (a, b) = (phone(&remote, 1), peer(&remote, 2));
+    let (mut worker, mut events, _remote, a, b) = call();
     let stranger = bound();
-    remote.send(Command::Port(a.id, Order::Bridge(b.id)));
     turns(&mut worker, &mut events);
     let slot = worker.by_id[&a.id];
     worker.ice_tick(Instant::now() + Duration::from_secs(3), slot);
@@ -236,10 +232,7 @@ fn a_prompt_that_is_ordered_before_the_peer_has_chosen_is_heard_from_its_beginni
 
 #[test]
 fn a_leg_that_is_closed_before_its_peer_has_chosen_leaves_nothing() {
-    let (mut worker, remote) = Worker::new().unwrap();
-    let mut events = Vec::with_capacity(BATCH);
-    let (a, b) = (phone(&remote, 1), peer(&remote, 2));
-    remote.send(Command::Port(a.id, Order::Bridge(b.id)));
+    let (mut worker, mut events, remote, a, b) = call();
     turns(&mut worker, &mut events);
     a.real.send_to(&check(&a.terms, &a.terms.local.password, false), a.rtp).unwrap();
     turns(&mut worker, &mut events);
@@ -255,10 +248,7 @@ fn a_leg_that_is_closed_before_its_peer_has_chosen_leaves_nothing() {
 
 #[test]
 fn a_way_on_which_nothing_is_sent_is_kept_open_and_one_in_use_is_left_alone() {
-    let (mut worker, remote) = Worker::new().unwrap();
-    let mut events = Vec::with_capacity(BATCH);
-    let (a, b) = (phone(&remote, 1), peer(&remote, 2));
-    remote.send(Command::Port(a.id, Order::Bridge(b.id)));
+    let (mut worker, mut events, _remote, a, b) = call();
     for to in [a.rtp, a.rtcp] {
         a.real.send_to(&check(&a.terms, &a.terms.local.password, true), to).unwrap();
         turns(&mut worker, &mut events);

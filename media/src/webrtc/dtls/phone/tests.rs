@@ -89,18 +89,19 @@ fn what_is_no_record_of_dtls_is_passed_over() {
     assert_eq!(news.iter().filter(|news| matches!(news, News::Keys(_))).count(), 2, "{news:?}");
 }
 
+/// One byte of a message that is never complete.
+pub(in crate::webrtc) fn fragment(number: u32) -> Vec<u8> {
+    let number = number.to_be_bytes();
+    let message = [&[0, 13, 1, 0, 255, 255, 0, 0][..], &number[1..], &[0, 0, 1, 7]].concat();
+    [&[22, 254, 253, 0, 0, 0, 0][..], &number, &message].concat()
+}
+
 #[test]
 fn who_writes_without_end_is_not_listened_to_without_end() {
     let now = Instant::now();
     let (_, mut server) = pair(now);
-    // Fragments of one byte each, of a message that is never complete.
     for number in 0..20_000_u32 {
-        let mut record = vec![22, 254, 253, 0, 0, 0, 0];
-        record.extend(number.to_be_bytes());
-        record.extend([0, 13, 1, 0, 255, 255, 0, 0]);
-        record.extend(&number.to_be_bytes()[1..]);
-        record.extend([0, 0, 1, 7]);
-        server.receive(now, &record, &mut |_| panic!("answered"));
+        server.receive(now, &fragment(number), &mut |_| panic!("answered"));
     }
     assert!(server.budget < RECORD_HEADER + 13);
 }
