@@ -281,11 +281,6 @@ impl Leg {
         self.stream.as_ref().map(|stream| stream.form)
     }
 
-    /// Whether a packet from there may be looked at.
-    pub(super) fn admits(&self, from: SocketAddr) -> bool {
-        self.latch.admits(from)
-    }
-
     /// The only address RTP can ever come from, once that is certain.
     pub(super) fn only_peer(&self) -> Option<SocketAddr> {
         self.target().filter(|_| self.latch.is_final())

@@ -18,8 +18,6 @@ const MOST_PORTS: usize = 3;
 const STALLED: Duration = Duration::from_secs(3);
 /// How long a handshake may take, with what it takes until the peer has our description.
 const TIME: Duration = Duration::from_secs(HANDSHAKE.as_secs() + 5);
-/// What passes before we begin anew after an answer that was none.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// What both descriptions say of the handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +46,8 @@ pub(crate) struct Desk {
     /// With whoever begins one, each source by itself: what one says is not mixed up with what another
     /// does, and the first who has the announced certificate is the phone.
     others: Vec<Other>,
-    /// Bounds how many are begun, by the announced host and by others.
-    meters: [Meter; 2],
+    /// Bounds how many are begun: at the announced address, at other ports of its host, and elsewhere.
+    meters: [Meter; 3],
     /// Where ours goes: as announced, then where the peer's comes from.
     peer: SocketAddr,
     /// As the description has it.
@@ -80,7 +78,7 @@ impl Desk {
             terms,
             identity: identity.clone(),
             others: Vec::new(),
-            meters: [Meter::for_checks(now), Meter::for_checks(now)],
+            meters: [(); 3].map(|()| Meter::for_checks(now)),
             peer,
             announced: peer,
             heard: false,
@@ -127,7 +125,7 @@ impl Desk {
     /// Whether time is to pass: a handshake is going on.
     pub(crate) fn is_busy(&self) -> bool {
         let anew = self.handshake.as_ref().is_some_and(Association::begins_anew);
-        self.keys.is_none() || anew || !self.others.is_empty()
+        !self.over && (self.keys.is_none() || anew || !self.others.is_empty())
     }
 
     /// Why it came to nothing, once.
@@ -136,14 +134,17 @@ impl Desk {
     }
 
     /// Takes a datagram of DTLS, from the host of the description, or from another one (of a NAT) as
-    /// long as that one is silent.
+    /// long as that one is silent. False: it is of nobody who is listened to.
     pub(crate) fn receive(
         &mut self,
         now: Instant,
         from: SocketAddr,
         packet: &[u8],
         send: Send<'_>,
-    ) {
+    ) -> bool {
+        if self.over {
+            return false;
+        }
         let own = from.ip() == self.announced.ip();
         let known = match (&self.keys, self.terms.active) {
             (Some(_), _) => from == self.peer,
@@ -158,19 +159,29 @@ impl Desk {
             (None, false) => false,
         };
         if known && let Some(handshake) = &mut self.handshake {
+            let before = handshake.is_reached();
             let news = handshake.receive(now, packet, &mut |packet| send(from, packet));
-            // Not before it said all that a server says first does it count where it spoke from.
-            if self.terms.active && !self.heard && handshake.is_reached() {
+            // Not before it said all that a server says first does it count where it spoke from; and what
+            // it said before its description named another place says nothing of that one.
+            let finished = matches!(news, News::Keys(_) | News::Stranger);
+            let shown = finished || (handshake.is_reached() && !before);
+            if self.terms.active && !self.heard && shown {
                 (self.heard, self.peer) = (true, from);
             }
             self.heed(now, news);
-        } else if !self.terms.active && !self.over {
-            self.receive_other(now, from, packet, send);
+            return true;
         }
+        !self.terms.active && self.receive_other(now, from, packet, send)
     }
 
     /// Takes a datagram of a source that has no keys: it begins with a ClientHello.
-    fn receive_other(&mut self, now: Instant, from: SocketAddr, packet: &[u8], send: Send<'_>) {
+    fn receive_other(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        packet: &[u8],
+        send: Send<'_>,
+    ) -> bool {
         let known = self.others.iter().position(|other| other.from == from);
         let at = match known {
             Some(at) => at,
@@ -180,9 +191,9 @@ impl Desk {
                 self.others.push(Other { from, handshake, reached: None, until: now + TIME });
                 self.others.len() - 1
             }
-            None => return,
+            None => return false,
         };
-        let Some(other) = self.others.get_mut(at) else { return };
+        let Some(other) = self.others.get_mut(at) else { return false };
         let news = other.handshake.receive(now, packet, &mut |packet| send(from, packet));
         if other.reached.is_none() && other.handshake.is_reached() {
             other.reached = Some(now);
@@ -194,14 +205,19 @@ impl Desk {
             self.heard = true;
             self.others.retain(|other| other.from.ip() == host);
         }
+        true
     }
 
     /// Whether a source that was not heard yet may begin a handshake. There is room for it then.
     fn may_begin(&mut self, now: Instant, from: SocketAddr) -> bool {
         let own = from.ip() == self.announced.ip();
         let waited_for = self.keys.is_none() || (self.moved && (own || now < self.until));
-        let [of_own, of_others] = &mut self.meters;
-        let meter = if own { of_own } else { of_others };
+        let [of_announced, of_own, of_others] = &mut self.meters;
+        let meter = match own {
+            true if from == self.announced => of_announced,
+            true => of_own,
+            false => of_others,
+        };
         waited_for && (own || !self.heard) && meter.takes(now) && self.make_room(now, from)
     }
 
@@ -249,12 +265,16 @@ impl Desk {
                 return;
             }
             News::Stranger => WebRtcError::Stranger,
+            News::Again(text) => {
+                self.doubt = Some(WebRtcError::Handshake(text));
+                return;
+            }
             News::Failed(text) => WebRtcError::Handshake(text),
         };
         // It was finished by whoever is at the announced address, or by who has the announced
         // certificate. All else anybody may have written, and the phone may still come.
         let own = other.from == self.announced || why != WebRtcError::Stranger;
-        match own && other.handshake.is_finished() && self.keys.is_none() {
+        match own && self.keys.is_none() {
             true => self.fail(why),
             false => self.doubt = Some(why),
         }
@@ -294,22 +314,26 @@ impl Desk {
 
     /// Of the handshake that we began, or that made the keys.
     fn heed(&mut self, now: Instant, news: News) {
-        let finished = self.handshake.as_ref().is_some_and(Association::is_finished);
-        match news {
-            News::Waiting => {}
-            News::Keys(keys) => self.keys = Some(keys),
-            // What comes after the keys ends nothing: signalling says when the call is over.
-            _ if self.keys.is_some() => {}
-            News::Stranger => self.fail(WebRtcError::Stranger),
-            News::Failed(text) if finished => self.fail(WebRtcError::Handshake(text)),
-            News::Failed(text) => {
-                // Anybody may have written what the library did not understand: we ask again.
-                let mut again = self.identity.associate(now, self.terms.fingerprint.clone(), true);
-                again.not_before(now + PAUSE);
-                (self.handshake, self.heard, self.peer) = (Some(again), false, self.announced);
-                self.doubt = Some(WebRtcError::Handshake(text));
+        let why = match news {
+            News::Waiting => return,
+            News::Keys(keys) => {
+                self.keys = Some(keys);
+                return;
             }
-        }
+            News::Failed(text) => return self.fail(WebRtcError::Handshake(text)),
+            News::Stranger if self.peer == self.announced => {
+                return self.fail(WebRtcError::Stranger);
+            }
+            // At another port of the phone's host somebody else may be: the phone is asked again.
+            News::Stranger => {
+                if let Some(handshake) = &mut self.handshake {
+                    handshake.restart(now);
+                }
+                WebRtcError::Stranger
+            }
+            News::Again(text) => WebRtcError::Handshake(text),
+        };
+        (self.heard, self.peer, self.doubt) = (false, self.announced, Some(why));
     }
 
     fn fail(&mut self, error: WebRtcError) {

@@ -149,6 +149,9 @@ pub(super) enum News {
     Keys(SrtpKeys),
     /// The certificate is not the one that signalling announced.
     Stranger,
+    /// Of a phone: something went wrong before the keys, which anybody may have written, and it begins
+    /// anew.
+    Again(String),
     /// The peer closed, or something went wrong.
     Failed(String),
 }

@@ -76,6 +76,8 @@ pub(crate) struct Session {
     keys: Option<SrtpKeys>,
     state: State,
     error: Option<WebRtcError>,
+    /// Why a handshake came to nothing: told when no other comes to anything.
+    doubt: Option<WebRtcError>,
     /// Datagrams of DTLS that came before the peer's certificate was known.
     early: Vec<Box<[u8]>>,
 }
@@ -89,6 +91,7 @@ impl Session {
             keys: None,
             state: State::New,
             error: None,
+            doubt: None,
             early: Vec::new(),
         }
     }
@@ -146,7 +149,7 @@ impl Session {
             let expected = terms.fingerprint.clone();
             let begun = OverIce::begin(now, identity, terms.peer, expected, terms.active);
             self.handshake = Some(begun);
-            self.keys = None;
+            (self.keys, self.doubt) = (None, None);
             self.state = State::Connecting(now + SET_UP);
         }
         self.terms = Some(terms.clone());
@@ -193,7 +196,8 @@ impl Session {
         match self.state {
             State::Connecting(until) if now >= until => {
                 let peer = self.agent.selected();
-                self.fail(peer.map_or(WebRtcError::NoPath, |_| WebRtcError::Late));
+                let why = self.doubt.take().unwrap_or(WebRtcError::Late);
+                self.fail(peer.map_or(WebRtcError::NoPath, |_| why));
             }
             State::Leaving(until) if now >= until => self.fail(WebRtcError::Gone),
             State::Connecting(_) | State::Up | State::Leaving(_) if self.is_lost(now) => {
@@ -240,6 +244,7 @@ impl Session {
                 self.state = State::Up;
             }
             News::Stranger => self.fail(WebRtcError::Stranger),
+            News::Again(text) => self.doubt = Some(WebRtcError::Handshake(text)),
             News::Failed(_) if self.state == State::Up => {
                 self.state = State::Leaving(now + FAREWELL);
             }

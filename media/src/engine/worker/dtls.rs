@@ -91,7 +91,7 @@ impl Port {
     pub(super) fn follow_dtls(&mut self, now: Instant, again: bool) -> bool {
         let Some(dtls) = self.own_dtls() else { return false };
         let error = dtls.desk.take_error();
-        // With each datagram of DTLS, a stranger's too: nothing is cloned for that.
+        // With each datagram of DTLS: nothing is cloned for that.
         let keys = dtls.desk.keys();
         let (other, up) = (keys != dtls.told.as_ref(), keys.is_some());
         let suite = keys.map(|keys| keys.tx.suite());
@@ -157,9 +157,16 @@ impl Worker {
         let up = port.own_dtls().is_some_and(|dtls| dtls.is_up());
         match demux::kind_of(packet) {
             Some(Kind::Rtp) if up => return true,
-            Some(Kind::Dtls) if port.leg.admits(from) => {
-                port.dtls(|desk, send| desk.receive(now, from, packet, send));
-                self.dtls_follow(now, slot);
+            // Whoever begins a handshake, the desk knows whom to hear. Where the leg's media comes from
+            // says nothing of that: a phone that moved begins elsewhere while the last of its old media
+            // is still under way.
+            Some(Kind::Dtls) => {
+                let mut heard = false;
+                port.dtls(|desk, send| heard = desk.receive(now, from, packet, send));
+                match heard {
+                    true => self.follow(now, slot),
+                    false => port.leg.counters.strangers.bump(),
+                }
             }
             _ => port.leg.counters.dropped.bump(),
         }
@@ -172,12 +179,7 @@ impl Worker {
         let Some(port) = port else { return };
         if port.own_dtls().is_some_and(|dtls| dtls.desk.is_busy()) {
             port.dtls(|desk, send| desk.handle_timeout(now, send));
-            self.dtls_follow(now, slot);
+            self.follow(now, slot);
         }
-    }
-
-    fn dtls_follow(&mut self, now: Instant, slot: usize) {
-        let changed = self.port(slot).is_some_and(|port| port.follow_dtls(now, false));
-        self.followed(now, slot, changed);
     }
 }

@@ -78,7 +78,7 @@ impl Port {
     }
 
     /// Follows the peer's choice with the leg; whether audio is sent differently from here on.
-    fn follow_ice(&mut self, now: Instant, again: bool) -> bool {
+    pub(super) fn follow_ice(&mut self, now: Instant, again: bool) -> bool {
         let Some(ice) = self.own_ice() else { return false };
         let found = ice.lite.found(now);
         if std::mem::replace(&mut ice.found, found) == found && !again {
@@ -141,7 +141,7 @@ impl Worker {
         let port = self.slots.get_mut(slot)?;
         if demux::kind_of(packet) == Some(Kind::Stun) {
             if port.check(now, (component, from), packet) {
-                self.ice_follow(now, slot);
+                self.follow(now, slot);
             } else {
                 port.leg.counters.strangers.bump();
             }
@@ -169,13 +169,8 @@ impl Worker {
         let Some(port) = self.slots.get_mut(slot) else { return };
         match port.own_ice().map(|ice| ice.is_up()) {
             Some(true) => port.keep_alive(now),
-            Some(false) => self.ice_follow(now, slot),
+            Some(false) => self.follow(now, slot),
             None => {}
         }
-    }
-
-    fn ice_follow(&mut self, now: Instant, slot: usize) {
-        let changed = self.port(slot).is_some_and(|port| port.follow_ice(now, false));
-        self.followed(now, slot, changed);
     }
 }

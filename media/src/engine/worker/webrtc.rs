@@ -9,7 +9,7 @@ use std::time::Instant;
 use rustix::event::epoll;
 
 use super::super::api::{PortEventKind, StreamConfig, WebRtcCounters};
-use super::port::Line;
+use super::port::{Below, Line};
 use super::{Port, SHARED, Worker};
 use crate::srtp::SrtpKeys;
 use crate::webrtc::demux::{self, Kind, Table};
@@ -171,11 +171,23 @@ impl Port {
             webrtc.with(|session, send| session.set_terms(now, terms, &identity, send));
         }
         webrtc.signalled = Some(stream);
-        self.follow(now, true)
+        self.follow_session(now, true)
     }
 
-    /// Follows the session with the leg; whether audio is sent differently from here on.
-    fn follow(&mut self, now: Instant, again: bool) -> bool {
+    /// Follows what is below its media with the leg; whether audio is sent differently from here on.
+    fn follow(&mut self, now: Instant) -> bool {
+        match &self.line {
+            Line::Shared(_) => self.follow_session(now, false),
+            Line::Own { below: Some(below), .. } => match **below {
+                Below::Dtls(_) => self.follow_dtls(now, false),
+                Below::Ice(_) => self.follow_ice(now, false),
+            },
+            Line::Own { below: None, .. } => false,
+        }
+    }
+
+    /// The same on the shared port; `again`: signalling said something.
+    fn follow_session(&mut self, now: Instant, again: bool) -> bool {
         let Some(webrtc) = self.webrtc() else { return false };
         let error = webrtc.session.take_error();
         let reach = webrtc.reach();
@@ -240,7 +252,7 @@ impl Worker {
         let port = self.slots.get_mut(slot);
         let Some(webrtc) = port.and_then(Port::webrtc) else { return };
         webrtc.with(|session, send| session.dtls(now, packet, send));
-        self.shared_follow(now, slot);
+        self.follow(now, slot);
     }
 
     fn shared_stun(&mut self, now: Instant, from: SocketAddr, length: usize) {
@@ -260,20 +272,15 @@ impl Worker {
             return bump(&router.socket.strangers);
         }
         router.table.learn(slot, from, &webrtc.session);
-        self.shared_follow(now, slot);
+        self.follow(now, slot);
     }
 
-    /// Follows a session with its leg and the one that hears it.
-    fn shared_follow(&mut self, now: Instant, slot: usize) {
-        let changed = self.port(slot).is_some_and(|port| port.follow(now, false));
-        self.followed(now, slot, changed);
-    }
-
-    /// A leg whose keys or peer are found out by itself goes on; `changed`: it sends differently.
-    pub(super) fn followed(&mut self, now: Instant, slot: usize, changed: bool) {
+    /// Follows what is below a leg's media, where keys and peer are found out, with the leg and the one
+    /// that hears it.
+    pub(super) fn follow(&mut self, now: Instant, slot: usize) {
         let partner = self.slots.partner(slot);
         let Some(port) = self.port(slot) else { return };
-        if changed {
+        if port.follow(now) {
             port.leg.reconsider();
             self.retune_mix(slot);
             if let Some(other) = partner.and_then(|partner| self.port(partner)) {
@@ -316,7 +323,7 @@ impl Worker {
             let port = self.slots.get_mut(slot);
             let Some(webrtc) = port.and_then(Port::webrtc) else { continue };
             webrtc.with(|session, send| session.handle_timeout(now, send));
-            self.shared_follow(now, slot);
+            self.follow(now, slot);
         }
         self.shared_legs = legs;
     }

@@ -27,6 +27,8 @@ pub(in crate::webrtc) struct Association {
     current: PhoneHandshake,
     /// Of the ClientHello that `current` began with, if it could be read.
     random: Option<Random>,
+    /// `current` is there in place of one that failed.
+    restarted: bool,
     /// The oldest first; one alone once its cookie came back.
     again: Vec<Again>,
     /// `current` made keys.
@@ -47,7 +49,8 @@ struct Again {
 impl Association {
     pub(super) fn new(now: Instant, current: PhoneHandshake) -> Self {
         let meter = Meter::for_checks(now);
-        Self { current, random: None, again: Vec::new(), up: false, begun: (now, 0), meter }
+        let (random, again) = (None, Vec::new());
+        Self { current, random, restarted: false, again, up: false, begun: (now, 0), meter }
     }
 
     /// The peer is to be found elsewhere: it is asked there at once.
@@ -67,15 +70,9 @@ impl Association {
         self.current.answered
     }
 
-    /// Whether the handshake was finished, with or without keys: by whoever has the certificate that it
-    /// showed.
-    pub(in crate::webrtc) fn is_finished(&self) -> bool {
-        self.current.is_finished()
-    }
-
-    /// Begins a little later.
-    pub(in crate::webrtc) fn not_before(&mut self, at: Instant) {
-        self.current.wake = self.current.wake.map(|wake| wake.max(at));
+    /// Gives up what there is for another one, which a little later asks, or waits for the phone.
+    pub(in crate::webrtc) fn restart(&mut self, now: Instant) {
+        (self.current, self.random, self.restarted) = (self.current.anew(now), None, true);
     }
 
     /// Whether another handshake than the one that counts is going on.
@@ -104,21 +101,12 @@ impl Association {
             return self.ask_again(at, |again| again.receive(now, packet, send));
         }
         self.random = self.random.or(hello);
-        match self.current.receive(now, packet, send) {
-            News::Keys(keys) => {
-                self.up = true;
-                News::Keys(keys)
-            }
-            // What comes after the keys ends nothing.
-            _ if self.up => News::Waiting,
-            // It was somebody else's, and what the phone began is among the others.
-            News::Failed(_) if !self.again.is_empty() => {
-                let next = self.again.remove(0);
-                (self.current, self.random) = (next.handshake, Some(next.random));
-                News::Waiting
-            }
-            news => news,
+        // What is still to come of one that failed is no part of the next, which begins with a ClientHello.
+        if self.restarted && self.random.is_none() && !self.current.is_active() {
+            return News::Waiting;
         }
+        let news = self.current.receive(now, packet, send);
+        self.heed(now, news)
     }
 
     /// Lets time pass.
@@ -138,9 +126,33 @@ impl Association {
                 return news;
             }
         }
-        match due(self.current.wake) {
-            true => self.current.handle_timeout(now, send),
-            false => News::Waiting,
+        if !due(self.current.wake) {
+            return News::Waiting;
+        }
+        let news = self.current.handle_timeout(now, send);
+        self.heed(now, news)
+    }
+
+    /// What news of the one that counts are for the others.
+    fn heed(&mut self, now: Instant, news: News) -> News {
+        match news {
+            News::Keys(keys) => {
+                self.up = true;
+                News::Keys(keys)
+            }
+            // What comes after the keys ends nothing: signalling says when the call is over.
+            _ if self.up => News::Waiting,
+            // It was somebody else's, and what the phone began is among the others.
+            News::Failed(_) if !self.again.is_empty() => {
+                let next = self.again.remove(0);
+                (self.current, self.random) = (next.handshake, Some(next.random));
+                News::Waiting
+            }
+            News::Failed(why) if !self.current.is_finished() => {
+                self.restart(now);
+                News::Again(why)
+            }
+            news => news,
         }
     }
 

@@ -19,11 +19,7 @@ pub enum Peer {
 /// A handshake on a leg with ICE.
 pub(in crate::webrtc) enum OverIce {
     Browser(Box<Handshake>),
-    Phone {
-        handshake: Box<Association>,
-        /// The keys are there.
-        over: bool,
-    },
+    Phone(Box<Association>),
 }
 
 impl OverIce {
@@ -39,10 +35,7 @@ impl OverIce {
             Peer::Browser => {
                 Self::Browser(Box::new(Handshake::new(now, identity, expected, active)))
             }
-            Peer::Phone => Self::Phone {
-                handshake: Box::new(identity.associate(now, expected, active)),
-                over: false,
-            },
+            Peer::Phone => Self::Phone(Box::new(identity.associate(now, expected, active))),
         }
     }
 
@@ -50,7 +43,7 @@ impl OverIce {
     pub(in crate::webrtc) fn wake(&self) -> Option<Instant> {
         match self {
             Self::Browser(handshake) => handshake.wake,
-            Self::Phone { handshake, .. } => handshake.wake(),
+            Self::Phone(handshake) => handshake.wake(),
         }
     }
 
@@ -61,11 +54,10 @@ impl OverIce {
         packet: &[u8],
         send: &mut dyn FnMut(&[u8]),
     ) -> News {
-        let news = match self {
+        match self {
             Self::Browser(handshake) => handshake.receive(now, packet, send),
-            Self::Phone { handshake, .. } => handshake.receive(now, packet, send),
-        };
-        self.heed(news)
+            Self::Phone(handshake) => handshake.receive(now, packet, send),
+        }
     }
 
     /// Lets time pass.
@@ -74,23 +66,9 @@ impl OverIce {
         now: Instant,
         send: &mut dyn FnMut(&[u8]),
     ) -> News {
-        let news = match self {
+        match self {
             Self::Browser(handshake) => handshake.handle_timeout(now, send),
-            Self::Phone { handshake, .. } => handshake.handle_timeout(now, send),
-        };
-        self.heed(news)
-    }
-
-    /// What comes after a phone's keys ends nothing: signalling says when the call is over. But it may
-    /// have made others.
-    fn heed(&mut self, news: News) -> News {
-        match (self, news) {
-            (Self::Phone { over, .. }, News::Keys(keys)) => {
-                *over = true;
-                News::Keys(keys)
-            }
-            (Self::Phone { over: true, .. }, _) => News::Waiting,
-            (_, news) => news,
+            Self::Phone(handshake) => handshake.handle_timeout(now, send),
         }
     }
 
@@ -106,7 +84,7 @@ impl OverIce {
 impl OverIce {
     /// The library of phones gets what it had before, too.
     pub(in crate::webrtc) fn spare_nothing(&mut self) {
-        if let Self::Phone { handshake, .. } = self {
+        if let Self::Phone(handshake) = self {
             handshake.spare_nothing();
         }
     }

@@ -27,9 +27,12 @@ const PEER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1
 const BUDGET: usize = 24 * 1024;
 /// What is added at most to the second after which the library asks again.
 const LATER: Duration = Duration::from_secs(3);
-/// After pieces that lead nowhere the library may ask no more: then it is given up after this time, in
-/// which a peer asks twice.
-const STOPPED: Duration = Duration::from_secs(4);
+/// After pieces that lead nowhere, and when a part of the peer's flight was lost, the library asks no
+/// more. It is given up after this time: a server repeats its flight when 1, 3 and 7 seconds have passed
+/// (RFC 6347 §4.2.4.1).
+const STOPPED: Duration = Duration::from_secs(8);
+/// What passes before we ask anew after an answer that was none.
+const PAUSE: Duration = Duration::from_secs(1);
 /// RFC 6347 §4.1: type, version, epoch, number, length.
 const RECORD_HEADER: usize = 13;
 /// RFC 5764 §4.2.
@@ -100,6 +103,9 @@ pub(in crate::webrtc) struct PhoneHandshake {
     asked: u32,
     /// What it had of the peer; `None` when it is over.
     repeats: Option<Repeats>,
+    /// We asked, and the library will not ask again by itself: until when we wait. What comes meanwhile
+    /// and leads nowhere either does not put it off.
+    stopped: Option<Instant>,
     /// When the library wants to be called again.
     pub(in crate::webrtc) wake: Option<Instant>,
 }
@@ -119,13 +125,18 @@ impl PhoneHandshake {
             answered: false,
             asked: 0,
             repeats: Some(Repeats::default()),
+            stopped: None,
             wake: active.then_some(now),
         }
     }
 
-    /// Another one with the same phone, which begins.
+    /// Another one with the same phone in the same role. Where we ask, it is a little later.
     pub(super) fn anew(&self, now: Instant) -> Self {
-        Self::begin(now, &self.roles, self.expected.clone(), false)
+        self.anew_at(now + PAUSE)
+    }
+
+    fn anew_at(&self, at: Instant) -> Self {
+        Self::begin(at, &self.roles, self.expected.clone(), self.active)
     }
 
     /// Whether we are the DTLS client.
@@ -140,7 +151,9 @@ impl PhoneHandshake {
 
     /// The peer is to be found elsewhere: it is asked there at once.
     pub(in crate::webrtc) fn moved(&mut self, now: Instant) {
-        if self.active && self.repeats.is_some() {
+        if self.stopped.is_some() && self.repeats.is_some() {
+            *self = self.anew_at(now);
+        } else if self.active && self.repeats.is_some() {
             self.heard = false;
             self.asked = 0;
             self.wake = Some(now);
@@ -171,10 +184,7 @@ impl PhoneHandshake {
         }
         self.budget = left;
         let events = self.endpoint.read(now, PEER, None, packet.into());
-        self.flush(send);
-        if self.active && self.wake.is_none() {
-            self.wake = Some(now + STOPPED);
-        }
+        self.flush(now, send);
         match events {
             Err(error) => News::Failed(error.to_string()),
             Ok(events) => events.iter().fold(News::Waiting, |news, event| match event {
@@ -205,11 +215,11 @@ impl PhoneHandshake {
             },
         };
         self.asked = self.asked.saturating_add(1);
-        self.flush(send);
+        self.flush(now, send);
         outcome.map_or_else(|error| News::Failed(error.to_string()), |()| News::Waiting)
     }
 
-    fn flush(&mut self, send: &mut dyn FnMut(&[u8])) {
+    fn flush(&mut self, now: Instant, send: &mut dyn FnMut(&[u8])) {
         while let Some(transmit) = self.endpoint.poll_transmit() {
             // RFC 5246 §7.4: a ServerHello, in a record of its own or before others; or what is no
             // ClientHello of ours.
@@ -223,7 +233,9 @@ impl PhoneHandshake {
         let unheard = self.active && !self.heard;
         let later = Duration::from_secs(u64::from(self.asked.saturating_sub(1) / 2)).min(LATER);
         let timer = self.endpoint.poll_timeout(&PEER);
-        self.wake = timer.map(|timer| if unheard { timer + later } else { timer });
+        let stops = timer.is_none() && self.active && self.repeats.is_some();
+        self.stopped = stops.then(|| self.stopped.unwrap_or(now + STOPPED));
+        self.wake = timer.map(|timer| if unheard { timer + later } else { timer }).or(self.stopped);
     }
 
     /// The peer has shown that it has the key of its certificate, whose fingerprint is looked at.

@@ -1,3 +1,4 @@
+use super::super::dtls::fragment;
 use super::super::stun::{self, Class, Side, Writer};
 use super::*;
 
@@ -129,6 +130,67 @@ fn a_phone_with_an_rsa_key_gets_its_keys_over_ice_and_stays_when_it_asks_for_no_
         us.take(now, place, &[22; 900]);
         us.tick(now + Duration::from_secs(7200));
         assert!(us.session.keys().is_some() && us.session.take_error().is_none());
+    }
+}
+
+/// A phone and us, until whoever begins has begun: that is lost.
+fn begun(active: bool) -> (Side1, Side1, Instant) {
+    let start = Instant::now();
+    let (mut phone, mut us) = (side(start, 1), side(start, 2));
+    let of_phone = |terms| Terms { peer: Peer::Phone, ..terms };
+    let theirs = of_phone(phone.terms(&us, false, active));
+    let ours = of_phone(us.terms(&phone, true, !active));
+    phone.set(start, &theirs);
+    us.set(start, &ours);
+    for tick in 0..100 {
+        let now = start + Duration::from_millis(50) * tick;
+        phone.tick(now);
+        us.tick(now);
+        let (forth, back) = (std::mem::take(&mut phone.sent), std::mem::take(&mut us.sent));
+        if forth.iter().chain(&back).any(|(_, bytes)| bytes[0] == 22) {
+            return (phone, us, now);
+        }
+        for (_, bytes) in forth {
+            us.take(now, phone.place, &bytes);
+        }
+        for (_, bytes) in back {
+            phone.take(now, us.place, &bytes);
+        }
+    }
+    panic!("nobody begins");
+}
+
+#[test]
+fn what_is_forged_with_the_address_of_a_phone_with_ice_before_the_keys_is_not_the_end() {
+    for (active, comes) in [(true, true), (false, true), (true, false), (false, false)] {
+        let (mut phone, mut us, now) = begun(active);
+        let place = phone.place;
+        if active {
+            // A ClientHello, and a second one with a cookie that is not ours.
+            let expected = us.identity.fingerprint().clone();
+            let mut forger = Identity::fresh().unwrap().associate(now, expected, true);
+            let mut said = Vec::new();
+            forger.handle_timeout(now, &mut |packet| said.push(packet.to_vec()));
+            us.take(now, place, &said[0]);
+            let (_, cookie) = us.sent.pop().unwrap();
+            forger.receive(now, &cookie, &mut |packet| said.push(packet.to_vec()));
+            said[1][13 + 12 + 2 + 32 + 2] ^= 1;
+            us.take(now, place, &said[1]);
+        } else {
+            us.take(now, place, &fragment(0));
+            us.tick(now + Duration::from_secs(8));
+        }
+        assert!(us.session.doubt.is_some() && us.session.take_error().is_none(), "{active}");
+        us.sent.clear();
+        if comes {
+            talk(now + Duration::from_secs(9), &mut phone, &mut us, 0);
+            let (ours, theirs) = (us.session.keys().unwrap(), phone.session.keys().unwrap());
+            assert!(ours.tx == theirs.rx && ours.rx == theirs.tx);
+        } else {
+            us.tick(now + SET_UP);
+            let error = us.session.take_error();
+            assert!(matches!(error, Some(WebRtcError::Handshake(_))), "{error:?}");
+        }
     }
 }
 

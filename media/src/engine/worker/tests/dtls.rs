@@ -18,45 +18,111 @@ fn turns(worker: &mut Worker, events: &mut Vec<epoll::Event>) {
     }
 }
 
+/// A phone that begins, and its leg.
+struct Call {
+    worker: Worker,
+    events: Vec<epoll::Event>,
+    remote: Remote,
+    us: Identity,
+    phone: Identity,
+    leg: Peer,
+}
+
+impl Call {
+    fn new() -> Self {
+        let (mut worker, remote) = Worker::new().unwrap();
+        let [us, phone] = [(); 2].map(|()| Identity::fresh().unwrap());
+        worker.identify(Arc::new(us.clone()));
+        let leg = peer(&remote, 1);
+        let events = Vec::with_capacity(BATCH);
+        let mut call = Self { worker, events, remote, us, phone, leg };
+        call.describe(call.leg.socket.local_addr().unwrap());
+        call
+    }
+
+    fn describe(&mut self, phone: std::net::SocketAddr) {
+        let mut stream = StreamConfig::new(phone, Codec::Pcmu);
+        let fingerprint = self.phone.fingerprint().clone();
+        stream.dtls = Some(Box::new(DtlsTerms { fingerprint, active: false }));
+        self.remote.send(Command::Port(self.leg.id, Order::SetStream(Box::new(stream))));
+        turns(&mut self.worker, &mut self.events);
+    }
+
+    /// Somebody begins a handshake, and sends what it says so.
+    fn begins(&self, who: &Identity, send: &mut dyn FnMut(std::net::SocketAddr, &[u8])) -> Desk {
+        let fingerprint = self.us.fingerprint().clone();
+        let terms = DtlsTerms { fingerprint, active: true };
+        Desk::new(Instant::now(), terms, who, self.leg.port, send)
+    }
+
+    /// The phone begins from there; what secures its packets if that led to keys.
+    fn shakes_hands(&mut self, from: &UdpSocket) -> Option<SrtpSession> {
+        let mut send = |to: std::net::SocketAddr, packet: &[u8]| {
+            from.send_to(packet, to).unwrap();
+        };
+        let mut desk = self.begins(&self.phone, &mut send);
+        for _ in 0..20 {
+            turns(&mut self.worker, &mut self.events);
+            let mut wire = [0; 2_000];
+            while let Ok(n) = from.recv(&mut wire) {
+                desk.receive(Instant::now(), self.leg.port, &wire[..n], &mut send);
+            }
+        }
+        desk.keys().cloned().and_then(SrtpSession::new)
+    }
+
+    /// The phone speaks from there; how many of its packets were taken by now.
+    fn speaks(&mut self, from: &UdpSocket, secured: &mut SrtpSession, sequence: u16) -> u64 {
+        let timestamp = u32::from(sequence) * 160;
+        let header = Header { marker: false, payload_type: 0, sequence, timestamp, ssrc: 5 };
+        let plain = [&header.to_bytes()[..], &[7; 160]].concat();
+        from.send_to(&sealed(Some(secured), &plain), self.leg.port).unwrap();
+        turns(&mut self.worker, &mut self.events);
+        let slot = self.worker.by_id[&self.leg.id];
+        self.worker.port(slot).unwrap().leg.counters.snapshot().received
+    }
+
+    /// The call is over, and nothing is left.
+    fn ends(mut self) {
+        self.remote.send(Command::Port(self.leg.id, Order::Close));
+        turns(&mut self.worker, &mut self.events);
+        assert!(self.worker.by_id.is_empty() && self.worker.slots.free() == 1);
+    }
+}
+
 #[test]
 fn dtls_of_strangers_takes_no_memory_once_there_are_keys() {
-    let (mut worker, remote) = Worker::new().unwrap();
-    let mut events = Vec::with_capacity(BATCH);
-    let [us, phone] = [(); 2].map(|()| Identity::fresh().unwrap());
-    let terms = |of: &Identity, active| DtlsTerms { fingerprint: of.fingerprint().clone(), active };
-    worker.identify(Arc::new(us.clone()));
-    let (a, stranger) = (peer(&remote, 1), bound());
-    let mut stream = StreamConfig::new(a.socket.local_addr().unwrap(), Codec::Pcmu);
-    stream.dtls = Some(Box::new(terms(&phone, false)));
-    remote.send(Command::Port(a.id, Order::SetStream(Box::new(stream))));
-    turns(&mut worker, &mut events);
-    let mut send = |to: std::net::SocketAddr, packet: &[u8]| {
-        a.socket.send_to(packet, to).unwrap();
-    };
-    let now = Instant::now();
-    let mut desk = Desk::new(now, terms(&us, true), &phone, a.port, &mut send);
-    for _ in 0..20 {
-        turns(&mut worker, &mut events);
-        let mut wire = [0; 2_000];
-        while let Ok(n) = a.socket.recv(&mut wire) {
-            desk.receive(now, a.port, &wire[..n], &mut send);
-        }
-    }
-    assert!(desk.keys().is_some());
-    let slot = worker.by_id[&a.id];
-    let suite = desk.keys().unwrap().tx.suite();
-    assert!(worker.port(slot).is_some_and(|port| port.has_below()), "{suite:?}");
-    let hello =
-        [22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 13, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 9];
+    let mut call = Call::new();
+    let own = call.leg.socket.try_clone().unwrap();
+    assert!(call.shakes_hands(&own).is_some());
+    let slot = call.worker.by_id[&call.leg.id];
+    assert!(call.worker.port(slot).is_some_and(|port| port.has_below()));
+    let (stranger, mut hello) = (bound(), Vec::new());
+    let other = Identity::fresh().unwrap();
+    call.begins(&other, &mut |_, packet| hello.extend_from_slice(packet));
     for packet in [&hello[..], &[21, 254, 253, 0, 0], &[22; 40]] {
         for _ in 0..50 {
-            stranger.send_to(packet, a.port).unwrap();
-            let used = allocation_counter::measure(|| turns(&mut worker, &mut events));
+            stranger.send_to(packet, call.leg.port).unwrap();
+            let used = allocation_counter::measure(|| turns(&mut call.worker, &mut call.events));
             assert_eq!(used.count_total, 0, "{used:?}");
         }
     }
     assert!(stranger.recv(&mut [0; 100]).is_err(), "and gets no answer");
-    remote.send(Command::Port(a.id, Order::Close));
-    turns(&mut worker, &mut events);
-    assert!(worker.by_id.is_empty() && worker.slots.free() == 1);
+    let counters = call.worker.port(slot).unwrap().leg.counters.snapshot();
+    assert_eq!(counters.strangers, 150);
+    call.ends();
+}
+
+#[test]
+fn a_phone_behind_a_nat_that_moved_gets_other_keys_while_its_old_media_is_still_under_way() {
+    let mut call = Call::new();
+    let (old, new) = (call.leg.socket.try_clone().unwrap(), bound());
+    let mut first = call.shakes_hands(&old).unwrap();
+    assert_eq!(call.speaks(&old, &mut first, 1), 1);
+    // It says where it is now, which is not where it is seen, and what it said before comes late.
+    call.describe("127.0.0.2:9".parse().unwrap());
+    assert_eq!(call.speaks(&old, &mut first, 2), 2);
+    let mut second = call.shakes_hands(&new).unwrap();
+    assert_eq!(call.speaks(&new, &mut second, 3), 3);
+    call.ends();
 }

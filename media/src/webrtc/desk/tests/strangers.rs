@@ -31,6 +31,46 @@ impl Three {
         Desk::new(self.now, terms, &self.us, addr(announced), &mut |_, _| {})
     }
 
+    /// We ask the phone; what we ask.
+    fn asking(&self, announced: &str) -> (Desk, Packets) {
+        let mut asked = Packets::new();
+        let terms = Self::terms(&self.phone, true);
+        let desk = Desk::new(self.now, terms, &self.us, addr(announced), &mut |to, packet| {
+            assert_eq!(to, addr(announced));
+            asked.push(packet.to_vec());
+        });
+        (desk, asked)
+    }
+
+    /// Somebody who waits to be asked.
+    fn server(&self, who: &Identity) -> Desk {
+        Desk::new(self.now, Self::terms(&self.us, false), who, addr(A), &mut |_, _| {})
+    }
+
+    /// Lets this many seconds pass, one by one; what we ask meanwhile, and where.
+    fn pass(&mut self, desk: &mut Desk, seconds: u32) -> Vec<(SocketAddr, Vec<u8>)> {
+        let mut asked = Vec::new();
+        for _ in 0..seconds {
+            self.now += Duration::from_secs(1);
+            desk.handle_timeout(self.now, &mut |to, packet| asked.push((to, packet.to_vec())));
+        }
+        asked
+    }
+
+    /// Who was asked answers from there; whether both have keys then.
+    fn answers(
+        &self,
+        desk: &mut Desk,
+        from: &str,
+        (server, mut asked): (&mut Desk, Packets),
+    ) -> bool {
+        for _ in 0..10 {
+            let said = self.take(server, &asked);
+            asked = self.give(desk, from, &said);
+        }
+        agree(desk, server)
+    }
+
     /// Somebody who begins, and his ClientHello.
     fn client(&self, who: &Identity) -> (Desk, Packets) {
         let mut said = Packets::new();
@@ -86,10 +126,14 @@ impl Three {
             let answers = self.give(desk, from, &said);
             said = self.take(&mut client, &answers);
         }
-        let (ours, theirs) = (desk.keys(), client.keys());
-        ours.zip(theirs)
-            .is_some_and(|(ours, theirs)| (&ours.tx, &ours.rx) == (&theirs.rx, &theirs.tx))
+        agree(desk, &client)
     }
+}
+
+/// Whether both have the same keys the other way round.
+fn agree(one: &Desk, other: &Desk) -> bool {
+    let (ours, theirs) = (one.keys(), other.keys());
+    ours.zip(theirs).is_some_and(|(ours, theirs)| (&ours.tx, &ours.rx) == (&theirs.rx, &theirs.tx))
 }
 
 #[test]
@@ -126,8 +170,20 @@ fn ports_of_the_announced_host_do_not_keep_the_announced_one_out() {
 }
 
 #[test]
-fn what_is_forged_from_the_announced_host_stops_no_handshake_and_moves_none() {
+fn hellos_from_many_ports_of_the_announced_host_leave_the_announced_one_its_own_measure() {
     let all = Three::new();
+    let mut desk = all.desk(B);
+    let (_, hello) = all.client(&all.stranger);
+    for port in 6_000..6_200 {
+        all.give(&mut desk, &format!("198.51.100.2:{port}"), &hello);
+    }
+    assert_eq!(desk.others.len(), MOST_PORTS);
+    assert!(all.gets_keys(&mut desk, B));
+}
+
+#[test]
+fn what_is_forged_from_the_announced_host_stops_no_handshake_and_moves_none() {
+    let mut all = Three::new();
     let mut desk = all.desk(INSIDE);
     let (mut client, said) = all.client(&all.phone);
     let cookie = all.give(&mut desk, B, &said);
@@ -142,18 +198,18 @@ fn what_is_forged_from_the_announced_host_stops_no_handshake_and_moves_none() {
     }
     assert!(all.finishes(&mut desk, B, (client, said)));
 
-    // The same where we begin: we go on asking where the phone said it is.
-    let mut asked = Vec::new();
-    let terms = Three::terms(&all.phone, true);
-    let mut desk = Desk::new(all.now, terms, &all.us, addr(B), &mut |to, _| asked.push(to));
+    // The same where we begin: we go on asking where the phone said it is, and there it answers.
+    let (mut desk, _) = all.asking(B);
     for first in 20..64 {
         all.give(&mut desk, "198.51.100.2:9", &[vec![first, 254, 253, 0, 0]]);
     }
     all.give(&mut desk, "198.51.100.2:9", &pieces());
-    for seconds in 1..10 {
-        desk.handle_timeout(all.now + Duration::from_secs(seconds), &mut |to, _| asked.push(to));
-    }
-    assert!(asked.len() > 1 && asked.iter().all(|to| *to == addr(B)), "{asked:?}");
+    let asked = all.pass(&mut desk, 9);
+    assert!(!asked.is_empty() && asked.iter().all(|(to, _)| *to == addr(B)));
+    let mut phone = all.server(&all.phone);
+    let asked = vec![asked[0].1.clone()];
+    assert!(all.answers(&mut desk, B, (&mut phone, asked)));
+    assert_eq!((desk.peer, desk.take_error()), (addr(B), None));
 }
 
 #[test]
@@ -207,31 +263,69 @@ fn a_forged_hello_and_a_wrong_cookie_after_it_are_not_the_end() {
 
 #[test]
 fn a_forged_answer_to_what_we_ask_is_not_the_end_and_we_ask_again() {
-    let all = Three::new();
-    let mut asked = Packets::new();
-    let terms = Three::terms(&all.phone, true);
-    let mut desk = Desk::new(all.now, terms, &all.us, addr(B), &mut |_, packet| {
-        asked.push(packet.to_vec());
-    });
+    let mut all = Three::new();
+    let (mut desk, asked) = all.asking(B);
+    // The phone has heard us, and what is forged comes before its answer.
+    let mut phone = all.server(&all.phone);
+    let cookie = all.take(&mut phone, &asked);
     let hello =
         [22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 15, 2, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 3, 9, 9, 9];
     all.give(&mut desk, B, &[hello.to_vec()]);
-    let mut later = all.now;
-    let mut again = Packets::new();
-    while again.is_empty() {
-        later += PAUSE;
-        desk.handle_timeout(later, &mut |_, packet| again.push(packet.to_vec()));
-    }
+    let late = all.give(&mut desk, B, &cookie);
+    assert!(late.iter().all(|packet| packet[0] != 22), "the library is at its end: {late:?}");
+    let again = all.pass(&mut desk, 9);
     assert!(desk.doubt.is_some() && desk.take_error().is_none());
-    assert!(again.len() == 1 && later < all.now + TIME / 2);
-    let terms = Three::terms(&all.us, false);
-    let mut phone = Desk::new(later, terms, &all.phone, addr(A), &mut |_, _| {});
-    let mut to_phone = again;
-    while !to_phone.is_empty() {
-        let said = all.take(&mut phone, &to_phone);
-        to_phone = all.give(&mut desk, B, &said);
-    }
-    assert!(desk.keys().is_some() && phone.keys().is_some());
+    assert!(again.len() == 1 && again[0].0 == addr(B));
+    assert!(all.answers(&mut desk, B, (&mut phone, vec![again[0].1.clone()])));
+}
+
+#[test]
+fn somebody_else_at_another_port_of_the_phone_who_answers_is_not_the_end_and_at_its_own_he_is() {
+    const OTHER: &str = "198.51.100.2:9";
+    let mut all = Three::new();
+    let (mut desk, asked) = all.asking(B);
+    let mut stranger = all.server(&all.stranger);
+    assert!(!all.answers(&mut desk, OTHER, (&mut stranger, asked)));
+    assert_eq!((desk.take_error(), desk.peer), (None, addr(B)));
+    assert_eq!(desk.doubt, Some(WebRtcError::Stranger));
+    let again = all.pass(&mut desk, 1);
+    assert!(again.len() == 1 && again[0].0 == addr(B));
+    let mut phone = all.server(&all.phone);
+    assert!(all.answers(&mut desk, B, (&mut phone, vec![again[0].1.clone()])));
+
+    // At the announced address it is the end at once, and nobody is asked or heard any more.
+    let (mut desk, asked) = all.asking(B);
+    let mut stranger = all.server(&all.stranger);
+    all.answers(&mut desk, B, (&mut stranger, asked.clone()));
+    assert_eq!(desk.take_error(), Some(WebRtcError::Stranger));
+    assert!(!desk.is_busy() && all.pass(&mut desk, 30).is_empty());
+    let said = all.take(&mut all.server(&all.stranger), &asked);
+    assert!(!desk.receive(all.now, addr(B), &said[0], &mut |_, _| panic!("answered")));
+}
+
+#[test]
+fn where_a_phone_is_after_another_description_is_not_known_by_what_it_said_before() {
+    const C: &str = "192.0.2.77:6000";
+    const OTHER: &str = "192.0.2.77:9";
+    let all = Three::new();
+    let (mut desk, asked) = all.asking(B);
+    // It has said all that a server says first, and gets our answer at its new place only.
+    let mut phone = all.server(&all.phone);
+    let cookie = all.take(&mut phone, &asked);
+    let hello = all.give(&mut desk, B, &cookie);
+    let flight = all.take(&mut phone, &hello);
+    all.give(&mut desk, B, &flight);
+    assert!(desk.heard && desk.keys().is_none());
+    let mut asked = Packets::new();
+    let terms = Three::terms(&all.phone, true);
+    desk.set(all.now, terms, &all.us, addr(C), &mut |to, packet| {
+        assert_eq!(to, addr(C));
+        asked.push(packet.to_vec());
+    });
+    all.give(&mut desk, OTHER, &[vec![22, 254, 253, 0, 0]]);
+    assert!(!desk.heard && desk.peer == addr(C));
+    assert!(all.answers(&mut desk, C, (&mut phone, asked)));
+    assert!(desk.heard && desk.peer == addr(C));
 }
 
 #[test]

@@ -170,3 +170,30 @@ fn a_repeat_of_what_began_the_handshake_begins_no_other() {
         assert!(!pair.server.begins_anew());
     }
 }
+
+#[test]
+fn one_that_fails_before_the_keys_makes_room_for_another_without_what_is_left_of_it() {
+    let mut pair = Pair::new();
+    // Somebody forges a ClientHello, and a second one with another cookie than ours.
+    let (mut forger, said) = pair.client();
+    let (cookie, _) = pair.give(&said);
+    let (mut second, _) = pair.take(&mut forger, &cookie);
+    // Behind the headers, version, random value and the length of no session.
+    second[0][13 + 12 + 2 + RANDOM + 2] ^= 1;
+    let news = pair.server.receive(pair.now, &second[0], &mut |_| {});
+    assert!(matches!(news, News::Again(_)), "{news:?}");
+    // The last flight of a phone that had begun by then, as that comes again and again.
+    let (mut client, said) = pair.client();
+    let phone = pair.phone.fingerprint().clone();
+    let here = std::mem::replace(&mut pair.server, pair.us.associate(pair.now, phone, false));
+    let mut flight = said;
+    for _ in 0..2 {
+        let (answers, _) = pair.give(&flight);
+        flight = pair.take(&mut client, &answers).0;
+    }
+    pair.server = here;
+    let left = pair.give(&flight);
+    assert!(flight.len() > 1 && left.0.is_empty() && left.1.is_empty());
+    let (mut client, said) = pair.client();
+    assert!(agree(&pair.finish(&mut client, said)));
+}

@@ -135,6 +135,67 @@ fn a_peer_that_is_found_elsewhere_is_asked_at_once_and_patiently() {
     let mut asked = 0;
     client.handle_timeout(later, &mut |_| asked += 1);
     assert!(asked > 0);
+    // The same when a stranger's piece was the end of it where it was.
+    client.receive(later, &fragment(0), &mut |_| {});
+    assert!(client.stopped.is_some());
+    let later = later + Duration::from_secs(1);
+    client.moved(later);
+    let mut asked = 0;
+    assert_eq!(client.handle_timeout(later, &mut |_| asked += 1), News::Waiting);
+    assert_eq!((asked, client.stopped), (1, None));
+}
+
+#[test]
+fn a_server_whose_flight_comes_whole_only_after_seven_seconds_is_still_heard() {
+    let now = Instant::now();
+    let ours = Identity::fresh().unwrap();
+    let phone = Identity::with_an_rsa_key();
+    let mut client = ours.with_phone(now, phone.fingerprint().clone(), true);
+    let mut server = phone.with_phone(now, ours.fingerprint().clone(), false);
+    let (mut to_server, mut flight) = (Vec::new(), Vec::new());
+    client.handle_timeout(now, &mut |packet| to_server.push(packet.to_vec()));
+    for _ in 0..2 {
+        let mut to_client = Vec::new();
+        for packet in std::mem::take(&mut to_server) {
+            server.receive(now, &packet, &mut |p| to_client.push(p.to_vec()));
+        }
+        flight = to_client;
+        // Of the flight its first datagram alone.
+        client.receive(now, &flight[0], &mut |p| to_server.push(p.to_vec()));
+    }
+    assert!(flight.len() > 1 && to_server.is_empty());
+    // What it says again after one second and after three is lost.
+    for seconds in 1..7 {
+        let later = now + Duration::from_secs(seconds);
+        if client.wake.is_some_and(|wake| wake <= later) {
+            assert_eq!(client.handle_timeout(later, &mut |_| {}), News::Waiting, "{seconds}");
+        }
+    }
+    let later = now + Duration::from_secs(7);
+    let mut again = Vec::new();
+    server.handle_timeout(later, &mut |packet| again.push(packet.to_vec()));
+    for packet in again {
+        client.receive(later, &packet, &mut |packet| to_server.push(packet.to_vec()));
+    }
+    let (news, _) = answer(later, &mut client, &mut server, to_server);
+    assert_eq!(news.iter().filter(|news| matches!(news, News::Keys(_))).count(), 2, "{news:?}");
+}
+
+#[test]
+fn a_strangers_pieces_do_not_put_off_when_a_handshake_that_they_stopped_is_given_up() {
+    let now = Instant::now();
+    let (mut client, _) = pair(now);
+    client.handle_timeout(now, &mut |_| {});
+    for (number, seconds) in (0..20).zip(0..) {
+        let later = now + Duration::from_secs(seconds);
+        if client.wake.is_some_and(|wake| wake <= later) {
+            let news = client.handle_timeout(later, &mut |_| {});
+            assert!(matches!(news, News::Failed(_)) && later == now + STOPPED, "{news:?}");
+            return;
+        }
+        client.receive(later, &fragment(number), &mut |_| {});
+    }
+    panic!("it waits for ever");
 }
 
 #[test]
