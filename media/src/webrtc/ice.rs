@@ -164,10 +164,17 @@ impl Agent {
         self.paths.iter().any(|path| path.valid && path.remote == remote)
     }
 
-    /// The same, of a packet that came from there: the way is in use.
-    pub(super) fn hears(&mut self, now: Instant, remote: SocketAddr) -> bool {
-        let path = self.paths.iter_mut().find(|path| path.valid && path.remote == remote);
-        path.map(|path| path.heard = now).is_some()
+    /// Whether a message says nothing and keeps a way of the peer's open (RFC 8445 §11). Anybody can
+    /// write one: the way is no fresher for it.
+    pub(super) fn is_keepalive(&self, from: SocketAddr, message: &View<'_>) -> bool {
+        message.class == Class::Indication && self.knows(from)
+    }
+
+    /// A packet of the peer's came from there: the way is in use.
+    pub(super) fn hears(&mut self, now: Instant, remote: SocketAddr) {
+        if let Some(path) = self.paths.iter_mut().find(|path| path.valid && path.remote == remote) {
+            path.heard = now;
+        }
     }
 
     /// Whether the peer stopped wanting our packets (RFC 7675).

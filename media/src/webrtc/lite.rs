@@ -90,7 +90,8 @@ impl Lite {
         self.rtcp.set_remote(now, &remote, true);
     }
 
-    /// Takes a packet that begins as one of STUN does. False: it is of nobody who knows the password.
+    /// Takes a packet that begins as one of STUN does. False: it is of nobody who knows the password, and
+    /// nothing that keeps a way of the peer's open.
     pub(crate) fn receive(
         &mut self,
         now: Instant,
@@ -106,6 +107,9 @@ impl Lite {
         let Some(message) = Some(packet).filter(|_| fits).and_then(stun::parse) else {
             return false;
         };
+        if agent.is_keepalive(from, &message) {
+            return true;
+        }
         // Whoever has read the names on the way cannot have us compute without end.
         if !agent.is_named(&message) || !self.meter.takes(now) {
             return false;
@@ -118,7 +122,15 @@ impl Lite {
     }
 
     /// Whether the peer proved to be where a packet came from: what is from elsewhere is a stranger's.
-    pub(crate) fn hears(&mut self, now: Instant, component: Component, from: SocketAddr) -> bool {
+    pub(crate) fn knows(&self, component: Component, from: SocketAddr) -> bool {
+        match component {
+            Component::Rtp => self.rtp.knows(from),
+            Component::Rtcp => self.rtcp.knows(from),
+        }
+    }
+
+    /// A packet that came from there was the peer's: the way is in use.
+    pub(crate) fn hears(&mut self, now: Instant, (component, from): (Component, SocketAddr)) {
         match component {
             Component::Rtp => self.rtp.hears(now, from),
             Component::Rtcp => self.rtcp.hears(now, from),

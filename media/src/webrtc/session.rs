@@ -121,6 +121,11 @@ impl Session {
         self.agent.knows(remote)
     }
 
+    /// Whether a message only keeps a way of the peer's open.
+    pub(crate) fn is_keepalive(&self, from: SocketAddr, message: &View<'_>) -> bool {
+        self.agent.is_keepalive(from, message)
+    }
+
     /// Why it came to nothing, once.
     pub(crate) fn take_error(&mut self) -> Option<WebRtcError> {
         self.error.take()

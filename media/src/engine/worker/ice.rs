@@ -110,7 +110,7 @@ impl Port {
         }
     }
 
-    /// Takes a check of the peer's, in `packet`; whether it was one.
+    /// Takes a message of the peer's ICE, in `packet`; whether it was one.
     fn check(
         &mut self,
         now: Instant,
@@ -124,6 +124,23 @@ impl Port {
             // What is lost here is asked again.
             let _ = socket.send_to(packet, to);
         })
+    }
+}
+
+impl Port {
+    /// Packets of RTP and RTCP that were the peer's.
+    pub(super) fn media_taken(&self) -> u64 {
+        self.leg.counters.received.get() + self.leg.counters.rtcp_received.get()
+    }
+
+    /// A packet came from there when so many were taken: if it was taken too, the way is in use. What
+    /// anybody may have written with that address says nothing of it.
+    pub(super) fn use_way(&mut self, now: Instant, way: (Component, SocketAddr), before: u64) {
+        if self.media_taken() != before
+            && let Some(ice) = self.own_ice()
+        {
+            ice.lite.hears(now, way);
+        }
     }
 }
 
@@ -155,7 +172,7 @@ impl Worker {
             Found::Nothing => None,
         };
         // By whichever of its paths it came: that this is the peer's it has proved there.
-        let known = ice.lite.hears(now, component, from);
+        let known = ice.lite.knows(component, from);
         if !known {
             port.leg.counters.strangers.bump();
         } else if chosen.is_none() {

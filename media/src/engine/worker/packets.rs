@@ -49,10 +49,12 @@ impl Worker {
     /// Takes a datagram in `self.buffer[..n]` that came to the RTCP socket of a port.
     fn rtcp_taken(&mut self, now: Instant, slot: usize, from: SocketAddr, n: usize) {
         let below = self.slots.get(slot).is_some_and(Port::has_below);
-        let from =
-            if below { self.sort_out(now, slot, (Component::Rtcp, from), n) } else { Some(from) };
+        let way = (Component::Rtcp, from);
+        let from = if below { self.sort_out(now, slot, way, n) } else { Some(from) };
         if let (Some(from), Some(port)) = (from, self.slots.get_mut(slot)) {
+            let before = port.media_taken();
             port.leg.receive_rtcp(now, ntp_now(), from, false, &mut self.buffer, n);
+            port.use_way(now, way, before);
         }
     }
 
@@ -64,8 +66,12 @@ impl Worker {
         };
         match port.take(&mut self.buffer) {
             Ok((n, Some(from))) if port.has_below() => {
-                if let Some(from) = self.sort_out(now, slot, (Component::Rtp, from), n) {
+                let (way, before) = ((Component::Rtp, from), port.media_taken());
+                if let Some(from) = self.sort_out(now, slot, way, n) {
                     self.taken(now, slot, Some(from), n);
+                    if let Some(port) = self.slots.get_mut(slot) {
+                        port.use_way(now, way, before);
+                    }
                 }
             }
             Ok((n, from)) => self.taken(now, slot, from, n),

@@ -3,6 +3,7 @@
 mod clock;
 mod dtls;
 mod ice;
+mod shared;
 mod slots;
 mod strangers;
 

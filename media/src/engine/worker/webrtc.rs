@@ -266,6 +266,9 @@ impl Worker {
         let (Some(slot), Some(webrtc)) = (slot, port.and_then(Port::webrtc)) else {
             return bump(&router.socket.strangers);
         };
+        if webrtc.session.is_keepalive(from, &message) {
+            return;
+        }
         let mut authentic = false;
         webrtc.with(|session, send| authentic = session.stun(now, from, &message, send));
         if !authentic {

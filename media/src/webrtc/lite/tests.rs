@@ -46,8 +46,8 @@ fn media_goes_where_the_peer_chose_each_component_by_itself() {
     assert_eq!(lite.found(now), Found::Nothing, "asked, and not chosen");
     nominate(&mut lite, now, (Component::Rtp, PHONE));
     assert_eq!(lite.found(now), Found::Path { rtp: addr(PHONE), rtcp: None });
-    assert!(lite.hears(now, Component::Rtp, addr(PHONE)));
-    assert!(!lite.hears(now, Component::Rtcp, addr(PHONE)), "another port, another path");
+    assert!(lite.knows(Component::Rtp, addr(PHONE)));
+    assert!(!lite.knows(Component::Rtcp, addr(PHONE)), "another port, another path");
     nominate(&mut lite, now, (Component::Rtcp, ELSEWHERE));
     let both = Found::Path { rtp: addr(PHONE), rtcp: Some(addr(ELSEWHERE)) };
     assert_eq!(lite.found(now + PATIENCE), both);
@@ -73,7 +73,7 @@ fn a_peer_that_takes_our_side_is_told_to_change_it() {
     let asks = writer.finish(&lite.terms.local.password).unwrap();
     let (_, sent) = give(&mut lite, now, (Component::Rtp, PHONE), &asks);
     assert_eq!(stun::parse(&sent[0].1).unwrap().error, Some(487));
-    assert!(!lite.hears(now, Component::Rtp, addr(PHONE)));
+    assert!(!lite.knows(Component::Rtp, addr(PHONE)));
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn who_does_not_know_the_password_changes_nothing_and_gets_no_answer() {
     for packet in [forged, misnamed, changed, long, answer, vec![0; 20], vec![0]] {
         for component in [Component::Rtp, Component::Rtcp] {
             assert_eq!(give(&mut lite, now, (component, STRANGER), &packet), (false, Vec::new()));
-            assert!(!lite.hears(now, component, addr(STRANGER)));
+            assert!(!lite.knows(component, addr(STRANGER)));
         }
     }
     assert_eq!(lite.found(now), Found::Path { rtp: addr(PHONE), rtcp: None });

@@ -289,6 +289,17 @@ fn a_peer_that_closes_dtls_has_two_seconds_for_its_bye_and_then_is_gone() {
 }
 
 #[test]
+fn what_keeps_a_way_open_is_the_peers_where_it_has_proved_to_be_and_nowhere_else() {
+    let (full, lite, _) = call(true, 0);
+    let bytes = Writer::new(Class::Indication, [9; 12]).seal();
+    let message = stun::parse(&bytes).unwrap();
+    assert!(lite.session.is_keepalive(full.place, &message));
+    assert!(!lite.session.is_keepalive(at(9), &message));
+    let request = Writer::new(Class::Request, [9; 12]).seal();
+    assert!(!lite.session.is_keepalive(full.place, &stun::parse(&request).unwrap()));
+}
+
+#[test]
 fn a_candidate_that_is_named_later_is_asked_and_the_call_goes_over_it() {
     let now = Instant::now();
     let (mut full, mut lite) = (side(now, 1), side(now, 2));

@@ -1,7 +1,7 @@
 //! A leg with ICE on ports of its own.
 
 use super::*;
-use crate::webrtc::lite::check;
+use crate::webrtc::lite::{check, keepalive};
 use crate::webrtc::{Credentials, IceTerms};
 
 /// A leg with ICE whose peer says it is at `said`, and is where it asks from.
@@ -269,4 +269,46 @@ fn a_way_on_which_nothing_is_sent_is_kept_open_and_one_in_use_is_left_alone() {
     turns(&mut worker, &mut events);
     worker.ice_tick(at(40), slot);
     assert_eq!(heard(&a.real), [10, 0], "on the port of RTCP alone");
+}
+
+#[test]
+fn what_keeps_a_way_open_is_no_strangers_when_the_peer_has_proved_to_be_there() {
+    let (mut worker, mut events, _remote, a, _b) = call();
+    let stranger = bound();
+    for to in [a.rtp, a.rtcp] {
+        a.real.send_to(&check(&a.terms, &a.terms.local.password, true), to).unwrap();
+        turns(&mut worker, &mut events);
+        a.real.send_to(&keepalive(), to).unwrap();
+        turns(&mut worker, &mut events);
+        assert_eq!(heard(&a.real), [0], "the check is answered and nothing else");
+    }
+    assert_eq!(counted(&mut worker, &a), (0, 0));
+    stranger.send_to(&keepalive(), a.rtp).unwrap();
+    turns(&mut worker, &mut events);
+    assert_eq!(counted(&mut worker, &a), (1, 0));
+}
+
+#[test]
+fn a_way_stays_in_use_by_what_is_taken_there_and_not_by_what_anybody_may_have_written() {
+    for (fine, moves) in [(true, false), (false, true)] {
+        let (mut worker, mut events, _remote, a, b) = call();
+        let elsewhere = bound();
+        let password = &a.terms.local.password;
+        a.real.send_to(&check(&a.terms, password, true), a.rtp).unwrap();
+        turns(&mut worker, &mut events);
+        let slot = worker.by_id[&a.id];
+        let at = |seconds| Instant::now() + Duration::from_secs(seconds);
+        // Nine seconds later there is RTP from there, or what is of no kind that was agreed on.
+        let mut packet = says(1, 20);
+        packet[1] = if fine { 0 } else { 77 };
+        a.real.send_to(&packet, a.rtp).unwrap();
+        assert!(worker.readable(at(9), (slot as u64) << 1));
+        assert_eq!(heard(&b.socket).len(), usize::from(fine));
+        elsewhere.send_to(&check(&a.terms, password, true), a.rtp).unwrap();
+        assert!(worker.readable(at(12), (slot as u64) << 1));
+        b.socket.send_to(&says(1, 10), b.port).unwrap();
+        turns(&mut worker, &mut events);
+        assert_eq!(heard(&elsewhere), if moves { vec![0, 10] } else { vec![0] });
+        assert_eq!(heard(&a.real), if moves { vec![0] } else { vec![0, 10] });
+    }
 }
