@@ -4,12 +4,13 @@ use std::fs;
 use std::io::Write as _;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::killed::Killed;
 use crate::net::{Net, PATIENCE, eventually};
 
 /// Runs `offhook ARGS`, without a configuration.
@@ -55,7 +56,7 @@ pub struct Appliance {
     /// Its loopback addresses.
     pub net: Net,
     folder: TempDir,
-    child: Option<Child>,
+    child: Option<Killed>,
 }
 
 impl Appliance {
@@ -109,7 +110,7 @@ impl Appliance {
             .stderr(log)
             .spawn()
             .expect("the daemon starts");
-        self.child = Some(child);
+        self.child = Some(child.into());
         // It answers calls before its doors for programs are open.
         eventually("the daemon is ready", || {
             self.assert_it_runs();
@@ -230,10 +231,7 @@ impl Appliance {
 
     /// `kill -9`, then nothing.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.child = None;
     }
 
     /// SIGTERM, and waits for the end; gives back whether it exited with 0.

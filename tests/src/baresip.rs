@@ -5,13 +5,14 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::appliance::Appliance;
+use crate::killed::Killed;
 use crate::net::{PATIENCE, eventually};
 use crate::tone::{read_growing, seconds_of_sound, seconds_of_tone};
 
@@ -78,8 +79,8 @@ pub const PASSWORD: &str = "s3cret-pass";
 /// A running baresip. Dropping it kills it.
 #[derive(Debug)]
 pub struct Baresip {
+    _child: Killed,
     folder: TempDir,
-    child: Child,
     control: TcpStream,
     pending: Vec<u8>,
     server: String,
@@ -109,7 +110,7 @@ impl Baresip {
         );
         fs::write(folder.path().join("accounts"), account).expect("file");
         let log = fs::File::create(folder.path().join("log")).expect("file");
-        let child = Command::new("baresip")
+        let child: Killed = Command::new("baresip")
             .args(["-v", "-f"])
             .arg(folder.path())
             .args(setup.trace.then_some("-s"))
@@ -118,13 +119,14 @@ impl Baresip {
             .stdout(log.try_clone().expect("log"))
             .stderr(log)
             .spawn()
-            .expect("baresip is installed (make test does it)");
+            .expect("baresip is installed (make test does it)")
+            .into();
         let control =
             eventually("baresip's control port", || TcpStream::connect((setup.ip, 4444)).ok());
         control.set_read_timeout(Some(Duration::from_millis(50))).expect("timeout");
         Self {
+            _child: child,
             folder,
-            child,
             control,
             pending: Vec::new(),
             server: setup.server.clone(),
@@ -268,8 +270,6 @@ impl Drop for Baresip {
         if std::thread::panicking() {
             eprintln!("---- baresip ----\n{}", self.tail());
         }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use crate::appliance::Appliance;
 use crate::baresip::PASSWORD;
 use crate::firefox::Firefox;
+use crate::killed::Killed;
 use crate::npm;
 
 /// How long anything may take: the start of a browser on a busy machine is the longest.
@@ -75,11 +76,10 @@ struct Shared {
     changed: Condvar,
 }
 
-/// The process.
+/// The process, which ends when this is dropped.
 #[derive(Debug)]
 enum Running {
-    Chromium(Child),
-    /// Ends when it is dropped.
+    Chromium(#[expect(dead_code, reason = "kept running")] Killed),
     Firefox(#[expect(dead_code, reason = "kept running")] Firefox),
 }
 
@@ -87,7 +87,7 @@ enum Running {
 #[derive(Debug)]
 pub struct Browser {
     shared: Arc<Shared>,
-    program: Running,
+    _program: Running,
     server: Option<JoinHandle<()>>,
     address: (Ipv4Addr, u16),
     next: usize,
@@ -132,7 +132,7 @@ impl Browser {
                 Running::Firefox(Firefox::open(folder.path(), &url, wss, certificate))
             }
         };
-        Self { shared, program, server: Some(server), address, next: 0, _folder: folder }
+        Self { shared, _program: program, server: Some(server), address, next: 0, _folder: folder }
     }
 
     /// Tells the page to do something.
@@ -180,10 +180,6 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        if let Running::Chromium(child) = &mut self.program {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
         if let Ok(mut talk) = self.shared.talk.lock() {
             talk.over = true;
             self.shared.changed.notify_all();
@@ -197,7 +193,7 @@ impl Drop for Browser {
     }
 }
 
-fn chromium(folder: &Path, url: &str) -> Child {
+fn chromium(folder: &Path, url: &str) -> Killed {
     let log = fs::File::create(folder.join("log")).expect("file");
     Command::new("chromium")
         .args([
@@ -224,6 +220,7 @@ fn chromium(folder: &Path, url: &str) -> Child {
         .stderr(log)
         .spawn()
         .expect("chromium is installed (make test does it)")
+        .into()
 }
 
 fn serve(listener: &TcpListener, shared: &Arc<Shared>, settings: &str) {

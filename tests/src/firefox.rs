@@ -4,12 +4,13 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use sha2::{Digest, Sha256};
 
+use crate::killed::Killed;
 use crate::net::eventually;
 
 /// What a page needs that nobody clicks on, on a machine that is not online.
@@ -31,17 +32,6 @@ user_pref("network.connectivity-service.enabled", false);
 pub(crate) struct Firefox {
     _browser: Killed,
     _sound: Killed,
-}
-
-/// A process that does not outlive its test, also where that fails while it waits for it.
-#[derive(Debug)]
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 impl Firefox {
@@ -67,7 +57,7 @@ impl Firefox {
             .stderr(log)
             .spawn()
             .expect("firefox-esr is installed (make test does it)");
-        Self { _browser: Killed(browser), _sound: sound }
+        Self { _browser: browser.into(), _sound: sound }
     }
 }
 
@@ -87,9 +77,9 @@ fn sound_card(folder: &Path) -> (Killed, PathBuf) {
         .stderr(log)
         .spawn()
         .expect("pulseaudio is installed (make test does it)");
-    let mut child = Killed(child);
+    let mut child = Killed::from(child);
     eventually("the sound card is there", || {
-        assert!(child.0.try_wait().is_ok_and(|end| end.is_none()), "pulseaudio ended");
+        assert!(child.try_wait().is_ok_and(|end| end.is_none()), "pulseaudio ended");
         socket.exists().then_some(())
     });
     (child, socket)

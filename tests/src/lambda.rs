@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::killed::Killed;
 use crate::web::{Asked, Says, Web};
 
 /// The access key that it takes.
@@ -176,7 +177,7 @@ for line in sys.stdin:
 "#;
 
 struct Python {
-    child: Child,
+    _child: Killed,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
 }
@@ -189,7 +190,7 @@ impl Python {
         handler: &str,
         environment: &[(&str, &str)],
     ) -> Self {
-        let mut child = Command::new(interpreter)
+        let mut child: Killed = Command::new(interpreter)
             .args(["-c", RUNNER])
             .arg(file)
             .args([handler, name])
@@ -198,10 +199,11 @@ impl Python {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("python3 is installed (make test does it)");
+            .expect("python3 is installed (make test does it)")
+            .into();
         let input = child.stdin.take().expect("its input");
         let output = BufReader::new(child.stdout.take().expect("its output"));
-        Self { child, input, output }
+        Self { _child: child, input, output }
     }
 
     fn handle(&mut self, event: &Value) -> Result<Value, (String, String)> {
@@ -218,12 +220,5 @@ impl Python {
                 Err((text("type"), text("message")))
             }
         }
-    }
-}
-
-impl Drop for Python {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -8,6 +8,7 @@ pub mod boto3;
 pub mod browser;
 pub mod cloud;
 mod firefox;
+pub mod killed;
 pub mod lambda;
 pub mod lex;
 pub mod linphone;

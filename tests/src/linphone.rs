@@ -4,19 +4,20 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
 use crate::baresip::{Setup, write_tone};
+use crate::killed::Killed;
 use crate::net::eventually;
 use crate::tone::seconds_of_tone;
 
 /// A running linphonec. Dropping it kills it.
 #[derive(Debug)]
 pub struct Linphone {
+    child: Killed,
     folder: TempDir,
-    child: Child,
     server: String,
     transport: String,
     /// What it printed before this place has been expected already.
@@ -48,8 +49,8 @@ impl Linphone {
             .spawn()
             .expect("linphonec is installed (make test does it)");
         let mut phone = Self {
+            child: child.into(),
             folder,
-            child,
             server: setup.server.clone(),
             transport: setup.transport.to_owned(),
             next: 0,
@@ -132,8 +133,6 @@ impl Drop for Linphone {
             let from = log.char_indices().rev().nth(3000).map_or(0, |(at, _)| at);
             eprintln!("---- linphonec ----\n{}\n{}", self.printed(), &log[from..]);
         }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -3,10 +3,11 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::killed::Killed;
 use crate::net::eventually;
 
 /// Access key and secret that it takes.
@@ -19,8 +20,8 @@ pub const BUCKET: &str = "recordings";
 pub struct S3Server {
     program: PathBuf,
     address: SocketAddr,
+    child: Option<Killed>,
     root: TempDir,
-    child: Option<Child>,
 }
 
 impl S3Server {
@@ -28,7 +29,7 @@ impl S3Server {
     pub fn new(program: &str, ip: Ipv4Addr) -> Self {
         let root = tempfile::tempdir().expect("a folder");
         fs::create_dir(root.path().join(BUCKET)).expect("a bucket");
-        Self { program: program.into(), address: (ip, 9000).into(), root, child: None }
+        Self { program: program.into(), address: (ip, 9000).into(), child: None, root }
     }
 
     /// The `[recording]` section of an appliance that stores there.
@@ -69,16 +70,13 @@ impl S3Server {
             .stdin(Stdio::null())
             .spawn()
             .expect("the S3 server starts");
-        self.child = Some(child);
+        self.child = Some(child.into());
         eventually("the S3 server listens", || TcpStream::connect(self.address).ok());
     }
 
     /// `kill -9`.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.child = None;
     }
 
     /// What it has in its bucket, by name.
@@ -97,11 +95,5 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
         } else {
             found.push(entry.path());
         }
-    }
-}
-
-impl Drop for S3Server {
-    fn drop(&mut self) {
-        self.kill();
     }
 }

@@ -3,18 +3,19 @@
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::killed::Killed;
 use crate::net::eventually;
 use crate::scenario::Scenario;
 
 /// A running sipp. Dropping it kills it.
 #[derive(Debug)]
 pub struct Sipp {
+    child: Killed,
     folder: TempDir,
-    child: Child,
 }
 
 impl Sipp {
@@ -55,7 +56,7 @@ impl Sipp {
             .stderr(log)
             .spawn()
             .expect("sipp is installed (make test does it)");
-        let mut this = Self { folder, child };
+        let mut this = Self { child: child.into(), folder };
         eventually("sipp has its port, or is at its end", || {
             let ended = matches!(this.child.try_wait(), Ok(Some(_)));
             (ended || is_taken(local)).then_some(())
@@ -149,7 +150,5 @@ impl Drop for Sipp {
         if std::thread::panicking() {
             eprintln!("---- sipp ----\n{}\n{}", self.file("errors"), self.messages());
         }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

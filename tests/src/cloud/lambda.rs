@@ -3,12 +3,13 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde_json::{Value, json};
 
+use crate::killed::Killed;
 use crate::web::{Asked, Says, Web};
 
 /// Path of a function's program (`sma-function`), built once for this process.
@@ -42,9 +43,10 @@ type Answers = Arc<Mutex<HashMap<String, Sender<Answer>>>>;
 pub struct Binary(Arc<Inner>);
 
 struct Inner {
-    events: Mutex<Option<Sender<(String, Value)>>>,
+    _child: Killed,
+    /// Dropped after it, so that whoever waits for the next event stops waiting.
+    events: Sender<(String, Value)>,
     answers: Answers,
-    child: Mutex<Child>,
     next: Mutex<u64>,
     _web: Web,
 }
@@ -70,8 +72,8 @@ impl Binary {
             .stderr(Stdio::inherit())
             .spawn()
             .expect("the function's binary");
-        let (events, child) = (Mutex::new(Some(events)), Mutex::new(child));
-        Self(Arc::new(Inner { events, answers, child, next: Mutex::new(0), _web: web }))
+        let inner = Inner { _child: child.into(), events, answers, next: Mutex::new(0), _web: web };
+        Self(Arc::new(inner))
     }
 
     /// Invokes it, and waits for the answer or the error (type and message).
@@ -87,19 +89,8 @@ impl Binary {
         let (answer, answered) = channel();
         locked(&self.0.answers).insert(id.clone(), answer);
         let gone = || ("Runtime.ExitError".to_owned(), "the function is gone".to_owned());
-        let sent = locked(&self.0.events).as_ref().map(|events| events.send((id, event)));
-        sent.ok_or_else(gone)?.map_err(|_| gone())?;
+        self.0.events.send((id, event)).map_err(|_| gone())?;
         answered.recv().map_err(|_| gone())?
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        let mut child = locked(&self.child);
-        let _ = child.kill();
-        let _ = child.wait();
-        // Whoever waits for the next event stops waiting.
-        *locked(&self.events) = None;
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
 use offhook_tests::appliance::{Appliance, program};
+use offhook_tests::killed::Killed;
 use offhook_tests::net::{Net, eventually};
 
 #[test]
@@ -54,7 +55,7 @@ fn the_demonstration_really_happens() {
 fn a_journal_that_takes_nothing_ends_no_appliance() {
     let appliance = Appliance::prepare(Net::new(), "");
     let full = || std::fs::File::options().write(true).open("/dev/full").expect("/dev/full");
-    let mut child = Command::new(program())
+    let mut child: Killed = Command::new(program())
         .args(["serve", "--config"])
         .arg(appliance.config_path())
         .env("RUST_LOG", "debug")
@@ -62,7 +63,8 @@ fn a_journal_that_takes_nothing_ends_no_appliance() {
         .stdout(full())
         .stderr(full())
         .spawn()
-        .expect("it starts");
+        .expect("it starts")
+        .into();
     let healthy = eventually("it is well", || {
         if child.try_wait().expect("its state").is_some() {
             return Some(false);

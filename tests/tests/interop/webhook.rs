@@ -3,11 +3,12 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use offhook_tests::appliance::Appliance;
 use offhook_tests::baresip::{Baresip, Setup};
+use offhook_tests::killed::Killed;
 use offhook_tests::net::{Net, eventually};
 use offhook_tests::scenario::{SDP, Scenario};
 use offhook_tests::sipp::Sipp;
@@ -21,7 +22,7 @@ const SECRET: &str = "a secret of sixteen characters, or more";
 
 /// The receiver. Dropping it kills it.
 struct Receiver {
-    child: Child,
+    _child: Killed,
     folder: PathBuf,
 }
 
@@ -30,7 +31,7 @@ impl Receiver {
         let ca = Authority::new(folder, "ca");
         ca.issue(net.ip(6));
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios/webhook.py");
-        let mut child = Command::new("python3")
+        let mut child: Killed = Command::new("python3")
             .arg(script)
             .arg(secret)
             .args([folder.join("server.pem"), folder.join("server.key")])
@@ -38,12 +39,13 @@ impl Receiver {
             .arg(folder.join("events"))
             .stdout(Stdio::piped())
             .spawn()
-            .expect("python3 is installed (make test does it)");
+            .expect("python3 is installed (make test does it)")
+            .into();
         let mut ready = String::new();
         let output = child.stdout.take().expect("its output");
         BufReader::new(output).read_line(&mut ready).expect("a line");
         assert_eq!(ready, "ready\n");
-        Self { child, folder: folder.to_owned() }
+        Self { _child: child, folder: folder.to_owned() }
     }
 
     /// `[[webhook]]` of a path of it.
@@ -60,13 +62,6 @@ impl Receiver {
     fn log(&self) -> Vec<[Value; 5]> {
         let log = std::fs::read_to_string(self.folder.join("events")).unwrap_or_default();
         log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
