@@ -76,7 +76,7 @@ impl Port {
                 *below = Some(Box::new(Below::Dtls(dtls)));
             }
         }
-        self.follow_dtls(now, true)
+        self.follow(now, true)
     }
 
     /// The handshake, if there is one.
@@ -87,7 +87,7 @@ impl Port {
         }
     }
 
-    /// Follows the handshake with the leg; whether audio is sent differently from here on.
+    /// Follows the handshake with the leg.
     pub(super) fn follow_dtls(&mut self, now: Instant, again: bool) -> bool {
         let Some(dtls) = self.own_dtls() else { return false };
         let error = dtls.desk.take_error();

@@ -67,7 +67,7 @@ impl Port {
         }
         // A socket that was connected is not any more.
         self.retarget();
-        self.follow_ice(now, true)
+        self.follow(now, true)
     }
 
     fn own_ice(&mut self) -> Option<&mut Ice> {
@@ -77,7 +77,7 @@ impl Port {
         }
     }
 
-    /// Follows the peer's choice with the leg; whether audio is sent differently from here on.
+    /// Follows the peer's choice with the leg.
     pub(super) fn follow_ice(&mut self, now: Instant, again: bool) -> bool {
         let Some(ice) = self.own_ice() else { return false };
         let found = ice.lite.found(now);

@@ -171,22 +171,22 @@ impl Port {
             webrtc.with(|session, send| session.set_terms(now, terms, &identity, send));
         }
         webrtc.signalled = Some(stream);
-        self.follow_session(now, true)
+        self.follow(now, true)
     }
 
     /// Follows what is below its media with the leg; whether audio is sent differently from here on.
-    fn follow(&mut self, now: Instant) -> bool {
+    /// `again`: signalling said something.
+    pub(super) fn follow(&mut self, now: Instant, again: bool) -> bool {
         match &self.line {
-            Line::Shared(_) => self.follow_session(now, false),
+            Line::Shared(_) => self.follow_session(now, again),
             Line::Own { below: Some(below), .. } => match **below {
-                Below::Dtls(_) => self.follow_dtls(now, false),
-                Below::Ice(_) => self.follow_ice(now, false),
+                Below::Dtls(_) => self.follow_dtls(now, again),
+                Below::Ice(_) => self.follow_ice(now, again),
             },
             Line::Own { below: None, .. } => false,
         }
     }
 
-    /// The same on the shared port; `again`: signalling said something.
     fn follow_session(&mut self, now: Instant, again: bool) -> bool {
         let Some(webrtc) = self.webrtc() else { return false };
         let error = webrtc.session.take_error();
@@ -283,7 +283,7 @@ impl Worker {
     pub(super) fn follow(&mut self, now: Instant, slot: usize) {
         let partner = self.slots.partner(slot);
         let Some(port) = self.port(slot) else { return };
-        if port.follow(now) {
+        if port.follow(now, false) {
             port.leg.reconsider();
             self.retune_mix(slot);
             if let Some(other) = partner.and_then(|partner| self.port(partner)) {

@@ -197,3 +197,18 @@ fn one_that_fails_before_the_keys_makes_room_for_another_without_what_is_left_of
     let (mut client, said) = pair.client();
     assert!(agree(&pair.finish(&mut client, said)));
 }
+
+#[test]
+fn a_phone_that_closes_dtls_after_the_keys_ends_nothing_and_may_begin_anew() {
+    let mut pair = Pair::new();
+    let (mut client, said) = pair.client();
+    assert!(agree(&pair.finish(&mut client, said)));
+    let mut goodbye = Vec::new();
+    client.current.leaves(pair.now, &mut |packet| goodbye.push(packet.to_vec()));
+    let (answers, keys) = pair.give(&goodbye);
+    assert!(answers.len() == 1 && keys.is_empty(), "it is understood, and answered");
+    pair.now += HANDSHAKE;
+    assert_eq!(pair.server.handle_timeout(pair.now, &mut |_| {}), News::Waiting);
+    let (mut client, said) = pair.client();
+    assert!(agree(&pair.finish(&mut client, said)));
+}

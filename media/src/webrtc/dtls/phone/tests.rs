@@ -295,6 +295,12 @@ fn mutated(mut packet: Vec<u8>, really: bool, next: &mut impl FnMut() -> u64) ->
 }
 
 impl PhoneHandshake {
+    /// It says that it is over (close_notify).
+    pub(in crate::webrtc) fn leaves(&mut self, now: Instant, send: &mut dyn FnMut(&[u8])) {
+        self.endpoint.stop(now, PEER);
+        self.flush(now, send);
+    }
+
     /// The library gets what it had before, too.
     pub(in crate::webrtc) fn spare_nothing(&mut self) {
         self.repeats = None;
