@@ -4,6 +4,7 @@
 use std::net::UdpSocket;
 use std::path::Path;
 
+use offhook_pbx::keep::Recordings as _;
 use offhook_tests::net::PATIENCE;
 use offhook_tests::sim::agent::{AUDIO_PORT, Dial};
 use offhook_tests::sim::line::Line;
@@ -58,6 +59,37 @@ async fn a_caller_who_hangs_up_leaves_the_recording_and_it_is_told_before_the_ha
     tokio::time::pause();
     scene.close().await;
     assert_eq!(script.told().len(), 3);
+}
+
+#[tokio::test]
+async fn the_event_of_a_recording_is_kept_from_its_beginning_for_an_application_that_outlives_the_call()
+ {
+    for outlives in [true, false] {
+        let answers = vec![actions(json!([record()]))];
+        let script = if outlives { Scripted::outliving(answers) } else { Scripted::new(answers) };
+        let folder = tempfile::tempdir().unwrap();
+        let (scene, mut out) = recorded(&script, folder.path()).await;
+        eventually("it is known", async || {
+            scene.office.keep.list_recordings(9).await.unwrap().len() == 1
+        })
+        .await;
+        let told = scene.office.keep.told();
+        out.hang_up();
+        out.ended().await;
+        let done = script.nth(2).await;
+        assert!(file(folder.path(), &done).is_file());
+        if outlives {
+            // The same as it hears now.
+            let event: Value = serde_json::from_str(&told[0]).unwrap();
+            assert_eq!(event["InvocationEventType"], "ACTION_SUCCESSFUL");
+            assert_eq!(event["ActionData"]["Type"], "RecordAudio");
+            assert_eq!(file(folder.path(), &event), file(folder.path(), &done));
+        }
+        assert_eq!(told.len(), usize::from(outlives));
+        tokio::time::pause();
+        scene.close().await;
+        tokio::time::resume();
+    }
 }
 
 #[tokio::test]

@@ -332,8 +332,8 @@ pub trait Voicemails: Send + Sync {
 pub trait Recordings: Send + Sync {
     /// Says that one begins, so that it survives `kill -9` while it runs.
     fn begin_recording(&self, recording: Recording) -> Kept<()>;
-    /// The same for what an application has recorded. `told`: the event, as JSON, by which it hears
-    /// of the recording should its call not live to tell it.
+    /// The same for what an application has recorded that outlives its call. `told`: the event, as
+    /// JSON, by which it hears of the recording should the call not live to tell it.
     fn begin_told_recording(&self, recording: Recording, told: String) -> Kept<()>;
     /// It ended; from now on it waits to be stored. `duration_ms` 0 = there is nothing: forgotten,
     /// and its file with it.

@@ -12,6 +12,7 @@ use crate::convert::{nanos, time, whole};
 /// Calls whose records and timelines one step throws away.
 const STEP: i64 = 50;
 const DAY: Duration = Duration::from_secs(86_400);
+const DAY_NANOS: i64 = 86_400 * 1_000_000_000;
 /// A clock so far ahead of all that happened last may be wrong at a start, and is not believed ...
 const LEAP: Duration = Duration::from_secs(7 * 86_400);
 /// ... until we have run for so long: by then the time has come over the network, or it was right.
@@ -89,6 +90,8 @@ fn throw_away(connection: &Connection, limit: i64, now: i64) -> rusqlite::Result
     // The journal of what is where goes with the calls'; the recordings stay where they are.
     let sql = "DELETE FROM recordings WHERE stored IS NOT NULL AND started < ?1";
     connection.prepare_cached(sql)?.execute([limit])?;
+    // An execution is kept long before it is a day old.
+    crate::recordings::forget_told_in_vain(connection, now.saturating_sub(DAY_NANOS))?;
     let old = "SELECT id FROM calls WHERE started < ?1 ORDER BY started LIMIT ?2";
     let events = format!("DELETE FROM events WHERE call IN ({old})");
     connection.prepare_cached(&events)?.execute(params![limit, STEP])?;

@@ -10,8 +10,8 @@ use crate::convert::{nanos, path, path_text, time, whole};
 use crate::flows::seal::Seal;
 use crate::lane::{Refused, Urgency, all_or_none};
 
-/// What the application of a recording is told of it when its call did not live to tell it: sealed,
-/// as snapshots of executions are. NULL: it is none of an application.
+/// What the workflow of a recording is told of it when its call did not live to tell it: sealed, as
+/// snapshots of executions are. NULL: nobody is to be told.
 pub(crate) const TOLD: &str = "
 ALTER TABLE recordings ADD COLUMN told BLOB;
 CREATE INDEX recordings_told ON recordings (call_id) WHERE told IS NOT NULL;
@@ -125,6 +125,21 @@ pub(crate) fn told(
         }
     }
     Ok(all)
+}
+
+/// Nobody waits any more for what a call has recorded.
+pub(crate) fn forget_told(connection: &Connection, call: &str) -> rusqlite::Result<()> {
+    let sql = "UPDATE recordings SET told = NULL WHERE call_id = ?1 AND told IS NOT NULL";
+    connection.prepare_cached(sql)?.execute([call]).map(drop)
+}
+
+/// Nor for what began before `limit` in calls of which no execution goes on after a restart.
+pub(crate) fn forget_told_in_vain(connection: &Connection, limit: i64) -> rusqlite::Result<()> {
+    let sql = "UPDATE recordings SET told = NULL WHERE told IS NOT NULL AND started < ?1
+               AND NOT EXISTS (SELECT 1 FROM flow_executions AS flow
+                               JOIN flow_snapshots ON flow.id = execution
+                               WHERE flow.transaction_id = call_id)";
+    connection.prepare_cached(sql)?.execute([limit]).map(drop)
 }
 
 fn begin(

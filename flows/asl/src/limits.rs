@@ -31,8 +31,8 @@ pub const INLINE_CONCURRENCY: usize = 40;
 pub const DISTRIBUTED_CONCURRENCY: usize = 1_000;
 /// Items an `ItemReader` may give (AWS: 100,000,000). Ours: they are held in memory.
 pub const READER_ITEMS: usize = 100_000;
-/// Bytes of the files together that an `ItemReader` lists and loads. Ours: as many as one file may have
-/// that it reads.
+/// Bytes of the files together that an `ItemReader` lists and loads, with the source of each item in
+/// them. Ours: as many as one file may have that it reads.
 pub const READER_BYTES: usize = 64 * 1024 * 1024;
 /// Strands (branches and iterations) of one execution at a time. Ours.
 pub const STRANDS: usize = 20_000;
@@ -50,5 +50,5 @@ pub const CAUSE_CHARS: usize = 32_768;
 
 /// Bytes of stack for a thread that reads definitions or runs executions: what is nested most is read
 /// and evaluated within a quarter of them, by a build that is optimised
-/// (`half_of_a_threads_stack_is_enough_for_the_deepest_evaluation`).
+/// (`a_quarter_of_a_threads_stack_is_enough_for_the_deepest_evaluation`).
 pub const STACK: usize = 4 * 1024 * 1024;

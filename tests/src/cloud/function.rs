@@ -269,6 +269,10 @@ impl Application for Watched {
         })
     }
 
+    fn outlives_call(&self) -> bool {
+        self.inner.outlives_call()
+    }
+
     fn take_notes(&mut self) -> Vec<String> {
         self.inner.take_notes()
     }

@@ -27,6 +27,8 @@ struct Tables {
     bans: HashMap<IpAddr, Ban>,
     /// In the order in which they began, and whether they ended.
     recordings: Vec<(Recording, bool)>,
+    /// Events of those that an application is to hear of though its call does not live to tell.
+    told: Vec<String>,
 }
 
 impl MemoryKeep {
@@ -47,6 +49,11 @@ impl MemoryKeep {
             _ => None,
         };
         self.timeline(call).into_iter().filter_map(note).collect()
+    }
+
+    /// What applications would be told of recordings whose calls did not live to tell them.
+    pub fn told(&self) -> Vec<String> {
+        self.tables().told.clone()
     }
 
     /// Whether a message for this mailbox has begun and not ended.
@@ -216,8 +223,8 @@ impl Recordings for MemoryKeep {
         ready(())
     }
 
-    fn begin_told_recording(&self, recording: Recording, _told: String) -> Kept<()> {
-        // Nothing here outlives the appliance: nobody is told later.
+    fn begin_told_recording(&self, recording: Recording, told: String) -> Kept<()> {
+        self.tables().told.push(told);
         self.begin_recording(recording)
     }
 

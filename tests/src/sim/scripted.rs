@@ -55,6 +55,7 @@ pub struct Scripted(Arc<Inner>);
 struct Inner {
     answers: Vec<Answer>,
     again: bool,
+    outlives: bool,
     rules: Rules,
     events: Mutex<Vec<Value>>,
     news: Notify,
@@ -68,17 +69,22 @@ impl Scripted {
 
     /// And these rules.
     pub fn ruled(answers: Vec<Answer>, rules: Rules) -> Self {
-        Self::build(answers, false, rules)
+        Self::build(answers, false, false, rules)
+    }
+
+    /// An application that outlives its calls, as a workflow does.
+    pub fn outliving(answers: Vec<Answer>) -> Self {
+        Self::build(answers, false, true, Rules::default())
     }
 
     /// Gives the last answer again and again.
     pub fn endless(answers: Vec<Answer>) -> Self {
-        Self::build(answers, true, Rules::default())
+        Self::build(answers, true, false, Rules::default())
     }
 
-    fn build(answers: Vec<Answer>, again: bool, rules: Rules) -> Self {
+    fn build(answers: Vec<Answer>, again: bool, outlives: bool, rules: Rules) -> Self {
         let (events, news) = (Mutex::default(), Notify::new());
-        Self(Arc::new(Inner { answers, again, rules, events, news }))
+        Self(Arc::new(Inner { answers, again, outlives, rules, events, news }))
     }
 
     /// For an office.
@@ -142,6 +148,10 @@ struct Run {
 impl Application for Run {
     fn name(&self) -> &'static str {
         "scripted"
+    }
+
+    fn outlives_call(&self) -> bool {
+        self.script.0.outlives
     }
 
     fn handle(&mut self, event: InvocationEvent) -> BoxFuture<'_, Result<Reply, AppError>> {

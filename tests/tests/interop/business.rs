@@ -3,7 +3,7 @@
 
 use offhook_tests::appliance::Appliance;
 use offhook_tests::baresip::{Baresip, Setup};
-use offhook_tests::net::Net;
+use offhook_tests::net::{Net, eventually};
 use offhook_tests::tone::{read_wav, seconds_of_tone};
 use serde_json::{Value, json};
 
@@ -24,6 +24,7 @@ fn the_owner_hears_a_message_that_was_being_left_when_the_appliance_was_killed()
     drop(caller);
     appliance.launch();
     let shown = ended(&appliance);
+    assert_eq!(going_on(&appliance).collect::<Vec<_>>(), [0, 1], "{}", appliance.log());
     assert_eq!(shown["execution"]["status"], "SUCCEEDED", "{}", last_ladder(&appliance));
     assert!(entered(&shown).contains(&"Keep the message"), "{:?}", entered(&shown));
     let told = took_a_message(&shown);
@@ -46,10 +47,26 @@ fn the_owner_hears_a_message_that_was_being_left_when_the_appliance_was_killed()
     assert!(seconds_of_tone(&heard, rate, 440.0) > 3.0, "the owner hears what was said");
     ended(&appliance);
     appliance.assert_nothing_left();
-    // Once: another start finds nobody who waits.
+    // Once: the next start finds nobody who waits, and the message's workflow has done no more.
+    let call = shown["execution"]["transaction_id"].as_str().expect("a call");
+    let message = |appliance: &Appliance| appliance.json(&["flow", "show", "--call", call]);
+    let before = message(&appliance);
     appliance.kill();
     appliance.launch();
-    assert!(entered(&ended(&appliance)).contains(&"Owner menu"));
+    let third = eventually("the third start", || going_on(&appliance).nth(2));
+    assert_eq!(third, 0, "{}", appliance.log());
+    assert_eq!(message(&appliance), before);
+}
+
+/// How many executions went on at each start.
+fn going_on(appliance: &Appliance) -> impl Iterator<Item = u32> {
+    let log = appliance.log();
+    let told = "executions go on after the restart executions=";
+    let counts = log.split(told).skip(1).filter_map(|rest| {
+        let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+        digits.parse().ok()
+    });
+    counts.collect::<Vec<u32>>().into_iter()
 }
 
 /// The event that ended "Take a message".

@@ -53,6 +53,10 @@ impl Application for Workflow {
         })
     }
 
+    fn outlives_call(&self) -> bool {
+        true
+    }
+
     fn take_notes(&mut self) -> Vec<String> {
         let Some(call) = &mut self.call else { return Vec::new() };
         let mut notes = call.take_notes();

@@ -38,6 +38,10 @@ impl Application for Click {
         self.app.handle(event)
     }
 
+    fn outlives_call(&self) -> bool {
+        self.app.outlives_call()
+    }
+
     fn take_notes(&mut self) -> Vec<String> {
         self.app.take_notes()
     }

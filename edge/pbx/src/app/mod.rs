@@ -33,6 +33,12 @@ pub trait Application: Send {
     /// on while the future is pending: whatever plays, plays.
     fn handle(&mut self, event: InvocationEvent) -> BoxFuture<'_, Result<Reply, AppError>>;
 
+    /// Whether it goes on when the appliance died with its call, and is told then of what the call had
+    /// recorded until that.
+    fn outlives_call(&self) -> bool {
+        false
+    }
+
     /// What was remarkable since the last time, for the call's timeline.
     fn take_notes(&mut self) -> Vec<String> {
         Vec::new()

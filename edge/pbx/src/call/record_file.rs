@@ -30,8 +30,8 @@ pub(super) enum Purpose {
 /// What the keep is told before the first word.
 pub(super) enum Announcement {
     Message(Voicemail),
-    /// And the event by which the application hears of it when the call cannot tell it.
-    Object(Box<(keep::Recording, String)>),
+    /// And the event by which an application that outlives its call hears of it.
+    Object(Box<(keep::Recording, Option<String>)>),
     None,
 }
 
@@ -79,7 +79,9 @@ impl Call {
                     attempts: 0,
                     error: None,
                 };
-                let told = self.told_without_call(bucket_name, &recording.key);
+                // One that is being asked something is away: what it needs not does no harm.
+                let outlives = self.app.as_ref().is_none_or(|app| app.outlives_call());
+                let told = outlives.then(|| self.told_without_call(bucket_name, &recording.key));
                 Some((path, Announcement::Object(Box::new((recording, told)))))
             }
         }
@@ -150,7 +152,11 @@ pub(super) async fn begin(
             let bucket = recording.bucket.clone().unwrap_or_default();
             let (id, key) = (recording.id.clone(), recording.key.clone());
             let purpose = Purpose::Object { id, bucket, key };
-            (services.keep.begin_told_recording(recording, told).await, purpose)
+            let begun = match told {
+                Some(told) => services.keep.begin_told_recording(recording, told),
+                None => services.keep.begin_recording(recording),
+            };
+            (begun.await, purpose)
         }
     };
     announced.map_err(|error| error.to_string())?;

@@ -92,6 +92,9 @@ fn save(connection: &Connection, change: &ExecutionChange) -> Result<Saved, Refu
             connection.prepare_cached(sql)?.execute(params![id, body])?
         }
         None => {
+            if let Some(call) = &change.record.transaction_id {
+                crate::recordings::forget_told(connection, call)?;
+            }
             let sql = "DELETE FROM flow_snapshots WHERE execution = ?1";
             connection.prepare_cached(sql)?.execute([id])?
         }

@@ -25,7 +25,7 @@ fn version(machine: &str, definition: &str) -> PublishedVersion {
     }
 }
 
-fn record(name: &str, started: i64) -> ExecutionRecord {
+pub(super) fn record(name: &str, started: i64) -> ExecutionRecord {
     ExecutionRecord {
         arn: format!("arn:aws:states:us-east-1:1:execution:m:{name}"),
         machine: "m".into(),

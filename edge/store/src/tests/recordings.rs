@@ -99,3 +99,48 @@ fn what_an_application_is_told_of_its_recording_is_there_after_a_restart_once_th
         assert!(!bytes.windows(6).any(|window| window == b"PIN of"), "{}", file.display());
     }
 }
+
+#[test]
+fn what_a_workflow_is_told_of_its_recording_is_kept_until_it_has_ended_and_for_nobody_no_longer_than_a_day()
+ {
+    use offhook_flows::store::{ExecutionChange, ExecutionStatus, Executions as _};
+    let (_folder, path) = folder();
+    let file = path.with_file_name("a.wav");
+    let store = opened(&path);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let day = Duration::from_secs(86_400);
+    let begun = |id: &str, call: &str, started| {
+        let recording = Recording { call_id: call.into(), ..recording(id, started, &file) };
+        wait(store.begin_told_recording(recording, format!("{{\"of\":\"{id}\"}}"))).unwrap();
+        wait(store.finish_recording(id.into(), 1)).unwrap();
+    };
+    let now = SystemTime::now();
+    begun("1", "runs", now - day * 3);
+    begun("2", "nobody's", now - day * 2);
+    begun("3", "nobody's", now - day / 2);
+    let save = |snapshot: Option<Vec<u8>>| {
+        let status = if snapshot.is_some() { "RUNNING" } else { "SUCCEEDED" };
+        let status: ExecutionStatus = serde_json::from_str(&format!("\"{status}\"")).unwrap();
+        let record = super::flows::record("runs", 1);
+        let record = offhook_flows::store::ExecutionRecord {
+            status,
+            transaction_id: Some("runs".into()),
+            ..record
+        };
+        let change = ExecutionChange { record, snapshot, history: Vec::new(), new: false };
+        runtime.block_on(store.save_execution(change)).unwrap();
+    };
+    let told = |call: &str| runtime.block_on(store.recorded(call.into())).unwrap();
+    let connection = schema::open_for_writing(&path, Duration::ZERO).unwrap();
+    let prune = |believed| {
+        prune::step_at(&connection, &store.shared, SystemTime::now(), believed).unwrap();
+    };
+    save(Some(vec![1]));
+    prune(false);
+    assert_eq!((told("runs").len(), told("nobody's").len()), (1, 2));
+    prune(true);
+    assert_eq!((told("runs").len(), told("nobody's")), (1, vec!["{\"of\":\"3\"}".to_owned()]));
+    save(None);
+    assert_eq!((told("runs").len(), told("nobody's").len()), (0, 1));
+    assert_eq!(wait(store.list_recordings(9)).unwrap().len(), 3, "they are there all the same");
+}

@@ -1,7 +1,9 @@
 //! What an execution asks of its driver, and what the driver may answer.
 
+use super::items;
 use crate::json::Json;
 use crate::machine::Resource;
+use crate::machine::model::Format;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -63,6 +65,24 @@ pub struct ItemsCall {
     /// `Transformation`, `LOAD_AND_FLATTEN`). Snapshots of earlier releases do not say it.
     #[serde(default)]
     pub load: bool,
+    /// The items that are wanted at most (`MaxItems`); `None`: all. Snapshots of earlier releases do
+    /// not say it.
+    #[serde(default)]
+    pub most: Option<u64>,
+    /// What a loaded object is, where only so many of the items are wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) format: Option<Format>,
+}
+
+impl ItemsCall {
+    /// How many of `wanted` items an object with this text gives that is loaded; all of them if it
+    /// cannot be read: the Map fails with it, and needs no other. So a driver knows when it has
+    /// loaded what [`ItemsCall::most`] asks for.
+    pub fn items_in(&self, text: &str, wanted: u64) -> u64 {
+        let Some(format) = &self.format else { return 0 };
+        let most = usize::try_from(wanted).unwrap_or(usize::MAX);
+        items::read(text, format, most).map_or(wanted, |items| items.len() as u64)
+    }
 }
 
 /// One of the objects that a reader lists and loads.
@@ -123,7 +143,7 @@ pub enum TaskEvent {
     Files {
         /// Each with its text, [`crate::limits::READER_BYTES`] of it together.
         files: Vec<ItemsFile>,
-        /// Whether these are all: there may be more than are held.
+        /// Whether these are all: there may be more than are held, or than are wanted.
         is_whole: bool,
     },
     /// The task failed.

@@ -36,7 +36,8 @@ pub(super) fn listed(mut items: Vec<Value>, most: usize) -> Result<Vec<Entry>, S
 
 /// The items of all `files` of `bucket` (`s3://…`) one after another, each with its file as its source
 /// (developer guide, "ItemReader (Map)" and "Context object data for Map states"). What is wrong in a
-/// file behind the `most` that are wanted is not looked at.
+/// file behind the `most` that are wanted is not looked at. Each item's source is its own, here and in
+/// every snapshot, and counts with the files' bytes.
 pub(super) fn flatten(
     files: &[ItemsFile],
     is_whole: bool,
@@ -45,6 +46,7 @@ pub(super) fn flatten(
     bucket: &str,
 ) -> Result<Vec<Entry>, String> {
     let mut found: Vec<Entry> = Vec::new();
+    let mut bytes = 0;
     for file in files {
         let left = most.saturating_sub(found.len());
         if left == 0 {
@@ -52,6 +54,13 @@ pub(super) fn flatten(
         }
         let source = format!("{bucket}/{}", file.key);
         let items = read(&file.text, format, left).map_err(|why| format!("{source}: {why}"))?;
+        bytes += file.text.len() + source.len().saturating_mul(items.len());
+        if bytes > limits::READER_BYTES {
+            return Err(format!(
+                "The files, with the source of each item, have more than {} bytes.",
+                limits::READER_BYTES
+            ));
+        }
         let own = |item| Entry { source: Some(source.clone()), ..item };
         found.extend(items.into_iter().map(own));
         if found.len() > limits::READER_ITEMS {

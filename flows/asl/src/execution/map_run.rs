@@ -120,9 +120,10 @@ impl Execution {
                 return Err(self.run_failed(id, ITEM_READER, cause));
             }
         };
-        let (resource, load) = (reader.resource.clone(), reader.load);
+        let (resource, load, most) = (reader.resource.clone(), reader.load, max_items);
+        let format = max_items.filter(|_| load).map(|_| reader.format.clone());
         self.map_call(id, |task| Call::Read {
-            call: Box::new(ItemsCall { id: task, resource, arguments, load }),
+            call: Box::new(ItemsCall { id: task, resource, arguments, load, most, format }),
             max_items,
         });
         Ok(())

@@ -32,6 +32,7 @@ mod tests;
 mod value;
 
 pub use crate::template::TemplateProblem;
+pub(crate) use regex::Compiling;
 pub use template::JsonataTemplate;
 
 use crate::failure::Failure;
@@ -103,12 +104,20 @@ impl Expression {
     /// With JSONata's message. `$`, `$$` and a bare field name at the top level are refused, as AWS
     /// refuses them: there is no document around an expression.
     pub fn parse(source: &str) -> Result<Self, ExpressionError> {
+        Self::parse_in(source, &mut Compiling::default())
+    }
+
+    /// The same, of a definition: `compiling` is what its regular expressions came to until now.
+    pub(crate) fn parse_in(
+        source: &str,
+        compiling: &mut Compiling,
+    ) -> Result<Self, ExpressionError> {
         let source = source.trim();
         if source.len() > limits::MOST_SOURCE {
             let message = format!("the expression is longer than {} bytes", limits::MOST_SOURCE);
             return Err(ExpressionError { message });
         }
-        let syntax::Parsed { tree, newer, bad_regex } = syntax::parse(source)
+        let syntax::Parsed { tree, newer, bad_regex } = syntax::parse(source, compiling)
             .map_err(|wrong| ExpressionError { message: wrong.to_string() })?;
         if let Some(read) = tree.reads_no_document() {
             let what = if read.starts_with('$') { "the input" } else { "the field" };

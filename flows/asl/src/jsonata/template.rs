@@ -1,6 +1,6 @@
 //! Any JSON in which strings `{% … %}` are expressions: `Output`, `Assign`, `Arguments`.
 
-use super::Expression;
+use super::{Compiling, Expression};
 use crate::failure::Failure;
 use crate::machine::escape;
 use crate::scope::Scope;
@@ -32,14 +32,16 @@ impl Expression {
     /// # Errors
     ///
     /// If there is `{%` without `%}` or the other way about, or no JSONata between them.
-    pub fn delimited(text: &str) -> Result<Option<Self>, String> {
+    fn delimited(text: &str, compiling: &mut Compiling) -> Result<Option<Self>, String> {
         match (text.strip_prefix("{%"), text.ends_with("%}")) {
             (None, false) => Ok(None),
             (None, true) => {
                 Err("an expression begins with `{%`, with nothing before it".to_owned())
             }
             (Some(rest), _) => match rest.strip_suffix("%}") {
-                Some(source) => Self::parse(source).map(Some).map_err(|error| error.to_string()),
+                Some(source) => {
+                    Self::parse_in(source, compiling).map(Some).map_err(|error| error.to_string())
+                }
                 None => Err("an expression ends with `%}`, with nothing after it".to_owned()),
             },
         }
@@ -53,9 +55,17 @@ impl JsonataTemplate {
     ///
     /// Every place that is wrong, not the first only.
     pub fn parse(value: &Value) -> Result<Self, Vec<TemplateProblem>> {
+        Self::parse_in(value, &mut Compiling::default())
+    }
+
+    /// The same, of a definition: `compiling` is what its regular expressions came to until now.
+    pub(crate) fn parse_in(
+        value: &Value,
+        compiling: &mut Compiling,
+    ) -> Result<Self, Vec<TemplateProblem>> {
         let mut problems = Vec::new();
         let root = if is_shallow(value) {
-            node(value, "", &mut problems)
+            node(value, "", compiling, &mut problems)
         } else {
             let message = format!("it is nested deeper than {MOST_DEPTH}");
             problems.push(TemplateProblem { path: String::new(), message });
@@ -141,9 +151,14 @@ impl Node {
     }
 }
 
-fn node(value: &Value, place: &str, problems: &mut Vec<TemplateProblem>) -> Node {
+fn node(
+    value: &Value,
+    place: &str,
+    compiling: &mut Compiling,
+    problems: &mut Vec<TemplateProblem>,
+) -> Node {
     match value {
-        Value::String(text) => match Expression::delimited(text) {
+        Value::String(text) => match Expression::delimited(text, compiling) {
             Ok(Some(expression)) => Node::Expression(expression),
             Ok(None) => Node::Literal(value.clone()),
             Err(message) => {
@@ -153,15 +168,15 @@ fn node(value: &Value, place: &str, problems: &mut Vec<TemplateProblem>) -> Node
         },
         Value::Array(items) => {
             let nodes = items.iter().enumerate();
-            Node::Array(
-                nodes.map(|(at, item)| node(item, &format!("{place}[{at}]"), problems)).collect(),
-            )
+            let inner = |(at, item)| node(item, &format!("{place}[{at}]"), compiling, problems);
+            Node::Array(nodes.map(inner).collect())
         }
         Value::Object(members) => Node::Object(
             members
                 .iter()
                 .map(|(name, member)| {
-                    (name.clone(), node(member, &format!("{place}/{name}"), problems))
+                    let inner = node(member, &format!("{place}/{name}"), compiling, problems);
+                    (name.clone(), inner)
                 })
                 .collect(),
         ),

@@ -8,6 +8,7 @@ use super::problem::{Code, Problem, Severity};
 use super::reader::{Object, Report};
 use super::source::{Positions, escape};
 use super::substitutions;
+use crate::jsonata::Compiling;
 use crate::limits;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,6 +105,7 @@ fn document_of(text: &str, document: &Map<String, Value>, age: Age, loaded: &mut
         suggested: 0,
         untyped: false,
         here: Here::default(),
+        compiling: Compiling::default(),
     };
     for (key, at) in duplicates {
         loader.report.error(
@@ -146,6 +148,8 @@ pub(super) struct Loader {
     /// Whether a state of the present flow has no type, so that where it leads is not known.
     pub(super) untyped: bool,
     pub(super) here: Here,
+    /// What the regular expressions of all JSONata came to until now.
+    pub(super) compiling: Compiling,
 }
 
 /// The state that is being read.

@@ -129,7 +129,7 @@ impl Loader {
             let suggestion = Some(format!("write \"{}\"", text.trim()));
             self.report.not_any_more(at, Code::InvalidJsonata, message.to_owned(), suggestion);
         }
-        match Expression::parse(inner.trim()) {
+        match Expression::parse_in(inner.trim(), &mut self.compiling) {
             Ok(expression) => {
                 self.assigned_nowhere(at, expression.variable(), "");
                 self.newer(at, &expression);
@@ -302,7 +302,7 @@ impl Loader {
         if name == "Output" {
             self.other_language(&object.path(name), value, Language::Jsonata);
         }
-        match JsonataTemplate::parse(value) {
+        match JsonataTemplate::parse_in(value, &mut self.compiling) {
             Ok(template) => {
                 let expressions = template.expressions();
                 for (place, expression) in &expressions {

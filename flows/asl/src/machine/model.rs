@@ -8,6 +8,7 @@ use crate::jsonata::{Expected, Expression, JsonataTemplate};
 use crate::path::{Path, ReferencePath};
 use crate::scope::Scope;
 use crate::template::Template;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The query language a state is written in.
@@ -189,7 +190,7 @@ pub(crate) struct Reader {
 }
 
 /// `ReaderConfig`'s `InputType` and what belongs to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Format {
     /// `s3:listObjectsV2`: the objects are the items, where they are not loaded.
     Objects,

@@ -241,7 +241,8 @@ fn quoted(cursor: &mut Cursor) -> Result<String, PathError> {
     }
 }
 
-/// A constant object. Its names may stand in either kind of quotes, or in none.
+/// A constant object. Its names may stand in either kind of quotes, or in none, and a comma may be
+/// behind the last member, as the JSON parser of Jayway reads it (json-smart).
 fn members(cursor: &mut Cursor, depth: usize) -> Result<Map<String, Value>, PathError> {
     cursor.expect("{")?;
     let mut members = Map::new();
@@ -249,7 +250,14 @@ fn members(cursor: &mut Cursor, depth: usize) -> Result<Map<String, Value>, Path
     while !cursor.eat("}") {
         let name = match cursor.peek() {
             Some('\'' | '"') => quoted(cursor)?,
-            _ => cursor.take_while(|c| c.is_alphanumeric() || matches!(c, '-' | '_')),
+            _ => {
+                let bare = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+                let name = cursor.take_while(bare);
+                if name.is_empty() {
+                    return Err(cursor.fail("a member's name is expected here"));
+                }
+                name
+            }
         };
         cursor.skip_blanks();
         cursor.expect(":")?;

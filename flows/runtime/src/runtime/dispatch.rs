@@ -130,9 +130,8 @@ impl Owner {
                     })
                 }
                 What::Read(call) => {
-                    let load = call.load;
                     let request = self.request(live, id, "", reader(call), None);
-                    self.requests.spawn(read_items(services, request, load))
+                    self.requests.spawn(read_items(services, request, call.clone()))
                 }
                 What::Write(call) => {
                     let files = call.files.len();

@@ -1,30 +1,28 @@
 //! The files of distributed Maps: items that are read, results that are written.
 
 use jiff::Timestamp;
-use offhook_asl::execution::ItemsFile;
+use offhook_asl::execution::{ItemsCall, ItemsFile};
 use offhook_asl::limits::{READER_BYTES, READER_ITEMS};
 use serde_json::{Value, json};
 
 use super::dispatch::Answered;
 use crate::services::{Request, ServiceError, Services};
 
-/// Pages of `listObjectsV2`.
+/// Pages of `listObjectsV2`. One has a thousand objects, unless `MaxKeys` asks for fewer.
 const PAGES: usize = 200;
 
-/// Reads what an `ItemReader` names; `load`: the objects that it lists as well.
-pub(super) async fn read_items(services: Services, request: Request, load: bool) -> Answered {
+/// Reads what an `ItemReader` names.
+pub(super) async fn read_items(
+    services: Services,
+    request: Request,
+    call: Box<ItemsCall>,
+) -> Answered {
     let read = if request.action != "listObjectsV2" {
         read_object(&services, request).await.map(Answered::Content)
-    } else if load {
-        load_objects(&services, request).await
+    } else if call.load {
+        load_objects(&services, request, &call).await
     } else {
-        list(&services, request).await.and_then(|(objects, is_whole)| {
-            // As many as a Map may have are enough to see whether that is too many.
-            if !is_whole && objects.len() <= READER_ITEMS {
-                return Err(unreadable(format!("the list has more than {PAGES} pages")));
-            }
-            Ok(Answered::Task(Ok(objects.into_iter().map(listed).collect())))
-        })
+        list(&services, request, call.most).await
     };
     read.unwrap_or_else(|error| Answered::Task(Err(error)))
 }
@@ -41,61 +39,122 @@ async fn read_object(services: &Services, request: Request) -> Result<String, Se
     }
 }
 
-/// The objects of all pages, and whether they are all.
+/// The pages of a list, one after another.
+struct Pages<'s> {
+    services: &'s Services,
+    request: Request,
+    asked: usize,
+    is_over: bool,
+}
+
+impl<'s> Pages<'s> {
+    fn of(services: &'s Services, request: Request) -> Self {
+        Self { services, request, asked: 0, is_over: false }
+    }
+
+    /// The objects of the next one; `None`: there is none.
+    async fn next(&mut self) -> Result<Option<Vec<Value>>, ServiceError> {
+        if self.is_over {
+            return Ok(None);
+        }
+        if self.asked == PAGES {
+            return Err(unreadable(format!("the list has more than {PAGES} pages")));
+        }
+        self.asked += 1;
+        let mut page = self.services.call(self.request.clone()).await?;
+        match page.get_mut("NextContinuationToken").map(Value::take) {
+            None | Some(Value::Null) => self.is_over = true,
+            Some(next) => {
+                if let Some(arguments) = self.request.arguments.as_object_mut() {
+                    arguments.insert("ContinuationToken".to_owned(), next);
+                }
+            }
+        }
+        Ok(Some(match page.get_mut("Contents").map(Value::take) {
+            Some(Value::Array(objects)) => objects,
+            _ => Vec::new(),
+        }))
+    }
+}
+
+/// The objects of a list: all, or as many as are wanted or enough to see that they are too many.
 async fn list(
     services: &Services,
-    mut request: Request,
-) -> Result<(Vec<Value>, bool), ServiceError> {
+    request: Request,
+    most: Option<u64>,
+) -> Result<Answered, ServiceError> {
+    let most = most.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
+    let enough = most.min(READER_ITEMS + 1);
+    let mut pages = Pages::of(services, request);
     let mut objects = Vec::new();
-    for _ in 0..PAGES {
-        let mut page = services.call(request.clone()).await?;
-        if let Some(Value::Array(contents)) = page.get_mut("Contents").map(Value::take) {
-            objects.extend(contents);
-        }
-        let next = page.get("NextContinuationToken").cloned().unwrap_or(Value::Null);
-        if next.is_null() {
-            return Ok((objects, true));
-        }
-        if objects.len() > READER_ITEMS {
-            break;
-        }
-        if let Some(arguments) = request.arguments.as_object_mut() {
-            arguments.insert("ContinuationToken".to_owned(), next);
-        }
+    while objects.len() < enough
+        && let Some(page) = pages.next().await?
+    {
+        objects.extend(page.into_iter().map(listed));
     }
-    Ok((objects, false))
+    Ok(Answered::Task(Ok(objects.into())))
 }
 
-/// The objects of the list, one after another, and no more of them than may be held.
-async fn load_objects(services: &Services, request: Request) -> Result<Answered, ServiceError> {
-    let (objects, mut is_whole) = list(services, request.clone()).await?;
-    let mut files = Vec::new();
-    let mut bytes = 0;
-    for (n, object) in objects.iter().enumerate() {
-        let Some(key) = object.get("Key").and_then(Value::as_str) else { continue };
-        let size = object.get("Size").and_then(Value::as_u64).unwrap_or(0);
-        // What stands for a folder in S3's console is no file.
-        if key.ends_with('/') && size == 0 {
-            continue;
-        }
-        let fits = |more: u64| usize::try_from(more).is_ok_and(|more| more <= READER_BYTES - bytes);
-        if files.len() == READER_ITEMS || !fits(size) {
-            is_whole = false;
-            break;
-        }
-        let text = read_object(services, object_request(&request, key, n)).await?;
-        // It may have grown since it was listed.
-        if !fits(text.len() as u64) {
-            is_whole = false;
-            break;
-        }
-        bytes += text.len();
-        files.push(ItemsFile { key: key.to_owned(), text });
-    }
-    Ok(Answered::Files(files, is_whole))
+/// The objects of a list that are loaded, one after another.
+struct Loading<'c> {
+    call: &'c ItemsCall,
+    files: Vec<ItemsFile>,
+    bytes: usize,
+    /// Items that are still wanted; `None`: all that there are.
+    wanted: Option<u64>,
 }
 
-/// Asks for the object `key`, the `n`th of those that `list` asked for.
+impl Loading<'_> {
+    /// Whether one more of so many bytes may be held.
+    fn has_room(&self, bytes: u64) -> bool {
+        let left = READER_BYTES.saturating_sub(self.bytes);
+        self.files.len() < READER_ITEMS && usize::try_from(bytes).is_ok_and(|bytes| bytes <= left)
+    }
+
+    fn push(&mut self, key: &str, text: String) {
+        if let Some(wanted) = &mut self.wanted {
+            *wanted = wanted.saturating_sub(self.call.items_in(&text, *wanted));
+        }
+        self.bytes += text.len();
+        self.files.push(ItemsFile { key: key.to_owned(), text });
+    }
+}
+
+/// Loads the objects of a list until they are all, have the items that are wanted, or may not be held.
+async fn load_objects(
+    services: &Services,
+    request: Request,
+    call: &ItemsCall,
+) -> Result<Answered, ServiceError> {
+    let mut pages = Pages::of(services, request.clone());
+    let mut loading = Loading { call, files: Vec::new(), bytes: 0, wanted: call.most };
+    while let Some(objects) = pages.next().await? {
+        for object in &objects {
+            let Some(key) = object.get("Key").and_then(Value::as_str) else { continue };
+            let size = object.get("Size").and_then(Value::as_u64).unwrap_or(0);
+            // What stands for a folder in S3's console is no file.
+            if key.ends_with('/') && size == 0 {
+                continue;
+            }
+            if !loading.has_room(size) {
+                return Ok(Answered::Files(loading.files, false));
+            }
+            let n = loading.files.len();
+            let text = read_object(services, object_request(&request, key, n)).await?;
+            // It may have grown since it was listed.
+            if !loading.has_room(text.len() as u64) {
+                return Ok(Answered::Files(loading.files, false));
+            }
+            loading.push(key, text);
+            if loading.wanted == Some(0) {
+                return Ok(Answered::Files(loading.files, false));
+            }
+        }
+    }
+    Ok(Answered::Files(loading.files, true))
+}
+
+/// Asks for the object `key`, the `n`th of those of the list that are loaded.
 fn object_request(list: &Request, key: &str, n: usize) -> Request {
     let mut arguments = json!({ "Key": key });
     for name in ["Bucket", "ExpectedBucketOwner"] {

@@ -95,7 +95,8 @@ impl Owner {
                 // Requests run on this thread, too; what is ready below would never wait for them.
                 tokio::task::yield_now().await;
             }
-            while self.to_keep.is_due() && self.keep_next() {}
+            let now = Instant::now();
+            while self.to_keep.is_due(now) && self.keep_next(now) {}
             self.to_keep.let_pass();
             let clock = self.options.clock;
             let keeps = !self.to_keep.is_empty();
@@ -128,14 +129,14 @@ impl Owner {
                 Some((key, saved)) = self.saves.next() => self.saved(key, saved),
                 () = wait => {
                     makes_way = None;
-                    self.keep_next();
+                    self.keep_next(Instant::now());
                 }
             }
         }
         self.requests.shutdown().await;
         self.children.shutdown().await;
         loop {
-            while self.keep_next() {}
+            while self.keep_next(Instant::now()) {}
             let Some((key, saved)) = self.saves.next().await else { break };
             self.saved(key, saved);
         }

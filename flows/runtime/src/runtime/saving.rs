@@ -20,7 +20,8 @@ const ATTEMPTS: u32 = 5;
 const MOST_WAITING: usize = 64;
 /// Rounds of questions that the row lets pass.
 const MOST_PASSED: u32 = 8;
-/// How long the row waits at most: rounds may take a second each, where one workflow thinks hard.
+/// How long nothing of the row is kept at most, unless a round takes longer: a workflow that thinks hard
+/// makes it one of a second.
 const LONGEST: Duration = Duration::from_millis(250);
 /// How often an execution goes back to the end of the row before all are kept.
 const MOST_MOVED: u32 = 8;
@@ -35,7 +36,7 @@ pub(super) struct ToKeep {
     row: VecDeque<(Key, u64)>,
     last: u64,
     passed: u32,
-    /// When the first came into the empty row.
+    /// When the first came into the empty row, or the last one was kept.
     since: Option<Instant>,
     /// All that are in the row now are kept ahead of what is asked.
     flush: bool,
@@ -44,14 +45,21 @@ pub(super) struct ToKeep {
 }
 
 impl ToKeep {
-    fn push(&mut self, key: Key) -> u64 {
+    fn push(&mut self, key: Key, now: Instant) -> u64 {
         if self.is_empty() {
             self.passed = 0;
-            self.since = Some(Instant::now());
+            self.since = Some(now);
         }
         self.last += 1;
         self.row.push_back((key, self.last));
         self.last
+    }
+
+    /// The next of them. The others have a round's questions before them, and wait anew.
+    fn pop(&mut self, now: Instant) -> Option<(Key, u64)> {
+        self.passed = 0;
+        self.since = Some(now);
+        self.row.pop_front()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -68,15 +76,12 @@ impl ToKeep {
         self.passed += 1;
     }
 
-    fn is_old(&self) -> bool {
-        self.since.is_some_and(|since| since.elapsed() >= LONGEST)
-    }
-
     /// Whether the first has waited enough.
-    pub(super) fn is_due(&self) -> bool {
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        let is_old = || self.since.is_some_and(|since| now.duration_since(since) >= LONGEST);
         self.flush
             || self.row.len() > MOST_WAITING
-            || (!self.is_empty() && (self.passed >= MOST_PASSED || self.is_old()))
+            || (!self.is_empty() && (self.passed >= MOST_PASSED || is_old()))
     }
 }
 
@@ -93,13 +98,12 @@ impl Owner {
             self.to_keep.flush |= !live.acks.is_empty() || live.moved >= MOST_MOVED;
         }
         self.to_keep.awaited |= !live.acks.is_empty();
-        live.place = Some(self.to_keep.push(key));
+        live.place = Some(self.to_keep.push(key, Instant::now()));
     }
 
     /// Keeps the next one; `false`: there was none.
-    pub(super) fn keep_next(&mut self) -> bool {
-        self.to_keep.passed = 0;
-        while let Some((key, place)) = self.to_keep.row.pop_front() {
+    pub(super) fn keep_next(&mut self, now: Instant) -> bool {
+        while let Some((key, place)) = self.to_keep.pop(now) {
             if let Some(live) = self.live.get_mut(&key)
                 && live.place == Some(place)
             {
@@ -252,17 +256,38 @@ mod tests {
 
     #[test]
     fn the_row_lets_a_few_questions_pass_and_does_not_grow_without_bound() {
+        let now = Instant::now();
         let mut row = ToKeep::default();
         row.let_pass();
-        assert!(!row.is_due() && row.is_empty());
-        row.push(1);
+        assert!(!row.is_due(now) && row.is_empty());
+        row.push(1, now);
         (0..MOST_PASSED).for_each(|_| row.let_pass());
-        assert!(row.is_due());
+        assert!(row.is_due(now));
         row.passed = 0;
-        assert!(!row.is_due());
+        assert!(!row.is_due(now));
         for key in 0..=MOST_WAITING {
-            row.push(key as Key);
+            row.push(key as Key, now);
         }
-        assert!(row.is_due());
+        assert!(row.is_due(now));
+    }
+
+    #[test]
+    fn the_first_of_the_row_waits_a_quarter_of_a_second_and_the_next_one_another_round() {
+        let begun = Instant::now();
+        let mut row = ToKeep::default();
+        row.push(1, begun);
+        row.push(2, begun);
+        assert!(!row.is_due(begun + LONGEST / 2));
+        // The round took a second.
+        let late = begun + 4 * LONGEST;
+        assert!(row.is_due(late));
+        assert_eq!(row.pop(late), Some((1, 1)));
+        assert!(!row.is_due(late), "whoever asks goes before the second");
+        assert!(row.is_due(late + LONGEST));
+        assert_eq!(row.pop(late + LONGEST), Some((2, 2)));
+        let later = late + 9 * LONGEST;
+        assert!(!row.is_due(later) && row.is_empty());
+        row.push(3, later);
+        assert!(!row.is_due(later), "it has only come");
     }
 }

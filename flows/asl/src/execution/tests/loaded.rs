@@ -113,6 +113,14 @@ fn more_than_can_be_held_is_told_and_not_left_out() {
     let half = format!("[{}0]", "0,".repeat(limits::READER_ITEMS / 2));
     let told = cause(&config, files(&[("p/1", &half), ("p/2", &half)], true));
     assert_eq!(told, "The files have more than 100000 items.");
+    // Each of the items says where it comes from.
+    let (lines, long) = ("1\n".repeat(70_000), "k".repeat(1000));
+    let config = json!({ "InputType": "JSONL" });
+    let told = cause(&config, files(&[(&long, &lines)], true));
+    assert_eq!(told, "The files, with the source of each item, have more than 67108864 bytes.");
+    let half = "1\n".repeat(35_000);
+    let told = cause(&config, files(&[(&long, &half), (&long, &half)], true));
+    assert!(told.contains("with the source of each item"), "{told}");
     let failed = TaskEvent::Failed { error: Some("S3.X".into()), cause: Some("why".into()) };
     assert_eq!(cause(&config, failed), "why");
 }
@@ -140,4 +148,38 @@ fn a_list_of_more_objects_than_can_be_held_is_told_and_not_cut() {
     assert_eq!(execution.error(), Some("States.ItemReaderFailed"));
     assert_eq!(execution.cause(), Some("The list has more than 100000 objects."));
     assert_eq!(list(Some(1)).output(), Some(&json!([{ "Key": "k" }])));
+}
+
+#[test]
+fn what_is_to_be_read_says_how_much_of_it_is_wanted_as_snapshots_of_earlier_releases_do_not() {
+    let call = |loads: bool, most: Value| {
+        let mut config = json!({ "InputType": "JSON", "MaxItems": most });
+        if loads {
+            config["Transformation"] = json!("LOAD_AND_FLATTEN");
+        }
+        let map = json!({ "Type": "Map", "End": true,
+            "ItemReader": { "Resource": "arn:aws:states:::s3:listObjectsV2",
+                "Parameters": { "Bucket": "b" }, "ReaderConfig": config },
+            "ItemProcessor": { "ProcessorConfig": { "Mode": "DISTRIBUTED",
+                "ExecutionType": "STANDARD" }, "StartAt": "I",
+                "States": { "I": { "Type": "Pass", "End": true } } } });
+        let machine = load(&json!({ "StartAt": "M", "States": { "M": map } }));
+        let now = "2026-11-29T10:00:00Z".parse().unwrap();
+        let mut execution = Execution::start(machine, begin(json!({})), now);
+        let Some(Effect::ReadItems(call)) = execution.poll_effect() else { panic!("no reading") };
+        *call
+    };
+    let wanted = call(true, json!(4));
+    assert_eq!(wanted.most, Some(4));
+    let texts = ["[1,2]", "[1,2,3,4,5]", "[]", "no JSON"];
+    assert_eq!(texts.map(|text| wanted.items_in(text, 3)), [2, 3, 0, 3]);
+    let mut written = serde_json::to_value(&wanted).unwrap();
+    assert_eq!(serde_json::from_value::<ItemsCall>(written.clone()).unwrap(), wanted);
+    written.as_object_mut().unwrap().retain(|name, _| name != "most" && name != "format");
+    let older: ItemsCall = serde_json::from_value(written).unwrap();
+    assert_eq!((older.most, older.items_in("[1,2]", 3)), (None, 0));
+    // Nought is the same as not set; what is not loaded needs no format.
+    assert_eq!(call(true, json!(0)).most, None);
+    let listed = serde_json::to_value(call(false, json!(4))).unwrap();
+    assert_eq!((&listed["most"], listed.get("format")), (&json!(4), None));
 }

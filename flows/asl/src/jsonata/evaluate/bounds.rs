@@ -62,6 +62,17 @@ impl Evaluation<'_> {
         if self.spent.built > MOST_BUILT { Err(memory()) } else { self.steps(1 + bytes / 256) }
     }
 
+    /// Counts the places of `items` that are gathered before they are a list.
+    pub(super) fn places(&mut self, items: usize) -> Result<()> {
+        self.build(PLACE * items)
+    }
+
+    /// Bytes that were counted as built.
+    #[cfg(test)]
+    pub(in crate::jsonata) fn built(&self) -> usize {
+        self.spent.built
+    }
+
     /// A text that was made.
     pub(in crate::jsonata) fn text(&mut self, text: String) -> Result {
         self.fits(text.len())?;

@@ -94,8 +94,7 @@ impl Evaluation<'_> {
                 self.admits(predicate, &tuple.at, &frame, at, length)?
             };
             for _ in 0..times {
-                self.grows(found.len())?;
-                found.push(tuple.clone());
+                self.push(&mut found, tuple.clone())?;
             }
         }
         Ok(Tuples { list: found, are_sorted })

@@ -24,16 +24,22 @@ impl Gathered {
         if value.is_undefined() {
             return Ok(());
         }
+        let added = value.as_slice().len();
         let mut items = match std::mem::take(self) {
             Self::Nothing => {
                 *self = Self::One(value);
                 return Ok(());
             }
-            Self::One(Value::Array(array)) => array.into_items(),
+            Self::One(Value::Array(array)) => {
+                // It may be held elsewhere as well, and is copied then.
+                run.places(array.len())?;
+                array.into_items()
+            }
             Self::One(one) => vec![one],
             Self::Many(items) => items,
         };
-        run.grows(items.len() + value.as_slice().len().saturating_sub(1))?;
+        run.grows(items.len() + added.saturating_sub(1))?;
+        run.places(added)?;
         match value {
             Value::Array(array) => {
                 run.steps(array.len() / 8)?;
@@ -100,7 +106,7 @@ impl Evaluation<'_> {
         self.stages(step, Tuples { list: found, are_sorted: false }, env)
     }
 
-    fn push(&mut self, found: &mut Vec<Tuple>, tuple: Tuple) -> Result<()> {
+    pub(super) fn push(&mut self, found: &mut Vec<Tuple>, tuple: Tuple) -> Result<()> {
         self.grows(found.len())?;
         self.build(64 + 32 * tuple.bound.len())?;
         found.push(tuple);

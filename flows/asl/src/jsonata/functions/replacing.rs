@@ -25,7 +25,9 @@ pub(super) fn replace(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
     }
     match pattern {
         Value::Function(matcher) => by_matcher(run, text, matcher, replacement, most),
-        pattern => by_text(run, text, pattern.as_str().unwrap_or("undefined"), replacement, most),
+        Value::Text(part) => by_text(run, text, part, replacement, most),
+        // Here and where a match has no replacement 2.0.6 fails within JavaScript.
+        _ => Err(error("$replace() has nothing to look for")),
     }
 }
 
@@ -39,9 +41,11 @@ fn by_text(
     run.build(text.len())?;
     let most = if most.is_finite() { most.ceil() as usize } else { usize::MAX };
     let count = text.matches(pattern).take(most).count();
-    let part = match replacement {
+    let part: &str = match replacement {
         _ if count == 0 => return Ok(Value::Text(Arc::clone(text))),
         Value::Text(part) => part,
+        // So 2.0.6 writes it.
+        Value::Undefined => "undefined",
         // 2.0.6 puts the text of the function itself in, which is of no use to anybody.
         _ => {
             let words = "$replace() with a function takes a regular expression as what is replaced, \
@@ -87,7 +91,7 @@ fn by_matcher(
                     }
                 }
             }
-            _ => {}
+            _ => return Err(error("$replace() has nothing to replace a match with")),
         }
         from = start.saturating_add(length).min(text.len());
         while !text.is_char_boundary(from) {

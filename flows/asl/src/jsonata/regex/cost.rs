@@ -4,13 +4,22 @@
 //! > cannot be told to stop. So what a search may cost is bounded before it begins. How large a
 //! > program is, is found by compiling it with bounds that double.
 
-use super::shape::Shape;
+use super::shape::{Shape, shape};
 
 /// Bytes of the smallest bound of a program, and of the largest one of the plain kind.
 const LEAST_PROGRAM: usize = 1024;
 const MOST_PROGRAM: usize = 1024 * 1024;
-/// Bytes of all programs of one expression.
-const MOST_PROGRAMS: usize = 4 * 1024 * 1024;
+/// Bytes of all programs of one definition, with those that came to be too large for their bound: it
+/// is read on the thread that runs the calls' workflows, and a mebibyte takes some 20 ms.
+const MOST_PROGRAMS: usize = 8 * 1024 * 1024;
+/// Bytes of a program that are compiled in the time in which a byte of a pattern is read, and one
+/// whose letters are of either case.
+const READ: usize = 8;
+const READ_EITHER_CASE: usize = 64;
+/// The same for a character of a class whose other case is looked for.
+const CASED: usize = 6;
+/// Bytes of a program that each part of a pattern has, rather less than more.
+const LEAST_PART: usize = 8;
 /// Bytes of the states that are kept while a pattern is searched with, and of their least bound.
 const MOST_STATES: usize = 1024 * 1024;
 const LEAST_STATES: usize = 64 * 1024;
@@ -23,9 +32,10 @@ const MOST_SEARCH: u64 = 1 << 32;
 const PART: usize = 64;
 pub(super) const PIECE_STATES: usize = 64 * 1024;
 
-/// What the regular expressions of one expression came to until now, in bytes of their programs.
+/// What the regular expressions of one definition came to until now, in bytes of the programs that
+/// were compiled for them.
 #[derive(Debug, Default)]
-pub(in crate::jsonata) struct Compiling {
+pub(crate) struct Compiling {
     spent: usize,
 }
 
@@ -39,8 +49,8 @@ impl Compiling {
             return Ok(());
         }
         Err(format!(
-            "the regular expressions of one expression have {MOST_PROGRAMS} bytes at most, \
-             compiled"
+            "the regular expressions of one definition have {MOST_PROGRAMS} bytes at most, \
+             compiled, with the attempts that find their size"
         ))
     }
 }
@@ -78,6 +88,23 @@ pub(super) fn plain(
         .build()
 }
 
+/// The bound that a pattern's program is first compiled with: of those that double, one that it may
+/// just fit in.
+fn least_program(shape: &Shape) -> usize {
+    let bytes = shape.size.saturating_mul(LEAST_PART);
+    let bytes = bytes.clamp(LEAST_PROGRAM, MOST_PROGRAM);
+    1 << bytes.ilog2()
+}
+
+/// Bytes of a program that are compiled in the time in which a pattern is read.
+fn reading(pattern: &str, flags: &str, shape: &Shape) -> usize {
+    if !flags.contains('i') {
+        return pattern.len().saturating_mul(READ);
+    }
+    let cased = shape.cased.saturating_mul(CASED);
+    pattern.len().saturating_mul(READ_EITHER_CASE).saturating_add(cased)
+}
+
 fn states(program: usize) -> usize {
     (16 * program).clamp(LEAST_STATES, MOST_STATES)
 }
@@ -89,19 +116,17 @@ impl Cost {
         flags: &str,
         compiling: &mut Compiling,
     ) -> Result<Self, Refused> {
-        compiling.spend(0).map_err(Refused::Cost)?;
-        let mut program = LEAST_PROGRAM;
+        let shape = shape(pattern);
+        let reading = reading(pattern, flags, &shape);
+        let mut program = least_program(&shape);
         let places = loop {
+            compiling.spend(program.max(reading)).map_err(Refused::Cost)?;
             match plain(pattern, flags, program) {
                 Ok(regex) => break regex.captures_len(),
                 Err(regex::Error::CompiledTooBig(_)) if program < MOST_PROGRAM => program *= 2,
-                Err(wrong) => {
-                    compiling.spend(program).map_err(Refused::Cost)?;
-                    return Err(Refused::Engine(wrong));
-                }
+                Err(wrong) => return Err(Refused::Engine(wrong)),
             }
         };
-        compiling.spend(program).map_err(Refused::Cost)?;
         let all_places = program.saturating_mul(places);
         if all_places > MOST_PLACES {
             return Err(Refused::Cost("it has too many groups for its size".to_owned()));
@@ -112,9 +137,15 @@ impl Cost {
     }
 
     /// Of one that looks around.
-    pub(super) fn of_looking(shape: &Shape, compiling: &mut Compiling) -> Result<Self, String> {
+    pub(super) fn of_looking(
+        pattern: &str,
+        flags: &str,
+        shape: &Shape,
+        compiling: &mut Compiling,
+    ) -> Result<Self, String> {
         let program = shape.size.saturating_mul(PART).max(LEAST_PROGRAM);
-        compiling.spend(program)?;
+        let work = shape.work.saturating_mul(PART).max(LEAST_PROGRAM);
+        compiling.spend(work.max(reading(pattern, flags, shape)))?;
         let pieces = (shape.pieces + 1).saturating_mul(2 * PIECE_STATES);
         Ok(Self { program, kept: program.saturating_mul(8).saturating_add(pieces), places: 1 })
     }

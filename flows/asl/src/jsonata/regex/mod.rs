@@ -13,7 +13,7 @@ mod metered;
 mod shape;
 mod syntax;
 
-pub(super) use cost::Compiling;
+pub(crate) use cost::Compiling;
 pub(super) use matching::{Found, Searched};
 
 use cost::{Cost, Refused};
@@ -49,7 +49,7 @@ pub(super) struct Pattern {
 impl Pattern {
     /// Reads `/pattern/flags`, and says what is wrong with it: it fails when it is searched with.
     ///
-    /// `compiling`: what those of the same expression came to before.
+    /// `compiling`: what those of the same definition came to before.
     pub(super) fn read(
         pattern: String,
         flags: String,
@@ -130,7 +130,7 @@ impl Looking {
         if pattern.len() <= MOST_LOOKING && shape.size > MOST_SIZE {
             return Err(format!("it repeats its parts more than {MOST_SIZE} times"));
         }
-        let cost = Cost::of_looking(&shape, compiling)?;
+        let cost = Cost::of_looking(pattern, flags, &shape, compiling)?;
         Self::compiled(pattern, flags).map(|_| cost)
     }
 

@@ -1,5 +1,8 @@
 //! JavaScript's syntax of regular expressions, written in that of Rust's engines.
 
+/// Any character. As a class its other cases would be looked for, each by itself.
+const ANY: &str = "(?s:.)";
+
 /// How the edges of words are written, those of ASCII.
 pub(super) enum Edges {
     Plain,
@@ -74,6 +77,10 @@ impl Reader<'_> {
             ('c', _) => self.control(),
             // Of ASCII's punctuation these two mean something else when they are escaped.
             ('<' | '>', _) => self.written.push(char),
+            // Of other letters (`\p`, `\A`, `\z`) nothing is made without JavaScript's flag `u`.
+            (char, _) if char.is_ascii_alphabetic() && !"fknrsStvx".contains(char) => {
+                self.written.push(char);
+            }
             (char, _) if char.is_ascii_graphic() => self.written.extend(['\\', char]),
             (char, _) => self.written.push(char),
         }
@@ -123,7 +130,11 @@ impl Reader<'_> {
     fn class(&mut self) {
         let is_negated = self.eat("^");
         if self.eat("]") {
-            return self.written.push_str(if is_negated { r"[\s\S]" } else { r"[^\s\S]" });
+            return self.written.push_str(if is_negated { ANY } else { r"[^\s\S]" });
+        }
+        let any = [r"\s\S]", r"\S\s]", r"\d\D]", r"\D\d]", r"\w\W]", r"\W\w]"];
+        if !is_negated && any.into_iter().any(|any| self.eat(any)) {
+            return self.written.push_str(ANY);
         }
         self.written.push_str(if is_negated { "[^" } else { "[" });
         let mut last = ' ';

@@ -15,6 +15,7 @@ pub(super) mod tree;
 
 use super::Newer;
 use super::limits::MOST_NESTING;
+use super::regex::Compiling;
 use std::fmt;
 use tree::Tree;
 
@@ -53,8 +54,8 @@ pub(super) struct Parsed {
 }
 
 /// Reads an expression.
-pub(super) fn parse(source: &str) -> Result<Parsed, SyntaxError> {
+pub(super) fn parse(source: &str, compiling: &mut Compiling) -> Result<Parsed, SyntaxError> {
     let (written, newer) = parser::Parser::parse(source)?;
-    let (tree, bad_regex) = paths::tree(written)?;
+    let (tree, bad_regex) = paths::tree(written, compiling)?;
     Ok(Parsed { tree, newer, bad_regex })
 }

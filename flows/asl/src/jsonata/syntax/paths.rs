@@ -24,14 +24,16 @@ pub(super) struct Paths {
     symbols: HashMap<Arc<str>, Symbol>,
     pub(super) ancestors: Vec<Ancestor>,
     bad_regex: Option<String>,
-    /// Of all regular expressions together.
+    /// Of all regular expressions of the definition until now.
     compiled: Compiling,
 }
 
 /// The tree that is evaluated, and what is wrong with a regular expression in it.
-pub(super) fn tree(written: Written) -> Result<(Tree, Option<String>)> {
-    let mut paths = Paths::default();
-    let root = paths.node(written)?;
+pub(super) fn tree(written: Written, compiling: &mut Compiling) -> Result<(Tree, Option<String>)> {
+    let mut paths = Paths { compiled: std::mem::take(compiling), ..Paths::default() };
+    let root = paths.node(written);
+    *compiling = std::mem::take(&mut paths.compiled);
+    let root = root?;
     if matches!(root.kind, Kind::Parent(_)) || !seeks(&root).is_empty() {
         return Err(no_ancestor());
     }

@@ -170,7 +170,9 @@ impl Signature {
         given.len() == self.parameters.len()
             && self.parameters.iter().zip(given).all(|(parameter, value)| {
                 let letter = letter(value);
-                parameter.takes(letter)
+                // One that takes several has the first of them over again: `<n+n?>` of 1 and 2.
+                parameter.times != Times::AtLeastOnce
+                    && parameter.takes(letter)
                     && (!parameter.is_array || parameter.items.is_none() && letter == b'a')
             })
     }

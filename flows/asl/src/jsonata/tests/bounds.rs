@@ -45,13 +45,45 @@ fn functions_that_nothing_sees_any_more_are_not_kept_to_the_end() {
     let scope = scope(&variables, &entropy);
     let source =
         "$sum($map([1..20000], function($v) { $sum($filter([1, 2], function($x) { $x < $v })) }))";
-    let tree = syntax::parse(source).map_err(|wrong| wrong.to_string()).unwrap().tree;
+    let tree = syntax::parse(source, &mut Compiling::default())
+        .map_err(|wrong| wrong.to_string())
+        .unwrap()
+        .tree;
     let needs = Needs::of(&tree);
     let mut evaluation = Evaluation::new(&tree, &needs, &scope);
     let sum = evaluation.run().map_err(|error| error.ending()).unwrap();
     assert_eq!(sum.as_f64(), Some(1.0 + 19_998.0 * 3.0));
     assert!(evaluation.frames() < 2_100, "{}", evaluation.frames());
     assert!(frames() < 2_200, "{}", frames());
+}
+
+/// Bytes that an evaluation counts as built.
+fn built(source: &str) -> usize {
+    let (variables, entropy) = (Variables::new(), Entropy::new(0));
+    let scope = scope(&variables, &entropy);
+    let tree = syntax::parse(source, &mut Compiling::default());
+    let tree = tree.map_err(|wrong| wrong.to_string()).unwrap().tree;
+    let needs = Needs::of(&tree);
+    let mut evaluation = Evaluation::new(&tree, &needs, &scope);
+    evaluation.run().map_err(|error| error.ending()).unwrap();
+    evaluation.built()
+}
+
+#[test]
+fn what_a_group_gathers_and_a_filter_takes_several_times_counts_as_built() {
+    let bound = |count: usize| {
+        let names: String = (0..count).map(|name| format!(".($o)@$a{name}")).collect();
+        built(&format!("($l := [1, 2]; $o := [[$range(1, 5000, 1)]]; $l@$s{names}{{'k': 1}})"))
+    };
+    // Each name has two lists of five thousand: they are put together, and the whole is a list again.
+    let each = (bound(11) - bound(1)) / 10;
+    assert!(each >= 2 * 24 * 10_000, "{each}");
+    let taken = |places: &str| {
+        built(&format!("($n := [1..1000].(0); $l := [1, 2]; $count($l@$s[{places}].$s))"))
+    };
+    // The first of the tuples a thousand times, and once.
+    let more = taken("$n") - taken("$n[0]");
+    assert!(more >= 999 * (64 + 32 + 24), "{more}");
 }
 
 #[test]
@@ -150,7 +182,7 @@ const WAYS: [&str; 22] = [
 ];
 
 #[test]
-fn half_of_a_threads_stack_is_enough_for_the_deepest_evaluation() {
+fn a_quarter_of_a_threads_stack_is_enough_for_the_deepest_evaluation() {
     for way in WAYS {
         let called = way.replace("INNER", "$f($n + 1)");
         let called = format!("($f := function($n) {{ {called} }}; $f(1))");
@@ -158,7 +190,7 @@ fn half_of_a_threads_stack_is_enough_for_the_deepest_evaluation() {
             let all = way.replace("INNER", &all);
             (all.len() < 60_000).then_some(all)
         });
-        on_a_stack(1024, move || {
+        on_a_stack(crate::limits::STACK / 4 / 1024, move || {
             assert!(cause(&called).contains("Stack overflow error"), "{way}: {}", cause(&called));
             if let Some(Ok(written)) = written.map(|written| Expression::parse(&written)) {
                 let _ = evaluate(written.source());

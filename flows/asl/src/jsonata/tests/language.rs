@@ -181,7 +181,10 @@ fn nothing_is_left_of_a_function_that_can_see_itself() {
         "($p := [{'f': function() { $p }}]; $q := $p.f; $t := |$|{'a': $q}|; 1)",
         "($p := $partition(?, 1) ~> function($x) { $p }; 1)",
     ] {
-        let tree = syntax::parse(source).map_err(|wrong| wrong.to_string()).unwrap().tree;
+        let tree = syntax::parse(source, &mut super::super::Compiling::default())
+            .map_err(|wrong| wrong.to_string())
+            .unwrap()
+            .tree;
         let needs = Needs::of(&tree);
         let mut evaluation = Evaluation::new(&tree, &needs, &scope);
         let before = frames();
@@ -267,6 +270,12 @@ fn arguments_are_matched_with_a_signature_in_few_steps() {
     for (rest, expected) in [
         ("<n+n+n+s>{[$a, $b, $c, $d, $e]})(1, 2, 3, 4, 'x')", json!([1, 1, 3, 4, "x"])),
         ("<n?n?s>{[$a, $b, $c]})(1, 'x')", json!([1, "x"])),
+        ("<n+n?>{[$a, $b]})(1, 2)", json!([1, 1])),
+        ("<n+n>{[$a, $b]})(1, 2)", json!([1, 2])),
+        ("<nn+>{[$a, $b]})(1, 2)", json!([1, 2])),
+        ("<(ns)+n?>{[$a, $b]})('a', 2)", json!(["a", "a"])),
+        ("<j+j>{[$a, $b]})(1, 'a')", json!([1, "a"])),
+        ("<n+>{[$a]})(1)", json!([1])),
         ("<n+s?n+>{[$a, $b, $c]})(1, 2, 3)", json!([1, 1, 3])),
     ] {
         assert_eq!(value(&format!("{all}{rest}")), expected, "{rest}");

@@ -128,6 +128,14 @@ fn a_regular_expression_is_read_as_javascript_reads_it() {
         (r"$contains('A', /\ud83d/)", json!(false)),
         (r"$contains('\b', /[\b]/)", json!(true)),
         (r"$contains('a_b', /a\_b/)", json!(true)),
+        (r"$match('\na', /[\s\S]+/i).match", json!("\na")),
+        (r"$match('a1\n', /[\D\d][\w\W]{2}(?=$)/).match", json!("a1\n")),
+        (r"$contains('zaehKGQ', /^\z\a\e\h\K\G\Q$/)", json!(true)),
+        (
+            r"[$contains('pL', /\pL/), $contains('A', /\pL/), $contains('A1', /\A1/)]",
+            json!([true, false, true]),
+        ),
+        (r"$contains('B1', /[\B\P]1(?!2)/)", json!(true)),
     ]);
 }
 
@@ -181,22 +189,47 @@ fn a_search_is_refused_before_it_begins_if_pattern_and_text_are_large() {
 }
 
 #[test]
-fn the_regular_expressions_of_one_expression_are_bounded_together() {
+fn the_regular_expressions_of_one_definition_are_bounded_together() {
     let all = |one: &str, count: usize| {
         let source = format!("[{}]", vec![format!("$contains('x', {one})"); count].join(", "));
         let parsed = Expression::parse(&source).unwrap();
         parsed.bad_regex().map(str::to_owned)
     };
-    for one in ["/[01]{900}/", "/(?=x)[01]{0,900}/"] {
+    // What takes most characters takes longer, also where a part of a pattern is compiled on its own.
+    for one in ["/[01]{900}/", "/(?=x)[01]{0,900}/", "/(?=x)[^a]{1,100}/", "/(?=x)\\S{1,100}/"] {
         let told = all(one, 1500).unwrap_or_default();
-        assert!(told.contains("regular expressions of one expression have 4194304"), "{told}");
+        assert!(told.contains("regular expressions of one definition have 8388608"), "{told}");
         assert_eq!(all(one, 20), None);
     }
     assert_eq!(all("/^x+$/", 2000), None);
+    // Nor are the other cases of nearly all characters looked for in no time.
+    for one in [r"/[\S ]/i", r"/[^\W_]/i", r"/(?=x)[\u0000-\uffff]/i"] {
+        let told = all(one, 50).unwrap_or_default();
+        assert!(told.contains("regular expressions of one definition have"), "{one}: {told}");
+    }
+    assert_eq!(all(r"/[\s\S]*[^]/i", 500), None);
+    assert_eq!(all("/^[a-zà-ÿ' -]+$/i", 500), None);
     let groups = all(&format!("/{}/", "(x)".repeat(3000)), 1).unwrap_or_default();
     assert!(groups.contains("too many groups for its size"), "{groups}");
     let around = all("/(?=x)[01]{0,20000}/", 1).unwrap_or_default();
     assert!(around.contains("repeats its parts more than 16384 times"), "{around}");
+}
+
+#[test]
+fn a_replacement_that_is_not_there_is_a_word_for_a_text_and_told_for_a_match() {
+    check(&[
+        ("$replace('abc', 'b', $nothing)", json!("aundefinedc")),
+        ("$replace('abc', 'b', $nothing, 1)", json!("aundefinedc")),
+        ("$replace('abc', 'x', $nothing)", json!("abc")),
+        ("$replace('abc', /x/, $nothing)", json!("abc")),
+    ]);
+    let told = cause("$replace('abc', /b/, $nothing)");
+    assert!(told.contains("nothing to replace a match with"), "{told}");
+    assert_eq!(value("$replace('abundefinedc', $nothing, 'x', 0)"), json!("abundefinedc"));
+    let told = cause("$replace('abundefinedc', $nothing, 'x')");
+    assert!(told.contains("nothing to look for"), "{told}");
+    let told = cause("$replace('abc', 'b', function($m) { 'x' })");
+    assert!(told.contains("with a function takes a regular expression"), "{told}");
 }
 
 #[test]

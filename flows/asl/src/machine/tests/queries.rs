@@ -73,6 +73,36 @@ fn a_regular_expression_that_is_none_and_blanks_around_an_expression_are_told_an
     assert!(Machine::load_published(&text).is_ok());
 }
 
+#[test]
+fn the_regular_expressions_of_a_whole_definition_are_bounded_and_hundreds_of_small_ones_fit() {
+    let output = |pattern: &str, count: usize| {
+        let one = format!("{{% $contains('a', {pattern}) %}}");
+        let states = json!({
+            "P": { "Type": "Pass", "Output": vec![one.clone(); count], "Next": "Q" },
+            "Q": { "Type": "Pass", "Output": vec![one; count], "End": true },
+        });
+        json!({ "QueryLanguage": "JSONata", "StartAt": "P", "States": states }).to_string()
+    };
+    let large = output("/[^a]{1,900}/", 25);
+    let problems = Machine::load(&large).unwrap_err();
+    let words = "regular expressions of one definition have 8388608 bytes at most";
+    assert!(problems.iter().all(|one| one.message.contains(words)), "{problems:?}");
+    // What the first come to leaves nothing for the second state.
+    let second = problems.iter().filter(|one| one.path.starts_with("/States/Q/")).count();
+    assert!(second == 25 && problems.len() < 50, "{problems:?}");
+    assert!(Machine::load_published(&large).is_ok());
+    let read = output(&format!("/{}/i", "[^a]".repeat(5000)), 5);
+    assert!(Machine::load(&read).is_err());
+    for small in [
+        r"/^\+?[0-9]{3,15}$/",
+        r"/^[A-Za-z0-9_.+-]+@[A-Za-z0-9-]+\.[A-Za-z0-9.-]+$/",
+        "/(yes|no|sure|please).*/i",
+        r"/^(?!\+1)\+\d+/",
+    ] {
+        assert!(Machine::load(&output(small, 300)).is_ok(), "{small}");
+    }
+}
+
 pub(super) fn problems_of_state(state: &Value) -> Vec<(Severity, String, String, Option<String>)> {
     let text = json!({ "StartAt": "A", "States": { "A": state, "B": { "Type": "Succeed" } } });
     let told = |one: Problem| (one.severity, one.path, one.message, one.suggestion);

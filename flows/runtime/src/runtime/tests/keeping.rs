@@ -57,3 +57,43 @@ async fn an_execution_that_never_stands_still_is_kept_while_others_come() {
     let begun = json!(events).to_string().matches(r#""type":"ExecutionStarted""#).count();
     assert_eq!(begun, 1);
 }
+
+/// Rounds of a second each that something happens in: eight are let pass where they are short.
+#[tokio::test]
+async fn what_has_happened_is_kept_beside_a_workflow_that_thinks_hard_though_others_ask_all_the_time()
+ {
+    let room = Room::new();
+    let runtime = room.runtime().await;
+    publish(&runtime, "ask", waiting()).await;
+    let asks = runtime.start_execution(start("ask", "a", json!({}))).await.unwrap();
+    settle().await;
+    let token = token(&room.echo);
+    // It fails after a second, and is tried again.
+    let mut hard = task("test:echo", json!({}));
+    hard["QueryLanguage"] = "JSONata".into();
+    let state = hard["States"]["Ask"].as_object_mut().unwrap();
+    state.remove("Parameters");
+    state.insert("Arguments".into(), "{% ($f := function() { $f() }; $f()) %}".into());
+    state.insert("Catch".into(), json!([{ "ErrorEquals": ["States.ALL"], "Next": "Ask" }]));
+    publish(&runtime, "hard", hard).await;
+    let hard = runtime.start_execution(start("hard", "h", json!({}))).await.unwrap();
+
+    let thoughts = async || {
+        let events = runtime.execution_history(&hard.arn).await.unwrap();
+        json!(events).to_string().matches(r#""type":"EvaluationFailed""#).count()
+    };
+    let running = async || {
+        let kept = room.store.get_execution(asks.arn.clone()).await.unwrap().unwrap();
+        kept.status == ExecutionStatus::Running
+    };
+    let before = thoughts().await;
+    let done = TokenEvent::Success { output: json!(1) };
+    runtime.send_token(&token, done, false).await.unwrap();
+    let mut rounds = 0;
+    while running().await {
+        rounds = thoughts().await - before;
+        assert!(rounds < 6, "nothing was kept in {rounds} rounds");
+    }
+    assert!(rounds > 0, "it thought meanwhile");
+    runtime.stop_execution(&hard.arn, None, None).await.unwrap();
+}
