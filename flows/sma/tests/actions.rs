@@ -227,7 +227,10 @@ fn speech() {
     refused("Speak", &base, "Text", json!(" "), required);
     refused("Speak", &base, "Text", json!("x".repeat(1001)), "Text is limited to 1,000 characters");
     taken("Speak", &base, "Text", json!("x".repeat(1000)));
-    refused("Speak", &base, "Engine", json!("generative"), "The Engine parameter is invalid.");
+    refused("Speak", &base, "Engine", json!("quantum"), "The Engine parameter is invalid.");
+    for engine in ["standard", "neural", "generative", "long-form"] {
+        taken("Speak", &base, "Engine", json!(engine));
+    }
     refused("Speak", &base, "TextType", json!("html"), "The TextType parameter is invalid.");
     let (kind, message) = error("SpeakAndGetDigits", &json!({"RepeatDurationInMilliseconds": 1}));
     assert_eq!((&*kind, &*message), ("MissingRequiredActionParameter", required));
