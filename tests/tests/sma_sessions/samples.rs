@@ -76,3 +76,25 @@ async fn an_empty_leg_is_the_one_of_the_event() {
     assert_eq!(script.told(), ["NEW_INBOUND_CALL", "HANGUP Hangup"]);
     assert_eq!(script.events()[1]["ActionData"]["Parameters"]["ParticipantTag"], "LEG-A");
 }
+
+/// An IVR of the public asks for it before anything else; it does not answer the call.
+#[tokio::test(start_paused = true)]
+async fn noise_is_taken_out_of_a_caller_who_rings_still() {
+    let focus = json!({"Type": "VoiceFocus", "Parameters": {"Enable": true, "CallId": ""}});
+    let reject = json!({"Type": "Hangup", "Parameters": {"SipResponseCode": 486}});
+    let script = Scripted::new(vec![actions(json!([focus])), actions(json!([reject]))]);
+    let office = scene(&script).await;
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    assert_eq!(out.rejected().await.status.code(), 486);
+    office.close().await;
+    let told = ["NEW_INBOUND_CALL", "ACTION_SUCCESSFUL VoiceFocus", "HANGUP Hangup"];
+    assert_eq!(script.told(), told);
+
+    let script = Scripted::new(vec![actions(json!([focus, pause(100), hang_up("LEG-A")]))]);
+    let office = scene(&script).await;
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    out.answered().await;
+    out.ended().await;
+    office.close().await;
+    assert_eq!(script.told(), ["NEW_INBOUND_CALL", "HANGUP Hangup"]);
+}
