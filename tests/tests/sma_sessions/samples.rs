@@ -1,5 +1,7 @@
 //! What AWS's own samples ask for, as they write it.
 
+use offhook_sip::header::HeaderName;
+
 use super::*;
 
 fn listen(leg: &str) -> Value {
@@ -97,4 +99,26 @@ async fn noise_is_taken_out_of_a_caller_who_rings_still() {
     out.ended().await;
     office.close().await;
     assert_eq!(script.told(), ["NEW_INBOUND_CALL", "HANGUP Hangup"]);
+}
+
+/// amazon-chime-sdk-click-to-call: whom the application shows to LEG-B is who calls it, to its
+/// carrier and in events.
+#[tokio::test(start_paused = true)]
+async fn leg_b_is_called_by_the_number_that_the_application_shows() {
+    let script = Scripted::new(vec![actions(json!([bridge("+15557770000")])), actions(json!([]))]);
+    let office = scene(&script).await;
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    let mut far = office.trunk.call().await;
+    let from = far.invite.as_ref().unwrap().headers.text(&HeaderName::From).unwrap().to_string();
+    assert!(from.contains("+15550009999"), "{from}");
+    far.answer();
+    out.answered().await;
+    far.confirmed().await;
+    let event = script.nth(2).await;
+    let legs = &event["CallDetails"]["Participants"];
+    assert_eq!((&legs[0]["From"], &legs[1]["From"]), (&json!("101"), &json!("+15550009999")));
+    out.hang_up();
+    far.hang_up();
+    far.ended().await;
+    office.close().await;
 }
