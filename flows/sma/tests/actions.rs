@@ -179,11 +179,13 @@ fn pause_and_hangup() {
             "The Duration parameter is invalid.",
         );
     }
-    for fits in [json!("0"), json!("480"), json!(486)] {
+    for fits in [json!("0"), json!("200"), json!("480"), json!(486)] {
         taken("Hangup", &json!({}), "SipResponseCode", fits);
     }
     let text = "The SipResponseCode parameter is invalid.";
-    refused("Hangup", &json!({}), "SipResponseCode", json!(200), text);
+    for wrong in [100, 180, 302, 700] {
+        refused("Hangup", &json!({}), "SipResponseCode", json!(wrong), text);
+    }
 }
 
 #[test]

@@ -101,6 +101,26 @@ async fn noise_is_taken_out_of_a_caller_who_rings_still() {
     assert_eq!(script.told(), ["NEW_INBOUND_CALL", "HANGUP Hangup"]);
 }
 
+/// A load test of the public ends its calls so: 200 is as good as 0.
+#[tokio::test(start_paused = true)]
+async fn a_call_is_hung_up_with_success_too() {
+    let end = json!({"Type": "Hangup", "Parameters": {"SipResponseCode": "200"}});
+    for first in [None, Some(pause(300))] {
+        let list: Vec<_> = first.clone().into_iter().chain([end.clone()]).collect();
+        let script = Scripted::new(vec![actions(json!(list))]);
+        let office = scene(&script).await;
+        let mut out = office.phone(101).dial(Dial::to("600"));
+        if first.is_some() {
+            out.answered().await;
+            out.ended().await;
+        } else {
+            assert_eq!(out.rejected().await.status.code(), 480);
+        }
+        office.close().await;
+        assert_eq!(script.told(), ["NEW_INBOUND_CALL", "HANGUP Hangup"]);
+    }
+}
+
 /// amazon-chime-sdk-click-to-call: whom the application shows to LEG-B is who calls it, to its
 /// carrier and in events.
 #[tokio::test(start_paused = true)]

@@ -125,9 +125,9 @@ fn text(speech: &SpeechParameters) -> Result<(), ActionError> {
 }
 
 fn hangup(action: &Hangup) -> Result<(), ActionError> {
-    // 0, 480 and 486 in AWS.
+    // 0, 480 and 486 in AWS. A handler of the public ends its calls with 200, which is what 0 is.
     match action.sip_response_code {
-        0 | 400..=699 => Ok(()),
+        0 | 200..=299 | 400..=699 => Ok(()),
         _ => Err(invalid("The SipResponseCode parameter is invalid.")),
     }
 }
