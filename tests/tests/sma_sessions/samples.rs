@@ -101,6 +101,28 @@ async fn noise_is_taken_out_of_a_caller_who_rings_still() {
     assert_eq!(script.told(), ["NEW_INBOUND_CALL", "HANGUP Hangup"]);
 }
 
+/// A load test of the public begins so; the call-forwarding and on-demand recording samples expect
+/// to be told of it.
+#[tokio::test(start_paused = true)]
+async fn a_call_may_be_answered_and_no_more() {
+    let script = Scripted::new(vec![
+        actions(json!([{"Type": "Answer"}])),
+        actions(json!([{"Type": "Answer"}, pause(500), hang_up("LEG-A")])),
+    ]);
+    let office = scene(&script).await;
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    out.answered().await;
+    let told = script.nth(2).await;
+    assert_eq!(told["ActionData"]["Type"], "Answer");
+    let leg = &told["CallDetails"]["Participants"][0];
+    assert_eq!(leg["Status"], "Connected");
+    assert_eq!(told["ActionData"]["Parameters"]["CallId"], leg["CallId"]);
+    out.ended().await;
+    office.close().await;
+    let told = ["NEW_INBOUND_CALL", "ACTION_SUCCESSFUL Answer", "HANGUP Hangup"];
+    assert_eq!(script.told(), told);
+}
+
 /// A load test of the public ends its calls so: 200 is as good as 0.
 #[tokio::test(start_paused = true)]
 async fn a_call_is_hung_up_with_success_too() {

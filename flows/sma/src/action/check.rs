@@ -64,6 +64,7 @@ impl Action {
             | Self::PauseCallRecording(_)
             | Self::ResumeCallRecording(_)
             | Self::VoiceFocus(_)
+            | Self::Answer(_)
             | Self::Echo(_)
             | Self::JoinConference(_)
             | Self::SuperviseCall(_) => Ok(()),
