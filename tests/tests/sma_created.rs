@@ -277,3 +277,44 @@ async fn a_leg_is_recorded_once_in_the_background() {
     let transaction = event["CallDetails"]["TransactionId"].as_str().unwrap();
     assert!(to.starts_with("my-bucket/calls/20") && to.contains(transaction), "{to}");
 }
+
+/// amazon-chime-sma-on-demand-recording: where its owner dials out, LEG-B is recorded and LEG-A's
+/// recording paused.
+#[tokio::test(start_paused = true)]
+async fn the_recording_of_a_leg_is_the_one_of_its_other_party_that_has_none() {
+    let of = |kind: &str, leg: &str| json!({"Type": kind, "Parameters": {"ParticipantTag": leg}});
+    let start = json!({"Type": "StartCallRecording", "Parameters": {"Track": "BOTH",
+        "ParticipantTag": "LEG-B", "Destination": {"Type": "S3", "Location": "my-bucket/calls"}}});
+    let bridge = json!({"Type": "CallAndBridge", "Parameters": {
+        "Endpoints": [{"BridgeEndpointType": "PSTN", "Uri": "+15557770000"}]}});
+    let folder = tempfile::tempdir().unwrap();
+    let data = format!("data_dir = \"{}\"\n", folder.path().display());
+    let script = Scripted::new(vec![
+        actions(json!([bridge])),
+        actions(json!([of("PauseCallRecording", "LEG-A")])),
+        actions(json!([start, of("PauseCallRecording", "LEG-A")])),
+        actions(json!([of("ResumeCallRecording", "LEG-A")])),
+        actions(json!([of("StopCallRecording", "LEG-A")])),
+        actions(json!([of("PauseCallRecording", "LEG-B")])),
+    ]);
+    let more = "[[number]]\nmatch = \"600\"\nto = \"flow:main\"\n";
+    let scene = Scene::in_folder(script.applications(), &data, more).await;
+    let mut out = scene.phone(101).dial(Dial::to("600"));
+    let mut far = scene.trunk.call().await;
+    far.answer();
+    out.answered().await;
+    far.confirmed().await;
+    script.nth(7).await;
+    out.hang_up();
+    far.hang_up();
+    far.ended().await;
+    scene.close().await;
+    let told = [
+        "ACTION_FAILED PauseCallRecording",
+        "ACTION_SUCCESSFUL PauseCallRecording",
+        "ACTION_SUCCESSFUL ResumeCallRecording",
+        "ACTION_SUCCESSFUL StopCallRecording",
+        "ACTION_FAILED PauseCallRecording",
+    ];
+    assert_eq!(script.told()[2..7], told);
+}

@@ -11,7 +11,7 @@ pub struct SpeechParameters {
     /// At most 1,000 characters. AWS requires it; without it the action fails.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// `standard` or `neural`; none: standard.
+    /// `standard`, `neural`, `generative` or `long-form`; none: standard.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine: Option<String>,
     /// `en-US`; none: the voice's own.

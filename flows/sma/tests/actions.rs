@@ -179,11 +179,13 @@ fn pause_and_hangup() {
             "The Duration parameter is invalid.",
         );
     }
-    for fits in [json!("0"), json!("480"), json!(486)] {
+    for fits in [json!("0"), json!("200"), json!("480"), json!(486)] {
         taken("Hangup", &json!({}), "SipResponseCode", fits);
     }
     let text = "The SipResponseCode parameter is invalid.";
-    refused("Hangup", &json!({}), "SipResponseCode", json!(200), text);
+    for wrong in [100, 180, 302, 700] {
+        refused("Hangup", &json!({}), "SipResponseCode", json!(wrong), text);
+    }
 }
 
 #[test]
@@ -227,7 +229,10 @@ fn speech() {
     refused("Speak", &base, "Text", json!(" "), required);
     refused("Speak", &base, "Text", json!("x".repeat(1001)), "Text is limited to 1,000 characters");
     taken("Speak", &base, "Text", json!("x".repeat(1000)));
-    refused("Speak", &base, "Engine", json!("generative"), "The Engine parameter is invalid.");
+    refused("Speak", &base, "Engine", json!("quantum"), "The Engine parameter is invalid.");
+    for engine in ["standard", "neural", "generative", "long-form"] {
+        taken("Speak", &base, "Engine", json!(engine));
+    }
     refused("Speak", &base, "TextType", json!("html"), "The TextType parameter is invalid.");
     let (kind, message) = error("SpeakAndGetDigits", &json!({"RepeatDurationInMilliseconds": 1}));
     assert_eq!((&*kind, &*message), ("MissingRequiredActionParameter", required));

@@ -44,7 +44,7 @@ voices! {
     "da-DK": Woman "Naja" "Sofie", Man "Mads";
     "de-AT": Woman "Hannah";
     "de-CH": Woman "Sabrina";
-    "de-DE": Woman "Marlene" "Vicki", Man "Hans" "Daniel";
+    "de-DE": Woman "Marlene" "Vicki", Man "Hans" "Daniel" "Lennart";
     "en-AU": Woman "Nicole" "Olivia", Man "Russell";
     "en-GB": Woman "Amy" "Emma", Man "Brian" "Arthur";
     "en-GB-WLS": Man "Geraint";
@@ -52,7 +52,7 @@ voices! {
     "en-IN": Woman "Aditi" "Raveena" "Kajal";
     "en-NZ": Woman "Aria";
     "en-SG": Woman "Jasmine";
-    "en-US": Woman "Joanna" "Kendra" "Kimberly" "Salli" "Danielle" "Ruth",
+    "en-US": Woman "Joanna" "Kendra" "Kimberly" "Salli" "Danielle" "Ruth" "Tiffany",
         Man "Joey" "Matthew" "Gregory" "Stephen" "Patrick", Child "Ivy" "Justin" "Kevin";
     "en-ZA": Woman "Ayanda";
     "es-ES": Woman "Conchita" "Lucia", Man "Enrique" "Sergio";
@@ -61,9 +61,9 @@ voices! {
     "fi-FI": Woman "Suvi";
     "fr-BE": Woman "Isabelle";
     "fr-CA": Woman "Chantal" "Gabrielle", Man "Liam";
-    "fr-FR": Woman "Celine" "Lea", Man "Mathieu" "Remi";
+    "fr-FR": Woman "Celine" "Lea" "Ambre", Man "Mathieu" "Remi" "Florian";
     "is-IS": Woman "Dora", Man "Karl";
-    "it-IT": Woman "Carla" "Bianca", Man "Giorgio" "Adriano";
+    "it-IT": Woman "Carla" "Bianca" "Beatrice", Man "Giorgio" "Adriano" "Lorenzo";
     "ja-JP": Woman "Mizuki" "Kazuha" "Tomoko", Man "Takumi";
     "ko-KR": Woman "Seoyeon" "Jihye";
     "nb-NO": Woman "Liv" "Ida";
@@ -167,6 +167,7 @@ mod tests {
         }
         assert_eq!(espeak("en-US", voice(DEFAULT).unwrap().kind), "en-us+f2");
         assert_eq!(espeak("de-DE", voice("Hans").unwrap().kind), "de");
+        assert_eq!(voice("Tiffany").map(|tiffany| tiffany.language), Ok("en-US"));
         assert!(voice("Nobody").is_err() && language("xx-XX").is_err());
     }
 }

@@ -1,5 +1,7 @@
 //! What AWS's own samples ask for, as they write it.
 
+use offhook_sip::header::HeaderName;
+
 use super::*;
 
 fn listen(leg: &str) -> Value {
@@ -75,4 +77,90 @@ async fn an_empty_leg_is_the_one_of_the_event() {
     office.close().await;
     assert_eq!(script.told(), ["NEW_INBOUND_CALL", "HANGUP Hangup"]);
     assert_eq!(script.events()[1]["ActionData"]["Parameters"]["ParticipantTag"], "LEG-A");
+}
+
+/// An IVR of the public asks for it before anything else; it does not answer the call.
+#[tokio::test(start_paused = true)]
+async fn noise_is_taken_out_of_a_caller_who_rings_still() {
+    let focus = json!({"Type": "VoiceFocus", "Parameters": {"Enable": true, "CallId": ""}});
+    let reject = json!({"Type": "Hangup", "Parameters": {"SipResponseCode": 486}});
+    let script = Scripted::new(vec![actions(json!([focus])), actions(json!([reject]))]);
+    let office = scene(&script).await;
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    assert_eq!(out.rejected().await.status.code(), 486);
+    office.close().await;
+    let told = ["NEW_INBOUND_CALL", "ACTION_SUCCESSFUL VoiceFocus", "HANGUP Hangup"];
+    assert_eq!(script.told(), told);
+
+    let script = Scripted::new(vec![actions(json!([focus, pause(100), hang_up("LEG-A")]))]);
+    let office = scene(&script).await;
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    out.answered().await;
+    out.ended().await;
+    office.close().await;
+    assert_eq!(script.told(), ["NEW_INBOUND_CALL", "HANGUP Hangup"]);
+}
+
+/// A load test of the public begins so; the call-forwarding and on-demand recording samples expect
+/// to be told of it.
+#[tokio::test(start_paused = true)]
+async fn a_call_may_be_answered_and_no_more() {
+    let script = Scripted::new(vec![
+        actions(json!([{"Type": "Answer"}])),
+        actions(json!([{"Type": "Answer"}, pause(500), hang_up("LEG-A")])),
+    ]);
+    let office = scene(&script).await;
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    out.answered().await;
+    let told = script.nth(2).await;
+    assert_eq!(told["ActionData"]["Type"], "Answer");
+    let leg = &told["CallDetails"]["Participants"][0];
+    assert_eq!(leg["Status"], "Connected");
+    assert_eq!(told["ActionData"]["Parameters"]["CallId"], leg["CallId"]);
+    out.ended().await;
+    office.close().await;
+    let told = ["NEW_INBOUND_CALL", "ACTION_SUCCESSFUL Answer", "HANGUP Hangup"];
+    assert_eq!(script.told(), told);
+}
+
+/// A load test of the public ends its calls so: 200 is as good as 0.
+#[tokio::test(start_paused = true)]
+async fn a_call_is_hung_up_with_success_too() {
+    let end = json!({"Type": "Hangup", "Parameters": {"SipResponseCode": "200"}});
+    for first in [None, Some(pause(300))] {
+        let list: Vec<_> = first.clone().into_iter().chain([end.clone()]).collect();
+        let script = Scripted::new(vec![actions(json!(list))]);
+        let office = scene(&script).await;
+        let mut out = office.phone(101).dial(Dial::to("600"));
+        if first.is_some() {
+            out.answered().await;
+            out.ended().await;
+        } else {
+            assert_eq!(out.rejected().await.status.code(), 480);
+        }
+        office.close().await;
+        assert_eq!(script.told(), ["NEW_INBOUND_CALL", "HANGUP Hangup"]);
+    }
+}
+
+/// amazon-chime-sdk-click-to-call: whom the application shows to LEG-B is who calls it, to its
+/// carrier and in events.
+#[tokio::test(start_paused = true)]
+async fn leg_b_is_called_by_the_number_that_the_application_shows() {
+    let script = Scripted::new(vec![actions(json!([bridge("+15557770000")])), actions(json!([]))]);
+    let office = scene(&script).await;
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    let mut far = office.trunk.call().await;
+    let from = far.invite.as_ref().unwrap().headers.text(&HeaderName::From).unwrap().to_string();
+    assert!(from.contains("+15550009999"), "{from}");
+    far.answer();
+    out.answered().await;
+    far.confirmed().await;
+    let event = script.nth(2).await;
+    let legs = &event["CallDetails"]["Participants"];
+    assert_eq!((&legs[0]["From"], &legs[1]["From"]), (&json!("101"), &json!("+15550009999")));
+    out.hang_up();
+    far.hang_up();
+    far.ended().await;
+    office.close().await;
 }

@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use offhook_sip::header::Headers;
 use offhook_sip::message::StatusCode;
-use offhook_sma::action::{AudioSource, LegTag};
+use offhook_sma::action::{Action, AudioSource, LegTag};
 use offhook_sma::event::{Direction, Participant, Status};
 
 use super::best::Outcome;
@@ -215,12 +215,18 @@ impl Call {
             // After a transfer or a forward not what the caller dialled.
             Party::Trunk(_) => number,
         };
+        // Who calls it is whom the application shows to it.
+        let asked = match self.script.running() {
+            Some(Action::CallAndBridge(a)) => a.caller_id_number.clone(),
+            _ => None,
+        };
+        let from = asked.filter(|number| !number.is_empty());
         let answered = SystemTime::now();
         self.transaction.add_participant(Participant {
             call_id,
             participant_tag: LegTag::B,
             to,
-            from: self.caller.shown().to_owned(),
+            from: from.unwrap_or_else(|| self.caller.shown().to_owned()),
             direction: Direction::Outbound,
             start_time_in_milliseconds: epoch_ms(answered),
             status: Some(Status::Connected),

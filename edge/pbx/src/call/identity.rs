@@ -286,17 +286,18 @@ pub(crate) fn toward_phone(caller: &Caller, name: Option<&str>, host: &Host) -> 
 }
 
 /// For a trunk. The number shown is one that we own, since carriers refuse others; the original
-/// one goes along in a header. `cloud`: whose headers name a transaction. Another call's is none of
-/// this one's: whoever believes it would move the wrong call.
+/// one goes along in a header. `asked`: what the application wants to be shown, before anything
+/// else; `extension`: the number of whoever calls or puts through. `cloud`: whose headers name a
+/// transaction. Another call's is none of this one's: whoever believes it would move the wrong call.
 pub(crate) fn toward_trunk(
     caller: &Caller,
     (trunk, cloud): (&Trunk, &Cloud),
-    extension_caller_id: Option<&str>,
+    (asked, extension): (Option<&str>, Option<&str>),
     host: &Host,
 ) -> Identity {
     let passed_on = matches!(caller.source, Source::Trunk(_));
-    let keep = passed_on && trunk.keep_caller;
-    let owned = extension_caller_id.or(trunk.caller_id.as_deref());
+    let keep = passed_on && trunk.keep_caller && asked.is_none();
+    let owned = asked.or(extension).or(trunk.caller_id.as_deref());
     let own_number = caller.original.as_deref().unwrap_or(&caller.number);
     let number = match owned {
         Some(owned) if !keep => owned,

@@ -159,10 +159,18 @@ impl Call {
         self.close_tape(id, tape);
     }
 
+    /// The tape that is meant by a leg: its own, or where it never had one that of its other party.
+    /// AWS's on-demand recording sample starts LEG-B's when its owner dials out, and pauses LEG-A's.
+    fn tape_of(&mut self, leg: LegId) -> Option<&mut LegTape> {
+        let own = self.leg_tapes.iter().any(|tape| tape.leg == leg);
+        let meant =
+            |tape: &&mut LegTape| if own { tape.leg == leg } else { tape.running.is_some() };
+        self.leg_tapes.iter_mut().find(meant)
+    }
+
     /// `StopCallRecording`.
     pub(super) fn stop_leg_tape(&mut self, now: Instant, leg: LegId) {
-        let tape = self.leg_tapes.iter_mut().find(|tape| tape.leg == leg);
-        match tape.and_then(|tape| tape.running.take()) {
+        match self.tape_of(leg).and_then(|tape| tape.running.take()) {
             Some(running) => {
                 self.end_leg_tape(*running);
                 self.action_done(now, |_| {});
@@ -173,8 +181,7 @@ impl Call {
 
     /// `PauseCallRecording` and `ResumeCallRecording`.
     pub(super) fn pause_leg_tape(&mut self, now: Instant, leg: LegId, pause: bool) {
-        let tape = self.leg_tapes.iter().find(|tape| tape.leg == leg);
-        let Some(running) = tape.and_then(|tape| tape.running.as_deref()) else {
+        let Some(running) = self.tape_of(leg).and_then(|tape| tape.running.as_deref()) else {
             return self.action_failed(now, &ActionError::system("The call leg is not recorded."));
         };
         running.pause(pause);

@@ -54,8 +54,12 @@ impl Call {
         ways
     }
 
-    /// `VoiceFocus`: what the leg says is cleaned of noise from here on, or not any more.
+    /// `VoiceFocus`: what the leg says is cleaned of noise from here on, or not any more. A caller who
+    /// rings still is cleaned once there is something to hear.
     pub(super) fn focus(&mut self, now: Instant, leg: LegId, enable: bool) {
+        if let Err(error) = self.ensure_media(leg) {
+            return self.action_failed(now, &ActionError::system(&error));
+        }
         match self.leg_ref(leg).and_then(Leg::port).map(|port| port.focus(enable)) {
             Some(true) => self.action_done(now, |_| {}),
             Some(false) => {

@@ -110,10 +110,11 @@ impl Call {
             *number == self.caller.number && trunk.caller_id.is_some() && !trunk.keep_caller
         };
         let asked = asked.filter(|number| !foreign(number));
-        let own = asked.or_else(|| extension.and_then(|e| e.caller_id.clone()));
+        let own = extension.and_then(|e| e.caller_id.as_deref());
         let local = self.services.sip.local_contact(&flow);
         let toward = (&*trunk, &self.config().cloud);
-        let identity = identity::toward_trunk(&self.caller, toward, own.as_deref(), &local.host);
+        let numbers = (asked.as_deref(), own);
+        let identity = identity::toward_trunk(&self.caller, toward, numbers, &local.host);
         let to = NameAddr::new(without_params(&uri));
         let placed = Placed {
             party: Party::Trunk(trunk.name.clone()),

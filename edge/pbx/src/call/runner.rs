@@ -181,8 +181,8 @@ impl Call {
             Action::JoinChimeMeeting(a) => self.join_meeting(now, &a),
             Action::VoiceFocus(a) => self.focus(now, id, a.enable),
             Action::StartBotConversation(a) => self.start_talking(now, id, &a),
-            // They never come so far.
-            Action::ModifyChimeMeetingAttendees(_) | Action::Malformed(_) => {
+            // It is answered by now. The others never come so far.
+            Action::Answer(_) | Action::ModifyChimeMeetingAttendees(_) | Action::Malformed(_) => {
                 self.action_done(now, |_| {});
             }
             Action::Pause(a) => {

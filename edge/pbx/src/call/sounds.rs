@@ -347,7 +347,8 @@ impl Speaker {
         };
         let neural = match speech.engine.as_deref() {
             None | Some("standard") => false,
-            Some("neural") => true,
+            // What is not here is spoken as well as can be.
+            Some("neural" | "generative" | "long-form") => true,
             Some(_) => {
                 let text = "The Engine parameter is invalid.";
                 return Err(wrong(error_type::INVALID_ACTION_PARAMETER, text));

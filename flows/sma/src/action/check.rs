@@ -64,6 +64,7 @@ impl Action {
             | Self::PauseCallRecording(_)
             | Self::ResumeCallRecording(_)
             | Self::VoiceFocus(_)
+            | Self::Answer(_)
             | Self::Echo(_)
             | Self::JoinConference(_)
             | Self::SuperviseCall(_) => Ok(()),
@@ -113,7 +114,9 @@ fn text(speech: &SpeechParameters) -> Result<(), ActionError> {
     if words.chars().count() > MAX_TEXT {
         return Err(missing("Text is limited to 1,000 characters"));
     }
-    if !matches!(speech.engine.as_deref(), None | Some("standard" | "neural")) {
+    // Those of Amazon Polly: the guide names the first two, handlers in use ask for the others.
+    let engine = speech.engine.as_deref();
+    if !matches!(engine, None | Some("standard" | "neural" | "generative" | "long-form")) {
         return Err(invalid("The Engine parameter is invalid."));
     }
     if !matches!(speech.text_type.as_deref(), None | Some("text" | "ssml")) {
@@ -123,9 +126,9 @@ fn text(speech: &SpeechParameters) -> Result<(), ActionError> {
 }
 
 fn hangup(action: &Hangup) -> Result<(), ActionError> {
-    // 0, 480 and 486 in AWS.
+    // 0, 480 and 486 in AWS. A handler of the public ends its calls with 200, which is what 0 is.
     match action.sip_response_code {
-        0 | 400..=699 => Ok(()),
+        0 | 200..=299 | 400..=699 => Ok(()),
         _ => Err(invalid("The SipResponseCode parameter is invalid.")),
     }
 }

@@ -128,6 +128,9 @@ actions! {
     SendDigits(SendDigits),
     /// Waits.
     Pause(Pause),
+    /// Takes a call that rings, and nothing else. In no page of AWS; its samples expect to be told of
+    /// it, and handlers in use begin with it.
+    Answer(Answer),
     /// Records a leg in the background.
     StartCallRecording(StartCallRecording),
     /// Ends that recording.
@@ -177,6 +180,7 @@ impl Action {
                 | Self::SpeakAndGetDigits(_)
                 | Self::RecordAudio(_)
                 | Self::SendDigits(_)
+                | Self::Answer(_)
                 | Self::StartBotConversation(_)
                 | Self::Echo(_)
                 | Self::JoinConference(_)
@@ -245,6 +249,14 @@ pub struct PlaybackControl {
     pub digit: String,
     /// So much further, or (negative) back; 0: pauses, and goes on when pressed again.
     pub seek_milliseconds: i64,
+}
+
+/// `Answer`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The leg.
+    #[serde(flatten)]
+    pub target: Target,
 }
 
 /// `Echo`: for the test call of whoever sets up a phone. Ends with its leg.

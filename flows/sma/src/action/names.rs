@@ -68,7 +68,7 @@ pub fn parameters(of: &str) -> &'static [&'static str] {
         "SendDigits" => &["CallId", "ParticipantTag", "Digits", "ToneDurationInMilliseconds"],
         "Pause" => &["CallId", "ParticipantTag", "DurationInMilliseconds"],
         "StartCallRecording" => &["CallId", "ParticipantTag", "Track", "Destination"],
-        "StopCallRecording" | "PauseCallRecording" | "ResumeCallRecording" | "Echo" => {
+        "StopCallRecording" | "PauseCallRecording" | "ResumeCallRecording" | "Answer" | "Echo" => {
             &["CallId", "ParticipantTag"]
         }
         "VoiceFocus" => &["CallId", "ParticipantTag", "Enable"],

@@ -81,16 +81,26 @@ fn a_phone_cannot_claim_an_original_number() {
 fn a_trunk_gets_an_owned_number_and_the_original_in_a_header() {
     let caller = trunk_caller("X-Amzn-TargetArn: a\r\nUser-to-User: 00;encoding=hex\r\n");
     let mut trunk = test_trunk();
-    let id = toward_trunk(&caller, (&trunk, &Cloud::default()), None, &host());
+    let id = toward_trunk(&caller, (&trunk, &Cloud::default()), (None, None), &host());
     assert_eq!(id.from.to_string(), "<sip:+15559990000@192.0.2.1>");
     let original = HeaderName::Other(ORIGINAL_CALLER.into());
     assert_eq!(id.headers.text(&original).unwrap(), "+15550001111");
     assert!(id.headers.get(&HeaderName::UserToUser).is_some());
     assert!(id.headers.get(&HeaderName::Other("X-Amzn-TargetArn".into())).is_none());
     trunk.keep_caller = true;
-    let id = toward_trunk(&caller, (&trunk, &Cloud::default()), None, &host());
+    let id = toward_trunk(&caller, (&trunk, &Cloud::default()), (None, None), &host());
     assert_eq!(id.from.to_string(), "<sip:+15550001111@192.0.2.1>");
     assert!(id.headers.get(&original).is_none());
+    // An application that says whom to show means it; whoever puts through only stands for it.
+    for (asked, extension, shown) in [
+        (Some("+15558880000"), None, "+15558880000"),
+        (Some("+15550001111"), Some("+15557770000"), "+15550001111"),
+        (None, Some("+15557770000"), "+15550001111"),
+    ] {
+        let toward = (&trunk, &Cloud::default());
+        let id = toward_trunk(&caller, toward, (asked, extension), &host());
+        assert_eq!(id.from.to_string(), format!("<sip:{shown}@192.0.2.1>"));
+    }
 }
 
 #[test]
@@ -98,7 +108,7 @@ fn a_transaction_that_came_with_a_call_is_no_trunks_business() {
     let more = "x-transaction-id: t-9\r\nX-Sip-Media-Application-Id: a-9\r\nX-Order: 7\r\n";
     let phone = Caller::of(&invite(more), Source::Phone("102".into()), None);
     for caller in [phone, trunk_caller(more)] {
-        let id = toward_trunk(&caller, (&test_trunk(), &Cloud::default()), None, &host());
+        let id = toward_trunk(&caller, (&test_trunk(), &Cloud::default()), (None, None), &host());
         let names: Vec<_> = id.headers.iter().map(|h| h.name.as_str().to_owned()).collect();
         assert!(names.iter().any(|name| name == "X-Order"), "{names:?}");
         assert!(!names.iter().any(|name| name.ends_with("-id") || name.ends_with("-Id")));
@@ -116,7 +126,7 @@ fn who_wants_to_stay_unknown_is_shown_to_nobody() {
         assert!(id.from.to_string().contains("sip:anonymous@anonymous.invalid"));
     }
     let phone = Caller::of(&invite("Privacy: id\r\n"), Source::Phone("102".into()), Some("Bob"));
-    let id = toward_trunk(&phone, (&test_trunk(), &Cloud::default()), None, &host());
+    let id = toward_trunk(&phone, (&test_trunk(), &Cloud::default()), (None, None), &host());
     assert!(id.from.to_string().contains("anonymous.invalid"), "{}", id.from);
     let asserted = id.headers.text(&HeaderName::PAssertedIdentity).unwrap();
     assert_eq!(asserted, "<sip:+15559990000@192.0.2.1>");
