@@ -91,12 +91,24 @@ impl Loader {
         let processor = Object { fields: members, at: &at };
         processor.only(&mut self.report, "an item processor", fields::PROCESSOR);
         let distributed = self.processor_mode(&processor);
-        let language = self.language(&processor, place.language, false);
+        if processor.has("QueryLanguage") {
+            let message = "Field 'QueryLanguage' is not supported in an item processor.".to_owned();
+            let suggestion = "its states may have one each".to_owned();
+            let at = processor.path("QueryLanguage");
+            let code = Code::SchemaValidationFailed;
+            self.report.not_any_more(&at, code, message, Some(suggestion));
+        }
+        let language = self.inside(&processor, place.language);
         // A distributed processor runs in executions of its own, which see no variable of ours.
         let outer = if distributed { std::mem::take(&mut self.variables) } else { Vec::new() };
+        let before = self.report.express.len();
         let flow = self.nested(&processor, language, place.depth + 1);
         if distributed {
             self.variables = outer;
+        }
+        let config = processor.get("ProcessorConfig");
+        if distributed && config.is_some_and(|config| config["ExecutionType"] == "EXPRESS") {
+            self.report.express_child(before);
         }
         (flow, distributed)
     }
@@ -182,6 +194,17 @@ impl Loader {
                     None
                 }
             },
+        }
+    }
+
+    /// AWS takes a path into the context object for a Map's `ItemsPath` and for none of its numbers.
+    pub(super) fn not_of_context(&mut self, at: &str, text: &str, field: &str) {
+        let of_map = field.starts_with("Max") || field.starts_with("Tolerated");
+        if of_map && text.starts_with("$$") {
+            let message =
+                format!("{field} '{text}': a path into the context object is not taken here.");
+            let suggestion = "a state before may keep it with 'Assign', or lay it into its output";
+            self.report.not_any_more(at, Code::InvalidPath, message, Some(suggestion.to_owned()));
         }
     }
 

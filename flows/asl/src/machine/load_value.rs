@@ -87,6 +87,7 @@ impl Loader {
                 }
             };
         }
+        self.not_of_context(&at, text, field);
         self.path(&at, text).map(|path| Setting::Path { path, field })
     }
 

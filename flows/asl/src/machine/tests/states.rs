@@ -85,6 +85,13 @@ fn maps_are_checked() {
         SCHEMA,
         "/States/S/MaxConcurrencyPath",
     );
+    let (taken, not) = ("$.most", "$$.Execution.Input.most");
+    fine(&map(json!({ "MaxConcurrencyPath": taken, "ItemsPath": not })));
+    for field in
+        ["MaxConcurrencyPath", "ToleratedFailureCountPath", "ToleratedFailurePercentagePath"]
+    {
+        has(&map(json!({ field: not })), "INVALID_PATH", &format!("/States/S/{field}"));
+    }
     has(&map(json!({ "Iterator": {} })), SCHEMA, "/States/S/Iterator");
     has(&map(json!({ "ItemReader": {} })), SCHEMA, "/States/S/ItemReader");
     let processor = json!({ "ProcessorConfig": { "Mode": "DISTRIBUTED" }, "StartAt": "I",
