@@ -197,14 +197,22 @@ impl Loader {
         }
     }
 
-    /// AWS takes a path into the context object for a Map's `ItemsPath` and for none of its numbers.
-    pub(super) fn not_of_context(&mut self, at: &str, text: &str, field: &str) {
-        let of_map = field.starts_with("Max") || field.starts_with("Tolerated");
-        if of_map && text.starts_with("$$") {
-            let message =
-                format!("{field} '{text}': a path into the context object is not taken here.");
-            let suggestion = "a state before may keep it with 'Assign', or lay it into its output";
-            self.report.not_any_more(at, Code::InvalidPath, message, Some(suggestion.to_owned()));
+    /// The numbers of a Map are read by reference paths: AWS refuses `$$` and calls there. Of the
+    /// other fields only those of a Fail state are known to take calls (developer guide, "Fail
+    /// workflow state").
+    pub(super) fn no_reference(&mut self, at: &str, text: &str, field: &str) {
+        let what = match text {
+            _ if text.starts_with("$$") => "a path into the context object",
+            _ if text.starts_with("States.") => "an intrinsic function",
+            _ => return,
+        };
+        let message = format!("{field} '{text}': {what} is not taken here.");
+        let suggestion =
+            Some("a state before may keep it with 'Assign', or lay it into its output".to_owned());
+        if field.starts_with("Max") || field.starts_with("Tolerated") {
+            self.report.not_any_more(at, Code::InvalidPath, message, suggestion);
+        } else if text.starts_with("States.") && !matches!(field, "ErrorPath" | "CausePath") {
+            self.report.warn_with(at, Code::Suspicious, message, suggestion);
         }
     }
 

@@ -90,7 +90,9 @@ fn maps_are_checked() {
     for field in
         ["MaxConcurrencyPath", "ToleratedFailureCountPath", "ToleratedFailurePercentagePath"]
     {
-        has(&map(json!({ field: not })), "INVALID_PATH", &format!("/States/S/{field}"));
+        for path in [not, "States.ArrayLength($.a)"] {
+            has(&map(json!({ field: path })), "INVALID_PATH", &format!("/States/S/{field}"));
+        }
     }
     has(&map(json!({ "Iterator": {} })), SCHEMA, "/States/S/Iterator");
     has(&map(json!({ "ItemReader": {} })), SCHEMA, "/States/S/ItemReader");
@@ -101,6 +103,16 @@ fn maps_are_checked() {
         SCHEMA,
         "/States/S/ItemProcessor/ProcessorConfig",
     );
+}
+
+#[test]
+fn a_call_in_the_place_of_a_reference_path_is_told() {
+    let call = "States.MathAdd($.a, 1)";
+    let wait = |path: &str| one(json!({ "Type": "Wait", "SecondsPath": path }));
+    has(&wait(call), "SUSPICIOUS", "/States/S/SecondsPath");
+    fine(&wait("$.a"));
+    let fail = json!({ "Type": "Fail", "Error": "E", "CausePath": "States.Format('{}', $.a)" });
+    fine(&one(fail));
 }
 
 #[test]
