@@ -1,5 +1,6 @@
-//! The order in which Java's `HashMap` and `HashSet` hand out what they hold: what AWS gives shows
-//! it for `States.ArrayUnique` and for the computed members of a payload template.
+//! What of Java shows in what AWS gives: the numbers of `java.util.Random`, and the order in which
+//! `HashMap` and `HashSet` hand out what they hold, for `States.ArrayUnique` and for the computed
+//! members of a payload template.
 //!
 //! Recorded on AWS, for booleans, strings, numbers, null, arrays and names
 //! (github.com/gabrielmoreira/tiny-asl-machine, States.ArrayUnique 002 to 011, Map.State 006): a
@@ -8,6 +9,19 @@
 use serde_json::Value;
 
 const FIRST_BUCKETS: usize = 16;
+
+/// What `new Random(seed).nextDouble()` gives (java.util.Random, the algorithm of its documentation).
+pub(crate) fn random_double(seed: i64) -> f64 {
+    const MULTIPLIER: u64 = 0x5_DEEC_E66D;
+    const MASK: u64 = (1 << 48) - 1;
+    let mut state = (seed.cast_unsigned() ^ MULTIPLIER) & MASK;
+    let mut next = |bits: u32| {
+        state = state.wrapping_mul(MULTIPLIER).wrapping_add(0xB) & MASK;
+        state >> (48 - bits)
+    };
+    let (high, low) = (next(26), next(27));
+    ((high << 27) + low) as f64 / (1_u64 << 53) as f64
+}
 
 /// `items`, none of which is there twice, in the order of their buckets.
 pub(crate) fn in_hash_order<T>(items: Vec<T>, hash: impl Fn(&T) -> i32) -> Vec<T> {

@@ -1,15 +1,16 @@
 //! The run of a distributed Map: its items, its child executions, its end.
 
-use super::exit::bounded;
+use super::exit::{bounded, too_long};
 use super::map_fields::{batches, percentage, tolerated_count};
 use super::state::{
     Call, Child, Distributed, Entry, Fault, Identity, MapRun, Phase, StrandId, state_data,
 };
 use super::writer::record;
 use super::{Execution, ItemsCall, TaskEvent, TaskId, items};
-use crate::failure::Failure;
+use crate::failure::{Failure, names};
 use crate::history::{Details, EventId, EventType, Fault as FaultDetails};
-use crate::json::Json;
+use crate::json::{Json, fits};
+use crate::limits;
 use crate::machine::Resource;
 use crate::machine::model::{Kind, Map, Reader, State, Transformation};
 use crate::scope::Variables;
@@ -325,6 +326,11 @@ impl Execution {
     pub(super) fn run_done(&mut self, id: StrandId, output: Value) -> Result<(), Fault> {
         let Some((machine, flow, state)) = self.located(id) else { return Ok(()) };
         let Some(state) = machine.state(flow, state) else { return Ok(()) };
+        // However little of it the state keeps (measured on AWS: aws-cdk issue 24799).
+        if !fits(std::iter::once(&output), limits::PAYLOAD_BYTES) {
+            let cause = too_long(&state.name).cause;
+            return Err(self.run_failed(id, names::DATA_LIMIT_EXCEEDED, cause));
+        }
         let Some(strand) = self.strand_mut(id) else { return Ok(()) };
         let Phase::Map(run) = &strand.frame.phase else { return Ok(()) };
         let started = run.distributed.as_ref().map_or(0, |distributed| distributed.started);

@@ -166,6 +166,8 @@ fn step_functions_own_functions() {
         ("$parse('{\"a\":[1,null]}')", json!({"a": [1, null]})),
         ("$length($uuid())", json!(36)),
         ("$random(7) = $random(7)", json!(true)),
+        ("$random(42)", json!(0.7275636800328681)),
+        ("$random(-1.5) = $random(-1)", json!(true)),
         ("$random() != $random()", json!(true)),
         ("$random() < 1 and $random() >= 0", json!(true)),
         ("$sort($shuffle([1, 2, 3]))", json!([1, 2, 3])),

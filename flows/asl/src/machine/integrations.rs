@@ -41,9 +41,10 @@ const KNOWN: [Known; 10] = [
 ];
 
 /// Services whose actions are too many to be told here.
-const OTHERS: [&str; 13] = [
+const OTHERS: [&str; 14] = [
     "athena",
     "bedrock",
+    "bedrockagentcore",
     "codebuild",
     "databrew",
     "eks",

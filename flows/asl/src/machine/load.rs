@@ -35,11 +35,32 @@ pub(super) enum Age {
     Published,
 }
 
+/// Whose query language the states of a branch and of an item processor have that name none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Inherited {
+    /// The state machine's, as on AWS: that of the Map or Parallel around them is that state's own
+    /// (`ValidateStateMachineDefinition` as measured in the project floci's issue 2968).
+    FromMachine,
+    /// That of the state around them, as it was here once.
+    FromState,
+}
+
 pub(super) fn load(text: &str, age: Age) -> Loaded {
+    let loaded = load_as(text, age, Inherited::FromMachine);
+    let refused = loaded.problems.iter().any(|problem| problem.severity == Severity::Error);
+    if age == Age::New || !refused {
+        return loaded;
+    }
+    let before = load_as(text, age, Inherited::FromState);
+    let runs = before.problems.iter().all(|problem| problem.severity != Severity::Error);
+    if runs { before } else { loaded }
+}
+
+fn load_as(text: &str, age: Age, inherited: Inherited) -> Loaded {
     let mut loaded = Loaded::default();
     match parse(text) {
         Err(problem) => loaded.problems.push(*problem),
-        Ok(document) => document_of(text, &document, age, &mut loaded),
+        Ok(document) => document_of(text, &document, age, inherited, &mut loaded),
     }
     if age == Age::New {
         loaded.problems.append(&mut loaded.refused_since);
@@ -93,7 +114,13 @@ fn parse(text: &str) -> Result<Map<String, Value>, Box<Problem>> {
     }
 }
 
-fn document_of(text: &str, document: &Map<String, Value>, age: Age, loaded: &mut Loaded) {
+fn document_of(
+    text: &str,
+    document: &Map<String, Value>,
+    age: Age,
+    inherited: Inherited,
+    loaded: &mut Loaded,
+) {
     let positions = Positions::of(text);
     let duplicates: Vec<_> = positions.duplicates().take(MOST_DUPLICATES).collect();
     let mut loader = Loader {
@@ -106,6 +133,9 @@ fn document_of(text: &str, document: &Map<String, Value>, age: Age, loaded: &mut
         untyped: false,
         here: Here::default(),
         compiling: Compiling::default(),
+        inherited,
+        machine: Language::JsonPath,
+        raised: raised(document),
     };
     for (key, at) in duplicates {
         loader.report.error(
@@ -125,6 +155,7 @@ fn document_of(text: &str, document: &Map<String, Value>, age: Age, loaded: &mut
         loader.report.schema("/Version", format!("Version must be \"1.0\", but is \"{version}\"."));
     }
     let language = loader.language(&object, Language::JsonPath, true);
+    loader.machine = language;
     loader.flow(0, &object, language, 0);
     if age == Age::New {
         substitutions::tell(document, &mut loader.report);
@@ -150,6 +181,32 @@ pub(super) struct Loader {
     pub(super) here: Here,
     /// What the regular expressions of all JSONata came to until now.
     pub(super) compiling: Compiling,
+    inherited: Inherited,
+    /// The query language of the whole.
+    machine: Language,
+    /// The errors that its Fail states name.
+    pub(super) raised: BTreeSet<String>,
+}
+
+/// The errors that Fail states name, in whatever place.
+fn raised(document: &Map<String, Value>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut todo: Vec<&Map<String, Value>> = vec![document];
+    while let Some(members) = todo.pop() {
+        if let (Some("Fail"), Some(Value::String(error))) =
+            (members.get("Type").and_then(Value::as_str), members.get("Error"))
+        {
+            found.insert(error.clone());
+        }
+        for member in members.values() {
+            match member {
+                Value::Object(inner) => todo.push(inner),
+                Value::Array(items) => todo.extend(items.iter().filter_map(Value::as_object)),
+                _ => {}
+            }
+        }
+    }
+    found
 }
 
 /// The state that is being read.
@@ -196,6 +253,15 @@ impl Loader {
                 outer
             }
         }
+    }
+
+    /// The query language of the states in a branch or an item processor of a state in `around`.
+    pub(super) fn inside(&mut self, flow: &Object<'_>, around: Language) -> Language {
+        let outer = match self.inherited {
+            Inherited::FromMachine => self.machine,
+            Inherited::FromState => around,
+        };
+        self.language(flow, outer, false)
     }
 
     /// Reads a nested flow and gives its number.

@@ -91,12 +91,24 @@ impl Loader {
         let processor = Object { fields: members, at: &at };
         processor.only(&mut self.report, "an item processor", fields::PROCESSOR);
         let distributed = self.processor_mode(&processor);
-        let language = self.language(&processor, place.language, false);
+        if processor.has("QueryLanguage") {
+            let message = "Field 'QueryLanguage' is not supported in an item processor.".to_owned();
+            let suggestion = "its states may have one each".to_owned();
+            let at = processor.path("QueryLanguage");
+            let code = Code::SchemaValidationFailed;
+            self.report.not_any_more(&at, code, message, Some(suggestion));
+        }
+        let language = self.inside(&processor, place.language);
         // A distributed processor runs in executions of its own, which see no variable of ours.
         let outer = if distributed { std::mem::take(&mut self.variables) } else { Vec::new() };
+        let before = self.report.express.len();
         let flow = self.nested(&processor, language, place.depth + 1);
         if distributed {
             self.variables = outer;
+        }
+        let config = processor.get("ProcessorConfig");
+        if distributed && config.is_some_and(|config| config["ExecutionType"] == "EXPRESS") {
+            self.report.express_child(before);
         }
         (flow, distributed)
     }
@@ -182,6 +194,25 @@ impl Loader {
                     None
                 }
             },
+        }
+    }
+
+    /// The numbers of a Map are read by reference paths: AWS refuses `$$` and calls there. Of the
+    /// other fields only those of a Fail state are known to take calls (developer guide, "Fail
+    /// workflow state").
+    pub(super) fn no_reference(&mut self, at: &str, text: &str, field: &str) {
+        let what = match text {
+            _ if text.starts_with("$$") => "a path into the context object",
+            _ if text.starts_with("States.") => "an intrinsic function",
+            _ => return,
+        };
+        let message = format!("{field} '{text}': {what} is not taken here.");
+        let suggestion =
+            Some("a state before may keep it with 'Assign', or lay it into its output".to_owned());
+        if field.starts_with("Max") || field.starts_with("Tolerated") {
+            self.report.not_any_more(at, Code::InvalidPath, message, suggestion);
+        } else if text.starts_with("States.") && !matches!(field, "ErrorPath" | "CausePath") {
+            self.report.warn_with(at, Code::Suspicious, message, suggestion);
         }
     }
 

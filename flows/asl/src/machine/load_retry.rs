@@ -172,7 +172,7 @@ impl Loader {
             }
         }
         for name in errors.iter().filter(|name| name.starts_with("States.")) {
-            if !RESERVED.contains(&name.as_str()) {
+            if !RESERVED.contains(&name.as_str()) && !self.raised.contains(name) {
                 let near = super::fields::nearest(name, RESERVED.iter().copied());
                 let hint = near.map(|near| format!(" Did you mean '{near}'?")).unwrap_or_default();
                 let message = format!("'{name}' is not an error that Step Functions raises.{hint}");

@@ -208,6 +208,7 @@ impl Loader {
         let resource = match object.text(&mut self.report, "Resource").map(Resource::parse) {
             Some(Ok(resource)) => {
                 self.integration(object, &resource);
+                self.given(object, &resource, place.language);
                 Some(resource)
             }
             Some(Err(message)) => {
@@ -349,7 +350,7 @@ impl Loader {
             };
             let branch = Object { fields: members, at: &at };
             branch.only(&mut self.report, "a branch", fields::BRANCH);
-            let language = self.language(&branch, place.language, false);
+            let language = self.inside(&branch, place.language);
             branches.push(self.nested(&branch, language, place.depth + 1));
         }
         Kind::Parallel { branches }

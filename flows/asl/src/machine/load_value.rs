@@ -75,11 +75,12 @@ impl Loader {
         }
         let text = object.text(&mut self.report, field)?;
         let at = object.path(field);
+        self.no_reference(&at, text, field);
         if text.starts_with("States.") {
             return match Intrinsic::parse(text) {
                 Ok(call) => {
                     self.miscounted(&at, &call);
-                    Some(Setting::Call { call })
+                    Some(Setting::Call { call, field })
                 }
                 Err(error) => {
                     self.bad_path(&at, Code::InvalidIntrinsic, text, &error);

@@ -16,6 +16,7 @@ mod load_state;
 mod load_value;
 mod mistaken;
 pub(crate) mod model;
+mod parameters;
 mod problem;
 mod reader;
 mod resource;

@@ -319,7 +319,7 @@ impl Payload {
 pub(crate) enum Setting {
     Fixed(Value),
     Path { path: Path, field: &'static str },
-    Call { call: Intrinsic },
+    Call { call: Intrinsic, field: &'static str },
     Query { expression: Expression, field: &'static str },
 }
 
@@ -329,7 +329,7 @@ impl Setting {
         match self {
             Self::Fixed(value) => Ok(value.clone()),
             Self::Path { path, field } => path.evaluate(scope, field),
-            Self::Call { call } => call.evaluate(scope),
+            Self::Call { call, .. } => call.evaluate(scope),
             Self::Query { expression, field } => expression.evaluate_as(scope, field, expected),
         }
     }
@@ -339,7 +339,8 @@ impl Setting {
         match self {
             Self::Path { path, field } => Some((path.source(), field)),
             Self::Query { expression, field } => Some((expression.source(), field)),
-            Self::Fixed(_) | Self::Call { .. } => None,
+            Self::Call { call, field } => Some((call.source(), field)),
+            Self::Fixed(_) => None,
         }
     }
 }

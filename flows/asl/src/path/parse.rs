@@ -294,11 +294,31 @@ fn literal(cursor: &mut Cursor, depth: usize) -> Result<Value, PathError> {
         _ => {
             let word =
                 cursor.take_while(|c| c.is_alphanumeric() || matches!(c, '-' | '+' | '.' | '_'));
-            match serde_json::from_str::<Value>(&word) {
-                Ok(value) => Ok(value),
-                Err(_) if word.is_empty() => Err(cursor.fail("a value or a path is expected here")),
-                Err(_) => Err(cursor.fail(format!("`{word}` is neither a value nor a path"))),
+            match serde_json::from_str(&word).ok().or_else(|| decimal(&word)) {
+                Some(value) => Ok(value),
+                None if word.is_empty() => Err(cursor.fail("a value or a path is expected here")),
+                None => Err(cursor.fail(format!("`{word}` is neither a value nor a path"))),
             }
         }
     }
+}
+
+/// A number as Java's `BigDecimal` reads it, with which Jayway does: `.85`, `5.`, `007`.
+fn decimal(word: &str) -> Option<Value> {
+    let (mantissa, exponent) = match word.find(['e', 'E']) {
+        Some(at) => word.split_at(at),
+        None => (word, ""),
+    };
+    let (sign, digits) = match mantissa.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", mantissa),
+    };
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+    if whole.is_empty() && part.is_empty() {
+        return None;
+    }
+    let whole = whole.trim_start_matches('0');
+    let whole = if whole.is_empty() { "0" } else { whole };
+    let part = if part.is_empty() { "0" } else { part };
+    serde_json::from_str(&format!("{sign}{whole}.{part}{exponent}")).ok().filter(Value::is_number)
 }

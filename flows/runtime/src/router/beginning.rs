@@ -9,6 +9,14 @@ use super::{FlowError, Router, execution_name};
 use crate::names::MachineRef;
 use crate::runtime::{StartError, StartExecution};
 
+/// What stands beside the event as well: the router of AWS's sample put it there before it had the
+/// event (bfb2b30 of amazon-chime-sdk-visual-media-applications), and workflows read it there.
+const BESIDE: [(&str, &str); 3] = [
+    ("CallId", "/CallDetails/Participants/0/CallId"),
+    ("SipMediaApplicationId", "/CallDetails/SipMediaApplicationId"),
+    ("TransactionId", "/CallDetails/TransactionId"),
+];
+
 /// An execution to be started for a call.
 pub(super) struct Beginning {
     pub(super) router: Router,
@@ -52,6 +60,11 @@ impl Beginning {
         let mut messages = runtime.open_queue(&url, ROOM).await;
         let mut input = self.context;
         input.insert("QueueUrl".to_owned(), json!(url));
+        for (name, place) in BESIDE {
+            if let Some(value) = event.pointer(place) {
+                input.entry(name).or_insert_with(|| value.clone());
+            }
+        }
         input.insert("Event".to_owned(), event);
         let start = StartExecution {
             machine: self.machine,

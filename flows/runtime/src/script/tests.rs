@@ -88,6 +88,24 @@ fn a_caller_who_leaves_a_message_hears_the_prompts_in_order() {
 }
 
 #[test]
+fn the_calls_ids_stand_beside_the_event_as_the_first_router_of_aws_gave_them() {
+    let kept = json!({ "QueueUrl.$": "$.QueueUrl", "CallId.$": "$.CallId",
+        "Application.$": "$.SipMediaApplicationId", "Transaction.$": "$.TransactionId",
+        "Same.$": "$.Event.CallDetails.TransactionId" });
+    let hangup = json!([{ "Type": "Hangup", "Parameters": { "CallId.$": "$CallId" } }]);
+    let same = json!([{ "Variable": "$Transaction", "StringEqualsPath": "$Same", "Next": "Bye" }]);
+    let workflow = json!({ "StartAt": "Init", "States": {
+        "Init": { "Type": "Pass", "Assign": kept, "Next": "Which" },
+        "Which": { "Type": "Choice", "Choices": same, "Default": "Other" },
+        "Bye": task(&hangup, "Gone"),
+        "Sorry": { "Type": "Fail" }, "Other": { "Type": "Fail" }, "Gone": { "Type": "Succeed" } } });
+    let (store, scenario) = (Arc::new(MemoryStore::new()), scenario(json!([]), json!([])));
+    let report =
+        test_blocking(&workflow.to_string(), &scenario, store, Services::default()).unwrap();
+    assert_eq!(report.states, ["Init", "Which", "Bye", "Gone"], "{report}");
+}
+
+#[test]
 fn wrong_keys_are_asked_for_again_and_nothing_pressed_fails_the_action() {
     let report = played(json!(["wait", { "press": { "keys": "2" } }]), json!([]));
     assert_eq!(report.spoken[..3], ["Press one, two or three", "Again", "Press one, two or three"]);

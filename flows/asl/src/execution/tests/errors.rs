@@ -201,6 +201,35 @@ fn errors_and_causes_are_as_long_as_aws_lets_them_be() {
 }
 
 #[test]
+fn results_of_a_distributed_map_that_are_too_long_fail_it_even_if_nothing_is_kept_of_them() {
+    let run = |mode: &str| {
+        let config = match mode {
+            "INLINE" => json!({ "Mode": mode }),
+            _ => json!({ "Mode": mode, "ExecutionType": "STANDARD" }),
+        };
+        let long = json!({ "Type": "Pass", "Result": "x".repeat(150_000), "End": true });
+        let map = json!({ "Type": "Map", "End": true, "ResultPath": null, "ItemProcessor": {
+            "ProcessorConfig": config, "StartAt": "L", "States": { "L": long } } });
+        Bench::new(&states("M", &json!({ "M": map })), json!([1, 2]))
+    };
+    assert_eq!(run("INLINE").output(), json!([1, 2]));
+    let bench = run("DISTRIBUTED");
+    assert_eq!(bench.execution.error(), Some("States.DataLimitExceeded"));
+    use EventType::*;
+    assert!(bench.types().ends_with(&[MapRunFailed, MapStateFailed, ExecutionFailed]));
+}
+
+#[test]
+fn what_is_no_text_is_told_with_the_field_and_the_call_that_gave_it() {
+    let call = "States.ArrayLength($.a)";
+    let fail = json!({ "Type": "Fail", "Error": "E", "CausePath": call });
+    let bench = Bench::new(&states("F", &json!({ "F": fail })), json!({ "a": [7] }));
+    let wanted = format!("The CausePath field must resolve to a string: {call} == 1");
+    let told = bench.execution.cause().unwrap();
+    assert!(told.ends_with(&wanted), "{told}");
+}
+
+#[test]
 fn wait_states_say_what_is_wrong_with_their_times() {
     let cause = |wait: Value, input: Value| {
         let mut state = json!({ "Type": "Wait", "End": true });

@@ -7,7 +7,7 @@ use super::super::limits::MOST_IN_RANGE;
 use super::super::value::Value;
 use super::reading;
 use crate::digest;
-use crate::scope::Entropy;
+use crate::java::random_double;
 
 /// What `$hash` knows, in the order of AWS's words.
 const ALGORITHMS: &str = "SHA-1, SHA-384, SHA-256, SHA-512, MD5";
@@ -54,11 +54,12 @@ pub(super) fn millis(run: &mut Evaluation<'_>, _: &[Value]) -> Result {
     Ok(Value::Number(run.now()))
 }
 
-/// `$random(seed)`
+/// `$random(seed)`: with a seed the first number of Java's generator (measured on AWS for the project
+/// floci, issue 2662).
 pub(super) fn random(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
     signature(&[is_number], given)?;
     Ok(Value::Number(match at(given, 0) {
-        Value::Number(seed) => Entropy::new((seed.trunc() as i64).cast_unsigned()).unit(),
+        Value::Number(seed) => random_double(seed.trunc() as i64),
         _ => run.entropy.unit(),
     }))
 }

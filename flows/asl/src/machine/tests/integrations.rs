@@ -74,14 +74,16 @@ fn integrations_that_aws_does_not_have_are_told() {
     ] {
         has(&task(wrong, json!({})), "INVALID_RESOURCE", at);
     }
-    fine(&task("arn:aws:states:::states:startExecution.sync:2", json!({})));
+    let started = json!({ "StateMachineArn": "m" });
+    fine(&task("arn:aws:states:::states:startExecution.sync:2", started));
     fine(&task("arn:aws:states:::aws-sdk:s3:getObject", json!({})));
     fine(&task("arn:aws:states:::glue:startJobRun.sync", json!({})));
     suspicious(&task("arn:aws:states:::sqss:sendMessage", json!({})), at);
     let wait = "arn:aws:states:::sqs:sendMessage.waitForTaskToken";
-    suspicious(&task(wait, json!({ "MessageBody": "m" })), at);
-    fine(&task(wait, json!({ "MessageBody.$": "$$.Task.Token" })));
-    fine(&task(wait, json!({ "MessageBody.$": "$.whole" })));
+    suspicious(&task(wait, json!({ "QueueUrl": "q", "MessageBody": "m" })), at);
+    for body in ["$$.Task.Token", "$.whole"] {
+        fine(&task(wait, json!({ "QueueUrl": "q", "MessageBody.$": body })));
+    }
 }
 
 #[test]
@@ -112,4 +114,65 @@ fn resources_are_read_into_their_parts() {
     ] {
         assert!(Resource::parse(wrong).is_err(), "{wrong}");
     }
+}
+
+/// What is said of a task with these parameters: where, and what was probably meant.
+fn told_of(resource: &str, parameters: Value) -> Vec<(String, Option<String>)> {
+    let task = json!({ "Type": "Task", "Resource": format!("arn:aws:states:::{resource}"),
+        "Parameters": parameters });
+    let problems = Machine::validate(&super::one(task).to_string());
+    assert!(problems.iter().all(|one| one.severity == Severity::Warning), "{problems:?}");
+    let place = |path: &str| path.trim_start_matches("/States/S/Parameters").to_owned();
+    problems.into_iter().map(|one| (place(&one.path), one.suggestion)).collect()
+}
+
+#[test]
+fn parameters_that_an_integration_does_not_take_or_misses_are_told() {
+    let meant = |name: &str| Some(format!("did you mean '{name}'?"));
+    let queue = json!({ "QueueUrl.$": "$.q", "MesageBody": "x" });
+    let told = told_of("sqs:sendMessage", queue);
+    assert_eq!(told, [("".into(), None), ("/MesageBody".into(), meant("MessageBody"))]);
+    let message = json!({ "QueueUrl.$": "$.q", "MessageBody.$": "$", "DelaySeconds": 5 });
+    assert_eq!(told_of("sqs:sendMessage", message), []);
+    let token = json!({ "FunctionName": "f", "TaskToken.$": "$$.Task.Token" });
+    let told = told_of("lambda:invoke.waitForTaskToken", token);
+    assert_eq!(told[0].0, "/TaskToken.$");
+    assert!(told[0].1.as_deref().is_some_and(|todo| todo.contains("hands on")));
+    let small = json!({ "jobName": "x", "JobQueue": "q" });
+    assert_eq!(told_of("aws-sdk:batch:submitJob", small), [("/jobName".into(), meant("JobName"))]);
+    assert_eq!(told_of("glue:startJobRun", json!({ "what": 1 })), []);
+    assert_eq!(told_of("dynamodb:getItem", json!({ "TableName": "T" })), [("".into(), None)]);
+}
+
+#[test]
+fn what_an_express_workflow_cannot_do_is_told_of_express_children_of_a_map() {
+    let map = |kind: &str| {
+        let wait = json!({ "Type": "Task", "End": true,
+            "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
+            "Parameters": { "FunctionName": "f", "Payload": { "t.$": "$$.Task.Token" } } });
+        super::one(json!({ "Type": "Map", "ItemProcessor": {
+            "ProcessorConfig": { "Mode": "DISTRIBUTED", "ExecutionType": kind },
+            "StartAt": "W", "States": { "W": wait } } }))
+    };
+    suspicious_schema(&map("EXPRESS"), "/States/S/ItemProcessor/States/W/Resource");
+    fine(&map("STANDARD"));
+}
+
+#[track_caller]
+fn suspicious_schema(document: &Value, path: &str) {
+    let problems = Machine::validate(&document.to_string());
+    let told: Vec<_> = problems.iter().map(|one| (one.severity, one.path.as_str())).collect();
+    assert_eq!(told, [(Severity::Warning, path)]);
+}
+
+#[test]
+fn a_name_of_an_error_is_known_where_a_state_fails_with_it() {
+    let caught = |name: &str| {
+        json!({ "StartAt": "P", "States": { "P": { "Type": "Parallel", "End": true,
+            "Branches": [{ "StartAt": "F", "States": { "F": { "Type": "Fail", "Error": name } } }],
+            "Catch": [{ "ErrorEquals": ["States.Enough"], "Next": "Q" }] },
+            "Q": { "Type": "Succeed" } } })
+    };
+    fine(&caught("States.Enough"));
+    assert_eq!(problems(&caught("States.Other")).len(), 1);
 }

@@ -54,3 +54,34 @@ fn expressions_of_the_other_query_language_are_told() {
     fine(&pass(json!({ "QueryLanguage": "JSONata", "Output": { "price.$": "5" } })));
     has(&pass(json!({ "ResultPath": "$$.a" })), "INVALID_PATH", "/States/S/ResultPath");
 }
+
+#[test]
+fn states_in_a_map_and_in_a_branch_have_the_machines_query_language() {
+    let processor = |state: Value| json!({ "StartAt": "B", "States": { "B": state } });
+    let around = |state: Value| {
+        let map = json!({ "Type": "Map", "QueryLanguage": "JSONata", "Items": [1],
+            "ItemProcessor": processor(state.clone()), "Next": "P" });
+        let parallel = json!({ "Type": "Parallel", "QueryLanguage": "JSONata", "End": true,
+            "Branches": [{ "StartAt": "C", "States": { "C": state } }] });
+        json!({ "StartAt": "M", "States": { "M": map, "P": parallel } })
+    };
+    let pass = |more: Value| {
+        let mut state = json!({ "Type": "Pass", "End": true });
+        state.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        state
+    };
+    fine(&around(pass(json!({ "Parameters": { "a.$": "$.b" } }))));
+    fine(&around(pass(json!({ "QueryLanguage": "JSONPath", "InputPath": "$.b" }))));
+    fine(&around(pass(json!({ "QueryLanguage": "JSONata", "Output": 1 }))));
+    let output = around(pass(json!({ "Output": 1 })));
+    has(&output, SCHEMA, "/States/M/ItemProcessor/States/B/Output");
+    has(&output, SCHEMA, "/States/P/Branches/0/States/C/Output");
+    // One that was taken in when states had the language of what is around them goes on.
+    assert!(Machine::load_published(&output.to_string()).is_ok());
+
+    let mut own = processor(pass(json!({ "Output": 1 })));
+    own["QueryLanguage"] = json!("JSONata");
+    let own = one(json!({ "Type": "Map", "ItemProcessor": own }));
+    has(&own, SCHEMA, "/States/S/ItemProcessor/QueryLanguage");
+    assert!(Machine::load_published(&own.to_string()).is_ok());
+}

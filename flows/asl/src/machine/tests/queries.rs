@@ -113,7 +113,7 @@ pub(super) fn problems_of_state(state: &Value) -> Vec<(Severity, String, String,
 fn results_and_errors_are_refused_where_there_are_none_and_taken_where_they_are() {
     let task = |members: Value| {
         let mut task = json!({ "Type": "Task", "QueryLanguage": "JSONata", "Next": "B",
-            "Resource": "arn:aws:states:::sqs:sendMessage" });
+            "Resource": "arn:aws:states:::aws-sdk:s3:getObject" });
         let new = members.as_object().expect("members").clone();
         task.as_object_mut().expect("a state").extend(new);
         task
@@ -122,7 +122,7 @@ fn results_and_errors_are_refused_where_there_are_none_and_taken_where_they_are(
         task(json!({ "Catch": [{ "ErrorEquals": ["X"], "Next": "B", "Output": output }] }))
     };
     for (state, place) in [
-        (task(json!({ "Arguments": { "a": "{% $states.result.x %}" } })), "/Arguments/a"),
+        (task(json!({ "Arguments": { "A": "{% $states.result.x %}" } })), "/Arguments/A"),
         (task(json!({ "TimeoutSeconds": "{% $states.result %}" })), "/TimeoutSeconds"),
         (task(json!({ "Output": "{% $states.errorOutput.Cause %}" })), "/Output"),
         (catch("{% $states.result %}"), "/Catch/0/Output"),

@@ -85,6 +85,15 @@ fn maps_are_checked() {
         SCHEMA,
         "/States/S/MaxConcurrencyPath",
     );
+    let (taken, not) = ("$.most", "$$.Execution.Input.most");
+    fine(&map(json!({ "MaxConcurrencyPath": taken, "ItemsPath": not })));
+    for field in
+        ["MaxConcurrencyPath", "ToleratedFailureCountPath", "ToleratedFailurePercentagePath"]
+    {
+        for path in [not, "States.ArrayLength($.a)"] {
+            has(&map(json!({ field: path })), "INVALID_PATH", &format!("/States/S/{field}"));
+        }
+    }
     has(&map(json!({ "Iterator": {} })), SCHEMA, "/States/S/Iterator");
     has(&map(json!({ "ItemReader": {} })), SCHEMA, "/States/S/ItemReader");
     let processor = json!({ "ProcessorConfig": { "Mode": "DISTRIBUTED" }, "StartAt": "I",
@@ -94,6 +103,16 @@ fn maps_are_checked() {
         SCHEMA,
         "/States/S/ItemProcessor/ProcessorConfig",
     );
+}
+
+#[test]
+fn a_call_in_the_place_of_a_reference_path_is_told() {
+    let call = "States.MathAdd($.a, 1)";
+    let wait = |path: &str| one(json!({ "Type": "Wait", "SecondsPath": path }));
+    has(&wait(call), "SUSPICIOUS", "/States/S/SecondsPath");
+    fine(&wait("$.a"));
+    let fail = json!({ "Type": "Fail", "Error": "E", "CausePath": "States.Format('{}', $.a)" });
+    fine(&one(fail));
 }
 
 #[test]

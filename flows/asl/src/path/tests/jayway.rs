@@ -217,3 +217,19 @@ fn an_index_past_the_end_is_null_as_the_last_step_only() {
     let several = json!({"b": [{"x": 1, "y": 2}, {"x": 3}]});
     assert_eq!(found("$..['x','y']", &several), json!([{"x": 1, "y": 2}]));
 }
+
+#[test]
+fn numbers_in_a_filter_are_those_of_javas_big_decimal() {
+    let rows = [
+        ("$.e[?(@.s > .85)].n", json!([1])),
+        ("$.e[?(@.s < -.5e0)].n", json!([3])),
+        ("$.e[?(@.s == 2.)].n", json!([4])),
+        ("$.e[?(@.s == 002)].n", json!([4])),
+    ];
+    let entries = json!([{ "s": 0.9, "n": 1 }, { "s": 0.8, "n": 2 }, { "s": -1, "n": 3 }]);
+    all(&json!({ "e": entries }), &rows[..2]);
+    all(&json!({ "e": [{ "s": 2, "n": 4 }, { "s": 3, "n": 5 }] }), &rows[2..]);
+    for wrong in [".", "-", "1.2.3", "2x", "e5"] {
+        assert!(Path::parse(&format!("$.e[?(@.s > {wrong})]")).is_err(), "{wrong}");
+    }
+}

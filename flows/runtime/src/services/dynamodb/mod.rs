@@ -23,6 +23,7 @@ mod read;
 mod refusal;
 mod rekey;
 mod reserved;
+mod shorthand;
 mod table;
 mod tables;
 #[cfg(test)]
@@ -113,8 +114,11 @@ impl Service for DynamoDb {
         &["dynamodb"]
     }
 
-    fn call(&self, request: Request) -> Answer {
+    fn call(&self, mut request: Request) -> Answer {
         let inner = Arc::clone(&self.inner);
+        if request.integration == Integration::Optimized {
+            shorthand::spell_out(&mut request.arguments);
+        }
         Box::pin(async move {
             match &inner.upstream {
                 Some(upstream) if !inner.has_tables_of(&request).await => {

@@ -12,6 +12,7 @@ use super::Inner;
 use super::hints::table_for;
 use super::refusal::Refusal;
 use super::table::Table;
+use super::value::parse_item;
 
 impl Inner {
     /// A table that is there, or that this first use of it makes.
@@ -25,6 +26,10 @@ impl Inner {
         } else {
             None
         };
+        // Of attributes that make no sense the table is not to blame.
+        for name in ["Key", "Item"] {
+            arguments.get(name).filter(|given| !given.is_null()).map(parse_item).transpose()?;
+        }
         let has_item = arguments.get("Item").is_some();
         let table = made.ok_or_else(|| match self.upstream {
             None if has_item => Refusal::no_key(name),

@@ -6,6 +6,7 @@
 
 mod blobs;
 mod list;
+mod range;
 #[cfg(test)]
 mod tests;
 
@@ -92,7 +93,15 @@ fn known(action: &str) -> Option<&'static [&'static str]> {
         "RequestPayer",
     ];
     Some(match action {
-        "getObject" | "headObject" => {
+        "getObject" => &[
+            "Bucket",
+            "Key",
+            "Range",
+            "ExpectedBucketOwner",
+            "ResponseContentType",
+            "ChecksumMode",
+        ],
+        "headObject" => {
             &["Bucket", "Key", "ExpectedBucketOwner", "ResponseContentType", "ChecksumMode"]
         }
         "putObject" => &[
@@ -188,7 +197,7 @@ impl Inner {
         }
         let path = self.path(fields.required("Bucket")?, fields.required("Key")?)?;
         match request.action.as_str() {
-            "getObject" => self.get(path).await,
+            "getObject" => self.get(path, fields.text("Range")?).await,
             "headObject" => Ok(self.head(path).await?),
             "putObject" => {
                 let bytes = fields.body("Body").unwrap_or_default().into_bytes();
@@ -235,15 +244,21 @@ impl Inner {
         head.map(|info| info.is_some()).map_err(|why| failed(&why))
     }
 
-    async fn get(&self, path: BlobPath) -> Result<Value, Failure> {
+    async fn get(&self, path: BlobPath, range: Option<&str>) -> Result<Value, Failure> {
         let key = path.key().to_owned();
         let info = self.blobs.head(path.clone()).await.map_err(|why| failed(&why))?;
         if info.ok_or_else(no_key)?.size > READ_BYTES {
             return Err(Failure::TooLarge);
         }
         let object = self.blobs.get(path).await.map_err(|why| failed(&why))?;
-        let Object { info, etag, bytes } = object.ok_or_else(no_key)?;
+        let Object { info, etag, mut bytes } = object.ok_or_else(no_key)?;
         let mut shown = described(&key, info, &etag);
+        let part = range.map(|range| range::of(range, info.size)).transpose()?.flatten();
+        if let Some((first, last)) = part {
+            shown["ContentRange"] = json!(format!("bytes {first}-{last}/{}", info.size));
+            shown["ContentLength"] = json!(last - first + 1);
+            bytes = bytes.get(first as usize..=last as usize).unwrap_or_default().to_vec();
+        }
         let text = String::from_utf8(bytes);
         let text = text.unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
         shown["Body"] = Value::String(text);

@@ -80,6 +80,33 @@ async fn an_object_is_read_as_it_was_written_and_described_as_s3_describes_it() 
 }
 
 #[tokio::test]
+async fn a_part_of_an_object_is_read() {
+    let machine = machine();
+    put(&machine.s3, "prompts", "a.txt", "0123456789").await;
+    let get = |range: &str| {
+        let arguments = json!({"Bucket": "prompts", "Key": "a.txt", "Range": range});
+        ask(&machine.s3, "getObject", arguments)
+    };
+    for (range, body, told) in [
+        ("bytes=0-3", "0123", json!("bytes 0-3/10")),
+        ("bytes=8-99", "89", json!("bytes 8-9/10")),
+        ("bytes=7-", "789", json!("bytes 7-9/10")),
+        ("bytes=-2", "89", json!("bytes 8-9/10")),
+        ("bytes=-99", "0123456789", json!("bytes 0-9/10")),
+        ("bytes=3-1", "0123456789", Value::Null),
+        ("lines=1-2", "0123456789", Value::Null),
+    ] {
+        let got = get(range).await.unwrap();
+        assert_eq!((&got["Body"], &got["ContentRange"]), (&json!(body), &told), "{range}");
+        assert_eq!(got["ContentLength"], body.len(), "{range}");
+    }
+    for range in ["bytes=10-", "bytes=-0"] {
+        let error = get(range).await.unwrap_err();
+        assert!(error.cause.starts_with("The requested range is not satisfiable"), "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn json_is_written_as_its_text() {
     let machine = machine();
     let put = json!({"Bucket": "prompts", "Key": "a.json", "Body": {"a": [1, "x"]}});

@@ -110,7 +110,9 @@ impl Parts {
     pub(super) fn of(picture: &str, signs: &Signs) -> Result<Self> {
         let whole: Vec<char> = picture.chars().collect();
         let starts = |char: &char| signs.is_active(*char) && !signs.is(EXPONENT_SEPARATOR, *char);
-        let first = whole.iter().position(starts).ok_or_else(|| wrong("D3085"))?;
+        // Of what has no sign at all AWS says that it is passive (measured for floci, issue 2737).
+        let none = || wrong(if whole.is_empty() { "D3085" } else { "D3086" });
+        let first = whole.iter().position(starts).ok_or_else(none)?;
         let last = whole.iter().rposition(starts).unwrap_or(first);
         let (prefix, rest) = whole.split_at(first);
         let (active, suffix) = rest.split_at((last + 1 - first).min(rest.len()));

@@ -28,6 +28,35 @@ async fn an_optimized_integration_tells_of_the_transport_and_an_sdk_one_does_not
 }
 
 #[tokio::test]
+async fn an_optimized_integration_takes_bare_strings_names_of_truths_and_nulls() {
+    let db = dynamodb();
+    let item = json!({"id": "1", "gone": null, "late": {"BOOL": "false"}, "none": {"NULL": "true"},
+        "done": {"L": ["a", {"M": {"b": "c"}}]}});
+    let ask = |action: &str, arguments| db.call(request(Integration::Optimized, action, arguments));
+    ask("putItem", json!({"TableName": "T", "Item": item})).await.unwrap();
+    let update = json!({"TableName": "T", "Key": {"id": "1"}, "UpdateExpression": "SET word = :w",
+        "ExpressionAttributeValues": {":w": "x"}});
+    ask("updateItem", update).await.unwrap();
+    let get = json!({"TableName": "T", "Key": {"id": "1"}});
+    assert_eq!(
+        ask("getItem", get.clone()).await.unwrap()["Item"],
+        json!({"id": {"S": "1"}, "late": {"BOOL": false}, "none": {"NULL": true},
+            "done": {"L": [{"S": "a"}, {"M": {"b": {"S": "c"}}}]}, "word": {"S": "x"}})
+    );
+    let (error, cause) = refused(&db, "getItem", get).await;
+    assert_eq!(error, "DynamoDb.DynamoDbException");
+    assert!(cause.starts_with("Expected a typed value"), "{cause}");
+}
+
+#[tokio::test]
+async fn an_attribute_that_makes_no_sense_is_told_before_a_table_that_is_not_there() {
+    let item = json!({"id": {"S": "1"}, "n": {"N": 5}});
+    let put = json!({"TableName": "New", "Item": item});
+    let (_, cause) = refused(&dynamodb(), "putItem", put).await;
+    assert_eq!(cause, "NUMBER_VALUE cannot be converted to String");
+}
+
+#[tokio::test]
 async fn a_missing_item_gives_no_member_item() {
     let db = with_item(json!({})).await;
     let get = json!({"TableName": "T", "Key": {"id": {"S": "2"}}});
