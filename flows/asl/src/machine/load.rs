@@ -126,6 +126,9 @@ fn document_of(
     let mut loader = Loader {
         report: Report { positions, ..Report::default() },
         flows: vec![Flow::default()],
+        inherited,
+        machine: Language::JsonPath,
+        raised: raised(document),
         names: BTreeMap::new(),
         variables: Vec::new(),
         states: 0,
@@ -133,9 +136,6 @@ fn document_of(
         untyped: false,
         here: Here::default(),
         compiling: Compiling::default(),
-        inherited,
-        machine: Language::JsonPath,
-        raised: raised(document),
     };
     for (key, at) in duplicates {
         loader.report.error(
@@ -166,28 +166,6 @@ fn document_of(
     loaded.refused_since = loader.report.refused_since;
 }
 
-pub(super) struct Loader {
-    pub(super) report: Report,
-    pub(super) flows: Vec<Flow>,
-    /// Every state's name, with the pointer of the first that has it.
-    names: BTreeMap<String, String>,
-    /// The variables each flow around the present one assigns, outermost first.
-    pub(super) variables: Vec<BTreeSet<String>>,
-    states: usize,
-    /// How many names that lead nowhere were compared with all that are there.
-    suggested: usize,
-    /// Whether a state of the present flow has no type, so that where it leads is not known.
-    pub(super) untyped: bool,
-    pub(super) here: Here,
-    /// What the regular expressions of all JSONata came to until now.
-    pub(super) compiling: Compiling,
-    inherited: Inherited,
-    /// The query language of the whole.
-    machine: Language,
-    /// The errors that its Fail states name.
-    pub(super) raised: BTreeSet<String>,
-}
-
 /// The errors that Fail states name, in whatever place.
 fn raised(document: &Map<String, Value>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
@@ -207,6 +185,28 @@ fn raised(document: &Map<String, Value>) -> BTreeSet<String> {
         }
     }
     found
+}
+
+pub(super) struct Loader {
+    pub(super) report: Report,
+    pub(super) flows: Vec<Flow>,
+    inherited: Inherited,
+    /// The query language of the whole.
+    machine: Language,
+    /// The errors that its Fail states name.
+    pub(super) raised: BTreeSet<String>,
+    /// Every state's name, with the pointer of the first that has it.
+    names: BTreeMap<String, String>,
+    /// The variables each flow around the present one assigns, outermost first.
+    pub(super) variables: Vec<BTreeSet<String>>,
+    states: usize,
+    /// How many names that lead nowhere were compared with all that are there.
+    suggested: usize,
+    /// Whether a state of the present flow has no type, so that where it leads is not known.
+    pub(super) untyped: bool,
+    pub(super) here: Here,
+    /// What the regular expressions of all JSONata came to until now.
+    pub(super) compiling: Compiling,
 }
 
 /// The state that is being read.
