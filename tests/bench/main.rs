@@ -15,6 +15,9 @@ mod growth;
 mod host;
 mod inbox;
 mod kernel;
+#[path = "../src/killed.rs"]
+#[allow(unreachable_pub)]
+mod killed;
 #[path = "../src/moto.rs"]
 #[allow(missing_docs, unreachable_pub)]
 mod moto;

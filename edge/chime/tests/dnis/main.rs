@@ -2,6 +2,9 @@
 //! beside ours at one table.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, missing_docs)]
 
+#[path = "../../../../tests/src/killed.rs"]
+#[allow(unreachable_pub)]
+mod killed;
 #[path = "../../../../tests/src/moto.rs"]
 mod moto;
 #[path = "../../../../tests/src/python.rs"]

@@ -2,6 +2,9 @@
 //! those of the whole-program tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
+#[path = "../../../../tests/src/killed.rs"]
+#[allow(unreachable_pub)]
+mod killed;
 #[path = "../../../../tests/src/lambda.rs"]
 #[allow(dead_code)]
 mod lambda_server;
