@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use offhook_config::dialplan::is_e164;
-use offhook_config::{Cloud, Config, Trunk};
+use offhook_config::{Config, Trunk};
 use offhook_sip::header::{HeaderName, Headers, NameAddr};
 use offhook_sip::message::Request;
 use offhook_sip::uri::{Host, HostPort, SipUri, Uri, escape_user};
@@ -177,13 +177,19 @@ pub(super) fn is_original_withheld(headers: &Headers) -> bool {
 /// Who is shown to phones: the caller, or the number that the application asked for; before both the
 /// original caller's, when the application says it in the header that a Voice Connector would have
 /// carried to us. `headers`: the application's.
-pub(super) fn shown_as(caller: &Caller, asked: Option<&str>, headers: Option<&Headers>) -> Caller {
+pub(super) fn shown_as(
+    caller: &Caller,
+    config: &Config,
+    asked: Option<&str>,
+    headers: Option<&Headers>,
+) -> Caller {
     let original = headers.and_then(original_caller);
     if original.is_some() {
         return Caller { original, ..caller.clone() };
     }
     let private = headers.is_some_and(is_original_withheld);
-    match asked.filter(|number| *number != caller.number) {
+    // The caller's own number, given back, says nothing: who is withheld stays so.
+    match asked.filter(|number| !is_callers(caller, config, number)) {
         Some(number) => {
             let number = number.to_owned();
             Caller { number, name: None, original, private, ..caller.clone() }
@@ -287,15 +293,20 @@ pub(crate) fn toward_phone(caller: &Caller, name: Option<&str>, host: &Host) -> 
 
 /// For a trunk. The number shown is one that we own, since carriers refuse others; the original
 /// one goes along in a header. `asked`: what the application wants to be shown, before anything
-/// else; `extension`: the number of whoever calls or puts through. `cloud`: whose headers name a
-/// transaction. Another call's is none of this one's: whoever believes it would move the wrong call.
+/// else; `extension`: the number of whoever calls or puts through. `config`: the dial plan, and the
+/// headers that name a transaction. Another call's is none of this one's: whoever believes it would
+/// move the wrong call.
 pub(crate) fn toward_trunk(
     caller: &Caller,
-    (trunk, cloud): (&Trunk, &Cloud),
+    (trunk, config): (&Trunk, &Config),
     (asked, extension): (Option<&str>, Option<&str>),
     host: &Host,
 ) -> Identity {
     let passed_on = matches!(caller.source, Source::Trunk(_));
+    // Every handler gives back the number it was told: that is no wish. It is none of ours, and a
+    // Voice Connector refuses it (403); who keeps the caller's knows better whose call it is.
+    let decided = trunk.keep_caller || trunk.caller_id.is_some();
+    let asked = asked.filter(|number| !decided || !is_callers(caller, config, number));
     let keep = passed_on && trunk.keep_caller && asked.is_none();
     let owned = asked.or(extension).or(trunk.caller_id.as_deref());
     let own_number = caller.original.as_deref().unwrap_or(&caller.number);
@@ -305,6 +316,7 @@ pub(crate) fn toward_trunk(
     };
     let mut headers = Headers::new();
     let original = HeaderName::Other(ORIGINAL_CALLER.into());
+    let cloud = &config.cloud;
     let names = [cloud.transaction_header.as_str(), cloud.application_header.as_str()];
     let passes =
         |name: &str| !is_reserved(name) && !names.iter().any(|n| n.eq_ignore_ascii_case(name));
@@ -345,7 +357,13 @@ pub(crate) fn our_host(config: &Config, local: &HostPort) -> Host {
     }
 }
 
-/// E.164 where the dial plan can make it so; what a record keeps.
+/// Whether a number is the one that who calls came with: as it came, or as applications are told it.
+fn is_callers(caller: &Caller, config: &Config, number: &str) -> bool {
+    let recorded = |number| recorded_number(config, number);
+    number == caller.number || recorded(number) == recorded(&caller.number)
+}
+
+/// E.164 where the dial plan can make it so; what a record keeps, and an application is told.
 pub(crate) fn recorded_number(config: &Config, number: &str) -> String {
     if is_e164(number) || number.len() < 7 {
         return number.to_owned();

@@ -104,17 +104,11 @@ impl Call {
             (None, Source::Phone(number)) => config.extension(number),
             (None, Source::Trunk(_) | Source::Application(_)) => None,
         };
-        let asked = self.bridging.as_ref().and_then(|b| b.caller_id.clone());
-        // The caller's own number is none of ours: a Voice Connector refuses it (403).
-        let foreign = |number: &String| {
-            *number == self.caller.number && trunk.caller_id.is_some() && !trunk.keep_caller
-        };
-        let asked = asked.filter(|number| !foreign(number));
+        let asked = self.bridging.as_ref().and_then(|b| b.caller_id.as_deref());
         let own = extension.and_then(|e| e.caller_id.as_deref());
         let local = self.services.sip.local_contact(&flow);
-        let toward = (&*trunk, &self.config().cloud);
-        let numbers = (asked.as_deref(), own);
-        let identity = identity::toward_trunk(&self.caller, toward, numbers, &local.host);
+        let toward = (&*trunk, self.config());
+        let identity = identity::toward_trunk(&self.caller, toward, (asked, own), &local.host);
         let to = NameAddr::new(without_params(&uri));
         let placed = Placed {
             party: Party::Trunk(trunk.name.clone()),
@@ -141,7 +135,7 @@ impl Call {
     pub(super) fn shown_caller(&self) -> Caller {
         let bridging = self.bridging.as_ref();
         let asked = bridging.and_then(|b| b.caller_id.as_deref());
-        identity::shown_as(&self.caller, asked, bridging.map(|b| &b.headers))
+        identity::shown_as(&self.caller, self.config(), asked, bridging.map(|b| &b.headers))
     }
 
     /// Sends an INVITE.

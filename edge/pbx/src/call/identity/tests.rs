@@ -81,14 +81,14 @@ fn a_phone_cannot_claim_an_original_number() {
 fn a_trunk_gets_an_owned_number_and_the_original_in_a_header() {
     let caller = trunk_caller("X-Amzn-TargetArn: a\r\nUser-to-User: 00;encoding=hex\r\n");
     let mut trunk = test_trunk();
-    let id = toward_trunk(&caller, (&trunk, &Cloud::default()), (None, None), &host());
+    let id = toward_trunk(&caller, (&trunk, &Config::default()), (None, None), &host());
     assert_eq!(id.from.to_string(), "<sip:+15559990000@192.0.2.1>");
     let original = HeaderName::Other(ORIGINAL_CALLER.into());
     assert_eq!(id.headers.text(&original).unwrap(), "+15550001111");
     assert!(id.headers.get(&HeaderName::UserToUser).is_some());
     assert!(id.headers.get(&HeaderName::Other("X-Amzn-TargetArn".into())).is_none());
     trunk.keep_caller = true;
-    let id = toward_trunk(&caller, (&trunk, &Cloud::default()), (None, None), &host());
+    let id = toward_trunk(&caller, (&trunk, &Config::default()), (None, None), &host());
     assert_eq!(id.from.to_string(), "<sip:+15550001111@192.0.2.1>");
     assert!(id.headers.get(&original).is_none());
     // An application that says whom to show means it; whoever puts through only stands for it.
@@ -97,10 +97,51 @@ fn a_trunk_gets_an_owned_number_and_the_original_in_a_header() {
         (Some("+15550001111"), Some("+15557770000"), "+15550001111"),
         (None, Some("+15557770000"), "+15550001111"),
     ] {
-        let toward = (&trunk, &Cloud::default());
+        let toward = (&trunk, &Config::default());
         let id = toward_trunk(&caller, toward, (asked, extension), &host());
         assert_eq!(id.from.to_string(), format!("<sip:{shown}@192.0.2.1>"));
     }
+}
+
+#[test]
+fn the_callers_own_number_given_back_is_no_wish() {
+    let config = Config::default();
+    let mut trunk = test_trunk();
+    let original = "X-Original-Calling-Number: +15551234567\r\n";
+    for (number, more, keeps, asked, shown) in [
+        // Connect's number in From, the customer's beside it: the trunk's setting decides.
+        ("+15550001111", original, true, Some("+15550001111"), "+15551234567"),
+        ("+15550001111", original, true, None, "+15551234567"),
+        ("+15550001111", original, true, Some("+15558880000"), "+15558880000"),
+        ("+15550001111", original, false, Some("+15550001111"), "+15559990000"),
+        // A carrier writes the number as it likes; an application is told it in full.
+        ("2125550123", "", true, Some("+12125550123"), "2125550123"),
+        ("2125550123", "", false, Some("+12125550123"), "+15559990000"),
+        ("2125550123", "", false, Some("2125550123"), "+15559990000"),
+        ("2125550123", "", false, Some("+12125550124"), "+12125550124"),
+    ] {
+        let mut caller = trunk_caller(more);
+        caller.number = number.into();
+        trunk.keep_caller = keeps;
+        let id = toward_trunk(&caller, (&trunk, &config), (asked, None), &host());
+        let expected = format!("<sip:{shown}@192.0.2.1>");
+        assert_eq!(id.from.to_string(), expected, "{number} {more} {keeps} {asked:?}");
+    }
+}
+
+#[test]
+fn who_is_withheld_stays_so_when_an_application_gives_the_number_back() {
+    let config = Config::default();
+    let mut caller = trunk_caller("Privacy: id\r\n");
+    caller.number = "2125550123".into();
+    for asked in ["+12125550123", "2125550123"] {
+        let shown = shown_as(&caller, &config, Some(asked), Some(&Headers::new()));
+        let id = toward_phone(&shown, shown.shown_name(), &host());
+        assert!(!format!("{id:?}").contains("5550123"), "{id:?}");
+        assert!(id.from.to_string().contains("anonymous.invalid"));
+    }
+    let other = shown_as(&caller, &config, Some("+12125550124"), Some(&Headers::new()));
+    assert_eq!(other.shown(), "+12125550124");
 }
 
 #[test]
@@ -108,7 +149,7 @@ fn a_transaction_that_came_with_a_call_is_no_trunks_business() {
     let more = "x-transaction-id: t-9\r\nX-Sip-Media-Application-Id: a-9\r\nX-Order: 7\r\n";
     let phone = Caller::of(&invite(more), Source::Phone("102".into()), None);
     for caller in [phone, trunk_caller(more)] {
-        let id = toward_trunk(&caller, (&test_trunk(), &Cloud::default()), (None, None), &host());
+        let id = toward_trunk(&caller, (&test_trunk(), &Config::default()), (None, None), &host());
         let names: Vec<_> = id.headers.iter().map(|h| h.name.as_str().to_owned()).collect();
         assert!(names.iter().any(|name| name == "X-Order"), "{names:?}");
         assert!(!names.iter().any(|name| name.ends_with("-id") || name.ends_with("-Id")));
@@ -126,7 +167,7 @@ fn who_wants_to_stay_unknown_is_shown_to_nobody() {
         assert!(id.from.to_string().contains("sip:anonymous@anonymous.invalid"));
     }
     let phone = Caller::of(&invite("Privacy: id\r\n"), Source::Phone("102".into()), Some("Bob"));
-    let id = toward_trunk(&phone, (&test_trunk(), &Cloud::default()), (None, None), &host());
+    let id = toward_trunk(&phone, (&test_trunk(), &Config::default()), (None, None), &host());
     assert!(id.from.to_string().contains("anonymous.invalid"), "{}", id.from);
     let asserted = id.headers.text(&HeaderName::PAssertedIdentity).unwrap();
     assert_eq!(asserted, "<sip:+15559990000@192.0.2.1>");
@@ -147,6 +188,7 @@ fn who_wants_to_stay_unknown_is_shown_to_nobody() {
 
 #[test]
 fn a_number_that_an_application_asks_for_stands_for_who_is_withheld_too() {
+    let config = Config::default();
     let caller = trunk_caller("");
     let headers = |original| {
         let mut headers = Headers::new();
@@ -154,16 +196,16 @@ fn a_number_that_an_application_asks_for_stands_for_who_is_withheld_too() {
         headers
     };
     let withheld = headers("anonymous");
-    let shown = shown_as(&caller, Some("+15550142000"), Some(&withheld));
+    let shown = shown_as(&caller, &config, Some("+15550142000"), Some(&withheld));
     assert_eq!((shown.number.as_str(), shown.shown()), ("+15550142000", "anonymous"));
     assert_eq!(shown.name, None);
-    let shown = shown_as(&caller, None, Some(&withheld));
+    let shown = shown_as(&caller, &config, None, Some(&withheld));
     assert_eq!((shown.number.as_str(), shown.shown()), ("+15550001111", "anonymous"));
-    let said = shown_as(&caller, Some("+15550142000"), Some(&headers("+15551234567")));
+    let said = shown_as(&caller, &config, Some("+15550142000"), Some(&headers("+15551234567")));
     assert_eq!(said.shown(), "+15551234567");
-    let asked = shown_as(&caller, Some("+15550142000"), Some(&Headers::new()));
+    let asked = shown_as(&caller, &config, Some("+15550142000"), Some(&Headers::new()));
     assert_eq!((asked.shown(), asked.private), ("+15550142000", false));
-    assert_eq!(shown_as(&caller, None, None), caller);
+    assert_eq!(shown_as(&caller, &config, None, None), caller);
 }
 
 fn test_trunk() -> Trunk {
