@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 use self::disk::Disk;
 pub use self::espeak::Espeak;
 use self::maker::Maker;
-pub use self::utterance::{Key, MAX_TEXT, Utterance};
+pub use self::utterance::{Key, MAX_TEXT, Utterance, VoiceEngine};
 use crate::clip::Clip;
 use crate::lru::Lru;
 use crate::sound::{Growing, Part};

@@ -48,8 +48,9 @@ pub struct Synthesis<'a> {
     pub voice: &'a str,
     /// `en-US`; `None`: the voice's own.
     pub language: Option<&'a str>,
-    /// With the neural engine.
-    pub neural: bool,
+    /// As AWS writes it: `standard`, `neural`, `long-form`, `generative`. Each has voices and markup of
+    /// its own, and Polly refuses what does not go together.
+    pub engine: &'a str,
 }
 
 /// A way to Amazon Polly.
@@ -119,7 +120,7 @@ impl Polly {
         now: Timestamp,
     ) -> Result<Request<Full<Bytes>>, PollyError> {
         let mut body = json!({
-            "Engine": if what.neural { "neural" } else { "standard" },
+            "Engine": what.engine,
             "OutputFormat": "pcm",
             "SampleRate": RATE.to_string(),
             "Text": what.text,

@@ -111,7 +111,7 @@ async fn ask(at: SocketAddr, what: Synthesis<'_>) -> (Result<(), PollyError>, Ve
 }
 
 const HELLO: Synthesis<'_> =
-    Synthesis { text: "R&D", ssml: false, voice: "Hans", language: None, neural: true };
+    Synthesis { text: "R&D", ssml: false, voice: "Hans", language: None, engine: "neural" };
 
 async fn exchange(answer: Vec<u8>, what: Synthesis<'_>) -> (Raw, Result<(), PollyError>, Vec<i16>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -141,7 +141,7 @@ async fn ssml_and_another_language_are_told() {
         text: "<speak>x</speak>",
         ssml: true,
         language: Some("en-IN"),
-        neural: false,
+        engine: "standard",
         ..HELLO
     };
     let (raw, outcome, _) = exchange(pcm(&[1; 10]), what).await;
@@ -151,6 +151,16 @@ async fn ssml_and_another_language_are_told() {
         (&body["TextType"], &body["LanguageCode"], &body["Engine"]),
         (&"ssml".into(), &"en-IN".into(), &"standard".into())
     );
+}
+
+#[tokio::test]
+async fn each_engine_is_asked_for_by_its_name() {
+    for engine in ["standard", "neural", "long-form", "generative"] {
+        let (raw, outcome, _) = exchange(pcm(&[1; 10]), Synthesis { engine, ..HELLO }).await;
+        assert_eq!(outcome, Ok(()));
+        let body: serde_json::Value = serde_json::from_slice(&raw.body).unwrap();
+        assert_eq!(body["Engine"], engine);
+    }
 }
 
 #[tokio::test]

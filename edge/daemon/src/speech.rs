@@ -93,7 +93,7 @@ impl Engine for Cloud {
             ssml: utterance.is_ssml(),
             voice: utterance.voice().id,
             language: (language != utterance.voice().language).then_some(language),
-            neural: utterance.is_neural(),
+            engine: utterance.engine().name(),
         };
         let mut refused = None;
         let spoken = runtime.block_on(async {

@@ -199,8 +199,14 @@ fn a_text_is_checked_before_anybody_speaks_it() {
         Utterance::ssml("<speak>x</speak>", "Joanna").unwrap(),
         Utterance::plain("x", "Matthew").unwrap(),
         plain("x").unwrap().in_language("en-GB").unwrap(),
-        plain("x").unwrap().with_neural(true),
+        plain("x").unwrap().with_engine(VoiceEngine::Neural),
+        plain("x").unwrap().with_engine(VoiceEngine::LongForm),
+        plain("x").unwrap().with_engine(VoiceEngine::Generative),
     ];
+    let mut keys: Vec<_> = others.iter().map(|other| other.key("a").as_str().to_owned()).collect();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), others.len(), "what is spoken otherwise is kept by itself");
     assert!(others.iter().all(|other| other.key("a") != spoken.key("a")));
     assert_ne!(spoken.key("a"), spoken.key("b"));
 }

@@ -8,6 +8,43 @@ use super::{SpeechError, ssml};
 /// Characters of a text: as many as Amazon Polly speaks at once.
 pub const MAX_TEXT: usize = 3000;
 
+/// With which of Amazon Polly's engines a text is spoken (`SynthesizeSpeech`, `Engine`). What speaks on
+/// this machine has one voice for all of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum VoiceEngine {
+    /// `standard`: what is meant where nothing is said.
+    #[default]
+    Standard,
+    /// `neural`.
+    Neural,
+    /// `long-form`.
+    LongForm,
+    /// `generative`.
+    Generative,
+}
+
+impl VoiceEngine {
+    /// All that Polly has.
+    pub const ALL: [Self; 4] = [Self::Standard, Self::Neural, Self::LongForm, Self::Generative];
+
+    /// As AWS writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Neural => "neural",
+            Self::LongForm => "long-form",
+            Self::Generative => "generative",
+        }
+    }
+
+    /// The one that AWS writes so.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|engine| engine.name() == name)
+    }
+}
+
 /// A text and how it is to sound. It is known to be spoken by somebody: voice and language exist, the
 /// markup is sound.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -16,7 +53,7 @@ pub struct Utterance {
     ssml: bool,
     voice: &'static Voice,
     language: &'static str,
-    neural: bool,
+    engine: VoiceEngine,
 }
 
 /// Names a spoken text: a hash of all that it depends on, in hexadecimal.
@@ -42,7 +79,7 @@ impl Utterance {
             text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
         let text = text.trim().to_owned();
         let language = voice.language;
-        Self { text, ssml: false, voice, language, neural: false }.checked()
+        Self { text, ssml: false, voice, language, engine: VoiceEngine::Standard }.checked()
     }
 
     /// SSML.
@@ -53,7 +90,7 @@ impl Utterance {
         let voice = voices::voice(voice)?;
         let text = ssml::rewrite(text, true).map_err(SpeechError::Ssml)?;
         let language = voice.language;
-        Self { text, ssml: true, voice, language, neural: false }.checked()
+        Self { text, ssml: true, voice, language, engine: VoiceEngine::Standard }.checked()
     }
 
     fn checked(self) -> Result<Self, SpeechError> {
@@ -75,10 +112,10 @@ impl Utterance {
         Ok(self)
     }
 
-    /// With Polly's neural engine instead of the standard one.
+    /// With another of Polly's engines than the standard one.
     #[must_use]
-    pub fn with_neural(mut self, neural: bool) -> Self {
-        self.neural = neural;
+    pub fn with_engine(mut self, engine: VoiceEngine) -> Self {
+        self.engine = engine;
         self
     }
 
@@ -106,16 +143,16 @@ impl Utterance {
         self.language
     }
 
-    /// Whether with Polly's neural engine.
+    /// With which of Polly's engines.
     #[must_use]
-    pub fn is_neural(&self) -> bool {
-        self.neural
+    pub fn engine(&self) -> VoiceEngine {
+        self.engine
     }
 
     /// The name of this text as an engine speaks it.
     pub(super) fn key(&self, engine: &str) -> Key {
         let kind = if self.ssml { "ssml" } else { "text" };
-        let quality = if self.neural { "neural" } else { "standard" };
+        let quality = self.engine.name();
         let mut hash = Sha256::new();
         for part in [engine, quality, self.voice.id, self.language, kind, &self.text] {
             hash.update((part.len() as u64).to_le_bytes());

@@ -9,7 +9,7 @@ use futures_util::future::{BoxFuture, try_join_all};
 use offhook_media::clip::Clip;
 use offhook_media::clip_cache::ClipCache;
 use offhook_media::sound::{Part, Streams};
-use offhook_media::speech::{Speech, SpeechError, Utterance};
+use offhook_media::speech::{Speech, SpeechError, Utterance, VoiceEngine};
 use offhook_media::{prompts, tone};
 use offhook_sma::action::AudioSource;
 use offhook_sma::event::error_type;
@@ -345,16 +345,13 @@ impl Speaker {
                 return Err(wrong(error_type::INVALID_ACTION_PARAMETER, text));
             }
         };
-        let neural = match speech.engine.as_deref() {
-            None | Some("standard") => false,
-            // What is not here is spoken as well as can be.
-            Some("neural" | "generative" | "long-form") => true,
-            Some(_) => {
-                let text = "The Engine parameter is invalid.";
-                return Err(wrong(error_type::INVALID_ACTION_PARAMETER, text));
-            }
+        let engine =
+            speech.engine.as_deref().map_or(Some(VoiceEngine::default()), VoiceEngine::named);
+        let Some(engine) = engine else {
+            let text = "The Engine parameter is invalid.";
+            return Err(wrong(error_type::INVALID_ACTION_PARAMETER, text));
         };
-        let utterance = utterance.with_neural(neural);
+        let utterance = utterance.with_engine(engine);
         Ok(match speech.language_code.as_deref() {
             Some(code) => utterance.in_language(code)?,
             None => utterance,
