@@ -16,6 +16,10 @@ const MOST_PORTS: usize = 3;
 /// One that returned our cookie has but one thing more to say, its certificate and what belongs to it.
 /// Who has not by then gives way to somebody else: enough for two repeats (RFC 6347 §4.2.4.1).
 const STALLED: Duration = Duration::from_secs(3);
+/// Where we begin, and another port of the phone's host had a part in a handshake that came to nothing:
+/// how long the next one, a second later, is had with the announced port alone. Then the others count
+/// again, for it may be a NAT's.
+const ALONE: Duration = Duration::from_secs(5);
 /// How long a handshake may take, with what it takes until the peer has our description.
 const TIME: Duration = Duration::from_secs(HANDSHAKE.as_secs() + 5);
 
@@ -54,6 +58,10 @@ pub(crate) struct Desk {
     announced: SocketAddr,
     /// Whether its host has shown to be there: then no other is listened to.
     heard: bool,
+    /// We began, and another port of its host had a part in this handshake.
+    mixed: bool,
+    /// Until then no such port is listened to.
+    alone: Option<Instant>,
     /// The description has another address than when the keys were made.
     moved: bool,
     keys: Option<SrtpKeys>,
@@ -82,6 +90,8 @@ impl Desk {
             peer,
             announced: peer,
             heard: false,
+            mixed: false,
+            alone: None,
             moved: false,
             keys: None,
             until: now + TIME,
@@ -94,7 +104,8 @@ impl Desk {
     }
 
     /// Takes a new agreement. The same certificate and role keep what there is (RFC 8842 §4); where the
-    /// peer says that it is elsewhere, it may begin another one there.
+    /// peer says that it is elsewhere, it may begin another one there. A hold with an address of zeros
+    /// (RFC 2543) says nothing of that.
     pub(crate) fn set(
         &mut self,
         now: Instant,
@@ -105,8 +116,9 @@ impl Desk {
     ) {
         if self.terms != terms {
             *self = Self::new(now, terms, identity, peer, send);
-        } else if self.announced != peer {
+        } else if self.announced != peer && !(self.keys.is_some() && peer.ip().is_unspecified()) {
             (self.announced, self.heard) = (peer, false);
+            (self.mixed, self.alone) = (false, None);
             if self.keys.is_some() {
                 (self.moved, self.until) = (true, now + TIME);
             } else if let Some(handshake) = &mut self.handshake {
@@ -150,15 +162,24 @@ impl Desk {
             (Some(_), _) => from == self.peer,
             // Whom we asked is known; an answer of somebody else is none.
             (None, true) => {
-                if self.heard {
-                    from == self.peer
-                } else {
-                    own
+                let alone = self.alone.is_some_and(|until| now < until);
+                match self.heard {
+                    true => from == self.peer,
+                    false => own && (!alone || from == self.announced),
                 }
             }
             (None, false) => false,
         };
         if known && let Some(handshake) = &mut self.handshake {
+            if self.terms.active && self.keys.is_none() {
+                if from != self.announced {
+                    self.mixed = true;
+                    handshake.mix();
+                } else if self.alone.is_some() {
+                    // It is there: nobody else is needed any more.
+                    self.alone = Some(self.until);
+                }
+            }
             let before = handshake.is_reached();
             let news = handshake.receive(now, packet, &mut |packet| send(from, packet));
             // Not before it said all that a server says first does it count where it spoke from; and what
@@ -334,6 +355,7 @@ impl Desk {
             News::Again(text) => WebRtcError::Handshake(text),
         };
         (self.heard, self.peer, self.doubt) = (false, self.announced, Some(why));
+        self.alone = std::mem::take(&mut self.mixed).then(|| now + ALONE);
     }
 
     fn fail(&mut self, error: WebRtcError) {

@@ -58,6 +58,11 @@ impl Association {
         self.current.moved(now);
     }
 
+    /// What comes next may be of somebody else than the phone.
+    pub(in crate::webrtc) fn mix(&mut self) {
+        self.current.mix();
+    }
+
     /// When it wants to be called again.
     pub(in crate::webrtc) fn wake(&self) -> Option<Instant> {
         let wake = |a: &Again| a.handshake.wake.map_or(a.until, |wake| wake.min(a.until));

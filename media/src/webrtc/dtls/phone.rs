@@ -31,6 +31,8 @@ const LATER: Duration = Duration::from_secs(3);
 /// more. It is given up after this time: a server repeats its flight when 1, 3 and 7 seconds have passed
 /// (RFC 6347 §4.2.4.1).
 const STOPPED: Duration = Duration::from_secs(8);
+/// The same where somebody else may have had a part in it: one repeat.
+const STOPPED_BY_OTHERS: Duration = Duration::from_secs(2);
 /// What passes before we ask anew after an answer that was none.
 const PAUSE: Duration = Duration::from_secs(1);
 /// RFC 6347 §4.1: type, version, epoch, number, length.
@@ -103,9 +105,11 @@ pub(in crate::webrtc) struct PhoneHandshake {
     asked: u32,
     /// What it had of the peer; `None` when it is over.
     repeats: Option<Repeats>,
-    /// We asked, and the library will not ask again by itself: until when we wait. What comes meanwhile
-    /// and leads nowhere either does not put it off.
+    /// We asked, and the library will not ask again by itself: since when. What comes meanwhile and leads
+    /// nowhere either does not put its end off.
     stopped: Option<Instant>,
+    /// How long we wait then.
+    patience: Duration,
     /// When the library wants to be called again.
     pub(in crate::webrtc) wake: Option<Instant>,
 }
@@ -126,6 +130,7 @@ impl PhoneHandshake {
             asked: 0,
             repeats: Some(Repeats::default()),
             stopped: None,
+            patience: STOPPED,
             wake: active.then_some(now),
         }
     }
@@ -158,6 +163,12 @@ impl PhoneHandshake {
             self.asked = 0;
             self.wake = Some(now);
         }
+    }
+
+    /// Somebody else than the phone may have a part in it from here on: if it stops, it is given up sooner.
+    pub(super) fn mix(&mut self) {
+        self.patience = STOPPED_BY_OTHERS;
+        self.wake = self.stopped.map(|stopped| stopped + self.patience).or(self.wake);
     }
 
     /// Takes a datagram; `send` gets what is to be answered.
@@ -234,8 +245,9 @@ impl PhoneHandshake {
         let later = Duration::from_secs(u64::from(self.asked.saturating_sub(1) / 2)).min(LATER);
         let timer = self.endpoint.poll_timeout(&PEER);
         let stops = timer.is_none() && self.active && self.repeats.is_some();
-        self.stopped = stops.then(|| self.stopped.unwrap_or(now + STOPPED));
-        self.wake = timer.map(|timer| if unheard { timer + later } else { timer }).or(self.stopped);
+        self.stopped = stops.then(|| self.stopped.unwrap_or(now));
+        let given_up = self.stopped.map(|stopped| stopped + self.patience);
+        self.wake = timer.map(|timer| if unheard { timer + later } else { timer }).or(given_up);
     }
 
     /// The peer has shown that it has the key of its certificate, whose fingerprint is looked at.

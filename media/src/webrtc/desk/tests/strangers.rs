@@ -355,3 +355,49 @@ fn a_phone_that_says_it_is_elsewhere_may_begin_anew_there_and_the_old_keys_serve
     desk.handle_timeout(all.now, &mut |_, _| {});
     assert!(!desk.is_busy() && desk.keys().is_some() && desk.take_error().is_none());
 }
+
+#[test]
+fn a_hold_with_an_address_of_zeros_opens_the_desk_to_nobody() {
+    let all = Three::new();
+    let mut desk = all.desk(B);
+    assert!(all.gets_keys(&mut desk, B));
+    let first = desk.keys().cloned();
+    for announced in ["0.0.0.0:5000", "[::]:5000", B] {
+        let terms = Three::terms(&all.phone, false);
+        desk.set(all.now, terms, &all.us, addr(announced), &mut |_, _| panic!("said"));
+        let (_, hello) = all.client(&all.stranger);
+        for from in ["203.0.113.9:7", "198.51.100.2:9"] {
+            assert!(all.give(&mut desk, from, &hello).is_empty(), "{announced} {from}");
+        }
+        assert!(desk.others.is_empty() && !desk.is_busy());
+    }
+    assert!(desk.keys() == first.as_ref());
+}
+
+#[test]
+fn a_piece_each_second_from_another_port_of_the_phones_host_does_not_keep_out_whom_we_ask() {
+    let mut all = Three::new();
+    all.phone = Identity::with_an_rsa_key();
+    for from in [B, "198.51.100.2:5001"] {
+        // It is where it said, or its NAT has another port for it, which it loses to the forger for a while.
+        let (mut desk, asked) = all.asking(B);
+        let mut phone = all.server(&all.phone);
+        let (mut asked, mut alone) = (asked, false);
+        for number in 0..20 {
+            let forged = from == B || number < 1;
+            if forged {
+                all.give(&mut desk, "198.51.100.2:9", &[fragment(number)]);
+            }
+            for _ in 0..4 {
+                let said = all.take(&mut phone, &asked);
+                asked = all.give(&mut desk, from, &said);
+            }
+            alone |= desk.alone.is_some_and(|until| all.now < until);
+            let again = all.pass(&mut desk, 1);
+            assert!(again.iter().all(|(to, _)| *to == addr(B)) || desk.heard);
+            asked.extend(again.into_iter().map(|(_, packet)| packet));
+        }
+        assert!(agree(&desk, &phone), "{from}");
+        assert!(alone && desk.take_error().is_none(), "{from}");
+    }
+}
