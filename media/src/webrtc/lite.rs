@@ -46,6 +46,18 @@ pub(crate) enum Found {
     Nobody,
 }
 
+/// What a message was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// The peer's check: where media goes may be another place now.
+    Check,
+    /// Of nobody who is known to know the password, but from a way of the peer's, which it keeps open.
+    /// Nothing is another for it: anybody can write one, and many.
+    Keepalive,
+    /// Nothing of the peer's.
+    Stranger,
+}
+
 /// ICE of one leg.
 #[derive(Debug)]
 pub(crate) struct Lite {
@@ -90,35 +102,34 @@ impl Lite {
         self.rtcp.set_remote(now, &remote, true);
     }
 
-    /// Takes a packet that begins as one of STUN does. False: it is of nobody who knows the password, and
-    /// nothing that keeps a way of the peer's open.
+    /// Takes a packet that begins as one of STUN does.
     pub(crate) fn receive(
         &mut self,
         now: Instant,
         (component, from): (Component, SocketAddr),
         packet: &[u8],
         send: Send<'_>,
-    ) -> bool {
+    ) -> Asked {
         let agent = match component {
             Component::Rtp => &mut self.rtp,
             Component::Rtcp => &mut self.rtcp,
         };
         let fits = packet.len() <= MAX_MESSAGE;
         let Some(message) = Some(packet).filter(|_| fits).and_then(stun::parse) else {
-            return false;
+            return Asked::Stranger;
         };
         if agent.is_keepalive(from, &message) {
-            return true;
+            return Asked::Keepalive;
         }
         // Whoever has read the names on the way cannot have us compute without end.
         if !agent.is_named(&message) || !self.meter.takes(now) {
-            return false;
+            return Asked::Stranger;
         }
         let authentic = agent.receive(now, from, &message);
         while let Some(transmit) = agent.poll_transmit() {
             send(transmit.to, &transmit.bytes);
         }
-        authentic
+        if authentic { Asked::Check } else { Asked::Stranger }
     }
 
     /// Whether the peer proved to be where a packet came from: what is from elsewhere is a stranger's.

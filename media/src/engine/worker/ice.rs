@@ -7,7 +7,7 @@ use super::super::api::StreamConfig;
 use super::port::{Below, Line};
 use super::{Port, Worker};
 use crate::webrtc::demux::{self, Kind};
-use crate::webrtc::lite::{Component, Found, Lite, keepalive};
+use crate::webrtc::lite::{Asked, Component, Found, Lite, keepalive};
 
 /// What nobody can be sent to.
 const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
@@ -110,15 +110,17 @@ impl Port {
         }
     }
 
-    /// Takes a message of the peer's ICE, in `packet`; whether it was one.
+    /// Takes a message of the peer's ICE, in `packet`; what it was.
     fn check(
         &mut self,
         now: Instant,
         (component, from): (Component, SocketAddr),
         packet: &[u8],
-    ) -> bool {
-        let Line::Own { rtp, rtcp, below: Some(below), .. } = &mut self.line else { return false };
-        let Below::Ice(ice) = &mut **below else { return false };
+    ) -> Asked {
+        let Line::Own { rtp, rtcp, below: Some(below), .. } = &mut self.line else {
+            return Asked::Stranger;
+        };
+        let Below::Ice(ice) = &mut **below else { return Asked::Stranger };
         let socket = if component == Component::Rtp { rtp } else { rtcp };
         ice.lite.receive(now, (component, from), packet, &mut |to, packet| {
             // What is lost here is asked again.
@@ -157,10 +159,11 @@ impl Worker {
         let packet = self.buffer.get(..n).unwrap_or_default();
         let port = self.slots.get_mut(slot)?;
         if demux::kind_of(packet) == Some(Kind::Stun) {
-            if port.check(now, (component, from), packet) {
-                self.follow(now, slot);
-            } else {
-                port.leg.counters.strangers.bump();
+            match port.check(now, (component, from), packet) {
+                Asked::Check => self.follow(now, slot),
+                // To follow costs a look at all ports, and nothing bounds how many of these come.
+                Asked::Keepalive => {}
+                Asked::Stranger => port.leg.counters.strangers.bump(),
             }
             return None;
         }

@@ -24,7 +24,7 @@ fn give(
     let heard = lite.receive(now, (component, addr(from)), packet, &mut |to, packet| {
         sent.push((to, packet.to_vec()));
     });
-    (heard, sent)
+    (heard != Asked::Stranger, sent)
 }
 
 fn nominate(lite: &mut Lite, now: Instant, (component, from): (Component, &str)) {
@@ -160,4 +160,21 @@ fn a_keepalive_is_an_indication_that_tells_nothing() {
     let bytes = keepalive();
     let view = stun::parse(&bytes).unwrap();
     assert_eq!((view.class, view.username, bytes.len()), (Class::Indication, None, 28));
+}
+
+#[test]
+fn a_keepalive_is_no_check_and_from_where_the_peer_is_not_it_is_a_strangers() {
+    let now = Instant::now();
+    let mut lite = Lite::new(now, terms());
+    nominate(&mut lite, now, (Component::Rtp, PHONE));
+    let asks = check(&lite.terms, &lite.terms.local.password, false);
+    for (component, from, packet, expected) in [
+        (Component::Rtp, PHONE, keepalive(), Asked::Keepalive),
+        (Component::Rtcp, PHONE, keepalive(), Asked::Stranger),
+        (Component::Rtp, STRANGER, keepalive(), Asked::Stranger),
+        (Component::Rtp, PHONE, asks, Asked::Check),
+    ] {
+        let asked = lite.receive(now, (component, addr(from)), &packet, &mut |_, _| {});
+        assert_eq!(asked, expected, "{component:?} {from}");
+    }
 }
