@@ -34,3 +34,26 @@ fn a_leg_s_noise_is_taken_out_until_it_is_to_stay() {
         assert_continuous(&b);
     }
 }
+
+#[test]
+fn a_leg_whose_noise_is_to_be_taken_out_before_it_has_a_stream_says_none_of_it() {
+    let heard = [false, true].map(|focused| {
+        let mut a = Phone::new("192.0.2.1:4000", Codec::Pcmu, 20, 440.0);
+        let mut b = Phone::new("192.0.2.2:5000", Codec::Pcmu, 20, 1000.0);
+        let (now, stream) = (a.bench.now, a.bench.leg.stream.clone().unwrap().config);
+        // As for a caller who rings still: the wish comes first, what both agree on after it.
+        let sender = mpsc::channel(64).0;
+        a.bench.leg = Leg::new(now, PortId(1), sender, Arc::default(), ms(5000));
+        if focused {
+            a.bench.leg.set_focus(Focus::new().map(Box::new));
+        }
+        a.bench.leg.set_stream(now, stream);
+        a.noise = true;
+        let mut now = now;
+        talk(&mut a, &mut b, &mut now, 6000);
+        assert_continuous(&b);
+        last_second(&b)
+    });
+    let [noise, cleaned] = heard;
+    assert!(cleaned * 10.0 < noise, "{cleaned:.0} of {noise:.0}");
+}
