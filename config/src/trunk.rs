@@ -22,9 +22,11 @@ pub struct Trunk {
     pub transport: Option<Transport>,
     /// User name and password for the peer's challenges.
     pub credentials: Option<TrunkCredentials>,
-    /// Our number on calls out, E.164; an extension's own `caller_id` comes first.
+    /// Our number on calls out, E.164; an extension's own `caller_id` comes first, and before both what
+    /// an application asks for.
     pub caller_id: Option<String>,
-    /// Keep the caller's own number when a call is passed on; most carriers refuse that (403).
+    /// Keep the caller's own number when a call is passed on from another trunk, unless its application
+    /// asks for another; most carriers refuse that (403).
     pub keep_caller: bool,
     /// Numbers that are ours on this trunk, E.164. When given, caller IDs must be among them.
     pub numbers: Vec<String>,

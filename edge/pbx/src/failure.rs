@@ -104,7 +104,7 @@ catalogue! {
     /// Voice Connector's 403.
     CALLER_ID_NOT_OWNED = "caller-id-not-owned" Us 403 false
         "The trunk refused the caller's number: `Caller Id … is not valid`."
-        "Set the trunk's `caller_id` (and that of an `[[extension]]` with one of its own) to a number in E.164 that is assigned to this Voice Connector or its group, in the AWS console under phone number inventory. With `keep_caller = true` the caller's own number is sent, which a Voice Connector refuses: without it Offhook sends yours, and the original caller in X-Original-Calling-Number.";
+        "Set the trunk's `caller_id` (and that of an `[[extension]]` with one of its own) to a number in E.164 that is assigned to this Voice Connector or its group, in the AWS console under phone number inventory. An application's `CallerIdNumber` must be such a number too, where it is not the caller's own. With `keep_caller = true` the caller's own number is sent when a call is passed on from another trunk, which a Voice Connector refuses: without it Offhook sends yours, and the original caller in X-Original-Calling-Number.";
     /// Digest refused.
     TRUNK_CREDENTIALS = "trunk-credentials" Us 503 false
         "The trunk refused our user name or password."
