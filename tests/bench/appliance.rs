@@ -3,16 +3,17 @@
 use std::io::BufRead as _;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{CALLEE, CALLEE_MEDIA, CALLER, CALLER_MEDIA, Outcome, SERVER};
+use crate::killed::Killed;
 use crate::sip;
 
 /// A running appliance with the bench's configuration, on CPU 0.
-pub(crate) struct Appliance(Child);
+pub(crate) struct Appliance(Killed);
 
 impl Appliance {
     pub(crate) fn start(
@@ -65,7 +66,7 @@ impl Appliance {
             .stdout(out)
             .stderr(err)
             .spawn()?;
-        let mut appliance = Self(child);
+        let mut appliance = Self(child.into());
         appliance.until_it_answers()?;
         Ok(appliance)
     }
@@ -121,21 +122,15 @@ impl Drop for Paused<'_> {
     }
 }
 
-impl Drop for Appliance {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// This program with other arguments, as a process on the appliance's CPU, and the first line it says.
-pub(crate) fn beside(args: &[&str]) -> Outcome<(Child, String)> {
-    let mut child = Command::new("taskset")
+pub(crate) fn beside(args: &[&str]) -> Outcome<(Killed, String)> {
+    let mut child: Killed = Command::new("taskset")
         .args(["-c", "0"])
         .arg(std::env::current_exe()?)
         .args(args)
         .stdout(Stdio::piped())
-        .spawn()?;
+        .spawn()?
+        .into();
     let mut line = String::new();
     std::io::BufReader::new(child.stdout.take().ok_or("no output")?).read_line(&mut line)?;
     Ok((child, line))

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::process::Child;
 use std::time::Duration;
 
 use rustix::thread::clock_nanosleep_absolute;
@@ -11,6 +10,7 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 use super::Outcome;
 use super::appliance::beside;
 use super::process;
+use crate::killed::Killed;
 
 /// Time between two packets of a stream.
 const GRID: Duration = Duration::from_millis(20);
@@ -18,20 +18,14 @@ const GRID: Duration = Duration::from_millis(20);
 const SLOT: Duration = Duration::from_millis(1);
 
 /// The sender as a process on the appliance's CPU.
-pub(crate) struct Paced(Child);
+/// Held for what its end does.
+pub(crate) struct Paced(#[allow(dead_code)] Killed);
 
 impl Paced {
     /// Sends a stream for each of these times of the grid, microseconds.
     pub(crate) fn start(phases: &[u64]) -> Outcome<Self> {
         let phases: Vec<String> = phases.iter().map(u64::to_string).collect();
         Ok(Self(beside(&["--paced", &phases.join(",")])?.0))
-    }
-}
-
-impl Drop for Paced {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

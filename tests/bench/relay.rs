@@ -7,6 +7,7 @@ use super::appliance::{Appliance, addresses, all_went, beside};
 use super::figures::Figure;
 use super::process::{cpu_seconds, pss_kb};
 use super::{Outcome, SERVER, host, inbox, rtp, sip};
+use crate::killed::Killed;
 
 /// Calls set up in a second.
 const RAMP: f64 = 100.0;
@@ -77,7 +78,7 @@ pub(crate) fn talk(
 
 /// The bare relay as a process on the appliance's CPU.
 pub(crate) struct Floor {
-    child: std::process::Child,
+    child: Killed,
     pub(crate) media: Vec<sip::Media>,
 }
 
@@ -99,13 +100,6 @@ impl Floor {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
-    }
-}
-
-impl Drop for Floor {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
