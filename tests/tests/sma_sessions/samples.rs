@@ -81,7 +81,7 @@ async fn an_empty_leg_is_the_one_of_the_event() {
 
 /// An IVR of the public asks for it before anything else; it does not answer the call.
 #[tokio::test(start_paused = true)]
-async fn noise_is_taken_out_of_a_caller_who_rings_still() {
+async fn noise_suppression_may_be_asked_for_before_a_caller_is_answered() {
     let focus = json!({"Type": "VoiceFocus", "Parameters": {"Enable": true, "CallId": ""}});
     let reject = json!({"Type": "Hangup", "Parameters": {"SipResponseCode": 486}});
     let script = Scripted::new(vec![actions(json!([focus])), actions(json!([reject]))]);
@@ -99,6 +99,25 @@ async fn noise_is_taken_out_of_a_caller_who_rings_still() {
     out.ended().await;
     office.close().await;
     assert_eq!(script.told(), ["NEW_INBOUND_CALL", "HANGUP Hangup"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn noise_that_is_to_stay_costs_a_caller_who_rings_still_no_port() {
+    for (enable, ports) in [(true, 1), (false, 0)] {
+        let focus = json!({"Type": "VoiceFocus", "Parameters": {"Enable": enable, "CallId": ""}});
+        let reject = json!({"Type": "Hangup", "Parameters": {"SipResponseCode": 486}});
+        let reject = json!({"SchemaVersion": "1.0", "Actions": [reject]});
+        let late = Answer::Late(Duration::from_secs(1), reject);
+        let script = Scripted::new(vec![actions(json!([focus])), late]);
+        let scene = scene(&script).await;
+        let mut out = scene.phone(101).dial(Dial::to("600"));
+        script.nth(2).await;
+        assert_eq!(scene.office.engine.open_ports(), ports, "{enable}");
+        assert_eq!(out.rejected().await.status.code(), 486);
+        scene.close().await;
+        let told = ["NEW_INBOUND_CALL", "ACTION_SUCCESSFUL VoiceFocus", "HANGUP Hangup"];
+        assert_eq!(script.told(), told);
+    }
 }
 
 /// A load test of the public begins so; the call-forwarding and on-demand recording samples expect
@@ -146,7 +165,7 @@ async fn a_call_is_hung_up_with_success_too() {
 /// amazon-chime-sdk-click-to-call: whom the application shows to LEG-B is who calls it, to its
 /// carrier and in events.
 #[tokio::test(start_paused = true)]
-async fn leg_b_is_called_by_the_number_that_the_application_shows() {
+async fn leg_b_is_shown_the_number_that_the_application_asks_for() {
     let script = Scripted::new(vec![actions(json!([bridge("+15557770000")])), actions(json!([]))]);
     let office = scene(&script).await;
     let mut out = office.phone(101).dial(Dial::to("600"));

@@ -57,8 +57,14 @@ impl Call {
     /// `VoiceFocus`: what the leg says is cleaned of noise from here on, or not any more. A caller who
     /// rings still is cleaned once there is something to hear.
     pub(super) fn focus(&mut self, now: Instant, leg: LegId, enable: bool) {
-        if let Err(error) = self.ensure_media(leg) {
+        let media = if enable { self.ensure_media(leg) } else { Ok(()) };
+        if let Err(error) = media {
             return self.action_failed(now, &ActionError::system(&error));
+        }
+        // Where nothing is heard yet there is no noise to leave in.
+        let silent = !enable && self.leg_ref(leg).is_some_and(|leg| leg.port().is_none());
+        if silent {
+            return self.action_done(now, |_| {});
         }
         match self.leg_ref(leg).and_then(Leg::port).map(|port| port.focus(enable)) {
             Some(true) => self.action_done(now, |_| {}),
