@@ -213,3 +213,24 @@ fn listed(mut object: Value) -> Value {
     }
     object
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_large_text_is_counted_aside_and_a_small_one_at_once() {
+        let resource = json!({ "Service": { "arn": "arn:aws:states:::s3:listObjectsV2",
+            "service": "s3", "action": "listObjectsV2", "pattern": "RequestResponse" } });
+        let call = json!({ "id": 1, "resource": resource, "arguments": {}, "load": true, "most": 5,
+            "format": { "Json": { "pointer": null } } });
+        let call: Arc<ItemsCall> = Arc::new(serde_json::from_value(call).unwrap());
+        let text = |blanks: usize| format!("[1, 2{}]", " ".repeat(blanks));
+        let count = |blanks| items_in(Arc::clone(&call), text(blanks), 5);
+        assert_eq!(count(9).now_or_never().unwrap().unwrap(), (2, text(9)));
+        assert!(count(ASIDE).now_or_never().is_none(), "others have the thread meanwhile");
+        assert_eq!(count(ASIDE).await.unwrap(), (2, text(ASIDE)));
+    }
+}
