@@ -82,6 +82,14 @@ async fn what_a_workflow_writes_it_reads_lists_and_deletes_in_the_store() {
     assert!(bench.server.bucket().join("notes/b 1#.txt").is_file(), "the key is as it was written");
     let read = buckets.get(bench.path("media", "notes/b 1#.txt")).await.unwrap().unwrap();
     assert_eq!((read.info.size, read.bytes.as_slice()), (14, b"notes/b 1#.txt".as_slice()));
+    let part = buckets.part(bench.path("media", "notes/b 1#.txt"), 6..9).await.unwrap().unwrap();
+    assert_eq!((part.info.size, part.bytes.as_slice()), (14, b"b 1".as_slice()));
+    assert_eq!(part.etag, read.etag);
+    for part in [10..15, 14..15] {
+        let got = buckets.part(bench.path("media", "notes/b 1#.txt"), part.clone()).await;
+        assert!(got.is_err(), "{part:?} {got:?}");
+    }
+    assert_eq!(buckets.part(bench.path("media", "nothing"), 0..1).await.unwrap(), None);
     let folder = bench.folder.path().join("waiting/media");
     let keys = |prefix: &str, after: Option<&str>, limit| {
         let listed = buckets.list(folder.clone(), prefix.into(), after.map(Into::into), limit);

@@ -3,6 +3,7 @@
 mod cache;
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,7 +11,9 @@ use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use object_store::path::Path as Key;
-use object_store::{Attribute, Attributes, ObjectStore as _, ObjectStoreExt as _, PutOptions};
+use object_store::{
+    Attribute, Attributes, GetOptions, ObjectStore as _, ObjectStoreExt as _, PutOptions,
+};
 use offhook_flows::services::s3::{Blob, BlobError, BlobInfo, BlobPath, Blobs, Folders, Object};
 use offhook_pbx::objects::Objects;
 use tokio::runtime::Handle;
@@ -107,8 +110,22 @@ impl Blobs for Buckets {
             Err(why) => return Box::pin(std::future::ready(Err(why))),
         };
         self.run(async move {
-            match get(&remote.store, &key).await? {
+            match get(&remote.store, &key, None).await? {
                 None => Folders.get(path).await,
+                found => Ok(found),
+            }
+        })
+    }
+
+    fn part(&self, path: BlobPath, part: Range<u64>) -> Blob<Option<Object>> {
+        let (remote, key) = match self.of(&path) {
+            Ok(Some(of)) => of,
+            Ok(None) => return Folders.part(path, part),
+            Err(why) => return Box::pin(std::future::ready(Err(why))),
+        };
+        self.run(async move {
+            match get(&remote.store, &key, Some(part.clone())).await? {
+                None => Folders.part(path, part).await,
                 found => Ok(found),
             }
         })
@@ -203,8 +220,11 @@ fn etag(known: Option<String>) -> String {
     known.unwrap_or_else(|| "\"\"".to_owned())
 }
 
-async fn get(store: &S3, key: &Key) -> Result<Option<Object>, BlobError> {
-    let Some(object) = found(store.client().get(key).await)? else { return Ok(None) };
+/// An object, or a part of it. The store sends no more than the part.
+async fn get(store: &S3, key: &Key, part: Option<Range<u64>>) -> Result<Option<Object>, BlobError> {
+    let count = part.as_ref().map(|part| part.end.saturating_sub(part.start));
+    let options = GetOptions { range: part.map(Into::into), ..GetOptions::default() };
+    let Some(object) = found(store.client().get_opts(key, options).await)? else { return Ok(None) };
     let info = info(&object.meta);
     let etag = etag(object.meta.e_tag.clone());
     let mut bytes = Vec::new();
@@ -215,6 +235,9 @@ async fn get(store: &S3, key: &Key) -> Result<Option<Object>, BlobError> {
             return Err(BlobError("the object is too large to be read".to_owned()));
         }
         bytes.extend_from_slice(&piece);
+    }
+    if count.is_some_and(|count| bytes.len() as u64 != count) {
+        return Err(BlobError("the object has no such part".to_owned()));
     }
     Ok(Some(Object { info, etag, bytes }))
 }

@@ -1,6 +1,6 @@
 //! What an execution asks of its driver, and what the driver may answer.
 
-use super::items;
+use super::picking;
 use crate::json::Json;
 use crate::machine::Resource;
 use crate::machine::model::Format;
@@ -77,11 +77,12 @@ pub struct ItemsCall {
 impl ItemsCall {
     /// How many of `wanted` items an object with this text gives that is loaded; all of them if it
     /// cannot be read: the Map fails with it, and needs no other. So a driver knows when it has
-    /// loaded what [`ItemsCall::most`] asks for.
+    /// loaded what [`ItemsCall::most`] asks for. Nothing is built, but all of a large text is looked
+    /// through.
     pub fn items_in(&self, text: &str, wanted: u64) -> u64 {
         let Some(format) = &self.format else { return 0 };
         let most = usize::try_from(wanted).unwrap_or(usize::MAX);
-        items::read(text, format, most).map_or(wanted, |items| items.len() as u64)
+        picking::count(text, format, most).map_or(wanted, |items| items as u64)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The items of a file, or of all files of a list: CSV, JSON and JSON Lines as `ItemReader` reads them.
 
 use super::ItemsFile;
+use super::picking::{Found, pick};
 use super::state::Entry;
 use crate::limits;
 use crate::machine::model::Format;
@@ -14,9 +15,9 @@ pub(super) fn read(text: &str, format: &Format, most: usize) -> Result<Vec<Entry
         Format::Csv { headers, delimiter } => {
             plain(csv(text, headers.as_deref(), *delimiter, most)?)
         }
-        Format::Json { pointer } => json(text, pointer.as_deref().unwrap_or_default())?,
+        Format::Json { pointer } => json(text, pointer.as_deref().unwrap_or_default(), most)?,
         Format::Jsonl => plain(lines(text, most)?),
-        Format::Objects => json(text, "")?,
+        Format::Objects => json(text, "", most)?,
     };
     items.truncate(most);
     if items.len() > limits::READER_ITEMS {
@@ -77,14 +78,13 @@ pub(super) fn flatten(
     ))
 }
 
-/// The items of an array, or of an object that an `ItemsPointer` leads to.
-fn json(text: &str, pointer: &str) -> Result<Vec<Entry>, String> {
-    let mut document: Value =
-        serde_json::from_str(text).map_err(|error| format!("The file is not JSON: {error}"))?;
-    match document.pointer_mut(pointer).map(Value::take) {
-        Some(Value::Array(items)) => Ok(items.into_iter().map(Entry::plain).collect()),
+/// The items of an array, or of an object that an `ItemsPointer` leads to; no more are built.
+fn json(text: &str, pointer: &str, most: usize) -> Result<Vec<Entry>, String> {
+    let found = pick(text, pointer, most.min(limits::READER_ITEMS + 1));
+    match found.map_err(|error| format!("The file is not JSON: {error}"))? {
+        Some(Found::Items(items)) => Ok(items.into_iter().map(Entry::plain).collect()),
         // Without a pointer AWS was recorded to refuse an object.
-        Some(Value::Object(members)) if !pointer.is_empty() => {
+        Some(Found::Members(members)) if !pointer.is_empty() => {
             Ok(members.into_iter().map(Entry::keyed).collect())
         }
         Some(_) => Err("Attempting to map over non-iterable node.".to_owned()),
@@ -131,9 +131,9 @@ fn csv(
 }
 
 /// The rows of a CSV text (RFC 4180), empty lines left out.
-struct Rows<'t> {
-    rest: &'t str,
-    delimiter: char,
+pub(super) struct Rows<'t> {
+    pub(super) rest: &'t str,
+    pub(super) delimiter: char,
 }
 
 impl Iterator for Rows<'_> {

@@ -326,7 +326,9 @@ impl Execution {
     pub(super) fn run_done(&mut self, id: StrandId, output: Value) -> Result<(), Fault> {
         let Some((machine, flow, state)) = self.located(id) else { return Ok(()) };
         let Some(state) = machine.state(flow, state) else { return Ok(()) };
-        // However little of it the state keeps (measured on AWS: aws-cdk issue 24799).
+        // However little of it the state keeps (measured on AWS with `ResultPath` and `OutputPath`
+        // null: aws-cdk issue 24799). That the run ends with `MapRunFailed` is assumed: nobody
+        // has shown that history.
         if !fits(std::iter::once(&output), limits::PAYLOAD_BYTES) {
             let cause = too_long(&state.name).cause;
             return Err(self.run_failed(id, names::DATA_LIMIT_EXCEEDED, cause));

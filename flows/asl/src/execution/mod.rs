@@ -24,6 +24,7 @@ mod map_fields;
 mod map_run;
 mod pace;
 mod parallel;
+mod picking;
 mod record;
 mod sight;
 mod state;

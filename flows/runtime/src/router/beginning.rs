@@ -9,8 +9,9 @@ use super::{FlowError, Router, execution_name};
 use crate::names::MachineRef;
 use crate::runtime::{StartError, StartExecution};
 
-/// What stands beside the event as well: the router of AWS's sample put it there before it had the
-/// event (bfb2b30 of amazon-chime-sdk-visual-media-applications), and workflows read it there.
+/// What stands beside the event as well: the router of AWS's sample gives `QueueUrl` and these
+/// beside `Event` (bfb2b30 of amazon-chime-sdk-visual-media-applications), and workflows read them
+/// there.
 const BESIDE: [(&str, &str); 3] = [
     ("CallId", "/CallDetails/Participants/0/CallId"),
     ("SipMediaApplicationId", "/CallDetails/SipMediaApplicationId"),

@@ -1,5 +1,7 @@
 //! The files of distributed Maps: items that are read, results that are written.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use offhook_asl::execution::{ItemsCall, ItemsFile};
 use offhook_asl::limits::{READER_BYTES, READER_ITEMS};
@@ -11,6 +13,9 @@ use crate::services::{Request, ServiceError, Services};
 /// Pages of `listObjectsV2`. One has a thousand objects, unless `MaxKeys` asks for fewer.
 const PAGES: usize = 200;
 
+/// A text of more bytes is not looked through on the thread that all executions share.
+const ASIDE: usize = 64 * 1024;
+
 /// Reads what an `ItemReader` names.
 pub(super) async fn read_items(
     services: Services,
@@ -20,7 +25,7 @@ pub(super) async fn read_items(
     let read = if request.action != "listObjectsV2" {
         read_object(&services, request).await.map(Answered::Content)
     } else if call.load {
-        load_objects(&services, request, &call).await
+        load_objects(&services, request, call.into()).await
     } else {
         list(&services, request, call.most).await
     };
@@ -96,38 +101,55 @@ async fn list(
 }
 
 /// The objects of a list that are loaded, one after another.
-struct Loading<'c> {
-    call: &'c ItemsCall,
+struct Loading {
+    call: Arc<ItemsCall>,
     files: Vec<ItemsFile>,
     bytes: usize,
     /// Items that are still wanted; `None`: all that there are.
     wanted: Option<u64>,
 }
 
-impl Loading<'_> {
+impl Loading {
     /// Whether one more of so many bytes may be held.
     fn has_room(&self, bytes: u64) -> bool {
         let left = READER_BYTES.saturating_sub(self.bytes);
         self.files.len() < READER_ITEMS && usize::try_from(bytes).is_ok_and(|bytes| bytes <= left)
     }
 
-    fn push(&mut self, key: &str, text: String) {
-        if let Some(wanted) = &mut self.wanted {
-            *wanted = wanted.saturating_sub(self.call.items_in(&text, *wanted));
+    async fn push(&mut self, key: &str, mut text: String) -> Result<(), ServiceError> {
+        if let Some(wanted) = self.wanted {
+            let items;
+            (items, text) = items_in(Arc::clone(&self.call), text, wanted).await?;
+            self.wanted = Some(wanted.saturating_sub(items));
         }
         self.bytes += text.len();
         self.files.push(ItemsFile { key: key.to_owned(), text });
+        Ok(())
     }
+}
+
+/// How many of `wanted` items a text has; and the text.
+async fn items_in(
+    call: Arc<ItemsCall>,
+    text: String,
+    wanted: u64,
+) -> Result<(u64, String), ServiceError> {
+    if text.len() <= ASIDE {
+        return Ok((call.items_in(&text, wanted), text));
+    }
+    let counting = tokio::task::spawn_blocking(move || (call.items_in(&text, wanted), text));
+    counting.await.map_err(|why| unreadable(why.to_string()))
 }
 
 /// Loads the objects of a list until they are all, have the items that are wanted, or may not be held.
 async fn load_objects(
     services: &Services,
     request: Request,
-    call: &ItemsCall,
+    call: Arc<ItemsCall>,
 ) -> Result<Answered, ServiceError> {
     let mut pages = Pages::of(services, request.clone());
-    let mut loading = Loading { call, files: Vec::new(), bytes: 0, wanted: call.most };
+    let wanted = call.most;
+    let mut loading = Loading { call, files: Vec::new(), bytes: 0, wanted };
     while let Some(objects) = pages.next().await? {
         for object in &objects {
             let Some(key) = object.get("Key").and_then(Value::as_str) else { continue };
@@ -145,7 +167,7 @@ async fn load_objects(
             if !loading.has_room(text.len() as u64) {
                 return Ok(Answered::Files(loading.files, false));
             }
-            loading.push(key, text);
+            loading.push(key, text).await?;
             if loading.wanted == Some(0) {
                 return Ok(Answered::Files(loading.files, false));
             }
@@ -190,4 +212,25 @@ fn listed(mut object: Value) -> Value {
         members.insert("Etag".to_owned(), etag);
     }
     object
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_large_text_is_counted_aside_and_a_small_one_at_once() {
+        let resource = json!({ "Service": { "arn": "arn:aws:states:::s3:listObjectsV2",
+            "service": "s3", "action": "listObjectsV2", "pattern": "RequestResponse" } });
+        let call = json!({ "id": 1, "resource": resource, "arguments": {}, "load": true, "most": 5,
+            "format": { "Json": { "pointer": null } } });
+        let call: Arc<ItemsCall> = Arc::new(serde_json::from_value(call).unwrap());
+        let text = |blanks: usize| format!("[1, 2{}]", " ".repeat(blanks));
+        let count = |blanks| items_in(Arc::clone(&call), text(blanks), 5);
+        assert_eq!(count(9).now_or_never().unwrap().unwrap(), (2, text(9)));
+        assert!(count(ASIDE).now_or_never().is_none(), "others have the thread meanwhile");
+        assert_eq!(count(ASIDE).await.unwrap(), (2, text(ASIDE)));
+    }
 }

@@ -1,6 +1,6 @@
 //! Keeps executions: one save of each at a time, of everything that happened meanwhile.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -23,6 +23,8 @@ const MOST_PASSED: u32 = 8;
 /// How long nothing of the row is kept at most, unless a round takes longer: a workflow that thinks hard
 /// makes it one of a second.
 const LONGEST: Duration = Duration::from_millis(250);
+/// How long one of them waits at most, unless a round takes longer (docs/flows.md, "What survives").
+const MOST_LOST: Duration = Duration::from_secs(1);
 /// How often an execution goes back to the end of the row before all are kept.
 const MOST_MOVED: u32 = 8;
 
@@ -30,10 +32,12 @@ const MOST_MOVED: u32 = 8;
 /// thread: writing one down takes longer than the next caller's first states.
 ///
 /// > What one execution has told another is kept before what it went on to do: one that changes
-/// > again goes back to the end.
+/// > again goes back to the end. It waits since its first change all the same, and when that is
+/// > [`MOST_LOST`] ago it is kept with all that stand before it: no more is lost with the power.
 #[derive(Default)]
 pub(super) struct ToKeep {
-    row: VecDeque<(Key, u64)>,
+    /// By place: which, and since when it waits.
+    row: BTreeMap<u64, (Key, Instant)>,
     last: u64,
     passed: u32,
     /// When the first came into the empty row, or the last one was kept.
@@ -45,13 +49,16 @@ pub(super) struct ToKeep {
 }
 
 impl ToKeep {
-    fn push(&mut self, key: Key, now: Instant) -> u64 {
+    /// Its new place: the last one. `place` is the one it has.
+    fn push(&mut self, key: Key, place: Option<u64>, now: Instant) -> u64 {
         if self.is_empty() {
             self.passed = 0;
             self.since = Some(now);
         }
+        let before = place.and_then(|place| self.row.remove(&place));
+        let since = before.map_or(now, |(_, since)| since);
         self.last += 1;
-        self.row.push_back((key, self.last));
+        self.row.insert(self.last, (key, since));
         self.last
     }
 
@@ -59,7 +66,7 @@ impl ToKeep {
     fn pop(&mut self, now: Instant) -> Option<(Key, u64)> {
         self.passed = 0;
         self.since = Some(now);
-        self.row.pop_front()
+        self.row.pop_first().map(|(place, (key, _))| (key, place))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -76,12 +83,14 @@ impl ToKeep {
         self.passed += 1;
     }
 
-    /// Whether the first has waited enough.
+    /// Whether the first has waited enough, or one behind it too long.
     pub(super) fn is_due(&self, now: Instant) -> bool {
         let is_old = || self.since.is_some_and(|since| now.duration_since(since) >= LONGEST);
+        let is_late = |since: &Instant| now.duration_since(*since) >= MOST_LOST;
         self.flush
             || self.row.len() > MOST_WAITING
             || (!self.is_empty() && (self.passed >= MOST_PASSED || is_old()))
+            || self.row.values().any(|(_, since)| is_late(since))
     }
 }
 
@@ -98,7 +107,7 @@ impl Owner {
             self.to_keep.flush |= !live.acks.is_empty() || live.moved >= MOST_MOVED;
         }
         self.to_keep.awaited |= !live.acks.is_empty();
-        live.place = Some(self.to_keep.push(key, Instant::now()));
+        live.place = Some(self.to_keep.push(key, live.place, Instant::now()));
     }
 
     /// Keeps the next one; `false`: there was none.
@@ -260,13 +269,13 @@ mod tests {
         let mut row = ToKeep::default();
         row.let_pass();
         assert!(!row.is_due(now) && row.is_empty());
-        row.push(1, now);
+        row.push(1, None, now);
         (0..MOST_PASSED).for_each(|_| row.let_pass());
         assert!(row.is_due(now));
         row.passed = 0;
         assert!(!row.is_due(now));
         for key in 0..=MOST_WAITING {
-            row.push(key as Key, now);
+            row.push(key as Key, None, now);
         }
         assert!(row.is_due(now));
     }
@@ -275,11 +284,11 @@ mod tests {
     fn the_first_of_the_row_waits_a_quarter_of_a_second_and_the_next_one_another_round() {
         let begun = Instant::now();
         let mut row = ToKeep::default();
-        row.push(1, begun);
-        row.push(2, begun);
+        row.push(1, None, begun);
+        row.push(2, None, begun);
         assert!(!row.is_due(begun + LONGEST / 2));
-        // The round took a second.
-        let late = begun + 4 * LONGEST;
+        // The round took half a second.
+        let late = begun + 2 * LONGEST;
         assert!(row.is_due(late));
         assert_eq!(row.pop(late), Some((1, 1)));
         assert!(!row.is_due(late), "whoever asks goes before the second");
@@ -287,7 +296,32 @@ mod tests {
         assert_eq!(row.pop(late + LONGEST), Some((2, 2)));
         let later = late + 9 * LONGEST;
         assert!(!row.is_due(later) && row.is_empty());
-        row.push(3, later);
+        row.push(3, None, later);
         assert!(!row.is_due(later), "it has only come");
+    }
+
+    #[test]
+    fn one_that_waits_for_a_second_is_kept_at_once_though_it_has_changed_again_and_with_it_who_stands_before_it()
+     {
+        let begun = Instant::now();
+        let mut row = ToKeep::default();
+        let place = row.push(1, None, begun);
+        let now = begun + MOST_LOST - LONGEST;
+        row.push(2, None, now);
+        row.push(3, None, now);
+        assert_eq!(row.pop(now), Some((1, place)));
+        assert!(!row.is_due(now), "no one is old");
+
+        let place = row.push(1, None, begun);
+        row.push(4, None, now);
+        let place = row.push(1, Some(place), now);
+        row.push(5, None, now);
+        let now = begun + MOST_LOST;
+        let mut kept = Vec::new();
+        while row.is_due(now) {
+            kept.push(row.pop(now).unwrap());
+        }
+        assert_eq!(kept, [(2, 2), (3, 3), (4, 5), (1, place)], "the old one is the last of them");
+        assert_eq!(row.row.into_values().map(|(key, _)| key).collect::<Vec<_>>(), [5]);
     }
 }

@@ -58,16 +58,8 @@ async fn an_execution_that_never_stands_still_is_kept_while_others_come() {
     assert_eq!(begun, 1);
 }
 
-/// Rounds of a second each that something happens in: eight are let pass where they are short.
-#[tokio::test]
-async fn what_has_happened_is_kept_beside_a_workflow_that_thinks_hard_though_others_ask_all_the_time()
- {
-    let room = Room::new();
-    let runtime = room.runtime().await;
-    publish(&runtime, "ask", waiting()).await;
-    let asks = runtime.start_execution(start("ask", "a", json!({}))).await.unwrap();
-    settle().await;
-    let token = token(&room.echo);
+/// What a workflow does that takes a second for each thought.
+fn thinks_hard() -> Value {
     // It fails after a second, and is tried again.
     let mut hard = task("test:echo", json!({}));
     hard["QueryLanguage"] = "JSONata".into();
@@ -75,7 +67,25 @@ async fn what_has_happened_is_kept_beside_a_workflow_that_thinks_hard_though_oth
     state.remove("Parameters");
     state.insert("Arguments".into(), "{% ($f := function() { $f() }; $f()) %}".into());
     state.insert("Catch".into(), json!([{ "ErrorEquals": ["States.ALL"], "Next": "Ask" }]));
-    publish(&runtime, "hard", hard).await;
+    hard
+}
+
+/// So many executions end at once beside a workflow that thinks hard, and others ask all the time.
+/// Gives the rounds until all of them are kept, if there are fewer than `most`.
+async fn rounds_until_kept(executions: usize, most: usize) -> usize {
+    let room = Room::new();
+    let runtime = room.runtime().await;
+    publish(&runtime, "ask", waiting()).await;
+    let mut asks = Vec::new();
+    for n in 0..executions {
+        asks.push(
+            runtime.start_execution(start("ask", &format!("a{n}"), json!({}))).await.unwrap(),
+        );
+    }
+    while room.echo.asked().len() < executions {
+        settle().await;
+    }
+    publish(&runtime, "hard", thinks_hard()).await;
     let hard = runtime.start_execution(start("hard", "h", json!({}))).await.unwrap();
 
     let thoughts = async || {
@@ -83,17 +93,42 @@ async fn what_has_happened_is_kept_beside_a_workflow_that_thinks_hard_though_oth
         json!(events).to_string().matches(r#""type":"EvaluationFailed""#).count()
     };
     let running = async || {
-        let kept = room.store.get_execution(asks.arn.clone()).await.unwrap().unwrap();
-        kept.status == ExecutionStatus::Running
+        let mut running = 0;
+        for ask in &asks {
+            let kept = room.store.get_execution(ask.arn.clone()).await.unwrap().unwrap();
+            running += usize::from(kept.status == ExecutionStatus::Running);
+        }
+        running
     };
     let before = thoughts().await;
-    let done = TokenEvent::Success { output: json!(1) };
-    runtime.send_token(&token, done, false).await.unwrap();
-    let mut rounds = 0;
-    while running().await {
-        rounds = thoughts().await - before;
-        assert!(rounds < 6, "nothing was kept in {rounds} rounds");
+    let tokens = room.echo.asked().into_iter().filter_map(|asked| {
+        let token = asked.arguments["Token"].as_str()?.to_owned();
+        let runtime = runtime.clone();
+        let done = TokenEvent::Success { output: json!(1) };
+        Some(async move { runtime.send_token(&token, done, false).await })
+    });
+    for sent in futures_util::future::join_all(tokens).await {
+        sent.unwrap();
     }
-    assert!(rounds > 0, "it thought meanwhile");
+    let mut rounds = 0;
+    while running().await > 0 {
+        rounds = thoughts().await - before;
+        assert!(rounds < most, "{} are not kept in {rounds} rounds", running().await);
+    }
     runtime.stop_execution(&hard.arn, None, None).await.unwrap();
+    rounds
+}
+
+/// Rounds of a second each that something happens in: eight are let pass where they are short.
+#[tokio::test]
+async fn what_has_happened_is_kept_beside_a_workflow_that_thinks_hard_though_others_ask_all_the_time()
+ {
+    let rounds = rounds_until_kept(1, 6).await;
+    assert!(rounds > 0, "it thought meanwhile");
+}
+
+/// One of them in each round would take twenty.
+#[tokio::test]
+async fn what_has_happened_in_many_executions_is_kept_beside_a_workflow_that_thinks_hard() {
+    rounds_until_kept(20, 10).await;
 }

@@ -1,5 +1,6 @@
 //! Objects in folders of this machine.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use futures_util::future::BoxFuture;
@@ -83,7 +84,7 @@ pub struct Object {
     pub info: BlobInfo,
     /// `ETag`, in its quotation marks.
     pub etag: String,
-    /// What is in it.
+    /// What is in it, or in the part that was asked for.
     pub bytes: Vec<u8>,
 }
 
@@ -92,6 +93,8 @@ pub struct Object {
 pub trait Blobs: Send + Sync {
     /// An object, or `None`.
     fn get(&self, path: BlobPath) -> Blob<Option<Object>>;
+    /// These bytes of an object, or `None`. One that has no such bytes is an error.
+    fn part(&self, path: BlobPath, part: Range<u64>) -> Blob<Option<Object>>;
     /// What is known of it without reading it.
     fn head(&self, path: BlobPath) -> Blob<Option<BlobInfo>>;
     /// The same with its `ETag`.
@@ -122,6 +125,10 @@ pub struct Folders;
 impl Blobs for Folders {
     fn get(&self, path: BlobPath) -> Blob<Option<Object>> {
         aside(move || files::get(&path))
+    }
+
+    fn part(&self, path: BlobPath, part: Range<u64>) -> Blob<Option<Object>> {
+        aside(move || files::part(&path, &part))
     }
 
     fn head(&self, path: BlobPath) -> Blob<Option<BlobInfo>> {
@@ -164,6 +171,8 @@ fn aside<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + '
 /// (API Reference, "Object"). A large object is taken for one in parts: reading all of it for its
 /// tag would keep a disk busy.
 mod etag {
+    use std::io::{self, Read};
+
     use jiff::Timestamp;
     use md5::{Digest as _, Md5};
 
@@ -180,6 +189,22 @@ mod etag {
         }
     }
 
+    /// The same of what is read from its beginning, without holding it.
+    pub(super) fn of_read(info: BlobInfo, from: &mut impl Read) -> io::Result<String> {
+        if info.size > ONE_PIECE {
+            return Ok(of_parts(info));
+        }
+        let mut digest = Md5::new();
+        let mut piece = vec![0; 64 * 1024];
+        let mut from = from.take(info.size);
+        loop {
+            match from.read(&mut piece)? {
+                0 => return Ok(format!("\"{}\"", hex(&digest.finalize()))),
+                read => digest.update(&piece[..read]),
+            }
+        }
+    }
+
     pub(super) fn of_parts(BlobInfo { size, modified }: BlobInfo) -> String {
         let told = format!("{size}/{}", Timestamp::as_nanosecond(modified));
         format!("\"{}-{}\"", hex(&Md5::digest(told)), size.div_ceil(PART))
@@ -193,7 +218,8 @@ mod etag {
 mod files {
     use std::collections::BTreeMap;
     use std::fs::{self, File};
-    use std::io::{self, ErrorKind, Read as _, Write as _};
+    use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
+    use std::ops::Range;
     use std::path::{Path, PathBuf};
 
     use jiff::Timestamp;
@@ -239,6 +265,22 @@ mod files {
         let object = read(file, info, OBJECT_BYTES)?;
         let too_large = || io::Error::other("the object is too large to be read");
         object.ok_or_else(too_large).map(Some)
+    }
+
+    pub(super) fn part(path: &BlobPath, part: &Range<u64>) -> io::Result<Option<Object>> {
+        let Some((mut file, info)) = open(path)? else { return Ok(None) };
+        let count = part.end.saturating_sub(part.start);
+        if part.end > info.size || count > OBJECT_BYTES {
+            return Err(io::Error::other("the object has no such part"));
+        }
+        let etag = etag::of_read(info, &mut file)?;
+        file.seek(SeekFrom::Start(part.start))?;
+        let mut bytes = Vec::new();
+        file.take(count).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 != count {
+            return Err(io::Error::other("the object has been cut off while it was read"));
+        }
+        Ok(Some(Object { info, etag, bytes }))
     }
 
     /// `None`: there is more than `most`.

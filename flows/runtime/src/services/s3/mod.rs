@@ -5,6 +5,7 @@
 //! encryption are not kept.
 
 mod blobs;
+mod known;
 mod list;
 mod range;
 #[cfg(test)]
@@ -78,70 +79,6 @@ impl Service for S3 {
     }
 }
 
-fn known(action: &str) -> Option<&'static [&'static str]> {
-    const LIST: &[&str] = &[
-        "Bucket",
-        "Prefix",
-        "Delimiter",
-        "MaxKeys",
-        "StartAfter",
-        "ContinuationToken",
-        "Marker",
-        "EncodingType",
-        "FetchOwner",
-        "ExpectedBucketOwner",
-        "RequestPayer",
-    ];
-    Some(match action {
-        "getObject" => &[
-            "Bucket",
-            "Key",
-            "Range",
-            "ExpectedBucketOwner",
-            "ResponseContentType",
-            "ChecksumMode",
-        ],
-        "headObject" => {
-            &["Bucket", "Key", "ExpectedBucketOwner", "ResponseContentType", "ChecksumMode"]
-        }
-        "putObject" => &[
-            "Bucket",
-            "Key",
-            "Body",
-            "ContentType",
-            "ContentEncoding",
-            "CacheControl",
-            "Metadata",
-            "ACL",
-            "Acl",
-            "StorageClass",
-            "Tagging",
-            "ServerSideEncryption",
-            "ExpectedBucketOwner",
-            "ContentDisposition",
-            "SSEKMSKeyId",
-            "SsekmsKeyId",
-            "IfNoneMatch",
-        ],
-        "deleteObject" => &["Bucket", "Key", "ExpectedBucketOwner"],
-        "copyObject" => &[
-            "Bucket",
-            "Key",
-            "CopySource",
-            "MetadataDirective",
-            "ContentType",
-            "Metadata",
-            "ACL",
-            "Acl",
-            "StorageClass",
-            "TaggingDirective",
-            "ExpectedBucketOwner",
-        ],
-        "listObjects" | "listObjectsV2" => LIST,
-        _ => return None,
-    })
-}
-
 fn failed(why: &BlobError) -> Fault {
     Fault::new("InternalError", format!("We encountered an internal error: {why}")).with_status(500)
 }
@@ -174,7 +111,7 @@ impl Inner {
         if self.folder(member("Bucket"), key).is_none() {
             return self.upstream.call(request).await;
         }
-        let Some(known) = known(&request.action) else {
+        let Some(known) = known::fields(&request.action) else {
             return Err(ServiceError::unsupported(&request));
         };
         let fields = Fields::of(&request, known, "InvalidRequest")?;
@@ -247,17 +184,21 @@ impl Inner {
     async fn get(&self, path: BlobPath, range: Option<&str>) -> Result<Value, Failure> {
         let key = path.key().to_owned();
         let info = self.blobs.head(path.clone()).await.map_err(|why| failed(&why))?;
-        if info.ok_or_else(no_key)?.size > READ_BYTES {
+        let size = info.ok_or_else(no_key)?.size;
+        let part = range.map(|range| range::of(range, size)).transpose()?.flatten();
+        if part.map_or(size, |(first, last)| last - first + 1) > READ_BYTES {
             return Err(Failure::TooLarge);
         }
-        let object = self.blobs.get(path).await.map_err(|why| failed(&why))?;
-        let Object { info, etag, mut bytes } = object.ok_or_else(no_key)?;
+        let object = match part {
+            Some((first, last)) => self.blobs.part(path, first..last + 1).await,
+            None => self.blobs.get(path).await,
+        };
+        let object = object.map_err(|why| failed(&why))?;
+        let Object { info, etag, bytes } = object.ok_or_else(no_key)?;
         let mut shown = described(&key, info, &etag);
-        let part = range.map(|range| range::of(range, info.size)).transpose()?.flatten();
         if let Some((first, last)) = part {
             shown["ContentRange"] = json!(format!("bytes {first}-{last}/{}", info.size));
             shown["ContentLength"] = json!(last - first + 1);
-            bytes = bytes.get(first as usize..=last as usize).unwrap_or_default().to_vec();
         }
         let text = String::from_utf8(bytes);
         let text = text.unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());

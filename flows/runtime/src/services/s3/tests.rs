@@ -252,3 +252,44 @@ async fn a_huge_object_is_described_without_being_read() {
     let error = ask(&machine.s3, "getObject", asked).await.unwrap_err();
     assert_eq!(error.error, "States.DataLimitExceeded");
 }
+
+/// A recording of a hundred megabytes has a head of a few bytes.
+#[tokio::test]
+async fn a_small_part_of_a_huge_object_is_read_and_a_huge_part_is_not() {
+    let machine = machine();
+    let path = machine.root.path().join("prompts/huge.wav");
+    std::fs::write(&path, "RIFF").unwrap();
+    let size = 1_u64 << 40;
+    std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(size).unwrap();
+    let get = async |range: &str| {
+        let arguments = json!({"Bucket": "prompts", "Key": "huge.wav", "Range": range});
+        ask(&machine.s3, "getObject", arguments).await
+    };
+    for (range, body, first) in [
+        ("bytes=0-5".to_owned(), "RIFF\0\0", 0),
+        ("bytes=2-3".to_owned(), "FF", 2),
+        ("bytes=-3".to_owned(), "\0\0\0", size - 3),
+        (format!("bytes={}-", size - 1), "\0", size - 1),
+    ] {
+        let got = get(&range).await.unwrap();
+        let told = format!("bytes {first}-{}/{size}", first + body.len() as u64 - 1);
+        assert_eq!((&got["Body"], &got["ContentRange"]), (&json!(body), &json!(told)), "{range}");
+        assert_eq!(got["ContentLength"], body.len());
+    }
+    for range in ["bytes=0-", "bytes=0-67108864", "bytes=-67108865", "lines=1-2"] {
+        let error = get(range).await.unwrap_err();
+        assert_eq!(error.error, "States.DataLimitExceeded", "{range}");
+    }
+}
+
+#[tokio::test]
+async fn a_part_of_an_object_has_the_tag_of_the_whole() {
+    let machine = machine();
+    put(&machine.s3, "prompts", "a.txt", "text data").await;
+    let get = json!({"Bucket": "prompts", "Key": "a.txt", "Range": "bytes=5-6"});
+    let got = ask(&machine.s3, "getObject", get).await.unwrap();
+    assert_eq!(
+        (&got["Body"], &got["ETag"]),
+        (&json!("da"), &json!("\"332eec544317a6d340b8e77da7fe54ad\""))
+    );
+}
