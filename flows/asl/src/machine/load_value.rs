@@ -148,6 +148,7 @@ impl Loader {
         match Path::parse(text) {
             Ok(path) => {
                 self.assigned_nowhere(at, variable_of(&path), "$.");
+                self.refused_path(at, &path);
                 Some(path)
             }
             Err(error) => {
@@ -178,6 +179,15 @@ impl Loader {
         };
         let message = format!("Variable '${name}' is assigned nowhere.");
         self.report.warn_with(at, Code::Suspicious, message, suggestion);
+    }
+
+    /// Tells of a path that was taken here once.
+    fn refused_path(&mut self, at: &str, path: &Path) {
+        if let Some(error) = path.refused_since() {
+            let (text, place) = (path.source(), error.position + 1);
+            let message = format!("'{text}': {} (at character {place}).", error.message);
+            self.report.not_any_more(at, Code::InvalidPath, message, None);
+        }
     }
 
     pub(super) fn bad_path(&mut self, at: &str, code: Code, text: &str, error: &PathError) {
@@ -245,6 +255,9 @@ impl Loader {
                         template.paths().into_iter().filter_map(variable_of).collect();
                     for variable in names {
                         self.assigned_nowhere(&object.path(name), Some(variable), "$.");
+                    }
+                    for path in template.paths() {
+                        self.refused_path(&object.path(name), path);
                     }
                     for call in template.calls() {
                         self.miscounted(&object.path(name), call);

@@ -12,7 +12,9 @@ use serde_json::{Map, Value};
 const MOST_NESTING: usize = 16;
 
 /// The whole of `source` as a path.
-pub(super) fn path(source: &str) -> Result<(Root, Vec<Step>), PathError> {
+///
+/// The last: what is wrong with it, and was taken once.
+pub(super) fn path(source: &str) -> Result<(Root, Vec<Step>, Option<Box<PathError>>), PathError> {
     let mut cursor = Cursor::new(source);
     if !cursor.eat("$") {
         let mut error = cursor.fail("a path begins with `$`");
@@ -23,7 +25,7 @@ pub(super) fn path(source: &str) -> Result<(Root, Vec<Step>), PathError> {
     let root = root(&mut cursor);
     let steps = steps(&mut cursor, false, 0)?;
     match cursor.peek() {
-        None => Ok((root, steps)),
+        None => Ok((root, steps, cursor.refused_since)),
         Some(found) => Err(cursor.fail(format!("`{found}` is not expected here"))),
     }
 }
@@ -253,8 +255,12 @@ fn members(cursor: &mut Cursor, depth: usize) -> Result<Map<String, Value>, Path
             _ => {
                 let bare = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
                 let name = cursor.take_while(bare);
-                if name.is_empty() {
+                if name.is_empty() && cursor.peek() != Some(':') {
                     return Err(cursor.fail("a member's name is expected here"));
+                }
+                if name.is_empty() {
+                    let wrong = cursor.fail("a member's name is expected here");
+                    cursor.refused_since.get_or_insert(Box::new(wrong));
                 }
                 name
             }

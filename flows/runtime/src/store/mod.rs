@@ -54,6 +54,9 @@ pub struct PublishedVersion {
     pub description: String,
     /// When.
     pub published: Timestamp,
+    /// Whether states in its Maps and branches that name no query language have the machine's. In
+    /// versions of older releases they have that of the state around them.
+    pub inherits_from_machine: bool,
 }
 
 /// A name that points to one or two versions.

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use offhook_asl::Machine;
-use offhook_asl::machine::{Problem, Severity};
+use offhook_asl::machine::{Inherited, Problem, Severity};
 
 pub use self::diff::{Change, Difference, diff};
 use crate::clock::Clock;
@@ -116,13 +116,21 @@ impl Versions {
         if kind == MachineType::Express {
             // They run here all the same; AWS refuses them.
             let unfit = machine.express_problems().iter().cloned();
-            warnings.extend(unfit.map(|one| Problem { severity: Severity::Warning, ..one }));
+            let unfit = unfit.map(|one| Problem { severity: Severity::Warning, ..one });
+            // Those of a Map's Express children are among the warnings.
+            let unfit: Vec<_> = unfit.filter(|one| !machine.warnings().contains(one)).collect();
+            warnings.extend(unfit);
         }
         let latest = match self.store.find_version(name.to_owned(), None).await? {
             Some((number, _)) => self.store.get_version(name.to_owned(), number).await?,
             None => None,
         };
-        if let Some(latest) = latest.filter(|v| v.digest == machine.digest() && v.kind == kind) {
+        let is_same = |latest: &PublishedVersion| {
+            latest.digest == machine.digest()
+                && latest.kind == kind
+                && (latest.inherits_from_machine || !machine.depends_on_inherited())
+        };
+        if let Some(latest) = latest.filter(is_same) {
             return Ok(Published { version: latest.version, unchanged: true, warnings });
         }
         let version = PublishedVersion {
@@ -133,6 +141,7 @@ impl Versions {
             digest: machine.digest().to_owned(),
             description: description.to_owned(),
             published: self.clock.now(),
+            inherits_from_machine: true,
         };
         let number = self.store.publish_version(version).await?;
         self.remember(name, number, Arc::new(machine));
@@ -336,7 +345,12 @@ impl Versions {
         if let Some(machine) = self.loaded().get(&key) {
             return Ok(machine.clone());
         }
-        let machine = Machine::load_published(&version.definition).map_err(|problems| {
+        let inherited = match version.inherits_from_machine {
+            true => Inherited::FromMachine,
+            false => Inherited::FromState,
+        };
+        let loaded = Machine::load_published(&version.definition, inherited);
+        let machine = loaded.map_err(|problems| {
             let machine = format!("{}:{}", version.machine, version.version);
             StartError::Unreadable { machine, why: first(&problems) }
         })?;
