@@ -184,8 +184,8 @@ impl Loader {
     /// Tells of a path that was taken here once.
     fn refused_path(&mut self, at: &str, path: &Path) {
         if let Some(error) = path.refused_since() {
-            let (text, place) = (path.source(), error.position + 1);
-            let message = format!("'{text}': {} (at character {place}).", error.message);
+            let (text, said, place) = (path.source(), &error.message, error.position + 1);
+            let message = format!("'{text}': {said} (at character {place}).");
             self.report.not_any_more(at, Code::InvalidPath, message, None);
         }
     }
@@ -256,9 +256,8 @@ impl Loader {
                     for variable in names {
                         self.assigned_nowhere(&object.path(name), Some(variable), "$.");
                     }
-                    for path in template.paths() {
-                        self.refused_path(&object.path(name), path);
-                    }
+                    let at = object.path(name);
+                    template.paths().into_iter().for_each(|path| self.refused_path(&at, path));
                     for call in template.calls() {
                         self.miscounted(&object.path(name), call);
                     }

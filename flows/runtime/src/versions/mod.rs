@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use offhook_asl::Machine;
-use offhook_asl::machine::{Inherited, Problem, Severity};
+use offhook_asl::machine::{Problem, Severity};
 
 pub use self::diff::{Change, Difference, diff};
 use crate::clock::Clock;
@@ -118,19 +118,13 @@ impl Versions {
             let unfit = machine.express_problems().iter().cloned();
             let unfit = unfit.map(|one| Problem { severity: Severity::Warning, ..one });
             // Those of a Map's Express children are among the warnings.
-            let unfit: Vec<_> = unfit.filter(|one| !machine.warnings().contains(one)).collect();
-            warnings.extend(unfit);
+            warnings.extend(unfit.filter(|one| !machine.warnings().contains(one)));
         }
         let latest = match self.store.find_version(name.to_owned(), None).await? {
             Some((number, _)) => self.store.get_version(name.to_owned(), number).await?,
             None => None,
         };
-        let is_same = |latest: &PublishedVersion| {
-            latest.digest == machine.digest()
-                && latest.kind == kind
-                && (latest.inherits_from_machine || !machine.depends_on_inherited())
-        };
-        if let Some(latest) = latest.filter(is_same) {
+        if let Some(latest) = latest.filter(|v| v.kind == kind && v.is_read_as(&machine)) {
             return Ok(Published { version: latest.version, unchanged: true, warnings });
         }
         let version = PublishedVersion {
@@ -345,11 +339,7 @@ impl Versions {
         if let Some(machine) = self.loaded().get(&key) {
             return Ok(machine.clone());
         }
-        let inherited = match version.inherits_from_machine {
-            true => Inherited::FromMachine,
-            false => Inherited::FromState,
-        };
-        let loaded = Machine::load_published(&version.definition, inherited);
+        let loaded = Machine::load_published(&version.definition, version.inherited());
         let machine = loaded.map_err(|problems| {
             let machine = format!("{}:{}", version.machine, version.version);
             StartError::Unreadable { machine, why: first(&problems) }
