@@ -67,8 +67,7 @@ impl Path {
     ///
     /// With the character at which it stops being a path.
     pub fn parse(source: &str) -> Result<Self, PathError> {
-        let (root, steps, refused_since) = parse::path(source)?;
-        Ok(Self { source: source.to_owned(), root, steps, refused_since })
+        parse::path(source)
     }
 
     /// What is wrong with it, though it was taken here once: published definitions may have it.

@@ -4,7 +4,7 @@ mod condition;
 
 use super::function::{Argument, Function};
 use super::step::Step;
-use super::{PathError, Root};
+use super::{Path, PathError, Root};
 use crate::cursor::Cursor;
 use serde_json::{Map, Value};
 
@@ -12,9 +12,7 @@ use serde_json::{Map, Value};
 const MOST_NESTING: usize = 16;
 
 /// The whole of `source` as a path.
-///
-/// The last: what is wrong with it, and was taken once.
-pub(super) fn path(source: &str) -> Result<(Root, Vec<Step>, Option<Box<PathError>>), PathError> {
+pub(super) fn path(source: &str) -> Result<Path, PathError> {
     let mut cursor = Cursor::new(source);
     if !cursor.eat("$") {
         let mut error = cursor.fail("a path begins with `$`");
@@ -25,7 +23,10 @@ pub(super) fn path(source: &str) -> Result<(Root, Vec<Step>, Option<Box<PathErro
     let root = root(&mut cursor);
     let steps = steps(&mut cursor, false, 0)?;
     match cursor.peek() {
-        None => Ok((root, steps, cursor.refused_since)),
+        None => {
+            let refused_since = cursor.refused_since;
+            Ok(Path { source: source.to_owned(), root, steps, refused_since })
+        }
         Some(found) => Err(cursor.fail(format!("`{found}` is not expected here"))),
     }
 }
