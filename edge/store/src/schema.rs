@@ -15,7 +15,7 @@ const APPLICATION_ID: i64 = 0x4f46_4648;
 /// Each brings a database from its index to the next format. Never change one that was released.
 ///
 /// Times are nanoseconds since 1970 (UTC).
-const MIGRATIONS: [&str; 12] = [
+pub(crate) const MIGRATIONS: [&str; 13] = [
     FIRST,
     // The transfers of a call, as a JSON list; NULL when there were none.
     "ALTER TABLE calls ADD COLUMN transfers TEXT",
@@ -35,6 +35,9 @@ const MIGRATIONS: [&str; 12] = [
     // Whether a phone said that it has ICE.
     "ALTER TABLE bindings ADD COLUMN ice INTEGER NOT NULL DEFAULT 0",
     crate::recordings::TOLD,
+    // Whose query language the states in a version's Maps and branches have: the machine's, or, as
+    // before, that of the state around them.
+    "ALTER TABLE flow_versions ADD COLUMN inherits_from_machine INTEGER NOT NULL DEFAULT 0",
 ];
 
 pub(crate) const FIRST: &str = "

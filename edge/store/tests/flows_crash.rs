@@ -81,6 +81,7 @@ fn child_writes_until_it_is_killed() {
             digest: String::new(),
             description: String::new(),
             published: Timestamp::UNIX_EPOCH,
+            inherits_from_machine: true,
         };
         assert_eq!(wait(store.publish_version(version)), 1);
         killed::kept(i);

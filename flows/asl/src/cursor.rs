@@ -7,11 +7,13 @@ use crate::path::PathError;
 pub(crate) struct Cursor {
     chars: Vec<char>,
     at: usize,
+    /// What is wrong with what was passed, though it was taken here once; the first.
+    pub(crate) refused_since: Option<Box<PathError>>,
 }
 
 impl Cursor {
     pub(crate) fn new(text: &str) -> Self {
-        Self { chars: text.chars().collect(), at: 0 }
+        Self { chars: text.chars().collect(), at: 0, refused_since: None }
     }
 
     pub(crate) fn position(&self) -> usize {

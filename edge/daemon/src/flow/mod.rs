@@ -5,6 +5,7 @@ mod files;
 mod published;
 mod show;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use offhook_asl::Machine;
@@ -67,7 +68,14 @@ fn problems(text: &str, express: bool) -> Vec<Problem> {
     match Machine::load(text) {
         Ok(machine) => {
             let express = if express { machine.express_problems() } else { &[] };
-            [express, machine.warnings(), &unserved(text, &machine)].concat()
+            // What is wrong for all is not told again as wrong for the children of a Map.
+            let place = |one: &Problem| (one.line, one.column, one.message.clone());
+            let told: BTreeSet<_> = express.iter().map(place).collect();
+            let mut all = express.to_vec();
+            let others = machine.warnings().iter().filter(|one| !told.contains(&place(one)));
+            all.extend(others.cloned());
+            all.extend(unserved(text, &machine));
+            all
         }
         Err(problems) => problems,
     }
@@ -172,6 +180,24 @@ fn warn(file: &Path, warnings: &[Problem]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_express_workflow_cannot_do_is_told_once_though_children_of_a_map_cannot_either() {
+        let wait = json!({ "Type": "Task", "End": true,
+            "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+            "Parameters": { "QueueUrl": "q", "MessageBody.$": "$$.Task.Token" } });
+        let processor = json!({ "ProcessorConfig": { "Mode": "DISTRIBUTED",
+            "ExecutionType": "EXPRESS" }, "StartAt": "W", "States": { "W": wait } });
+        let map = json!({ "Type": "Map", "End": true, "ItemProcessor": processor });
+        let text = json!({ "StartAt": "M", "States": { "M": map } }).to_string();
+        let told = |express| -> Vec<Severity> {
+            let all = problems(&text, express);
+            let at_task = all.iter().filter(|one| one.path.ends_with("/W/Resource"));
+            at_task.map(|one| one.severity).collect()
+        };
+        assert_eq!(told(true), [Severity::Error]);
+        assert_eq!(told(false), [Severity::Warning]);
+    }
 
     #[test]
     fn a_job_that_nobody_waits_for_is_told_where_it_stands() {

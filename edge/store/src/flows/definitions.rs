@@ -8,7 +8,8 @@ use crate::Store;
 use crate::lane::{Refused, Urgency, all_or_none};
 
 const VERSION: &str =
-    "SELECT machine, version, kind, definition, digest, description, published FROM flow_versions";
+    "SELECT machine, version, kind, definition, digest, description, published, inherits_from_machine
+     FROM flow_versions";
 const ALIAS: &str = "SELECT machine, name, routes, former, updated FROM flow_aliases";
 
 impl Definitions for Store {
@@ -115,8 +116,8 @@ fn publish(connection: &Connection, new: &PublishedVersion) -> Result<u32, Refus
     let number: u32 = next.query_row([&new.machine], |row| row.get(0))?;
     let mut insert = connection.prepare_cached(
         "INSERT INTO flow_versions
-         (machine, version, kind, definition, digest, description, published)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+         (machine, version, kind, definition, digest, description, published, inherits_from_machine)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     insert.execute(params![
         new.machine,
@@ -125,7 +126,8 @@ fn publish(connection: &Connection, new: &PublishedVersion) -> Result<u32, Refus
         new.definition,
         new.digest,
         new.description,
-        nanos(new.published)
+        nanos(new.published),
+        new.inherits_from_machine
     ])?;
     Ok(number)
 }
@@ -139,6 +141,7 @@ fn version(row: &Row<'_>) -> rusqlite::Result<PublishedVersion> {
         digest: row.get(4)?,
         description: row.get(5)?,
         published: time(row.get(6)?),
+        inherits_from_machine: row.get(7)?,
     })
 }
 

@@ -22,6 +22,7 @@ fn version(machine: &str, definition: &str) -> PublishedVersion {
         digest: "d".into(),
         description: "first".into(),
         published: at(1),
+        inherits_from_machine: true,
     }
 }
 
@@ -254,4 +255,26 @@ fn executions_that_ended_long_ago_are_thrown_away_with_all_that_is_theirs() {
     };
     assert_eq!((count("flow_executions"), count("flow_events")), (1, 0));
     assert_eq!(count("flow_snapshots"), 1);
+}
+
+#[test]
+fn a_version_of_before_has_its_states_language_from_around_and_one_of_now_from_the_machine() {
+    let (_folder, path) = folder();
+    let old = rusqlite::Connection::open(&path).unwrap();
+    for migration in crate::schema::MIGRATIONS.iter().take(12) {
+        old.execute_batch(migration).unwrap();
+    }
+    old.execute_batch(
+        "PRAGMA application_id = 0x4f464648; PRAGMA user_version = 12;
+         INSERT INTO flow_numbers VALUES ('a', 1);
+         INSERT INTO flow_versions
+         (machine, version, kind, definition, digest, description, published)
+         VALUES ('a', 1, 'STANDARD', '{}', 'd', '', 1)",
+    )
+    .unwrap();
+    drop(old);
+    let store = opened(&path);
+    assert_eq!(wait(store.publish_version(version("a", "2"))), 2);
+    let versions = wait(store.list_versions(Some("a".into())));
+    assert_eq!(versions.iter().map(|v| v.inherits_from_machine).collect::<Vec<_>>(), [true, false]);
 }

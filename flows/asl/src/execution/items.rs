@@ -1,11 +1,24 @@
 //! The items of a file, or of all files of a list: CSV, JSON and JSON Lines as `ItemReader` reads them.
 
 use super::ItemsFile;
-use super::picking::{Found, pick};
-use super::state::Entry;
+use super::picking::{Picked, pick};
+use super::state::{Entry, Source};
 use crate::limits;
 use crate::machine::model::Format;
 use serde_json::{Map, Value};
+
+/// Items, and the sources that they have of their own.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) items: Vec<Entry>,
+    pub(super) sources: Vec<String>,
+}
+
+impl From<Vec<Entry>> for Found {
+    fn from(items: Vec<Entry>) -> Self {
+        Self { items, sources: Vec::new() }
+    }
+}
 
 /// The items of `text`. The error is the cause of `States.ItemReaderFailed`.
 pub(super) fn read(text: &str, format: &Format, most: usize) -> Result<Vec<Entry>, String> {
@@ -37,38 +50,40 @@ pub(super) fn listed(mut items: Vec<Value>, most: usize) -> Result<Vec<Entry>, S
 
 /// The items of all `files` of `bucket` (`s3://…`) one after another, each with its file as its source
 /// (developer guide, "ItemReader (Map)" and "Context object data for Map states"). What is wrong in a
-/// file behind the `most` that are wanted is not looked at. Each item's source is its own, here and in
-/// every snapshot, and counts with the files' bytes.
+/// file behind the `most` that are wanted is not looked at. The sources count with the files' bytes, each
+/// once.
 pub(super) fn flatten(
     files: &[ItemsFile],
     is_whole: bool,
     format: &Format,
     most: usize,
     bucket: &str,
-) -> Result<Vec<Entry>, String> {
-    let mut found: Vec<Entry> = Vec::new();
+) -> Result<Found, String> {
+    let mut found = Found::default();
     let mut bytes = 0;
     for file in files {
-        let left = most.saturating_sub(found.len());
+        let left = most.saturating_sub(found.items.len());
         if left == 0 {
             return Ok(found);
         }
         let source = format!("{bucket}/{}", file.key);
         let items = read(&file.text, format, left).map_err(|why| format!("{source}: {why}"))?;
-        bytes += file.text.len() + source.len().saturating_mul(items.len());
+        bytes += file.text.len() + source.len();
         if bytes > limits::READER_BYTES {
             return Err(format!(
-                "The files, with the source of each item, have more than {} bytes.",
+                "The files, with their sources, have more than {} bytes.",
                 limits::READER_BYTES
             ));
         }
-        let own = |item| Entry { source: Some(source.clone()), ..item };
-        found.extend(items.into_iter().map(own));
-        if found.len() > limits::READER_ITEMS {
+        let at = found.sources.len();
+        let own = |item| Entry { source: Some(Source::At(at)), ..item };
+        found.items.extend(items.into_iter().map(own));
+        found.sources.push(source);
+        if found.items.len() > limits::READER_ITEMS {
             return Err(format!("The files have more than {} items.", limits::READER_ITEMS));
         }
     }
-    if is_whole || found.len() >= most {
+    if is_whole || found.items.len() >= most {
         return Ok(found);
     }
     Err(format!(
@@ -82,9 +97,9 @@ pub(super) fn flatten(
 fn json(text: &str, pointer: &str, most: usize) -> Result<Vec<Entry>, String> {
     let found = pick(text, pointer, most.min(limits::READER_ITEMS + 1));
     match found.map_err(|error| format!("The file is not JSON: {error}"))? {
-        Some(Found::Items(items)) => Ok(items.into_iter().map(Entry::plain).collect()),
+        Some(Picked::Items(items)) => Ok(items.into_iter().map(Entry::plain).collect()),
         // Without a pointer AWS was recorded to refuse an object.
-        Some(Found::Members(members)) if !pointer.is_empty() => {
+        Some(Picked::Members(members)) if !pointer.is_empty() => {
             Ok(members.into_iter().map(Entry::keyed).collect())
         }
         Some(_) => Err("Attempting to map over non-iterable node.".to_owned()),

@@ -5,7 +5,7 @@ use super::exit::bounded;
 use super::map_fields::{concurrency, entries, own_input, select};
 use super::parallel::held;
 use super::sight::item_value;
-use super::state::{Child, Fault, Item, MapRun, Phase, StrandId};
+use super::state::{Child, Fault, Item, MapRun, Phase, Source, StrandId};
 use super::writer::record;
 use crate::failure::Failure;
 use crate::history::{Details, EventId, EventType, Iteration, Length};
@@ -87,7 +87,7 @@ impl Execution {
             }
             let selected = map.selector.is_some() && map.batcher.is_none();
             let input = match selected {
-                true => self.selected(id, state, map, &item, entry.source.as_deref())?,
+                true => self.selected(id, state, map, &item, entry.source.as_ref())?,
                 false => own_input(item.key.as_deref(), item.value),
             };
             self.child(id, map, index, input)?;
@@ -114,13 +114,12 @@ impl Execution {
         state: &State,
         map: &Map,
         item: &Item,
-        own_source: Option<&str>,
+        own_source: Option<&Source>,
     ) -> Result<Value, Failure> {
         let Some(sight) = self.sight(id, state, None) else { return Ok(Value::Null) };
         let Phase::Map(run) = &sight.frame.phase else { return Ok(Value::Null) };
         let Some(selector) = &map.selector else { return Ok(item.value.clone()) };
-        let source = run.distributed.as_ref().map(|distributed| distributed.source.as_str());
-        let source = own_source.or(source);
+        let source = run.distributed.as_ref().map(|run| run.source_of(own_source));
         let told = item_value(item.index, item.key.as_deref(), &item.value, source);
         select(&sight, selector, &run.input, told)
     }

@@ -171,8 +171,8 @@ pub(super) fn batches(
         None => None,
     };
     let frame = common.as_ref().map_or(12, |common| common.to_string().len() + 25);
-    let source = match &sight.frame.phase {
-        Phase::Map(run) => run.distributed.as_ref().map(|distributed| distributed.source.as_str()),
+    let run = match &sight.frame.phase {
+        Phase::Map(run) => run.distributed.as_ref(),
         _ => None,
     };
     let mut found = VecDeque::new();
@@ -181,7 +181,7 @@ pub(super) fn batches(
     for (index, entry) in items.into_iter().enumerate() {
         let value = match &map.selector {
             Some(selector) => {
-                let source = entry.source.as_deref().or(source);
+                let source = run.map(|run| run.source_of(entry.source.as_ref()));
                 let told = item_value(index, entry.key.as_deref(), &entry.value, source);
                 select(sight, selector, input, told)?
             }

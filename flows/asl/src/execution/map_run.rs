@@ -1,9 +1,10 @@
 //! The run of a distributed Map: its items, its child executions, its end.
 
 use super::exit::{bounded, too_long};
+use super::items::Found;
 use super::map_fields::{batches, percentage, tolerated_count};
 use super::state::{
-    Call, Child, Distributed, Entry, Fault, Identity, MapRun, Phase, StrandId, state_data,
+    Call, Child, Distributed, Fault, Identity, MapRun, Phase, StrandId, state_data,
 };
 use super::writer::record;
 use super::{Execution, ItemsCall, TaskEvent, TaskId, items};
@@ -31,19 +32,18 @@ fn origin(resource: &Resource, arguments: &Value) -> String {
 }
 
 /// The items that `event` tells, `most` at most. The error is the cause of `States.ItemReaderFailed`.
-fn items_of(
-    call: &ItemsCall,
-    map: &Map,
-    most: usize,
-    event: TaskEvent,
-) -> Result<Vec<Entry>, String> {
+fn items_of(call: &ItemsCall, map: &Map, most: usize, event: TaskEvent) -> Result<Found, String> {
     let format = map.reader.as_ref().map(|reader| &reader.format);
     match (event, format) {
-        (TaskEvent::Content { text }, Some(format)) => items::read(&text, format, most),
+        (TaskEvent::Content { text }, Some(format)) => {
+            items::read(&text, format, most).map(Found::from)
+        }
         (TaskEvent::Files { files, is_whole }, Some(format)) => {
             items::flatten(&files, is_whole, format, most, &origin(&call.resource, &call.arguments))
         }
-        (TaskEvent::Succeeded { output: Value::Array(items) }, _) => items::listed(items, most),
+        (TaskEvent::Succeeded { output: Value::Array(items) }, _) => {
+            items::listed(items, most).map(Found::from)
+        }
         (TaskEvent::Failed { error, cause }, _) => Err(cause.or(error).unwrap_or_default()),
         _ => Err("Attempting to map over non-iterable node.".to_owned()),
     }
@@ -75,6 +75,7 @@ impl Execution {
             run: run_name,
             label,
             source: state_data(),
+            sources: Vec::new(),
             started,
             tolerated_count: count,
             tolerated_percentage: percentage,
@@ -175,15 +176,18 @@ impl Execution {
         id: StrandId,
         state: &State,
         map: &Map,
-        read: Result<Vec<Entry>, String>,
+        read: Result<Found, String>,
     ) -> Result<(), Fault> {
         match read {
             Ok(found) => {
                 if let Some(strand) = self.strand_mut(id)
                     && let Phase::Map(run) = &mut strand.frame.phase
                 {
-                    run.total_items = found.len();
-                    run.items = found.into();
+                    run.total_items = found.items.len();
+                    run.items = found.items.into();
+                    if let Some(distributed) = &mut run.distributed {
+                        distributed.sources = found.sources;
+                    }
                 }
                 self.batch(id, state, map)
             }

@@ -31,7 +31,7 @@ mod state;
 mod task;
 mod task_fields;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod token;
 mod turn;
 mod writer;

@@ -14,7 +14,7 @@ use crate::machine::model::Format;
 
 /// What a pointer leads to.
 #[derive(Debug, PartialEq)]
-pub(super) enum Found<T> {
+pub(super) enum Picked<T> {
     Items(Vec<T>),
     Members(Vec<(String, T)>),
     Other,
@@ -26,7 +26,7 @@ pub(super) fn pick<T: DeserializeOwned>(
     text: &str,
     pointer: &str,
     most: usize,
-) -> serde_json::Result<Option<Found<T>>> {
+) -> serde_json::Result<Option<Picked<T>>> {
     let tokens = tokens(pointer);
     let mut reader = serde_json::Deserializer::from_str(text);
     let found = match &tokens {
@@ -65,8 +65,8 @@ pub(super) fn count(text: &str, format: &Format, most: usize) -> Option<usize> {
 
 fn counted(text: &str, pointer: &str, most: usize) -> Option<usize> {
     match pick::<IgnoredAny>(text, pointer, most).ok()?? {
-        Found::Items(items) => Some(items.len()),
-        Found::Members(members) if !pointer.is_empty() => Some(members.len()),
+        Picked::Items(items) => Some(items.len()),
+        Picked::Members(members) if !pointer.is_empty() => Some(members.len()),
         _ => None,
     }
 }
@@ -125,13 +125,13 @@ impl<'t, T> At<'t, T> {
     }
 
     /// Something that has no items.
-    fn other<E>(&self) -> Result<Option<Found<T>>, E> {
-        Ok(self.tokens.is_empty().then_some(Found::Other))
+    fn other<E>(&self) -> Result<Option<Picked<T>>, E> {
+        Ok(self.tokens.is_empty().then_some(Picked::Other))
     }
 }
 
 impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for At<'_, T> {
-    type Value = Option<Found<T>>;
+    type Value = Option<Picked<T>>;
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
         reader.deserialize_any(self)
@@ -139,7 +139,7 @@ impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for At<'_, T> {
 }
 
 impl<'de, T: DeserializeOwned> Visitor<'de> for At<'_, T> {
-    type Value = Option<Found<T>>;
+    type Value = Option<Picked<T>>;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("JSON")
@@ -154,7 +154,7 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for At<'_, T> {
                 items.push(item);
             }
             while seq.next_element::<IgnoredAny>()?.is_some() {}
-            return Ok(Some(Found::Items(items)));
+            return Ok(Some(Picked::Items(items)));
         };
         let wanted = index(token);
         let mut found = None;
@@ -185,7 +185,7 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for At<'_, T> {
                     map.next_value::<IgnoredAny>()?;
                 }
             }
-            return Ok(Some(Found::Members(members)));
+            return Ok(Some(Picked::Members(members)));
         };
         let mut found = None;
         while let Some(name) = map.next_key::<String>()? {
@@ -248,12 +248,12 @@ mod tests {
     fn no_more_items_are_built_than_are_wanted_and_nothing_beside_them() {
         let text = r#"{"a": [7, 8], "b": [5, [0, 1, 2, 3, 4], 6], "c": {"d": 9}}"#;
         assert!(
-            matches!(pick::<Built>(text, "/b/1", 3), Ok(Some(Found::Items(i))) if i.len() == 3)
+            matches!(pick::<Built>(text, "/b/1", 3), Ok(Some(Picked::Items(i))) if i.len() == 3)
         );
         assert!(pick::<Built>(text, "/b/1", 4).is_err(), "the fourth would be");
         let members = r#"{"m": {"a": 0, "b": 1, "c": 2, "d": 3}}"#;
         let found = pick::<Built>(members, "/m", 3);
-        assert!(matches!(found, Ok(Some(Found::Members(m))) if m.len() == 3));
+        assert!(matches!(found, Ok(Some(Picked::Members(m))) if m.len() == 3));
         assert!(pick::<Value>("[1, 2, 3", "", 1).is_err(), "the rest is looked through");
         assert!(pick::<Value>("[1] 2", "", 1).is_err());
     }
@@ -283,9 +283,9 @@ mod tests {
             "/a~1b/-",
         ] {
             let expected = document.pointer(pointer).cloned().map(|value| match value {
-                Value::Array(items) => Found::Items(items),
-                Value::Object(members) => Found::Members(members.into_iter().collect()),
-                _ => Found::Other,
+                Value::Array(items) => Picked::Items(items),
+                Value::Object(members) => Picked::Members(members.into_iter().collect()),
+                _ => Picked::Other,
             });
             assert_eq!(pick::<Value>(text, pointer, 9).unwrap(), expected, "{pointer}");
         }

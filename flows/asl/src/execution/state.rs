@@ -182,7 +182,17 @@ pub(super) struct Entry {
     pub(super) items: usize,
     /// `Map.Item.Source`, where it is not that of the whole run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) source: Option<String>,
+    pub(super) source: Option<Source>,
+}
+
+/// `Map.Item.Source` of one item.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Source {
+    /// Its place among the [`Distributed::sources`].
+    At(usize),
+    /// In what was written down before there were such.
+    Own(String),
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -194,6 +204,9 @@ pub(super) struct Distributed {
     /// `Map.Item.Source` of every item that has none of its own.
     #[serde(default = "state_data")]
     pub(super) source: String,
+    /// The sources of items that have their own, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) sources: Vec<String>,
     pub(super) started: EventId,
     pub(super) tolerated_count: Option<u64>,
     pub(super) tolerated_percentage: Option<f64>,
@@ -204,6 +217,17 @@ pub(super) struct Distributed {
     pub(super) succeeded: Vec<Value>,
     pub(super) failed: Vec<Value>,
     pub(super) call: Option<Call>,
+}
+
+impl Distributed {
+    /// `Map.Item.Source` of an item.
+    pub(super) fn source_of<'a>(&'a self, own: Option<&'a Source>) -> &'a str {
+        match own {
+            Some(Source::Own(source)) => source,
+            Some(Source::At(at)) => self.sources.get(*at).unwrap_or(&self.source),
+            None => &self.source,
+        }
+    }
 }
 
 /// `Map.Item.Source` of items that come from the state's input.

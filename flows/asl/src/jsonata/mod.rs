@@ -112,6 +112,7 @@ impl Expression {
         source: &str,
         compiling: &mut Compiling,
     ) -> Result<Self, ExpressionError> {
+        compiling.next_expression();
         let source = source.trim();
         if source.len() > limits::MOST_SOURCE {
             let message = format!("the expression is longer than {} bytes", limits::MOST_SOURCE);

@@ -26,18 +26,20 @@ pub(super) struct Loaded {
     pub(super) comment: Option<String>,
     pub(super) timeout_seconds: Option<u64>,
     pub(super) flows: Vec<Flow>,
+    /// Some states have another query language by the other [`Inherited`].
+    pub(super) inherits: bool,
 }
 
 /// Whether a definition is taken in, or was.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Age {
     New,
-    Published,
+    Published(Inherited),
 }
 
 /// Whose query language the states of a branch and of an item processor have that name none.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Inherited {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inherited {
     /// The state machine's, as on AWS: that of the Map or Parallel around them is that state's own
     /// (`ValidateStateMachineDefinition` as measured in the project floci's issue 2968).
     FromMachine,
@@ -46,14 +48,21 @@ pub(super) enum Inherited {
 }
 
 pub(super) fn load(text: &str, age: Age) -> Loaded {
-    let loaded = load_as(text, age, Inherited::FromMachine);
-    let refused = loaded.problems.iter().any(|problem| problem.severity == Severity::Error);
-    if age == Age::New || !refused {
+    let Age::Published(inherited) = age else {
+        return load_as(text, age, Inherited::FromMachine);
+    };
+    // What was taken in by one rule goes on by it, also where it could be read by the other.
+    let loaded = load_as(text, age, inherited);
+    let runs = |loaded: &Loaded| loaded.problems.iter().all(|one| one.severity != Severity::Error);
+    if runs(&loaded) {
         return loaded;
     }
-    let before = load_as(text, age, Inherited::FromState);
-    let runs = before.problems.iter().all(|problem| problem.severity != Severity::Error);
-    if runs { before } else { loaded }
+    let other = match inherited {
+        Inherited::FromMachine => Inherited::FromState,
+        Inherited::FromState => Inherited::FromMachine,
+    };
+    let otherwise = load_as(text, age, other);
+    if runs(&otherwise) { otherwise } else { loaded }
 }
 
 fn load_as(text: &str, age: Age, inherited: Inherited) -> Loaded {
@@ -127,6 +136,7 @@ fn document_of(
         report: Report { positions, ..Report::default() },
         flows: vec![Flow::default()],
         inherited,
+        inherits: false,
         machine: Language::JsonPath,
         raised: raised(document),
         names: BTreeMap::new(),
@@ -135,7 +145,10 @@ fn document_of(
         suggested: 0,
         untyped: false,
         here: Here::default(),
-        compiling: Compiling::default(),
+        compiling: match age {
+            Age::New => Compiling::default(),
+            Age::Published(_) => Compiling::published(),
+        },
     };
     for (key, at) in duplicates {
         loader.report.error(
@@ -160,6 +173,7 @@ fn document_of(
     if age == Age::New {
         substitutions::tell(document, &mut loader.report);
     }
+    loaded.inherits = loader.inherits;
     loaded.flows = loader.flows;
     loaded.problems = loader.report.problems;
     loaded.express = loader.report.express;
@@ -191,6 +205,7 @@ pub(super) struct Loader {
     pub(super) report: Report,
     pub(super) flows: Vec<Flow>,
     inherited: Inherited,
+    inherits: bool,
     /// The query language of the whole.
     machine: Language,
     /// The errors that its Fail states name.
@@ -257,6 +272,7 @@ impl Loader {
 
     /// The query language of the states in a branch or an item processor of a state in `around`.
     pub(super) fn inside(&mut self, flow: &Object<'_>, around: Language) -> Language {
+        self.inherits |= self.machine != around && !flow.has("QueryLanguage");
         let outer = match self.inherited {
             Inherited::FromMachine => self.machine,
             Inherited::FromState => around,

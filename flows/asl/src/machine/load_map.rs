@@ -10,6 +10,7 @@ use super::problem::Code;
 use super::reader::{Object, wrong};
 use super::resource::Resource;
 use crate::limits;
+use crate::path::{Path, ReferencePath};
 use serde_json::Value;
 
 impl Loader {
@@ -197,13 +198,17 @@ impl Loader {
         }
     }
 
-    /// The numbers of a Map are read by reference paths: AWS refuses `$$` and calls there. Of the
-    /// other fields only those of a Fail state are known to take calls (developer guide, "Fail
+    /// The numbers of a Map are read by reference paths: AWS refuses `$$`, calls and what can find
+    /// several values there (`Value is not a Reference Path`, as measured in the project floci's issue
+    /// 3733). Of the other fields only those of a Fail state are known to take calls (developer guide, "Fail
     /// workflow state").
     pub(super) fn no_reference(&mut self, at: &str, text: &str, field: &str) {
         let what = match text {
             _ if text.starts_with("$$") => "a path into the context object",
             _ if text.starts_with("States.") => "an intrinsic function",
+            _ if Path::parse(text).is_ok() && ReferencePath::parse(text).is_err() => {
+                "a path that can find several values"
+            }
             _ => return,
         };
         let message = format!("{field} '{text}': {what} is not taken here.");

@@ -148,6 +148,7 @@ impl Loader {
         match Path::parse(text) {
             Ok(path) => {
                 self.assigned_nowhere(at, variable_of(&path), "$.");
+                self.refused_path(at, &path);
                 Some(path)
             }
             Err(error) => {
@@ -178,6 +179,15 @@ impl Loader {
         };
         let message = format!("Variable '${name}' is assigned nowhere.");
         self.report.warn_with(at, Code::Suspicious, message, suggestion);
+    }
+
+    /// Tells of a path that was taken here once.
+    fn refused_path(&mut self, at: &str, path: &Path) {
+        if let Some(error) = path.refused_since() {
+            let (text, said, place) = (path.source(), &error.message, error.position + 1);
+            let message = format!("'{text}': {said} (at character {place}).");
+            self.report.not_any_more(at, Code::InvalidPath, message, None);
+        }
     }
 
     pub(super) fn bad_path(&mut self, at: &str, code: Code, text: &str, error: &PathError) {
@@ -246,6 +256,8 @@ impl Loader {
                     for variable in names {
                         self.assigned_nowhere(&object.path(name), Some(variable), "$.");
                     }
+                    let at = object.path(name);
+                    template.paths().into_iter().for_each(|path| self.refused_path(&at, path));
                     for call in template.calls() {
                         self.miscounted(&object.path(name), call);
                     }

@@ -33,6 +33,7 @@ pub use source::{Positions, escape};
 pub use substitutions::placeholder;
 
 use load::Age;
+pub use load::Inherited;
 use model::{Flow, FlowId, Kind, State, StateId};
 use sha2::{Digest, Sha256};
 
@@ -45,6 +46,7 @@ pub struct Machine {
     warnings: Vec<Problem>,
     express: Vec<Problem>,
     digest: String,
+    inherits: bool,
 }
 
 impl Machine {
@@ -59,10 +61,13 @@ impl Machine {
     /// Reads a definition that was taken in before, maybe by an older release. What
     /// [`Machine::load`] refuses only since then is no mistake of it: its executions go on.
     ///
+    /// `inherited`: the rule by which it was taken in. [`Machine::load`] goes by
+    /// [`Inherited::FromMachine`].
+    ///
     /// # Errors
     /// As [`Machine::load`].
-    pub fn load_published(text: &str) -> Result<Self, Vec<Problem>> {
-        Self::of(text, Age::Published)
+    pub fn load_published(text: &str, inherited: Inherited) -> Result<Self, Vec<Problem>> {
+        Self::of(text, Age::Published(inherited))
     }
 
     fn of(text: &str, age: Age) -> Result<Self, Vec<Problem>> {
@@ -77,6 +82,7 @@ impl Machine {
             warnings: loaded.problems,
             express: loaded.express,
             digest: hex(&Sha256::digest(text.as_bytes())),
+            inherits: loaded.inherits,
         })
     }
 
@@ -111,6 +117,11 @@ impl Machine {
     /// definition it began with.
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// Whether it means something else by another [`Inherited`].
+    pub fn depends_on_inherited(&self) -> bool {
+        self.inherits
     }
 
     /// Every resource its tasks and readers ask for, each once, in the order of the text: what a

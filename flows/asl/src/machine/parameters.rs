@@ -1,8 +1,9 @@
 //! What a task gives to a service, as far as it is written out: names that the service does not
 //! take, and what it cannot do without.
 //!
-//! AWS takes the definition and fails the task when it comes to it: `The field "MesageBody" is not
-//! supported by Step Functions`, `The field 'QueueUrl' is required but was missing`. So these are
+//! AWS refuses such a definition (`SCHEMA_VALIDATION_FAILED: The field "MesageBody" is not supported by
+//! Step Functions`), or takes it and ends the execution when it comes to the task (`The field 'QueueUrl'
+//! is required but was missing`, `States.Runtime`, which no `Catch` takes). Here they run, so these are
 //! warnings. Of the names, those of optimized integrations are known here; of `aws-sdk` ones only that
 //! they begin with a capital, whatever the API's own do (developer guide, "Passing parameters to a
 //! service API").
@@ -24,9 +25,23 @@ struct Action {
     optional: &'static [&'static str],
 }
 
+const REFUSED: &str = "AWS refuses the definition, or ends the execution there (States.Runtime).";
+
 const TABLE: &[&str] = &["TableName", "Key"];
-/// Of what changes an item.
-const CHANGE: &[&str] = &[
+/// Of what writes an item or deletes it.
+const WRITE: &[&str] = &[
+    "ConditionExpression",
+    "ConditionalOperator",
+    "Expected",
+    "ExpressionAttributeNames",
+    "ExpressionAttributeValues",
+    "ReturnConsumedCapacity",
+    "ReturnItemCollectionMetrics",
+    "ReturnValues",
+    "ReturnValuesOnConditionCheckFailure",
+];
+/// Of what changes one (DynamoDB API reference, "UpdateItem").
+const UPDATE: &[&str] = &[
     "AttributeUpdates",
     "ConditionExpression",
     "ConditionalOperator",
@@ -110,10 +125,10 @@ const ACTIONS: [Action; 9] = [
         service: "dynamodb",
         name: "putItem",
         required: &["TableName", "Item"],
-        optional: CHANGE,
+        optional: WRITE,
     },
-    Action { service: "dynamodb", name: "updateItem", required: TABLE, optional: CHANGE },
-    Action { service: "dynamodb", name: "deleteItem", required: TABLE, optional: CHANGE },
+    Action { service: "dynamodb", name: "updateItem", required: TABLE, optional: UPDATE },
+    Action { service: "dynamodb", name: "deleteItem", required: TABLE, optional: WRITE },
 ];
 
 impl Loader {
@@ -141,17 +156,13 @@ impl Loader {
             let inside = (*pattern == Pattern::WaitForTaskToken && plain.contains("oken"))
                 .then(|| "the token belongs into what the service hands on".to_owned());
             let suggestion = inside.or_else(|| near.map(|near| format!("did you mean '{near}'?")));
-            let message = format!(
-                "{service}:{action} takes no '{plain}': AWS fails the task when it comes to it."
-            );
+            let message = format!("{service}:{action} takes no '{plain}': {REFUSED}");
             let place = format!("{at}/{}", escape(name));
             self.report.warn_with(&place, Code::Suspicious, message, suggestion);
         }
         let has = |name: &str| members.keys().any(|key| plain(key, language) == name);
         for name in known.required.iter().filter(|name| !has(name)) {
-            let message = format!(
-                "{service}:{action} needs '{name}': AWS fails the task when it comes to it."
-            );
+            let message = format!("{service}:{action} needs '{name}': {REFUSED}");
             self.report.warn(&at, Code::Suspicious, message);
         }
     }
@@ -161,8 +172,7 @@ impl Loader {
         {
             let (first, rest) = name.split_at(1);
             let message = format!(
-                "Parameters of aws-sdk begin with a capital, and '{name}' does not: AWS fails the \
-                 task when it comes to it."
+                "Parameters of aws-sdk begin with a capital, and '{name}' does not: {REFUSED}"
             );
             let suggestion = Some(format!("did you mean '{}{rest}'?", first.to_ascii_uppercase()));
             let place = format!("{at}/{}", escape(name));

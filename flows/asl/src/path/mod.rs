@@ -57,6 +57,7 @@ pub struct Path {
     source: String,
     root: Root,
     steps: Vec<Step>,
+    refused_since: Option<Box<PathError>>,
 }
 
 impl Path {
@@ -66,8 +67,12 @@ impl Path {
     ///
     /// With the character at which it stops being a path.
     pub fn parse(source: &str) -> Result<Self, PathError> {
-        let (root, steps) = parse::path(source)?;
-        Ok(Self { source: source.to_owned(), root, steps })
+        parse::path(source)
+    }
+
+    /// What is wrong with it, though it was taken here once: published definitions may have it.
+    pub(crate) fn refused_since(&self) -> Option<&PathError> {
+        self.refused_since.as_deref()
     }
 
     /// The text it was parsed from.

@@ -4,7 +4,7 @@ mod condition;
 
 use super::function::{Argument, Function};
 use super::step::Step;
-use super::{PathError, Root};
+use super::{Path, PathError, Root};
 use crate::cursor::Cursor;
 use serde_json::{Map, Value};
 
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 const MOST_NESTING: usize = 16;
 
 /// The whole of `source` as a path.
-pub(super) fn path(source: &str) -> Result<(Root, Vec<Step>), PathError> {
+pub(super) fn path(source: &str) -> Result<Path, PathError> {
     let mut cursor = Cursor::new(source);
     if !cursor.eat("$") {
         let mut error = cursor.fail("a path begins with `$`");
@@ -23,7 +23,10 @@ pub(super) fn path(source: &str) -> Result<(Root, Vec<Step>), PathError> {
     let root = root(&mut cursor);
     let steps = steps(&mut cursor, false, 0)?;
     match cursor.peek() {
-        None => Ok((root, steps)),
+        None => {
+            let refused_since = cursor.refused_since;
+            Ok(Path { source: source.to_owned(), root, steps, refused_since })
+        }
         Some(found) => Err(cursor.fail(format!("`{found}` is not expected here"))),
     }
 }
@@ -253,8 +256,12 @@ fn members(cursor: &mut Cursor, depth: usize) -> Result<Map<String, Value>, Path
             _ => {
                 let bare = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
                 let name = cursor.take_while(bare);
-                if name.is_empty() {
+                if name.is_empty() && cursor.peek() != Some(':') {
                     return Err(cursor.fail("a member's name is expected here"));
+                }
+                if name.is_empty() {
+                    let wrong = cursor.fail("a member's name is expected here");
+                    cursor.refused_since.get_or_insert(Box::new(wrong));
                 }
                 name
             }

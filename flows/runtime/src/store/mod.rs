@@ -7,7 +7,9 @@ mod memory;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use offhook_asl::Machine;
 use offhook_asl::json::Text;
+use offhook_asl::machine::Inherited;
 use serde::{Deserialize, Serialize};
 
 pub use memory::MemoryStore;
@@ -54,6 +56,22 @@ pub struct PublishedVersion {
     pub description: String,
     /// When.
     pub published: Timestamp,
+    /// Whether states in its Maps and branches that name no query language have the machine's. In
+    /// versions of older releases they have that of the state around them.
+    pub inherits_from_machine: bool,
+}
+
+impl PublishedVersion {
+    /// The rule by which it was taken in.
+    pub fn inherited(&self) -> Inherited {
+        if self.inherits_from_machine { Inherited::FromMachine } else { Inherited::FromState }
+    }
+
+    /// Whether its definition is that of a machine that is taken in now, and means the same.
+    pub fn is_read_as(&self, machine: &Machine) -> bool {
+        let means_the_same = self.inherits_from_machine || !machine.depends_on_inherited();
+        self.digest == machine.digest() && means_the_same
+    }
 }
 
 /// A name that points to one or two versions.

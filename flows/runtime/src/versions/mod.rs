@@ -116,13 +116,15 @@ impl Versions {
         if kind == MachineType::Express {
             // They run here all the same; AWS refuses them.
             let unfit = machine.express_problems().iter().cloned();
-            warnings.extend(unfit.map(|one| Problem { severity: Severity::Warning, ..one }));
+            let unfit = unfit.map(|one| Problem { severity: Severity::Warning, ..one });
+            // Those of a Map's Express children are among the warnings.
+            warnings.extend(unfit.filter(|one| !machine.warnings().contains(one)));
         }
         let latest = match self.store.find_version(name.to_owned(), None).await? {
             Some((number, _)) => self.store.get_version(name.to_owned(), number).await?,
             None => None,
         };
-        if let Some(latest) = latest.filter(|v| v.digest == machine.digest() && v.kind == kind) {
+        if let Some(latest) = latest.filter(|v| v.kind == kind && v.is_read_as(&machine)) {
             return Ok(Published { version: latest.version, unchanged: true, warnings });
         }
         let version = PublishedVersion {
@@ -133,6 +135,7 @@ impl Versions {
             digest: machine.digest().to_owned(),
             description: description.to_owned(),
             published: self.clock.now(),
+            inherits_from_machine: true,
         };
         let number = self.store.publish_version(version).await?;
         self.remember(name, number, Arc::new(machine));
@@ -336,7 +339,8 @@ impl Versions {
         if let Some(machine) = self.loaded().get(&key) {
             return Ok(machine.clone());
         }
-        let machine = Machine::load_published(&version.definition).map_err(|problems| {
+        let loaded = Machine::load_published(&version.definition, version.inherited());
+        let machine = loaded.map_err(|problems| {
             let machine = format!("{}:{}", version.machine, version.version);
             StartError::Unreadable { machine, why: first(&problems) }
         })?;

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::*;
-use crate::store::MemoryStore;
+use crate::store::{Definitions, MemoryStore};
 
 fn definition(comment: &str) -> String {
     format!(r#"{{"Comment":"{comment}","StartAt":"A","States":{{"A":{{"Type":"Succeed"}}}}}}"#)
@@ -44,6 +44,35 @@ async fn the_same_definition_again_is_no_new_version() {
     assert!(again.unchanged && again.version == 1);
     assert_eq!(publish(&versions, "two").await, 2);
     assert_eq!(publish(&versions, "one").await, 3);
+}
+
+#[tokio::test]
+async fn a_version_keeps_the_rule_of_its_release_and_the_same_text_published_now_is_read_by_ours() {
+    let pass = json!({ "StartAt": "P", "States": { "P": { "Type": "Pass", "End": true } } });
+    let map = json!({ "Type": "Map", "QueryLanguage": "JSONata", "Items": [1], "End": true,
+        "ItemProcessor": pass });
+    let differs = json!({ "StartAt": "M", "States": { "M": map } }).to_string();
+    for (text, is_new) in [(definition("one"), false), (differs, true)] {
+        let store = Arc::new(MemoryStore::new());
+        let versions = Versions::new(store.clone(), Clock::system());
+        let machine = Machine::load(&text).unwrap();
+        let before = PublishedVersion {
+            machine: "m".into(),
+            version: 0,
+            kind: MachineType::Standard,
+            definition: text.clone(),
+            digest: machine.digest().into(),
+            description: String::new(),
+            published: jiff::Timestamp::UNIX_EPOCH,
+            inherits_from_machine: false,
+        };
+        store.publish_version(before).await.unwrap();
+        let again = versions.publish("m", &text, MachineType::Standard, "").await.unwrap();
+        assert_eq!((again.version, again.unchanged), if is_new { (2, false) } else { (1, true) });
+        let kept = versions.get("m", again.version).await.unwrap();
+        assert_eq!(kept.inherits_from_machine, is_new);
+        assert!(versions.publish("m", &text, MachineType::Standard, "").await.unwrap().unchanged);
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::limits;
+use crate::machine::Inherited;
 
 /// A distributed Map over the objects of the bucket `b`; `more` goes to its state.
 fn machine(language: &str, config: &Value, more: &Value) -> Arc<Machine> {
@@ -113,16 +114,37 @@ fn more_than_can_be_held_is_told_and_not_left_out() {
     let half = format!("[{}0]", "0,".repeat(limits::READER_ITEMS / 2));
     let told = cause(&config, files(&[("p/1", &half), ("p/2", &half)], true));
     assert_eq!(told, "The files have more than 100000 items.");
-    // Each of the items says where it comes from.
-    let (lines, long) = ("1\n".repeat(70_000), "k".repeat(1000));
-    let config = json!({ "InputType": "JSONL" });
-    let told = cause(&config, files(&[(&long, &lines)], true));
-    assert_eq!(told, "The files, with the source of each item, have more than 67108864 bytes.");
-    let half = "1\n".repeat(35_000);
-    let told = cause(&config, files(&[(&long, &half), (&long, &half)], true));
-    assert!(told.contains("with the source of each item"), "{told}");
+    let long = "k".repeat(1200);
+    let told = cause(&config, files(&vec![(long.as_str(), "[1]"); 60_000], true));
+    assert_eq!(told, "The files, with their sources, have more than 67108864 bytes.");
     let failed = TaskEvent::Failed { error: Some("S3.X".into()), cause: Some("why".into()) };
     assert_eq!(cause(&config, failed), "why");
+}
+
+#[test]
+fn the_source_of_many_items_is_held_and_written_down_once() {
+    let (key, lines) = ("k".repeat(1000), "1\n".repeat(70_000));
+    let wait = json!({ "Type": "Wait", "Seconds": 1, "End": true });
+    let more = json!({ "MaxConcurrency": 1,
+        "ItemSelector": { "from.$": "$$.Map.Item.Source" },
+        "ItemProcessor": { "ProcessorConfig": { "Mode": "DISTRIBUTED",
+            "ExecutionType": "STANDARD" }, "StartAt": "I", "States": { "I": wait } } });
+    let machine = machine("JSONPath", &json!({ "InputType": "JSONL" }), &more);
+    let mut execution = Execution::start(machine, begin(json!({})), now());
+    let Some(Effect::ReadItems(call)) = execution.poll_effect() else { panic!("no reading") };
+    execution.handle_task(call.id, files(&[(&key, &lines)], true), now()).unwrap();
+    assert_eq!((execution.status(), execution.cause()), (Status::Running, None));
+    let written = serde_json::to_string(&execution).unwrap();
+    // In the table, and what the one child that runs was given.
+    let times = written.matches(&key).count();
+    assert!((2..10).contains(&times), "{times}");
+    let snapshot: Snapshot = serde_json::from_str(&written).unwrap();
+    let machine = Arc::clone(execution.machine());
+    let mut execution = Execution::restore(machine, snapshot).unwrap();
+    execution.handle_timeout(now() + SignedDuration::from_secs(1));
+    assert!(execution.poll_effect().is_none());
+    let second = serde_json::to_string(&execution).unwrap();
+    assert!(second.matches(&key).count() > times, "the second child has it too");
 }
 
 #[test]
@@ -182,4 +204,40 @@ fn what_is_to_be_read_says_how_much_of_it_is_wanted_as_snapshots_of_earlier_rele
     assert_eq!(call(true, json!(0)).most, None);
     let listed = serde_json::to_value(call(false, json!(4))).unwrap();
     assert_eq!((&listed["most"], listed.get("format")), (&json!(4), None));
+}
+
+/// What a Fail in a Map of JSONata says, in a machine of JSONPath.
+fn said(machine: Machine) -> String {
+    let mut execution =
+        Execution::start(Arc::new(machine), begin(json!({ "number": 42, "l": [1] })), now());
+    while execution.poll_effect().is_some() {}
+    execution.cause().unwrap().to_owned()
+}
+
+fn now() -> Timestamp {
+    "2026-11-29T10:00:00Z".parse().unwrap()
+}
+
+#[test]
+fn what_was_published_keeps_the_query_language_that_its_states_had_and_what_is_new_has_the_machines()
+ {
+    let states = json!({
+        "P": { "Type": "Pass", "Assign": { "n": "{% $states.context.Map.Item.Value %}" },
+            "Next": "Q" },
+        "Q": { "Type": "Fail", "Error": "Bad", "Cause": "{% 'number ' & $n %}" },
+    });
+    let map = json!({ "Type": "Map", "QueryLanguage": "JSONata", "Items": "{% $states.input.l %}",
+        "End": true, "ItemProcessor": { "StartAt": "P", "States": states } });
+    let text = json!({ "StartAt": "M", "States": { "M": map } }).to_string();
+    let published = |inherited| Machine::load_published(&text, inherited).unwrap();
+    assert_eq!(said(published(Inherited::FromState)), "number 1");
+    assert_eq!(said(published(Inherited::FromMachine)), "{% 'number ' & $n %}");
+    let new = Machine::load(&text).unwrap();
+    assert!(new.depends_on_inherited());
+    assert_eq!(said(new), "{% 'number ' & $n %}");
+    let plain = text
+        .replace("\"QueryLanguage\":\"JSONata\",", "")
+        .replace("\"Items\":", "\"ItemsPath\":")
+        .replace("{% $states.input.l %}", "$.l");
+    assert!(!Machine::load(&plain).unwrap().depends_on_inherited());
 }

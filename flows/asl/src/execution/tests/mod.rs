@@ -30,7 +30,7 @@ pub(super) fn load(document: &Value) -> Arc<Machine> {
     }
 }
 
-pub(super) fn begin(input: Value) -> Start {
+pub(crate) fn begin(input: Value) -> Start {
     Start {
         arn: "arn:aws:states:us-east-1:1:execution:m:e".to_owned(),
         name: "e".to_owned(),

@@ -2,16 +2,25 @@
 //!
 //! > The engine that goes through a text once may take each step of its program at each byte, and
 //! > cannot be told to stop. So what a search may cost is bounded before it begins. How large a
-//! > program is, is found by compiling it with bounds that double.
+//! > program is, is found by compiling it with bounds that double, from a pattern that is read once:
+//! > all attempts together come to no more than twice the last of them.
 
+use super::Literal;
 use super::shape::{Shape, shape};
+use regex_automata::meta;
+use regex_automata::util::syntax;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Bytes of the smallest bound of a program, and of the largest one of the plain kind.
 const LEAST_PROGRAM: usize = 1024;
 const MOST_PROGRAM: usize = 1024 * 1024;
-/// Bytes of all programs of one definition, with those that came to be too large for their bound: it
-/// is read on the thread that runs the calls' workflows, and a mebibyte takes some 20 ms.
-const MOST_PROGRAMS: usize = 8 * 1024 * 1024;
+/// Bytes of all programs of one definition, each pattern's once: it is read on the thread that runs
+/// the calls' workflows, and a mebibyte takes some 20 ms, with its attempts 40 at most. A hundred of
+/// `/^.{1,160}$/` come to 25 of them.
+const MOST_PROGRAMS: usize = 32 * 1024 * 1024;
+/// The same of one expression in a definition that was published: by this rule it was taken in.
+const MOST_PUBLISHED: usize = 4 * 1024 * 1024;
 /// Bytes of a program that are compiled in the time in which a byte of a pattern is read, and one
 /// whose letters are of either case.
 const READ: usize = 8;
@@ -36,21 +45,59 @@ pub(super) const PIECE_STATES: usize = 64 * 1024;
 /// were compiled for them.
 #[derive(Debug, Default)]
 pub(crate) struct Compiling {
+    /// The definition was taken in before, when what each expression came to was bounded.
+    is_published: bool,
     spent: usize,
+    /// Those that were read, by what tells them from others: each counts once.
+    known: HashMap<String, Arc<Literal>>,
 }
 
 impl Compiling {
+    /// For a definition that was taken in before.
+    pub(crate) fn published() -> Self {
+        Self { is_published: true, ..Self::default() }
+    }
+
+    /// Another expression begins.
+    pub(in crate::jsonata) fn next_expression(&mut self) {
+        if self.is_published {
+            self.spent = 0;
+        }
+    }
+
+    pub(super) fn known(&self, key: &str) -> Option<Arc<Literal>> {
+        self.known.get(key).map(Arc::clone)
+    }
+
+    /// Keeps what was read, unless it was not read to its end.
+    pub(super) fn keep(&mut self, key: &str, read: &Arc<Literal>) {
+        if self.spent <= self.most() {
+            self.known.insert(key.to_owned(), Arc::clone(read));
+        }
+    }
+
+    fn most(&self) -> usize {
+        if self.is_published { MOST_PUBLISHED } else { MOST_PROGRAMS }
+    }
+
+    /// What reading a pattern takes, which was not counted before.
+    fn spend_reading(&mut self, bytes: usize) -> Result<(), String> {
+        self.spend(if self.is_published { 0 } else { bytes })
+    }
+
     /// # Errors
     ///
-    /// In one sentence, when all programs together would be too large.
+    /// In one sentence, when all programs together are too large.
     fn spend(&mut self, bytes: usize) -> Result<(), String> {
         self.spent = self.spent.saturating_add(bytes);
-        if self.spent <= MOST_PROGRAMS {
+        let most = self.most();
+        if self.spent <= most {
             return Ok(());
         }
+        let whole = if self.is_published { "expression" } else { "definition" };
         Err(format!(
-            "the regular expressions of one definition have {MOST_PROGRAMS} bytes at most, \
-             compiled, with the attempts that find their size"
+            "with it the regular expressions of the {whole} come to more than {most} bytes compiled, \
+             each counted once; fewer repetitions, or smaller numbers in braces, make less of them"
         ))
     }
 }
@@ -69,7 +116,7 @@ pub(super) struct Cost {
 /// Why a pattern is not compiled.
 pub(super) enum Refused {
     /// What the engine says.
-    Engine(regex::Error),
+    Engine(String),
     /// It costs too much, in one sentence.
     Cost(String),
 }
@@ -105,6 +152,13 @@ fn reading(pattern: &str, flags: &str, shape: &Shape) -> usize {
     pattern.len().saturating_mul(READ_EITHER_CASE).saturating_add(cased)
 }
 
+fn words(wrong: &meta::BuildError) -> String {
+    match wrong.size_limit() {
+        Some(most) => format!("compiled it has more than {most} bytes"),
+        None => wrong.to_string(),
+    }
+}
+
 fn states(program: usize) -> usize {
     (16 * program).clamp(LEAST_STATES, MOST_STATES)
 }
@@ -117,16 +171,27 @@ impl Cost {
         compiling: &mut Compiling,
     ) -> Result<Self, Refused> {
         let shape = shape(pattern);
-        let reading = reading(pattern, flags, &shape);
+        compiling.spend_reading(reading(pattern, flags, &shape)).map_err(Refused::Cost)?;
+        let config = syntax::Config::new()
+            .case_insensitive(flags.contains('i'))
+            .multi_line(flags.contains('m'));
+        let hir = syntax::parse_with(pattern, &config)
+            .map_err(|wrong| Refused::Engine(wrong.to_string()))?;
         let mut program = least_program(&shape);
         let places = loop {
-            compiling.spend(program.max(reading)).map_err(Refused::Cost)?;
-            match plain(pattern, flags, program) {
-                Ok(regex) => break regex.captures_len(),
-                Err(regex::Error::CompiledTooBig(_)) if program < MOST_PROGRAM => program *= 2,
-                Err(wrong) => return Err(Refused::Engine(wrong)),
+            let bounds = meta::Config::new()
+                .nfa_size_limit(Some(program))
+                .hybrid_cache_capacity(states(program));
+            match meta::Builder::new().configure(bounds).build_from_hir(&hir) {
+                Ok(regex) => break Ok(regex.captures_len()),
+                Err(wrong) if wrong.size_limit().is_some() && program < MOST_PROGRAM => {
+                    program *= 2;
+                }
+                Err(wrong) => break Err(wrong),
             }
         };
+        compiling.spend(program).map_err(Refused::Cost)?;
+        let places = places.map_err(|wrong| Refused::Engine(words(&wrong)))?;
         let all_places = program.saturating_mul(places);
         if all_places > MOST_PLACES {
             return Err(Refused::Cost("it has too many groups for its size".to_owned()));
@@ -145,7 +210,8 @@ impl Cost {
     ) -> Result<Self, String> {
         let program = shape.size.saturating_mul(PART).max(LEAST_PROGRAM);
         let work = shape.work.saturating_mul(PART).max(LEAST_PROGRAM);
-        compiling.spend(work.max(reading(pattern, flags, shape)))?;
+        compiling.spend_reading(reading(pattern, flags, shape).saturating_add(work - program))?;
+        compiling.spend(program)?;
         let pieces = (shape.pieces + 1).saturating_mul(2 * PIECE_STATES);
         Ok(Self { program, kept: program.saturating_mul(8).saturating_add(pieces), places: 1 })
     }

@@ -55,7 +55,7 @@ impl Patterns {
         if let Some(known) = self.compiled.get(&pattern.key) {
             return Ok(Rc::clone(known));
         }
-        let (reading, cost) = match &pattern.reading {
+        let (reading, cost) = match &pattern.read.reading {
             Ok(read) => read,
             Err(wrong) => return Err(error(wrong.as_str())),
         };
@@ -90,7 +90,7 @@ impl Pattern {
     ///
     /// If it may take far too long.
     pub(in crate::jsonata) fn is_long(&self, bytes: usize) -> Result<bool> {
-        let Ok((reading, cost)) = &self.reading else { return Ok(false) };
+        let Ok((reading, cost)) = &self.read.reading else { return Ok(false) };
         let Some(search) = cost.of_search(bytes) else { return Err(too_large(*cost, bytes)) };
         let is_large = search > MOST_UNLOOKED || cost.program > MOST_UNLOOKED_PROGRAM;
         Ok(is_large || matches!(reading, Reading::Looking(_)))

@@ -19,6 +19,7 @@ pub(super) use matching::{Found, Searched};
 use cost::{Cost, Refused};
 use metered::Metered;
 use shape::shape;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// How often a search may go back, and parts of a pattern it may go through with that.
@@ -39,11 +40,19 @@ const MOST_COMPILED: usize = 256 * 1024;
 /// A regular expression as it stands in an expression.
 #[derive(Debug)]
 pub(super) struct Pattern {
-    /// In the syntax of the engine that searches with it, and what it costs, or what is wrong with it.
-    reading: Result<(Reading, Cost), String>,
+    read: Arc<Literal>,
     flags: String,
     /// What tells it from others.
     key: String,
+}
+
+/// What a regular expression is read as.
+#[derive(Debug)]
+struct Literal {
+    /// In the syntax of the engine that searches with it, and what it costs, or what is wrong with it.
+    reading: Result<(Reading, Cost), String>,
+    /// What is wrong with it, also if it is read all the same.
+    wrong: Option<String>,
 }
 
 impl Pattern {
@@ -55,7 +64,20 @@ impl Pattern {
         flags: String,
         compiling: &mut Compiling,
     ) -> (Self, Option<String>) {
-        let (reading, wrong) = match read(&pattern, &flags, compiling) {
+        let key = format!("{flags}/{pattern}");
+        let read = compiling.known(&key).unwrap_or_else(|| {
+            let read = Arc::new(Literal::read(&pattern, &flags, compiling));
+            compiling.keep(&key, &read);
+            read
+        });
+        let wrong = read.wrong.clone();
+        (Self { read, flags, key }, wrong)
+    }
+}
+
+impl Literal {
+    fn read(pattern: &str, flags: &str, compiling: &mut Compiling) -> Self {
+        let (reading, wrong) = match read(pattern, flags, compiling) {
             Ok(reading) => (Ok(reading), None),
             Err(wrong) => {
                 // Flags that there are not were passed over before.
@@ -64,13 +86,12 @@ impl Pattern {
                 let without = if known == flags {
                     Err(wrong.clone())
                 } else {
-                    read(&pattern, &known, compiling)
+                    read(pattern, &known, compiling)
                 };
                 (without, Some(wrong))
             }
         };
-        let key = format!("{flags}/{pattern}");
-        (Self { reading, flags, key }, wrong)
+        Self { reading, wrong }
     }
 }
 
@@ -98,18 +119,19 @@ fn read(pattern: &str, flags: &str, compiling: &mut Compiling) -> Result<(Readin
     if let Some((_, flag)) = flags.char_indices().find(is_strange) {
         return Err(format!("/{pattern}/{flags}: the flags are `i` and `m`, not `{flag}`."));
     }
-    let plain = syntax::translated(pattern, &syntax::Edges::Plain);
+    let either_case = flags.contains('i');
+    let plain = syntax::translated(pattern, &syntax::Edges::Plain, either_case);
     let wrong = match Cost::of_plain(&plain, flags, compiling) {
         Ok(cost) => return Ok((Reading::Plain(plain), cost)),
         // One that this engine refuses for its size or its syntax stays refused.
         Err(Refused::Engine(_)) if shape(&plain).looks => {
-            let looking = syntax::translated(pattern, &syntax::Edges::Looking);
+            let looking = syntax::translated(pattern, &syntax::Edges::Looking, either_case);
             match Looking::read(&looking, flags, compiling) {
                 Ok(cost) => return Ok((Reading::Looking(looking), cost)),
                 Err(wrong) => wrong,
             }
         }
-        Err(Refused::Engine(wrong)) => one_line(&wrong.to_string()),
+        Err(Refused::Engine(wrong)) => one_line(&wrong),
         Err(Refused::Cost(wrong)) => return Err(format!("/{pattern}/: {wrong}.")),
     };
     Err(format!("/{pattern}/ is no regular expression: {wrong}."))

@@ -66,6 +66,8 @@ pub(super) fn shape(pattern: &str) -> Shape {
     let mut shape = Shape::default();
     let mut open = vec![Open::default()];
     let mut rest = pattern;
+    // A class that is never searched for in either case.
+    let mut is_fixed = false;
     while let Some(char) = rest.chars().next() {
         rest = &rest[char.len_utf8()..];
         let (parts, size, work) = match char {
@@ -73,6 +75,9 @@ pub(super) fn shape(pattern: &str) -> Shape {
                 shape.looks |= ["?=", "?!", "?<=", "?<!"].iter().any(|look| rest.starts_with(look));
                 shape.pieces += 1;
                 open.push(Open::default());
+                if rest.starts_with("?-i:[") {
+                    (rest, is_fixed) = (&rest[4..], true);
+                }
                 continue;
             }
             ')' if open.len() > 1 => {
@@ -83,7 +88,9 @@ pub(super) fn shape(pattern: &str) -> Shape {
                 let class = rest;
                 rest = after_class(rest);
                 let text = class.get(..class.len() - rest.len()).unwrap_or_default();
-                shape.cased = shape.cased.saturating_add(characters(text));
+                if !std::mem::take(&mut is_fixed) {
+                    shape.cased = shape.cased.saturating_add(characters(text));
+                }
                 (1, 1, work_of_class(text))
             }
             '\\' => {
@@ -146,16 +153,17 @@ fn work_of_class(text: &str) -> usize {
 /// How many characters a class has, of those that may have another case.
 fn characters(text: &str) -> usize {
     // What is left of these within a class is nearly everything.
-    if text.contains(r"\S") || text.get(1..).is_some_and(|inner| inner.contains("[^")) {
+    if text.contains(r"\S") || text.contains("[^") {
         return CASED;
     }
+    // Of the last character, and its number if it is known.
     let (mut count, mut last, mut is_range) = (0, None, false);
     let mut rest = text;
     while let Some(char) = rest.chars().next() {
         rest = &rest[char.len_utf8()..];
         let code = match char {
             '-' => {
-                is_range = true;
+                is_range = last.is_some();
                 continue;
             }
             '\\' => {
@@ -167,19 +175,24 @@ fn characters(text: &str) -> usize {
             other => Some(u32::from(other) as usize),
         };
         count += match (last, code) {
-            (Some(first), Some(code)) if is_range => CASED.min(code.saturating_sub(first)),
+            (Some(Some(first)), Some(code)) if is_range => CASED.min(code.saturating_sub(first)),
+            (Some(None), _) if is_range => CASED,
             _ => 1,
         };
-        (last, is_range) = (code, false);
+        (last, is_range) = (Some(code), false);
     }
     count.min(CASED)
 }
 
 fn after_class(mut rest: &str) -> &str {
+    // Classes may stand in one another.
+    let mut depth = 1;
     while let Some(char) = rest.chars().next() {
         rest = &rest[char.len_utf8()..];
         match char {
-            ']' => break,
+            '[' => depth += 1,
+            ']' if depth == 1 => break,
+            ']' => depth -= 1,
             '\\' => rest = after_escape(rest),
             _ => {}
         }

@@ -26,8 +26,13 @@ impl Edges {
 }
 
 /// What the two read alike stays as it is.
-pub(super) fn translated(pattern: &str, edges: &Edges) -> String {
-    let mut reader = Reader { rest: pattern, written: String::new(), edges };
+///
+/// `either_case`: it is searched for in either case.
+pub(super) fn translated(pattern: &str, edges: &Edges, either_case: bool) -> String {
+    let mut names = pattern.match_indices("(?<").map(|(at, _)| &pattern[at + 3..]);
+    let has_names = names.any(|name| !name.starts_with(['=', '!']));
+    let mut reader =
+        Reader { rest: pattern, written: String::new(), edges, either_case, has_names };
     while let Some(char) = reader.next() {
         match char {
             '\\' => reader.escape(false),
@@ -45,6 +50,9 @@ struct Reader<'a> {
     rest: &'a str,
     written: String,
     edges: &'a Edges,
+    either_case: bool,
+    /// A group in it has a name.
+    has_names: bool,
 }
 
 impl Reader<'_> {
@@ -75,10 +83,13 @@ impl Reader<'_> {
             ('0', _) => self.written.push_str(r"\x00"),
             ('u', _) => self.unit(),
             ('c', _) => self.control(),
+            ('x', _) => self.byte(),
+            // A reference only where there is a name (ECMA-262, B.1.2).
+            ('k', in_class) if in_class || !self.has_names => self.written.push('k'),
             // Of ASCII's punctuation these two mean something else when they are escaped.
             ('<' | '>', _) => self.written.push(char),
             // Of other letters (`\p`, `\A`, `\z`) nothing is made without JavaScript's flag `u`.
-            (char, _) if char.is_ascii_alphabetic() && !"fknrsStvx".contains(char) => {
+            (char, _) if char.is_ascii_alphabetic() && !"fknrsStv".contains(char) => {
                 self.written.push(char);
             }
             (char, _) if char.is_ascii_graphic() => self.written.extend(['\\', char]),
@@ -115,6 +126,19 @@ impl Reader<'_> {
         Some(unit)
     }
 
+    /// `\x41`, and `x` where no two digits follow. `\x{41}` was always taken as Rust's engines do.
+    fn byte(&mut self) {
+        let two = self.rest.get(..2).filter(|two| two.bytes().all(|b| b.is_ascii_hexdigit()));
+        match two {
+            Some(two) => {
+                self.written.extend([r"\x", two]);
+                self.rest = &self.rest[2..];
+            }
+            None if self.rest.starts_with('{') => self.written.push_str(r"\x"),
+            None => self.written.push('x'),
+        }
+    }
+
     /// `\cM`
     fn control(&mut self) {
         match self.rest.bytes().next() {
@@ -136,10 +160,16 @@ impl Reader<'_> {
         if !is_negated && any.into_iter().any(|any| self.eat(any)) {
             return self.written.push_str(ANY);
         }
+        let begin = self.written.len();
         self.written.push_str(if is_negated { "[^" } else { "[" });
-        let mut last = ' ';
+        let (mut last, mut has_cases) = (' ', false);
         while let Some(char) = self.next() {
+            has_cases |= self.may_have_cases(char, last);
             match char {
+                ']' if self.either_case && !has_cases => {
+                    self.written.insert_str(begin, "(?-i:");
+                    return self.written.push_str("])");
+                }
                 ']' => return self.written.push(']'),
                 '\\' => self.escape(true),
                 '[' | '&' | '~' => self.written.extend(['\\', char]),
@@ -148,6 +178,20 @@ impl Reader<'_> {
                 other => self.written.push(other),
             }
             last = char;
+        }
+    }
+
+    /// Whether a class has another case where it has `char`, which follows `last`. Those of one that has
+    /// none would be looked for all the same, for each of its characters.
+    fn may_have_cases(&self, char: char, last: char) -> bool {
+        let next = self.rest.chars().next().unwrap_or(']');
+        match char {
+            '\\' => !"dDwWsSnrtfv".contains(next) && !next.is_ascii_punctuation(),
+            '-' => {
+                let is_range = last != ' ' && next != ']';
+                is_range && !(last.is_ascii_digit() && next.is_ascii_digit())
+            }
+            _ => !char.is_ascii() || char.is_ascii_alphabetic(),
         }
     }
 

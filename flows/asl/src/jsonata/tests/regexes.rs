@@ -140,6 +140,19 @@ fn a_regular_expression_is_read_as_javascript_reads_it() {
 }
 
 #[test]
+fn letters_that_escape_nothing_stand_for_themselves() {
+    check(&[
+        (r"$match('kx1', /\k/).match", json!("k")),
+        (r"$match('kx1', /[\k]/).match", json!("k")),
+        (r"$match('xZ', /\xZ/).match", json!("xZ")),
+        (r"$match('ax', /[\x]/).match", json!("x")),
+        (r"$match('xA', /\x41/).match", json!("A")),
+        (r"$match('xA', /\x{41}/).match", json!("A")),
+        (r"$match('abab', /(?<n>ab)\k<n>/).match", json!("abab")),
+    ]);
+}
+
+#[test]
 fn what_is_no_regular_expression_is_known_before_it_is_reached() {
     for (source, wrong) in [
         ("$contains('x', /a(/)", "/a(/ is no regular expression"),
@@ -188,31 +201,64 @@ fn a_search_is_refused_before_it_begins_if_pattern_and_text_are_large() {
     ]);
 }
 
+/// What is wrong with one of `count` regular expressions, in which `#` stands for their numbers.
+fn wrong_with_one_of(one: &str, count: usize) -> Option<String> {
+    let each = |n| format!("$contains('x', {})", one.replace('#', &format!("{n}")));
+    let all: Vec<_> = (0..count).map(each).collect();
+    let parsed = Expression::parse(&format!("[{}]", all.join(", "))).unwrap();
+    parsed.bad_regex().map(str::to_owned)
+}
+
+const TOO_MANY: &str = "regular expressions of the definition come to more than 33554432 bytes";
+
 #[test]
 fn the_regular_expressions_of_one_definition_are_bounded_together() {
-    let all = |one: &str, count: usize| {
-        let source = format!("[{}]", vec![format!("$contains('x', {one})"); count].join(", "));
-        let parsed = Expression::parse(&source).unwrap();
-        parsed.bad_regex().map(str::to_owned)
-    };
+    let all = wrong_with_one_of;
     // What takes most characters takes longer, also where a part of a pattern is compiled on its own.
-    for one in ["/[01]{900}/", "/(?=x)[01]{0,900}/", "/(?=x)[^a]{1,100}/", "/(?=x)\\S{1,100}/"] {
+    for one in ["/[01]{900}#/", "/(?=x)[01]{0,900}#/", "/(?=x)[^a]{1,100}#/", "/(?=x)\\S{1,100}#/"]
+    {
         let told = all(one, 1500).unwrap_or_default();
-        assert!(told.contains("regular expressions of one definition have 8388608"), "{told}");
+        assert!(told.contains(TOO_MANY), "{one}: {told}");
         assert_eq!(all(one, 20), None);
+        // The same one is read once.
+        assert_eq!(all(&one.replace('#', ""), 1500), None);
     }
-    assert_eq!(all("/^x+$/", 2000), None);
-    // Nor are the other cases of nearly all characters looked for in no time.
-    for one in [r"/[\S ]/i", r"/[^\W_]/i", r"/(?=x)[\u0000-\uffff]/i"] {
-        let told = all(one, 50).unwrap_or_default();
-        assert!(told.contains("regular expressions of one definition have"), "{one}: {told}");
-    }
-    assert_eq!(all(r"/[\s\S]*[^]/i", 500), None);
-    assert_eq!(all("/^[a-zà-ÿ' -]+$/i", 500), None);
+    assert_eq!(all("/^x+#$/", 2000), None);
+    assert_eq!(all("/^.{1,160}#$/", 100), None);
+    assert_eq!(all("/^.{1,600}$/", 50), None);
     let groups = all(&format!("/{}/", "(x)".repeat(3000)), 1).unwrap_or_default();
     assert!(groups.contains("too many groups for its size"), "{groups}");
     let around = all("/(?=x)[01]{0,20000}/", 1).unwrap_or_default();
     assert!(around.contains("repeats its parts more than 16384 times"), "{around}");
+}
+
+#[test]
+fn the_other_cases_of_nearly_all_characters_count_and_are_not_looked_for_where_there_are_none() {
+    let all = wrong_with_one_of;
+    for one in [
+        r"/[\Sa]#/i",
+        r"/[^\Wa]#/i",
+        r"/[\Wa]#/i",
+        r"/[\Da]#/i",
+        r"/[a\D]#/i",
+        r"/[\t-\uffff]#/i",
+        r"/(?=x)[\u0000-\uffff]#/i",
+    ] {
+        let told = all(one, 200).unwrap_or_default();
+        assert!(told.contains(TOO_MANY), "{one}: {told}");
+    }
+    for one in
+        [r"/[\s\S]*[^]#/i", r"/^[^\W_]{2,40}#$/i", r"/[\S ]#/i", r"/[\W_]#/i", r"/[\D ][0-9-]#/i"]
+    {
+        assert_eq!(all(one, 300), None, "{one}");
+    }
+    assert_eq!(all("/^[a-zà-ÿ' -]+#$/i", 500), None);
+    check(&[
+        (r"$match('a_-B', /[\W_]/i).match", json!(["_", "-"])),
+        (r"$match('a1Bc', /[b\d]/i).match", json!(["1", "B"])),
+        (r"$match('aZ5', /[\d-z]/i).match", json!(["Z", "5"])),
+        (r"$match('xY_z', /(?<=x)[^\W_]/i).match", json!("Y")),
+    ]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ fn problem_of(resource: &str) -> Option<(Severity, String, Option<String>)> {
     let task = json!({ "Type": "Task", "Resource": format!("arn:aws:states:::aws-sdk:{resource}"),
         "End": true });
     let text = json!({ "StartAt": "A", "States": { "A": task } }).to_string();
-    assert!(Machine::load_published(&text).is_ok(), "{resource}");
+    assert!(Machine::load_published(&text, Inherited::FromState).is_ok(), "{resource}");
     let problem = Machine::validate(&text).into_iter().next()?;
     assert_eq!(problem.path, "/States/A/Resource");
     Some((problem.severity, problem.message, problem.suggestion))
@@ -175,4 +175,25 @@ fn a_name_of_an_error_is_known_where_a_state_fails_with_it() {
     };
     fine(&caught("States.Enough"));
     assert_eq!(problems(&caught("States.Other")).len(), 1);
+}
+
+#[test]
+fn an_item_is_put_and_deleted_without_an_update() {
+    let told = |action: &str| -> Vec<String> {
+        let mut given = json!({ "TableName": "t", "Key": {}, "UpdateExpression": "SET a = :a",
+            "AttributeUpdates": {}, "ReturnValues": "NONE" });
+        if action == "putItem" {
+            given["Item"] = json!({});
+            given.as_object_mut().unwrap().remove("Key");
+        }
+        let task = json!({ "Type": "Task", "End": true, "Parameters": given,
+            "Resource": format!("arn:aws:states:::dynamodb:{action}") });
+        let problems = Machine::validate(&one(task).to_string());
+        assert!(problems.iter().all(|one| one.message.contains("States.Runtime")), "{problems:?}");
+        problems.into_iter().map(|one| one.path).collect()
+    };
+    let both = ["/States/S/Parameters/UpdateExpression", "/States/S/Parameters/AttributeUpdates"];
+    assert_eq!(told("putItem"), both);
+    assert_eq!(told("deleteItem"), both);
+    assert_eq!(told("updateItem"), [""; 0]);
 }

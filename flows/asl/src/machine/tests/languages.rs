@@ -56,6 +56,30 @@ fn expressions_of_the_other_query_language_are_told() {
 }
 
 #[test]
+fn an_object_in_a_filter_has_names_and_published_ones_without_go_on() {
+    let path = "$.l[?(@.o == {:1})]";
+    for (state, at) in [
+        (json!({ "Type": "Pass", "InputPath": path }), "/States/S/InputPath"),
+        (json!({ "Type": "Pass", "Parameters": { "a.$": path } }), "/States/S/Parameters"),
+        (
+            json!({ "Type": "Pass",
+                "Parameters": { "a.$": format!("States.ArrayLength({path})") } }),
+            "/States/S/Parameters",
+        ),
+    ] {
+        let document = one(state);
+        has(&document, "INVALID_PATH", at);
+        let text = document.to_string();
+        assert!(Machine::load_published(&text, Inherited::FromState).is_ok(), "{text}");
+    }
+    has(
+        &one(json!({ "Type": "Pass", "InputPath": "$.l[?(@.o == {,})]" })),
+        "INVALID_PATH",
+        "/States/S/InputPath",
+    );
+}
+
+#[test]
 fn states_in_a_map_and_in_a_branch_have_the_machines_query_language() {
     let processor = |state: Value| json!({ "StartAt": "B", "States": { "B": state } });
     let around = |state: Value| {
@@ -77,11 +101,13 @@ fn states_in_a_map_and_in_a_branch_have_the_machines_query_language() {
     has(&output, SCHEMA, "/States/M/ItemProcessor/States/B/Output");
     has(&output, SCHEMA, "/States/P/Branches/0/States/C/Output");
     // One that was taken in when states had the language of what is around them goes on.
-    assert!(Machine::load_published(&output.to_string()).is_ok());
+    assert!(Machine::load_published(&output.to_string(), Inherited::FromState).is_ok());
+
+    assert!(Machine::load_published(&output.to_string(), Inherited::FromMachine).is_ok());
 
     let mut own = processor(pass(json!({ "Output": 1 })));
     own["QueryLanguage"] = json!("JSONata");
     let own = one(json!({ "Type": "Map", "ItemProcessor": own }));
     has(&own, SCHEMA, "/States/S/ItemProcessor/QueryLanguage");
-    assert!(Machine::load_published(&own.to_string()).is_ok());
+    assert!(Machine::load_published(&own.to_string(), Inherited::FromState).is_ok());
 }

@@ -217,10 +217,17 @@ async fn a_version_from_before_its_operator_was_refused_runs_on_and_is_started_a
         machine: "m".to_owned(),
         version: 0,
         kind: MachineType::Standard,
-        digest: offhook_asl::Machine::load_published(&text).unwrap().digest().to_owned(),
+        digest: offhook_asl::Machine::load_published(
+            &text,
+            offhook_asl::machine::Inherited::FromState,
+        )
+        .unwrap()
+        .digest()
+        .to_owned(),
         definition: text,
         description: String::new(),
         published: jiff::Timestamp::UNIX_EPOCH,
+        inherits_from_machine: false,
     };
     room.store.publish_version(stored).await.unwrap();
     let before = runtime.start_execution(start("m", "x", json!({}))).await.unwrap();
