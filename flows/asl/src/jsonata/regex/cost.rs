@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// Bytes of the smallest bound of a program, and of the largest one of the plain kind.
 const LEAST_PROGRAM: usize = 1024;
-const MOST_PROGRAM: usize = 1024 * 1024;
+const MOST_PROGRAM: usize = 4 * 1024 * 1024;
 /// Bytes of all programs of one definition, each pattern's once: it is read on the thread that runs
 /// the calls' workflows, and a mebibyte takes some 20 ms, with its attempts 40 at most. A hundred of
 /// `/^.{1,160}$/` come to 25 of them.

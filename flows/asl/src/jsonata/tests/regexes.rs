@@ -226,6 +226,10 @@ fn the_regular_expressions_of_one_definition_are_bounded_together() {
     assert_eq!(all("/^x+#$/", 2000), None);
     assert_eq!(all("/^.{1,160}#$/", 100), None);
     assert_eq!(all("/^.{1,600}$/", 50), None);
+    check(&[
+        ("$contains($pad('', 1000, 'x'), /^.{1,1000}$/)", json!(true)),
+        ("$contains($pad('', 1001, 'x'), /^.{1,1000}$/)", json!(false)),
+    ]);
     let groups = all(&format!("/{}/", "(x)".repeat(3000)), 1).unwrap_or_default();
     assert!(groups.contains("too many groups for its size"), "{groups}");
     let around = all("/(?=x)[01]{0,20000}/", 1).unwrap_or_default();
