@@ -134,6 +134,7 @@ async fn a_caller_who_gives_up_stops_the_ringing_at_once() {
     let mut back = scene.phone(102).call().await;
     back.ring();
     out.progressed(180).await;
+    assert_eq!(scene.record().disposition, "ringing");
     out.hang_up();
     assert_eq!(back.ended().await.answered, None);
     out.ended().await;

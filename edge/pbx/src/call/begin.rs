@@ -278,7 +278,8 @@ fn first_record(config: &Config, new: &NewCall) -> CallRecord {
         original_caller: new.caller.original.clone(),
         source: new.caller.source.label(),
         destination: new.destination.clone(),
-        disposition: "failed".to_owned(),
+        // Until somebody answers or it ends.
+        disposition: "ringing".to_owned(),
         failure: None,
         hung_up_by: None,
         transfers: Vec::new(),
