@@ -234,34 +234,43 @@ async fn a_meeting_is_joined_through_a_voice_connector() {
     scene.close().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_leg_is_recorded_once_in_the_background() {
-    let more = "[[number]]\nmatch = \"600\"\nto = \"flow:main\"\n";
-    let start = json!({"Type": "StartCallRecording", "Parameters": {"Track": "BOTH",
-        "Destination": {"Type": "S3", "Location": "my-bucket/calls"}}});
-    let of = |kind: &str| json!({"Type": kind, "Parameters": {"ParticipantTag": "LEG-A"}});
-    let bridge = json!({"Type": "CallAndBridge", "Parameters": {
-        "Endpoints": [{"BridgeEndpointType": "PSTN", "Uri": "+15557770000"}]}});
+/// Bridges the caller to somebody at the carrier.
+fn carrier() -> Value {
+    json!({"Type": "CallAndBridge", "Parameters": {
+        "Endpoints": [{"BridgeEndpointType": "PSTN", "Uri": "+15557770000"}]}})
+}
+
+/// A phone is bridged to the carrier by the script, and both hang up once it was told so often.
+async fn bridges_until(script: &Scripted, told: usize) {
     let folder = tempfile::tempdir().unwrap();
     let data = format!("data_dir = \"{}\"\n", folder.path().display());
-    let script = Scripted::new(vec![
-        actions(json!([bridge])),
-        actions(json!([start])),
-        actions(json!([of("PauseCallRecording"), of("ResumeCallRecording")])),
-        actions(json!([of("StopCallRecording")])),
-        actions(json!([start])),
-    ]);
+    let more = "[[number]]\nmatch = \"600\"\nto = \"flow:main\"\n";
     let scene = Scene::in_folder(script.applications(), &data, more).await;
     let mut out = scene.phone(101).dial(Dial::to("600"));
     let mut far = scene.trunk.call().await;
     far.answer();
     out.answered().await;
     far.confirmed().await;
-    script.nth(6).await;
+    script.nth(told).await;
     out.hang_up();
     far.hang_up();
     far.ended().await;
     scene.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leg_is_recorded_once_in_the_background() {
+    let start = json!({"Type": "StartCallRecording", "Parameters": {"Track": "BOTH",
+        "Destination": {"Type": "S3", "Location": "my-bucket/calls"}}});
+    let of = |kind: &str| json!({"Type": kind, "Parameters": {"ParticipantTag": "LEG-A"}});
+    let script = Scripted::new(vec![
+        actions(json!([carrier()])),
+        actions(json!([start])),
+        actions(json!([of("PauseCallRecording"), of("ResumeCallRecording")])),
+        actions(json!([of("StopCallRecording")])),
+        actions(json!([start])),
+    ]);
+    bridges_until(&script, 6).await;
     let told = script.told();
     assert_eq!(
         told[2..6],
@@ -285,30 +294,15 @@ async fn the_recording_of_a_leg_is_the_one_of_its_other_party_that_has_none() {
     let of = |kind: &str, leg: &str| json!({"Type": kind, "Parameters": {"ParticipantTag": leg}});
     let start = json!({"Type": "StartCallRecording", "Parameters": {"Track": "BOTH",
         "ParticipantTag": "LEG-B", "Destination": {"Type": "S3", "Location": "my-bucket/calls"}}});
-    let bridge = json!({"Type": "CallAndBridge", "Parameters": {
-        "Endpoints": [{"BridgeEndpointType": "PSTN", "Uri": "+15557770000"}]}});
-    let folder = tempfile::tempdir().unwrap();
-    let data = format!("data_dir = \"{}\"\n", folder.path().display());
     let script = Scripted::new(vec![
-        actions(json!([bridge])),
+        actions(json!([carrier()])),
         actions(json!([of("PauseCallRecording", "LEG-A")])),
         actions(json!([start, of("PauseCallRecording", "LEG-A")])),
         actions(json!([of("ResumeCallRecording", "LEG-A")])),
         actions(json!([of("StopCallRecording", "LEG-A")])),
         actions(json!([of("PauseCallRecording", "LEG-B")])),
     ]);
-    let more = "[[number]]\nmatch = \"600\"\nto = \"flow:main\"\n";
-    let scene = Scene::in_folder(script.applications(), &data, more).await;
-    let mut out = scene.phone(101).dial(Dial::to("600"));
-    let mut far = scene.trunk.call().await;
-    far.answer();
-    out.answered().await;
-    far.confirmed().await;
-    script.nth(7).await;
-    out.hang_up();
-    far.hang_up();
-    far.ended().await;
-    scene.close().await;
+    bridges_until(&script, 7).await;
     let told = [
         "ACTION_FAILED PauseCallRecording",
         "ACTION_SUCCESSFUL PauseCallRecording",

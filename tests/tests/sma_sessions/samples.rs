@@ -63,6 +63,16 @@ async fn a_call_that_came_in_names_the_rule_of_the_number_that_was_called() {
     assert!(rules[0] == rules[1] && rules[1] != rules[2], "{rules:?}");
 }
 
+/// A caller rings and is answered; what the script asks for first is all that happens, and ends it.
+async fn is_answered_and_ended(script: &Scripted) {
+    let office = scene(script).await;
+    let mut out = office.phone(101).dial(Dial::to("600"));
+    out.answered().await;
+    out.ended().await;
+    office.close().await;
+    assert_eq!(script.told(), ["NEW_INBOUND_CALL", "HANGUP Hangup"]);
+}
+
 /// The PSTN audio workshop, lex-ivr and sma-bridging name a leg by nothing at all.
 #[tokio::test(start_paused = true)]
 async fn an_empty_leg_is_the_one_of_the_event() {
@@ -70,12 +80,7 @@ async fn an_empty_leg_is_the_one_of_the_event() {
         {"Type": "Pause", "Parameters": {"DurationInMilliseconds": "1000", "CallId": ""}},
         {"Type": "Hangup", "Parameters": {"SipResponseCode": "0", "ParticipantTag": ""}},
     ]))]);
-    let office = scene(&script).await;
-    let mut out = office.phone(101).dial(Dial::to("600"));
-    out.answered().await;
-    out.ended().await;
-    office.close().await;
-    assert_eq!(script.told(), ["NEW_INBOUND_CALL", "HANGUP Hangup"]);
+    is_answered_and_ended(&script).await;
     assert_eq!(script.events()[1]["ActionData"]["Parameters"]["ParticipantTag"], "LEG-A");
 }
 
@@ -93,12 +98,7 @@ async fn noise_suppression_may_be_asked_for_before_a_caller_is_answered() {
     assert_eq!(script.told(), told);
 
     let script = Scripted::new(vec![actions(json!([focus, pause(100), hang_up("LEG-A")]))]);
-    let office = scene(&script).await;
-    let mut out = office.phone(101).dial(Dial::to("600"));
-    out.answered().await;
-    out.ended().await;
-    office.close().await;
-    assert_eq!(script.told(), ["NEW_INBOUND_CALL", "HANGUP Hangup"]);
+    is_answered_and_ended(&script).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -22,7 +22,7 @@ struct Action {
     service: &'static str,
     name: &'static str,
     required: &'static [&'static str],
-    optional: &'static [&'static str],
+    optional: &'static [&'static [&'static str]],
 }
 
 const REFUSED: &str = "AWS refuses the definition, or ends the execution there (States.Runtime).";
@@ -40,20 +40,8 @@ const WRITE: &[&str] = &[
     "ReturnValues",
     "ReturnValuesOnConditionCheckFailure",
 ];
-/// Of what changes one (DynamoDB API reference, "UpdateItem").
-const UPDATE: &[&str] = &[
-    "AttributeUpdates",
-    "ConditionExpression",
-    "ConditionalOperator",
-    "Expected",
-    "ExpressionAttributeNames",
-    "ExpressionAttributeValues",
-    "ReturnConsumedCapacity",
-    "ReturnItemCollectionMetrics",
-    "ReturnValues",
-    "ReturnValuesOnConditionCheckFailure",
-    "UpdateExpression",
-];
+/// Of what changes one besides (DynamoDB API reference, "UpdateItem").
+const UPDATE: &[&str] = &["AttributeUpdates", "UpdateExpression"];
 
 /// Source: developer guide, the page of each service under "Integrating optimized services".
 const ACTIONS: [Action; 9] = [
@@ -61,32 +49,32 @@ const ACTIONS: [Action; 9] = [
         service: "lambda",
         name: "invoke",
         required: &["FunctionName"],
-        optional: &[
+        optional: &[&[
             "ClientContext",
             "InvocationType",
             "LogType",
             "Payload",
             "Qualifier",
             "TenantId",
-        ],
+        ]],
     },
     Action {
         service: "sqs",
         name: "sendMessage",
         required: &["QueueUrl", "MessageBody"],
-        optional: &[
+        optional: &[&[
             "DelaySeconds",
             "MessageAttributes",
             "MessageDeduplicationId",
             "MessageGroupId",
             "MessageSystemAttributes",
-        ],
+        ]],
     },
     Action {
         service: "sns",
         name: "publish",
         required: &["Message"],
-        optional: &[
+        optional: &[&[
             "MessageAttributes",
             "MessageDeduplicationId",
             "MessageGroupId",
@@ -95,40 +83,40 @@ const ACTIONS: [Action; 9] = [
             "Subject",
             "TargetArn",
             "TopicArn",
-        ],
+        ]],
     },
     Action {
         service: "states",
         name: "startExecution",
         required: &["StateMachineArn"],
-        optional: &["Input", "Name", "TraceHeader"],
+        optional: &[&["Input", "Name", "TraceHeader"]],
     },
     Action {
         service: "events",
         name: "putEvents",
         required: &["Entries"],
-        optional: &["EndpointId"],
+        optional: &[&["EndpointId"]],
     },
     Action {
         service: "dynamodb",
         name: "getItem",
         required: TABLE,
-        optional: &[
+        optional: &[&[
             "AttributesToGet",
             "ConsistentRead",
             "ExpressionAttributeNames",
             "ProjectionExpression",
             "ReturnConsumedCapacity",
-        ],
+        ]],
     },
     Action {
         service: "dynamodb",
         name: "putItem",
         required: &["TableName", "Item"],
-        optional: WRITE,
+        optional: &[WRITE],
     },
-    Action { service: "dynamodb", name: "updateItem", required: TABLE, optional: UPDATE },
-    Action { service: "dynamodb", name: "deleteItem", required: TABLE, optional: WRITE },
+    Action { service: "dynamodb", name: "updateItem", required: TABLE, optional: &[WRITE, UPDATE] },
+    Action { service: "dynamodb", name: "deleteItem", required: TABLE, optional: &[WRITE] },
 ];
 
 impl Loader {
@@ -148,11 +136,12 @@ impl Loader {
         let Some(known) = ACTIONS.iter().find(is_it) else { return };
         for name in members.keys() {
             let plain = plain(name, language);
-            let takes = |names: &[&str]| names.contains(&plain);
-            if takes(known.required) || takes(known.optional) {
+            let taken =
+                || known.required.iter().chain(known.optional.iter().copied().flatten()).copied();
+            if taken().any(|name| name == plain) {
                 continue;
             }
-            let near = nearest(plain, known.required.iter().chain(known.optional).copied());
+            let near = nearest(plain, taken());
             let inside = (*pattern == Pattern::WaitForTaskToken && plain.contains("oken"))
                 .then(|| "the token belongs into what the service hands on".to_owned());
             let suggestion = inside.or_else(|| near.map(|near| format!("did you mean '{near}'?")));
