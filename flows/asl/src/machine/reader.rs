@@ -12,8 +12,8 @@ pub(super) struct Report {
     pub(super) problems: Vec<Problem>,
     /// What an Express workflow cannot have.
     pub(super) express: Vec<Problem>,
-    /// How many of them have been told of a Map's Express executions.
-    pub(super) express_told: usize,
+    /// Which of them have been told of a Map's Express executions.
+    pub(super) express_told: Vec<bool>,
     /// What was not refused always.
     pub(super) refused_since: Vec<Problem>,
     /// Bytes of the paths of all problems.
@@ -36,10 +36,14 @@ impl Report {
     /// Warns of what is in the way of an Express workflow, from the one numbered `from` on: it
     /// stands in a processor whose executions are such.
     pub(super) fn express_child(&mut self, from: usize) {
-        let inside = self.express.iter().skip(from.max(self.express_told)).cloned();
-        let warning = |problem| Problem { severity: Severity::Warning, ..problem };
-        self.problems.extend(inside.map(warning));
-        self.express_told = self.express.len();
+        self.express_told.resize(self.express.len(), false);
+        for (problem, told) in self.express.iter().zip(&mut self.express_told).skip(from) {
+            // A Map in this one has told of its own.
+            if !std::mem::replace(told, true) {
+                let severity = Severity::Warning;
+                self.problems.push(Problem { severity, ..problem.clone() });
+            }
+        }
     }
 
     /// Notes a mistake that was not told always: definitions with it may be published and running.

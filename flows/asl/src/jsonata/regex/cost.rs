@@ -19,7 +19,8 @@ const MOST_PROGRAM: usize = 4 * 1024 * 1024;
 /// the calls' workflows, and a mebibyte takes some 20 ms, with its attempts 40 at most. A hundred of
 /// `/^.{1,160}$/` come to 25 of them.
 const MOST_PROGRAMS: usize = 32 * 1024 * 1024;
-/// The same of one expression in a definition that was published: by this rule it was taken in.
+/// The same of one expression in a definition that was published, whatever all of them come to: it
+/// may have been taken in when this was the rule.
 const MOST_PUBLISHED: usize = 4 * 1024 * 1024;
 /// Bytes of a program that are compiled in the time in which a byte of a pattern is read, and one
 /// whose letters are of either case.
@@ -45,9 +46,11 @@ pub(super) const PIECE_STATES: usize = 64 * 1024;
 /// were compiled for them.
 #[derive(Debug, Default)]
 pub(crate) struct Compiling {
-    /// The definition was taken in before, when what each expression came to was bounded.
+    /// The definition was taken in before: by the bound of the whole, or by that of each expression.
     is_published: bool,
     spent: usize,
+    /// The same of the present expression.
+    spent_here: usize,
     /// Those that were read, by what tells them from others: each counts once.
     known: HashMap<String, Arc<Literal>>,
 }
@@ -60,9 +63,7 @@ impl Compiling {
 
     /// Another expression begins.
     pub(in crate::jsonata) fn next_expression(&mut self) {
-        if self.is_published {
-            self.spent = 0;
-        }
+        self.spent_here = 0;
     }
 
     pub(super) fn known(&self, key: &str) -> Option<Arc<Literal>> {
@@ -71,13 +72,14 @@ impl Compiling {
 
     /// Keeps what was read, unless it was not read to its end.
     pub(super) fn keep(&mut self, key: &str, read: &Arc<Literal>) {
-        if self.spent <= self.most() {
+        if self.fits() {
             self.known.insert(key.to_owned(), Arc::clone(read));
         }
     }
 
-    fn most(&self) -> usize {
-        if self.is_published { MOST_PUBLISHED } else { MOST_PROGRAMS }
+    /// Whether what was compiled until now is within the bounds.
+    fn fits(&self) -> bool {
+        self.spent <= MOST_PROGRAMS || self.is_published && self.spent_here <= MOST_PUBLISHED
     }
 
     /// What reading a pattern takes, which was not counted before.
@@ -90,14 +92,14 @@ impl Compiling {
     /// In one sentence, when all programs together are too large.
     fn spend(&mut self, bytes: usize) -> Result<(), String> {
         self.spent = self.spent.saturating_add(bytes);
-        let most = self.most();
-        if self.spent <= most {
+        self.spent_here = self.spent_here.saturating_add(bytes);
+        if self.fits() {
             return Ok(());
         }
-        let whole = if self.is_published { "expression" } else { "definition" };
         Err(format!(
-            "with it the regular expressions of the {whole} come to more than {most} bytes compiled, \
-             each counted once; fewer repetitions, or smaller numbers in braces, make less of them"
+            "with it the regular expressions of the definition come to more than {MOST_PROGRAMS} \
+             bytes compiled, each counted once; fewer repetitions, or smaller numbers in braces, make \
+             less of them"
         ))
     }
 }
@@ -222,5 +224,37 @@ impl Cost {
         let each = (self.program as u64).saturating_mul(3 + self.places as u64) / 4;
         let cost = each.saturating_mul(bytes as u64);
         (cost <= MOST_SEARCH).then_some(cost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MEBI: usize = 1024 * 1024;
+
+    /// Whether expressions that come to so many mebibytes are all within the bounds.
+    fn fit(mut compiling: Compiling, expressions: &[usize]) -> bool {
+        let mut all = expressions.iter().map(|mebibytes| {
+            compiling.next_expression();
+            (0..*mebibytes).all(|_| compiling.spend(MEBI).is_ok())
+        });
+        all.all(|fits| fits)
+    }
+
+    #[test]
+    fn a_new_definition_has_one_bound_and_one_that_was_published_what_it_was_taken_in_by() {
+        for (expressions, is_taken, runs) in [
+            (&[32][..], true, true),
+            (&[4, 28], true, true),
+            (&[33], false, false),
+            (&[4; 20], false, true),
+            (&[4, 4, 24, 4], false, true),
+            (&[4, 4, 24, 5], false, false),
+            (&[5; 20], false, false),
+        ] {
+            assert_eq!(fit(Compiling::default(), expressions), is_taken, "{expressions:?}");
+            assert_eq!(fit(Compiling::published(), expressions), runs, "{expressions:?}");
+        }
     }
 }

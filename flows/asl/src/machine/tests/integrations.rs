@@ -158,6 +158,33 @@ fn what_an_express_workflow_cannot_do_is_told_of_express_children_of_a_map() {
     fine(&map("STANDARD"));
 }
 
+#[test]
+fn what_stands_before_a_map_within_a_map_is_told_too_and_nothing_twice() {
+    let wait = |end: &str| {
+        let mut wait = json!({ "Type": "Task",
+            "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
+            "Parameters": { "FunctionName": "f", "Payload": { "t.$": "$$.Task.Token" } } });
+        match end {
+            "" => wait["End"] = json!(true),
+            next => wait["Next"] = json!(next),
+        }
+        wait
+    };
+    let children = |states: Value, start: &str| {
+        json!({ "ProcessorConfig": { "Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS" },
+            "StartAt": start, "States": states })
+    };
+    let inner = json!({ "Type": "Map", "Next": "C", "ItemProcessor": children(json!({ "B": wait("") }), "B") });
+    let outer = children(json!({ "A": wait("M"), "M": inner, "C": wait("") }), "A");
+    let map = super::one(json!({ "Type": "Map", "ItemProcessor": outer }));
+    let problems = Machine::validate(&map.to_string());
+    let mut told: Vec<_> = problems.iter().map(|one| one.path.as_str()).collect();
+    told.sort_unstable();
+    let within = "/States/S/ItemProcessor/States";
+    let wanted = ["A/Resource", "C/Resource", "M", "M/ItemProcessor/States/B/Resource"];
+    assert_eq!(told, wanted.map(|place| format!("{within}/{place}")));
+}
+
 #[track_caller]
 fn suspicious_schema(document: &Value, path: &str) {
     let problems = Machine::validate(&document.to_string());

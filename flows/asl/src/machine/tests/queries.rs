@@ -113,6 +113,28 @@ fn the_regular_expressions_of_a_whole_definition_are_bounded_and_hundreds_of_sma
     }
 }
 
+#[test]
+fn what_is_taken_in_runs_alike_when_it_is_read_again_also_if_much_is_in_one_expression() {
+    // Each of these comes to a mebibyte.
+    let one = |n| format!("$contains('a', /^a$|{n}[^a]{{1,900}}/)");
+    let all: Vec<_> = (0..6).map(one).collect();
+    let output = format!("{{% [{}] %}}", all.join(", "));
+    let pass = json!({ "Type": "Pass", "QueryLanguage": "JSONata", "Output": output, "End": true });
+    let text = json!({ "StartAt": "P", "States": { "P": pass } }).to_string();
+    let read = [
+        Machine::load(&text),
+        Machine::load_published(&text, Inherited::FromMachine),
+        Machine::load_published(&text, Inherited::FromState),
+    ];
+    for machine in read {
+        let start = crate::execution::tests::begin(json!({}));
+        let now = "2026-11-29T10:00:00Z".parse().unwrap();
+        let mut execution = crate::Execution::start(machine.unwrap().into(), start, now);
+        assert!(execution.poll_effect().is_none());
+        assert_eq!(execution.output(), Some(&json!(vec![true; 6])), "{:?}", execution.cause());
+    }
+}
+
 pub(super) fn problems_of_state(state: &Value) -> Vec<(Severity, String, String, Option<String>)> {
     let text = json!({ "StartAt": "A", "States": { "A": state, "B": { "Type": "Succeed" } } });
     let told = |one: Problem| (one.severity, one.path, one.message, one.suggestion);
