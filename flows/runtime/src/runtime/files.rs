@@ -220,17 +220,26 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn a_large_text_is_counted_aside_and_a_small_one_at_once() {
+    /// The only thread beside is held meanwhile, so that nothing depends on which is faster.
+    #[test]
+    fn a_text_of_more_than_64_kib_is_counted_aside_and_a_smaller_one_at_once() {
         let resource = json!({ "Service": { "arn": "arn:aws:states:::s3:listObjectsV2",
             "service": "s3", "action": "listObjectsV2", "pattern": "RequestResponse" } });
         let call = json!({ "id": 1, "resource": resource, "arguments": {}, "load": true, "most": 5,
             "format": { "Json": { "pointer": null } } });
         let call: Arc<ItemsCall> = Arc::new(serde_json::from_value(call).unwrap());
-        let text = |blanks: usize| format!("[1, 2{}]", " ".repeat(blanks));
-        let count = |blanks| items_in(Arc::clone(&call), text(blanks), 5);
-        assert_eq!(count(9).now_or_never().unwrap().unwrap(), (2, text(9)));
-        assert!(count(ASIDE).now_or_never().is_none(), "others have the thread meanwhile");
-        assert_eq!(count(ASIDE).await.unwrap(), (2, text(ASIDE)));
+        let text = |bytes: usize| format!("{:bytes$}", "[1, 2]");
+        let count = |bytes| items_in(Arc::clone(&call), text(bytes), 5);
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.max_blocking_threads(1).build().unwrap().block_on(async {
+            let (release, held) = std::sync::mpsc::channel::<()>();
+            let holds = tokio::task::spawn_blocking(move || held.recv());
+            let mut large = Box::pin(count(65_537));
+            assert!(large.as_mut().now_or_never().is_none(), "others have the thread meanwhile");
+            assert_eq!(count(65_536).now_or_never().unwrap().unwrap(), (2, text(65_536)));
+            drop(release);
+            assert_eq!(large.await.unwrap(), (2, text(65_537)));
+            holds.await.unwrap().unwrap_err();
+        });
     }
 }

@@ -9,14 +9,20 @@ pub(super) fn of(range: &str, size: u64) -> Result<Option<(u64, u64)>, Fault> {
         return Ok(None);
     };
     let end = size.saturating_sub(1);
-    let found = match (first.parse::<u64>(), last.parse::<u64>()) {
-        (Ok(first), Ok(last)) if first <= last => (first, last.min(end)),
-        (Ok(first), Err(_)) if last.is_empty() => (first, end),
-        (Err(_), Ok(count)) if first.is_empty() && count > 0 => (size.saturating_sub(count), end),
-        (Err(_), Ok(0)) if first.is_empty() => return Err(unsatisfiable()),
+    let found = match (number(first), number(last)) {
+        (Some(first), Some(last)) if first <= last => (first, last.min(end)),
+        (Some(first), None) if last.is_empty() => (first, end),
+        (None, Some(0)) if first.is_empty() => return Err(unsatisfiable()),
+        (None, Some(count)) if first.is_empty() => (size.saturating_sub(count), end),
         _ => return Ok(None),
     };
     if found.0 >= size { Err(unsatisfiable()) } else { Ok(Some(found)) }
+}
+
+/// Digits, however many: what is past the end is past the end.
+fn number(digits: &str) -> Option<u64> {
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| digits.parse().unwrap_or(u64::MAX))
 }
 
 fn unsatisfiable() -> Fault {
