@@ -260,8 +260,13 @@ fn an_engine_that_hangs_is_killed_and_one_that_fails_or_babbles_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let pid = folder.path().join("pid");
     let hangs = script(folder.path(), &format!("echo $$ > {}\nexec sleep 600", pid.display()));
-    assert_eq!(run(&hangs, &hello(), Duration::from_millis(500)), Err(SpeechError::TimedOut));
-    let pid = std::fs::read_to_string(pid).unwrap();
+    // Longer each time, until it began before it was killed.
+    let pid = (0..7).find_map(|doubled| {
+        let patience = Duration::from_millis(500) * (1 << doubled);
+        assert_eq!(run(&hangs, &hello(), patience), Err(SpeechError::TimedOut));
+        std::fs::read_to_string(&pid).ok().filter(|written| written.ends_with('\n'))
+    });
+    let pid = pid.expect("it never began");
     assert!(!std::path::Path::new("/proc").join(pid.trim()).exists(), "it lives on");
     for text in ["exit 3", "echo this is no sound at all, and it is longer than any header of one"]
     {

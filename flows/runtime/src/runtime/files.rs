@@ -228,7 +228,7 @@ mod tests {
         let call = json!({ "id": 1, "resource": resource, "arguments": {}, "load": true, "most": 5,
             "format": { "Json": { "pointer": null } } });
         let call: Arc<ItemsCall> = Arc::new(serde_json::from_value(call).unwrap());
-        let text = |bytes: usize| format!("{:bytes$}", "[1, 2]");
+        let text = |bytes: usize| format!("[1, 2{}]", " ".repeat(bytes - 6));
         let count = |bytes| items_in(Arc::clone(&call), text(bytes), 5);
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         runtime.max_blocking_threads(1).build().unwrap().block_on(async {

@@ -197,11 +197,13 @@ impl Reader<'_> {
 
     /// A number of times, or a brace that stands for itself.
     fn brace(&mut self) {
-        let times = self.rest.split_once('}').map(|(times, _)| times).filter(|times| {
+        // Its end is not looked for behind what cannot stand in it: there may be a brace at each byte.
+        let end = self.rest.find(|char: char| !char.is_ascii_digit() && char != ',');
+        let times = end.and_then(|end| self.rest.split_at_checked(end)).filter(|(times, rest)| {
             let (least, most) = times.split_once(',').unwrap_or((times, ""));
-            let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-            !least.is_empty() && is_number(least) && is_number(most)
+            rest.starts_with('}') && !least.is_empty() && !most.contains(',')
         });
+        let times = times.map(|(times, _)| times);
         match times {
             Some(times) => {
                 self.written.extend(["{", times, "}"]);
