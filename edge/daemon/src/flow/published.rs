@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use offhook_asl::Machine;
+use offhook_asl::machine::Inherited;
 use offhook_config::Config;
 use offhook_flows::Clock;
 use offhook_flows::names::REFUSED;
@@ -174,14 +175,29 @@ fn no_workflow(versions: &Versions, name: &str) -> Result<CommandError, CommandE
     Ok(CommandError::Words(format!("there is no workflow {name}; published: {there}")))
 }
 
+/// A definition, and how it is read.
+struct Definition {
+    text: String,
+    inherited: Inherited,
+}
+
+impl From<PublishedVersion> for Definition {
+    fn from(version: PublishedVersion) -> Self {
+        Self { inherited: version.inherited(), text: version.definition }
+    }
+}
+
 /// The definition of a version, or of the version that an alias points to. `None`: it is neither.
 fn definition(
     versions: &Versions,
     name: &str,
     wanted: &str,
-) -> Result<Option<String>, CommandError> {
+) -> Result<Option<Definition>, CommandError> {
+    let get = |version| -> Result<_, CommandError> {
+        Ok(Some(block_on(versions.get(name, version))?.map_err(words)?.into()))
+    };
     if let Ok(version) = wanted.parse() {
-        return Ok(Some(block_on(versions.get(name, version))?.map_err(words)?.definition));
+        return get(version);
     }
     let aliases = block_on(versions.aliases(Some(name)))?.map_err(|error| words(error.into()))?;
     let Some(alias) = aliases.into_iter().find(|alias| alias.name == wanted) else {
@@ -191,20 +207,46 @@ fn definition(
         let words = format!("{name}@{wanted} points to two versions: write one of them");
         return Err(CommandError::Words(words));
     };
-    Ok(Some(block_on(versions.get(name, route.version))?.map_err(words)?.definition))
+    get(route.version)
 }
 
-/// The definition in a file; nothing that is no JSON can be compared.
-fn definition_in(file: &Path) -> Result<String, CommandError> {
+/// The definition in a file, as it would be published; nothing that is no JSON can be compared.
+fn definition_in(file: &Path) -> Result<Definition, CommandError> {
     let text = read(file)?;
     match serde_json::from_str::<serde_json::Value>(&text) {
-        Ok(_) => Ok(text),
+        Ok(_) => Ok(Definition { text, inherited: Inherited::FromMachine }),
         Err(_) => {
             let problems = Machine::load(&text).err().unwrap_or_default();
             let lines: Vec<String> = problems.iter().map(|p| line(file, p)).collect();
             Err(CommandError::Words(lines.join("\n")))
         }
     }
+}
+
+/// What is different, each in a line. The same text may be read otherwise since it was published.
+fn compared(before: &Definition, after: &Definition) -> Vec<String> {
+    let found = differences(&before.text, &after.text);
+    let mut lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+    let depends = |one: &Definition| {
+        let machine = Machine::load_published(&one.text, one.inherited);
+        machine.is_ok_and(|machine| machine.depends_on_inherited())
+    };
+    if before.inherited != after.inherited && (depends(before) || depends(after)) {
+        let whose = |one: &Definition| match one.inherited {
+            Inherited::FromMachine => "the state machine's",
+            Inherited::FromState => "that of the state around them",
+        };
+        lines.push(format!(
+            "States in Maps and branches that name no query language have {} in the first, and {} in \
+             the second.",
+            whose(before),
+            whose(after)
+        ));
+    }
+    if lines.is_empty() {
+        lines.push("They are the same.".to_owned());
+    }
+    lines
 }
 
 pub(super) fn diff(
@@ -220,7 +262,7 @@ pub(super) fn diff(
         CommandError::Words(format!("{from} is neither a version nor an alias of {name}"))
     })?;
     let after = match to {
-        None => latest.definition,
+        None => latest.into(),
         // Also where an alias has this name.
         Some(to) if is_standard_input(Path::new(to)) => definition_in(Path::new(to))?,
         Some(to) => match definition(&versions, name, to)? {
@@ -228,13 +270,7 @@ pub(super) fn diff(
             None => definition_in(Path::new(to))?,
         },
     };
-    let found = differences(&before, &after);
-    if found.is_empty() {
-        print("They are the same.");
-    }
-    for difference in found {
-        print(&difference.to_string());
-    }
+    compared(&before, &after).iter().for_each(|line| print(line));
     Ok(())
 }
 
@@ -280,4 +316,38 @@ fn points(alias: &Alias) -> String {
         })
         .collect();
     format!("{}@{} points to {}.", alias.machine, alias.name, routes.join(" and "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_text_that_is_read_by_another_rule_since_is_not_told_to_be_the_same() {
+        let pass = json!({ "StartAt": "P", "States": { "P": { "Type": "Pass", "End": true } } });
+        let machine = |state: serde_json::Value| {
+            json!({ "StartAt": "M", "States": { "M": state } }).to_string()
+        };
+        let of = |text: &str, inherited| Definition { text: text.to_owned(), inherited };
+        let map = json!({ "Type": "Map", "QueryLanguage": "JSONata", "Items": [1], "End": true,
+            "ItemProcessor": pass });
+        let other = machine(map);
+        let told = |text: &str, before, after| compared(&of(text, before), &of(text, after));
+        use Inherited::{FromMachine, FromState};
+        assert_eq!(
+            told(&other, FromState, FromMachine),
+            [
+                "States in Maps and branches that name no query language have that of the state around \
+              them in the first, and the state machine's in the second."
+            ]
+        );
+        assert_eq!(told(&other, FromMachine, FromMachine), ["They are the same."]);
+        let succeed = machine(json!({ "Type": "Succeed" }));
+        assert_eq!(told(&succeed, FromState, FromMachine), ["They are the same."]);
+        let lines = compared(&of(&succeed, FromState), &of(&other, FromMachine));
+        assert!(
+            lines.len() > 1 && lines.last().unwrap().starts_with("States in Maps"),
+            "{lines:?}"
+        );
+    }
 }
