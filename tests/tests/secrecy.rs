@@ -3,7 +3,6 @@
 #![allow(clippy::expect_used, clippy::panic)]
 
 use std::net::{SocketAddr, UdpSocket};
-use std::time::Duration;
 
 use bytes::Bytes;
 use offhook_sip::digest::{self, ha1_md5, ha1_sha256};
@@ -11,7 +10,7 @@ use offhook_sip::ids::Ids;
 use offhook_sip::message::Message;
 use offhook_sip::parse;
 use offhook_tests::appliance::Appliance;
-use offhook_tests::net::{Net, eventually};
+use offhook_tests::net::{Net, PATIENCE, eventually};
 use offhook_tests::sipp::Sipp;
 
 const SECURE_CALL: &str = include_str!("scenarios/secure_call.xml");
@@ -46,7 +45,7 @@ fn office(log_numbers: &str) -> Appliance {
 /// Registers, and at once again for no time at all: status of each answer to a password.
 fn register(appliance: &Appliance, password: &str) -> Vec<u16> {
     let socket = UdpSocket::bind((appliance.net.phone(), 0)).expect("a socket");
-    socket.set_read_timeout(Some(Duration::from_secs(5))).expect("timeout");
+    socket.set_read_timeout(Some(PATIENCE)).expect("timeout");
     let (me, server) = (socket.local_addr().expect("address"), appliance.sip());
     let secret = digest::Secret::Password(password.into());
     let mut client = digest::Client::new("101", secret, Ids::from_os());

@@ -49,7 +49,7 @@ impl Cloud {
             country_code: "1".to_owned(),
             extension_digits: 6,
             transaction_header: "X-Transaction-Id".to_owned(),
-            deadline: Duration::from_secs(7),
+            deadline: Duration::from_secs(60),
         };
         let switch = Switch::new(rules, pool.clone(), Way::Table(pool));
         let cloud = Self { sdk, switch, runtime };

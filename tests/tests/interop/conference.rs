@@ -147,6 +147,7 @@ fn a_phone_is_told_over_the_network_who_comes_into_a_conference_and_goes() {
     first.dial("800");
     first.expect("CALL_ESTABLISHED");
     // The room is there when its tone is over.
+    first.hears_sound(0.1);
     std::thread::sleep(Duration::from_secs(5));
     let scenario = include_str!("../scenarios/conference_roster.xml");
     let desk = Sipp::start(scenario, (net.ip(3), 5060), appliance.sip(), &[]);

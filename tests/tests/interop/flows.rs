@@ -105,7 +105,7 @@ fn the_sample_of_aws_takes_a_customer_to_the_owner_or_records_a_message() {
     if sample_is_open() {
         owner.expect("CALL_ESTABLISHED");
         in_state(&appliance, "Wait For Customer Call Hangup");
-        std::thread::sleep(Duration::from_secs(2));
+        owner.hears(440.0, 1.1);
         customer.command("hangup", "");
         owner.expect("CALL_CLOSED");
         let (heard, rate) = read_wav(&owner.heard()[0]);

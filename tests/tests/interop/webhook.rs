@@ -73,7 +73,8 @@ fn asked(appliance: &Appliance) -> (Baresip, Baresip) {
     let mut caller = Baresip::start(&Setup { regint: 0, ..outside });
     caller.command("dial", &format!("sip:+15550100100@{}", appliance.sip()));
     caller.expect("CALL_ESTABLISHED");
-    std::thread::sleep(Duration::from_secs(1));
+    // The question.
+    caller.hears_sound(0.3);
     caller.command("sndcode", "4711#");
     (desk, caller)
 }
@@ -157,8 +158,9 @@ fn when_the_web_server_is_gone_the_caller_hears_an_apology() {
     let mut caller = Baresip::start(&Setup { regint: 0, ..outside });
     caller.command("dial", &format!("sip:+15550100100@{}", appliance.sip()));
     caller.expect("CALL_ESTABLISHED");
+    caller.hears_sound(1.0);
     drop(receiver);
-    std::thread::sleep(Duration::from_secs(3));
+    std::thread::sleep(Duration::from_secs(2));
     caller.command("sndcode", "4711#");
     caller.expect_within("CALL_CLOSED", Duration::from_secs(30));
     let (heard, rate) = read_wav(&caller.heard()[0]);
