@@ -8,6 +8,7 @@ mod parts;
 mod reference;
 mod regexes;
 
+use super::evaluate::bounds::PATIENCE;
 use super::*;
 use crate::scope::{Entropy, Variables};
 use serde_json::json;
@@ -49,8 +50,12 @@ fn evaluate(source: &str) -> Result<Value, Failure> {
     )
 }
 
+/// What is not to fail has more than a second: a debug build beside others needs it.
 fn value(source: &str) -> Value {
-    evaluate(source).unwrap_or_else(|failure| panic!("{source}: {failure}"))
+    let usual = PATIENCE.replace(60_000);
+    let value = evaluate(source).unwrap_or_else(|failure| panic!("{source}: {failure}"));
+    PATIENCE.set(usual);
+    value
 }
 
 fn cause(source: &str) -> String {
