@@ -36,14 +36,12 @@ pub(in super::super) fn format_number(run: &mut Evaluation<'_>, given: &[Value])
         "" => vec![picture],
         separator => picture.split(separator).collect(),
     };
-    let mut pictures = Vec::new();
-    for part in parts.iter().take(3) {
-        pictures.push(Picture::read(part, &signs)?);
-    }
-    let (positive, negative) = match (pictures.first(), pictures.get(1), pictures.get(2)) {
-        (_, _, Some(_)) => return Err(wrong("D3080")),
-        (Some(positive), negative, None) => (positive, negative),
-        (None, ..) => return Err(wrong("D3085")),
+    let (positive, negative) = match parts[..] {
+        [positive] => (Picture::read(positive, &signs)?, None),
+        [positive, negative] => {
+            (Picture::read(positive, &signs)?, Some(Picture::read(negative, &signs)?))
+        }
+        _ => return Err(wrong("D3080")),
     };
     let written = match negative {
         _ if number >= 0.0 => positive.write(number, &signs)?,
@@ -73,7 +71,7 @@ struct Picture {
     every: usize,
     /// Digits after each separator before the point.
     groups: Vec<usize>,
-    /// Digits before each separator after the point.
+    /// Characters before each separator after the point: 2.0.6 counts the separators before it, too.
     fraction_groups: Vec<usize>,
 }
 
@@ -81,7 +79,7 @@ impl Picture {
     fn read(picture: &str, signs: &Signs) -> Result<Self> {
         let parts = Parts::of(picture, signs)?;
         parts.validate(signs).map_err(wrong)?;
-        let has = |sign| parts.whole.iter().any(|char| signs.is(sign, *char));
+        let has = |sign| parts.count(sign, signs) > 0;
         let separators = |part: &[char]| -> Vec<usize> {
             let is_separator =
                 |at: &usize| part.get(*at).is_some_and(|char| signs.is(GROUPING_SEPARATOR, *char));
@@ -91,10 +89,13 @@ impl Picture {
             .into_iter()
             .map(|at| signs.places(parts.integer.get(at..).unwrap_or_default()))
             .collect();
-        let fraction_groups = separators(&parts.fraction)
-            .into_iter()
-            .map(|at| signs.places(parts.fraction.get(..at).unwrap_or_default()))
-            .collect();
+        // 2.0.6 looks for the first of them in the fraction, and for the others in the integer.
+        let mut fraction_groups = Vec::new();
+        let mut next = separators(&parts.fraction).first().copied();
+        while let Some(at) = next {
+            fraction_groups.push(signs.places(parts.fraction.get(..at).unwrap_or(&parts.fraction)));
+            next = separators(&parts.integer).into_iter().find(|other| *other > at);
+        }
         let scale = signs.mandatory(&parts.integer);
         let mut integer = scale;
         let mut fraction = (signs.mandatory(&parts.fraction), signs.places(&parts.fraction));
@@ -164,16 +165,7 @@ impl Picture {
             width = self.fraction.0
         ));
         let mut written = self.prefix.clone();
-        written.push_str(&self.grouped(&whole, signs));
-        if self.has_point && !fraction.is_empty() {
-            written.push_str(signs.text(DECIMAL_SEPARATOR));
-            for (index, digit) in fraction.chars().enumerate() {
-                if index > 0 && self.fraction_groups.contains(&index) {
-                    written.push_str(signs.text(GROUPING_SEPARATOR));
-                }
-                written.push(digit);
-            }
-        }
+        written.push_str(&self.grouped(&whole, &fraction, signs));
         if self.exponent > 0 {
             written.push_str(signs.text(EXPONENT_SEPARATOR));
             written.push_str(if exponent < 0 { signs.text(MINUS_SIGN) } else { "" });
@@ -184,23 +176,39 @@ impl Picture {
         Ok(written)
     }
 
-    /// With separators between the digits before the point.
-    fn grouped(&self, whole: &str, signs: &Signs) -> String {
-        let count = whole.chars().count();
-        let mut written = String::with_capacity(whole.len());
-        for (index, digit) in whole.chars().enumerate() {
-            let left = count - index;
-            let is_between = if self.every > 0 {
-                left.is_multiple_of(self.every)
-            } else {
-                self.groups.contains(&left)
-            };
-            if index > 0 && is_between {
-                written.push_str(signs.text(GROUPING_SEPARATOR));
+    /// With separators between the digits, and the point if there is one.
+    ///
+    /// > Where a number has fewer digits than a picture has groups of several sizes, 2.0.6 counts the
+    /// > places from the end: 123 is `1,2,3` by `#,##,##0`.
+    fn grouped(&self, whole: &str, fraction: &str, signs: &Signs) -> String {
+        let separator = |written: &mut Vec<char>, at: usize| {
+            written.splice(at..at, signs.text(GROUPING_SEPARATOR).chars());
+        };
+        let mut written: Vec<char> = whole.chars().collect();
+        let mut point = written.len();
+        if self.every > 0 {
+            for at in (1..point).rev().filter(|at| (point - at).is_multiple_of(self.every)) {
+                separator(&mut written, at);
             }
-            written.push(digit);
+            point = written.len();
         }
-        written
+        let fraction = signs.text(DECIMAL_SEPARATOR).chars().chain(fraction.chars());
+        written.extend(fraction);
+        let groups = if self.every > 0 { &[][..] } else { &self.groups };
+        for group in groups {
+            let from_end = || (written.len() + point).saturating_sub(*group);
+            let at = point.checked_sub(*group).unwrap_or_else(from_end);
+            separator(&mut written, at);
+            point += 1;
+        }
+        for group in &self.fraction_groups {
+            let at = (point + 1 + group).min(written.len());
+            separator(&mut written, at);
+        }
+        if !self.has_point || point + 1 == written.len() {
+            written.pop();
+        }
+        written.into_iter().collect()
     }
 }
 

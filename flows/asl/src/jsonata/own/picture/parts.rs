@@ -139,9 +139,20 @@ impl Parts {
         })
     }
 
+    /// How often a sign is in it, which may be several characters: 2 stands for more as well.
+    pub(super) fn count(&self, sign: usize, signs: &Signs) -> usize {
+        let whole: String = self.whole.iter().collect();
+        let found = (whole.find(signs.text(sign)), whole.rfind(signs.text(sign)));
+        match found {
+            (Some(first), Some(last)) if first != last => 2,
+            (Some(_), _) => 1,
+            (None, _) => 0,
+        }
+    }
+
     /// The last rule that is broken is the one that is told.
     pub(super) fn validate(&self, signs: &Signs) -> std::result::Result<(), &'static str> {
-        let count = |sign| self.whole.iter().filter(|char| signs.is(sign, **char)).count();
+        let count = |sign| self.count(sign, signs);
         let (percents, per_milles) = (count(PERCENT), count(PER_MILLE));
         let is_digit = |char: &char| signs.is_digit(*char);
         let is_optional = |char: &char| signs.is(DIGIT, *char);
