@@ -305,7 +305,9 @@ pub(crate) fn toward_trunk(
     let passed_on = matches!(caller.source, Source::Trunk(_));
     // Every handler gives back the number it was told: that is no wish. It is none of ours, and a
     // Voice Connector refuses it (403); who keeps the caller's knows better whose call it is.
-    let decided = trunk.keep_caller || trunk.caller_id.is_some();
+    // Where an application calls, nobody told it one: `FromPhoneNumber` is what it wants.
+    let told = !matches!(caller.source, Source::Application(_));
+    let decided = told && (trunk.keep_caller || trunk.caller_id.is_some());
     let asked = asked.filter(|number| !decided || !is_callers(caller, config, number));
     let keep = passed_on && trunk.keep_caller && asked.is_none();
     let owned = asked.or(extension).or(trunk.caller_id.as_deref());

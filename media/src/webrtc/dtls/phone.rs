@@ -232,6 +232,11 @@ impl PhoneHandshake {
 
     fn flush(&mut self, now: Instant, send: &mut dyn FnMut(&[u8])) {
         while let Some(transmit) = self.endpoint.poll_transmit() {
+            // RFC 6347 §4.1.2.7: the library answers with a fatal alert what anybody may have written, and
+            // what of the phone's flight came before a ServerHello that was lost. OpenSSL ends at one.
+            if has_plain_alert(&transmit.message) {
+                continue;
+            }
             // RFC 5246 §7.4: a ServerHello, in a record of its own or before others; or what is no
             // ClientHello of ours.
             let kind = transmit.message.get(RECORD_HEADER);

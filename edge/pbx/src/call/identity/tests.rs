@@ -130,6 +130,20 @@ fn the_callers_own_number_given_back_is_no_wish() {
 }
 
 #[test]
+fn the_number_that_a_program_begins_a_call_with_is_a_wish() {
+    // `FromPhoneNumber` of CreateSipMediaApplicationCall: nobody called who could be given back.
+    let source = Source::Application("flow:main".into());
+    let caller = Caller::known(source, "+15558880000", None);
+    let mut trunk = test_trunk();
+    for keeps in [false, true] {
+        trunk.keep_caller = keeps;
+        let toward = (&trunk, &Config::default());
+        let id = toward_trunk(&caller, toward, (Some("+15558880000"), None), &host());
+        assert_eq!(id.from.to_string(), "<sip:+15558880000@192.0.2.1>", "{keeps}");
+    }
+}
+
+#[test]
 fn who_is_withheld_stays_so_when_an_application_gives_the_number_back() {
     let config = Config::default();
     let mut caller = trunk_caller("Privacy: id\r\n");

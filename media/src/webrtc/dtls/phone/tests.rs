@@ -226,6 +226,34 @@ fn a_lost_datagram_is_sent_again() {
     assert_eq!(keys, 2);
 }
 
+/// A whole message without contents (ServerHelloDone) with that number.
+fn done(number: u8) -> Vec<u8> {
+    let record = [22, 254, 253, 0, 0, 0, 0, 0, 0, 0, number, 0, 12];
+    [&record[..], &[14, 0, 0, 0, 0, number, 0, 0, 0, 0, 0, 0]].concat()
+}
+
+#[test]
+fn no_alert_that_anybody_could_cause_goes_to_the_phone_whose_handshake_it_would_end() {
+    let now = Instant::now();
+    // OpenSSL says its first flight without a cookie before: its ServerHello was lost or comes later.
+    let (mut client, _) = pair(now);
+    client.handle_timeout(now, &mut |_| {});
+    for piece in [done(1), fragment(0)] {
+        client.receive(now, &piece, &mut |packet| panic!("says {packet:?}"));
+    }
+    // A second ClientHello with a cookie that is not ours, and one of another version.
+    for (at, news) in [(13 + 12 + 2 + 32 + 2, "cookie"), (13 + 12, "version")] {
+        let (mut client, mut server) = pair(now);
+        let (mut asked, mut cookie) = (Vec::new(), Vec::new());
+        client.handle_timeout(now, &mut |packet| asked.push(packet.to_vec()));
+        server.receive(now, &asked[0], &mut |packet| cookie.push(packet.to_vec()));
+        client.receive(now, &cookie[0], &mut |packet| asked.push(packet.to_vec()));
+        asked[1][at] ^= 1;
+        let failed = server.receive(now, &asked[1], &mut |packet| panic!("says {packet:?}"));
+        assert!(matches!(failed, News::Failed(_)), "{news} {failed:?}");
+    }
+}
+
 #[test]
 fn no_mutated_datagram_makes_a_handshake_panic() {
     let now = Instant::now();
