@@ -30,7 +30,14 @@ pub fn run(command: &PhoneCommand) -> Result<(), CommandError> {
                 pin: read_secret(pin.as_deref(), "PIN")?,
                 voicemail: !no_voicemail,
             };
-            let password = add(&config, &store(&config)?, new)?;
+            let store = store(&config)?;
+            let known = block_on(store.load_extensions())??;
+            let password = add(&config, &store, new)?;
+            if known.iter().any(|extension| extension.number == *number) {
+                complain(&format!(
+                    "{number} was there already. Its old password is taken no more."
+                ));
+            }
             print(&instructions(&config, number, password.as_deref()));
             tell_daemon(&config)
         }

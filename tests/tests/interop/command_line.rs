@@ -79,3 +79,37 @@ fn a_journal_that_takes_nothing_ends_no_appliance() {
     let ended = child.wait().expect("its end");
     assert!(healthy, "it ended by itself: {ended}");
 }
+
+#[test]
+fn check_reads_the_file_that_the_environment_names_when_none_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("a file");
+        path
+    };
+    let (good, bad) = (file("good.toml", ""), file("bad.toml", "[server]\nrealm = 7\n"));
+    let check = |named: &[&std::path::PathBuf]| {
+        let mut command = Command::new(program());
+        command.arg("check").args(named).env("OFFHOOK_CONFIG", &bad);
+        command.output().expect("it runs")
+    };
+    let told = check(&[]);
+    assert!(!told.status.success());
+    assert!(String::from_utf8_lossy(&told.stderr).contains("bad.toml:2:"), "{told:?}");
+    assert!(check(&[&good]).status.success());
+}
+
+#[test]
+fn a_phone_that_is_added_again_is_told_to_have_been_there() {
+    let appliance = Appliance::prepare(Net::new(), "");
+    let add = || appliance.try_cli(&["phone", "add", "101"], "");
+    let words = "101 was there already. Its old password is taken no more.";
+    let first = add();
+    assert!(first.status.success(), "{first:?}");
+    assert!(!String::from_utf8_lossy(&first.stderr).contains(words), "{first:?}");
+    let second = add();
+    assert!(second.status.success(), "{second:?}");
+    assert!(String::from_utf8_lossy(&second.stderr).contains(words), "{second:?}");
+    assert_ne!(first.stdout, second.stdout, "the password is another one");
+}

@@ -158,6 +158,36 @@ fn a_version_is_compared_with_an_alias_a_file_and_what_is_no_definition() {
 }
 
 #[test]
+fn an_alias_that_is_not_there_is_written_as_it_is_everywhere_else() {
+    let appliance = Appliance::prepare(Net::new(), "");
+    let args = ["flow", "publish", "-", "--name", "m", "--alias", "live"];
+    assert!(appliance.try_cli(&args, GREETS).status.success());
+    let back = |name, alias| refused(&appliance, &["flow", "rollback", name, alias], "");
+    assert!(back("m", "nope").ends_with("there is no alias m@nope\n"));
+    assert!(back("m", "live").ends_with("the alias m@live has not been changed yet\n"));
+    assert!(back("n", "live").ends_with("there is no workflow n; published: m\n"));
+}
+
+#[test]
+fn written_calls_of_a_business_say_so_when_there_is_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let workflows = concat!(env!("CARGO_MANIFEST_DIR"), "/../flows/workflows/business-number");
+    let (flow, calls) = (format!("{workflows}.asl.json"), format!("{workflows}.scenarios.json"));
+    let config = folder.path().join("offhook.toml");
+    let play = |text: &str| {
+        std::fs::write(&config, text).expect("a file");
+        alone(&["flow", "test", &flow, &calls, "--config", config.to_str().expect("a path")], "")
+    };
+    let words = "note: the configuration that this runs with has no [business]";
+    let without = play("");
+    assert!(!without.status.success() && said(&without).contains(words), "{without:?}");
+    let business = "[business]\nname = \"Flowers\"\nnumber = \"+15551230000\"\nowner = \"101\"\n\
+        pin_of = \"101\"\nhours = [\"Mon-Fri 08:00-18:00\"]\ntime_zone = \"America/New_York\"\n";
+    let with = play(business);
+    assert!(with.status.success() && !said(&with).contains(words), "{with:?}");
+}
+
+#[test]
 fn a_written_call_that_cannot_be_read_is_named() {
     let appliance = Appliance::prepare(Net::new(), "");
     let flow = appliance.folder().join("m.asl.json");

@@ -48,6 +48,7 @@ pub enum Command {
     /// Checks a configuration file and prints every problem with its line and column.
     Check {
         /// The file; /etc/offhook/offhook.toml when none is named.
+        #[arg(env = "OFFHOOK_CONFIG")]
         file: Option<PathBuf>,
     },
     /// Lets the running appliance read its configuration again and says what changed.

@@ -20,7 +20,7 @@ use super::files::{one_standard_input, read};
 use super::line;
 use crate::applications::context;
 use crate::cli::Place;
-use crate::output::{counted, print};
+use crate::output::{complain, counted, print};
 use crate::place::{CommandError, block_on, configuration};
 
 /// How a definition is run.
@@ -164,8 +164,15 @@ pub(super) fn test(
     let config = configuration(place)?;
     let definition = read(file)?;
     let bench = Bench::new(&definition)?;
+    let scenarios = scenarios_of(scenarios)?;
+    if wants_business(&config, &definition, &scenarios) {
+        complain(
+            "note: the configuration that this runs with has no [business], so that `Office.Business` \
+             is empty: name one that has with `--config`, or write it into the `context` of the calls",
+        );
+    }
     let mut reports: Vec<Report> = Vec::new();
-    for scenario in scenarios_of(scenarios)? {
+    for scenario in scenarios {
         let (store, services) = (Arc::clone(&bench.store), bench.services.clone());
         let now = scenario.now.unwrap_or_else(Timestamp::now);
         let scenario = Scenario { context: office(&config, &scenario, now), ..scenario };
@@ -188,6 +195,21 @@ pub(super) fn test(
         (0, true) => Err(CommandError::Words("there are states that no call reached".to_owned())),
         (count, _) => Err(CommandError::Words(counted(count, "problem"))),
     }
+}
+
+/// Whether the workflow speaks of a business that neither the configuration nor each call tells of.
+fn wants_business(
+    config: &offhook_config::Config,
+    definition: &str,
+    scenarios: &[Scenario],
+) -> bool {
+    let tells = |scenario: &Scenario| {
+        scenario.context.get("Office").is_some_and(|office| office.get("Business").is_some())
+    };
+    config.business.owner.is_empty()
+        && definition.contains("Office")
+        && definition.contains("Business")
+        && !scenarios.iter().all(tells)
 }
 
 /// What is written in a scenario goes before what the configuration says.

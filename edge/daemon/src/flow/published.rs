@@ -301,7 +301,11 @@ pub(super) fn alias(
 }
 
 pub(super) fn roll_back(place: &Place, name: &str, alias: &str) -> Result<(), CommandError> {
-    let set = block_on(versions(place)?.roll_back(name, alias))?.map_err(words)?;
+    let versions = versions(place)?;
+    if block_on(versions.list(Some(name)))?.map_err(|error| words(error.into()))?.is_empty() {
+        return Err(no_workflow(&versions, name)?);
+    }
+    let set = block_on(versions.roll_back(name, alias))?.map_err(words)?;
     print(&points(&set));
     Ok(())
 }

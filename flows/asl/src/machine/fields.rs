@@ -14,7 +14,7 @@ pub(super) const PROCESSOR: &[&str] =
 pub(super) const TYPES: &[&str] =
     &["Pass", "Task", "Choice", "Wait", "Succeed", "Fail", "Parallel", "Map"];
 
-const COMMON: &[&str] = &["Type", "Comment", "QueryLanguage"];
+pub(super) const COMMON: &[&str] = &["Type", "Comment", "QueryLanguage"];
 const FLOW: &[&str] = &["Next", "End", "Assign"];
 
 /// The fields of each type that do not depend on the language.
@@ -109,7 +109,12 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     }
     let distance = |name: &'a str| {
         let chars = name.chars().count();
-        let most = 2.max(chars / 3);
+        // Of two letters one is half of the word.
+        let most = match chars {
+            0..=2 => 0,
+            3 => 1,
+            _ => 2.max(chars / 3),
+        };
         // At least as many letters have to be put in or taken out.
         if chars.abs_diff(length) > most {
             return None;
@@ -117,5 +122,36 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         let distance = strsim::damerau_levenshtein(&lower, &name.to_lowercase());
         (distance <= most).then_some((distance, name))
     };
-    known.into_iter().filter_map(distance).min_by_key(|(distance, _)| *distance).map(|(_, it)| it)
+    let known: Vec<&'a str> = known.into_iter().collect();
+    let near = known.iter().copied().filter_map(distance).min_by_key(|(distance, _)| *distance);
+    near.map(|(_, name)| name).or_else(|| with_another_end(&lower, &known))
+}
+
+/// A longer or a shorter end than `lower` has: `NextState` for `Next`, `Timeout` for `TimeoutSeconds`.
+fn with_another_end<'a>(lower: &str, known: &[&'a str]) -> Option<&'a str> {
+    let beginning = |name: &&&'a str| {
+        let name = name.to_lowercase();
+        name.len().min(lower.len()) >= 4 && (name.starts_with(lower) || lower.starts_with(&name))
+    };
+    let apart = |name: &&&'a str| name.len().abs_diff(lower.len());
+    known.iter().filter(beginning).min_by_key(apart).copied()
+}
+
+/// What a state of JSONata has for a `field` that is of JSONPath.
+pub(super) fn in_jsonata(kind: &str, field: &str) -> &'static str {
+    match (kind, field) {
+        ("Task" | "Parallel", "InputPath" | "Parameters") => "Arguments",
+        ("Map", "Parameters") => "ItemSelector",
+        ("Map", "InputPath") | (_, "ItemsPath") => "Items",
+        (_, "SecondsPath") => "Seconds",
+        (_, "TimestampPath") => "Timestamp",
+        (_, "ErrorPath") => "Error",
+        (_, "CausePath") => "Cause",
+        (_, "TimeoutSecondsPath") => "TimeoutSeconds",
+        (_, "HeartbeatSecondsPath") => "HeartbeatSeconds",
+        (_, "MaxConcurrencyPath") => "MaxConcurrency",
+        (_, "ToleratedFailureCountPath") => "ToleratedFailureCount",
+        (_, "ToleratedFailurePercentagePath") => "ToleratedFailurePercentage",
+        _ => "Output",
+    }
 }

@@ -143,6 +143,7 @@ fn document_of(
         variables: Vec::new(),
         states: 0,
         suggested: 0,
+        lost: Vec::new(),
         untyped: false,
         here: Here::default(),
         compiling: match age {
@@ -170,6 +171,7 @@ fn document_of(
     let language = loader.language(&object, Language::JsonPath, true);
     loader.machine = language;
     loader.flow(0, &object, language, 0);
+    loader.elsewhere();
     if age == Age::New {
         substitutions::tell(document, &mut loader.report);
     }
@@ -207,7 +209,7 @@ pub(super) struct Loader {
     inherited: Inherited,
     inherits: bool,
     /// The query language of the whole.
-    machine: Language,
+    pub(super) machine: Language,
     /// The errors that its Fail states name.
     pub(super) raised: BTreeSet<String>,
     /// Every state's name, with the pointer of the first that has it.
@@ -217,6 +219,8 @@ pub(super) struct Loader {
     states: usize,
     /// How many names that lead nowhere were compared with all that are there.
     suggested: usize,
+    /// Names that lead nowhere, by the numbers of their problems.
+    lost: Vec<(usize, String)>,
     /// Whether a state of the present flow has no type, so that where it leads is not known.
     pub(super) untyped: bool,
     pub(super) here: Here,
@@ -368,6 +372,18 @@ impl Loader {
         self.suggested <= SUGGESTIONS
     }
 
+    /// Tells of names that lead nowhere which are those of states inside or around.
+    fn elsewhere(&mut self) {
+        for (number, name) in std::mem::take(&mut self.lost) {
+            if let (Some(at), Some(problem)) =
+                (self.names.get(&name), self.report.problems.get_mut(number))
+            {
+                let rule = "a state goes to those beside it only, not out of a branch or into one";
+                problem.suggestion = Some(format!("'{name}' is {at}: {rule}"));
+            }
+        }
+    }
+
     /// The state a transition names.
     pub(super) fn target(&mut self, names: &Names<'_>, name: &str, at: &str) -> Option<StateId> {
         let found = names.find(name);
@@ -375,6 +391,7 @@ impl Loader {
             let near = self.may_suggest().then(|| names.nearest(name)).flatten();
             let suggestion = near.map(|near| format!("did you mean '{near}'?"));
             let message = format!("There is no state '{name}' to go to.");
+            self.lost.push((self.report.problems.len(), name.to_owned()));
             self.report.error_with(at, Code::MissingTransitionTarget, message, suggestion);
         }
         found

@@ -89,10 +89,17 @@ impl Loader {
 
     fn kind<'a>(&mut self, object: &Object<'a>) -> Option<&'a str> {
         let Some(kind) = object.text(&mut self.report, "Type") else {
-            if !object.has("Type") {
-                self.report.schema(object.at, "Required field 'Type' is missing.");
+            if object.has("Type") {
+                return None;
             }
-            return None;
+            self.report.schema(object.at, "Required field 'Type' is missing.");
+            // The rest is read as what it was meant to be, and `type` told among its fields.
+            let mut meant = object.fields.iter().filter(|(name, _)| {
+                !fields::COMMON.contains(&name.as_str())
+                    && fields::nearest(name, ["Type"]).is_some()
+            });
+            return meant
+                .find_map(|(_, value)| value.as_str().filter(|text| fields::TYPES.contains(text)));
         };
         if fields::TYPES.contains(&kind) {
             return Some(kind);
@@ -122,7 +129,13 @@ impl Loader {
                 let message = format!(
                     "Field '{name}' is of {language} and cannot be used with QueryLanguage {here}."
                 );
-                let suggestion = format!("set \"QueryLanguage\": \"{language}\" for this state");
+                // AWS: "QueryLanguage can not be 'JSONPath' if set to 'JSONata' for whole state
+                // machine".
+                let suggestion = if self.machine == Language::Jsonata {
+                    format!("JSONata has '{}' for it", fields::in_jsonata(place.kind, name))
+                } else {
+                    format!("set \"QueryLanguage\": \"{language}\" for this state")
+                };
                 self.report.error_with(
                     &path,
                     Code::SchemaValidationFailed,

@@ -3,7 +3,7 @@
 //! `serde_json` gives the line and column of a syntax error only. This walks a text that
 //! `serde_json` has accepted once more, so it may be short; it is total all the same.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Line and column of every value, and the keys that stand twice.
@@ -170,6 +170,8 @@ impl Walk<'_> {
 
     fn members(&mut self, container: u32) {
         self.next();
+        // An object whose key stands twice is numbered once, with the members of both.
+        let mut seen = HashSet::new();
         loop {
             self.blank();
             if self.chars.peek() != Some(&'"') {
@@ -177,7 +179,7 @@ impl Walk<'_> {
                 return;
             }
             let member = (container, Token::Key(self.string().into()));
-            if self.found.places.contains_key(&member) {
+            if !seen.insert(member.1.clone()) {
                 self.found.duplicates.push(member.clone());
             }
             self.blank();

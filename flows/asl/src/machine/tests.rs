@@ -1,6 +1,7 @@
 mod graph;
 mod integrations;
 mod languages;
+mod meant;
 mod mistaken;
 mod queries;
 mod states;

@@ -167,10 +167,12 @@ impl Live {
         }
     }
 
-    /// Takes over what has happened to it, and learns what of that nobody may read.
-    pub(super) fn collect(&mut self) {
+    /// Takes over what has happened to it, and learns what of that nobody may read if that `masks`.
+    pub(super) fn collect(&mut self, masks: bool) {
         let news = self.execution.take_new_history();
-        self.secrets.learn(self.execution.machine(), &news);
+        if masks {
+            self.secrets.learn(self.execution.machine(), &news);
+        }
         self.unsaved.extend(news);
     }
 

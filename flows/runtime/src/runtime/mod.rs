@@ -61,6 +61,8 @@ pub struct Options {
     pub max_requests: usize,
     /// Commands that may wait for the owner; more wait for room.
     pub mailbox: usize,
+    /// Whether PINs and passwords are masked in what is kept for reading.
+    pub masks: bool,
 }
 
 impl Options {
@@ -74,6 +76,7 @@ impl Options {
             max_running: 20_000,
             max_requests: 256,
             mailbox: 1_024,
+            masks: true,
         }
     }
 }

@@ -134,7 +134,7 @@ impl Owner {
         if !wanted || (live.kind == MachineType::Express && !ended) {
             return;
         }
-        live.collect();
+        live.collect(self.options.masks);
         let change = match change(live, ended) {
             Ok(change) => change,
             Err(error) => {

@@ -257,6 +257,26 @@ fn a_machine_runs_on_its_own_and_its_waits_pass_at_once() {
 }
 
 #[test]
+fn a_machine_that_is_only_run_is_told_as_aws_tells_it_passwords_and_all() {
+    let definition = json!({
+        "QueryLanguage": "JSONata", "StartAt": "Keep",
+        "States": {
+            "Keep": {"Type": "Pass", "Assign": {"customerPin": "{% $states.input.Given %}"}, "Next": "Wait"},
+            "Wait": {"Type": "Wait", "Seconds": 5, "Next": "Give"},
+            "Give": {"Type": "Pass", "Output": "{% $customerPin %}", "End": true}
+        }
+    });
+    let request = RunRequest { input: json!({"Given": "80415277"}), ..request(&definition) };
+    let report = run_blocking(request).unwrap();
+    assert_eq!(report.output, Some(json!("80415277")));
+    let told = json!(report.history);
+    let exited = &told[2]["stateExitedEventDetails"];
+    assert_eq!(exited["assignedVariables"], json!({"customerPin": "\"80415277\""}));
+    assert_eq!(told[0]["executionStartedEventDetails"]["input"], json!(r#"{"Given":"80415277"}"#));
+    assert!(!told.to_string().contains("****"), "{told}");
+}
+
+#[test]
 fn a_machine_that_waits_for_what_cannot_come_is_reported_as_running() {
     let waits = json!({ "StartAt": "A", "States": { "A": { "Type": "Task", "End": true,
         "Resource": "arn:aws:states:us-east-1:000000000000:activity:nobody" } } });

@@ -240,9 +240,9 @@ impl Versions {
     /// See [`VersionError`].
     pub async fn roll_back(&self, name: &str, alias: &str) -> Result<Alias, VersionError> {
         let found = self.alias(name, alias).await?;
-        let found = found.ok_or_else(|| VersionError::NotFound(format!("alias {name}:{alias}")))?;
+        let found = found.ok_or_else(|| VersionError::NotFound(format!("alias {name}@{alias}")))?;
         if found.former.is_empty() {
-            let why = format!("the alias {name}:{alias} has not been changed yet");
+            let why = format!("the alias {name}@{alias} has not been changed yet");
             return Err(VersionError::InvalidRoutes(why));
         }
         self.shift(name, alias, found.former).await
@@ -255,7 +255,7 @@ impl Versions {
     pub async fn delete_alias(&self, name: &str, alias: &str) -> Result<(), VersionError> {
         match self.store.delete_alias(name.to_owned(), alias.to_owned()).await? {
             true => Ok(()),
-            false => Err(VersionError::NotFound(format!("alias {name}:{alias}"))),
+            false => Err(VersionError::NotFound(format!("alias {name}@{alias}"))),
         }
     }
 
