@@ -237,6 +237,7 @@ async fn a_meeting_is_joined_through_a_voice_connector() {
 /// Bridges the caller to somebody at the carrier.
 fn carrier() -> Value {
     json!({"Type": "CallAndBridge", "Parameters": {
+        "CallerIdNumber": "+15550009999",
         "Endpoints": [{"BridgeEndpointType": "PSTN", "Uri": "+15557770000"}]}})
 }
 

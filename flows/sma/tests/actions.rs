@@ -70,6 +70,12 @@ fn call_and_bridge() {
         json!([{"BridgeEndpointType": "AWS", "Uri": "600300", "Arn": arn}]),
     );
     refused(kind, &base, "CallerIdNumber", json!("nobody"), "Invalid caller ID.");
+    // AWS's types demand one (call-and-bridge); a phone of the office is shown who calls.
+    refused(kind, &base, "CallerIdNumber", json!(null), "Caller ID not defined.");
+    for ours in ["Extension", "Group", "Trunk"] {
+        let to = json!({"Endpoints": [{"BridgeEndpointType": ours, "Uri": "101"}]});
+        assert!(action(kind, &to).check("+15550199").is_ok(), "{ours}");
+    }
     // LEG-A's own number, whatever it is.
     assert!(
         action(kind, &json!({"CallerIdNumber": "101", "Endpoints": pstn})).check("101").is_ok()

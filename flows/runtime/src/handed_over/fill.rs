@@ -68,7 +68,8 @@ fn sample(name: &str) -> Option<Option<Value>> {
         "Type" | "BridgeEndpointType" | "Arn" => return None,
         "Text" => json!("text"),
         "Digits" | "InputDigitsRegex" | "Extension" | "Mailbox" => json!("1"),
-        "Endpoints" => json!([{"BridgeEndpointType": "PSTN", "Uri": "+12065550100"}]),
+        // Of AWS's types more would be demanded.
+        "Endpoints" => json!([{"BridgeEndpointType": "Extension", "Uri": "101"}]),
         "AudioSource" => json!({"Type": "S3", "BucketName": "bucket", "Key": "key"}),
         "SpeechParameters" => json!({"Text": "text"}),
         "RecordingDestination" => json!({"Type": "S3", "BucketName": "bucket"}),
@@ -84,7 +85,7 @@ fn sample(name: &str) -> Option<Option<Value>> {
         "BotAliasArn" => {
             json!("arn:aws:lex:us-east-1:123456789012:bot-alias/ABCDEFGHIH/MNOPQRSTUV")
         }
-        "Uri" => json!("+12065550100"),
+        "Uri" | "CallerIdNumber" => json!("+12065550100"),
         "JoinToken" | "MeetingId" | "Conference" | "BucketName" | "Key" | "Location" | "Name"
         | "Path" => json!("name"),
         _ => return Some(None),

@@ -80,6 +80,11 @@ fn what_is_written_out_fails_as_it_would_in_the_call() {
                 "Endpoints": [{"BridgeEndpointType": "PSTN", "Uri.$": "$.To"}]}}]),
             "CallAndBridge fails: InvalidActionParameter, Invalid SIP header(s) provided: From.",
         ),
+        (
+            json!([{"Type": "CallAndBridge", "Parameters": {"Endpoints": [
+                {"BridgeEndpointType": "PSTN", "Uri.$": "$.To"}]}}]),
+            "CallAndBridge fails: InvalidActionParameter, Caller ID not defined.",
+        ),
     ] {
         let (at, told) = one(&actions);
         assert_eq!((&*at, &*told), ("/Actions/0/Parameters", words));

@@ -35,7 +35,7 @@ fn ask(text: &str) -> Value {
 fn menu() -> String {
     let hangup = json!([speak("Goodbye"), { "Type": "Hangup", "Parameters": {} }]);
     let bridge = json!([{ "Type": "CallAndBridge", "Parameters": { "CallTimeoutSeconds": 20,
-        "Endpoints": [{ "BridgeEndpointType": "PSTN", "Uri": "+13055550199" }] } }]);
+        "CallerIdNumber": "+13055550100", "Endpoints": [{ "BridgeEndpointType": "PSTN", "Uri": "+13055550199" }] } }]);
     let record = json!([{ "Type": "RecordAudio", "Parameters": { "DurationInSeconds": 30,
         "SilenceDurationInSeconds": 2, "RecordingTerminators": ["#"],
         "RecordingDestination": { "Type": "S3", "BucketName": "b", "Prefix": "p" } } }]);

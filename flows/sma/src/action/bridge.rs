@@ -47,7 +47,8 @@ pub struct CallAndBridge {
     /// Seconds to let it ring, 1 to 120.
     #[serde(default = "thirty", deserialize_with = "lenient::number")]
     pub call_timeout_seconds: u64,
-    /// Number shown. AWS demands it; here its absence means the caller's own.
+    /// Number shown. AWS's types of endpoints demand it; for Offhook's its absence means the caller's
+    /// own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caller_id_number: Option<String>,
     /// Whom to call: one for AWS's types, several (first answer wins) for Offhook's.

@@ -165,10 +165,16 @@ fn bridge(action: &CallAndBridge, from: &str) -> Result<(), ActionError> {
         return Err(ActionError::new(error_type::INVALID_AUDIO_SOURCE, text));
     }
     let mut headers = action.sip_headers.iter();
-    match headers.find(|(name, value)| !may_set_header(name) || !may_be_value(value)) {
-        Some((name, _)) => Err(invalid(format!("Invalid SIP header(s) provided: {name}."))),
-        None => Ok(()),
+    if let Some((name, _)) =
+        headers.find(|(name, value)| !may_set_header(name) || !may_be_value(value))
+    {
+        return Err(invalid(format!("Invalid SIP header(s) provided: {name}.")));
     }
+    // Which of two mistakes AWS tells is not documented: what is there goes before what is not.
+    if action.caller_id_number.is_none() && !action.endpoints.iter().all(ours) {
+        return Err(invalid("Caller ID not defined."));
+    }
+    Ok(())
 }
 
 fn endpoint(endpoint: &Endpoint) -> bool {
