@@ -105,9 +105,9 @@ pub(in crate::webrtc) struct PhoneHandshake {
     /// How often it was time to ask.
     asked: u32,
     /// What it had of the peer; `None` when it is over.
-    repeats: Option<Repeats>,
+    repeats: Option<Box<Repeats>>,
     /// Of messages in pieces.
-    pieces: Pieces,
+    pieces: Box<Pieces>,
     /// We asked, and the library will not ask again by itself: since when. What comes meanwhile and leads
     /// nowhere either does not put its end off.
     stopped: Option<Instant>,
@@ -131,8 +131,8 @@ impl PhoneHandshake {
             heard: false,
             answered: false,
             asked: 0,
-            repeats: Some(Repeats::default()),
-            pieces: Pieces::default(),
+            repeats: Some(Box::default()),
+            pieces: Box::default(),
             stopped: None,
             patience: STOPPED,
             wake: active.then_some(now),
@@ -265,7 +265,7 @@ impl PhoneHandshake {
     fn complete(&mut self) -> News {
         // Who repeats his last flight now has not got ours.
         self.repeats = None;
-        self.pieces = Pieces::default();
+        self.pieces = Box::default();
         self.wake = self.endpoint.poll_timeout(&PEER);
         let Some(state) = self.endpoint.get_connection_state(PEER) else { return News::Waiting };
         let certificate = state.peer_certificates.first();
