@@ -265,7 +265,7 @@ impl PhoneHandshake {
     fn complete(&mut self) -> News {
         // Who repeats his last flight now has not got ours.
         self.repeats = None;
-        self.pieces = Box::default();
+        *self.pieces = Pieces::default();
         self.wake = self.endpoint.poll_timeout(&PEER);
         let Some(state) = self.endpoint.get_connection_state(PEER) else { return News::Waiting };
         let certificate = state.peer_certificates.first();
