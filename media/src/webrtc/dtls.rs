@@ -5,6 +5,7 @@
 mod again;
 mod either;
 mod phone;
+mod pieces;
 mod repeats;
 
 use std::fmt;

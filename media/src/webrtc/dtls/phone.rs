@@ -13,6 +13,7 @@ use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
 use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use rtc_shared::TransportProtocol;
 
+use super::pieces::Pieces;
 use super::repeats::{Repeats, is_sound};
 use super::{Fingerprint, IdentityError, MTU, News, split};
 use crate::srtp::SrtpSuite;
@@ -104,7 +105,9 @@ pub(in crate::webrtc) struct PhoneHandshake {
     /// How often it was time to ask.
     asked: u32,
     /// What it had of the peer; `None` when it is over.
-    repeats: Option<Repeats>,
+    repeats: Option<Box<Repeats>>,
+    /// Of messages in pieces.
+    pieces: Box<Pieces>,
     /// We asked, and the library will not ask again by itself: since when. What comes meanwhile and leads
     /// nowhere either does not put its end off.
     stopped: Option<Instant>,
@@ -128,7 +131,8 @@ impl PhoneHandshake {
             heard: false,
             answered: false,
             asked: 0,
-            repeats: Some(Repeats::default()),
+            repeats: Some(Box::default()),
+            pieces: Box::default(),
             stopped: None,
             patience: STOPPED,
             wake: active.then_some(now),
@@ -194,6 +198,8 @@ impl PhoneHandshake {
             return News::Waiting;
         }
         self.budget = left;
+        let mended = self.repeats.as_ref().and_then(|_| self.pieces.mend(packet));
+        let packet = mended.as_deref().unwrap_or(packet);
         let events = self.endpoint.read(now, PEER, None, packet.into());
         self.flush(now, send);
         match events {
@@ -259,6 +265,7 @@ impl PhoneHandshake {
     fn complete(&mut self) -> News {
         // Who repeats his last flight now has not got ours.
         self.repeats = None;
+        *self.pieces = Pieces::default();
         self.wake = self.endpoint.poll_timeout(&PEER);
         let Some(state) = self.endpoint.get_connection_state(PEER) else { return News::Waiting };
         let certificate = state.peer_certificates.first();

@@ -226,6 +226,69 @@ fn a_lost_datagram_is_sent_again() {
     assert_eq!(keys, 2);
 }
 
+/// The messages of a datagram that can be read, each cut in pieces of so many bytes at most, a record for
+/// each; and what cannot be read.
+fn cut(mut packet: &[u8], most: usize, number: &mut u8) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+    let (mut pieces, mut others) = (Vec::new(), Vec::new());
+    while packet.len() > RECORD_HEADER {
+        let length = usize::from(u16::from_be_bytes([packet[11], packet[12]]));
+        let (record, after) = packet.split_at(RECORD_HEADER + length);
+        packet = after;
+        if record[0] != 22 || record[3..5] != [0, 0] {
+            others.push(record.to_vec());
+            continue;
+        }
+        let (header, body) = record[RECORD_HEADER..].split_at(12);
+        for (n, piece) in body.chunks(most).enumerate() {
+            *number += 1;
+            let [offset, count] = [n * most, piece.len()].map(|n| (n as u32).to_be_bytes());
+            let wire = [&header[..6], &offset[1..], &count[1..], piece].concat();
+            let record = [22, 254, 253, 0, 0, 0, 0, 0, 0, 0, *number, 0, wire.len() as u8];
+            pieces.push([&record[..], &wire].concat());
+        }
+        if body.is_empty() {
+            *number += 1;
+            pieces.push([&record[..10], &[*number], &record[11..]].concat());
+        }
+    }
+    (pieces, others)
+}
+
+#[test]
+fn a_flight_that_lost_a_piece_and_is_said_again_in_other_pieces_is_whole_then() {
+    let now = Instant::now();
+    let (ours, phone) = (Identity::fresh().unwrap(), Identity::with_an_rsa_key());
+    for (active, first, again) in [(true, 200, 230), (false, 200, 230), (true, 230, 200)] {
+        let mut us = ours.with_phone(now, phone.fingerprint().clone(), active);
+        let mut them = phone.with_phone(now, ours.fingerprint().clone(), !active);
+        let (mut to_us, mut to_them, mut keys, mut number) = (Vec::new(), Vec::new(), 0, 8);
+        us.handle_timeout(now, &mut |packet| to_them.push(packet.to_vec()));
+        them.handle_timeout(now, &mut |packet| to_us.push(packet.to_vec()));
+        while !(to_us.is_empty() && to_them.is_empty()) {
+            for packet in std::mem::take(&mut to_us) {
+                // A flight with the certificate loses its second piece, and is said again.
+                let mut wire = vec![packet.clone()];
+                if packet.len() > 600 {
+                    let (mut lossy, _) = cut(&packet, first, &mut number);
+                    let at = lossy.iter().position(|piece| piece[19..22] != [0; 3]).unwrap();
+                    lossy.remove(at);
+                    let (whole, others) = cut(&packet, again, &mut number);
+                    wire = [lossy, whole, others].concat();
+                }
+                for packet in wire {
+                    let news = us.receive(now, &packet, &mut |p| to_them.push(p.to_vec()));
+                    keys += usize::from(matches!(news, News::Keys(_)));
+                }
+            }
+            for packet in std::mem::take(&mut to_them) {
+                let news = them.receive(now, &packet, &mut |p| to_us.push(p.to_vec()));
+                keys += usize::from(matches!(news, News::Keys(_)));
+            }
+        }
+        assert!(keys == 2 && number > 12, "{active} {first} {again}: {keys} {number}");
+    }
+}
+
 /// A whole message without contents (ServerHelloDone) with that number.
 fn done(number: u8) -> Vec<u8> {
     let record = [22, 254, 253, 0, 0, 0, 0, 0, 0, 0, number, 0, 12];
