@@ -4,9 +4,8 @@
 
 mod again;
 mod either;
+mod messages;
 mod phone;
-mod pieces;
-mod repeats;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +19,7 @@ pub(super) use self::either::OverIce;
 pub use self::either::Peer;
 use self::phone::PhoneHandshake;
 #[cfg(test)]
-pub(super) use self::phone::tests::fragment;
+pub(super) use self::phone::tests::stray;
 use crate::srtp::{SrtpKey, SrtpKeys, SrtpSuite};
 
 /// A handshake that takes longer has failed.

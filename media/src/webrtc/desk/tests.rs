@@ -1,4 +1,4 @@
-use super::super::dtls::fragment;
+use super::super::dtls::stray;
 use super::*;
 
 mod strangers;
@@ -82,8 +82,8 @@ fn a_forged_alert_or_a_flood_from_a_stranger_does_not_end_the_handshake() {
         for from in [own, "203.0.113.9:7"] {
             desk.receive(now, addr(from), &alert, &mut |_, _| panic!("answered"));
         }
-        for number in 0..2000_u32 {
-            desk.receive(now, addr("203.0.113.9:7"), &fragment(number), &mut |_, _| {});
+        for number in 0..2000_u16 {
+            desk.receive(now, addr("203.0.113.9:7"), &stray(number), &mut |_, _| {});
         }
     };
     let mut a = Desk::new(now, terms(&two, false), &one, addr(B), &mut |_, _| {});

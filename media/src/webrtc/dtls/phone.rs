@@ -13,8 +13,7 @@ use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
 use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use rtc_shared::TransportProtocol;
 
-use super::pieces::Pieces;
-use super::repeats::{Repeats, is_sound};
+use super::messages::{Messages, Taken, is_sound};
 use super::{Fingerprint, IdentityError, MTU, News, split};
 use crate::srtp::SrtpSuite;
 
@@ -105,9 +104,7 @@ pub(in crate::webrtc) struct PhoneHandshake {
     /// How often it was time to ask.
     asked: u32,
     /// What it had of the peer; `None` when it is over.
-    repeats: Option<Box<Repeats>>,
-    /// Of messages in pieces.
-    pieces: Box<Pieces>,
+    messages: Option<Box<Messages>>,
     /// We asked, and the library will not ask again by itself: since when. What comes meanwhile and leads
     /// nowhere either does not put its end off.
     stopped: Option<Instant>,
@@ -131,8 +128,7 @@ impl PhoneHandshake {
             heard: false,
             answered: false,
             asked: 0,
-            repeats: Some(Box::default()),
-            pieces: Box::default(),
+            messages: Some(Box::default()),
             stopped: None,
             patience: STOPPED,
             wake: active.then_some(now),
@@ -155,14 +151,14 @@ impl PhoneHandshake {
 
     /// Whether it came to its end.
     pub(super) fn is_finished(&self) -> bool {
-        self.repeats.is_none()
+        self.messages.is_none()
     }
 
     /// The peer is to be found elsewhere: it is asked there at once.
     pub(in crate::webrtc) fn moved(&mut self, now: Instant) {
-        if self.stopped.is_some() && self.repeats.is_some() {
+        if self.stopped.is_some() && self.messages.is_some() {
             *self = self.anew_at(now);
-        } else if self.active && self.repeats.is_some() {
+        } else if self.active && self.messages.is_some() {
             self.heard = false;
             self.asked = 0;
             self.wake = Some(now);
@@ -194,13 +190,15 @@ impl PhoneHandshake {
         // What the library is not to get is not remembered as what it had.
         let Some(left) = self.budget.checked_sub(packet.len()) else { return News::Waiting };
         self.heard = true;
-        if self.repeats.as_mut().is_some_and(|repeats| repeats.has_nothing_new(packet)) {
-            return News::Waiting;
+        let taken = match &mut self.messages {
+            Some(messages) => messages.take(packet),
+            None => Taken::Records(packet.to_vec()),
+        };
+        if taken != Taken::Nothing {
+            self.budget = left;
         }
-        self.budget = left;
-        let mended = self.repeats.as_ref().and_then(|_| self.pieces.mend(packet));
-        let packet = mended.as_deref().unwrap_or(packet);
-        let events = self.endpoint.read(now, PEER, None, packet.into());
+        let Taken::Records(records) = taken else { return News::Waiting };
+        let events = self.endpoint.read(now, PEER, None, records[..].into());
         self.flush(now, send);
         match events {
             Err(error) => News::Failed(error.to_string()),
@@ -225,7 +223,7 @@ impl PhoneHandshake {
             // Its own timer is what `wake` follows; where that is earlier, the library's time has come
             // by that.
             None => match self.endpoint.poll_timeout(&PEER) {
-                None if self.active && self.repeats.is_some() => {
+                None if self.active && self.messages.is_some() => {
                     return News::Failed("what came led nowhere".to_owned());
                 }
                 due => self.endpoint.handle_timeout(PEER, due.map_or(now, |due| due.max(now))),
@@ -255,7 +253,7 @@ impl PhoneHandshake {
         let unheard = self.active && !self.heard;
         let later = Duration::from_secs(u64::from(self.asked.saturating_sub(1) / 2)).min(LATER);
         let timer = self.endpoint.poll_timeout(&PEER);
-        let stops = timer.is_none() && self.active && self.repeats.is_some();
+        let stops = timer.is_none() && self.active && self.messages.is_some();
         self.stopped = stops.then(|| self.stopped.unwrap_or(now));
         let given_up = self.stopped.map(|stopped| stopped + self.patience);
         self.wake = timer.map(|timer| if unheard { timer + later } else { timer }).or(given_up);
@@ -264,8 +262,7 @@ impl PhoneHandshake {
     /// The peer has shown that it has the key of its certificate, whose fingerprint is looked at.
     fn complete(&mut self) -> News {
         // Who repeats his last flight now has not got ours.
-        self.repeats = None;
-        *self.pieces = Pieces::default();
+        self.messages = None;
         self.wake = self.endpoint.poll_timeout(&PEER);
         let Some(state) = self.endpoint.get_connection_state(PEER) else { return News::Waiting };
         let certificate = state.peer_certificates.first();

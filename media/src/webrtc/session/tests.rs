@@ -1,4 +1,4 @@
-use super::super::dtls::fragment;
+use super::super::dtls::stray;
 use super::super::stun::{self, Class, Side, Writer};
 use super::*;
 
@@ -177,7 +177,7 @@ fn what_is_forged_with_the_address_of_a_phone_with_ice_before_the_keys_is_not_th
             said[1][13 + 12 + 2 + 32 + 2] ^= 1;
             us.take(now, place, &said[1]);
         } else {
-            us.take(now, place, &fragment(0));
+            us.take(now, place, &stray(0));
             us.tick(now + Duration::from_secs(8));
         }
         assert!(us.session.doubt.is_some() && us.session.take_error().is_none(), "{active}");

@@ -205,9 +205,14 @@ fn what_is_forged_from_the_announced_host_stops_no_handshake_and_moves_none() {
     }
     let mut phone = all.server(&all.phone);
     assert!(all.answers(&mut desk, B, (&mut phone, asked)));
+    // Pieces that never become a message spoil nothing.
+    let (mut desk, asked) = all.asking(B);
+    all.give(&mut desk, "198.51.100.2:9", &pieces());
+    let mut phone = all.server(&all.phone);
+    assert!(all.answers(&mut desk, B, (&mut phone, asked)));
     // What spoils one handshake is not the end either, and the next one begins there again.
     let (mut desk, _) = all.asking(B);
-    all.give(&mut desk, "198.51.100.2:9", &pieces());
+    all.give(&mut desk, "198.51.100.2:9", &[stray(0)]);
     let asked = all.pass(&mut desk, 9);
     assert!(!asked.is_empty() && asked.iter().all(|(to, _)| *to == addr(B)));
     let mut phone = all.server(&all.phone);
@@ -384,7 +389,7 @@ fn a_piece_each_second_from_another_port_of_the_phones_host_does_not_keep_out_wh
         let (mut asked, mut alone) = (asked, false);
         for number in 0..20 {
             if from == B || number == 0 {
-                all.give(&mut desk, "198.51.100.2:9", &[fragment(number)]);
+                all.give(&mut desk, "198.51.100.2:9", &[stray(number)]);
             }
             for _ in 0..4 {
                 let said = all.take(&mut phone, &asked);

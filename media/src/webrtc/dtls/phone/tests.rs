@@ -89,19 +89,19 @@ fn what_is_no_record_of_dtls_is_passed_over() {
     assert_eq!(news.iter().filter(|news| matches!(news, News::Keys(_))).count(), 2, "{news:?}");
 }
 
-/// One byte of a message that is never complete.
-pub(in crate::webrtc) fn fragment(number: u32) -> Vec<u8> {
-    let number = number.to_be_bytes();
-    let message = [&[0, 13, 1, 0, 255, 255, 0, 0][..], &number[1..], &[0, 0, 1, 7]].concat();
-    [&[22, 254, 253, 0, 0, 0, 0][..], &number, &message].concat()
+/// A message whose turn never comes.
+pub(in crate::webrtc) fn stray(number: u16) -> Vec<u8> {
+    let [high, low] = (1000 + number).to_be_bytes();
+    let record = [22, 254, 253, 0, 0, 0, 0, 0, 0, high, low, 0, 13];
+    [&record[..], &[13, 0, 0, 1, high, low, 0, 0, 0, 0, 0, 1, 7]].concat()
 }
 
 #[test]
 fn who_writes_without_end_is_not_listened_to_without_end() {
     let now = Instant::now();
     let (_, mut server) = pair(now);
-    for number in 0..20_000_u32 {
-        server.receive(now, &fragment(number), &mut |_| panic!("answered"));
+    for number in 0..20_000 {
+        server.receive(now, &stray(number), &mut |_| panic!("answered"));
     }
     assert!(server.budget < RECORD_HEADER + 13);
 }
@@ -115,8 +115,8 @@ fn what_is_past_the_budget_is_not_remembered_as_heard() {
     let whole = std::mem::replace(&mut server.budget, sent[0].len() - 1);
     server.receive(now, &sent[0], &mut |_| panic!("answered"));
     server.budget = whole;
-    let before = format!("{:?}", server.repeats);
-    assert_eq!(before, format!("{:?}", Some(Repeats::default())));
+    let before = format!("{:?}", server.messages);
+    assert_eq!(before, format!("{:?}", Some(Messages::default())));
 }
 
 #[test]
@@ -135,8 +135,8 @@ fn a_peer_that_is_found_elsewhere_is_asked_at_once_and_patiently() {
     let mut asked = 0;
     client.handle_timeout(later, &mut |_| asked += 1);
     assert!(asked > 0);
-    // The same when a stranger's piece was the end of it where it was.
-    client.receive(later, &fragment(0), &mut |_| {});
+    // The same when a stranger's message was the end of it where it was.
+    client.receive(later, &stray(0), &mut |_| {});
     assert!(client.stopped.is_some());
     let later = later + Duration::from_secs(1);
     client.moved(later);
@@ -182,7 +182,7 @@ fn a_server_whose_flight_comes_whole_only_after_seven_seconds_is_still_heard() {
 }
 
 #[test]
-fn a_strangers_pieces_do_not_put_off_when_a_handshake_that_they_stopped_is_given_up() {
+fn a_strangers_messages_do_not_put_off_when_a_handshake_that_they_stopped_is_given_up() {
     let now = Instant::now();
     let (mut client, _) = pair(now);
     client.handle_timeout(now, &mut |_| {});
@@ -193,7 +193,7 @@ fn a_strangers_pieces_do_not_put_off_when_a_handshake_that_they_stopped_is_given
             assert!(matches!(news, News::Failed(_)) && later == now + STOPPED, "{news:?}");
             return;
         }
-        client.receive(later, &fragment(number), &mut |_| {});
+        client.receive(later, &stray(number), &mut |_| {});
     }
     panic!("it waits for ever");
 }
@@ -289,6 +289,36 @@ fn a_flight_that_lost_a_piece_and_is_said_again_in_other_pieces_is_whole_then() 
     }
 }
 
+#[test]
+fn a_flight_of_ours_that_was_lost_is_sent_again_though_the_peer_says_its_own_in_other_pieces() {
+    let now = Instant::now();
+    let (ours, phone) = (Identity::fresh().unwrap(), Identity::with_an_rsa_key());
+    let mut us = ours.with_phone(now, phone.fingerprint().clone(), true);
+    let mut them = phone.with_phone(now, ours.fingerprint().clone(), false);
+    let (mut to_them, mut to_us, mut number) = (Vec::new(), Vec::new(), 8);
+    us.handle_timeout(now, &mut |packet| to_them.push(packet.to_vec()));
+    for _ in 0..2 {
+        for packet in std::mem::take(&mut to_them) {
+            them.receive(now, &packet, &mut |p| to_us.push(p.to_vec()));
+        }
+        let flight = std::mem::take(&mut to_us);
+        for most in [200, 230, 90] {
+            for packet in &flight {
+                let (pieces, _) = cut(packet, most, &mut number);
+                for piece in pieces {
+                    us.receive(now, &piece, &mut |p| to_them.push(p.to_vec()));
+                }
+            }
+        }
+    }
+    assert!(!to_them.is_empty());
+    to_them.clear();
+    let later = us.wake.expect("it is said again");
+    us.handle_timeout(later, &mut |packet| to_them.push(packet.to_vec()));
+    let (news, _) = answer(later, &mut us, &mut them, to_them);
+    assert_eq!(news.iter().filter(|news| matches!(news, News::Keys(_))).count(), 2, "{news:?}");
+}
+
 /// A whole message without contents (ServerHelloDone) with that number.
 fn done(number: u8) -> Vec<u8> {
     let record = [22, 254, 253, 0, 0, 0, 0, 0, 0, 0, number, 0, 12];
@@ -301,7 +331,7 @@ fn no_alert_that_anybody_could_cause_goes_to_the_phone_whose_handshake_it_would_
     // OpenSSL says its first flight without a cookie before: its ServerHello was lost or comes later.
     let (mut client, _) = pair(now);
     client.handle_timeout(now, &mut |_| {});
-    for piece in [done(1), fragment(0)] {
+    for piece in [done(1), stray(0)] {
         client.receive(now, &piece, &mut |packet| panic!("says {packet:?}"));
     }
     // A second ClientHello with a cookie that is not ours, and one of another version.
@@ -394,6 +424,6 @@ impl PhoneHandshake {
 
     /// The library gets what it had before, too.
     pub(in crate::webrtc) fn spare_nothing(&mut self) {
-        self.repeats = None;
+        self.messages = None;
     }
 }
