@@ -34,9 +34,7 @@ pub fn run(command: &PhoneCommand) -> Result<(), CommandError> {
             let known = block_on(store.load_extensions())??;
             let password = add(&config, &store, new)?;
             if known.iter().any(|extension| extension.number == *number) {
-                complain(&format!(
-                    "{number} was there already. Its old password is taken no more."
-                ));
+                complain(&format!("{number} was there already: this is its password from now on."));
             }
             print(&instructions(&config, number, password.as_deref()));
             tell_daemon(&config)

@@ -104,7 +104,7 @@ fn check_reads_the_file_that_the_environment_names_when_none_is_named() {
 fn a_phone_that_is_added_again_is_told_to_have_been_there() {
     let appliance = Appliance::prepare(Net::new(), "");
     let add = || appliance.try_cli(&["phone", "add", "101"], "");
-    let words = "101 was there already. Its old password is taken no more.";
+    let words = "101 was there already: this is its password from now on.";
     let first = add();
     assert!(first.status.success(), "{first:?}");
     assert!(!String::from_utf8_lossy(&first.stderr).contains(words), "{first:?}");

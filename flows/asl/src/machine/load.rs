@@ -372,12 +372,13 @@ impl Loader {
         self.suggested <= SUGGESTIONS
     }
 
-    /// Tells of names that lead nowhere which are those of states inside or around.
+    /// Tells of the first names that lead nowhere which are those of states inside or around.
     fn elsewhere(&mut self) {
-        for (number, name) in std::mem::take(&mut self.lost) {
-            if let (Some(at), Some(problem)) =
-                (self.names.get(&name), self.report.problems.get_mut(number))
-            {
+        for (number, name) in std::mem::take(&mut self.lost).into_iter().take(SUGGESTIONS) {
+            let Some(at) = self.names.get(&name) else { continue };
+            // Empty: enough paths were told.
+            let at = self.report.path(at);
+            if let (false, Some(problem)) = (at.is_empty(), self.report.problems.get_mut(number)) {
                 let rule = "a state goes to those beside it only, not out of a branch or into one";
                 problem.suggestion = Some(format!("'{name}' is {at}: {rule}"));
             }

@@ -131,10 +131,14 @@ impl Loader {
                 );
                 // AWS: "QueryLanguage can not be 'JSONPath' if set to 'JSONata' for whole state
                 // machine".
-                let suggestion = if self.machine == Language::Jsonata {
-                    format!("JSONata has '{}' for it", fields::in_jsonata(place.kind, name))
-                } else {
-                    format!("set \"QueryLanguage\": \"{language}\" for this state")
+                let suggestion = match (self.machine, place.language) {
+                    (Language::Jsonata, Language::Jsonata) => {
+                        format!("JSONata has '{}' for it", fields::in_jsonata(place.kind, name))
+                    }
+                    (Language::Jsonata, Language::JsonPath) => {
+                        "leave \"QueryLanguage\" out of this state".to_owned()
+                    }
+                    _ => format!("set \"QueryLanguage\": \"{language}\" for this state"),
                 };
                 self.report.error_with(
                     &path,

@@ -100,7 +100,7 @@ impl Report {
     }
 
     /// The path that a problem has: none when there are too many, but its line and column.
-    fn path(&mut self, at: &str) -> String {
+    pub(super) fn path(&mut self, at: &str) -> String {
         self.paths += at.len();
         if self.paths > PATHS { String::new() } else { at.to_owned() }
     }

@@ -43,10 +43,22 @@ thread_local! {
     static HURRIED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
-/// Evaluations of this thread may take as long as those of users.
+/// Until it is dropped evaluations of this thread may take as long as those of users.
 #[cfg(test)]
-pub(in crate::jsonata) fn hurried() {
+#[must_use]
+pub(in crate::jsonata) struct Hurried;
+
+#[cfg(test)]
+impl Drop for Hurried {
+    fn drop(&mut self) {
+        HURRIED.set(false);
+    }
+}
+
+#[cfg(test)]
+pub(in crate::jsonata) fn hurried() -> Hurried {
     HURRIED.set(true);
+    Hurried
 }
 
 impl Spent {

@@ -31,6 +31,8 @@ pub(in super::super) fn format_number(run: &mut Evaluation<'_>, given: &[Value])
     if picture.len() > MOST_PICTURE {
         return Err(memory());
     }
+    // What its groups take goes with the square of its length.
+    run.steps(16 + picture.len() * picture.len() / 256)?;
     let signs = Signs::of(options)?;
     let parts: Vec<&str> = match signs.text(PATTERN_SEPARATOR) {
         "" => vec![picture],
@@ -48,7 +50,6 @@ pub(in super::super) fn format_number(run: &mut Evaluation<'_>, given: &[Value])
         Some(negative) => negative.write(number, &signs)?,
         None => format!("{}{}", signs.text(MINUS_SIGN), positive.write(number, &signs)?),
     };
-    run.steps(16)?;
     run.text(written)
 }
 
@@ -91,10 +92,12 @@ impl Picture {
             .collect();
         // 2.0.6 looks for the first of them in the fraction, and for the others in the integer.
         let mut fraction_groups = Vec::new();
-        let mut next = separators(&parts.fraction).first().copied();
-        while let Some(at) = next {
-            fraction_groups.push(signs.places(parts.fraction.get(..at).unwrap_or(&parts.fraction)));
-            next = separators(&parts.integer).into_iter().find(|other| *other > at);
+        if let Some(first) = separators(&parts.fraction).first().copied() {
+            let others = separators(&parts.integer).into_iter().filter(|other| *other > first);
+            for at in std::iter::once(first).chain(others) {
+                let before = parts.fraction.get(..at).unwrap_or(&parts.fraction);
+                fraction_groups.push(signs.places(before));
+            }
         }
         let scale = signs.mandatory(&parts.integer);
         let mut integer = scale;

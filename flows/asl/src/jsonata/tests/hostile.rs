@@ -98,7 +98,7 @@ const HOSTILE: [&str; 87] = [
 
 #[test]
 fn a_hostile_expression_fails_and_does_no_more() {
-    hurried();
+    let _hurried = hurried();
     for source in HOSTILE {
         if let Ok(value) = evaluate(source) {
             panic!("{source} gave {} bytes", value.to_string().len());
@@ -108,7 +108,7 @@ fn a_hostile_expression_fails_and_does_no_more() {
 
 #[test]
 fn what_takes_longer_than_a_second_ends_with_aws_words() {
-    hurried();
+    let _hurried = hurried();
     let told = cause("$map([1..800000], function() { $map([1..800000], function() { 1 }) })");
     assert!(told.contains("Expression evaluation timeout: Check for infinite loop"), "{told}");
 }
@@ -231,7 +231,7 @@ proptest! {
     fn mutated_expressions_never_panic(
         picks in proptest::collection::vec(0..FRAGMENTS.len(), 1..14),
     ) {
-        hurried();
+        let _hurried = hurried();
         let source: String = picks.iter().filter_map(|&pick| FRAGMENTS.get(pick).copied()).collect();
         if Expression::parse(&source).is_ok() {
             let _ = evaluate(&source);

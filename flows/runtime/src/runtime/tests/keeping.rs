@@ -104,6 +104,7 @@ async fn are_kept(executions: usize, most: usize) {
     };
     let kept = async {
         sent.await.into_iter().for_each(|sent| sent.unwrap());
+        assert!(running().await > 0, "all are kept before anybody has waited");
         asked.store(0, Ordering::Relaxed);
         while running().await > 0 {
             let rounds = asked.load(Ordering::Relaxed);
