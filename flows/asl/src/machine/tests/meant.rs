@@ -70,6 +70,21 @@ fn a_way_out_of_a_branch_or_into_one_is_told_with_the_place_of_the_state() {
 }
 
 #[test]
+fn many_ways_out_of_a_branch_with_a_long_name_are_not_told_with_all_of_it_each() {
+    let states: serde_json::Map<_, _> =
+        (0..2_000).map(|n| (format!("S{n}"), json!({ "Type": "Pass", "Next": "X" }))).collect();
+    let mut states = Value::Object(states);
+    let branch = json!({ "StartAt": "X", "States": { "X": { "Type": "Succeed" } } });
+    states["n".repeat(200_000)] = json!({ "Type": "Parallel", "End": true, "Branches": [branch] });
+    let document = json!({ "StartAt": "S0", "States": states });
+    let told = Machine::validate(&document.to_string());
+    let suggested: Vec<usize> =
+        told.iter().filter_map(|one| Some(one.suggestion.as_ref()?.len())).collect();
+    assert!(suggested.iter().any(|length| *length > 200_000), "it is told where the state is");
+    assert!(suggested.iter().sum::<usize>() < 8_000_000, "{suggested:?}");
+}
+
+#[test]
 fn a_key_that_stands_twice_is_told_once_and_not_what_stands_once_in_each() {
     let text = r#"{"StartAt": "A", "States": {
         "A": {"Type": "Pass", "Next": "B"}, "A": {"Type": "Pass", "Next": "B", "Next": "B"},
@@ -111,6 +126,9 @@ fn a_field_of_jsonpath_in_a_jsonata_machine_is_told_with_the_one_that_stands_for
             Some(&format!("JSONata has '{wanted}' for it")),
         );
     };
+    document["States"]["S"]["QueryLanguage"] = json!("JSONPath");
+    document["States"]["S"]["Arguments"] = json!({});
+    meant(&document, "/States/S/Arguments", Some("leave \"QueryLanguage\" out of this state"));
     of(json!({ "Type": "Pass", "Parameters": {} }), "Parameters", "Output");
     of(json!({ "Type": "Pass", "Result": {} }), "Result", "Output");
     of(json!({ "Type": "Wait", "SecondsPath": "$.s" }), "SecondsPath", "Seconds");
