@@ -162,6 +162,27 @@ async fn a_recording_is_there_before_it_is_in_its_store() {
     std::fs::create_dir_all(waiting.parent().unwrap()).unwrap();
     std::fs::write(&waiting, "said").unwrap();
     assert_eq!(content(&buckets, "rec/a.wav").await.as_deref(), Some("said"));
-    let read = buckets.get(bench.path("media", "rec/a.wav")).await.unwrap().unwrap();
-    assert_eq!(read.bytes, b"said");
+    bench.write("rec/b.wav", "stored");
+    bench.write("rec/c.wav", "on its way");
+    std::fs::write(waiting.with_file_name("c.wav"), "on its way").unwrap();
+    let folder = bench.folder.path().join("waiting/media");
+    let listed = buckets.list(folder, "rec/".into(), None, 2).await.unwrap().unwrap();
+    let listed: Vec<_> = listed.iter().map(|(key, info)| (key.as_str(), info.size)).collect();
+    assert_eq!(listed, [("rec/a.wav", 4), ("rec/b.wav", 6)]);
+    for (key, bytes) in
+        [("rec/a.wav", "said"), ("rec/b.wav", "stored"), ("rec/c.wav", "on its way")]
+    {
+        let path = || bench.path("media", key);
+        let size = bytes.len() as u64;
+        assert_eq!(buckets.get(path()).await.unwrap().unwrap().bytes, bytes.as_bytes());
+        assert_eq!(
+            buckets.part(path(), 1..3).await.unwrap().unwrap().bytes,
+            &bytes.as_bytes()[1..3]
+        );
+        assert_eq!(buckets.head(path()).await.unwrap().unwrap().size, size);
+        assert_eq!(buckets.describe(path()).await.unwrap().unwrap().0.size, size);
+        buckets.delete(path()).await.unwrap();
+        assert_eq!(buckets.head(path()).await.unwrap(), None);
+    }
+    assert!(!waiting.exists(), "nothing that was deleted is carried to the store");
 }

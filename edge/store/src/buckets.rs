@@ -2,7 +2,7 @@
 
 mod cache;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -102,6 +102,8 @@ impl Objects for Buckets {
     }
 }
 
+/// What waits for its store is looked for first: it only ever goes there from here, so that nothing
+/// is missed on its way.
 impl Blobs for Buckets {
     fn get(&self, path: BlobPath) -> Blob<Option<Object>> {
         let (remote, key) = match self.of(&path) {
@@ -110,9 +112,9 @@ impl Blobs for Buckets {
             Err(why) => return Box::pin(std::future::ready(Err(why))),
         };
         self.run(async move {
-            match get(&remote.store, &key, None).await? {
-                None => Folders.get(path).await,
-                found => Ok(found),
+            match Folders.get(path).await? {
+                None => get(&remote.store, &key, None).await,
+                waiting => Ok(waiting),
             }
         })
     }
@@ -124,9 +126,9 @@ impl Blobs for Buckets {
             Err(why) => return Box::pin(std::future::ready(Err(why))),
         };
         self.run(async move {
-            match get(&remote.store, &key, Some(part.clone())).await? {
-                None => Folders.part(path, part).await,
-                found => Ok(found),
+            match Folders.part(path, part.clone()).await? {
+                None => get(&remote.store, &key, Some(part)).await,
+                waiting => Ok(waiting),
             }
         })
     }
@@ -138,9 +140,9 @@ impl Blobs for Buckets {
             Err(why) => return Box::pin(std::future::ready(Err(why))),
         };
         self.run(async move {
-            match found(remote.store.client().head(&key).await)? {
-                None => Folders.head(path).await,
-                Some(meta) => Ok(Some(info(&meta))),
+            match Folders.head(path).await? {
+                None => Ok(found(remote.store.client().head(&key).await)?.map(|meta| info(&meta))),
+                waiting => Ok(waiting),
             }
         })
     }
@@ -152,9 +154,12 @@ impl Blobs for Buckets {
             Err(why) => return Box::pin(std::future::ready(Err(why))),
         };
         self.run(async move {
-            match found(remote.store.client().head(&key).await)? {
-                None => Folders.describe(path).await,
-                Some(meta) => Ok(Some((info(&meta), etag(meta.e_tag)))),
+            match Folders.describe(path).await? {
+                None => {
+                    let meta = found(remote.store.client().head(&key).await)?;
+                    Ok(meta.map(|meta| (info(&meta), etag(meta.e_tag))))
+                }
+                waiting => Ok(waiting),
             }
         })
     }
@@ -183,9 +188,9 @@ impl Blobs for Buckets {
             Err(why) => return Box::pin(std::future::ready(Err(why))),
         };
         self.run(async move {
-            found(remote.store.client().delete(&key).await)?;
             // One that waits for its store is not to come to it after this.
-            Folders.delete(path).await
+            Folders.delete(path).await?;
+            found(remote.store.client().delete(&key).await).map(drop)
         })
     }
 
@@ -199,9 +204,13 @@ impl Blobs for Buckets {
         let Some(remote) = self.by_folder.get(&folder).cloned() else {
             return Folders.list(folder, prefix, after, limit);
         };
-        self.run(
-            async move { list(&remote.store, &prefix, after.as_deref(), limit).await.map(Some) },
-        )
+        self.run(async move {
+            let waiting = Folders.list(folder, prefix.clone(), after.clone(), limit).await?;
+            let stored = list(&remote.store, &prefix, after.as_deref(), limit).await?;
+            let mut all: BTreeMap<_, _> = stored.into_iter().collect();
+            all.extend(waiting.unwrap_or_default());
+            Ok(Some(all.into_iter().take(limit).collect()))
+        })
     }
 }
 

@@ -264,4 +264,40 @@ mod tests {
         sounds.lately.note(now, &loaded(clip(), Vec::new()));
         assert_eq!(heard(&sounds, now, &source), Some(1));
     }
+
+    /// A bucket whose object goes from one place to another whenever it was found.
+    struct Moving(PathBuf, std::sync::atomic::AtomicUsize);
+
+    impl Objects for Moving {
+        fn file(
+            &self,
+            _: String,
+            key: String,
+        ) -> BoxFuture<'static, Result<Option<PathBuf>, String>> {
+            let moved = self.1.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) - 1;
+            let folder = if moved > 0 { self.0.join("before") } else { self.0.clone() };
+            Box::pin(std::future::ready(Ok(Some(folder.join(key)))))
+        }
+
+        fn in_folder(&self, _: &str, _: &str) -> Option<PathBuf> {
+            None
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_carried_to_its_store_after_it_was_found_is_found_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let sounds = |looks: usize| {
+            let objects = Arc::new(Moving(folder.path().to_owned(), looks.into()));
+            Arc::new(Sounds::new(1 << 20, None).with_objects(objects))
+        };
+        // One of our own prompts has this name: it is not what was asked for.
+        write(&folder.path().join("beep.wav"), &[1000; 160]);
+        for looks in [1, 2, 3] {
+            let loaded = sounds(looks).load(object("remote", "beep.wav")).await.unwrap();
+            let [Part::Clip(clip)] = &*loaded.parts else { panic!("{loaded:?}") };
+            assert_eq!(clip.samples().first(), Some(&1000), "found at look {looks}");
+        }
+        assert!(sounds(4).load(object("remote", "beep.wav")).await.is_err(), "no end of looking");
+    }
 }

@@ -31,6 +31,9 @@ const LONG_FILE: u64 = 1 << 20;
 /// Of files that replace prompts.
 const ENDINGS: [&str; 4] = ["wav", "mp3", "flac", "ogg"];
 
+/// How often an object is looked for whose file goes away before it is open.
+const MAX_LOOKS: usize = 3;
+
 /// Finds audio and keeps it decoded.
 pub struct Sounds {
     cache: Arc<ClipCache>,
@@ -70,6 +73,20 @@ pub(crate) struct NotLoaded {
     pub(crate) kind: &'static str,
     pub(crate) failure: &'static Failure,
     pub(crate) text: String,
+}
+
+/// Why a file could not be read.
+struct Unread {
+    why: String,
+    /// It was found and is not there any more: what waits for its store goes there when it can, and
+    /// what was fetched from there makes way for the next one.
+    moved: bool,
+}
+
+impl From<Unread> for NotLoaded {
+    fn from(unread: Unread) -> Self {
+        unread.why.into()
+    }
 }
 
 impl From<String> for NotLoaded {
@@ -203,21 +220,36 @@ impl Sounds {
                 })
             }
             source => Box::pin(async move {
-                let object = match &source {
-                    AudioSource::S3 { bucket_name, key } => sounds.object(bucket_name, key).await,
-                    _ => Ok(None),
-                };
-                let now = tokio::time::Instant::now().into_std();
-                let read = move || {
-                    // The look comes first: what is written after it is seen by the next one.
-                    let looked = sounds.look(&source).filter(|looked| looked.fits(&object));
-                    let parts = sounds.read(&source, object, now)?;
-                    Ok(Loaded { parts, looked, ..Loaded::default() })
-                };
-                let read = tokio::task::spawn_blocking(read).await;
-                read.unwrap_or_else(|_| Err("the audio could not be decoded".to_owned().into()))
+                for _ in 1..MAX_LOOKS {
+                    match sounds.find_and_read(source.clone()).await {
+                        Err(Unread { moved: true, .. }) => {}
+                        read => return Ok(read?),
+                    }
+                }
+                Ok(sounds.find_and_read(source).await?)
             }),
         }
+    }
+
+    async fn find_and_read(self: &Arc<Self>, source: AudioSource) -> Result<Loaded, Unread> {
+        let sounds = Arc::clone(self);
+        let object = match &source {
+            AudioSource::S3 { bucket_name, key } => sounds.object(bucket_name, key).await,
+            _ => Ok(None),
+        };
+        let now = tokio::time::Instant::now().into_std();
+        let read = move || {
+            let found = object.as_ref().ok().cloned().flatten();
+            // The look comes first: what is written after it is seen by the next one.
+            let looked = sounds.look(&source).filter(|looked| looked.fits(&object));
+            match sounds.read(&source, object, now) {
+                Ok(parts) => Ok(Loaded { parts, looked, ..Loaded::default() }),
+                Err(why) => Err(Unread { why, moved: found.is_some_and(|file| !file.is_file()) }),
+            }
+        };
+        let read = tokio::task::spawn_blocking(read).await;
+        let fault = || "the audio could not be decoded".to_owned();
+        read.unwrap_or_else(|_| Err(Unread { why: fault(), moved: false }))
     }
 
     async fn speak(&self, text: &SpeechParameters) -> Result<Loaded, NotLoaded> {
@@ -271,8 +303,8 @@ impl Sounds {
         now: Instant,
     ) -> Result<Part, String> {
         let why = match file {
-            Ok(Some(path)) if path.is_file() => return self.file(&path, now),
-            Ok(_) => format!("{NO_ACCESS} s3://{bucket}/{key} is not in its bucket"),
+            Ok(Some(path)) => return self.file(&path, now),
+            Ok(None) => format!("{NO_ACCESS} s3://{bucket}/{key} is not in its bucket"),
             Err(why) => why,
         };
         self.prompt(prompt_of(key), now).map_err(|_| why)
