@@ -29,8 +29,8 @@ impl Drop for Wakes {
 
 /// Gives orders without waking who is to carry them out: one waking is enough for all that `work`
 /// orders of a thread, and a media thread that is woken has the core at once, before what the caller
-/// has to send. A thread looks at its orders only when it was woken for them: they are carried out
-/// after the [`Wakes`] were dropped.
+/// has to send. A thread looks at its orders when it was woken for them, after the [`Wakes`] were
+/// dropped, or when a handshake or a check comes, which may be an answer to what was just sent.
 pub fn gather<T>(work: impl FnOnce() -> T) -> (T, Wakes) {
     let scope = Scope { before: GATHERED.replace(Some(Wakes::default())) };
     let done = work();

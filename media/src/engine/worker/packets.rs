@@ -6,12 +6,20 @@ use std::time::Instant;
 
 use super::port::{Line, ntp_now};
 use super::{Port, Worker, token_slot};
+use crate::engine::api::PortId;
 use crate::engine::leg::{Media, Speaks};
 use crate::rtp;
+use crate::webrtc::demux::{self, Kind};
 use crate::webrtc::lite::Component;
 
 /// Datagrams taken at once of those that waited when a socket was connected: more than fit into it.
 const MOST_WAITING: usize = 1024;
+
+/// RTP or RTCP, by the first byte (RFC 7983 §7).
+#[inline]
+pub(super) fn is_media(datagram: Option<&[u8]>) -> bool {
+    datagram.and_then(demux::kind_of) == Some(Kind::Rtp)
+}
 
 impl Worker {
     /// Takes one datagram. False when there was none.
@@ -29,7 +37,10 @@ impl Worker {
             return self.pipe_readable(now, slot, token & 1 == 1);
         }
         if token & 1 == 1 {
-            if let Ok((n, from)) = rtcp.recv_from(&mut self.buffer[..]) {
+            let id = port.leg.id();
+            if let Ok((n, from)) = rtcp.recv_from(&mut self.buffer[..])
+                && (is_media(self.buffer.get(..n)) || self.heed(now, (slot, id), n))
+            {
                 self.rtcp_taken(now, slot, from, n);
             }
             return true;
@@ -64,9 +75,22 @@ impl Worker {
         let Some(port) = self.slots.get_mut(slot) else {
             return false;
         };
-        match port.take(&mut self.buffer) {
-            Ok((n, Some(from))) if port.has_below() => {
-                let (way, before) = ((Component::Rtp, from), port.media_taken());
+        let (n, mut from) = match port.take(&mut self.buffer) {
+            Ok(taken) => taken,
+            // Any other error is an ICMP answer to something we sent: noise.
+            Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
+        };
+        if !is_media(self.buffer.get(..n)) {
+            let (id, peer) = (port.leg.id(), port.leg.latched());
+            if !self.heed(now, (slot, id), n) {
+                return true;
+            }
+            from = from.or(Some(peer));
+        }
+        match from {
+            Some(from) if self.slots.get(slot).is_some_and(Port::has_below) => {
+                let way = (Component::Rtp, from);
+                let before = self.slots.get(slot).map_or(0, Port::media_taken);
                 if let Some(from) = self.sort_out(now, slot, way, n) {
                     self.taken(now, slot, Some(from), n);
                     if let Some(port) = self.slots.get_mut(slot) {
@@ -74,11 +98,35 @@ impl Worker {
                     }
                 }
             }
-            Ok((n, from)) => self.taken(now, slot, from, n),
-            // Any other error is an ICMP answer to something we sent: noise.
-            Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
+            from => self.taken(now, slot, from, n),
         }
         true
+    }
+
+    /// A datagram in `self.buffer[..n]` is of a handshake or a check: first is done what was ordered
+    /// before it came. A phone may begin as soon as it is answered, and the answer is on its way
+    /// before this thread is woken for the terms that go with it. False: the port that it came to is
+    /// not here any more.
+    #[cold]
+    fn heed(&mut self, now: Instant, (slot, id): (usize, PortId), n: usize) -> bool {
+        self.catch_up(now, n);
+        self.slots.get(slot).is_some_and(|port| port.leg.id() == id)
+    }
+
+    /// Does what was ordered, and leaves the datagram in `self.buffer[..n]` as it is.
+    pub(super) fn catch_up(&mut self, now: Instant, n: usize) {
+        let Ok(mut command) = self.commands.try_recv() else { return };
+        let datagram = self.buffer.get(..n).unwrap_or_default().to_vec();
+        loop {
+            self.command(now, command);
+            match self.commands.try_recv() {
+                Ok(next) => command = next,
+                Err(_) => break,
+            }
+        }
+        if let Some(place) = self.buffer.get_mut(..datagram.len()) {
+            place.copy_from_slice(&datagram);
+        }
     }
 
     /// Takes a datagram in `self.buffer[..n]` that came from there; `None`: from the only peer that

@@ -9,6 +9,7 @@ use std::time::Instant;
 use rustix::event::epoll;
 
 use super::super::api::{PortEventKind, StreamConfig, WebRtcCounters};
+use super::packets::is_media;
 use super::port::{Below, Line};
 use super::{Port, SHARED, Worker};
 use crate::srtp::SrtpKeys;
@@ -226,6 +227,10 @@ impl Worker {
                 Err(_) => continue,
             };
             bump(&router.socket.received);
+            if !is_media(self.buffer.get(..n)) {
+                self.catch_up(now, n);
+            }
+            let Some(router) = &mut self.router else { return };
             let packet = self.buffer.get(..n).unwrap_or_default();
             match (demux::kind_of(packet), router.table.by_source(from)) {
                 (Some(Kind::Rtp), Some(slot)) => self.shared_rtp(now, slot, n),

@@ -1,6 +1,7 @@
 //! A leg with DTLS on ports of its own.
 
 use super::*;
+use crate::engine::wakes;
 use crate::webrtc::desk::Desk;
 use crate::webrtc::{DtlsTerms, Identity};
 
@@ -41,11 +42,16 @@ impl Call {
     }
 
     fn describe(&mut self, phone: std::net::SocketAddr) {
+        self.order(phone, true);
+        turns(&mut self.worker, &mut self.events);
+    }
+
+    /// Says where the phone is, and whether it has DTLS.
+    fn order(&self, phone: std::net::SocketAddr, dtls: bool) {
         let mut stream = StreamConfig::new(phone, Codec::Pcmu);
         let fingerprint = self.phone.fingerprint().clone();
-        stream.dtls = Some(Box::new(DtlsTerms { fingerprint, active: false }));
+        stream.dtls = dtls.then(|| Box::new(DtlsTerms { fingerprint, active: false }));
         self.remote.send(Command::Port(self.leg.id, Order::SetStream(Box::new(stream))));
-        turns(&mut self.worker, &mut self.events);
     }
 
     /// Somebody begins a handshake, and sends what it says so.
@@ -60,7 +66,15 @@ impl Call {
         let mut send = |to: std::net::SocketAddr, packet: &[u8]| {
             from.send_to(packet, to).unwrap();
         };
-        let mut desk = self.begins(&self.phone, &mut send);
+        let desk = self.begins(&self.phone, &mut send);
+        self.goes_on(from, desk)
+    }
+
+    /// Until there are keys, or nobody has more to say.
+    fn goes_on(&mut self, from: &UdpSocket, mut desk: Desk) -> Option<SrtpSession> {
+        let mut send = |to: std::net::SocketAddr, packet: &[u8]| {
+            from.send_to(packet, to).unwrap();
+        };
         for _ in 0..20 {
             turns(&mut self.worker, &mut self.events);
             let mut wire = [0; 2_000];
@@ -72,11 +86,16 @@ impl Call {
     }
 
     /// The phone speaks from there; how many of its packets were taken by now.
-    fn speaks(&mut self, from: &UdpSocket, secured: &mut SrtpSession, sequence: u16) -> u64 {
+    fn speaks(
+        &mut self,
+        from: &UdpSocket,
+        secured: Option<&mut SrtpSession>,
+        sequence: u16,
+    ) -> u64 {
         let timestamp = u32::from(sequence) * 160;
         let header = Header { marker: false, payload_type: 0, sequence, timestamp, ssrc: 5 };
         let plain = [&header.to_bytes()[..], &[7; 160]].concat();
-        from.send_to(&sealed(Some(secured), &plain), self.leg.port).unwrap();
+        from.send_to(&sealed(secured, &plain), self.leg.port).unwrap();
         turns(&mut self.worker, &mut self.events);
         let slot = self.worker.by_id[&self.leg.id];
         self.worker.port(slot).unwrap().leg.counters.snapshot().received
@@ -118,11 +137,43 @@ fn a_phone_behind_a_nat_that_moved_gets_other_keys_while_its_old_media_is_still_
     let mut call = Call::new();
     let (old, new) = (call.leg.socket.try_clone().unwrap(), bound());
     let mut first = call.shakes_hands(&old).unwrap();
-    assert_eq!(call.speaks(&old, &mut first, 1), 1);
+    assert_eq!(call.speaks(&old, Some(&mut first), 1), 1);
     // It says where it is now, which is not where it is seen, and what it said before comes late.
     call.describe("127.0.0.2:9".parse().unwrap());
-    assert_eq!(call.speaks(&old, &mut first, 2), 2);
+    assert_eq!(call.speaks(&old, Some(&mut first), 2), 2);
     let mut second = call.shakes_hands(&new).unwrap();
-    assert_eq!(call.speaks(&new, &mut second, 3), 3);
+    assert_eq!(call.speaks(&new, Some(&mut second), 3), 3);
     call.ends();
+}
+
+#[test]
+fn a_phone_that_begins_before_we_were_woken_for_its_answer_is_heard_at_once() {
+    for secured in [false, true] {
+        let mut call = Call::new();
+        let own = call.leg.socket.try_clone().unwrap();
+        let at = own.local_addr().unwrap();
+        match secured {
+            true => assert!(call.shakes_hands(&own).is_some()),
+            false => {
+                call.order(at, false);
+                turns(&mut call.worker, &mut call.events);
+                // The phone has spoken, so that its socket may be connected.
+                assert_eq!(call.speaks(&own, None, 1), 1);
+            }
+        }
+        // It offers a certificate that it did not have before.
+        call.phone = Identity::fresh().unwrap();
+        let ((), wakes) = wakes::gather(|| call.order(at, true));
+        assert!(!wakes.is_empty());
+        let mut send = |to: std::net::SocketAddr, packet: &[u8]| {
+            own.send_to(packet, to).unwrap();
+        };
+        let desk = call.begins(&call.phone, &mut send);
+        call.worker.turn(&mut call.events);
+        drop(wakes);
+        let mut keys = call.goes_on(&own, desk).expect("keys, and nothing was said twice");
+        let taken = call.speaks(&own, Some(&mut keys), 2);
+        assert_eq!(taken, if secured { 1 } else { 2 });
+        call.ends();
+    }
 }
