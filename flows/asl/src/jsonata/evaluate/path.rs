@@ -72,14 +72,15 @@ impl Evaluation<'_> {
             items = if index == 0 && step.is_constructed() {
                 let input = self.selected(items)?;
                 match self.evaluate(step, &input, env)? {
-                    Value::Array(array) if index == last => Items::Whole(array),
+                    // An empty one is what the whole path comes to.
+                    Value::Array(array) if index == last || array.len() == 0 => Items::Whole(array),
                     Value::Array(array) => Items::Shared(array),
                     one => Items::flattened(one),
                 }
             } else {
                 self.taken(step, &items, env, index == last)?
             };
-            if matches!(items, Items::None) {
+            if items.as_slice().is_empty() {
                 break;
             }
         }
@@ -138,8 +139,7 @@ impl Evaluation<'_> {
         }
         Ok(match value {
             Value::Array(array) if array.is_sequence => Items::flattened(Value::Array(array)),
-            Value::Array(array) if array.len() == 0 => Items::None,
-            Value::Array(array) if is_last => Items::Whole(array),
+            Value::Array(array) if is_last || array.len() == 0 => Items::Whole(array),
             other => Items::flattened(other),
         })
     }
@@ -221,15 +221,18 @@ impl Evaluation<'_> {
                 }
                 let input = self.selected(items)?;
                 match self.evaluate(step, &input, env)? {
-                    Value::Array(array) if array.len() == 0 => Items::None,
+                    Value::Array(array) if array.len() == 0 && !step.is_tuple() => {
+                        Items::Whole(array)
+                    }
                     Value::Array(array) => Items::Shared(array),
                     one => Items::flattened(one),
                 }
             } else {
                 self.taken(step, &items, env, false)?
             };
-            if matches!(items, Items::None) {
-                let value = Value::Array(Array::default().into_sequence());
+            if items.as_slice().is_empty() {
+                let is_whole = matches!(items, Items::Whole(_));
+                let value = self.selected(if is_whole { items } else { Items::None })?;
                 let value = if path.keeps_singleton { self.kept(value)? } else { value };
                 return match node.more.as_ref().and_then(|more| more.group.as_ref()) {
                     Some(group) => self.group(group, value, env),

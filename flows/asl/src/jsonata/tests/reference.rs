@@ -229,3 +229,56 @@ fn a_list_of_one_that_a_function_ends_with_stays_one_when_the_function_is_piped_
         ("($map := function($x, $f) { $f($x) }; 7 ~> $map(function($v) { $v + 1 }))", json!(8)),
     ]);
 }
+
+#[test]
+fn a_path_that_begins_in_an_empty_constructor_comes_to_that() {
+    all(&[
+        ("[].a", json!([])),
+        ("[$nothing].$string()", json!([])),
+        ("[5..4].($ * $)", json!([])),
+        ("[].a[]", json!([[]])),
+        ("[].a^($)", json!([])),
+        ("[].a@$x.$x", json!([])),
+        ("$count([].a)", json!(0)),
+        ("[].a{'k': 1}", json!({"k": 1})),
+        ("[[1, 2], []]^($count($))[0]", json!([])),
+    ]);
+    for source in ["([]).a", "[][0].a", "[5..4]#$i.$i", "[[]].a", "($none := []; $none.a)"] {
+        assert!(cause(source).ends_with("returned nothing (undefined)."), "{source}");
+    }
+}
+
+#[test]
+fn a_chain_and_a_transform_that_are_called_take_one_value() {
+    all(&[
+        ("($f := $uppercase ~> $length; $f('abc', 5))", json!(3)),
+        ("($f := function($x) { [$x] } ~> $count; $f())", json!(0)),
+        ("($f := |$|{'n': 1}|; $f({}))", json!({"n": 1})),
+    ]);
+    failures(&[
+        (
+            "($f := |$|{}|; $f())",
+            "T0410: Argument 1 of function \"f\" does not match function signature",
+        ),
+        (
+            "[{}].($f := |$|{}|; $f())",
+            "T0410: Argument 1 of function \"f\" does not match function signature",
+        ),
+        (
+            "($f := |$|{}|; $f({}, 1))",
+            "T0410: Argument 2 of function \"f\" does not match function signature",
+        ),
+    ]);
+    for source in ["($f := $uppercase ~> $length; $f())", "($f := |$|{}|; $f($nothing))"] {
+        assert!(cause(source).ends_with("returned nothing (undefined)."), "{source}");
+    }
+}
+
+#[test]
+fn a_number_that_is_rounded_to_none_is_the_word_null_in_a_text() {
+    all(&[
+        ("$string(1.7976931348623157e308)", json!("null")),
+        ("[-1.7976931348623157e308, 1e308] & ''", json!("[null,1e+308]")),
+        ("$string(1.797693134862315e308)", json!("1.79769313486231e+308")),
+    ]);
+}
