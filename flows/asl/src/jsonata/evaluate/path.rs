@@ -1,7 +1,7 @@
 //! Paths: each step is evaluated for each item that the step before it gave.
 
 use super::Evaluation;
-use crate::jsonata::error::Result;
+use crate::jsonata::error::{Result, error};
 use crate::jsonata::syntax::tree::{Kind, Node, Path, Stage, Term};
 use crate::jsonata::value::{Array, Env, Tuple, Tuples, Value};
 use std::rc::Rc;
@@ -71,12 +71,8 @@ impl Evaluation<'_> {
         for (index, step) in path.steps.iter().enumerate() {
             items = if index == 0 && step.is_constructed() {
                 let input = self.selected(items)?;
-                match self.evaluate(step, &input, env)? {
-                    // An empty one is what the whole path comes to.
-                    Value::Array(array) if index == last || array.len() == 0 => Items::Whole(array),
-                    Value::Array(array) => Items::Shared(array),
-                    one => Items::flattened(one),
-                }
+                let value = self.evaluate(step, &input, env)?;
+                self.begun(value, index == last)?
             } else {
                 self.taken(step, &items, env, index == last)?
             };
@@ -85,6 +81,24 @@ impl Evaluation<'_> {
             }
         }
         Ok(items)
+    }
+
+    /// What a constructor at the beginning of a path gives: an empty one is what the whole path comes
+    /// to. One item that its predicate took is no list, and 2.0.6 counts its parts as if it were: those
+    /// of a text are its characters, and nothing else has any.
+    fn begun(&mut self, value: Value, is_last: bool) -> Result<Items> {
+        Ok(match value {
+            Value::Array(array) if is_last || array.len() == 0 => Items::Whole(array),
+            Value::Array(array) => Items::Shared(array),
+            one if is_last => Items::flattened(one),
+            Value::Text(text) => {
+                self.build(text.len())?;
+                self.places(text.len())?;
+                Items::of(text.chars().map(|char| Value::from(char.to_string())).collect())
+            }
+            Value::Null => return Err(error("Cannot read properties of null")),
+            _ => Items::None,
+        })
     }
 
     /// One step.
@@ -221,9 +235,7 @@ impl Evaluation<'_> {
                 }
                 let input = self.selected(items)?;
                 match self.evaluate(step, &input, env)? {
-                    Value::Array(array) if array.len() == 0 && !step.is_tuple() => {
-                        Items::Whole(array)
-                    }
+                    value if !step.is_tuple() => self.begun(value, false)?,
                     Value::Array(array) => Items::Shared(array),
                     one => Items::flattened(one),
                 }

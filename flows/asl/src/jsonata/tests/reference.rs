@@ -249,6 +249,32 @@ fn a_path_that_begins_in_an_empty_constructor_comes_to_that() {
 }
 
 #[test]
+fn of_one_item_that_is_taken_from_a_constructor_a_path_finds_characters_and_nothing_else() {
+    all(&[
+        ("['abc'][0].$length()", json!([1, 1, 1])),
+        ("['abc', 'de'][1].$uppercase($)", json!(["D", "E"])),
+        ("[[{'n': 5}]][0].n", json!(5)),
+        ("[{'n': 5}, {'n': 6}][n > 4].n", json!([5, 6])),
+        ("([{'n': 5}])[0].n", json!(5)),
+        ("([{'n': 5}][0]).n", json!(5)),
+        ("($made := [{'n': 5}]; $made[0].n)", json!(5)),
+        ("[{'n': 5}][0]", json!({"n": 5})),
+    ]);
+    for source in ["[{'n': 5}][0].n", "[$states.input.items][0].[n]", "[7][0].($ + 1)"] {
+        assert!(cause(source).ends_with("returned nothing (undefined)."), "{source}");
+    }
+    assert!(cause("[null][0].$").ends_with(": Cannot read properties of null"));
+}
+
+#[test]
+fn a_predicate_that_is_nothing_but_a_parent_takes_nothing() {
+    for source in ["$states.input.a.b[%]", "$list[%]", "($list[%])"] {
+        assert!(cause(source).ends_with("returned nothing (undefined)."), "{source}");
+    }
+    assert_eq!(value("$states.input.items.n[%.id = 'q']"), json!(2));
+}
+
+#[test]
 fn a_chain_and_a_transform_that_are_called_take_one_value() {
     all(&[
         ("($f := $uppercase ~> $length; $f('abc', 5))", json!(3)),
