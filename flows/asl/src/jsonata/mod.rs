@@ -79,10 +79,16 @@ pub struct Newer {
 }
 
 impl Newer {
+    /// A regular expression right after what opens something.
+    const SLASH: Self = Self { operator: "/", instead: "$pattern := /…/; ($pattern)" };
+
     /// What is wrong, in one sentence.
     pub fn message(self) -> String {
         match self.operator {
             ".." => "`..` stands between the items of an array, and nowhere else.".to_owned(),
+            "/" => "`/` divides right after `(`, `[`, `{`, `-` and `|`; no regular expression can \
+                    stand there."
+                .to_owned(),
             operator => {
                 format!("`{operator}` came with JSONata 2.1, and Step Functions evaluates 2.0.6.")
             }

@@ -3,6 +3,7 @@ mod built_ins;
 mod dates;
 mod hostile;
 mod language;
+mod order;
 mod parsing;
 mod parts;
 mod reference;

@@ -198,10 +198,12 @@ impl Array {
     }
 }
 
-/// An object: its members in the order in which they came.
+/// An object: its members in the order in which they came, those first whose names are whole numbers.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Object {
     members: Vec<(Arc<str>, Value)>,
+    /// A name that is a whole number stands where it does not belong: until it is measured.
+    is_unordered: bool,
     /// Where the members are, of an object with many.
     places: Option<HashMap<Arc<str>, usize>>,
     measure: Measure,
@@ -230,6 +232,10 @@ impl Object {
             }
             return;
         }
+        self.is_unordered |= index_of(&name).is_some_and(|index| {
+            let last = self.members.last();
+            last.is_some_and(|(last, _)| index_of(last).is_none_or(|last| last > index))
+        });
         if let Some(places) = &mut self.places {
             places.insert(Arc::clone(&name), self.members.len());
         }
@@ -261,8 +267,14 @@ impl Object {
         self.members.len()
     }
 
-    /// What it weighs, looked at anew.
+    /// What it weighs, looked at anew; its members are in order afterwards.
     pub(super) fn measured(&mut self) -> Measure {
+        if std::mem::take(&mut self.is_unordered) {
+            self.members.sort_by_key(|(name, _)| index_of(name).unwrap_or(u32::MAX));
+            if self.places.is_some() {
+                self.index();
+            }
+        }
         let mut measure = Measure::default();
         for (name, value) in &self.members {
             measure.add(value.measure());
@@ -271,6 +283,16 @@ impl Object {
         self.measure = measure;
         measure
     }
+}
+
+/// The whole number that a name is: JavaScript has the members of such names before all others, in
+/// their order (ECMA-262, `OrdinaryOwnPropertyKeys`).
+pub(super) fn index_of(name: &str) -> Option<u32> {
+    let first = name.bytes().next().filter(u8::is_ascii_digit)?;
+    if name.len() > 10 || (first == b'0' && name.len() > 1) {
+        return None;
+    }
+    name.parse().ok().filter(|index| *index < u32::MAX)
 }
 
 /// One item of a path that binds variables: the item, and what is bound.

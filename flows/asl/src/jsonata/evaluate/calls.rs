@@ -189,11 +189,12 @@ impl Evaluation<'_> {
                 })
             }
             Function::Chain { first, then, .. } => self.nested(|this| {
+                let given = vec![given.into_iter().next().unwrap_or_default()];
                 let value = this.invoked(first, given, &Value::Null)?;
                 this.invoked(then, vec![value], &Value::Null)
             }),
             Function::Transform { transform, env } => {
-                self.nested(|this| this.transformed(transform, env, given, context))
+                self.nested(|this| this.transformed(transform, env, given))
             }
             Function::Regex(pattern) => matching::first(self, pattern, &given),
             Function::Next { pattern, text, from } => matching::next(self, pattern, text, *from),

@@ -1,7 +1,7 @@
 //! Paths: each step is evaluated for each item that the step before it gave.
 
 use super::Evaluation;
-use crate::jsonata::error::Result;
+use crate::jsonata::error::{Result, error};
 use crate::jsonata::syntax::tree::{Kind, Node, Path, Stage, Term};
 use crate::jsonata::value::{Array, Env, Tuple, Tuples, Value};
 use std::rc::Rc;
@@ -71,19 +71,34 @@ impl Evaluation<'_> {
         for (index, step) in path.steps.iter().enumerate() {
             items = if index == 0 && step.is_constructed() {
                 let input = self.selected(items)?;
-                match self.evaluate(step, &input, env)? {
-                    Value::Array(array) if index == last => Items::Whole(array),
-                    Value::Array(array) => Items::Shared(array),
-                    one => Items::flattened(one),
-                }
+                let value = self.evaluate(step, &input, env)?;
+                self.begun(value, index == last)?
             } else {
                 self.taken(step, &items, env, index == last)?
             };
-            if matches!(items, Items::None) {
+            if items.as_slice().is_empty() {
                 break;
             }
         }
         Ok(items)
+    }
+
+    /// What a constructor at the beginning of a path gives: an empty one is what the whole path comes
+    /// to. One item that its predicate took is no list, and 2.0.6 counts its parts as if it were: those
+    /// of a text are its characters, and nothing else has any.
+    fn begun(&mut self, value: Value, is_last: bool) -> Result<Items> {
+        Ok(match value {
+            Value::Array(array) if is_last || array.len() == 0 => Items::Whole(array),
+            Value::Array(array) => Items::Shared(array),
+            one if is_last => Items::flattened(one),
+            Value::Text(text) => {
+                self.build(text.len())?;
+                self.places(text.len())?;
+                Items::of(text.chars().map(|char| Value::from(char.to_string())).collect())
+            }
+            Value::Null => return Err(error("Cannot read properties of null")),
+            _ => Items::None,
+        })
     }
 
     /// One step.
@@ -138,8 +153,7 @@ impl Evaluation<'_> {
         }
         Ok(match value {
             Value::Array(array) if array.is_sequence => Items::flattened(Value::Array(array)),
-            Value::Array(array) if array.len() == 0 => Items::None,
-            Value::Array(array) if is_last => Items::Whole(array),
+            Value::Array(array) if is_last || array.len() == 0 => Items::Whole(array),
             other => Items::flattened(other),
         })
     }
@@ -221,15 +235,16 @@ impl Evaluation<'_> {
                 }
                 let input = self.selected(items)?;
                 match self.evaluate(step, &input, env)? {
-                    Value::Array(array) if array.len() == 0 => Items::None,
+                    value if !step.is_tuple() => self.begun(value, false)?,
                     Value::Array(array) => Items::Shared(array),
                     one => Items::flattened(one),
                 }
             } else {
                 self.taken(step, &items, env, false)?
             };
-            if matches!(items, Items::None) {
-                let value = Value::Array(Array::default().into_sequence());
+            if items.as_slice().is_empty() {
+                let is_whole = matches!(items, Items::Whole(_));
+                let value = self.selected(if is_whole { items } else { Items::None })?;
                 let value = if path.keeps_singleton { self.kept(value)? } else { value };
                 return match node.more.as_ref().and_then(|more| more.group.as_ref()) {
                     Some(group) => self.group(group, value, env),

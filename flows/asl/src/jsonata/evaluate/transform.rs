@@ -17,18 +17,16 @@ const PLACE: usize = 16;
 type Changed = HashMap<*const Object, (Rc<Object>, Value)>;
 
 impl Evaluation<'_> {
-    /// The function that a transform is, of what it is given and the context.
+    /// The function that a transform is, of what it is given.
     pub(super) fn transformed(
         &mut self,
         transform: &Transform,
         env: &Env,
         given: Vec<Value>,
-        context: &Value,
     ) -> Result {
         let value = match <[Value; 1]>::try_from(given) {
             Ok([value]) => value,
-            Err(given) if given.is_empty() => context.clone(),
-            Err(_) => return Err(mismatch(2)),
+            Err(given) => return Err(mismatch(given.len().min(1) + 1)),
         };
         match value {
             Value::Undefined => return Ok(Value::Undefined),

@@ -2,7 +2,7 @@
 
 use super::super::error::{Error, Result};
 use super::super::evaluate::Evaluation;
-use super::super::value::{Object, Value};
+use super::super::value::{Object, Value, index_of};
 use super::text;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,6 +12,10 @@ pub(super) fn keys(run: &mut Evaluation<'_>, given: &[Value]) -> Result {
     let [value] = given else { return Ok(Value::Undefined) };
     let (mut names, mut seen) = (Vec::new(), HashSet::new());
     gather(run, value, &mut names, &mut seen)?;
+    if matches!(value, Value::Array(_)) {
+        let index = |name: &Value| name.as_str().and_then(index_of).unwrap_or(u32::MAX);
+        names.sort_by_key(index);
+    }
     run.sequence(names)
 }
 

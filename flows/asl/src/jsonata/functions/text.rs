@@ -60,8 +60,11 @@ fn write(
         Value::Null | Value::Undefined | Value::Tuples(_) => text.push_str("null"),
         Value::Bool(truth) => text.push_str(if *truth { "true" } else { "false" }),
         Value::Number(_) => match number(value)? {
-            Some(number) => text.push_str(&number_text(precise(number))),
-            None => text.push_str("null"),
+            // The largest number is rounded to one that there is not.
+            Some(number) if precise(number).is_finite() => {
+                text.push_str(&number_text(precise(number)));
+            }
+            _ => text.push_str("null"),
         },
         Value::Text(part) => quote(part, text),
         Value::Function(_) => text.push_str("\"\""),

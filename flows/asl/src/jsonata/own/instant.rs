@@ -15,6 +15,7 @@ const DAY: i64 = 86_400_000;
 /// that are out of range are `NaN`.
 pub(super) fn to_millis(text: &str) -> Result {
     if let Some(stamp) = Stamp::read(text) {
+        let stamp = stamp.dotted().unwrap_or(stamp);
         return Ok(Value::Number(stamp.millis().map_or(f64::NAN, |millis| millis as f64)));
     }
     let given = Json::from(text);
@@ -33,9 +34,11 @@ struct Stamp {
     /// Hours, minutes, seconds.
     time: Option<[i64; 3]>,
     millis: Option<i64>,
+    /// What follows the dot, as a whole number.
+    fraction: i64,
     /// Parts twice: 2.0.6 lets them pass, and JavaScript has no such date.
     has_more: bool,
-    /// Its sign, hours and minutes; `Z` is 0.
+    /// Its sign, hours and minutes; `Z` is none of both signs.
     offset: Option<[i64; 3]>,
 }
 
@@ -91,14 +94,16 @@ impl Stamp {
         if rest.eat(b'.') {
             let mut millis = rest.digit(9)? * 100;
             let mut worth = 10;
+            stamp.fraction = millis / 100;
             while let Some(digit) = rest.digit(9) {
                 millis += digit * worth;
                 worth /= 10;
+                stamp.fraction = stamp.fraction.saturating_mul(10).saturating_add(digit);
             }
             stamp.millis = Some(millis);
         }
         if rest.eat(b'Z') {
-            stamp.offset = Some([1, 0, 0]);
+            stamp.offset = Some([0, 0, 0]);
         } else if !rest.0.is_empty() {
             let sign = if rest.eat(b'-') { -1 } else { i64::from(rest.eat(b'+')) };
             let hours = rest.two(2)?;
@@ -107,6 +112,21 @@ impl Stamp {
             stamp.offset?;
         }
         rest.0.is_empty().then_some(stamp)
+    }
+
+    /// V8 takes a fraction after a year for the month, and after a month for the day.
+    fn dotted(&self) -> Option<Self> {
+        let Self { year, month, fraction, .. } = *self;
+        let is_other = self.has_more
+            || self.time.is_some()
+            || self.day.is_some()
+            || self.offset.is_some_and(|[sign, ..]| sign > 0);
+        // Years below 100 are read as of the day first, or of another century: that is no time.
+        if self.millis.is_none() || is_other || year < 100 {
+            return None;
+        }
+        let (month, day) = (month.unwrap_or(fraction), month.map(|_| fraction));
+        Some(Self { year, month: Some(month), day, offset: self.offset, ..Self::default() })
     }
 
     /// `None` where JavaScript has no date.

@@ -30,7 +30,8 @@ impl Paths {
                     ancestor.level = ancestor.level.saturating_sub(1);
                 }
             }
-            let sought = sought(&predicate);
+            // One that is a `%` by itself is bound to nothing.
+            let sought = seeks(&predicate).to_vec();
             let more = step.more_mut();
             more.seeks.extend(sought);
             if is_path {

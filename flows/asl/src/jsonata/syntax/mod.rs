@@ -55,7 +55,19 @@ pub(super) struct Parsed {
 
 /// Reads an expression.
 pub(super) fn parse(source: &str, compiling: &mut Compiling) -> Result<Parsed, SyntaxError> {
-    let (written, newer) = parser::Parser::parse(source)?;
-    let (tree, bad_regex) = paths::tree(written, compiling)?;
+    // What 2.0.6 refuses and is taken all the same is refused in 2.0.6's words if there is more wrong.
+    let (written, newer, refused) = match parser::Parser::parse(source, false) {
+        Ok((written, newer)) => (written, newer, None),
+        Err(refused) => match parser::Parser::parse(source, true) {
+            Ok((written, newer)) => (written, newer, Some(refused)),
+            Err(_) => return Err(refused),
+        },
+    };
+    let is_lenient = refused.is_some();
+    let (tree, bad_regex) =
+        paths::tree(written, compiling).map_err(|wrong| refused.unwrap_or(wrong))?;
+    // Only a slash is left that 2.0.6 takes for an operator.
+    let slash = (is_lenient && bad_regex.is_none()).then_some(Newer::SLASH);
+    let newer = newer.or(slash);
     Ok(Parsed { tree, newer, bad_regex })
 }

@@ -60,10 +60,10 @@ fn operator(sign: &str) -> Option<Operator> {
 }
 
 impl<'a> Parser<'a> {
-    /// The whole of `source`.
-    pub(super) fn parse(source: &'a str) -> Result<(Written, Option<Newer>)> {
-        let mut parser =
-            Self { tokens: Tokens::of(source), here: Token::End, level: 0, newer: None };
+    /// The whole of `source`, as 2.0.6 reads it; `is_lenient` with what came later, or is told of.
+    pub(super) fn parse(source: &'a str, is_lenient: bool) -> Result<(Written, Option<Newer>)> {
+        let tokens = Tokens::of(source, is_lenient);
+        let mut parser = Self { tokens, here: Token::End, level: 0, newer: None };
         parser.advance(false)?;
         let tree = parser.expression(0)?;
         if parser.here == Token::End {
@@ -114,6 +114,7 @@ impl<'a> Parser<'a> {
         let token = std::mem::replace(&mut self.here, Token::End);
         // After what opens something 2.0.6 takes a slash for an operator, which none can be there.
         let opens = matches!(token, Token::Sign("(" | "[" | "{" | "-" | "|"));
+        let opens = opens && self.tokens.is_lenient;
         self.advance(!opens)?;
         let mut left = self.operand(token)?;
         while right_power < power(&self.here) {
@@ -284,7 +285,7 @@ impl<'a> Parser<'a> {
             return Ok(left);
         }
         let mut inner = self.expression(0)?;
-        if self.eats("..")? {
+        if self.tokens.is_lenient && self.eats("..")? {
             let end = self.expression(0)?;
             inner = Written::new(Raw::Binary(Operator::Range, Box::new((inner, end))));
             self.newer("..", "[[0..1]]");

@@ -61,11 +61,13 @@ fn is_blank(char: char) -> bool {
 /// Reads one token after the other.
 pub(super) struct Tokens<'a> {
     rest: &'a str,
+    /// Takes what 2.0.6 refuses and definitions have that were taken before.
+    pub(super) is_lenient: bool,
 }
 
 impl<'a> Tokens<'a> {
-    pub(super) fn of(source: &'a str) -> Self {
-        Self { rest: source }
+    pub(super) fn of(source: &'a str, is_lenient: bool) -> Self {
+        Self { rest: source, is_lenient }
     }
 
     /// The next token. Where an operator may come, a slash divides; elsewhere it begins a regular
@@ -76,7 +78,8 @@ impl<'a> Tokens<'a> {
         if first == '/' && !operator_may_come {
             return self.regex();
         }
-        if let Some(pair) = PAIRS.iter().find(|pair| self.rest.starts_with(**pair)) {
+        let pairs = PAIRS.iter().skip(if self.is_lenient { 0 } else { 2 });
+        if let Some(pair) = pairs.into_iter().find(|pair| self.rest.starts_with(**pair)) {
             self.pass(pair.len());
             return Ok(Token::Sign(pair));
         }
@@ -189,6 +192,9 @@ impl<'a> Tokens<'a> {
     /// `/pattern/flags`: a slash within brackets of any kind is the pattern's.
     fn regex(&mut self) -> Result<Token, SyntaxError> {
         let body = self.rest.get(1..).unwrap_or_default();
+        if body.starts_with('/') && !self.is_lenient {
+            return Err(SyntaxError::new("S0301", "Empty regular expressions are not allowed"));
+        }
         // One whose brackets do not end is none; it ends where it would if they were none.
         let Some(end) = pattern_end(body, true).or_else(|| pattern_end(body, false)) else {
             return Err(SyntaxError::new("S0302", "No terminating / in regular expression"));

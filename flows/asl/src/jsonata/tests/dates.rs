@@ -157,3 +157,21 @@ fn a_whole_number_is_read_by_its_picture() {
     refused("$parseInteger('x', '#')", "D3130");
     refused("$parseInteger(1, '0')", "T0410");
 }
+
+#[test]
+fn a_fraction_of_a_year_is_its_month_and_one_of_a_month_its_day() {
+    for (text, millis) in [
+        ("2020.5", json!(1_588_291_200_000_i64)),
+        ("2020.12Z", json!(1_606_780_800_000_i64)),
+        ("2020-02.30", json!(1_583_020_800_000_i64)),
+        ("2020.005", json!(1_588_291_200_000_i64)),
+        ("2020.13", json!("NaN")),
+        ("2020.0", json!("NaN")),
+        ("2020-02.32", json!("NaN")),
+        ("2020-02-03.4", json!("NaN")),
+        ("2020.5+00:00", json!("NaN")),
+        ("2020.99999999999999999999999999999999999999", json!("NaN")),
+    ] {
+        assert_eq!(value(&format!("$toMillis('{text}')")), millis, "{text}");
+    }
+}

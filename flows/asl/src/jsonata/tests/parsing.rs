@@ -34,13 +34,15 @@ fn an_operator_that_step_functions_does_not_have_yet_is_known_wherever_it_stands
         ("$map($states.input.xs, function($x) { $x.name ?? 'nobody' })", "??"),
         ("{'a': $states.input.xs[b ?: c]}", "?:"),
         ("$states.input.xs[0..1]", ".."),
+        ("$match($states.input.a, (/x/))", "/"),
+        ("[/x/]", "/"),
     ] {
         let newer = Expression::parse(source).unwrap().newer();
         assert_eq!(newer.map(|newer| newer.operator), Some(operator), "{source}");
     }
     let older = Expression::parse("$states.input.a ? '??' : '?:'").unwrap();
     assert_eq!(older.newer(), None);
-    for source in ["$states.input.xs[[0..1]]", "[1..3, 5, $x..$y]", "$map([1..3], $string)"] {
+    for source in ["$states.input.xs[[0..1]]", "[1..3, 5, $x..$y]", "$match('x', /x/)"] {
         assert_eq!(Expression::parse(source).unwrap().newer(), None, "{source}");
     }
 }
@@ -59,4 +61,20 @@ fn an_expression_may_be_as_deep_as_on_aws() {
     ] {
         value(&source);
     }
+}
+
+#[test]
+fn what_is_wrong_beside_an_operator_of_a_later_version_is_told_in_the_words_of_this_one() {
+    for (source, words) in [
+        ("$x ??", "S0211: The symbol \"?\" cannot be used as a unary operator"),
+        ("$x ?: $list,", "S0211: The symbol \":\" cannot be used as a unary operator"),
+        ("$append(??, 1)", "S0202: Expected \")\", got \"?\""),
+        ("$list[0..1]]", "S0202: Expected \"]\", got \"..\""),
+        ("$split($x, //", "S0301: Empty regular expressions are not allowed"),
+        ("[//1]", "S0211: The symbol \"/\" cannot be used as a unary operator"),
+        ("//1", "S0301: Empty regular expressions are not allowed"),
+    ] {
+        assert_eq!(Expression::parse(source).expect_err(source).message, words, "{source}");
+    }
+    assert!(Expression::parse("$x ?? 1").is_ok());
 }

@@ -229,3 +229,82 @@ fn a_list_of_one_that_a_function_ends_with_stays_one_when_the_function_is_piped_
         ("($map := function($x, $f) { $f($x) }; 7 ~> $map(function($v) { $v + 1 }))", json!(8)),
     ]);
 }
+
+#[test]
+fn a_path_that_begins_in_an_empty_constructor_comes_to_that() {
+    all(&[
+        ("[].a", json!([])),
+        ("[$nothing].$string()", json!([])),
+        ("[5..4].($ * $)", json!([])),
+        ("[].a[]", json!([[]])),
+        ("[].a^($)", json!([])),
+        ("[].a@$x.$x", json!([])),
+        ("$count([].a)", json!(0)),
+        ("[].a{'k': 1}", json!({"k": 1})),
+        ("[[1, 2], []]^($count($))[0]", json!([])),
+    ]);
+    for source in ["([]).a", "[][0].a", "[5..4]#$i.$i", "[[]].a", "($none := []; $none.a)"] {
+        assert!(cause(source).ends_with("returned nothing (undefined)."), "{source}");
+    }
+}
+
+#[test]
+fn of_one_item_that_is_taken_from_a_constructor_a_path_finds_characters_and_nothing_else() {
+    all(&[
+        ("['abc'][0].$length()", json!([1, 1, 1])),
+        ("['abc', 'de'][1].$uppercase($)", json!(["D", "E"])),
+        ("[[{'n': 5}]][0].n", json!(5)),
+        ("[{'n': 5}, {'n': 6}][n > 4].n", json!([5, 6])),
+        ("([{'n': 5}])[0].n", json!(5)),
+        ("([{'n': 5}][0]).n", json!(5)),
+        ("($made := [{'n': 5}]; $made[0].n)", json!(5)),
+        ("[{'n': 5}][0]", json!({"n": 5})),
+    ]);
+    for source in ["[{'n': 5}][0].n", "[$states.input.items][0].[n]", "[7][0].($ + 1)"] {
+        assert!(cause(source).ends_with("returned nothing (undefined)."), "{source}");
+    }
+    assert!(cause("[null][0].$").ends_with(": Cannot read properties of null"));
+}
+
+#[test]
+fn a_predicate_that_is_nothing_but_a_parent_takes_nothing() {
+    for source in ["$states.input.a.b[%]", "$list[%]", "($list[%])"] {
+        assert!(cause(source).ends_with("returned nothing (undefined)."), "{source}");
+    }
+    assert_eq!(value("$states.input.items.n[%.id = 'q']"), json!(2));
+}
+
+#[test]
+fn a_chain_and_a_transform_that_are_called_take_one_value() {
+    all(&[
+        ("($f := $uppercase ~> $length; $f('abc', 5))", json!(3)),
+        ("($f := function($x) { [$x] } ~> $count; $f())", json!(0)),
+        ("($f := |$|{'n': 1}|; $f({}))", json!({"n": 1})),
+    ]);
+    failures(&[
+        (
+            "($f := |$|{}|; $f())",
+            "T0410: Argument 1 of function \"f\" does not match function signature",
+        ),
+        (
+            "[{}].($f := |$|{}|; $f())",
+            "T0410: Argument 1 of function \"f\" does not match function signature",
+        ),
+        (
+            "($f := |$|{}|; $f({}, 1))",
+            "T0410: Argument 2 of function \"f\" does not match function signature",
+        ),
+    ]);
+    for source in ["($f := $uppercase ~> $length; $f())", "($f := |$|{}|; $f($nothing))"] {
+        assert!(cause(source).ends_with("returned nothing (undefined)."), "{source}");
+    }
+}
+
+#[test]
+fn a_number_that_is_rounded_to_none_is_the_word_null_in_a_text() {
+    all(&[
+        ("$string(1.7976931348623157e308)", json!("null")),
+        ("[-1.7976931348623157e308, 1e308] & ''", json!("[null,1e+308]")),
+        ("$string(1.797693134862315e308)", json!("1.79769313486231e+308")),
+    ]);
+}
