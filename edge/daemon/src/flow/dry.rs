@@ -12,7 +12,7 @@ use offhook_flows::services::events::{Bus, Event};
 use offhook_flows::services::local::{Local, LocalOptions};
 use offhook_flows::services::s3::{BucketFolder, Folders};
 use offhook_flows::services::{NoUpstream, Services};
-use offhook_flows::store::{Entries, FlowStore, MemoryStore};
+use offhook_flows::store::{Entries, ExecutionStatus, FlowStore, MemoryStore};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -95,7 +95,14 @@ pub(super) fn run(file: &Path, input: Option<&Path>, how: &How) -> Result<(), Co
         error => CommandError::Words(error.to_string()),
     })?;
     tell(&report, how);
-    Ok(())
+    match report.status {
+        ExecutionStatus::Succeeded => Ok(()),
+        status => {
+            let status = json!(status);
+            let status = status.as_str().unwrap_or_default();
+            Err(CommandError::Words(format!("the execution has not succeeded: {status}")))
+        }
+    }
 }
 
 fn tell(report: &RunReport, how: &How) {
