@@ -255,7 +255,10 @@ fn what_stands_in_the_wrong_place_of_a_comparison_is_told_where_it_belongs() {
     let told = refused(&appliance, &["flow", "diff", "greets", file], "");
     assert!(told.contains(&format!("`flow diff greets 1 {file}`")), "{told}");
     let told = refused(&appliance, &["flow", "diff", "greets", "best"], "");
-    assert!(told.trim_end().ends_with("best is neither a version nor an alias of greets"), "{told}");
+    assert!(
+        told.trim_end().ends_with("best is neither a version nor an alias of greets"),
+        "{told}"
+    );
     for qualified in ["greets:1", "greets@1"] {
         let told = refused(&appliance, &["flow", "diff", qualified, "1"], "");
         assert!(told.contains("the version stands apart here: `greets 1`"), "{told}");

@@ -179,9 +179,8 @@ mod etag {
 
     use super::BlobInfo;
 
-    /// Objects up to here were written in one piece.
-    pub(super) const ONE_PIECE: u64 = PART;
-    const PART: u64 = 8 * 1024 * 1024;
+    /// Objects up to here were written in one piece, and parts have as much.
+    pub(super) const ONE_PIECE: u64 = 8 * 1024 * 1024;
 
     pub(super) fn of(info: BlobInfo, bytes: &[u8]) -> String {
         match info.size > ONE_PIECE {
@@ -208,7 +207,7 @@ mod etag {
 
     pub(super) fn of_parts(BlobInfo { size, modified }: BlobInfo) -> String {
         let told = format!("{size}/{}", Timestamp::as_nanosecond(modified));
-        format!("\"{}-{}\"", hex(&Md5::digest(told)), size.div_ceil(PART))
+        format!("\"{}-{}\"", hex(&Md5::digest(told)), size.div_ceil(ONE_PIECE))
     }
 
     fn hex(digest: &[u8]) -> String {
