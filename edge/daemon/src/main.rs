@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use offhook::cli::Cli;
 
 fn main() -> ExitCode {
-    offhook::run(Cli::parse())
+    offhook::run(Cli::read())
 }

@@ -191,5 +191,14 @@ fn applications_that_no_number_leads_to_are_found_by_their_ids() {
     assert!(ladder.contains("the call is not placed: the workflow ended"), "{ladder}");
     let answer = api.create(&application_id("flow:none"), "+15550100100", "101", &json!({}));
     assert_eq!(answer["error"], "BadRequestException", "{answer}");
+    // By its words: what is not published is told before anything rings, and nothing is begun.
+    for label in ["flow:none", "flow:silent@none", "flow:silent@2"] {
+        let answer = api.create(label, "+15550100100", "101", &json!({}));
+        let told = (&answer["status"], &answer["error"]);
+        assert_eq!(told, (&json!(400), &json!("BadRequestException")), "{label}: {answer}");
+        let words = answer["message"].as_str().unwrap_or_default();
+        assert!(words.contains(&format!("{label}: it is not published")), "{answer}");
+    }
     appliance.assert_nothing_left();
+    assert_eq!(last_call(&appliance)["source"], "flow:silent@1", "none has been begun since");
 }

@@ -100,6 +100,34 @@ fn check_reads_the_file_that_the_environment_names_when_none_is_named() {
     assert!(check(&[&good]).status.success());
 }
 
+/// A container's description cannot always take a variable away.
+#[test]
+fn a_variable_that_is_empty_counts_as_not_set() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let good = folder.path().join("good.toml");
+    std::fs::write(&good, "").expect("a file");
+    let says = |args: &[&str], good: &std::path::Path| {
+        let mut command = Command::new(program());
+        command.args(args).arg(good).env("OFFHOOK_CONFIG", "").env("OFFHOOK_DATA", "");
+        command.output().expect("it runs")
+    };
+    let told = says(&["check"], &good);
+    assert!(told.status.success(), "{told:?}");
+    let data = folder.path().join("data");
+    for args in [&["phone", "list", "--data"][..], &["flow", "list", "--data"]] {
+        let with = says(args, &data);
+        let mut command = Command::new(program());
+        let without = command.args(args).arg(&data).env_remove("OFFHOOK_CONFIG");
+        let without = without.env_remove("OFFHOOK_DATA").output().expect("it runs");
+        assert_eq!((with.status, &with.stderr), (without.status, &without.stderr), "{args:?}");
+    }
+    // Nothing named at all: as where neither is set.
+    let mut command = Command::new(program());
+    let alone = command.arg("check").env("OFFHOOK_CONFIG", "").output().expect("it runs");
+    let words = String::from_utf8_lossy(&alone.stderr).into_owned();
+    assert!(!words.contains("a value is required"), "{words}");
+}
+
 #[test]
 fn a_phone_that_is_added_again_is_told_to_have_been_there() {
     let appliance = Appliance::prepare(Net::new(), "");

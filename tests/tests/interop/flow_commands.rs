@@ -203,3 +203,68 @@ fn a_written_call_that_cannot_be_read_is_named() {
     assert!(refused(&appliance, &args, "[]").contains("there is no scenario in these files"));
     assert!(refused(&appliance, &args, " ").contains("-: there is nothing in it"));
 }
+
+#[test]
+fn a_run_fails_where_its_execution_does_and_asks_nobody_outside() {
+    let task = |resource: &str, parameters: Value| {
+        json!({"StartAt": "A", "States": {"A": {"Type": "Task", "End": true,
+            "Resource": format!("arn:aws:states:::{resource}"), "Parameters": parameters}}})
+        .to_string()
+    };
+    let run = |definition: &str| alone(&["flow", "run", "-", "--json"], definition);
+    assert!(run(GREETS).status.success());
+    for (definition, status, error, cause) in [
+        (
+            task("lambda:invoke", json!({"FunctionName": "f"})),
+            "FAILED",
+            "States.TaskFailed",
+            "lambda:invoke leaves this machine",
+        ),
+        (
+            task("sqs:sendMessage", json!({"QueueUrl": "q", "MesageBody": "m"})),
+            "FAILED",
+            "States.Runtime",
+            "The field \"MesageBody\" is not supported by Step Functions",
+        ),
+        (
+            json!({"StartAt": "A", "TimeoutSeconds": 1, "States": {"A": {"Type": "Wait",
+                "Seconds": 2, "Next": "B"}, "B": {"Type": "Succeed"}}})
+            .to_string(),
+            "TIMED_OUT",
+            "",
+            "",
+        ),
+    ] {
+        let output = run(&definition);
+        let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!((output.status.code(), &told["status"]), (Some(1), &json!(status)), "{told}");
+        assert!(told["error"].as_str().unwrap_or_default().contains(error), "{told}");
+        assert!(told["cause"].as_str().unwrap_or_default().contains(cause), "{told}");
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert!(words.contains(status), "{words}");
+    }
+}
+
+#[test]
+fn what_stands_in_the_wrong_place_of_a_comparison_is_told_where_it_belongs() {
+    let appliance = Appliance::prepare(Net::new(), "");
+    appliance.try_cli(&["flow", "publish", "-", "--name", "greets"], GREETS);
+    let file = appliance.folder().join("greets.asl.json");
+    std::fs::write(&file, GREETS).expect("a file");
+    let file = file.to_str().expect("a path");
+    let told = refused(&appliance, &["flow", "diff", "greets", file], "");
+    assert!(told.contains(&format!("`flow diff greets 1 {file}`")), "{told}");
+    let told = refused(&appliance, &["flow", "diff", "greets", "best"], "");
+    assert!(
+        told.trim_end().ends_with("best is neither a version nor an alias of greets"),
+        "{told}"
+    );
+    for qualified in ["greets:1", "greets@1"] {
+        let told = refused(&appliance, &["flow", "diff", qualified, "1"], "");
+        assert!(told.contains("the version stands apart here: `greets 1`"), "{told}");
+    }
+    let told = refused(&appliance, &["flow", "diff", "other:1", "1"], "");
+    assert!(told.contains("there is no workflow other:1; published: greets"), "{told}");
+    let told = refused(&appliance, &["flow", "show", "greets"], "");
+    assert!(told.contains("there is no execution greets (without a name the newest"), "{told}");
+}

@@ -6,9 +6,9 @@ use futures_util::future::BoxFuture;
 use offhook_config::{Config, Target};
 use offhook_flows::Runtime;
 use offhook_pbx::keep::Extensions as _;
-use offhook_pbx::office::{CreateCall, DialCall, OfficeHandle, application_id};
+use offhook_pbx::office::{CreateCall, CreateError, DialCall, OfficeHandle, application_id};
 
-use super::Applications;
+use super::{Applications, published};
 use crate::api::calls::{ApiError, Arguments, Calls, not_created};
 use crate::dial::{CLICK_TO_CALL, DialError, begin};
 
@@ -38,6 +38,28 @@ impl Applications {
             return Some(label);
         }
         self.published_labels().await.into_iter().find(is_it)
+    }
+
+    /// Whether calls may be begun for what `to` of a number would say: a workflow has to be published,
+    /// which is told before somebody's telephone rings. AWS has no word for it, as an application is
+    /// there or is not (`BadRequestException`).
+    ///
+    /// # Errors
+    /// It is not published.
+    pub(super) async fn ready(&self, label: &str) -> Result<(), CreateError> {
+        let Ok(Target::Flow(name)) = label.parse::<Target>() else { return Ok(()) };
+        let Some(versions) = self.runtime().map(Runtime::versions) else { return Ok(()) };
+        match published::is_there(&self.config(), versions, &name).await {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                Err(CreateError::NoSuchApplication(format!("{label}: it is not published")))
+            }
+            // What cannot be read now may be read when the call begins, which says so.
+            Err(error) => {
+                tracing::error!(%error, "published workflows cannot be read");
+                Ok(())
+            }
+        }
     }
 
     /// `flow:NAME`, `flow:NAME@ALIAS` and `flow:NAME@VERSION` of all that is published.
@@ -116,6 +138,7 @@ impl Calls for ById {
             }
             let label = self.applications.label_of(&call.application).await;
             let application = label.unwrap_or(call.application);
+            self.applications.ready(&application).await.map_err(not_created)?;
             self.office.create(CreateCall { application, ..call }).await
         })
     }

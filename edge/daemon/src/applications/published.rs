@@ -22,16 +22,7 @@ pub async fn missing(config: &Config, versions: &Versions) -> Result<Vec<String>
     let mut lines: Vec<String> = Vec::new();
     for number in &config.numbers {
         let Target::Flow(name) = &number.to else { continue };
-        let there = match machine_of(name) {
-            // Not a workflow, when [take_back] or [dnis] is configured.
-            _ if name == pairs::FLOW && config.has_take_back() => true,
-            None => false,
-            Some(machine) if machine.qualifier.is_none() && shipped::is_shipped(&machine.name) => {
-                true
-            }
-            Some(machine) => versions.has(&machine).await?,
-        };
-        if !there {
+        if !is_there(config, versions, name).await? {
             lines.push(format!(
                 "{} leads to flow:{name}, which is not published: its calls end with 480 \
                  (`offhook flow list` shows those that are)",
@@ -40,4 +31,24 @@ pub async fn missing(config: &Config, versions: &Versions) -> Result<Vec<String>
         }
     }
     Ok(lines)
+}
+
+/// Whether calls find a workflow at `flow:NAME`.
+///
+/// # Errors
+/// The store could not be read.
+pub(super) async fn is_there(
+    config: &Config,
+    versions: &Versions,
+    name: &str,
+) -> Result<bool, StoreError> {
+    match machine_of(name) {
+        // Not a workflow, when [take_back] or [dnis] is configured.
+        _ if name == pairs::FLOW && config.has_take_back() => Ok(true),
+        None => Ok(false),
+        Some(machine) if machine.qualifier.is_none() && shipped::is_shipped(&machine.name) => {
+            Ok(true)
+        }
+        Some(machine) => versions.has(&machine).await,
+    }
 }

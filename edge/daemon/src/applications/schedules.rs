@@ -63,7 +63,11 @@ impl Applications {
             sip_headers: BTreeMap::new(),
             arguments: arguments.collect(),
         };
-        office.create_call(create).await.map_err(|error| {
+        let begun = match self.ready(&create.application).await {
+            Ok(()) => office.create_call(create).await,
+            Err(error) => Err(error),
+        };
+        begun.map_err(|error| {
             let name = match error {
                 CreateError::Full | CreateError::Closing => "ServiceUnavailableException",
                 _ => "ValidationException",

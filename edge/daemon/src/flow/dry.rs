@@ -11,8 +11,8 @@ use offhook_flows::script::{
 use offhook_flows::services::events::{Bus, Event};
 use offhook_flows::services::local::{Local, LocalOptions};
 use offhook_flows::services::s3::{BucketFolder, Folders};
-use offhook_flows::services::{NoUpstream, Services};
-use offhook_flows::store::{Entries, FlowStore, MemoryStore};
+use offhook_flows::services::{Answer, Integration, Request, ServiceError, Services, Upstream};
+use offhook_flows::store::{Entries, ExecutionStatus, FlowStore, MemoryStore};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -38,6 +38,21 @@ struct Bench {
     _buckets: tempfile::TempDir,
 }
 
+/// Nobody outside is asked, whatever the appliance may ask: a run is to leave nothing anywhere.
+struct Nobody;
+
+impl Upstream for Nobody {
+    fn call(&self, request: Request) -> Answer {
+        let Request { service, action, integration, .. } = &request;
+        let sdk = if *integration == Integration::Sdk { "aws-sdk:" } else { "" };
+        let words = format!(
+            "{sdk}{service}:{action} leaves this machine, and `flow run` and `flow test` ask nobody outside"
+        );
+        let error = ServiceError::new("States.TaskFailed", words);
+        Box::pin(std::future::ready(Err(error)))
+    }
+}
+
 struct Quiet;
 
 impl Bus for Quiet {
@@ -56,7 +71,7 @@ impl Bench {
         let store: Arc<dyn FlowStore> = Arc::new(MemoryStore::new());
         let entries: Arc<dyn Entries> = store.clone();
         let options = LocalOptions { buckets: vec![folder], ..LocalOptions::default() };
-        let (blobs, upstream) = (Arc::new(Folders), Arc::new(NoUpstream));
+        let (blobs, upstream) = (Arc::new(Folders), Arc::new(Nobody));
         let wake = Arc::new(Notify::new());
         let wakes = {
             let wake = Arc::clone(&wake);
@@ -95,7 +110,14 @@ pub(super) fn run(file: &Path, input: Option<&Path>, how: &How) -> Result<(), Co
         error => CommandError::Words(error.to_string()),
     })?;
     tell(&report, how);
-    Ok(())
+    match report.status {
+        ExecutionStatus::Succeeded => Ok(()),
+        status => {
+            let status = json!(status);
+            let status = status.as_str().unwrap_or_default();
+            Err(CommandError::Words(format!("the execution has not succeeded: {status}")))
+        }
+    }
 }
 
 fn tell(report: &RunReport, how: &How) {

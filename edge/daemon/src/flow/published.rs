@@ -172,7 +172,13 @@ fn no_workflow(versions: &Versions, name: &str) -> Result<CommandError, CommandE
     let mut names: Vec<String> = numbers.into_iter().map(|(name, _)| name).collect();
     names.dedup();
     let there = if names.is_empty() { "none is".to_owned() } else { names.join(", ") };
-    Ok(CommandError::Words(format!("there is no workflow {name}; published: {there}")))
+    // As an ARN and a number's `to` have it.
+    let qualified = name.split_once([':', '@']).filter(|(name, _)| names.iter().any(|n| n == name));
+    let meant = qualified.map(|(name, version)| {
+        format!(" (of {name} the version stands apart here: `{name} {version}`)")
+    });
+    let meant = meant.unwrap_or_default();
+    Ok(CommandError::Words(format!("there is no workflow {name}{meant}; published: {there}")))
 }
 
 /// A definition, and how it is read.
@@ -259,7 +265,11 @@ pub(super) fn diff(
     let all = block_on(versions.list(Some(name)))?.map_err(|error| words(error.into()))?;
     let Some(latest) = all.into_iter().next() else { return Err(no_workflow(&versions, name)?) };
     let before = definition(&versions, name, from)?.ok_or_else(|| {
-        CommandError::Words(format!("{from} is neither a version nor an alias of {name}"))
+        let file = match Path::new(from).exists() {
+            true => format!(": a file comes behind the version, as in `flow diff {name} 1 {from}`"),
+            false => String::new(),
+        };
+        CommandError::Words(format!("{from} is neither a version nor an alias of {name}{file}"))
     })?;
     let after = match to {
         None => latest.into(),

@@ -106,7 +106,10 @@ async fn find(store: &Store, wanted: &Wanted<'_>) -> Result<ExecutionRecord, Com
     let first = found.next().ok_or_else(|| {
         let what = match (wanted.call, wanted.execution) {
             (Some(call), _) => format!("no workflow ran a call {call}"),
-            (None, Some(name)) => format!("there is no execution {name}"),
+            (None, Some(name)) => format!(
+                "there is no execution {name} (without a name the newest is shown; `offhook flow list` \
+                 has the workflows)"
+            ),
             (None, None) => "no workflow has run yet".to_owned(),
         };
         CommandError::Words(what)

@@ -1,5 +1,7 @@
 //! What an execution asks of its driver, and what the driver may answer.
 
+use super::items::{self, Found};
+use super::map_run::origin;
 use super::picking;
 use crate::json::Json;
 use crate::machine::Resource;
@@ -18,7 +20,8 @@ pub enum Effect {
     Task(Box<TaskCall>),
     /// Read the items of a distributed Map. Answered with [`TaskEvent::Content`] where the
     /// resource gives a file, with [`TaskEvent::Succeeded`] and an array where it lists objects, and
-    /// with [`TaskEvent::Files`] where the listed objects are to be loaded.
+    /// with [`TaskEvent::Files`] where the listed objects are to be loaded; instead of a text also
+    /// with what [`ItemsCall::itemize`] makes of it.
     ReadItems(Box<ItemsCall>),
     /// Keep the results of a distributed Map. Answered with [`TaskEvent::Succeeded`].
     WriteResults(Box<ResultsCall>),
@@ -69,7 +72,8 @@ pub struct ItemsCall {
     /// not say it.
     #[serde(default)]
     pub most: Option<u64>,
-    /// What a loaded object is, where only so many of the items are wanted.
+    /// What a file is that gives items. Snapshots of earlier releases say it only where objects are
+    /// loaded of which so many items are wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) format: Option<Format>,
 }
@@ -84,7 +88,29 @@ impl ItemsCall {
         let most = usize::try_from(wanted).unwrap_or(usize::MAX);
         picking::count(text, format, most).map_or(wanted, |items| items as u64)
     }
+
+    /// Makes items of the text in a [`TaskEvent::Content`] or [`TaskEvent::Files`]; any other event is
+    /// given back as it is. It needs no execution, so that a driver can do it on another thread: a file
+    /// has up to [`crate::limits::READER_BYTES`], and others wait for the execution's.
+    pub fn itemize(&self, event: TaskEvent) -> TaskEvent {
+        let Some(format) = &self.format else { return event };
+        let most = self.most.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
+        let read = match &event {
+            TaskEvent::Content { text } => items::read(text, format, most).map(Found::from),
+            TaskEvent::Files { files, is_whole } => {
+                let bucket = origin(&self.resource, &self.arguments);
+                items::flatten(files, *is_whole, format, most, &bucket)
+            }
+            _ => return event,
+        };
+        TaskEvent::Items { read: ItemsRead(read) }
+    }
 }
+
+/// The items that [`ItemsCall::itemize`] found, or why there are none: the cause of
+/// `States.ItemReaderFailed`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ItemsRead(pub(super) Result<Found, String>);
 
 /// One of the objects that a reader lists and loads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,6 +172,12 @@ pub enum TaskEvent {
         files: Vec<ItemsFile>,
         /// Whether these are all: there may be more than are held, or than are wanted.
         is_whole: bool,
+    },
+    /// The items of a file, or of the files of a list, made of their text already
+    /// ([`ItemsCall::itemize`]).
+    Items {
+        /// What was found.
+        read: ItemsRead,
     },
     /// The task failed.
     Failed {

@@ -8,7 +8,7 @@ use crate::machine::model::Format;
 use serde_json::{Map, Value};
 
 /// Items, and the sources that they have of their own.
-#[derive(Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Found {
     pub(super) items: Vec<Entry>,
     pub(super) sources: Vec<String>,

@@ -23,7 +23,7 @@ const RESULT_WRITER: &str = "States.ResultWriterFailed";
 
 /// Where a reader's items come from: the object that is read, or the bucket that is listed, as
 /// AWS writes it (tiny-asl-machine, Observation.ItemReader 002 and 003).
-fn origin(resource: &Resource, arguments: &Value) -> String {
+pub(super) fn origin(resource: &Resource, arguments: &Value) -> String {
     let word = |name: &str| arguments.get(name).and_then(Value::as_str).unwrap_or_default();
     if resource.resource_name().starts_with("listObjects") {
         return format!("s3://{}", word("Bucket"));
@@ -32,19 +32,22 @@ fn origin(resource: &Resource, arguments: &Value) -> String {
 }
 
 /// The items that `event` tells, `most` at most. The error is the cause of `States.ItemReaderFailed`.
-fn items_of(call: &ItemsCall, map: &Map, most: usize, event: TaskEvent) -> Result<Found, String> {
-    let format = map.reader.as_ref().map(|reader| &reader.format);
-    match (event, format) {
-        (TaskEvent::Content { text }, Some(format)) => {
-            items::read(&text, format, most).map(Found::from)
+fn items_of(
+    call: &ItemsCall,
+    map: &Map,
+    most: Option<u64>,
+    event: TaskEvent,
+) -> Result<Found, String> {
+    // What an older release wrote down while it read does not say all of it.
+    let format = map.reader.as_ref().map(|reader| reader.format.clone());
+    let call = ItemsCall { most, format, ..call.clone() };
+    match call.itemize(event) {
+        TaskEvent::Items { read } => read.0,
+        TaskEvent::Succeeded { output: Value::Array(items) } => {
+            let most = most.and_then(|most| usize::try_from(most).ok());
+            items::listed(items, most.unwrap_or(usize::MAX)).map(Found::from)
         }
-        (TaskEvent::Files { files, is_whole }, Some(format)) => {
-            items::flatten(&files, is_whole, format, most, &origin(&call.resource, &call.arguments))
-        }
-        (TaskEvent::Succeeded { output: Value::Array(items) }, _) => {
-            items::listed(items, most).map(Found::from)
-        }
-        (TaskEvent::Failed { error, cause }, _) => Err(cause.or(error).unwrap_or_default()),
+        TaskEvent::Failed { error, cause } => Err(cause.or(error).unwrap_or_default()),
         _ => Err("Attempting to map over non-iterable node.".to_owned()),
     }
 }
@@ -123,7 +126,7 @@ impl Execution {
             }
         };
         let (resource, load, most) = (reader.resource.clone(), reader.load, max_items);
-        let format = max_items.filter(|_| load).map(|_| reader.format.clone());
+        let format = Some(reader.format.clone());
         self.map_call(id, |task| Call::Read {
             call: Box::new(ItemsCall { id: task, resource, arguments, load, most, format }),
             max_items,
@@ -158,8 +161,7 @@ impl Execution {
                 if let Some(distributed) = &mut run.distributed {
                     distributed.source = origin(&call.resource, &call.arguments);
                 }
-                let most = max_items.and_then(|most| usize::try_from(most).ok());
-                let read = items_of(&call, map, most.unwrap_or(usize::MAX), event);
+                let read = items_of(&call, map, max_items, event);
                 self.items_came(id, state, map, read)
             }
             (Some(Call::Write { .. }), TaskEvent::Failed { cause, .. }) => {

@@ -174,7 +174,7 @@ pub(super) struct MapRun {
 }
 
 /// One item that waits for its iteration.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Entry {
     pub(super) key: Option<String>,
     pub(super) value: Value,
@@ -186,7 +186,7 @@ pub(super) struct Entry {
 }
 
 /// `Map.Item.Source` of one item.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Source {
     /// Its place among the [`Distributed::sources`].

@@ -13,7 +13,8 @@ use crate::history::{
 };
 use crate::json::{Json, Text};
 use crate::limits;
-use crate::machine::model::{Kind, State, Task};
+use crate::machine::model::{Kind, Language, State, Task};
+use crate::machine::parameters::refusal;
 use crate::machine::{Pattern, Resource};
 use serde_json::Value;
 
@@ -32,6 +33,7 @@ impl Execution {
             ask(&sight, state, task)?
         };
         bounded(&state.name, &asked.arguments)?;
+        refused(state, task, &asked.arguments)?;
         self.scheduled(id, task, &asked);
         let now = self.core.now;
         let (timeout, heartbeat) = (asked.timeout, asked.heartbeat);
@@ -186,7 +188,7 @@ impl Execution {
                 self.task_succeeded(id, state, task, Value::String(text).into())
             }
             // A reader's answer, and no task's.
-            TaskEvent::Files { .. } => {
+            TaskEvent::Files { .. } | TaskEvent::Items { .. } => {
                 let words = "The service answered with files.".to_owned();
                 Err(self.task_failed(id, task, None, Some(words)))
             }
@@ -337,6 +339,24 @@ impl Execution {
             _ => None,
         }
     }
+}
+
+/// What a task would give to its service that AWS does not hand over: it is not scheduled then.
+/// AWS's words are recorded for `Parameters` ("…'{…}' could not be used to start the Task: […]"); for
+/// JSONata they are taken to be the same with the field's other name. Without either, the state's input
+/// goes to the service, and what AWS says of that is not known.
+fn refused(state: &State, task: &Task, arguments: &Value) -> Result<(), Failure> {
+    let refusal = state.arguments.as_ref().and_then(|_| refusal(&task.resource, arguments));
+    let Some(refusal) = refusal else { return Ok(()) };
+    let field = match state.language {
+        Language::JsonPath => "Parameters",
+        Language::Jsonata => "Arguments",
+    };
+    // The reason stands at the end, and is what matters.
+    let shown = cut(arguments.to_string(), limits::CAUSE_CHARS / 2);
+    Err(Failure::runtime(format!(
+        "The {field} '{shown}' could not be used to start the Task: {refusal}"
+    )))
 }
 
 fn task_output(resource: &Resource, output: &Json) -> TaskOutput {

@@ -29,6 +29,13 @@ const RESERVED: &[&str] = &[
     "States.Timeout",
 ];
 
+/// What an HTTP Task raises with the status of the answer (developer guide, "Call HTTPS APIs": errors
+/// of an HTTP Task).
+fn is_http_status(name: &str) -> bool {
+    let status = name.strip_prefix("States.Http.StatusCode.");
+    status.is_some_and(|s| s.len() == 3 && s.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 impl Loader {
     pub(super) fn retry(&mut self, state: &Object<'_>) -> Vec<Retrier> {
         let list = state.array(&mut self.report, "Retry").unwrap_or_default();
@@ -172,7 +179,8 @@ impl Loader {
             }
         }
         for name in errors.iter().filter(|name| name.starts_with("States.")) {
-            if !RESERVED.contains(&name.as_str()) && !self.raised.contains(name) {
+            let is_known = RESERVED.contains(&name.as_str()) || is_http_status(name);
+            if !is_known && !self.raised.contains(name) {
                 let near = super::fields::nearest(name, RESERVED.iter().copied());
                 let hint = near.map(|near| format!(" Did you mean '{near}'?")).unwrap_or_default();
                 let message = format!("'{name}' is not an error that Step Functions raises.{hint}");

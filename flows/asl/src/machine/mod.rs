@@ -16,7 +16,7 @@ mod load_state;
 mod load_value;
 mod mistaken;
 pub(crate) mod model;
-mod parameters;
+pub(crate) mod parameters;
 mod problem;
 mod reader;
 mod resource;

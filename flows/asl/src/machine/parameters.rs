@@ -2,11 +2,16 @@
 //! take, and what it cannot do without.
 //!
 //! AWS refuses such a definition (`SCHEMA_VALIDATION_FAILED: The field "MesageBody" is not supported by
-//! Step Functions`), or takes it and ends the execution when it comes to the task (`The field 'QueueUrl'
-//! is required but was missing`, `States.Runtime`, which no `Catch` takes). Here they run, so these are
-//! warnings. Of the names, those of optimized integrations are known here; of `aws-sdk` ones only that
-//! they begin with a capital, whatever the API's own do (developer guide, "Passing parameters to a
-//! service API").
+//! Step Functions`), or takes it and ends the execution when it comes to the task: which of both is not
+//! told anywhere (a `TaskToken` beside the `Payload` of `lambda:invoke.waitForTaskToken` was seen to be
+//! taken), so these are warnings of a definition. What a task then comes to is looked at again
+//! ([`refusal`]), with what was made of it by paths and JSONata.
+//!
+//! Of the names, those of optimized integrations are known here; of `aws-sdk` ones only that they begin
+//! with a capital, whatever the API's own do (developer guide, "Passing parameters to a service API").
+//! What a value of the wrong type comes to is known of one field only (`QueryParameters` of
+//! `apigateway:invoke` "has an invalid format"): such a value goes on to the service, which says what is
+//! wrong.
 
 use super::fields::nearest;
 use super::load::Loader;
@@ -25,7 +30,45 @@ struct Action {
     optional: &'static [&'static [&'static str]],
 }
 
-const REFUSED: &str = "AWS refuses the definition, or ends the execution there (States.Runtime).";
+const REFUSED: &str = "the execution ends there (States.Runtime, which no Catch takes), unless AWS \
+                       refuses the definition before.";
+
+fn known(service: &str, action: &str) -> Option<&'static Action> {
+    ACTIONS.iter().find(|known| known.service == service && known.name == action)
+}
+
+impl Action {
+    fn takes(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.required.iter().chain(self.optional.iter().copied().flatten()).copied()
+    }
+}
+
+/// Why a task is not begun with `arguments`, in AWS's words and as AWS lists them: the end of the cause
+/// of `States.Runtime`. (That each is told in a sentence is recorded; in which order several stand is
+/// not.)
+pub(crate) fn refusal(resource: &Resource, arguments: &Value) -> Option<String> {
+    let (Resource::Service { service, action, .. }, Value::Object(members)) = (resource, arguments)
+    else {
+        return None;
+    };
+    let unsupported =
+        |name: &String| format!("The field \"{name}\" is not supported by Step Functions");
+    let missing = |name: &&str| format!("The field '{name}' is required but was missing");
+    let sentences: Vec<String> = if service.starts_with("aws-sdk:") {
+        members.keys().filter(|name| is_small(name)).map(unsupported).collect()
+    } else {
+        let known = known(service, action)?;
+        let is_taken = |name: &&String| known.takes().any(|one| one == name.as_str());
+        let is_there = |name: &&&str| members.contains_key(**name);
+        let strange = members.keys().filter(|name| !is_taken(name)).map(unsupported);
+        strange.chain(known.required.iter().filter(|name| !is_there(name)).map(missing)).collect()
+    };
+    (!sentences.is_empty()).then(|| format!("[{}]", sentences.join(", ")))
+}
+
+fn is_small(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+}
 
 const TABLE: &[&str] = &["TableName", "Key"];
 /// Of what writes an item or deletes it.
@@ -132,16 +175,13 @@ impl Loader {
         if service.starts_with("aws-sdk:") {
             return self.small_letters(&at, members);
         }
-        let is_it = |known: &&Action| known.service == service && known.name == action;
-        let Some(known) = ACTIONS.iter().find(is_it) else { return };
+        let Some(known) = known(service, action) else { return };
         for name in members.keys() {
             let plain = plain(name, language);
-            let taken =
-                || known.required.iter().chain(known.optional.iter().copied().flatten()).copied();
-            if taken().any(|name| name == plain) {
+            if known.takes().any(|name| name == plain) {
                 continue;
             }
-            let near = nearest(plain, taken());
+            let near = nearest(plain, known.takes());
             let inside = (*pattern == Pattern::WaitForTaskToken && plain.contains("oken"))
                 .then(|| "the token belongs into what the service hands on".to_owned());
             let suggestion = inside.or_else(|| near.map(|near| format!("did you mean '{near}'?")));
@@ -157,8 +197,7 @@ impl Loader {
     }
 
     fn small_letters(&mut self, at: &str, members: &Map<String, Value>) {
-        for name in members.keys().filter(|name| name.starts_with(|c: char| c.is_ascii_lowercase()))
-        {
+        for name in members.keys().filter(|name| is_small(name)) {
             let (first, rest) = name.split_at(1);
             let message = format!(
                 "Parameters of aws-sdk begin with a capital, and '{name}' does not: {REFUSED}"

@@ -61,7 +61,11 @@ impl Check {
             }
             other => other,
         };
-        let Some(Value::Array(actions)) = body.get("Actions") else { return };
+        let actions = match body.get("Actions") {
+            Some(Value::Array(actions)) => actions,
+            Some(other) => return self.no_list(body, other, at),
+            None => return,
+        };
         let kind = |action: &Value| action.get("Type").and_then(Value::as_str).map(str::to_owned);
         let known = |action: &Value| kind(action).is_some_and(|kind| is_action(&kind));
         if body.get("SchemaVersion").is_none() && !actions.iter().any(known) {
@@ -74,6 +78,21 @@ impl Check {
         }
         for (n, action) in actions.iter().enumerate() {
             self.action(action, &format!("{at}/Actions/{n}"));
+        }
+    }
+
+    /// `Actions` that are none: of one action the brackets are forgotten.
+    fn no_list(&mut self, body: &Value, actions: &Value, at: &str) {
+        let kind = actions.get("Type").and_then(Value::as_str);
+        if body.get("SchemaVersion").is_none() && !kind.is_some_and(is_action) {
+            return;
+        }
+        let is_open = actions.as_str().is_some_and(is_open_text);
+        let message = json!({"SchemaVersion": offhook_sma::SCHEMA_VERSION, "Actions": actions});
+        if !is_open && Reply::read(message).is_err() {
+            let write = kind.map(|_| "write `[` and `]` around it".to_owned());
+            let text = "Actions is no list: the call ends".to_owned();
+            self.warn(&format!("{at}/Actions"), text, write);
         }
     }
 

@@ -160,3 +160,25 @@ fn the_workflow_that_comes_with_the_program_is_without_mistakes() {
     let text = include_str!("../../../workflows/business-number.asl.json");
     assert_eq!(mistakes(text), []);
 }
+
+#[test]
+fn actions_that_are_no_list_are_told() {
+    let one = json!({"Type": "Pause", "Parameters": {"DurationInMilliseconds": 500}});
+    let path = |told: Vec<(String, String)>| told.into_iter().map(|(at, _)| at).collect::<Vec<_>>();
+    for message in [
+        json!({"SchemaVersion": "1.0", "Actions": one}),
+        json!({"Actions": one}),
+        json!({"SchemaVersion": "1.0", "Actions": "Pause"}),
+        json!({"SchemaVersion": "1.0", "Actions": 5}),
+    ] {
+        assert_eq!(path(told_of(&message)), ["/Actions"], "{message}");
+    }
+    for fine in [
+        json!({"SchemaVersion": "1.0", "Actions": [one]}),
+        json!({"SchemaVersion": "1.0", "Actions": "{% $actions %}"}),
+        json!({"Actions": {"Type": "email"}}),
+        json!({"Actions": 5}),
+    ] {
+        assert_eq!(path(told_of(&fine)), Vec::<String>::new(), "{fine}");
+    }
+}

@@ -1,8 +1,6 @@
 //! Carries out what an execution asks for.
 
-use offhook_asl::execution::{
-    Effect, ItemsCall, ItemsFile, ResultsCall, TaskCall, TaskEvent, TaskId,
-};
+use offhook_asl::execution::{Effect, ItemsCall, ResultsCall, TaskCall, TaskEvent, TaskId};
 use offhook_asl::machine::{Pattern, Resource};
 use serde_json::{Value, json};
 use tokio::task::JoinError;
@@ -17,10 +15,8 @@ use crate::services::{ExecutionInfo, Integration, Request, ServiceError};
 /// What came of a request.
 pub(super) enum Answered {
     Task(Result<Value, ServiceError>),
-    /// A file of items.
-    Content(String),
-    /// The files of a list, and whether they are all.
-    Files(Vec<ItemsFile>, bool),
+    /// The items of a file, or of the files of a list.
+    Items(TaskEvent),
 }
 
 impl Owner {
@@ -192,12 +188,8 @@ impl Owner {
         if let Some((key, id)) = self.asked.remove(&task) {
             match done {
                 Ok((_, Answered::Task(answer))) => self.answered(key, id, answer),
-                Ok((_, Answered::Content(text))) => {
-                    self.answer(key, id, TaskEvent::Content { text });
-                    self.touch(key);
-                }
-                Ok((_, Answered::Files(files, is_whole))) => {
-                    self.answer(key, id, TaskEvent::Files { files, is_whole });
+                Ok((_, Answered::Items(event))) => {
+                    self.answer(key, id, event);
                     self.touch(key);
                 }
                 Err(error) if error.is_cancelled() => {}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use offhook_asl::execution::{ItemsCall, ItemsFile};
+use offhook_asl::execution::{ItemsCall, ItemsFile, TaskEvent};
 use offhook_asl::limits::{READER_BYTES, READER_ITEMS};
 use serde_json::{Value, json};
 
@@ -22,14 +22,34 @@ pub(super) async fn read_items(
     request: Request,
     call: Box<ItemsCall>,
 ) -> Answered {
+    let call: Arc<ItemsCall> = call.into();
     let read = if request.action != "listObjectsV2" {
-        read_object(&services, request).await.map(Answered::Content)
+        read_object(&services, request).await.map(|text| TaskEvent::Content { text })
     } else if call.load {
-        load_objects(&services, request, call.into()).await
+        load_objects(&services, request, Arc::clone(&call)).await
     } else {
-        list(&services, request, call.most).await
+        let listed = list(&services, request, call.most).await;
+        return listed.unwrap_or_else(|error| Answered::Task(Err(error)));
     };
-    read.unwrap_or_else(|error| Answered::Task(Err(error)))
+    let items = match read {
+        Ok(read) => itemized(call, read).await,
+        Err(error) => Err(error),
+    };
+    items.map_or_else(|error| Answered::Task(Err(error)), Answered::Items)
+}
+
+/// The items of what was read.
+async fn itemized(call: Arc<ItemsCall>, read: TaskEvent) -> Result<TaskEvent, ServiceError> {
+    let bytes = match &read {
+        TaskEvent::Content { text } => text.len(),
+        TaskEvent::Files { files, .. } => files.iter().map(|file| file.text.len()).sum(),
+        _ => 0,
+    };
+    if bytes <= ASIDE {
+        return Ok(call.itemize(read));
+    }
+    let reading = tokio::task::spawn_blocking(move || call.itemize(read));
+    reading.await.map_err(|why| unreadable(why.to_string()))
 }
 
 fn unreadable(why: impl Into<String>) -> ServiceError {
@@ -116,6 +136,11 @@ impl Loading {
         self.files.len() < READER_ITEMS && usize::try_from(bytes).is_ok_and(|bytes| bytes <= left)
     }
 
+    /// What was loaded, and whether that is all.
+    fn ended(self, is_whole: bool) -> TaskEvent {
+        TaskEvent::Files { files: self.files, is_whole }
+    }
+
     async fn push(&mut self, key: &str, mut text: String) -> Result<(), ServiceError> {
         if let Some(wanted) = self.wanted {
             let items;
@@ -146,7 +171,7 @@ async fn load_objects(
     services: &Services,
     request: Request,
     call: Arc<ItemsCall>,
-) -> Result<Answered, ServiceError> {
+) -> Result<TaskEvent, ServiceError> {
     let mut pages = Pages::of(services, request.clone());
     let wanted = call.most;
     let mut loading = Loading { call, files: Vec::new(), bytes: 0, wanted };
@@ -159,21 +184,21 @@ async fn load_objects(
                 continue;
             }
             if !loading.has_room(size) {
-                return Ok(Answered::Files(loading.files, false));
+                return Ok(loading.ended(false));
             }
             let n = loading.files.len();
             let text = read_object(services, object_request(&request, key, n)).await?;
             // It may have grown since it was listed.
             if !loading.has_room(text.len() as u64) {
-                return Ok(Answered::Files(loading.files, false));
+                return Ok(loading.ended(false));
             }
             loading.push(key, text).await?;
             if loading.wanted == Some(0) {
-                return Ok(Answered::Files(loading.files, false));
+                return Ok(loading.ended(false));
             }
         }
     }
-    Ok(Answered::Files(loading.files, true))
+    Ok(loading.ended(true))
 }
 
 /// Asks for the object `key`, the `n`th of those of the list that are loaded.
@@ -219,6 +244,43 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
+
+    fn call(format: &Value) -> Arc<ItemsCall> {
+        let resource = json!({ "Service": { "arn": "arn:aws:states:::s3:getObject",
+            "service": "s3", "action": "getObject", "pattern": "RequestResponse" } });
+        let call = json!({ "id": 1, "resource": resource, "arguments": {}, "format": format });
+        Arc::new(serde_json::from_value(call).unwrap())
+    }
+
+    /// Others' workflows have the thread while a large file is made items of. The only thread beside is
+    /// held meanwhile, so that nothing depends on which is faster.
+    #[test]
+    fn the_items_of_a_large_file_are_made_aside_and_those_of_a_small_one_at_once() {
+        for format in [json!({ "Json": { "pointer": null } }), json!("Jsonl")] {
+            let text = |bytes: usize| format!("[1]{}", " ".repeat(bytes - 3));
+            let content = |bytes| TaskEvent::Content { text: text(bytes) };
+            let files = |bytes| TaskEvent::Files {
+                files: vec![ItemsFile { key: "a".to_owned(), text: text(bytes) }],
+                is_whole: true,
+            };
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            runtime.max_blocking_threads(1).build().unwrap().block_on(async {
+                let (release, held) = std::sync::mpsc::channel::<()>();
+                let holds = tokio::task::spawn_blocking(move || held.recv());
+                let items = |read| itemized(call(&format), read);
+                let mut one = Box::pin(items(content(65_537)));
+                assert!(one.as_mut().now_or_never().is_none(), "{format}");
+                let mut list = Box::pin(items(files(65_537)));
+                assert!(list.as_mut().now_or_never().is_none(), "{format}");
+                let at_once = items(content(65_536)).now_or_never().unwrap().unwrap();
+                assert!(matches!(at_once, TaskEvent::Items { .. }), "{at_once:?}");
+                drop(release);
+                assert_eq!(one.await.unwrap(), at_once, "{format}");
+                assert!(matches!(list.await.unwrap(), TaskEvent::Items { .. }), "{format}");
+                holds.await.unwrap().unwrap_err();
+            });
+        }
+    }
 
     /// The only thread beside is held meanwhile, so that nothing depends on which is faster.
     #[test]

@@ -27,14 +27,15 @@ fn retriers_count_for_themselves_and_wait_longer_each_time() {
 
 #[test]
 fn the_retry_count_is_seen_and_full_jitter_shortens_the_wait() {
-    let document = caught(&json!({ "Parameters": { "n.$": "$$.State.RetryCount" }, "Retry": [
+    let document = caught(&json!({ "Parameters": { "QueueUrl": "q",
+        "MessageBody.$": "$$.State.RetryCount" }, "Retry": [
         { "ErrorEquals": ["States.ALL"], "IntervalSeconds": 1000, "JitterStrategy": "FULL" }],
         "Catch": [{ "ErrorEquals": ["States.ALL"], "Next": "H" }] }));
     let mut bench = Bench::new(&document, json!({}));
     bench.fail(0, "A", "");
     assert!(bench.seconds_to_deadline().unwrap() < 1000);
     bench.pass_seconds(1000);
-    assert_eq!(bench.calls[1].arguments, json!({ "n": 1 }));
+    assert_eq!(bench.calls[1].arguments, json!({ "QueueUrl": "q", "MessageBody": 1 }));
 }
 
 #[test]

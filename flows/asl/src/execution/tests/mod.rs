@@ -6,6 +6,7 @@ mod lifecycle;
 mod loaded;
 mod maps;
 mod quotes;
+mod refused;
 mod sources;
 mod tasks;
 mod writer;

@@ -3,7 +3,7 @@ use EventType::*;
 
 fn waiting(more: &Value) -> Value {
     let mut state = task(&json!({ "Resource": SEND_AND_WAIT, "Parameters": {
-        "MessageBody": { "Token.$": "$$.Task.Token" } } }));
+        "QueueUrl": "q", "MessageBody": { "Token.$": "$$.Task.Token" } } }));
     state.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     states("T", &json!({ "T": state }))
 }
@@ -84,11 +84,11 @@ fn the_result_goes_through_selector_path_and_output_path() {
 fn a_jsonata_task_sees_its_result() {
     let document = json!({ "QueryLanguage": "JSONata", "StartAt": "T", "States": { "T": {
         "Type": "Task", "Resource": SEND, "TimeoutSeconds": "{% $states.input.t %}",
-        "Arguments": { "n": "{% $states.input.n + 1 %}" },
+        "Arguments": { "QueueUrl": "q", "MessageBody": "{% $states.input.n + 1 %}" },
         "Assign": { "r": "{% $states.result.v %}" },
         "Output": { "all": "{% $states.result.v + $states.input.n %}" }, "End": true } } });
     let mut bench = Bench::new(&document, json!({ "n": 1, "t": 9 }));
-    assert_eq!(bench.calls[0].arguments, json!({ "n": 2 }));
+    assert_eq!(bench.calls[0].arguments, json!({ "QueueUrl": "q", "MessageBody": 2 }));
     assert_eq!(bench.calls[0].timeout_seconds, Some(9));
     bench.succeed(0, json!({ "v": 40 }));
     assert_eq!(bench.output(), json!({ "all": 41 }));

@@ -202,6 +202,13 @@ fn a_name_of_an_error_is_known_where_a_state_fails_with_it() {
     };
     fine(&caught("States.Enough"));
     assert_eq!(problems(&caught("States.Other")).len(), 1);
+    // An HTTP Task raises the status of the answer.
+    fine(&caught("States.Http.StatusCode.429"));
+    for no_status in
+        ["States.Http.StatusCode", "States.Http.StatusCode.4290", "States.Http.StatusCode.x"]
+    {
+        assert_eq!(problems(&caught(no_status)).len(), 1, "{no_status}");
+    }
 }
 
 #[test]

@@ -169,7 +169,8 @@ fn aside<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + '
 /// `ETag` of an object with these bytes, which are all of it. S3 gives the MD5 of what was written
 /// in one piece; of what came in parts the tag is another, told by its `-` and the number of parts
 /// (API Reference, "Object"). A large object is taken for one in parts: reading all of it for its
-/// tag would keep a disk busy.
+/// tag would keep a disk busy, and whoever asks for a part of it would pay for all. The line is where
+/// the AWS CLI has it (`multipart_threshold`, 8 MB), and lies above what a state can put (256 KiB).
 mod etag {
     use std::io::{self, Read};
 
@@ -178,9 +179,8 @@ mod etag {
 
     use super::BlobInfo;
 
-    /// Objects up to here were written in one piece.
-    pub(super) const ONE_PIECE: u64 = 64 * 1024 * 1024;
-    const PART: u64 = 8 * 1024 * 1024;
+    /// Objects up to here were written in one piece, and parts have as much.
+    pub(super) const ONE_PIECE: u64 = 8 * 1024 * 1024;
 
     pub(super) fn of(info: BlobInfo, bytes: &[u8]) -> String {
         match info.size > ONE_PIECE {
@@ -207,7 +207,7 @@ mod etag {
 
     pub(super) fn of_parts(BlobInfo { size, modified }: BlobInfo) -> String {
         let told = format!("{size}/{}", Timestamp::as_nanosecond(modified));
-        format!("\"{}-{}\"", hex(&Md5::digest(told)), size.div_ceil(PART))
+        format!("\"{}-{}\"", hex(&Md5::digest(told)), size.div_ceil(ONE_PIECE))
     }
 
     fn hex(digest: &[u8]) -> String {

@@ -297,3 +297,32 @@ async fn a_part_of_an_object_has_the_tag_of_the_whole() {
         (&json!("da"), &json!("\"332eec544317a6d340b8e77da7fe54ad\""))
     );
 }
+
+/// Of a recording of minutes a reader wants the head again and again.
+#[tokio::test]
+async fn the_tag_of_an_object_of_more_than_8_mib_needs_none_of_its_bytes() {
+    let machine = machine();
+    let path = machine.root.path().join("prompts/long.wav");
+    let shown = async |name: &str, range: Option<&str>| {
+        let mut arguments = json!({"Bucket": "prompts", "Key": "long.wav"});
+        if let Some(range) = range {
+            arguments["Range"] = json!(range);
+        }
+        ask(&machine.s3, name, arguments).await.unwrap()["ETag"].clone()
+    };
+    let written = |byte: u8, size: usize| {
+        std::fs::write(&path, vec![byte; size]).unwrap();
+        // The same moment, so that only the bytes differ.
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    };
+    for (size, depends) in [(8 << 20, true), ((8 << 20) + 1, false)] {
+        written(b'a', size);
+        let first = shown("getObject", Some("bytes=0-9")).await;
+        assert_eq!(shown("headObject", None).await, first, "{size}");
+        assert_eq!(shown("getObject", None).await, first, "{size}");
+        written(b'b', size);
+        let second = shown("getObject", Some("bytes=0-9")).await;
+        assert_eq!(first != second, depends, "{size}");
+    }
+}
