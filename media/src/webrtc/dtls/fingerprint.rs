@@ -1,6 +1,7 @@
 //! `a=fingerprint` (RFC 8122 §5): by what the certificate of a peer is known.
 
 use std::fmt;
+use std::sync::Arc;
 
 use ring::digest;
 use rtc_srtp::crypto::constant_time_eq;
@@ -56,7 +57,10 @@ impl Hash {
 /// What a description says of its writer's certificate: its hash, or those of several of which it
 /// will show one.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Fingerprint {
+pub struct Fingerprint(Arc<Named>);
+
+#[derive(PartialEq, Eq)]
+struct Named {
     hash: Hash,
     values: Vec<Box<[u8]>>,
 }
@@ -65,7 +69,7 @@ impl Fingerprint {
     /// The SHA-256 of a certificate, which is what we write: everybody reads it.
     pub(super) fn of(certificate: &[u8]) -> Self {
         let hash = Hash::Sha256;
-        Self { hash, values: vec![hash.of(certificate)] }
+        Self(Arc::new(Named { hash, values: vec![hash.of(certificate)] }))
     }
 
     /// Reads the values of the attribute in a description. Only the strongest hash counts (RFC 8122
@@ -76,22 +80,22 @@ impl Fingerprint {
         let named: Vec<_> = lines.into_iter().filter_map(Hash::read).take(MAX_NAMED).collect();
         let hash = named.iter().map(|(hash, _)| *hash).max()?;
         let values = named.into_iter().filter(|(of, _)| *of == hash).map(|(_, value)| value);
-        Some(Self { hash, values: values.collect() })
+        Some(Self(Arc::new(Named { hash, values: values.collect() })))
     }
 
     /// Whether the certificate is one of those.
     pub(super) fn fits(&self, certificate: &[u8]) -> bool {
-        let theirs = self.hash.of(certificate);
-        self.values.iter().any(|value| constant_time_eq(&theirs, value))
+        let theirs = self.0.hash.of(certificate);
+        self.0.values.iter().any(|value| constant_time_eq(&theirs, value))
     }
 }
 
 /// The first of them, as it stands in a description.
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.hash.name())?;
+        f.write_str(self.0.hash.name())?;
         let mut between = ' ';
-        for byte in self.values.first().into_iter().flatten() {
+        for byte in self.0.values.first().into_iter().flatten() {
             write!(f, "{between}{byte:02X}")?;
             between = ':';
         }
@@ -111,7 +115,7 @@ mod tests {
     use crate::webrtc::Identity;
 
     fn printed(hash: Hash, certificate: &[u8]) -> String {
-        Fingerprint { hash, values: vec![hash.of(certificate)] }.to_string()
+        Fingerprint(Arc::new(Named { hash, values: vec![hash.of(certificate)] })).to_string()
     }
 
     #[test]
@@ -156,6 +160,6 @@ mod tests {
         let lines = ["sha-3 AA", &*weak];
         assert!(Fingerprint::strongest(lines).unwrap().fits(b"c"));
         let flood = vec![&*weak; 1_000];
-        assert_eq!(Fingerprint::strongest(flood).unwrap().values.len(), MAX_NAMED);
+        assert_eq!(Fingerprint::strongest(flood).unwrap().0.values.len(), MAX_NAMED);
     }
 }
