@@ -124,7 +124,9 @@ impl Worker {
         let Ok(mut command) = self.commands.try_recv() else { return };
         let datagram = self.buffer.get(..n).unwrap_or_default().to_vec();
         loop {
-            self.command(now, command);
+            // A fault in it is not that of the port which the datagram came to.
+            self.contained(usize::MAX, |worker| worker.command(now, command));
+            self.obeys = false;
             match self.commands.try_recv() {
                 Ok(next) => command = next,
                 Err(_) => break,

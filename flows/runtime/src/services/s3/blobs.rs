@@ -243,19 +243,29 @@ mod files {
         BlobInfo { size: metadata.len(), modified: modified.unwrap_or(Timestamp::UNIX_EPOCH) }
     }
 
+    /// There is nothing of that name, or cannot be: S3 takes names that a folder does not.
     fn missing(error: &io::Error) -> bool {
-        matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+        matches!(
+            error.kind(),
+            ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename
+        )
+    }
+
+    /// `None`: it went away meanwhile, as what is carried to a store does.
+    fn there<T>(looked: io::Result<T>) -> io::Result<Option<T>> {
+        match looked {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if missing(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) fn open(path: &BlobPath) -> io::Result<Option<(File, BlobInfo)>> {
         let full = full(path);
-        match within(&path.folder, &full) {
-            Ok(true) => {}
-            Ok(false) => return Ok(None),
-            Err(error) if missing(&error) => return Ok(None),
-            Err(error) => return Err(error),
+        if there(within(&path.folder, &full))? != Some(true) {
+            return Ok(None);
         }
-        let file = File::open(&full)?;
+        let Some(file) = there(File::open(&full))? else { return Ok(None) };
         let metadata = file.metadata()?;
         Ok(metadata.is_file().then(|| (file, info(&metadata))))
     }
@@ -366,7 +376,8 @@ mod files {
             if depth > DEPTH {
                 return Ok(());
             }
-            for entry in fs::read_dir(at)? {
+            let Some(entries) = there(fs::read_dir(at))? else { return Ok(()) };
+            for entry in entries {
                 let entry = entry?;
                 let Ok(name) = entry.file_name().into_string() else { continue };
                 let key = format!("{above}{name}");
@@ -389,7 +400,8 @@ mod files {
             if !key.starts_with(self.prefix) || !late {
                 return Ok(());
             }
-            found.insert(key, info(&entry.metadata()?));
+            let Some(metadata) = there(entry.metadata())? else { return Ok(()) };
+            found.insert(key, info(&metadata));
             if found.len() > self.limit {
                 found.pop_last();
             }
