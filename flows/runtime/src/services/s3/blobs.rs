@@ -179,11 +179,11 @@ mod etag {
 
     use super::BlobInfo;
 
-    /// Objects up to here were written in one piece, and parts have as much.
+    /// Objects below this were written in one piece, and parts have as much.
     pub(super) const ONE_PIECE: u64 = 8 * 1024 * 1024;
 
     pub(super) fn of(info: BlobInfo, bytes: &[u8]) -> String {
-        match info.size > ONE_PIECE {
+        match info.size >= ONE_PIECE {
             true => of_parts(info),
             false => format!("\"{}\"", hex(&Md5::digest(bytes))),
         }
@@ -191,7 +191,7 @@ mod etag {
 
     /// The same of what is read from its beginning, without holding it.
     pub(super) fn of_read(info: BlobInfo, from: &mut impl Read) -> io::Result<String> {
-        if info.size > ONE_PIECE {
+        if info.size >= ONE_PIECE {
             return Ok(of_parts(info));
         }
         let mut digest = Md5::new();
@@ -305,7 +305,7 @@ mod files {
 
     pub(super) fn describe(path: &BlobPath) -> io::Result<Option<(BlobInfo, String)>> {
         let Some((file, info)) = open(path)? else { return Ok(None) };
-        if info.size > etag::ONE_PIECE {
+        if info.size >= etag::ONE_PIECE {
             return Ok(Some((info, etag::of_parts(info))));
         }
         let object = read(file, info, etag::ONE_PIECE)?;
