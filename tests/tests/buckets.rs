@@ -163,12 +163,12 @@ async fn a_recording_is_there_before_it_is_in_its_store() {
     std::fs::write(&waiting, "said").unwrap();
     assert_eq!(content(&buckets, "rec/a.wav").await.as_deref(), Some("said"));
     bench.write("rec/b.wav", "stored");
-    bench.write("rec/c.wav", "on its way");
+    bench.write("rec/c.wav", "older");
     std::fs::write(waiting.with_file_name("c.wav"), "on its way").unwrap();
     let folder = bench.folder.path().join("waiting/media");
     let listed = buckets.list(folder, "rec/".into(), None, 2).await.unwrap().unwrap();
     let listed: Vec<_> = listed.iter().map(|(key, info)| (key.as_str(), info.size)).collect();
-    assert_eq!(listed, [("rec/a.wav", 4), ("rec/b.wav", 6)]);
+    assert_eq!(listed, [("rec/b.wav", 6), ("rec/c.wav", 5)]);
     for (key, bytes) in
         [("rec/a.wav", "said"), ("rec/b.wav", "stored"), ("rec/c.wav", "on its way")]
     {
@@ -185,4 +185,10 @@ async fn a_recording_is_there_before_it_is_in_its_store() {
         assert_eq!(buckets.head(path()).await.unwrap(), None);
     }
     assert!(!waiting.exists(), "nothing that was deleted is carried to the store");
+    // What is put takes the place of what waits.
+    std::fs::write(&waiting, "said").unwrap();
+    let path = || bench.path("media", "rec/a.wav");
+    buckets.put(path(), b"put".to_vec()).await.unwrap();
+    assert_eq!(buckets.get(path()).await.unwrap().unwrap().bytes, b"put");
+    assert!(!waiting.exists());
 }

@@ -25,7 +25,9 @@ pub fn raise_open_files() -> u64 {
 /// The journal: one line an event on standard error, which systemd keeps. `RUST_LOG` narrows or
 /// widens what `level` lets through.
 pub fn open_journal(level: &str) {
-    let filter = EnvFilter::try_from_env("RUST_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let said = std::env::var("RUST_LOG").ok().filter(|said| !said.is_empty());
+    let said = said.and_then(|said| EnvFilter::try_new(said).ok());
+    let filter = said.unwrap_or_else(|| EnvFilter::new(level));
     let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

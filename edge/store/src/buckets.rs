@@ -2,7 +2,7 @@
 
 mod cache;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -103,7 +103,7 @@ impl Objects for Buckets {
 }
 
 /// What waits for its store is looked for first: it only ever goes there from here, so that nothing
-/// is missed on its way.
+/// is missed on its way. It is listed when it is there: what waits may still be recorded.
 impl Blobs for Buckets {
     fn get(&self, path: BlobPath) -> Blob<Option<Object>> {
         let (remote, key) = match self.of(&path) {
@@ -177,6 +177,8 @@ impl Blobs for Buckets {
             let options = PutOptions { attributes, ..PutOptions::default() };
             let put = remote.store.client().put_opts(&key, bytes.into(), options).await;
             let put = put.map_err(|error| BlobError(whole(&error)))?;
+            // What waits under this name is older.
+            Folders.delete(path).await?;
             Ok((BlobInfo { size, modified: Timestamp::now() }, etag(put.e_tag)))
         })
     }
@@ -204,13 +206,9 @@ impl Blobs for Buckets {
         let Some(remote) = self.by_folder.get(&folder).cloned() else {
             return Folders.list(folder, prefix, after, limit);
         };
-        self.run(async move {
-            let waiting = Folders.list(folder, prefix.clone(), after.clone(), limit).await?;
-            let stored = list(&remote.store, &prefix, after.as_deref(), limit).await?;
-            let mut all: BTreeMap<_, _> = stored.into_iter().collect();
-            all.extend(waiting.unwrap_or_default());
-            Ok(Some(all.into_iter().take(limit).collect()))
-        })
+        self.run(
+            async move { list(&remote.store, &prefix, after.as_deref(), limit).await.map(Some) },
+        )
     }
 }
 

@@ -70,6 +70,8 @@ pub(super) struct Worker {
     wake: Arc<OwnedFd>,
     timer: Timer,
     commands: Receiver<Command>,
+    /// One of them is being carried out.
+    obeys: bool,
     slots: Slots,
     by_id: HashMap<PortId, usize>,
     expected: HashMap<PortId, Vec<Order>>,
@@ -114,6 +116,7 @@ impl Worker {
             wake,
             timer,
             commands,
+            obeys: false,
             slots: Slots::default(),
             by_id: HashMap::new(),
             expected: HashMap::new(),

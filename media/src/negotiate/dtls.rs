@@ -1,7 +1,7 @@
 //! What descriptions say of a desk phone's DTLS (RFC 5763): `a=fingerprint`, `a=setup`, and whether
 //! RTCP comes on the port of RTP, so that one handshake is enough.
 
-use super::webrtc::{Setup, of_session, setup_of};
+use super::webrtc::{NO_FINGERPRINT, Setup, certificates, of_session, setup_of};
 use super::{Agreed, NegotiateError, Ours};
 use crate::sdp::{Media, SessionDescription};
 use crate::webrtc::{DtlsTerms, Fingerprint};
@@ -33,11 +33,8 @@ impl TheirDtls {
         session: &SessionDescription,
         media: &Media,
     ) -> Result<Self, NegotiateError> {
-        let named = media.attributes("fingerprint").chain(of_session(session, "fingerprint"));
-        let fingerprint = named
-            .filter_map(Fingerprint::parse)
-            .next()
-            .ok_or(NegotiateError::Dtls("there is no a=fingerprint with sha-256"))?;
+        let fingerprint =
+            certificates(session, media, media).ok_or(NegotiateError::Dtls(NO_FINGERPRINT))?;
         let setup = setup_of(session, media)
             .ok_or(NegotiateError::Dtls("a=setup says neither active nor passive"))?;
         Ok(Self { fingerprint, setup, mux: media.has("rtcp-mux") })

@@ -96,11 +96,8 @@ impl TheirRtc {
             ufrag: text("ice-ufrag", "there is no a=ice-ufrag")?.into(),
             password: text("ice-pwd", "there is no a=ice-pwd")?.into(),
         };
-        let named = tagged.attributes("fingerprint").chain(media.attributes("fingerprint"));
-        let mut named = named.chain(of_session(session, "fingerprint"));
-        let fingerprint = named
-            .find_map(Fingerprint::parse)
-            .ok_or(NegotiateError::WebRtc("there is no a=fingerprint with sha-256"))?;
+        let fingerprint =
+            certificates(session, tagged, media).ok_or(NegotiateError::WebRtc(NO_FINGERPRINT))?;
         if !muxes(session, media) {
             return Err(NegotiateError::WebRtc("RTP and RTCP must share a port (a=rtcp-mux)"));
         }
@@ -195,9 +192,32 @@ pub(super) fn has_ice(session: &SessionDescription, media: &Media) -> bool {
     there || of_session(session, "ice-ufrag").is_some()
 }
 
-pub(super) fn of_session<'a>(session: &'a SessionDescription, name: &str) -> Option<&'a str> {
+/// Why a description with DTLS is refused.
+pub(super) const NO_FINGERPRINT: &str =
+    "there is no a=fingerprint with sha-1, sha-256, sha-384 or sha-512";
+
+/// What a stream's own lines say of certificates, or those of the one that carries it; for want of
+/// them what is said for all streams (RFC 8122 §5).
+pub(super) fn certificates(
+    session: &SessionDescription,
+    tagged: &Media,
+    media: &Media,
+) -> Option<Fingerprint> {
+    Fingerprint::strongest(tagged.attributes("fingerprint"))
+        .or_else(|| Fingerprint::strongest(media.attributes("fingerprint")))
+        .or_else(|| Fingerprint::strongest(all_of_session(session, "fingerprint")))
+}
+
+fn all_of_session<'a>(
+    session: &'a SessionDescription,
+    name: &str,
+) -> impl Iterator<Item = &'a str> {
     let all = session.lines.iter().filter_map(Line::attribute);
-    all.filter(|(n, _)| n.eq_ignore_ascii_case(name)).find_map(|(_, value)| value)
+    all.filter(move |(n, _)| n.eq_ignore_ascii_case(name)).filter_map(|(_, value)| value)
+}
+
+pub(super) fn of_session<'a>(session: &'a SessionDescription, name: &str) -> Option<&'a str> {
+    all_of_session(session, name).next()
 }
 
 impl OurRtc {

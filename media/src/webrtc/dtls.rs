@@ -4,6 +4,7 @@
 
 mod again;
 mod either;
+mod fingerprint;
 mod messages;
 mod phone;
 
@@ -12,11 +13,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dimpl::{Config, Dtls, DtlsCertificate, Output, SrtpProfile};
-use rtc_srtp::crypto::{HashAlgorithm, constant_time_eq, default_provider};
 
 pub(super) use self::again::{Association, client_hello};
 pub(super) use self::either::OverIce;
 pub use self::either::Peer;
+pub use self::fingerprint::Fingerprint;
 use self::phone::PhoneHandshake;
 #[cfg(test)]
 pub(super) use self::phone::tests::stray;
@@ -67,8 +68,7 @@ impl Identity {
             certificate: certificate.der().to_vec(),
             private_key: key.serialize_der(),
         };
-        let fingerprint = Fingerprint::of(&certificate.certificate)
-            .ok_or_else(|| IdentityError("no SHA-256".to_owned()))?;
+        let fingerprint = Fingerprint::of(&certificate.certificate);
         let config = Config::builder().mtu(MTU).handshake_timeout(HANDSHAKE).build();
         let config = Arc::new(config.map_err(|error| IdentityError(error.to_string()))?);
         let phones = phone::Roles::new(&certificate.certificate, &certificate.private_key)?;
@@ -94,49 +94,6 @@ impl Identity {
     #[must_use]
     pub fn fingerprint(&self) -> &Fingerprint {
         &self.fingerprint
-    }
-}
-
-/// `a=fingerprint` (RFC 8122 §5): the SHA-256 of a certificate, which every browser writes.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Fingerprint(Box<[u8]>);
-
-impl Fingerprint {
-    fn of(certificate: &[u8]) -> Option<Self> {
-        let provider = default_provider().ok()?;
-        let hash = provider.crypto().hash(HashAlgorithm::Sha256, certificate).ok()?;
-        Some(Self(hash.into()))
-    }
-
-    /// Reads `sha-256 AB:CD:…`. `None`: another hash, or no fingerprint.
-    #[must_use]
-    pub fn parse(value: &str) -> Option<Self> {
-        let (name, text) = value.trim().split_once(' ')?;
-        let byte = |pair: &str| u8::from_str_radix(pair, 16).ok().filter(|_| pair.len() == 2);
-        let bytes = text.trim().split(':').map(byte).collect::<Option<Box<[u8]>>>()?;
-        (name.eq_ignore_ascii_case("sha-256") && bytes.len() == 32).then_some(Self(bytes))
-    }
-
-    fn fits(&self, certificate: &[u8]) -> bool {
-        Self::of(certificate).is_some_and(|theirs| constant_time_eq(&theirs.0, &self.0))
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("sha-256")?;
-        let mut between = ' ';
-        for byte in &self.0 {
-            write!(f, "{between}{byte:02X}")?;
-            between = ':';
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
     }
 }
 

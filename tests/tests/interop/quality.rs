@@ -20,19 +20,6 @@ fn is_fine(leg: &Value) -> bool {
     is_good("received") && is_good("sent") && is_near
 }
 
-/// A score that is not good has its reason in the same report, whatever the machine did: packets that
-/// are missing or wander, or a long way. One without a reason is judged wrongly.
-fn assert_explained(leg: &Value) {
-    let far = leg["round_trip_ms"].as_f64().is_some_and(|ms| ms >= 200.0);
-    for way in ["received", "sent"] {
-        let value = |name: &str| leg[way][name].as_f64();
-        let Some(score) = value("mos") else { continue };
-        let lost = value("loss_percent").is_some_and(|percent| percent >= 1.0);
-        let wanders = value("jitter_ms").is_some_and(|ms| ms >= 20.0);
-        assert!(score >= 3.0 || lost || wanders || far, "{way} for no reason: {leg}");
-    }
-}
-
 #[test]
 fn both_directions_of_both_legs_of_a_call_are_judged_at_its_end() {
     let appliance = office(Net::new(), "", &["101", "102"]);
@@ -54,7 +41,6 @@ fn both_directions_of_both_legs_of_a_call_are_judged_at_its_end() {
         appliance.assert_nothing_left();
         let legs = last_events(&appliance, "media-quality");
         assert_eq!(legs.len(), 2, "{legs:?}");
-        legs.iter().for_each(assert_explained);
         heard.push(legs);
     }
     let call = last_call(&appliance);

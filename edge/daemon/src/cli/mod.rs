@@ -22,8 +22,10 @@ pub struct Cli {
 impl Cli {
     /// What the program was called with; ends it with clap's words where that cannot be understood.
     pub fn read() -> Self {
-        let mut matches = without_empty(Self::command()).get_matches();
-        Self::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit())
+        let mut command = without_empty(Self::command());
+        let mut matches = command.get_matches_mut();
+        Self::from_arg_matches_mut(&mut matches)
+            .unwrap_or_else(|error| error.format(&mut command).exit())
     }
 }
 

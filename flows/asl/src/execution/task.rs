@@ -352,8 +352,12 @@ fn refused(state: &State, task: &Task, arguments: &Value) -> Result<(), Failure>
         Language::JsonPath => "Parameters",
         Language::Jsonata => "Arguments",
     };
+    // AWS quotes the values as well. What of them is secret is learned from what a task is given, and
+    // this one is given nothing: a PIN would be written down in plain.
+    let members = arguments.as_object().into_iter().flatten();
+    let shown: Value = members.map(|(name, _)| (name.clone(), "…")).collect();
     // The reason stands at the end, and is what matters.
-    let shown = cut(arguments.to_string(), limits::CAUSE_CHARS / 2);
+    let shown = cut(shown.to_string(), limits::CAUSE_CHARS / 2);
     Err(Failure::runtime(format!(
         "The {field} '{shown}' could not be used to start the Task: {refusal}"
     )))

@@ -80,7 +80,7 @@ pub struct Newer {
 
 impl Newer {
     /// A regular expression right after what opens something.
-    const SLASH: Self = Self { operator: "/", instead: "$pattern := /…/; ($pattern)" };
+    const SLASH: Self = Self { operator: "/", instead: "($pattern := /…/; $pattern)" };
 
     /// What is wrong, in one sentence.
     pub fn message(self) -> String {

@@ -94,6 +94,7 @@ const ACTIONS: [Action; 9] = [
         required: &["FunctionName"],
         optional: &[&[
             "ClientContext",
+            "DurableExecutionName",
             "InvocationType",
             "LogType",
             "Payload",

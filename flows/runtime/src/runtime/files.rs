@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use offhook_asl::execution::{ItemsCall, ItemsFile, TaskEvent};
 use offhook_asl::limits::{READER_BYTES, READER_ITEMS};
 use serde_json::{Value, json};
+use tokio::sync::{AcquireError, Semaphore};
 
 use super::dispatch::Answered;
 use crate::services::{Request, ServiceError, Services};
@@ -15,6 +16,10 @@ const PAGES: usize = 200;
 
 /// A text of more bytes is not looked through on the thread that all executions share.
 const ASIDE: usize = 64 * 1024;
+
+/// One large text is looked through at a time: the few threads for such work also read the files that
+/// callers wait for, and what was asked for and is not wanted any more does not pile up before them.
+static TURN: Semaphore = Semaphore::const_new(1);
 
 /// Reads what an `ItemReader` names.
 pub(super) async fn read_items(
@@ -48,7 +53,13 @@ async fn itemized(call: Arc<ItemsCall>, read: TaskEvent) -> Result<TaskEvent, Se
     if bytes <= ASIDE {
         return Ok(call.itemize(read));
     }
-    let reading = tokio::task::spawn_blocking(move || call.itemize(read));
+    let closed = |why: AcquireError| unreadable(why.to_string());
+    let turn = TURN.acquire().await.map_err(closed)?;
+    let reading = tokio::task::spawn_blocking(move || {
+        // Also of one that nobody waits for any more.
+        let _turn = turn;
+        call.itemize(read)
+    });
     reading.await.map_err(|why| unreadable(why.to_string()))
 }
 

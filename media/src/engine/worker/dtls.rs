@@ -1,7 +1,7 @@
 //! DTLS on a leg's own port.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::super::api::{PortEventKind, StreamConfig};
 use super::port::{Below, Line};
@@ -10,6 +10,9 @@ use crate::srtp::SrtpKeys;
 use crate::webrtc::demux::{self, Kind};
 use crate::webrtc::lite::Component;
 use crate::webrtc::{Identity, desk::Desk};
+
+/// For so long a handshake may be ahead of what signalling says of it.
+const EARLY: Duration = Duration::from_secs(3);
 
 /// A handshake and what waits for its keys.
 pub(in crate::engine) struct Dtls {
@@ -126,6 +129,20 @@ impl Port {
     }
 }
 
+/// The beginning of a handshake that waits for what signalling will say of it.
+pub(in crate::engine) struct Early {
+    at: Instant,
+    from: SocketAddr,
+    datagram: Box<[u8]>,
+}
+
+impl Early {
+    /// Whoever began longer ago has begun again since, or given up.
+    fn is_fresh(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.at) < EARLY
+    }
+}
+
 impl Worker {
     /// Takes a datagram in `self.buffer[..n]` for a leg that has more below its media. What is media,
     /// and can be taken, comes back with whom it is of.
@@ -171,6 +188,33 @@ impl Worker {
             _ => port.leg.counters.dropped.bump(),
         }
         false
+    }
+
+    /// Keeps a datagram in `self.buffer[..n]` that begins a handshake, on a leg that knows of none yet.
+    /// Who answers our offer may begin at once, before we have read the answer (RFC 5763 §5).
+    pub(super) fn keep_early(&mut self, now: Instant, slot: usize, from: SocketAddr, n: usize) {
+        let datagram = self.buffer.get(..n).unwrap_or_default();
+        let Some(port) = self.slots.get_mut(slot).filter(|port| !port.has_below()) else { return };
+        // One that came first stays: a flood costs no memory for each of its packets.
+        let waits = port.early.as_ref().is_some_and(|early| early.is_fresh(now));
+        if demux::kind_of(datagram) == Some(Kind::Dtls) && !waits {
+            port.early = Some(Box::new(Early { at: now, from, datagram: datagram.into() }));
+        }
+    }
+
+    /// Signalling has told of a handshake, which may have begun.
+    pub(super) fn take_early(&mut self, now: Instant, slot: usize) {
+        let Some(port) = self.slots.get_mut(slot) else { return };
+        if port.own_dtls().is_none() {
+            return;
+        }
+        let early = port.early.take().filter(|early| early.is_fresh(now));
+        if let Some(early) = early
+            && let Some(place) = self.buffer.get_mut(..early.datagram.len())
+        {
+            place.copy_from_slice(&early.datagram);
+            self.is_for_srtp(now, slot, early.from, early.datagram.len());
+        }
     }
 
     /// Lets time pass for a handshake.

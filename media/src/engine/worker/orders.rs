@@ -83,6 +83,12 @@ impl Remote {
 
 impl Worker {
     pub(super) fn command(&mut self, now: Instant, command: Command) {
+        self.obeys = true;
+        self.obey(now, command);
+        self.obeys = false;
+    }
+
+    fn obey(&mut self, now: Instant, command: Command) {
         match command {
             Command::Adopt(port) => self.adopt(now, port),
             Command::Expect(id) => {
@@ -187,6 +193,7 @@ impl Worker {
                     }
                 }
                 self.shared_name(slot);
+                self.take_early(now, slot);
             }
             Order::SetPipe(config) => match &mut port.pipe {
                 Some(pipe) => pipe.set(*config),

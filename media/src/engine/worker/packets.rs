@@ -85,7 +85,9 @@ impl Worker {
             if !self.heed(now, (slot, id), n) {
                 return true;
             }
-            from = from.or(Some(peer));
+            let sender = from.unwrap_or(peer);
+            from = Some(sender);
+            self.keep_early(now, slot, sender, n);
         }
         match from {
             Some(from) if self.slots.get(slot).is_some_and(Port::has_below) => {
@@ -113,12 +115,18 @@ impl Worker {
         self.slots.get(slot).is_some_and(|port| port.leg.id() == id)
     }
 
-    /// Does what was ordered, and leaves the datagram in `self.buffer[..n]` as it is.
+    /// Does what was ordered, and leaves the datagram in `self.buffer[..n]` as it is. Not within an
+    /// order that takes datagrams: those behind it come after it.
     pub(super) fn catch_up(&mut self, now: Instant, n: usize) {
+        if self.obeys {
+            return;
+        }
         let Ok(mut command) = self.commands.try_recv() else { return };
         let datagram = self.buffer.get(..n).unwrap_or_default().to_vec();
         loop {
-            self.command(now, command);
+            // A fault in it is not that of the port which the datagram came to.
+            self.contained(usize::MAX, |worker| worker.command(now, command));
+            self.obeys = false;
             match self.commands.try_recv() {
                 Ok(next) => command = next,
                 Err(_) => break,

@@ -9,7 +9,7 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 use super::super::conference::MixId;
 use super::super::leg::{Buffer, Goes, Leg};
 use super::super::pipe::{Pipe, Plane};
-use super::dtls::Dtls;
+use super::dtls::{Dtls, Early};
 use super::ice::Ice;
 use super::kernel::Offload;
 use super::webrtc::WebRtc;
@@ -75,6 +75,8 @@ pub(in crate::engine) struct Port {
     pub(super) by_clock: bool,
     /// What the kernel relays of its peer.
     pub(super) offload: Offload,
+    /// A handshake began before we knew of one.
+    pub(super) early: Option<Box<Early>>,
 }
 
 impl Port {
@@ -95,6 +97,7 @@ impl Port {
             active: false,
             by_clock: false,
             offload: Offload::default(),
+            early: None,
         }
     }
 

@@ -114,7 +114,7 @@ fn a_camera_in_front_is_accepted_for_its_transport_and_shows_nothing() {
         let terms = agreed.stream.webrtc.unwrap();
         let theirs = if offer.contains("Vid0") { "Vid0" } else { "6swH" };
         assert_eq!(&*terms.remote.credentials.ufrag, theirs);
-        assert_eq!(Some(&terms.fingerprint), Fingerprint::parse(PRINT).as_ref());
+        assert_eq!(Some(&terms.fingerprint), Fingerprint::strongest([PRINT]).as_ref());
         assert!(agreed.stream.send && agreed.stream.receive && agreed.beside.is_empty());
     }
 }

@@ -8,7 +8,7 @@ fn print(byte: &str) -> String {
 }
 
 fn ours() -> Local {
-    Local { dtls: Fingerprint::parse(&print("AB")), ..local() }
+    Local { dtls: Fingerprint::strongest([&*print("AB")]), ..local() }
 }
 
 fn offer(lines: &str) -> String {
@@ -106,4 +106,17 @@ fn an_offer_with_both_kinds_of_keys_is_answered_with_one() {
     assert!(
         !us(Local { offer_secure: true, ..ours() }).offer(Direction::SendRecv).contains("print")
     );
+}
+
+#[test]
+fn a_phone_is_known_by_the_hash_that_it_names_and_the_stream_goes_before_the_session() {
+    for (name, length) in [("sha-1", 20), ("SHA-384", 48), ("sha-512", 64)] {
+        let line = format!("{name} {}", vec!["01"; length].join(":"));
+        let offer =
+            theirs("UDP/TLS/RTP/SAVPF 0", &format!("a=fingerprint:{line}\r\na=setup:active\r\n"));
+        let whole = format!("t=0 0\r\na=fingerprint:{}\r\n", print("FF"));
+        let (text, agreed) = answer(ours(), &offer.replace("t=0 0\r\n", &whole));
+        assert!(text.contains(&format!("a=fingerprint:{}\r\n", print("AB"))), "{text}");
+        assert_eq!(agreed.stream.dtls.unwrap().fingerprint.to_string(), line.to_lowercase());
+    }
 }

@@ -33,7 +33,7 @@ fn parameters_that_a_service_does_not_take_end_the_execution_before_the_task_and
     assert_eq!(
         ended("arn:aws:states:::lambda:invoke", &given).err().unwrap(),
         "An error occurred while executing the state 'T' (entered at the event id #2). The Parameters \
-         '{\"FunctionName\":\"f\",\"TaskToken\":\"q\"}' could not be used to start the Task: [The field \
+         '{\"FunctionName\":\"…\",\"TaskToken\":\"…\"}' could not be used to start the Task: [The field \
          \"TaskToken\" is not supported by Step Functions]"
     );
     let given = json!({ "language": "JSONata",
@@ -41,7 +41,7 @@ fn parameters_that_a_service_does_not_take_end_the_execution_before_the_task_and
     let cause = ended(SEND, &given).err().unwrap();
     assert!(
         cause.ends_with(
-            "The Arguments '{\"QueueUrl\":\"q\",\"Body\":1}' could not be used to start the Task: [The \
+            "The Arguments '{\"QueueUrl\":\"…\",\"Body\":\"…\"}' could not be used to start the Task: [The \
              field \"Body\" is not supported by Step Functions, The field 'MessageBody' is required but \
              was missing]"
         ),

@@ -203,11 +203,17 @@ fn a_name_of_an_error_is_known_where_a_state_fails_with_it() {
     fine(&caught("States.Enough"));
     assert_eq!(problems(&caught("States.Other")).len(), 1);
     // An HTTP Task raises the status of the answer.
-    fine(&caught("States.Http.StatusCode.429"));
+    let asked = |name: &str| {
+        one(json!({ "Type": "Task", "Resource": "arn:aws:states:::http:invoke", "End": true,
+            "Parameters": { "ApiEndpoint": "https://example.com", "Method": "GET",
+                "Authentication": { "ConnectionArn": "arn:aws:events:us-east-1:123456789012:connection/c/1" } },
+            "Retry": [{ "ErrorEquals": [name] }] }))
+    };
+    fine(&asked("States.Http.StatusCode.429"));
     for no_status in
         ["States.Http.StatusCode", "States.Http.StatusCode.4290", "States.Http.StatusCode.x"]
     {
-        assert_eq!(problems(&caught(no_status)).len(), 1, "{no_status}");
+        assert_eq!(problems(&asked(no_status)).len(), 1, "{no_status}");
     }
 }
 

@@ -179,11 +179,11 @@ mod etag {
 
     use super::BlobInfo;
 
-    /// Objects up to here were written in one piece, and parts have as much.
+    /// Objects below this were written in one piece, and parts have as much.
     pub(super) const ONE_PIECE: u64 = 8 * 1024 * 1024;
 
     pub(super) fn of(info: BlobInfo, bytes: &[u8]) -> String {
-        match info.size > ONE_PIECE {
+        match info.size >= ONE_PIECE {
             true => of_parts(info),
             false => format!("\"{}\"", hex(&Md5::digest(bytes))),
         }
@@ -191,7 +191,7 @@ mod etag {
 
     /// The same of what is read from its beginning, without holding it.
     pub(super) fn of_read(info: BlobInfo, from: &mut impl Read) -> io::Result<String> {
-        if info.size > ONE_PIECE {
+        if info.size >= ONE_PIECE {
             return Ok(of_parts(info));
         }
         let mut digest = Md5::new();
@@ -243,19 +243,29 @@ mod files {
         BlobInfo { size: metadata.len(), modified: modified.unwrap_or(Timestamp::UNIX_EPOCH) }
     }
 
+    /// There is nothing of that name, or cannot be: S3 takes names that a folder does not.
     fn missing(error: &io::Error) -> bool {
-        matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+        matches!(
+            error.kind(),
+            ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename
+        )
+    }
+
+    /// `None`: it went away meanwhile, as what is carried to a store does.
+    fn there<T>(looked: io::Result<T>) -> io::Result<Option<T>> {
+        match looked {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if missing(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) fn open(path: &BlobPath) -> io::Result<Option<(File, BlobInfo)>> {
         let full = full(path);
-        match within(&path.folder, &full) {
-            Ok(true) => {}
-            Ok(false) => return Ok(None),
-            Err(error) if missing(&error) => return Ok(None),
-            Err(error) => return Err(error),
+        if there(within(&path.folder, &full))? != Some(true) {
+            return Ok(None);
         }
-        let file = File::open(&full)?;
+        let Some(file) = there(File::open(&full))? else { return Ok(None) };
         let metadata = file.metadata()?;
         Ok(metadata.is_file().then(|| (file, info(&metadata))))
     }
@@ -295,7 +305,7 @@ mod files {
 
     pub(super) fn describe(path: &BlobPath) -> io::Result<Option<(BlobInfo, String)>> {
         let Some((file, info)) = open(path)? else { return Ok(None) };
-        if info.size > etag::ONE_PIECE {
+        if info.size >= etag::ONE_PIECE {
             return Ok(Some((info, etag::of_parts(info))));
         }
         let object = read(file, info, etag::ONE_PIECE)?;
@@ -366,7 +376,8 @@ mod files {
             if depth > DEPTH {
                 return Ok(());
             }
-            for entry in fs::read_dir(at)? {
+            let Some(entries) = there(fs::read_dir(at))? else { return Ok(()) };
+            for entry in entries {
                 let entry = entry?;
                 let Ok(name) = entry.file_name().into_string() else { continue };
                 let key = format!("{above}{name}");
@@ -389,7 +400,8 @@ mod files {
             if !key.starts_with(self.prefix) || !late {
                 return Ok(());
             }
-            found.insert(key, info(&entry.metadata()?));
+            let Some(metadata) = there(entry.metadata())? else { return Ok(()) };
+            found.insert(key, info(&metadata));
             if found.len() > self.limit {
                 found.pop_last();
             }

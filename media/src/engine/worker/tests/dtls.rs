@@ -177,3 +177,45 @@ fn a_phone_that_begins_before_we_were_woken_for_its_answer_is_heard_at_once() {
         call.ends();
     }
 }
+
+#[test]
+fn a_phone_that_begins_before_its_answer_to_our_offer_was_read_is_heard_when_it_is() {
+    let mut call = Call::new();
+    let own = call.leg.socket.try_clone().unwrap();
+    call.order(own.local_addr().unwrap(), false);
+    turns(&mut call.worker, &mut call.events);
+    let slot = call.worker.by_id[&call.leg.id];
+    let mut send = |to: std::net::SocketAddr, packet: &[u8]| {
+        own.send_to(packet, to).unwrap();
+    };
+    let desk = call.begins(&call.phone, &mut send);
+    turns(&mut call.worker, &mut call.events);
+    let early = call.worker.port(slot).unwrap().early.as_deref().map(std::ptr::from_ref);
+    assert!(early.is_some());
+    // Of a flood no more is kept.
+    own.send_to(&[22; 1_000], call.leg.port).unwrap();
+    turns(&mut call.worker, &mut call.events);
+    assert_eq!(call.worker.port(slot).unwrap().early.as_deref().map(std::ptr::from_ref), early);
+    call.describe(own.local_addr().unwrap());
+    assert!(call.goes_on(&own, desk).is_some(), "keys, and nothing was said twice");
+    assert!(call.worker.port(slot).unwrap().early.is_none());
+    call.ends();
+}
+
+#[test]
+fn what_was_ordered_behind_an_order_that_hears_a_leg_out_comes_after_it() {
+    let mut call = Call::new();
+    let own = call.leg.socket.try_clone().unwrap();
+    let record = || Command::Port(call.leg.id, Order::Record(recording(Tape::default())));
+    call.remote.send(record());
+    turns(&mut call.worker, &mut call.events);
+    let ((), wakes) = wakes::gather(|| assert!(call.remote.send(record())));
+    // Read while the leg is heard out.
+    own.send_to(&[21; 40], call.leg.port).unwrap();
+    call.worker.command(Instant::now(), Command::Port(call.leg.id, Order::StopRecord));
+    drop(wakes);
+    turns(&mut call.worker, &mut call.events);
+    let slot = call.worker.by_id[&call.leg.id];
+    assert!(call.worker.port(slot).unwrap().leg.is_recording(), "the second one goes on");
+    call.ends();
+}
