@@ -70,7 +70,7 @@ pub(super) struct Worker {
     wake: Arc<OwnedFd>,
     timer: Timer,
     commands: Receiver<Command>,
-    /// One of them is being carried out.
+    /// They are being carried out.
     obeys: bool,
     slots: Slots,
     by_id: HashMap<PortId, usize>,
@@ -186,8 +186,8 @@ impl Worker {
         if woken {
             // Read before the commands: one that comes in between wakes again.
             let _ = rustix::io::read(&*self.wake, &mut [0u8; 8]);
-            while let Ok(command) = self.commands.try_recv() {
-                self.command(now, command);
+            if let Ok(first) = self.commands.try_recv() {
+                self.obey(now, first);
             }
         }
         if woken || ticked {

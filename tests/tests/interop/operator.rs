@@ -168,11 +168,14 @@ fn a_second_appliance_on_the_same_port_says_what_to_do() {
     let output = Command::new(program())
         .args(["serve", "--config"])
         .arg(second.config_path())
+        // As good as not set: the journal is not silenced by it.
+        .env("RUST_LOG", "")
         .output()
         .expect("it runs");
     assert!(!output.status.success());
     let said = text(&output.stderr);
     assert!(said.contains("5060") && said.contains("ss -lnp"), "{said}");
+    assert!(said.contains("ERROR"), "{said}");
     drop(first);
     eventually("the port is free", || TcpListener::bind((net.appliance(), 5060)).ok());
     second.launch();

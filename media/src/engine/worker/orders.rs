@@ -82,13 +82,19 @@ impl Remote {
 }
 
 impl Worker {
-    pub(super) fn command(&mut self, now: Instant, command: Command) {
+    /// Does what is ordered, `first` and all that is behind it.
+    pub(super) fn obey(&mut self, now: Instant, first: Command) {
         self.obeys = true;
-        self.obey(now, command);
+        let mut next = Some(first);
+        while let Some(command) = next {
+            // A fault in it is that of no port whose packet this thread may be at.
+            self.contained(usize::MAX, |worker| worker.command(now, command));
+            next = self.commands.try_recv().ok();
+        }
         self.obeys = false;
     }
 
-    fn obey(&mut self, now: Instant, command: Command) {
+    fn command(&mut self, now: Instant, command: Command) {
         match command {
             Command::Adopt(port) => self.adopt(now, port),
             Command::Expect(id) => {

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use super::port::{Line, ntp_now};
 use super::{Port, Worker, token_slot};
-use crate::engine::api::PortId;
 use crate::engine::leg::{Media, Speaks};
 use crate::rtp;
 use crate::webrtc::demux::{self, Kind};
@@ -37,10 +36,7 @@ impl Worker {
             return self.pipe_readable(now, slot, token & 1 == 1);
         }
         if token & 1 == 1 {
-            let id = port.leg.id();
-            if let Ok((n, from)) = rtcp.recv_from(&mut self.buffer[..])
-                && (is_media(self.buffer.get(..n)) || self.heed(now, (slot, id), n))
-            {
+            if let Ok((n, from)) = rtcp.recv_from(&mut self.buffer[..]) {
                 self.rtcp_taken(now, slot, from, n);
             }
             return true;
@@ -82,7 +78,8 @@ impl Worker {
         };
         if !is_media(self.buffer.get(..n)) {
             let (id, peer) = (port.leg.id(), port.leg.latched());
-            if !self.heed(now, (slot, id), n) {
+            self.catch_up(now, n);
+            if self.slots.get(slot).is_none_or(|port| port.leg.id() != id) {
                 return true;
             }
             let sender = from.unwrap_or(peer);
@@ -107,31 +104,16 @@ impl Worker {
 
     /// A datagram in `self.buffer[..n]` is of a handshake or a check: first is done what was ordered
     /// before it came. A phone may begin as soon as it is answered, and the answer is on its way
-    /// before this thread is woken for the terms that go with it. False: the port that it came to is
-    /// not here any more.
+    /// before this thread is woken for the terms that go with it. Not within an order that takes
+    /// datagrams: those behind it come after it.
     #[cold]
-    fn heed(&mut self, now: Instant, (slot, id): (usize, PortId), n: usize) -> bool {
-        self.catch_up(now, n);
-        self.slots.get(slot).is_some_and(|port| port.leg.id() == id)
-    }
-
-    /// Does what was ordered, and leaves the datagram in `self.buffer[..n]` as it is. Not within an
-    /// order that takes datagrams: those behind it come after it.
     pub(super) fn catch_up(&mut self, now: Instant, n: usize) {
         if self.obeys {
             return;
         }
-        let Ok(mut command) = self.commands.try_recv() else { return };
+        let Ok(first) = self.commands.try_recv() else { return };
         let datagram = self.buffer.get(..n).unwrap_or_default().to_vec();
-        loop {
-            // A fault in it is not that of the port which the datagram came to.
-            self.contained(usize::MAX, |worker| worker.command(now, command));
-            self.obeys = false;
-            match self.commands.try_recv() {
-                Ok(next) => command = next,
-                Err(_) => break,
-            }
-        }
+        self.obey(now, first);
         if let Some(place) = self.buffer.get_mut(..datagram.len()) {
             place.copy_from_slice(&datagram);
         }

@@ -5,6 +5,7 @@
 //! encryption are not kept.
 
 mod blobs;
+mod etag;
 mod known;
 mod list;
 mod range;

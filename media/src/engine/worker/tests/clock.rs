@@ -128,7 +128,7 @@ fn a_packet_of_a_playback_leaves_at_its_own_time_and_not_with_those_of_others() 
     for (peer, at) in [(&a, begin), (&b, begin + ms(7))] {
         let clip = Arc::new(Clip::from_samples(vec![1000; 8000]));
         let playback = Playback::of(1, vec![clip]);
-        worker.command(at, Command::Port(peer.id, Order::Play(playback)));
+        worker.obey(at, Command::Port(peer.id, Order::Play(playback)));
     }
     let heard = |peer: &Peer| std::iter::from_fn(|| peer.socket.recv(&mut [0; 300]).ok()).count();
     assert_eq!((heard(&a), heard(&b)), (1, 1), "what is ordered begins at once");
@@ -152,7 +152,7 @@ fn playbacks_that_are_ordered_together_leave_a_few_at_a_beat() {
     let begin = worker.beats.after(Instant::now());
     for peer in &peers {
         let playback = Playback::of(1, vec![Arc::new(Clip::from_samples(vec![1000; 8000]))]);
-        worker.command(begin, Command::Port(peer.id, Order::Play(playback)));
+        worker.obey(begin, Command::Port(peer.id, Order::Play(playback)));
     }
     let heard = |peer: &Peer| std::iter::from_fn(|| peer.socket.recv(&mut [0; 300]).ok()).count();
     for round in 0..5 {
@@ -172,7 +172,7 @@ fn a_look_that_was_late_moves_no_other() {
     worker.turn(&mut Vec::with_capacity(BATCH));
     let begin = worker.beats.after(Instant::now());
     let playback = Playback::of(1, vec![Arc::new(Clip::from_samples(vec![1000; 8000]))]);
-    worker.command(begin, Command::Port(a.id, Order::Play(playback)));
+    worker.obey(begin, Command::Port(a.id, Order::Play(playback)));
     let late = Duration::from_micros(300);
     for beat in 1..100 {
         worker.tick(begin + TICK * beat + late);

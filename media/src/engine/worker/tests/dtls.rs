@@ -212,7 +212,7 @@ fn what_was_ordered_behind_an_order_that_hears_a_leg_out_comes_after_it() {
     let ((), wakes) = wakes::gather(|| assert!(call.remote.send(record())));
     // Read while the leg is heard out.
     own.send_to(&[21; 40], call.leg.port).unwrap();
-    call.worker.command(Instant::now(), Command::Port(call.leg.id, Order::StopRecord));
+    call.worker.obey(Instant::now(), Command::Port(call.leg.id, Order::StopRecord));
     drop(wakes);
     turns(&mut call.worker, &mut call.events);
     let slot = call.worker.by_id[&call.leg.id];

@@ -213,7 +213,7 @@ fn a_prompt_that_is_ordered_before_the_peer_has_chosen_is_heard_from_its_beginni
     let sound = clip.encoded(crate::g711::Law::Mu);
     let begin = Instant::now();
     let order = Order::Play(Playback::of(1, vec![Arc::clone(&clip)]));
-    worker.command(begin, Command::Port(a.id, order));
+    worker.obey(begin, Command::Port(a.id, order));
     let at = |packet| begin + Duration::from_millis(20) * packet;
     for packet in 0..10 {
         worker.tick(at(packet));

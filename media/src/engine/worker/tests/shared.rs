@@ -1,6 +1,7 @@
 //! A leg on the port that all WebRTC legs share.
 
 use super::*;
+use crate::engine::wakes;
 use crate::webrtc::lite::{check, keepalive};
 use crate::webrtc::{Credentials, IceTerms, Identity, Peer as Who, Remote as TheirIce, Terms};
 
@@ -21,7 +22,7 @@ fn what_keeps_a_way_open_is_counted_as_a_strangers_only_from_where_nobody_proved
     let (now, id) = (Instant::now(), PortId(1));
     let leg = Leg::new(now, id, mpsc::channel(8).0, Arc::default(), Duration::from_secs(60));
     let webrtc = WebRtc::new(now, Arc::clone(&shared), ice.local.clone());
-    remote.send(Command::Adopt(Box::new(Port::shared(leg, webrtc))));
+    let port = Box::new(Port::shared(leg, webrtc));
     let mut stream = StreamConfig::new(phone.local_addr().unwrap(), Codec::Pcmu);
     stream.webrtc = Some(Box::new(Terms {
         local: ice.local.clone(),
@@ -31,8 +32,11 @@ fn what_keeps_a_way_open_is_counted_as_a_strangers_only_from_where_nobody_proved
         active: false,
         peer: Who::Phone,
     }));
-    remote.send(Command::Port(id, Order::SetStream(Box::new(stream))));
-    worker.turn(&mut events);
+    // The peer asks as soon as it is answered, before the thread is woken for what goes with that.
+    let ((), wakes) = wakes::gather(|| {
+        remote.send(Command::Adopt(port));
+        remote.send(Command::Port(id, Order::SetStream(Box::new(stream))));
+    });
     let mut say = |from: &UdpSocket, packet: &[u8]| {
         from.send_to(packet, shared.bound).unwrap();
         worker.turn(&mut events);
@@ -41,6 +45,7 @@ fn what_keeps_a_way_open_is_counted_as_a_strangers_only_from_where_nobody_proved
     assert_eq!(say(&phone, &keepalive()), 1, "before it has proved anything");
     assert_eq!(say(&phone, &check(&ice, &ice.local.password, true)), 1);
     assert!(phone.recv(&mut [0; 200]).is_ok(), "an answer");
+    drop(wakes);
     assert_eq!(say(&phone, &keepalive()), 1);
     assert_eq!(say(&stranger, &keepalive()), 2);
     // Whoever knows the name alone, from the phone's address too.
